@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Compare settings with what exists and what can work, before anything is made."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._settings import check_names, check_values
+
+
+class ActionModule(ActionBase):
+    """Runs where Ansible runs: settings are the caller's, not a host's."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return an unchanged result, or a failed one that says what is wrong and what to do."""
+        super().run(tmp, task_vars)
+        _spec, args = self.validate_argument_spec(
+            {
+                "given": {"type": "list", "elements": "str"},
+                "known": {"type": "list", "elements": "str"},
+                "values": {"type": "dict"},
+                "releases": {"type": "dict"},
+            },
+            required_together=[("given", "known"), ("values", "releases")],
+            required_one_of=[("given", "values")],
+        )
+        try:
+            if args["given"] is not None:
+                check_names(args["given"], args["known"])
+            if args["values"] is not None:
+                check_values(args["values"], args["releases"])
+        except LabError as error:
+            return {"failed": True, "changed": False, **error.as_result()}
+        return {"changed": False}

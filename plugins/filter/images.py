@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Images as templates need them; each filter is documented in the YAML file of its name."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._images import (
+    build_reason,
+    context_hash,
+    image_called,
+    image_facts,
+    image_source,
+    pull_reason,
+)
+
+
+class FilterModule:
+    """The filters about images."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Return the filters by name."""
+        return {
+            "build_reason": build_reason,
+            "context_hash": context_hash,
+            "image_called": image_called,
+            "image_facts": image_facts,
+            "image_source": image_source,
+            "pull_reason": pull_reason,
+        }

@@ -1,0 +1,221 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection.
+
+"""Where an image comes from, what an image promises, and why one could not be had."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import typing as t
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+
+# The guide's forms of a Git URL: https://docs.docker.com/build/concepts/context/#git-repositories
+GIT_URL = re.compile(r"(?:https?://\S+?\.git|git://\S+|git@\S+|github\.com/\S+|ssh://\S+)(?:#\S*)?")
+
+# https://github.com/distribution/reference/blob/main/reference.go
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+REFERENCE = re.compile(
+    rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@[a-z0-9]+:[0-9a-f]{{32,}})?", re.ASCII
+)
+
+# What registries and the engine answer, and what it means for a person. The first that fits holds.
+PULL_REASONS = (
+    (r"no space left", "The disk is full."),
+    (r"proxyconnect|proxy authentication",
+     "The registry {registry} cannot be reached: the proxy that the engine uses does not answer, or refuses."),
+    (r"no such host|name or service not known|name resolution|lookup \S+(?: on \S+)?: ",
+     "The registry {registry} cannot be reached from this computer: its name is not resolved."),
+    (r"connection refused", "The registry {registry} cannot be reached: nothing listens there."),
+    (r"timeout|timed out|deadline exceeded|awaiting headers|did not properly respond",
+     "The registry {registry} did not answer in time."),
+    (r"no route to host|network is unreachable", "There is no way through the network to the registry {registry}."),
+    (r"x509|certificate", "The registry {registry} shows a certificate that this computer does not trust."),
+    (r"server gave http response",
+     "The registry {registry} speaks plain HTTP, which the engine was not told to accept."),
+    (r"no matching manifest|no match for platform|does not provide the specified platform",
+     "The image was not made for this computer's processor."),
+    (r"toomanyrequests|too many requests|rate limit", "The registry {registry} takes no more requests for now."),
+    (r"no basic auth|unauthorized|authentication required|denied|forbidden",
+     "The registry {registry} refuses: the image is private, or there is none of that name."),
+    (r"manifest unknown|manifest for .*not found|name unknown|repository .*not found|: not found|404 not found",
+     "The registry {registry} has no image of that name and tag."),
+    (r"\beof\b|connection reset|broken pipe", "The connection to the registry {registry} broke off."),
+    (r"status\D*5\d\d\b|service unavailable|bad gateway",
+     "The registry {registry} has trouble of its own for now."),
+    (r"invalid reference|repository name|by id", "That is not the name of an image in a registry."),
+)  # fmt: skip
+DEFAULT_REGISTRY = "docker.io"
+
+# Where the image keeps data, in the order in which its images have said so: see README.md of role image.
+DATA_VARIABLES = ("DESI_DATA", "DESI_BUCKET")
+DATA_PATH = "/home/desibucket"
+
+
+def registry_of(reference: str) -> str:
+    """Return the registry that an image reference names, as Docker reads it."""
+    first, slash, _rest = reference.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else DEFAULT_REGISTRY
+
+
+def image_source(name: str, table: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """Return where the image called ``name`` comes from; raise LabError if it can come from nowhere.
+
+    ``kind`` is ``embedded``, ``git``, ``folder`` or ``pull``; ``reference`` is what the image is called on the engine.
+    For ``git`` there are also ``url``, ``version`` and ``folder``, as in ``URL#version:folder``.
+    """
+    entry = dict(table.get(name, {}))
+    if "kind" in entry:
+        return entry
+    if name.startswith("/"):
+        return {"kind": "folder", "path": name, "reference": _built_name(name)}
+    if GIT_URL.fullmatch(name):
+        url, _hash, rest = name.partition("#")
+        version, _colon, folder = rest.partition(":")
+        scheme = "https://" if url.startswith("github.com/") else ""
+        return {
+            "kind": "git",
+            "url": scheme + url,
+            "version": version or "HEAD",
+            "folder": folder.strip("/"),
+            "reference": _built_name(name),
+        }
+    reference = entry.pop("reference", name)
+    if not REFERENCE.fullmatch(reference):
+        raise _no_reference(reference)
+    return {"kind": "pull", "reference": _with_tag(reference), **entry}
+
+
+def _no_reference(name: str) -> LabError:
+    scheme, separator, rest = name.partition("://")
+    if separator and scheme in ("http", "https"):
+        why = "It is a URL, but not that of a Git repository, which ends with .git."
+        do = f"To build from a repository, give {name.rstrip('/')}.git; to pull, give a name without {scheme}://."
+    elif separator:
+        why, do = f"An image is named without {scheme}://.", f"Give it as {rest}."
+    elif name.startswith((".", "~")):
+        why = "It looks like a folder, but is not an absolute path."
+        do = f'Give the whole path, for example "$(realpath {name})".'
+    elif REFERENCE.fullmatch(name.lower()):
+        why, do = "The name of an image has no capital letters.", "Write it in lower case; only a tag may have them."
+    else:
+        why = "An image is named like ghcr.io/desihub/desidocker:main, with no spaces and few signs."
+        do = "Choose one of the names in README.md, such as embedded, or look how the image is called."
+    return LabError(f'There can be no image called "{name}".', why, do)
+
+
+def _with_tag(reference: str) -> str:
+    last = reference.rpartition("/")[2]
+    return reference if ":" in last or "@" in last else f"{reference}:latest"
+
+
+def _built_name(source: str) -> str:
+    """Return a name for what is built from ``source``: readable, and different for every source."""
+    stem = re.sub(r"[^a-z0-9]+", "-", Path(source.partition("#")[0]).stem.lower()).strip("-") or "image"
+    return f"desi-lab-built-{stem}:{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+
+
+def pull_reason(message: str, reference: str) -> str:
+    """Return why an image could not be pulled, as a sentence, from what the engine answered."""
+    said = _answer(message).strip()
+    # The name of an image says nothing of what went wrong with it, whatever words are in it.
+    bare = re.sub(r'"?https?://\S+', "", said)
+    for name in (reference, re.sub(r"(?::[^/:]*)?(?:@.*)?$", "", reference)):
+        bare = bare.replace(name, "") if "/" in name else bare
+    for pattern, sentence in PULL_REASONS:
+        if re.search(pattern, bare, re.IGNORECASE):
+            return sentence.format(registry=registry_of(reference))
+    return f"The engine answered: {said.splitlines()[-1][-300:]}" if said else "No reason was given."
+
+
+def _answer(message: str) -> str:
+    """Return the engine's own words out of what community.docker makes of them."""
+    quoted = re.search(r'\("(.*)"\)\s*$', message, re.DOTALL)
+    told = re.search(r"^Error pulling \S+ - (?:code: \S+ message: )?(.*)", message, re.DOTALL)
+    return quoted[1] if quoted else told[1] if told else message
+
+
+# What a build prints of itself, and not of what it runs.
+_BUILD_NOISE = re.compile(r"Step \d+/\d+ : |---> |Removing intermediate container ")
+_BUILD_ERROR = re.compile(r"\berror\b|\bfailed\b|\bfatal\b|^E: ", re.IGNORECASE)
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def build_reason(message: str) -> str:
+    """Return why an image could not be built: what the builder says, or the end of what its last step printed."""
+    told = re.search(r"^Error building \S+ - code: \S+, message: (.*), logs: (\[.*\])\s*$", message, re.DOTALL)
+    if told and "returned a non-zero code" not in told[1]:
+        return f"The build ended with: {told[1][-500:]}"
+    lines = _literal_lines(told[2]) if told else message.splitlines()
+    lines = [_COLOURS.sub("", line).strip() for line in lines]
+    last_step = max((number for number, line in enumerate(lines) if line.startswith("Step ")), default=-1)
+    printed = [line for line in lines[last_step + 1 :] if line and not _BUILD_NOISE.match(line)]
+    telling = [line for line in printed if _BUILD_ERROR.search(line)] or printed
+    if telling:
+        return f"The build ended with: {' / '.join(telling[-3:])[-500:]}"
+    return f"The build ended with: {told[1][-500:]}" if told else "The build said nothing."
+
+
+def _literal_lines(text: str) -> list[str]:
+    try:
+        return [str(line) for line in ast.literal_eval(text)]
+    except (ValueError, SyntaxError):
+        return [text]
+
+
+def image_called(images: t.Iterable[t.Mapping[str, t.Any]], name: str) -> dict[str, t.Any]:
+    """Return the image of that name and tag among inspected ones, or an empty dictionary."""
+    return next((dict(image) for image in images if name in (image.get("RepoTags") or [])), {})
+
+
+def image_facts(image: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return what an image promises, from ``docker image inspect``.
+
+    ``data_path`` is where it wants data, ``port`` where it listens (0 if it does not say), ``embedded`` whether it is
+    this collection's own lab, ``context`` what it was built from, if it was built by this collection.
+    """
+    config = image.get("Config") or {}
+    environment = dict(item.partition("=")[::2] for item in config.get("Env") or [])
+    labels = config.get("Labels") or {}
+    ports = sorted(int(port.partition("/")[0]) for port in config.get("ExposedPorts") or {})
+    paths = [environment[name] for name in DATA_VARIABLES if environment.get(name)]
+    return {
+        "id": image.get("Id", ""),
+        "architecture": image.get("Architecture", ""),
+        "data_path": paths[0] if paths else DATA_PATH,
+        "port": ports[0] if ports else 0,
+        "embedded": "desi.lab.context" in labels and labels.get("desi.lab.image") == "embedded",
+        "context": labels.get("desi.lab.context", ""),
+        "version": labels.get("org.opencontainers.image.version", ""),
+        "digests": sorted(image.get("RepoDigests") or []),
+    }
+
+
+def context_hash(path: str, extra: t.Mapping[str, t.Any]) -> str:
+    """Return a hash of all files below ``path`` and of what else goes into a build (arguments, files, its base).
+
+    Names, contents and executable bits count; owners and times do not.
+    """
+    digest = hashlib.sha256()
+    root = Path(path)
+    for file in sorted(item for item in root.rglob("*") if item.is_file() and "__pycache__" not in item.parts):
+        executable = "x" if file.stat().st_mode & 0o100 else "-"
+        digest.update(f"{file.relative_to(root)}\0{executable}\0".encode())
+        digest.update(_file_hash(file))
+    for key in sorted(extra):
+        digest.update(f"{key}\0{extra[key]}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+def _file_hash(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.digest()

@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection.
+
+"""The labs on an engine, as their containers' labels tell. There is no other record of them."""
+
+from __future__ import annotations
+
+import typing as t
+
+NAME = "desi.lab.name"
+ROLE = "desi.lab.role"
+MOUNT = "desi.lab.mount"
+
+
+def published(container: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
+    """Return ``address`` and ``port`` at which a container's server is published, from ``docker inspect``.
+
+    They are read from what was asked for, so that they hold for a stopped container, too. Port 0 means not published,
+    or that there is no container.
+    """
+    bindings = ((container or {}).get("HostConfig") or {}).get("PortBindings") or {}
+    for place in (place for places in bindings.values() for place in places or []):
+        # Docker leaves the port empty where it was to choose one itself.
+        if place.get("HostPort"):
+            return {"address": place.get("HostIp") or "0.0.0.0", "port": int(place["HostPort"])}  # noqa: S104 (read, not bound)
+    return {"address": "", "port": 0}
+
+
+def labels_of(container: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Return the labels of an inspected container."""
+    return dict((container.get("Config") or {}).get("Labels") or {})
+
+
+def lab_row(container: t.Mapping[str, t.Any], mount_answers: bool | None, server_answers: bool | None) -> dict[str, t.Any]:
+    """Return what ``status`` says of a lab, from its server's container.
+
+    ``mount_answers`` and ``server_answers`` are None where there is nothing to ask.
+    """
+    labels = labels_of(container)
+    state = container.get("State") or {}
+    place = published(container)
+    return {
+        "name": labels.get(NAME, ""),
+        "where": "this computer",
+        "state": "running" if state.get("Running") else str(state.get("Status", "unknown")),
+        "since": state.get("StartedAt" if state.get("Running") else "FinishedAt", ""),
+        "release": labels.get("desi.lab.release", ""),
+        "image": labels.get("desi.lab.image", ""),
+        "data": labels.get("desi.lab.text", ""),
+        "mount": labels.get(MOUNT, ""),
+        "mount_answers": mount_answers,
+        "folder": labels.get("desi.lab.folder", ""),
+        "address": place["address"],
+        "port": place["port"],
+        "server_answers": server_answers,
+    }
+
+
+def mount_users(containers: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, list[str]]:
+    """Return the mount folders that labs are bound to, each with the names of these labs."""
+    users: dict[str, list[str]] = {}
+    for labels in map(labels_of, containers):
+        if labels.get(MOUNT):
+            users.setdefault(labels[MOUNT], []).append(labels.get(NAME, ""))
+    return users
+
+
+COLUMNS = ("NAME", "STATE", "RELEASE", "SERVER", "DATA", "IMAGE")
+
+
+def status_table(labs: t.Sequence[t.Mapping[str, t.Any]]) -> str:
+    """Return the labs as a table for people, a line a lab."""
+    if not labs:
+        return "There is no lab on this computer. Make one with ./lab local, or try ./lab demo."
+    rows = [COLUMNS, *(_cells(lab) for lab in labs)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+
+
+def _cells(lab: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    says = {True: "answers", False: "does not answer", None: "-"}
+    data = lab["data"] + (" (mount does not answer)" if lab["mount_answers"] is False else "")
+    address = f"[{lab['address']}]" if ":" in lab["address"] else lab["address"]
+    server = f"{address}:{lab['port']} {says[lab['server_answers']]}" if lab["port"] else "-"
+    return (lab["name"], lab["state"], lab["release"], server, data, lab["image"])

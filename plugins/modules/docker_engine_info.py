@@ -1,0 +1,142 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_engine_info
+short_description: Tell whether a Docker Engine answers, and why not
+version_added: "0.1.0"
+description:
+  - Asks the C(docker) command, which knows C(DOCKER_HOST), contexts, Docker Desktop and rootless engines.
+  - Never fails because there is no engine. That is an answer, too.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  timeout:
+    description: How long to wait for an engine that does not answer yet, in seconds.
+    type: int
+    default: 0
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Look at the engine
+  desi.lab.docker_engine_info:
+  register: engine
+"""
+
+RETURN = r"""
+answers:
+  description: Whether an engine answers this user.
+  returned: always
+  type: bool
+denied:
+  description: Whether an engine runs that this user may not use.
+  returned: always
+  type: bool
+installed:
+  description: Whether the engine's program is on this host.
+  returned: always
+  type: bool
+elsewhere:
+  description: Whether an endpoint other than the usual one was asked for and does not answer.
+  returned: always
+  type: bool
+platform:
+  description: V(linux), V(macos) or V(windows), which stands for the Windows Subsystem for Linux.
+  returned: always
+  type: str
+endpoint:
+  description: The address that was asked, as C(DOCKER_HOST) takes it.
+  returned: always
+  type: str
+reason:
+  description: Why no engine answers, as a sentence.
+  returned: always
+  type: str
+state:
+  description: The state of the engine, as a sentence.
+  returned: always
+  type: str
+version:
+  description: The engine's version.
+  returned: always
+  type: str
+architecture:
+  description: The architecture as images name it, such as V(amd64).
+  returned: always
+  type: str
+root:
+  description: The folder in which the engine keeps images and containers.
+  returned: always
+  type: str
+desktop:
+  description: Whether the engine is Docker Desktop's.
+  returned: always
+  type: bool
+rootless:
+  description: Whether the engine runs without root's rights.
+  returned: always
+  type: bool
+"""
+
+import os
+import platform
+import shutil
+import time
+from dataclasses import asdict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils._engine import Engine, platform_of, read_engine
+
+# A daemon's folder is not on every user's PATH.
+DAEMON_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/sbin"])
+POLL_SECONDS = 0.3
+
+
+def find_engine(module: AnsibleModule) -> Engine:
+    """Ask the docker command once."""
+    docker = shutil.which("docker")
+    stdout, stderr, endpoint = "", "", ""
+    if docker:
+        _rc, stdout, stderr = module.run_command([docker, "info", "--format", "{{json .}}"])
+        _rc, endpoint, _err = module.run_command(
+            [docker, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
+        )
+    return read_engine(
+        stdout=stdout,
+        stderr=stderr,
+        endpoint=endpoint.strip(),
+        has_command=bool(docker),
+        has_daemon=bool(shutil.which("dockerd", path=DAEMON_PATH)),
+        platform=platform_of(platform.system(), platform.release()),
+    )
+
+
+def main() -> None:
+    """Look, and look again until an engine answers or the time is up."""
+    module = AnsibleModule({"timeout": {"type": "int", "default": 0}}, supports_check_mode=True)
+    end = time.monotonic() + module.params["timeout"]
+    engine = find_engine(module)
+    # An engine that denies this user will go on doing so.
+    while not engine.answers and not engine.denied and time.monotonic() < end:
+        time.sleep(POLL_SECONDS)
+        engine = find_engine(module)
+    module.exit_json(changed=False, state=engine.state, **asdict(engine))
+
+
+if __name__ == "__main__":
+    main()

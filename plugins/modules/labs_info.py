@@ -1,0 +1,238 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: labs_info
+short_description: Tell which labs there are on a host, and what belongs to them
+version_added: "0.1.0"
+description:
+  - Reads the labels of containers and networks, which are the only record of a lab. What lacks them is not looked at.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  mounts:
+    description: The folder below which buckets are mounted.
+    type: path
+    default: /var/lib/desi-lab/mounts
+  ask:
+    description: Whether to ask each server and each mount if it answers.
+    type: bool
+    default: true
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: See which labs there are
+  desi.lab.labs_info:
+  register: found
+"""
+
+RETURN = r"""
+labs:
+  description: A row for each lab, by name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The lab's name.
+      type: str
+    where:
+      description: Where it runs.
+      type: str
+    state:
+      description: V(running), or the state that Docker gives.
+      type: str
+    since:
+      description: When that state began, as Docker writes times (UTC).
+      type: str
+    release:
+      description: The data release.
+      type: str
+    image:
+      description: The image.
+      type: str
+    data:
+      description: Where the data come from.
+      type: str
+    mount:
+      description: The folder of the host around the bucket's mount. Empty where there is none.
+      type: str
+    mount_answers:
+      description: Whether the mount can be listed. Null where there is none, or it was not asked.
+      type: bool
+    folder:
+      description: The user's folder.
+      type: str
+    address:
+      description: The address on which the server is published.
+      type: str
+    port:
+      description: The port on which it is published.
+      type: int
+    server_answers:
+      description: Whether the server answers. Null where it does not run, or was not asked.
+      type: bool
+containers:
+  description: Every container of every lab.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The container's name.
+      type: str
+    lab:
+      description: The lab that it belongs to.
+      type: str
+    role:
+      description: What it does, such as V(server).
+      type: str
+networks:
+  description: Every network of every lab.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The network's name.
+      type: str
+    lab:
+      description: The lab that it belongs to.
+      type: str
+mounts:
+  description: Every folder around a bucket's mount.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The folder.
+      type: str
+    labs:
+      description: The labs that use it.
+      type: list
+      elements: str
+engine:
+  description: Whether a Docker Engine answers. Where none does, only mounts are told.
+  returned: success
+  type: bool
+reason:
+  description: Why no engine answers, as a sentence. Empty where one does.
+  returned: success
+  type: str
+"""
+
+import http.client
+import json
+import subprocess
+import typing as t
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils._docker_cli import Docker
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._labs import NAME, ROLE, lab_row, labels_of, mount_users
+
+# A mount whose server is gone may hang for good, and a process that asks it cannot be stopped from inside.
+PATIENCE_SECONDS = 3
+
+
+def containers_of_labs(docker: Docker) -> list[dict[str, t.Any]]:
+    """Return the inspected containers that carry our label."""
+    ids = docker.output("ps", "--all", "--quiet", "--filter", f"label={NAME}").split()
+    # One that was removed in the meantime makes the command fail, and it still tells of the others.
+    return json.loads(docker.run("container", "inspect", *ids).stdout or "[]") if ids else []
+
+
+def networks_of_labs(docker: Docker) -> list[dict[str, str]]:
+    """Return the networks that carry our label."""
+    line = f'{{{{.Name}}}} {{{{.Label "{NAME}"}}}}'
+    rows = docker.output("network", "ls", "--filter", f"label={NAME}", "--format", line).splitlines()
+    return [dict(zip(("name", "lab"), row.split())) for row in rows]
+
+
+def mount_answers(path: str) -> bool | None:
+    """Return whether the mount in a folder can be listed; None where there is no mount."""
+    if not path:
+        return None
+    try:
+        listing = ["ls", "-A", f"{path}/.bucket"]
+        return subprocess.run(listing, check=False, capture_output=True, timeout=PATIENCE_SECONDS).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def server_answers(address: str, port: int) -> bool:
+    """Return whether a Jupyter server answers at a published port; no token is needed to ask for its version."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)  # noqa: S104 (read, not bound)
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(f"http://{host}:{port}/api", timeout=PATIENCE_SECONDS) as answer:
+            return answer.status == 200
+    except (OSError, ValueError, http.client.HTTPException):
+        return False
+
+
+def complete(container: dict[str, t.Any], ask: bool) -> dict[str, t.Any]:
+    """Return the row of a lab, with what its mount and its server say of themselves."""
+    row = lab_row(container, None, None)
+    if ask:
+        row["mount_answers"] = mount_answers(row["mount"])
+        if row["state"] == "running" and row["port"]:
+            row["server_answers"] = server_answers(row["address"], row["port"])
+    return row
+
+
+def main() -> None:
+    """Read the labels, and ask the labs side by side."""
+    module = AnsibleModule(
+        {
+            "mounts": {"type": "path", "default": "/var/lib/desi-lab/mounts"},
+            "ask": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    docker, containers, networks, reason = Docker(), [], [], ""
+    try:
+        containers, networks = containers_of_labs(docker), networks_of_labs(docker)
+    except LabError as error:
+        reason = error.why
+    users = mount_users(containers)
+    servers = [item for item in containers if labels_of(item).get(ROLE) == "server"]
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        labs = list(pool.map(lambda item: complete(item, module.params["ask"]), servers))
+    root = Path(module.params["mounts"])
+    folders = sorted(str(entry) for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
+    module.exit_json(
+        changed=False,
+        engine=not reason,
+        reason=reason,
+        labs=sorted(labs, key=lambda lab: lab["name"]),
+        containers=[
+            {"name": item["Name"].lstrip("/"), "lab": labels_of(item)[NAME], "role": labels_of(item).get(ROLE, "")}
+            for item in containers
+        ],
+        networks=networks,
+        mounts=[{"path": folder, "labs": users.get(folder, [])} for folder in folders],
+    )
+
+
+if __name__ == "__main__":
+    main()

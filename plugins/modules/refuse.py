@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: refuse
+short_description: Stop and tell a person what happened, why, and what to do next
+version_added: "0.1.0"
+description:
+  - Fails with three sentences, the one shape in which DESI Lab says that it cannot go on.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  what:
+    description: What happened, in a sentence.
+    type: str
+    required: true
+  why:
+    description: Why it happened, in a sentence.
+    type: str
+    required: true
+  do:
+    description: What to do next, in a sentence.
+    type: str
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Say that the folder is empty
+  desi.lab.refuse:
+    what: The folder /data holds no DESI data.
+    why: It is empty.
+    do: Give the folder of a release, or of several.
+"""
+
+RETURN = r"""
+what:
+  description: What happened.
+  returned: always
+  type: str
+why:
+  description: Why it happened.
+  returned: always
+  type: str
+do:
+  description: What to do next.
+  returned: always
+  type: str
+"""

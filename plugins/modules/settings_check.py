@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: settings_check
+short_description: Refuse settings of a lab that do not exist or cannot work
+version_added: "0.1.0"
+description:
+  - Compares the names of settings with those that exist and names the nearest one where they differ.
+  - Compares the values of settings with what can work, so that a mistake is told before anything is made.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  given:
+    description: The names of the settings that were given.
+    type: list
+    elements: str
+  known:
+    description: The names of all settings that exist.
+    type: list
+    elements: str
+  values:
+    description: The values of the settings, by name.
+    type: dict
+  releases:
+    description: The table of data releases, by name, each with C(specprod) and C(public).
+    type: dict
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Compare the names of the settings with those that exist
+  desi.lab.settings_check:
+    given: [lab_prot]
+    known: [lab_name, lab_port]
+"""
+
+RETURN = r"""
+what:
+  description: What is wrong with the first setting that cannot work.
+  returned: failure
+  type: str
+why:
+  description: Why it cannot work.
+  returned: failure
+  type: str
+do:
+  description: What to do next.
+  returned: failure
+  type: str
+"""
