@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._labs import published, status_table
+from ansible_collections.desi.lab.plugins.module_utils._labs import published, server_api, status_table
 
 
 class FilterModule:
@@ -16,4 +16,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
-        return {"published": published, "status_table": status_table}
+        return {"published": published, "server_api": server_api, "status_table": status_table}

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._placement import mount_key, mount_place, volumes
+from ansible_collections.desi.lab.plugins.module_utils._placement import (
+    mount_key,
+    mount_place,
+    volumes,
+    writable_by,
+)
 
 
 class FilterModule:
@@ -16,4 +21,9 @@ class FilterModule:
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
-        return {"mount_key": mount_key, "mount_place": mount_place, "volumes": volumes}
+        return {
+            "mount_key": mount_key,
+            "mount_place": mount_place,
+            "volumes": volumes,
+            "writable_by": writable_by,
+        }

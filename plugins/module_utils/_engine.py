@@ -24,6 +24,7 @@ DENIED = "This account may not use the engine: it is not in group docker."
 
 # What the docker command prints when the engine does not answer, and what it means. The first that is found holds.
 REASONS = (
+    ("wsl integration", "Docker Desktop does not let this Linux use it: its WSL integration is off."),
     ("permission denied (", "The engine's computer does not let this account in by SSH."),
     ("permission denied", DENIED),
     ("no such host", "The name of the engine's computer cannot be resolved."),
@@ -78,7 +79,7 @@ def reason_of(stderr: str) -> str:
         if sign in text:
             return reason
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    return f"Docker says: {lines[-1]}" if lines else "The docker command says nothing."
+    return lines[-1] if lines else "The docker command says nothing."
 
 
 def read_engine(

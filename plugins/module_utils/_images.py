@@ -170,8 +170,11 @@ def _literal_lines(text: str) -> list[str]:
 
 
 def image_called(images: t.Iterable[t.Mapping[str, t.Any]], name: str) -> dict[str, t.Any]:
-    """Return the image of that name and tag among inspected ones, or an empty dictionary."""
-    return next((dict(image) for image in images if name in (image.get("RepoTags") or [])), {})
+    """Return the image of that name (with tag or digest, or its id) among inspected ones, or an empty dictionary."""
+    for image in images:
+        if name in (image.get("Id"), *(image.get("RepoTags") or []), *(image.get("RepoDigests") or [])):
+            return dict(image)
+    return {}
 
 
 def image_facts(image: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

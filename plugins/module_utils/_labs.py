@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import typing as t
+from urllib.parse import urlsplit, urlunsplit
 
 NAME = "desi.lab.name"
 ROLE = "desi.lab.role"
@@ -22,10 +23,24 @@ def published(container: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
     """
     bindings = ((container or {}).get("HostConfig") or {}).get("PortBindings") or {}
     for place in (place for places in bindings.values() for place in places or []):
-        # Docker leaves the port empty where it was to choose one itself.
-        if place.get("HostPort"):
-            return {"address": place.get("HostIp") or "0.0.0.0", "port": int(place["HostPort"])}  # noqa: S104 (read, not bound)
+        # Docker leaves the port empty, or 0, where it was to choose one itself.
+        port = int(place.get("HostPort") or 0)
+        if port:
+            return {"address": place.get("HostIp") or "0.0.0.0", "port": port}  # noqa: S104 (read, not bound)
     return {"address": "", "port": 0}
+
+
+# The first word of the page that a server opens with, after its base URL.
+PAGES = ("lab", "tree", "notebooks", "doc", "retro", "voila")
+
+
+def server_api(url: str, question: str) -> str:
+    """Return the address at which the server whose page is at ``url`` answers a question, such as ``api/status``."""
+    parts = urlsplit(url)
+    segments = parts.path.strip("/").split("/")
+    page = next((place for place, word in enumerate(segments) if word in PAGES), len(segments))
+    path = "/".join([*filter(None, segments[:page]), question])
+    return urlunsplit((parts.scheme, parts.netloc, f"/{path}", "", ""))
 
 
 def labels_of(container: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -33,7 +48,9 @@ def labels_of(container: t.Mapping[str, t.Any]) -> dict[str, str]:
     return dict((container.get("Config") or {}).get("Labels") or {})
 
 
-def lab_row(container: t.Mapping[str, t.Any], mount_answers: bool | None, server_answers: bool | None) -> dict[str, t.Any]:
+def lab_row(
+    container: t.Mapping[str, t.Any], mount_answers: bool | None, server_answers: bool | None
+) -> dict[str, t.Any]:
     """Return what ``status`` says of a lab, from its server's container.
 
     ``mount_answers`` and ``server_answers`` are None where there is nothing to ask.

@@ -66,3 +66,13 @@ def mount_key(bucket: str, prefix: str, endpoint: str, region: str) -> str:
 def volumes(binds: t.Iterable[t.Mapping[str, str]], inside: str, mode: str) -> list[str]:
     """Return binds, as data_folder_info gives them, in the form that Docker takes, below the data path ``inside``."""
     return [":".join([bind["source"], f"{inside}/{bind['inside']}".rstrip("/"), mode]) for bind in binds]
+
+
+def writable_by(stat: t.Mapping[str, t.Any], uid: int, groups: t.Iterable[int]) -> bool:
+    """Return whether a user may write in a folder, by the owner and mode that module stat gives of it."""
+    mode = int(str(stat["mode"]), 8)
+    if uid == 0:
+        return True
+    if stat["uid"] == uid:
+        return bool(mode & 0o200)
+    return bool(mode & (0o020 if stat["gid"] in set(groups) else 0o002))

@@ -31,7 +31,7 @@ DATA_WORDS = ("s3", "sample")
 
 def nearest(word: str, known: t.Iterable[str]) -> str | None:
     """Return the known word that somebody who typed ``word`` most likely meant, if any is near."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
     return found[0] if found else None
 
 
@@ -72,7 +72,7 @@ def check_release(value: str, data: str, releases: t.Mapping[str, t.Mapping[str,
         raise _wrong(
             "lab_release",
             value,
-            f"{value.lower()} is not public yet, so neither the bucket nor the sample has it.",
+            f"The release {value.lower()} is not public yet, so neither the bucket nor the sample has it.",
             "Choose a public release, or give the folder of your own copy with -e lab_data=/path.",
         )
 

@@ -10,8 +10,9 @@ module: browser
 short_description: Open a secret URL in the desktop's browser
 version_added: "0.1.0"
 description:
-  - Opens a small page, readable by its owner alone, that leads to the URL. The URL itself is not in any command line, where
-    every user of the computer could read it.
+  - Opens a small page, readable by its owner alone, that leads to the URL. The URL itself is not in any command line,
+    where every user of the computer could read it.
+  - Where there is no desktop, or no browser in it, that is said and nothing is left.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -45,17 +46,34 @@ EXAMPLES = r"""
 
 RETURN = r"""
 opened:
-  description: Whether there was a browser to open it.
+  description: Whether there was a desktop with a browser to open it.
   returned: always
   type: bool
+reason:
+  description: Why it was not opened, as a sentence. Empty if it was, and in check mode.
+  returned: always
+  type: str
 """
 
 import html
 import os
-import webbrowser
+import subprocess
+import sys
+import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+
+# A program that was told to open a page and takes longer has opened it, and waits until somebody closes it.
+PATIENCE_SECONDS = 15
+OPEN = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
+
+
+def has_desktop(environment: t.Mapping[str, str], system: str) -> bool:
+    """Return whether a browser would have a window to open in; one that runs in a terminal would be seen by nobody."""
+    if system in ("darwin", "win32"):
+        return True
+    return any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
 
 
 def page_text(url: str) -> str:
@@ -72,6 +90,34 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
+def show(page: Path) -> bool:
+    """Open a page in the desktop's browser, and return whether there is one.
+
+    The browser gets none of this module's streams: it would keep them open, and Ansible would wait for their end.
+    """
+    null = subprocess.DEVNULL
+    command = [sys.executable, "-c", OPEN, page.as_uri()]
+    browser = subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True)
+    try:
+        return browser.wait(PATIENCE_SECONDS) == 0
+    except subprocess.TimeoutExpired:
+        return True
+
+
+def why_not_opened(url: str, page: Path) -> str:
+    """Open the URL by way of the page; return why that could not be, or an empty string."""
+    if not has_desktop(os.environ, sys.platform):
+        return "There is no desktop here."
+    try:
+        write_private(page, page_text(url))
+    except OSError as error:
+        return f"The page {page} could not be written: {error.strerror}."
+    if show(page):
+        return ""
+    page.unlink()
+    return "There is no browser in this desktop."
+
+
 def main() -> None:
     """Write the page and open it."""
     module = AnsibleModule(
@@ -79,13 +125,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     if module.check_mode:
-        module.exit_json(changed=False, opened=False)
-    page = Path(module.params["page"])
-    write_private(page, page_text(module.params["url"]))
-    opened = webbrowser.open(page.as_uri())
-    if not opened:
-        page.unlink()
-    module.exit_json(changed=False, opened=opened)
+        module.exit_json(changed=False, opened=False, reason="")
+    reason = why_not_opened(module.params["url"], Path(module.params["page"]))
+    module.exit_json(changed=False, opened=not reason, reason=reason)
 
 
 if __name__ == "__main__":

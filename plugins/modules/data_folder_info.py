@@ -10,7 +10,8 @@ module: data_folder_info
 short_description: Tell how DESI data lie in a folder
 version_added: "0.1.0"
 description:
-  - Looks whether a folder holds several data releases or is one, and what has to be bound where for a release to be found.
+  - Looks whether a folder holds several data releases or is one, and what has to be bound where for a release to be
+    found.
   - A release is known by the spectroscopic production in it (C(spectro/redux/SPECPROD)), not by the folder's name.
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -80,6 +81,7 @@ binds:
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._layout import read_layout
 

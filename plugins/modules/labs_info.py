@@ -169,14 +169,17 @@ def networks_of_labs(docker: Docker) -> list[dict[str, str]]:
 
 
 def mount_answers(path: str) -> bool | None:
-    """Return whether the mount in a folder can be listed; None where there is no mount."""
+    """Return whether the mount in a folder shows anything; None where there is no mount."""
     if not path:
         return None
     try:
-        listing = ["ls", "-A", f"{path}/.bucket"]
-        return subprocess.run(listing, check=False, capture_output=True, timeout=PATIENCE_SECONDS).returncode == 0
+        listing = subprocess.run(
+            ["ls", "-A", f"{path}/.bucket"], check=False, capture_output=True, timeout=PATIENCE_SECONDS
+        )
     except subprocess.TimeoutExpired:
         return False
+    # The folder of a mount that has ended is still there, but empty.
+    return listing.returncode == 0 and bool(listing.stdout)
 
 
 def server_answers(address: str, port: int) -> bool:

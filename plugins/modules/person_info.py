@@ -49,6 +49,15 @@ home:
   description: The user's home folder.
   returned: always
   type: str
+groups:
+  description: The numbers of all groups that the user is in.
+  returned: always
+  type: list
+  elements: int
+by_sudo:
+  description: Whether the user called sudo, so that what root may do here says nothing of what the user may do.
+  returned: always
+  type: bool
 """
 
 import os
@@ -73,10 +82,20 @@ def person(environment: t.Mapping[str, str], uid: int, gid: int) -> dict[str, t.
     return {"name": entry.pw_name, "uid": entry.pw_uid, "gid": entry.pw_gid, "home": entry.pw_dir}
 
 
+def groups_of(name: str, gid: int) -> list[int]:
+    """Return the numbers of all groups of a user; of one without a name, the first group alone."""
+    try:
+        return sorted(os.getgrouplist(name, gid))
+    except KeyError:
+        return [gid]
+
+
 def main() -> None:
     """Say who it is."""
     module = AnsibleModule({}, supports_check_mode=True)
-    module.exit_json(changed=False, **person(os.environ, os.getuid(), os.getgid()))
+    found = person(os.environ, os.getuid(), os.getgid())
+    groups = groups_of(found["name"], found["gid"])
+    module.exit_json(changed=False, groups=groups, by_sudo=found["uid"] != os.getuid(), **found)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Show the closing box."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.desi.lab.plugins.module_utils._terminal import box
+
+
+class ActionModule(ActionBase):
+    """Runs where Ansible runs: it only speaks. The callback desi.lab.steps lays it out."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the box as plain lines, and nothing beside them: they may hold a token."""
+        super().run(tmp, task_vars)
+        line = {
+            "label": {"type": "str", "required": True},
+            "text": {"type": "str", "required": True},
+            "about": {"type": "str", "default": ""},
+        }
+        _spec, args = self.validate_argument_spec(
+            {
+                "lines": {"type": "list", "elements": "dict", "required": True, "options": line},
+                "notes": {"type": "list", "elements": "str", "default": []},
+            }
+        )
+        return {"changed": False, "msg": box(args["lines"], args["notes"]), "_ansible_verbose_always": True}

@@ -1,0 +1,304 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: E402  # Ansible wants the documentation above the imports
+
+"""What a person sees while a lab is made: a line a step, and three sentences if something is wrong."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: steps
+type: stdout
+short_description: A line a step, for people
+version_added: "0.1.0"
+description:
+  - Shows a line for each step that M(desi.lab.step) announces, with the time that it took, and the box of
+    M(desi.lab.box) at the end.
+  - On a terminal, a running line tells what is under way. In a pipe or a file there is none.
+  - A failure is told as What, Why and Do. Failures that were ignored or rescued are not shown.
+  - C(-v) adds a line for each task, all warnings, and the whole result of a failed task. C(-vvv) adds the results of
+    all tasks.
+  - With C(--check) each task that would change something is told.
+author:
+  - The DESI Lab contributors (@desi-lab)
+requirements:
+  - Set as stdout callback in the configuration, as ansible.cfg of DESI Lab does.
+options:
+  quiet:
+    description:
+      - Print nothing on standard output but what M(desi.lab.say) says; failures go to standard error.
+    type: bool
+    default: false
+    env:
+      - name: DESI_LAB_QUIET
+    ini:
+      - section: callback_steps
+        key: quiet
+  clock:
+    description:
+      - Show on a terminal what is under way and for how long.
+    type: bool
+    default: true
+    env:
+      - name: DESI_LAB_CLOCK
+    ini:
+      - section: callback_steps
+        key: clock
+"""
+
+import atexit
+import functools
+import os
+import sys
+import time
+import typing as t
+
+from ansible import constants as C
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+from ansible.utils import color
+
+from ansible_collections.desi.lab.plugins.module_utils._plain_words import (
+    Trouble,
+    own_warnings,
+    task_title,
+    troubles,
+    unreachable,
+)
+from ansible_collections.desi.lab.plugins.module_utils._screen import WARNINGS, Screen, Voice, share
+from ansible_collections.desi.lab.plugins.module_utils._terminal import (
+    Paint,
+    check_verdict,
+    clean,
+    document,
+    duration,
+    labelled,
+    recap_lines,
+    show_box,
+    step_lines,
+    wrap,
+)
+
+if t.TYPE_CHECKING:
+    from ansible.executor.stats import AggregateStats
+    from ansible.executor.task_result import CallbackTaskResult
+    from ansible.inventory.host import Host
+    from ansible.playbook.play import Play
+    from ansible.playbook.task import Task
+
+STEP = "desi.lab.step"
+BOX = "desi.lab.box"
+SAY = "desi.lab.say"
+SPEAKERS = (STEP, BOX, SAY)
+DEBUG = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
+WOULD = "would: "
+DONE = "done: "
+PROMPTS = ("pause", "ansible.builtin.pause", "ansible.legacy.pause")
+
+
+class CallbackModule(CallbackBase):
+    """Tells a person what happens; the words and the lines come from module_utils."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "desi.lab.steps"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._set_up(quiet=False, clock=False)
+        self._began = self._last_step = time.monotonic()
+        self._play: Play | None = None
+        self._hosts: set[str] = set()
+        self._steps = 0
+        self._announced: dict[tuple[str, str], str] = {}
+        self._failed: set[str] = set()
+        self._rescued: dict[str, list[str]] = {}
+        self._warnings: list[str] = []
+
+    def set_options(self, task_keys: object = None, var_options: object = None, direct: object = None) -> None:
+        super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
+        self._set_up(quiet=self.get_option("quiet"), clock=self.get_option("clock"))
+        self._warnings = share(self._display, self._screen, to_stderr=self.get_option("quiet"))
+        atexit.register(self._leave)
+
+    def _set_up(self, quiet: bool, clock: bool) -> None:
+        # Ansible reads NO_COLOR as a yes or no; everybody else takes any value for a yes.
+        wanted = not os.environ.get("NO_COLOR") or C.config.get_config_value("ANSIBLE_FORCE_COLOR")
+        can_redraw = sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
+        self._screen = Screen(sys.stdout, clock=clock and can_redraw and not quiet)
+        self._voice = Voice(
+            self._screen,
+            Screen(sys.stderr),
+            Paint(bool(color.ANSIBLE_COLOR and wanted and not quiet)),
+            log=functools.partial(self._display.display, log_only=True),
+            quiet=quiet,
+        )
+
+    def v2_playbook_on_play_start(self, play: Play) -> None:
+        self._screen.run("")
+        self._hosts.clear()
+        first, self._play = self._play is None, play
+        name = (play.name or "").strip()
+        if name and name not in (",".join(play.hosts), play.hosts):
+            self._voice.header = name
+        if first:
+            self._voice.tell([])
+
+    def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:
+        self._screen.run("" if task.action in PROMPTS else task_title(task.get_name()))
+
+    def v2_playbook_on_handler_task_start(self, task: Task) -> None:
+        self._screen.run(task_title(task.get_name()))
+
+    def v2_playbook_on_vars_prompt(self, *args: object, **kwargs: object) -> None:
+        self._screen.run("")
+
+    def v2_runner_on_start(self, host: Host, task: Task) -> None:
+        self._hosts.add(host.get_name())
+
+    def v2_runner_retry(self, result: CallbackTaskResult) -> None:
+        done, of = result.result.get("attempts", 0), result.result.get("retries", 0)
+        self._screen.rename(f"{task_title(result.task_name)} (try {done + 1} of {of})")
+        self._detail(result, f"try {done} of {of} failed")
+
+    def v2_on_file_diff(self, result: CallbackTaskResult) -> None:
+        if result.result.get("diff") and result.result.get("changed"):
+            text = self._get_diff(result.result["diff"]).rstrip("\n")
+            if text:
+                self._announce_change(result)
+                text = text if self._voice.paint.on else clean(text)
+                self._voice.tell([*("    " + line for line in text.split("\n")), ""])
+
+    def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
+        self._keep_warnings(result)
+        if not (result.task.loop and "results" in result.result):
+            self._speak(result)
+        changed = bool(result.result.get("changed"))
+        if changed and context.CLIARGS.get("check"):
+            self._announce_change(result)
+        self._detail(result, "changed" if changed else "ok")
+
+    def v2_runner_item_on_ok(self, result: CallbackTaskResult) -> None:
+        self._keep_warnings(result)
+        self._speak(result)
+
+    def v2_runner_on_skipped(self, result: CallbackTaskResult) -> None:
+        self._keep_warnings(result)
+        self._detail(result, "skipped")
+
+    def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
+        fate = "ignored" if ignore_errors else "rescued" if self._is_rescued(result) else ""
+        self._failure(result, troubles(result.result), fate)
+
+    def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
+        host = result.task_fields.get("delegate_to") or result.host.get_name()
+        fate = "ignored" if result.task_fields.get("ignore_unreachable") else ""
+        self._failure(result, [unreachable(str(host), result.result)], fate)
+
+    def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
+        figures = {host: stats.summarize(host) for host in sorted(stats.processed)}
+        for host, figure in figures.items():
+            # A failure that looked rescued, but made the run fail after all, must not go untold.
+            if figure["failures"] and host in self._rescued and host not in self._failed:
+                self._voice.shout(self._rescued[host])
+        self._voice.header = ""
+        self._leave()
+        recap = recap_lines(figures, time.monotonic() - self._began)
+        self._voice.tell(["", *self._verdict(figures), *(self._voice.paint(line, "dim") for line in recap)])
+
+    def _verdict(self, figures: dict[str, dict[str, int]]) -> list[str]:
+        if any(figure["failures"] or figure["unreachable"] for figure in figures.values()):
+            return []
+        if context.CLIARGS.get("check"):
+            how = list(self._announced.values())
+            return [check_verdict(how.count(WOULD), how.count(DONE))]
+        changed = any(figure["changed"] for figure in figures.values())
+        return ["  Nothing had to change."] if self._steps and not changed else []
+
+    def _speak(self, result: CallbackTaskResult) -> None:
+        """Print what a step, a box, a say or a debug task has to say; what may hold a secret goes to no log."""
+        said = result.result.get("msg")
+        if "censored" in result.result:
+            return
+        if result.task.action == STEP:
+            self._step(result)
+        elif result.task.action == BOX:
+            self._voice.tell(["", *show_box(said, self._screen.width, self._voice.paint), ""], secret=True)
+        elif result.task.action == SAY:
+            text = document(said, self._screen.encoding) if result.result.get("json") else str(said)
+            self._screen.write(text[:-1] if text.endswith("\n") else text)
+        elif result.task.action in DEBUG:
+            self._clean_results(result.result, result.task.action)
+            rest = self._dump_results(result.result, serialize=False)
+            text = rest["msg"] if isinstance(rest.get("msg"), str) else document(rest, self._screen.encoding)
+            self._voice.tell(wrap(clean(text), self._screen.width, indent=4))
+
+    def _step(self, result: CallbackTaskResult) -> None:
+        now = time.monotonic()
+        mark, how, took = "✓", result.result.get("how") or "", duration(now - self._last_step)
+        if result.result.get("changed") and context.CLIARGS.get("check"):
+            mark, how, took = "~", f"would be {how or 'done'}", ""
+        self._last_step = now
+        self._steps += 1
+        name = self._title(result, result.result.get("name", ""))
+        self._voice.tell(step_lines(name, how, took, self._screen.width, self._voice.paint, mark))
+
+    def _announce_change(self, result: CallbackTaskResult) -> None:
+        key = (result.task._uuid, result.host.get_name())
+        if result.task.action in SPEAKERS or key in self._announced:
+            return
+        # A task may be told to do its work even in check mode.
+        how = "" if not context.CLIARGS.get("check") else DONE if not result.task_fields.get("check_mode") else WOULD
+        self._announced[key] = how
+        self._voice.tell(step_lines(how + self._title(result), "", "", self._screen.width, self._voice.paint, "~"))
+
+    def _detail(self, result: CallbackTaskResult, outcome: str, whole: bool = False) -> None:
+        """Tell of a task on request. Those that speak have spoken: nothing of theirs is ever said twice."""
+        verbosity = self._display.verbosity
+        if not verbosity or result.task.action in SPEAKERS or (result.task.action in DEBUG and not whole):
+            return
+        where = f"  {result.task.get_path()}" if verbosity > 1 else ""
+        self._voice.tell([self._voice.paint(f"  · {self._title(result)}  {outcome}{where}", "dim")])
+        if verbosity > 2 or whole:
+            trace = clean(str(result.result.get("exception", ""))) if verbosity > 2 else ""
+            self._voice.tell([self._dump_results(result.result, indent=4), *([trace] if "Traceback" in trace else [])])
+
+    def _failure(self, result: CallbackTaskResult, told: list[Trouble], fate: str) -> None:
+        self._keep_warnings(result)
+        host, width, paint = result.host.get_name(), self._screen.width, self._voice.paint
+        lines = step_lines(self._title(result), fate, "", width, paint, "✗")
+        for number, trouble in enumerate(told):
+            lines += [""] * (number > 0) + labelled(list(zip(("What", "Why", "Do"), trouble)), width, paint)
+        if not fate:
+            self._failed.add(host)
+            self._voice.shout(lines)
+        elif self._display.verbosity:
+            self._voice.tell(lines)
+        if fate == "rescued":
+            self._rescued[host] = lines
+        self._detail(result, fate or "failed", whole=True)
+
+    def _is_rescued(self, result: CallbackTaskResult) -> bool:
+        """Ansible tells the tasks of a rescue which task failed, and does so before it calls."""
+        if self._play is None:
+            return False
+        manager = self._play.get_variable_manager()
+        known = manager.get_vars(play=self._play, host=result.host, include_hostvars=False)
+        return (known.get("ansible_failed_task") or {}).get("uuid") == result.task._uuid
+
+    def _title(self, result: CallbackTaskResult, name: str = "") -> str:
+        where = f" ({result.host.get_name()})" if len(self._hosts) > 1 else ""
+        return (name or task_title(result.task_name)) + where
+
+    def _keep_warnings(self, result: CallbackTaskResult) -> None:
+        self._warnings += [str(text) for text in result.result.get("warnings") or ()]
+        self._warnings += [f"{WARNINGS[1]}{entry.get('msg')}" for entry in result.result.get("deprecations") or ()]
+
+    def _leave(self) -> None:
+        """Put the terminal right and tell the warnings, however the run ended."""
+        self._screen.close()
+        texts = own_warnings(self._warnings, every=self._display.verbosity > 0)
+        self._warnings.clear()
+        for text in texts:
+            self._voice.tell(["", *labelled([("!", text)], self._screen.width, self._voice.paint, indent=2)])

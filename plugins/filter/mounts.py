@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Filters for a container that mounts a bucket: the same settings as the module bucket_mount, as command lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount_spec import check_path, make_spec
+from ansible_collections.desi.lab.plugins.module_utils._mount_texts import loop_command
+from ansible_collections.desi.lab.plugins.module_utils._mount_tools import Tool
+from ansible_collections.desi.lab.plugins.module_utils._mount_work import make_job
+
+# The image that this is for is built here with a current rclone.
+RCLONE = Tool("rclone", "rclone", (1, 75))
+
+
+def rclone_mount_arguments(spec: Mapping[str, Any], mountpoint: str) -> list[str]:
+    """Return the command line with which rclone mounts the bucket in the foreground."""
+    try:
+        wanted = make_spec(spec)
+        return make_job(RCLONE, wanted, check_path(mountpoint, wanted.cache), {}).command
+    except LabError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def mounter_command(spec: Mapping[str, Any], mountpoint: str) -> list[str]:
+    """Return a command line that mounts the bucket, mounts it again when rclone dies, and unmounts on SIGTERM."""
+    try:
+        wanted = make_spec(spec)
+        job = make_job(RCLONE, wanted, check_path(mountpoint, wanted.cache), {})
+    except LabError as error:
+        raise AnsibleFilterError(str(error)) from error
+    # A container keeps the log itself.
+    return loop_command(mountpoint, "/dev/null", job.settings, job.command)
+
+
+class FilterModule:
+    """Give the filters to Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"rclone_mount_arguments": rclone_mount_arguments, "mounter_command": mounter_command}

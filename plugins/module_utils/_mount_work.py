@@ -1,0 +1,181 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection.
+
+"""Mount a bucket: decide whether anything is to be done, ask first, do it, verify it, and undo what failed."""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
+from ansible_collections.desi.lab.plugins.module_utils import _mounts as table
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount_failures import (
+    check_credentials,
+    check_fuse,
+    check_root,
+    check_tool,
+    explain_log,
+)
+from ansible_collections.desi.lab.plugins.module_utils._mount_probe import Answer, probe_bucket
+from ansible_collections.desi.lab.plugins.module_utils._mount_service import Job, Supervisor
+from ansible_collections.desi.lab.plugins.module_utils._mount_spec import MountSpec, fingerprint, size_text
+from ansible_collections.desi.lab.plugins.module_utils._mount_state import (
+    Found,
+    Outcome,
+    check_folder,
+    clear,
+    look,
+    remove_empty,
+    share_parent,
+    unshare_parent,
+)
+from ansible_collections.desi.lab.plugins.module_utils._mount_texts import tool_environment
+from ansible_collections.desi.lab.plugins.module_utils._mount_tools import BACKENDS, Tool, mount_command
+
+
+def device_of(tool: Tool, spec: MountSpec) -> str:
+    """Return the name by which the mount table shows whose mount it is, and with which settings."""
+    return table.device_name(spec.bucket, fingerprint(mount_command(tool, spec, "", "")))
+
+
+def make_job(tool: Tool, spec: MountSpec, path: str, environ: Mapping[str, str]) -> Job:
+    shown = {**asdict(spec), "cache_max": size_text(spec.cache_max) if spec.cache_max else "", "backend": tool.backend}
+    return Job(
+        backend=tool.backend,
+        command=mount_command(tool, spec, path, device_of(tool, spec)),
+        settings=shown,
+        environment=tool_environment(environ, BACKENDS[tool.backend].ca_variable, spec.anonymous),
+    )
+
+
+@dataclass
+class Mounting:
+    """One mountpoint, and how it is wanted."""
+
+    path: str
+    spec: MountSpec
+    tool: Tool
+    supervisor: Supervisor
+    supervisors: list[Supervisor]  # this one, and those that an earlier run may have used
+    shared_parent: bool
+    timeout: float
+    environ: Mapping[str, str]
+    check_mode: bool = False
+
+    def __post_init__(self) -> None:
+        self.parent = posixpath.dirname(self.path)
+        self.device = device_of(self.tool, self.spec)
+        self.job = make_job(self.tool, self.spec, self.path, self.environ)
+
+    def run(self) -> Outcome:
+        found = look(self.path, self.supervisors)
+        if not found.entry:
+            check_folder(self.path)
+        outcome = Outcome(not self._is_as_wanted(found), found.summary, {"state": "mounted", **self.job.settings})
+        if not outcome.changed:
+            outcome.shared_parent = share_parent(self.parent) if self.shared_parent else ""
+            return outcome
+        outcome.healed = self._is_broken(found)
+        if not self.check_mode:
+            self._mount(found, outcome)
+        return outcome
+
+    def _is_mounted(self, entry: table.MountEntry | None) -> bool:
+        device = self.device if BACKENDS[self.tool.backend].names_device else table.MOUNTPOINT_DEVICE
+        return entry is not None and entry.fuse and entry.source == device
+
+    def _is_as_wanted(self, found: Found) -> bool:
+        hidden = self.shared_parent and table.needs_shared_bind(host.read_mounts(), self.parent)
+        return self._is_mounted(found.entry) and found.alive and not hidden and self.supervisor.serves(self.job)
+
+    def _is_broken(self, found: Found) -> bool:
+        """Tell a mount that died from one that is wanted otherwise than it is."""
+        same = found.settings == self.job.settings if found.settings else self._is_mounted(found.entry)
+        return found.anything and same and (not found.alive or found.settings is None)
+
+    def _mount(self, found: Found, outcome: Outcome) -> None:
+        # All that can be known is asked first: a mount that works is not ended for one that cannot be made.
+        check_root()
+        check_fuse()
+        check_tool(self.tool)
+        check_credentials(self.spec, self.environ)
+        self._check_cache()
+        answer = probe_bucket(self.spec, self.environ, self.timeout)
+        if found.anything:
+            outcome.lazy = clear(self.path, self.supervisors, self.timeout)
+            check_folder(self.path)
+        made = [self.path] if found.anything else []
+        try:
+            made += _make_folders(self.parent, 0o755)
+            if self.shared_parent:
+                outcome.shared_parent = share_parent(self.parent)
+            # While nothing is mounted, readers shall meet an error and not an empty bucket.
+            made += _make_folders(self.path, 0o000)
+            if self.spec.cache:
+                made += _make_folders(self.spec.cache, 0o700)
+            self.supervisor.start(self.job)
+            self._verify(answer)
+        except BaseException:
+            with contextlib.suppress(LabError):
+                clear(self.path, self.supervisors, self.timeout)
+            # The mountpoint first: a bind that still has something in it stays.
+            for folder in [self.path] if self.path in made else []:
+                remove_empty(folder)
+            if outcome.shared_parent == "bound":
+                unshare_parent(self.parent)
+            for folder in sorted(made, key=len, reverse=True):
+                remove_empty(folder)
+            raise
+
+    def _check_cache(self) -> None:
+        """Two processes that write one cache spoil it: a cache is for one mount."""
+        for process in host.processes() if self.spec.cache else []:
+            names = any(word == self.spec.cache or word.endswith(f"={self.spec.cache}") for word in process.command)
+            if names and self.path not in process.command and Path(process.command[0]).name in BACKENDS:
+                raise LabError(
+                    f"The cache {self.spec.cache} cannot be used.",
+                    "Another mount is writing to it, and two would spoil it.",
+                    "Give each mount a cache folder of its own.",
+                )
+
+    def _verify(self, answer: Answer) -> None:
+        """Wait for the mount, and see that it shows what the bucket has."""
+        deadline = time.monotonic() + self.timeout
+        while not self._is_mounted(table.mount_at(host.read_mounts(), self.path)):
+            ended = self.supervisor.ended()
+            if ended or time.monotonic() > deadline:
+                problem = "it ended at once" if ended else f"it did not mount within {self.timeout:g} s"
+                raise explain_log(self.tool, self.spec, self.supervisor.log(), problem)
+            time.sleep(0.05)
+        listing = host.list_folder(self.path, max(1.0, deadline - time.monotonic()))
+        if not listing.alive:
+            raise explain_log(self.tool, self.spec, self.supervisor.log(), f"listing it failed: {listing.problem}")
+        if answer.anything and listing.count == 0:
+            raise explain_log(
+                self.tool, self.spec, self.supervisor.log(), "it mounted, but shows nothing of the bucket"
+            )
+
+
+def _make_folders(path: str, mode: int) -> list[str]:
+    """Make a folder and those above it, and return the ones that were not there, outermost first."""
+    folder = Path(path)
+    missing: list[Path] = []
+    while not folder.exists():
+        missing.insert(0, folder)
+        folder = folder.parent
+    try:
+        for folder in missing:
+            folder.mkdir(mode=mode if folder == missing[-1] else 0o755)
+    except OSError as problem:
+        raise LabError(
+            f"The folder {folder} could not be made.", f"{problem.strerror}.", "Choose another folder, or run as root."
+        ) from None
+    return [str(folder) for folder in missing]

@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: box
+short_description: Show the closing box
+version_added: "0.1.0"
+description:
+  - Shows what a person needs in the end, such as the URL of a lab and how to stop it.
+  - With the callback P(desi.lab.steps#callback) the box reaches the terminal alone and no log, at any verbosity,
+    because it may hold a token. The task must not be C(no_log), else there is nothing to show.
+  - Other callbacks show and log the box as the result of a task.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  lines:
+    description: The lines of the box.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      label:
+        description: A word in front, such as C(Open).
+        type: str
+        required: true
+      text:
+        description: What is behind it, such as a URL. It is never broken where it has no space.
+        type: str
+        required: true
+      about:
+        description: A remark in a column of its own.
+        type: str
+        default: ""
+  notes:
+    description: Sentences below the lines.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Show how to open the lab
+  desi.lab.box:
+    lines:
+      - label: Open
+        text: "{{ jupyter_url }}"
+      - label: Data
+        text: /home/desidata/edr
+        about: read-only, synthetic sample
+      - label: Stop
+        text: ./lab stop
+        about: Remove  ./lab down
+    notes:
+      - The data are synthetic. Do no science with them.
+"""
+
+RETURN = r"""
+msg:
+  description: The box, line by line.
+  returned: success
+  type: list
+  elements: str
+"""

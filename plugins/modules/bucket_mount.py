@@ -1,0 +1,318 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bucket_mount
+short_description: Mount an S3 bucket on a folder
+version_added: "0.1.0"
+author: "The DESI Lab contributors (@desi-lab)"
+description:
+  - Mounts an S3 bucket by FUSE, keeps the mount alive, and takes it away again.
+  - Before anything is changed the bucket is asked for one name over HTTP. So a wrong name, a wrong endpoint and a
+    network that is down are told apart within seconds, and a mount that works is not given up for one that cannot be.
+  - There is no state file. The mount's device name (C(desi-lab:BUCKET:FINGERPRINT)) and the process that serves it say
+    whose mount it is and with which settings. What was not made by this module is never unmounted.
+attributes:
+  check_mode:
+    description: Whether it can tell what it would do, and do nothing.
+    support: full
+    details:
+      - The bucket is not asked in check mode.
+      - A missing tool is no failure then, as the task that installs it may only have been checked.
+  diff_mode:
+    description: Whether it tells what was there before and what is there after.
+    support: full
+  idempotent:
+    description: Whether a second run with the same settings changes nothing.
+    support: full
+requirements:
+  - Linux, root, C(/dev/fuse), and one of C(rclone) (with C(fusermount3)), C(s3fs) and C(mount-s3)
+options:
+  path:
+    description:
+      - The absolute path of the mountpoint. It is made if it does not exist, and removed at O(state=unmounted).
+      - A folder that is not empty, and a mount that is not ours, are refused.
+    type: path
+    required: true
+  state:
+    description:
+      - Whether the bucket is to be mounted.
+    type: str
+    choices: [mounted, unmounted]
+    default: mounted
+  bucket:
+    description:
+      - The bucket's name, without C(s3://). Required for O(state=mounted).
+    type: str
+  prefix:
+    description:
+      - The folder inside the bucket that is to be mounted; empty for the whole bucket.
+    type: str
+    default: ""
+  endpoint:
+    description:
+      - The address of the S3 server, such as V(http://127.0.0.1:8333); empty for Amazon.
+    type: str
+    default: ""
+  region:
+    description:
+      - The bucket's region.
+    type: str
+    default: us-west-2
+  anonymous:
+    description:
+      - Whether to ask without credentials, as for a public bucket.
+      - If V(false), credentials come from the task's environment (C(AWS_*)), from C(~/.aws), or from the machine's
+        role, which C(s3fs) does not know. There is no option for keys on purpose.
+    type: bool
+    default: true
+  read_only:
+    description:
+      - Whether the mount is read-only.
+    type: bool
+    default: true
+  cache:
+    description:
+      - A folder for what was read, used by this mount alone; empty for none.
+      - It is made if it does not exist, and never removed.
+      - C(mount-s3) empties it at each start.
+    type: path
+    default: ""
+  cache_max:
+    description:
+      - The cache's largest size, such as V(20GiB); empty for the tool's default.
+      - C(s3fs) knows no such limit. It is told to leave 2 GiB of the disk free instead.
+    type: str
+    default: ""
+  backend:
+    description:
+      - The tool that mounts.
+      - V(auto) takes the first that is installed of V(mount-s3) (for a bucket at Amazon), V(rclone) from 1.65 on,
+        V(s3fs), and an older V(rclone).
+    type: str
+    choices: [auto, mount-s3, rclone, s3fs]
+    default: auto
+  search:
+    description:
+      - Folders in which tools are looked for before E(PATH).
+    type: list
+    elements: path
+    default: []
+  supervisor:
+    description:
+      - What keeps the mount alive, V(systemd) (a unit, mounted again at boot) or V(process) (a detached shell loop).
+      - V(auto) takes V(systemd) where it runs the machine.
+    type: str
+    choices: [auto, systemd, process]
+    default: auto
+  shared_parent:
+    description:
+      - Whether the mountpoint's parent must be in a mount with shared propagation. A container that was given the
+        parent with C(rslave) then sees the bucket again after it was mounted again.
+      - Where it is not, the parent is bound onto itself and shared, and that is undone at O(state=unmounted).
+    type: bool
+    default: true
+  timeout:
+    description:
+      - Seconds to wait for the bucket's answer, and again for the mount.
+    type: float
+    default: 30
+"""
+
+EXAMPLES = r"""
+- name: Mount the public DESI data
+  desi.lab.bucket_mount:
+    path: /var/lib/desi-lab/mounts/desidata/.bucket
+    bucket: desidata
+    cache: /var/cache/desi-lab/desidata
+    cache_max: 20GiB
+  become: true
+
+- name: Mount a release from a mirror, with the rclone of a virtual environment
+  desi.lab.bucket_mount:
+    path: /srv/desi/.bucket
+    bucket: desidata
+    prefix: edr
+    endpoint: http://127.0.0.1:8333
+    backend: rclone
+    search: [/opt/lab/bin]
+  become: true
+
+- name: Take it away again
+  desi.lab.bucket_mount:
+    path: /srv/desi/.bucket
+    state: unmounted
+  become: true
+"""
+
+RETURN = r"""
+mountpoint:
+  description: The mountpoint, with symbolic links above it resolved.
+  returned: success
+  type: str
+backend:
+  description: The tool that mounts; empty if there is none (check mode only).
+  returned: state=mounted
+  type: str
+reason:
+  description: Why this tool.
+  returned: state=mounted
+  type: str
+executable:
+  description: The tool's path.
+  returned: state=mounted
+  type: str
+version:
+  description: The tool's version.
+  returned: state=mounted
+  type: str
+device:
+  description: The name under which the mount shows in the mount table (C(mount-s3) shows its own).
+  returned: state=mounted
+  type: str
+supervisor:
+  description: What keeps the mount alive.
+  returned: state=mounted
+  type: str
+  choices: [systemd, process]
+unit:
+  description: The systemd unit; empty without systemd.
+  returned: state=mounted
+  type: str
+healed:
+  description: Whether a mount with these settings was there, but dead, and was made anew.
+  returned: success
+  type: bool
+lazy:
+  description: Whether the old mount was in use, so that it goes only when its last user lets go.
+  returned: success
+  type: bool
+shared_parent:
+  description: Whether the parent was in a shared mount V(already), or is V(bound) onto itself.
+  returned: state=mounted and shared_parent=true
+  type: str
+  choices: [already, bound]
+no_tool:
+  description: Whether there is no tool, so that a container has to mount the bucket. Also returned by the failure.
+  returned: always
+  type: bool
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount_host import find_tools
+from ansible_collections.desi.lab.plugins.module_utils._mount_spec import check_path, make_spec
+from ansible_collections.desi.lab.plugins.module_utils._mount_state import Outcome, unmount
+from ansible_collections.desi.lab.plugins.module_utils._mount_systemd import make_supervisors
+from ansible_collections.desi.lab.plugins.module_utils._mount_tools import NoTool, choose_tool
+from ansible_collections.desi.lab.plugins.module_utils._mount_work import Mounting
+
+SPEC_OPTIONS = ("bucket", "prefix", "endpoint", "region", "anonymous", "read_only", "cache", "cache_max")
+
+
+def mounted(module: AnsibleModule, path: str) -> dict[str, Any]:
+    """Mount the bucket, and return the module's result."""
+    wanted = module.params
+    spec = make_spec({name: wanted[name] for name in SPEC_OPTIONS})
+    path = check_path(path, spec.cache)
+    supervisor, supervisors = make_supervisors(wanted["supervisor"], path)
+    tool, reason = choose_tool(wanted["backend"], spec, find_tools(wanted["search"], wanted["backend"]))
+    if tool.backend == "s3fs" and spec.cache_max:
+        module.warn("s3fs knows no largest size of a cache; it is told to leave 2 GiB of the disk free instead.")
+    work = Mounting(
+        path=path,
+        spec=spec,
+        tool=tool,
+        supervisor=supervisor,
+        supervisors=supervisors,
+        shared_parent=wanted["shared_parent"],
+        timeout=wanted["timeout"],
+        environ=os.environ,
+        check_mode=module.check_mode,
+    )
+    return {
+        **result(module, work.run()),
+        # Not named path: Ansible would stat that, and wait for ever if the mount hangs.
+        "mountpoint": path,
+        "backend": tool.backend,
+        "reason": reason,
+        "executable": tool.path,
+        "version": ".".join(str(part) for part in tool.version),
+        "device": work.device,
+        "supervisor": supervisor.kind,
+        "unit": supervisor.unit,
+    }
+
+
+def unmounted(module: AnsibleModule, path: str) -> dict[str, Any]:
+    """Take the mount away, and return the module's result."""
+    wanted = module.params
+    supervisors = make_supervisors("auto", path)[1]
+    outcome = unmount(path, supervisors, wanted["shared_parent"], wanted["timeout"], module.check_mode)
+    return {**result(module, outcome), "mountpoint": path}
+
+
+def result(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
+    if outcome.lazy:
+        module.warn(
+            "The old mount was in use: it was unmounted lazily, and its readers have to open their files again."
+        )
+    shown: dict[str, Any] = {
+        "changed": outcome.changed,
+        "healed": outcome.healed,
+        "lazy": outcome.lazy,
+        "no_tool": False,
+    }
+    if outcome.shared_parent:
+        shown["shared_parent"] = outcome.shared_parent
+    if module._diff:
+        shown["diff"] = {"before": outcome.before, "after": outcome.after}
+    return shown
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["mounted", "unmounted"], "default": "mounted"},
+            "bucket": {"type": "str"},
+            "prefix": {"type": "str", "default": ""},
+            "endpoint": {"type": "str", "default": ""},
+            "region": {"type": "str", "default": "us-west-2"},
+            "anonymous": {"type": "bool", "default": True},
+            "read_only": {"type": "bool", "default": True},
+            "cache": {"type": "path", "default": ""},
+            "cache_max": {"type": "str", "default": ""},
+            "backend": {"type": "str", "choices": ["auto", "mount-s3", "rclone", "s3fs"], "default": "auto"},
+            "search": {"type": "list", "elements": "path", "default": []},
+            "supervisor": {"type": "str", "choices": ["auto", "systemd", "process"], "default": "auto"},
+            "shared_parent": {"type": "bool", "default": True},
+            "timeout": {"type": "float", "default": 30},
+        },
+        required_if=[("state", "mounted", ["bucket"])],
+        supports_check_mode=True,
+    )
+    try:
+        path = check_path(module.params["path"])
+        # The mount table knows no symbolic links; the last part may be a dead mount, which cannot be asked.
+        path = str(Path(path).parent.resolve() / Path(path).name)
+        shown = mounted(module, path) if module.params["state"] == "mounted" else unmounted(module, path)
+    except NoTool as error:
+        if module.check_mode:
+            module.exit_json(changed=True, no_tool=True, backend="", reason=error.why)
+        module.fail_json(**error.as_result(), no_tool=True)
+    except LabError as error:
+        module.fail_json(**error.as_result(), no_tool=False)
+    module.exit_json(**shown)
+
+
+if __name__ == "__main__":
+    main()

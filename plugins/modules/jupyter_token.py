@@ -1,0 +1,222 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: jupyter_token
+short_description: Wait for a Jupyter server and return its token and URL
+version_added: "0.1.0"
+description:
+  - Reads what a Jupyter server has written to its log, waits until it has told the URL at which it runs, and returns
+    the token and the URL with the host and port at which you reach it.
+  - Knows what JupyterLab, Notebook 5 to 7, nbclassic and Jupyter Server print. Where a log tells of several servers,
+    the one started last that was not shut down counts; of a container that was restarted, only the log since then.
+  - The token is a secret that is worth a shell on the server. Put C(no_log=true) on the task, as the examples do. The
+    token appears in the result only, never in a message of this module.
+  - Reads only; RV(ignore:changed) is always V(false).
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status without modifying target.
+    support: full
+    details:
+      - It does the same in check mode, with one exception. When the container or the file is not there, or the
+        container does not run, it returns RV(found=false) and does not fail, for an earlier task would have made it.
+  diff_mode:
+    description: Will return details on what has changed when in diff mode.
+    support: none
+    details:
+      - It changes nothing, so that there is no difference to show.
+  idempotent:
+    description: When run twice in a row with the same arguments, the second invocation indicates no change.
+    support: full
+options:
+  container:
+    description:
+      - The name or id of the container in which the server runs. Its log is read with the C(docker) command, which
+        honours E(DOCKER_HOST) and Docker contexts.
+      - Exactly one of O(container), O(text) and O(path) is needed.
+    type: str
+  text:
+    description: What the server printed. It is not waited for.
+    type: str
+  path:
+    description:
+      - The file to which the server writes its log. It may be made, grow, or be replaced while it is waited for.
+    type: path
+  timeout:
+    description:
+      - How many seconds to wait for the URL, up to V(86400). With V(0), only what was printed already counts.
+      - A container that has ended is not waited for.
+    type: float
+    default: 60
+  url_host:
+    description: The host to put into RV(url), as seen from where the URL is to be opened.
+    type: str
+    default: 127.0.0.1
+  url_port:
+    description:
+      - The port to put into RV(url), as seen from where the URL is to be opened.
+      - If it is not given, the port that the server printed.
+    type: int
+author:
+  - The DESI Lab contributors (@desi-lab)
+"""
+
+EXAMPLES = r"""
+- name: Wait for the server in a container that publishes its port as 9999
+  desi.lab.jupyter_token:
+    container: desi-lab-desi
+    url_port: 9999
+  register: server
+  no_log: true
+
+- name: Look once at what a server has printed
+  desi.lab.jupyter_token:
+    text: "{{ printed }}"
+    timeout: 0
+  register: server
+  no_log: true
+
+- name: Wait two minutes for a server that writes to a file
+  desi.lab.jupyter_token:
+    path: /var/log/jupyter.log
+    timeout: 120
+  register: server
+  no_log: true
+"""
+
+RETURN = r"""
+found:
+  description: Whether a server was found. It is V(false) in check mode only, or else the module fails.
+  returned: always
+  type: bool
+  sample: true
+token:
+  description: The token, decoded; empty if the server runs without one or does not print it.
+  returned: when found
+  type: str
+  sample: not-a-real-token
+token_hidden:
+  description:
+    - Whether the server has a token, but does not print it because it was given to it, and it is not known otherwise.
+    - A token given to a container by E(JUPYTER_TOKEN) or on its command line is known.
+  returned: when found
+  type: bool
+  sample: false
+password_set:
+  description: Whether the server runs without a token because it asks for a password.
+  returned: when found
+  type: bool
+  sample: false
+authentication_off:
+  description: Whether the server says that it lets everyone in.
+  returned: when found
+  type: bool
+  sample: false
+scheme:
+  description: V(http) or V(https).
+  returned: when found
+  type: str
+  sample: http
+port:
+  description: The port, as the server printed it.
+  returned: when found
+  type: int
+  sample: 8888
+path:
+  description: The path at which the server's page is, its base URL included.
+  returned: when found
+  type: str
+  sample: /lab
+url:
+  description: The URL to open, with O(url_host) and O(url_port), and with the token if there is one.
+  returned: when found
+  type: str
+  sample: http://127.0.0.1:8888/lab?token=not-a-real-token
+urls:
+  description: All URLs that the server printed.
+  returned: when found
+  type: list
+  elements: str
+  sample: ["http://127.0.0.1:8888/lab?token=not-a-real-token"]
+elapsed:
+  description: For how many seconds the server was waited for.
+  returned: always
+  type: float
+  sample: 1.6
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils import _jupyter_wait
+from ansible_collections.desi.lab.plugins.module_utils._docker_cli import Docker, EngineUnavailable
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._jupyter_log import Server
+from ansible_collections.desi.lab.plugins.module_utils._jupyter_trouble import NotThere
+from ansible_collections.desi.lab.plugins.module_utils._jupyter_url import check_place, write_url
+
+
+def find_server(params: dict[str, Any]) -> Server:
+    """Return the server that the options name."""
+    if params["container"] is not None:
+        return _jupyter_wait.wait_for_container(Docker(), params["container"], params["timeout"])
+    if params["path"] is not None:
+        return _jupyter_wait.wait_for_file(Path(params["path"]), params["timeout"])
+    return _jupyter_wait.read_text(params["text"])
+
+
+def describe(server: Server, host: str, port: int | None) -> dict[str, Any]:
+    """Return what is known of the server as the result of the module."""
+    return {
+        "token": server.plain_token,
+        "token_hidden": server.token_hidden,
+        "password_set": server.password_set,
+        "authentication_off": server.authentication_off,
+        "scheme": server.url.scheme,
+        "port": server.url.port,
+        "path": server.url.path,
+        "url": write_url(server.url, host, port or server.url.port),
+        "urls": [text for url in server.urls for text in url.texts()],
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "container": {"type": "str"},
+            "text": {"type": "str", "no_log": True},
+            "path": {"type": "path"},
+            "timeout": {"type": "float", "default": 60},
+            "url_host": {"type": "str", "default": "127.0.0.1"},
+            "url_port": {"type": "int"},
+        },
+        required_one_of=[("container", "text", "path")],
+        mutually_exclusive=[("container", "text", "path")],
+        supports_check_mode=True,
+    )
+    begun = time.monotonic()
+    result: dict[str, Any] = {"changed": False, "found": False}
+    try:
+        _jupyter_wait.check_timeout(module.params["timeout"])
+        check_place(module.params["url_host"], module.params["url_port"])
+        server = find_server(module.params)
+        result.update(found=True, **describe(server, module.params["url_host"], module.params["url_port"]))
+    except LabError as error:
+        if not (module.check_mode and isinstance(error, (NotThere, EngineUnavailable))):
+            module.fail_json(elapsed=round(time.monotonic() - begun, 2), **result, **error.as_result())
+    if module.params["text"]:
+        # What is hidden is replaced wherever it occurs, and a text that is a URL occurs in the result: so hide the
+        # text itself, where it is shown, and not its value.
+        module.no_log_values.discard(module.params["text"])
+        module.params["text"] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    module.exit_json(elapsed=round(time.monotonic() - begun, 2), **result)
+
+
+if __name__ == "__main__":
+    main()

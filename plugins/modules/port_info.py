@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: port_info
+short_description: Tell whether a TCP port is free, who listens there, and which port is free instead
+version_added: "0.1.0"
+description:
+  - Tries whether a server could listen on a TCP port of this host, the way servers do it.
+    A port counts as free when only connections that are already closed (TIME_WAIT) are left on it,
+    and as taken when somebody listens on it at the address or at all addresses.
+  - Changes nothing. The port is held for the moment of the trial only, so it may be taken again by the time it is used.
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed when in diff mode.
+    support: none
+    details:
+      - It changes nothing, so that there is no difference to show.
+  idempotent:
+    description: When run twice in a row with the same arguments, the second invocation indicates no change.
+    support: full
+options:
+  address:
+    description: The IP address to listen on, or V(localhost).
+    type: str
+    default: 127.0.0.1
+  port:
+    description: The TCP port, from V(1) to V(65535).
+    type: int
+    required: true
+  search:
+    description: How many ports after O(port) to look through for RV(next_free).
+    type: int
+    default: 100
+author:
+  - The DESI Lab contributors (@desi-lab)
+"""
+
+EXAMPLES = r"""
+- name: See whether the port of the lab is free
+  desi.lab.port_info:
+    port: 8888
+  register: lab_port
+
+- name: Stop when the port is taken
+  ansible.builtin.assert:
+    that: lab_port.free
+    fail_msg: "Port 8888 is taken by {{ lab_port.listener }}; {{ lab_port.next_free }} is free."
+"""
+
+RETURN = r"""
+address:
+  description: The IP address that was tried.
+  returned: always
+  type: str
+  sample: 127.0.0.1
+port:
+  description: The port that was tried.
+  returned: always
+  type: int
+  sample: 8888
+free:
+  description: Whether a server could listen there now.
+  returned: always
+  type: bool
+  sample: false
+listener:
+  description: Who listens there, in plain text; empty if the port is free.
+  returned: always
+  type: str
+  sample: the Docker container desi-lab-desi
+next_free:
+  description: The first free port from O(port) on; null if there is none among those looked through.
+  returned: always
+  type: int
+  sample: 8889
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils import _ports
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "address": {"type": "str", "default": "127.0.0.1"},
+            "port": {"type": "int", "required": True},
+            "search": {"type": "int", "default": 100},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        address = _ports.parse_address(module.params["address"])
+        port = _ports.check_port(module.params["port"])
+        free = _ports.is_free(address, port)
+        result = {
+            "address": str(address),
+            "port": port,
+            "free": free,
+            "listener": "" if free else _ports.who_listens(address, port),
+            "next_free": port if free else _ports.next_free(address, port, module.params["search"]),
+        }
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What every test of the whole command needs: a way to run it, and a look at what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LABEL = "desi.lab.name"
+
+
+def run_lab(verb: str, *settings: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a verb as ``./lab`` does, and return what a person would see."""
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(ROOT / "playbooks" / f"{verb}.yml")]
+    for setting in settings:
+        command += ["-e", setting]
+    known = {**os.environ, "PWD": str(cwd), "COLUMNS": "1000", "NO_COLOR": "1", **environment}
+    known |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections")}
+    return subprocess.run(command, cwd=cwd, env=known, check=False, capture_output=True, text=True, timeout=300)
+
+
+def docker(*arguments: str) -> str:
+    """Run the docker command and return what it prints."""
+    return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def lab_name(request: pytest.FixtureRequest):
+    """Return a name for a lab of this test alone, and take away what the test leaves of it."""
+    name = f"refusal-{os.getpid()}"
+    yield name
+    for container in docker("ps", "-aq", "--filter", f"label={LABEL}={name}").split():
+        docker("rm", "--force", container)
+    for network in docker("network", "ls", "-q", "--filter", f"label={LABEL}={name}").split():
+        docker("network", "rm", network)
+
+
+@pytest.fixture
+def release_folder(tmp_path: Path) -> Path:
+    """Return a folder that has the shape of the release edr, with nothing in it."""
+    folder = tmp_path / "data"
+    (folder / "edr" / "spectro" / "redux" / "fuji").mkdir(parents=True)
+    return folder

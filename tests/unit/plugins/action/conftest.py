@@ -1,0 +1,23 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture
+def act():
+    """Run an action plugin that needs no host."""
+
+    def run(action, **arguments):
+        task = SimpleNamespace(args=arguments, action="x", async_val=0, check_mode=True)
+        connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere"))
+        plugin = action(task, connection, play_context=None, loader=None, templar=None)
+        plugin._load_name = "x"
+        return plugin.run(task_vars={})
+
+    return run

@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.desi.lab.plugins.action.settings_check import ActionModule
+
+RELEASES = {"edr": {"specprod": "fuji", "public": True}}
+KNOWN = ["lab_name", "lab_port"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"given": ["lab_port"], "known": KNOWN},
+        {"given": [], "known": KNOWN},
+        {"values": {"lab_port": "8889", "lab_release": "EDR"}, "releases": RELEASES},
+        {"given": ["lab_name"], "known": KNOWN, "values": {}, "releases": RELEASES},
+    ],
+)
+def test_settings_that_can_work_change_nothing(act, arguments):
+    assert act(ActionModule, **arguments) == {"changed": False}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what", "do"),
+    [
+        (
+            {"given": ["lab_prot"], "known": KNOWN},
+            "There is no setting lab_prot.",
+            "Say -e lab_port=… if that is what you meant.",
+        ),
+        (
+            {"values": {"lab_port": "eighty"}, "releases": RELEASES},
+            "The setting lab_port=eighty cannot work.",
+            "Choose another, for example -e lab_port=8889.",
+        ),
+        (
+            {"values": {"lab_release": "dr9"}, "releases": RELEASES},
+            "The setting lab_release=dr9 cannot work.",
+            "Choose one of them, for example edr.",
+        ),
+    ],
+)
+def test_setting_that_cannot_work_fails_in_three_sentences(act, arguments, what, do):
+    result = act(ActionModule, **arguments)
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert (result["what"], result["do"]) == (what, do)
+    assert result["msg"] == f"What  {what}\nWhy   {result['why']}\nDo    {do}"
+
+
+def test_names_are_looked_at_before_values(act):
+    result = act(ActionModule, given=["lab_prot"], known=KNOWN, values={"lab_port": 0}, releases=RELEASES)
+    assert result["what"] == "There is no setting lab_prot."
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"given": ["lab_port"]},
+        {"known": KNOWN},
+        {"values": {}},
+        {"given": ["lab_port"], "known": KNOWN, "releases": RELEASES},
+        {"given": ["lab_port"], "known": KNOWN, "more": 1},
+        {"values": "lab_port", "releases": RELEASES},
+    ],
+)
+def test_arguments_that_do_not_belong_together_are_a_mistake(act, arguments):
+    with pytest.raises(AnsibleActionFail):
+        act(ActionModule, **arguments)
+
+
+def test_settings_are_the_callers_and_need_no_connection():
+    assert ActionModule._requires_connection is False

@@ -1,0 +1,394 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import re
+
+TOKEN = "6f1c" * 12
+LAB = f"""
+- name: "DESI Lab · {{{{ lab_name }}}}: synthetic data"
+  hosts: all
+  gather_facts: false
+  vars:
+    lab_name: demo
+    environment: a reserved name
+  tasks:
+    - name: Announce the engine
+      desi.lab.step:
+        name: Docker Engine 20.10
+        how: installed
+        changed: "{{{{ fresh | default(false) | bool }}}}"
+    - name: Announce the releases
+      desi.lab.step:
+        name: Release {{{{ item }}}}
+      loop: [edr, dr1]
+    - name: Show the box
+      desi.lab.box:
+        lines:
+          - label: Open
+            text: http://127.0.0.1:8888/lab?token={TOKEN}
+          - label: Data
+            text: /home/desidata/edr
+            about: read-only
+        notes: [The data are synthetic.]
+    - name: Say the URL
+      desi.lab.say:
+        text: http://127.0.0.1:8888/lab?token={TOKEN}
+    - name: Say the state
+      desi.lab.say:
+        data: {{labs: ["{{{{ lab_name }}}}", é], ports: [8888]}}
+"""
+SHOWN = f"""DESI Lab · demo: synthetic data
+
+  ✓ Docker Engine 20.10                     installed          N.N s
+  ✓ Release edr                                                N.N s
+  ✓ Release dr1                                                N.N s
+
+  Open  http://127.0.0.1:8888/lab?token={TOKEN}
+  Data  /home/desidata/edr      read-only
+
+  The data are synthetic.
+
+http://127.0.0.1:8888/lab?token={TOKEN}
+{{
+  "labs": [
+    "demo",
+    "é"
+  ],
+  "ports": [
+    8888
+  ]
+}}
+
+  Nothing had to change.
+  ok=5 changed=0 failed=0 · N.N s
+"""
+
+
+def timeless(text):
+    return re.sub(r" ?\d+\.\d s", lambda found: "N.N s".rjust(len(found[0])), text)
+
+
+def test_pipe_gets_plain_lines(ansible):
+    run = ansible(LAB)
+    assert timeless(run.stdout) == SHOWN
+    assert run.stderr == ""
+    assert run.returncode == 0
+
+
+def test_secret_is_said_once_and_logged_nowhere(ansible, tmp_path):
+    run = ansible(LAB, "-vvv", ANSIBLE_LOG_PATH=str(tmp_path / "log"))
+    assert (run.stdout + run.stderr).count(TOKEN) == 2  # the box and the text
+    log = (tmp_path / "log").read_text()
+    assert TOKEN not in log
+    assert "✓ Docker Engine 20.10" in log
+    assert "changed=0" in log
+    assert "Callback dispatch" not in run.stdout + run.stderr
+
+
+def test_quiet_run_says_only_what_it_was_asked_to_say(ansible):
+    run = ansible(LAB, DESI_LAB_QUIET="1")
+    url, document = run.stdout.split("\n", 1)
+    assert url == f"http://127.0.0.1:8888/lab?token={TOKEN}"
+    assert json.loads(document) == {"labs": ["demo", "é"], "ports": [8888]}
+
+
+def test_box_is_readable_with_the_default_callback(ansible):
+    run = ansible(LAB, ANSIBLE_STDOUT_CALLBACK="default")
+    assert f'"Open  http://127.0.0.1:8888/lab?token={TOKEN}",\n' in run.stdout
+    assert '"Data  /home/desidata/edr      read-only",\n' in run.stdout
+    assert "Docker Engine 20.10: installed" in run.stdout
+
+
+WAIT = """
+- name: Wait
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: sub | Build the image
+      ansible.builtin.wait_for:
+        path: "{{ playbook_dir }}/go"
+        sleep: 1
+    - name: Announce
+      desi.lab.step:
+        name: Image
+        how: built
+"""
+
+
+def test_terminal_shows_a_clock_and_in_the_end_no_trace_of_it(ansible, tmp_path):
+    run = ansible(WAIT, terminal=True)
+    assert run.read_until(r"\r\x1b\[2K  … Build the image \d+ s")
+    (tmp_path / "go").touch()
+    assert run.wait() == 0
+    assert "\x1b[32m✓\x1b[0m Image" in run.said
+    assert re.fullmatch(
+        r"Wait\n\n  ✓ Image {35}built +\d\.\d s\n\n  Nothing had to change\.\n  ok=2 changed=0 failed=0 · \d\.\d s\n",
+        run.screen().replace("\x1b[1m", ""),
+    )
+
+
+def test_terminal_without_colour_or_letters_gets_neither(ansible, tmp_path):
+    (tmp_path / "go").touch()
+    run = ansible(WAIT, terminal=True, NO_COLOR="please", PYTHONIOENCODING="ascii", DESI_LAB_CLOCK="false")
+    assert run.wait() == 0
+    assert "  + Image" in run.said
+    assert "\x1b[" not in run.said
+    assert run.said.isascii()
+
+
+ASK = """
+- name: Ask
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Go on
+      ansible.builtin.pause:
+        prompt: Go on? [y/N]
+    - name: Build
+      ansible.builtin.command: sh -c 'touch begun; sleep 60'
+      args: {chdir: "{{ playbook_dir }}"}
+      changed_when: true
+"""
+
+
+def test_clock_keeps_off_a_question_and_an_interrupted_run_leaves_a_clean_line(ansible, tmp_path):
+    run = ansible(ASK, terminal=True)
+    assert run.read_until(r"Go on\? \[y/N\]")
+    assert not run.read_until("…", patience=1.5)
+    run.type("y\r")
+    assert run.read_until("… Build") and run.read_until_there_is(tmp_path / "begun")
+    run.type("\x03")
+    assert run.wait() != 0
+    assert "User interrupted" in run.said
+    assert "…" not in run.screen()
+
+
+FAIL = """
+- name: Failures
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: image | Pull the image
+      ansible.builtin.fail:
+        msg: |
+          What  The image could not be pulled.
+          Why   The registry ghcr.io cannot be reached from this computer (name not resolved).
+          Do    check the network or proxy · another image: -e lab_image=desidocker · build one: -e lab_image=embedded
+      when: inventory_hostname == 'told'
+    - name: Run it
+      ansible.builtin.command: sh -c 'echo stopped >&2; exit {{ item }}'
+      loop: [0, 3]
+      changed_when: false
+      when: inventory_hostname == 'loop'
+    - name: Check the settings
+      ansible.builtin.validate_argument_spec:
+        argument_spec:
+          lab_port: {type: int}
+          lab_mount: {choices: [auto, host]}
+        provided_arguments: {lab_port: x, lab_mount: hots}
+      when: inventory_hostname == 'spec'
+    - name: Reach it
+      ansible.builtin.ping:
+      vars: {ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1}
+      when: inventory_hostname == 'away'
+    - name: Keep a secret
+      ansible.builtin.fail: {msg: hush}
+      no_log: true
+      when: inventory_hostname == 'hidden'
+    - name: Ignore it
+      ansible.builtin.fail: {msg: nobody sees this}
+      ignore_errors: true
+    - name: Try it
+      when: inventory_hostname in ('saved', 'lost')
+      block:
+        - name: Try the first way
+          block:
+            - name: Fail the first way
+              ansible.builtin.fail: {msg: nobody sees this}
+          always:
+            - name: Clean up
+              ansible.builtin.command: "true"
+              changed_when: false
+      rescue:
+        - name: Try the second way
+          ansible.builtin.fail: {msg: both ways are shut}
+          when: inventory_hostname == 'lost'
+"""
+FAILED = """Failures
+
+  ✗ Pull the image (told)
+    What  The image could not be pulled.
+    Why   The registry ghcr.io cannot be reached from this computer (name not resolved).
+    Do    check the network or proxy · another image: -e lab_image=desidocker · build one:
+          -e lab_image=embedded
+
+  ✗ Run it (loop)
+    What  A command failed with exit code 3: sh -c echo stopped >&2; exit 3
+    Why   stopped
+    Do    run it again with -v to see all of it
+
+  ✗ Check the settings (spec)
+    What  The setting lab_port is not right.
+    Why   It has to be a whole number, but “x” is not.
+    Do    give a whole number: -e lab_port=…
+
+    What  The setting lab_mount is not right.
+    Why   “hots” is not one of auto, host.
+    Do    choose one of them: -e lab_mount=host
+
+  ✗ Reach it (away)
+    What  away cannot be reached.
+    Why   ssh: connect to host 127.0.0.1 port 1: Connection refused
+    Do    check that it runs and that your network lets you reach it, then try again · -v shows all
+
+  ✗ Keep a secret (hidden)
+    What  It failed.
+    Why   The reason is kept back, because it may hold a secret.
+    Do    run it again with -v to see what came before
+
+  ✗ Try the second way (lost)
+    What  both ways are shut
+    Do    run it again with -v to see all of it
+
+  away    ok=0 changed=0 failed=0 unreachable=1
+  hidden  ok=0 changed=0 failed=1
+  loop    ok=0 changed=0 failed=1
+  lost    ok=2 changed=0 failed=1
+  saved   ok=2 changed=0 failed=0
+  spec    ok=0 changed=0 failed=1
+  told    ok=0 changed=0 failed=1 · N.N s
+"""
+HOSTS = ("told", "loop", "spec", "away", "hidden", "saved", "lost")
+
+
+def test_failures_are_told_in_three_sentences_and_only_if_they_count(ansible):
+    run = ansible(FAIL, hosts=HOSTS)
+    assert timeless(run.stdout) == FAILED
+    assert run.stderr == ""
+    assert run.returncode == 4
+
+
+def test_quiet_failure_goes_to_standard_error(ansible):
+    run = ansible(FAIL, hosts=("told",), DESI_LAB_QUIET="1")
+    assert run.stdout == ""
+    assert run.stderr.startswith("  ✗ Pull the image\n    What  The image could not be pulled.\n")
+    assert run.returncode == 2
+
+
+def test_everything_is_shown_on_request_but_what_is_hidden(ansible):
+    run = ansible(FAIL, "-vvv", hosts=("saved", "hidden"))
+    assert "✗ Ignore it (saved)" in run.stdout
+    assert re.search(r"✗ Fail the first way \(saved\) +rescued", run.stdout)
+    assert '"msg": "nobody sees this"' in run.stdout
+    assert "Pull the image (saved)  skipped" in run.stdout
+    assert "hush" not in run.stdout + run.stderr
+
+
+PLAYS = """
+- name: First play
+  hosts: all
+  gather_facts: false
+  handlers:
+    - name: Restart
+      desi.lab.step: {name: Restarted}
+  tasks:
+    - name: Change something
+      ansible.builtin.file:
+        path: "{{ playbook_dir }}/flag"
+        state: directory
+        mode: "0755"
+      notify: Restart
+    - name: Hide what is said
+      desi.lab.say: {text: hush}
+      no_log: true
+    - name: Show nothing
+      desi.lab.box: {lines: []}
+      no_log: true
+    - name: Go elsewhere
+      ansible.builtin.include_tasks: more.yml
+- hosts: all
+  gather_facts: false
+  tasks:
+    - desi.lab.step: {name: Of a play without a name}
+- name: Play in which nothing is said
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Think
+      ansible.builtin.set_fact: {thought: true}
+"""
+MORE = """
+- name: Try again
+  ansible.builtin.command: sh -c 'test -e again || { touch again; exit 1; }'
+  args: {chdir: "{{ playbook_dir }}"}
+  changed_when: false
+  register: tried
+  retries: 2
+  delay: 0
+  until: tried is success
+- name: Tell a debugger
+  ansible.builtin.debug:
+    msg: "tried {{ tried.attempts }} times"
+- name: Announce
+  desi.lab.step: {name: Of a file}
+"""
+
+
+def test_plays_handlers_and_included_files_are_told_in_their_order(ansible, tmp_path):
+    (tmp_path / "more.yml").write_text(MORE)
+    run = ansible(PLAYS)
+    assert re.sub(r" +N.N s", " N.N s", timeless(run.stdout)) == (
+        "First play\n\n"
+        "    tried 2 times\n"
+        "  ✓ Of a file N.N s\n"
+        "  ✓ Restarted N.N s\n"
+        "  ✓ Of a play without a name N.N s\n\n"
+        "  ok=10 changed=1 failed=0 · N.N s\n"
+    )
+    assert run.stderr == ""
+
+
+CHECK = """
+- name: Check
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Write the settings
+      ansible.builtin.copy:
+        content: "port: 8888\\n"
+        dest: "{{ playbook_dir }}/{{ item }}"
+        mode: "0644"
+      loop: [a, b]
+      notify: Take the settings in
+    - name: Look around
+      ansible.builtin.command: "true"
+      changed_when: false
+      check_mode: false
+    - name: Announce
+      desi.lab.step:
+        name: Settings
+        how: written
+        changed: true
+  handlers:
+    - name: Take the settings in
+      ansible.builtin.file:
+        path: "{{ playbook_dir }}/c"
+        state: directory
+        mode: "0755"
+"""
+
+
+def test_check_mode_tells_what_would_be_done_and_does_nothing(ansible, tmp_path):
+    run = ansible(CHECK, "--check", "--diff")
+    lines = run.stdout.split("\n")
+    assert lines[:4] == ["Check", "", "  ~ would: Write the settings", "    --- before"]
+    assert run.stdout.count("    +port: 8888\n") == 2
+    assert run.stdout.count("would: Write the settings") == 1
+    assert "  ~ Settings                                would be written\n" in run.stdout
+    assert "  ~ would: Take the settings in\n" in run.stdout
+    assert "  check mode: nothing was changed; 2 steps would be\n  ok=4 changed=3 failed=0" in run.stdout
+    assert [path.name for path in tmp_path.glob("[abc]")] == []

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.desi.lab.plugins.filter.mounts import FilterModule, mounter_command, rclone_mount_arguments
+from ansible_collections.desi.lab.plugins.module_utils._mount_texts import loop_mountpoint, loop_settings
+from ansible_collections.desi.lab.plugins.module_utils._mounts import is_our_device
+
+SAMPLE = {"bucket": "lab", "endpoint": "http://sample:8333", "prefix": "edr", "cache": "/cache", "cache_max": "1GiB"}
+
+
+def test_arguments_are_those_of_a_mount_on_the_host():
+    command = rclone_mount_arguments(SAMPLE, "/mounts/lab/.bucket")
+    assert command[:2] == ["rclone", "mount"]
+    assert command[3] == "/mounts/lab/.bucket"
+    assert {"--read-only", "--cache-dir=/cache", "--vfs-cache-max-size=1073741824B"} <= set(command)
+    (device,) = [word.partition("=")[2] for word in command if word.startswith("--devname=")]
+    assert is_our_device(device)
+
+
+def test_device_changes_with_the_settings_and_not_with_the_mountpoint():
+    def device(spec, mountpoint="/m"):
+        return next(word for word in rclone_mount_arguments(spec, mountpoint) if word.startswith("--devname="))
+
+    assert device(SAMPLE) == device(SAMPLE, "/elsewhere")
+    assert device(SAMPLE) != device({**SAMPLE, "prefix": "dr1"})
+
+
+def test_command_of_a_mounter_wraps_the_same_arguments():
+    command = mounter_command(SAMPLE, "/m")
+    assert loop_mountpoint(command) == "/m"
+    assert loop_settings(command)["bucket"] == "lab"
+    assert command[7:] == rclone_mount_arguments(SAMPLE, "/m")
+
+
+@pytest.mark.parametrize("give", [rclone_mount_arguments, mounter_command])
+@pytest.mark.parametrize(
+    ("spec", "mountpoint", "why"),
+    [
+        ({}, "/m", "bucket"),
+        ({"bucket": "lab", "buckets": 1}, "/m", "buckets"),
+        ({"bucket": "lab"}, "relative", "path"),
+        ({"bucket": "lab", "cache": "/m/cache"}, "/m", "inside the mount"),
+    ],
+)
+def test_bad_settings_are_refused(give, spec, mountpoint, why):
+    with pytest.raises(AnsibleFilterError, match=why):
+        give(spec, mountpoint)
+
+
+def test_filters_are_known_to_ansible_by_name():
+    assert set(FilterModule().filters()) == {"rclone_mount_arguments", "mounter_command"}

