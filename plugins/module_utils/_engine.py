@@ -17,8 +17,8 @@ DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 # `uname -m` against the names that images use: https://go.dev/doc/install/source#environment
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
-# Where Docker Desktop puts its own, in the user's home folder.
-DESKTOP_SOCKETS = ("/.docker/run/docker.sock", "/.docker/desktop/docker.sock")
+# Where Docker Desktop on macOS puts its own, in the user's home folder.
+DESKTOP_SOCKET = "/.docker/run/docker.sock"
 
 DENIED = "This account may not use the engine: it is not in group docker."
 
@@ -120,8 +120,7 @@ def _document(stdout: str) -> dict[str, t.Any]:
 
 def _is_usual(endpoint: str, platform: str) -> bool:
     """Return whether an engine is expected at that address without anybody having asked for it."""
-    # On Linux, Docker Desktop is one way to an engine among others, and somebody chose it.
-    return endpoint in ("", DEFAULT_ENDPOINT) or (platform != "linux" and endpoint.endswith(DESKTOP_SOCKETS))
+    return endpoint in ("", DEFAULT_ENDPOINT) or (platform == "macos" and endpoint.endswith(DESKTOP_SOCKET))
 
 
 def _why_silent(info: dict[str, t.Any], stderr: str, has_command: bool) -> str:

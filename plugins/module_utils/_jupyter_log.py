@@ -142,8 +142,8 @@ class ServerLog:
         if not lines:
             return
         *lines, rest = self._rest, *lines
-        if not (self._headings_open or _may_say(lines[0]) or _may_say(data)):
-            # Nearly all of a long log is of no interest, and is passed over as a whole.
+        if not (_may_say(lines[0]) or _may_say(data)):
+            # Nearly all of a long log says nothing. What is kept of it is more than a heading waits for.
             lines = [line for line in lines if line.strip()][-LAST_LINES:]
         for line in lines:
             self._line(line[:MAX_LINE])
@@ -180,7 +180,7 @@ class ServerLog:
         elif own_words and _NO_AUTHENTICATION.search(text):
             stream.authentication_off = True
         elif _GATEWAY.search(text):
-            stream.lines_left, stream.after_gateway = 0, url is None
+            stream.after_gateway = url is None
         elif heading:
             stream.banner, stream.lines_left, stream.after_gateway = None, _PATIENCE, False
             if url:

@@ -20,7 +20,7 @@ _URL = re.compile(
     r"(?:or )?\s*(?P<scheme>https?)://(?P<authority>\([^()]*\)(?::[0-9]+)?|[^\s/?#()]+)(?P<path>/[^\s?#]*)?"
     r"(?:\?(?P<query>[^\s#]*))?(?:#\S*)?"
 )
-_AUTHORITY = re.compile(r"(?P<host>\(.*\)|\[.*\]|.+?)(?::(?P<port>[0-9]{1,5}))?\Z")
+_AUTHORITY = re.compile(r"(?P<host>.+?)(?::(?P<port>[0-9]{1,5}))?\Z")
 _HOST = re.compile(r"(?:[\w.-]+|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?\]?)\Z")
 _TOKEN = re.compile(r"(?:^|&)token=([^&]*)")
 

@@ -15,7 +15,7 @@ HIDDEN = "<hidden>"
 # A name that ends in one of these, then '=' or ':' in any of the ways in which URLs, JSON and options write it.
 _NAMED = re.compile(
     r"""(?P<name>(?:token|password|passwd|secret|(?:api|access|secret)[_-]?key)["']?\s*(?:[=:]|%(?:25)*3D)\s*["']?)"""
-    r"""(?P<scheme>(?:bearer|token|basic)\s+)?(?P<value>[^\s"'&<>]+)""",
+    r"""(?:(?:bearer|token|basic)\s+)?(?P<value>[^\s"'&<>]+)""",
     re.IGNORECASE,
 )
 _HEADER = re.compile(
@@ -35,7 +35,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted({each for each in secrets if each}, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     text = _HEADER.sub(lambda match: match["name"] + HIDDEN, text)
-    text = _NAMED.sub(lambda match: match["name"] + (match["scheme"] or "") + HIDDEN, text)
+    text = _NAMED.sub(lambda match: match["name"] + HIDDEN, text)
     return _GENERATED.sub(HIDDEN, text)
 
 

@@ -177,6 +177,7 @@ def test_ssh_that_lets_nobody_in_is_not_a_question_of_the_group_docker():
         ("macos", "unix:///Users/ann/.colima/default/docker.sock", True),
         ("windows", SOCKET, False),
         ("linux", "unix:///home/ann/.docker/desktop/docker.sock", True),
+        ("linux", "unix:///home/ann/.docker/run/docker.sock", True),
     ],
 )
 def test_docker_desktop_that_is_closed_is_where_one_expects_it_except_on_linux(platform, endpoint, elsewhere):

@@ -335,6 +335,19 @@ def test_url_without_a_token_needs_a_heading():
     assert read(HEADING, f"{MARK}http://127.0.0.1:8888/lab\n").newest.password_set
 
 
+def test_heading_in_chinese_is_understood():
+    assert read(f"{MARK}Jupyter Notebook运行在:\n{MARK}http://127.0.0.1:8888/\n").newest.password_set
+
+
+def test_lines_after_a_banner_are_not_a_part_of_it():
+    log = read(banner(""), f"{MARK}http://127.0.0.1:8787/status\n")
+    assert [url.port for url in log.newest.urls] == [8888]
+
+
+def test_empty_lines_between_heading_and_url_do_not_matter():
+    assert read(HEADING, f"{MARK}\n" * 9, f"{MARK}http://127.0.0.1:8888/lab\n").newest.password_set
+
+
 def test_heading_does_not_wait_for_its_url_for_ever():
     assert read(HEADING, f"{MARK}a\n" * 3, f"{MARK}http://127.0.0.1:8888/lab\n").newest is None
 
@@ -361,6 +374,26 @@ def test_server_started_last_wins():
     assert found(read(banner(TOKEN, 8888), banner(OTHER, 8889))) == OTHER
 
 
+def test_ends_are_told_apart_from_those_of_a_server_that_ended_before():
+    first, second = f"{MARK}received signal 15, stopping\n", f"{MARK}Shutting down on /api/shutdown request.\n"
+    assert found(read(banner(), first, banner(OTHER), second)) is None
+
+
+def test_each_end_that_is_said_twice_is_of_two_servers():
+    ends = f"{MARK}received signal 15, stopping\n" + f"{MARK}Shutting down 6 extensions\n" * 2
+    assert found(read(banner(TOKEN, 8888), banner(OTHER, 8889), ends)) is None
+
+
+def test_server_that_ends_while_it_starts_has_no_url():
+    end = f"{MARK}received signal 15, stopping\n"
+    assert read(HEADING, end, f"{MARK}http://127.0.0.1:8888/lab\n").newest is None
+
+
+def test_server_started_again_with_its_old_token_and_an_unknown_heading_is_found():
+    url = f"{MARK}http://127.0.0.1:8888/lab?token={TOKEN}\n"
+    assert found(read(url, f"{MARK}received signal 15, stopping\n", url)) == TOKEN
+
+
 def test_server_that_goes_on_is_found_when_a_later_one_has_ended():
     end = f"{MARK}received signal 15, stopping\n{MARK}Shutting down 6 extensions\n{MARK}Shutting down 0 kernels\n"
     log = read(banner(TOKEN, 8888), banner(OTHER, 8889), end)
@@ -377,6 +410,11 @@ def test_ends_of_two_servers_may_be_mixed():
 
 def test_banner_printed_again_does_not_make_a_server_newer():
     again = f"{MARK}interrupted\n{HEADING}{MARK}http://127.0.0.1:8888/lab?token={TOKEN}\n{MARK}resuming operation...\n"
+    assert found(read(banner(TOKEN, 8888), banner(OTHER, 8889), again)) == OTHER
+
+
+def test_banner_printed_again_with_another_host_does_not_make_a_server_newer():
+    again = f"{HEADING}{MARK}http://5f0c4d1e2a3b:8888/lab?token={TOKEN}\n"
     assert found(read(banner(TOKEN, 8888), banner(OTHER, 8889), again)) == OTHER
 
 
@@ -426,6 +464,13 @@ def test_services_of_a_compose_project_are_kept_apart():
     log = read(lab, docs, end)
     assert found(log) == TOKEN
     assert log.newest.stream == "lab-1"
+
+
+def test_service_that_writes_in_another_format_is_found_beside_one_that_does_not():
+    lab = prefixed(b"lab-1   | ", banner(TOKEN).encode())
+    plain = prefixed(b"docs-1  | ", banner(OTHER, mark="").encode())
+    assert found(read(lab, plain)) == OTHER
+    assert found(read(plain, lab)) == TOKEN
 
 
 def test_lines_of_two_services_may_be_mixed():
@@ -515,6 +560,38 @@ def test_unfinished_line_does_not_count_yet():
 def test_last_lines_are_kept_without_empty_ones():
     log = read("".join(f"line {number}\n\n \r\n" for number in range(50)))
     assert list(log.last_lines) == [f"line {number}".encode() for number in range(50 - LAST_LINES, 50)]
+
+
+@pytest.mark.parametrize("around", [0, 50])
+def test_banner_amid_other_lines_is_found_wherever_it_is_cut(around):
+    whole = ("x\n" * around + banner() + "x\n" * around).encode()
+    middle = whole.index(b"://")
+    for cut in range(middle - 100, middle + 10):
+        assert found(read(whole[: max(cut, 0)], whole[max(cut, 0) :])) == TOKEN
+    assert found(read(whole)) == TOKEN
+
+
+def test_last_lines_around_a_url_are_kept_without_empty_ones():
+    log = read("http://a\n\n" + "line\n \n\r" * 3)
+    assert list(log.last_lines) == [b"http://a", b"line", b"line", b"line"]
+
+
+def test_line_is_cut_wherever_it_is_in_a_piece():
+    long = b"://" + b"x" * (3 * MAX_LINE)
+    for pieces in ([b"\n" + long, b"more\n"], [b"\n" + long + b"\nend\n"], [long[:9], long[9:], b"\n"]):
+        assert len(read(*pieces).last_lines[0]) == MAX_LINE
+
+
+def test_line_without_an_end_takes_flat_memory():
+    log = ServerLog()
+    tracemalloc.start()
+    try:
+        for _ in range(400):
+            log.feed(b"x" * MAX_LINE)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
 
 
 def test_very_long_line_is_cut_and_the_next_one_read():

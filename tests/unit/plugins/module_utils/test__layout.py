@@ -247,7 +247,8 @@ def shared():
     folder.chmod(0o755)
     yield folder
     for below in [folder, *folder.rglob("*")]:
-        below.chmod(0o755)
+        if not below.is_symlink():
+            below.chmod(0o755)
     shutil.rmtree(folder)
 
 

@@ -225,8 +225,9 @@ def test_endpoint_that_is_no_url_of_a_server_is_refused(endpoint):
     assert refusal(_settings.check_endpoint, endpoint).why == "It is not the URL of an S3 server."
 
 
-def test_endpoint_with_a_password_is_refused_without_repeating_it():
-    error = refusal(_settings.check_endpoint, "https://ann:s3cret@s3.example.org")
+@pytest.mark.parametrize("secret", ["ann:s3cret", "s3cret", ":s3cret"])
+def test_endpoint_with_a_name_or_password_is_refused_without_repeating_it(secret):
+    error = refusal(_settings.check_endpoint, f"https://{secret}@s3.example.org")
     assert "password" in error.why
     assert "s3cret" not in str(error)
 
@@ -304,3 +305,4 @@ def test_image_that_cannot_work_is_refused_among_the_values():
 def test_release_is_judged_by_the_data_that_it_comes_from():
     _settings.check_values({**SOUND, "lab_release": "dr2", "lab_data": "/data/desi"}, RELEASES)
     refusal(_settings.check_values, {**SOUND, "lab_release": "dr2"}, RELEASES)
+    refusal(_settings.check_values, {"lab_release": "dr2"}, RELEASES)

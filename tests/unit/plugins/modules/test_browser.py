@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import time
+import urllib.parse
+from html.parser import HTMLParser
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.desi.lab.plugins.modules import browser
+
+URL = "http://127.0.0.1:8888/lab?token=6f1cdead&next=%2Ftree"
+
+
+@pytest.fixture
+def run(capsys):
+    def run_module(**arguments):
+        with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
+            browser.main()
+        return caught.value.code, json.loads(capsys.readouterr().out)
+
+    return run_module
+
+
+@pytest.fixture
+def desktop(tmp_path, monkeypatch):
+    """A desktop whose browser notes which page it was told to open."""
+    program = tmp_path / "firebird"
+    monkeypatch.setenv("BROWSER", f"{program} %s")
+
+    def install(script: str) -> None:
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("environment", "system", "answer"),
+    [
+        ({"DISPLAY": ":0"}, "linux", True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
+        ({"BROWSER": "firefox"}, "linux", True),
+        ({"TERM": "xterm", "DISPLAY": ""}, "linux", False),
+        ({}, "linux", False),
+        ({}, "darwin", True),
+    ],
+)
+def test_desktop_is_where_a_browser_has_a_window(environment, system, answer):
+    assert browser.has_desktop(environment, system) is answer
+
+
+def test_page_leads_to_the_whole_url_whatever_is_in_it():
+    seen = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            seen.append((tag, dict(attributes)))
+
+    for url in (URL, 'http://h/?a="><script>x</script>'):
+        seen.clear()
+        Reader().feed(browser.page_text(url))
+        assert dict(seen)["meta"]["content"] == f"0; url={url}"
+        assert dict(seen)["a"]["href"] == url
+        assert [tag for tag, _attributes in seen] == ["meta", "a"]
+
+
+def test_private_file_is_its_owners_alone_even_where_another_one_was(tmp_path):
+    page = tmp_path / "deep" / "open.html"
+    page.parent.mkdir()
+    page.write_text("old")
+    page.chmod(0o666)
+    other = tmp_path / "other"
+    os.link(page, other)
+    browser.write_private(page, "new")
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert (page.read_text(), other.read_text()) == ("new", "old")
+
+
+def test_private_file_is_not_written_through_a_link(tmp_path):
+    target = tmp_path / "target"
+    target.write_text("theirs")
+    page = tmp_path / "open.html"
+    page.symlink_to(target)
+    browser.write_private(page, "new")
+    assert target.read_text() == "theirs"
+    assert not page.is_symlink()
+
+
+def test_browser_is_given_a_page_and_not_the_url(run, desktop, tmp_path):
+    desktop(f'echo "$@" > {tmp_path}/opened')
+    page = tmp_path / "cache" / "open.html"
+    code, result = run(url=URL, page=str(page))
+    assert (code, result["changed"], result["opened"], result["reason"]) == (0, False, True, "")
+    opened = (tmp_path / "opened").read_text().strip()
+    assert urllib.parse.urlsplit(opened).path == str(page)
+    assert "token" not in opened
+    assert "6f1cdead" in page.read_text()
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert "6f1cdead" not in json.dumps(result)
+
+
+def test_browser_that_stays_open_is_not_waited_for(run, desktop, tmp_path, monkeypatch):
+    monkeypatch.setattr(browser, "PATIENCE_SECONDS", 0.5)
+    note = tmp_path / "pid"
+    desktop(f"echo $$ > {note}.new; mv {note}.new {note}; exec sleep 60")
+    start = time.monotonic()
+    code, result = run(url=URL, page=str(tmp_path / "open.html"))
+    assert (code, result["opened"]) == (0, True)
+    assert time.monotonic() - start < 30
+    # It lives on without the module.
+    while not note.exists() and time.monotonic() - start < 30:
+        time.sleep(0.01)
+    os.kill(int(note.read_text()), signal.SIGTERM)
+
+
+def test_browser_does_not_hold_the_streams_that_ansible_listens_to(desktop, tmp_path, capfd):
+    desktop("echo nonsense; echo nonsense >&2")
+    assert browser.show(tmp_path / "open.html")
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_browser_that_fails_leaves_no_page(run, desktop, tmp_path):
+    desktop("exit 1")
+    code, result = run(url=URL, page=str(tmp_path / "open.html"))
+    assert (code, result["opened"], result["reason"]) == (0, False, "There is no browser in this desktop.")
+    assert not (tmp_path / "open.html").exists()
+
+
+def test_without_a_desktop_nothing_is_opened_or_written(run, tmp_path, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(browser.sys, "platform", "linux")
+    code, result = run(url=URL, page=str(tmp_path / "cache" / "open.html"))
+    assert (code, result["opened"], result["reason"]) == (0, False, "There is no desktop here.")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_check_mode_opens_nothing(run, desktop, tmp_path):
+    desktop(f"touch {tmp_path}/opened")
+    code, result = run(url=URL, page=str(tmp_path / "open.html"), _ansible_check_mode=True)
+    assert (code, result["opened"]) == (0, False)
+    assert not (tmp_path / "opened").exists()
+    assert not (tmp_path / "open.html").exists()
+
+
+def test_page_that_cannot_be_written_is_told_and_nothing_is_opened(run, desktop, tmp_path):
+    desktop(f"touch {tmp_path}/opened")
+    (tmp_path / "file").touch()
+    code, result = run(url=URL, page=str(tmp_path / "file" / "open.html"))
+    assert (code, result["opened"]) == (0, False)
+    assert result["reason"].startswith(f"The page {tmp_path}/file/open.html could not be written: ")
+    assert not (tmp_path / "opened").exists()

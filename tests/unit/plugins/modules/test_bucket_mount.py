@@ -1,0 +1,585 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Real buckets of a real S3 server on loopback, mounted for real."""
+
+from __future__ import annotations
+
+import errno
+import http.server
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.desi.lab.plugins.filter.mounts import mounter_command
+from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
+from ansible_collections.desi.lab.plugins.module_utils import _mount_service, _mount_state
+from ansible_collections.desi.lab.plugins.module_utils._mounts import mount_at, mounts_below
+from ansible_collections.desi.lab.plugins.modules import bucket_mount
+
+FITS = bytes(range(251)) * 12_000
+TREE = {"edr/a.fits": FITS, "edr/sub/b c.txt": b"hello", "dr1/x.txt": b"dr1"}
+NOBODY = 65534
+
+needs_fuse = [
+    pytest.mark.fuse,
+    pytest.mark.skipif(os.geteuid() != 0 or not Path("/dev/fuse").exists(), reason="needs root and /dev/fuse"),
+]
+pytestmark = needs_fuse
+
+
+def has(tool):
+    return shutil.which(tool, path=host.search_path(())) is not None
+
+
+BACKENDS = [
+    pytest.param(tool, marks=pytest.mark.skipif(not has(tool), reason=f"{tool} is not installed"))
+    for tool in ("rclone", "s3fs")
+]
+needs_rclone = pytest.mark.skipif(not has("rclone"), reason="rclone is not installed")
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def put(url, data=b""):
+    request = urllib.request.Request(url, data=data, method="PUT")  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310 - loopback
+        assert response.status == 200
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """Serve the buckets lab and other, and end the server whatever happens."""
+    if not has("weed"):
+        pytest.skip("weed is not installed")
+    names = [f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer", "admin") for kind in ("", ".grpc")]
+    ports = dict(zip(names, free_ports(len(names))))
+    folder = Path(tempfile.mkdtemp(prefix="desi-lab-weed-"))
+    off = ["-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            ["weed", "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *off]
+            + [f"-{name}={port}" for name, port in ports.items()],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env={**os.environ, "PATH": host.search_path(())},
+        )
+    endpoint = f"http://127.0.0.1:{ports['s3.port']}"
+
+    def filled():
+        assert server.poll() is None, (folder / "log").read_text()[-2000:]
+        try:
+            for bucket in ("lab", "other"):
+                put(f"{endpoint}/{bucket}")
+                put(f"{endpoint}/{bucket}/{bucket}.txt", b"ready")
+            for name, data in TREE.items():
+                put(f"{endpoint}/lab/{urllib.parse.quote(name)}", data)
+        except OSError:
+            return False
+        return True
+
+    try:
+        assert host.wait_until(filled, 60, 0.2), (folder / "log").read_text()[-2000:]
+        yield endpoint
+    finally:
+        server.kill()
+        server.wait()
+        shutil.rmtree(folder)
+        for left in Path(tempfile.gettempdir()).glob("seaweedfs-*.sock"):
+            if any(left.stem.endswith(f"-{port}") for port in ports.values()):
+                left.unlink()
+
+
+@pytest.fixture
+def base():
+    """Give a folder that others may enter; nothing may be mounted in it at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="desi-lab-mount-"))
+    folder.chmod(0o755)
+    yield folder
+    here = f"{folder}/"
+    host.end_processes(lambda: [p for p in host.processes() if any(w.startswith(here) for w in p.command)], 5)
+    while left := [one for one in host.read_mounts() if f"{one.mount_point}/".startswith(here)]:
+        assert host.unmount_call(left[-1].mount_point, lazily=True) == 0
+    shutil.rmtree(folder)
+    _mount_service.LoopSupervisor(str(folder / folder.name / ".bucket")).stop(1)
+
+
+@pytest.fixture
+def run(capsys, base):
+    def run_module(_check=False, **arguments):
+        path = str(base / base.name / ".bucket")
+        known = {"path": path, "supervisor": "process", "timeout": 10, **arguments}
+        known = {**known, "_ansible_check_mode": _check, "_ansible_diff": True}
+        with patch_module_args(known), pytest.raises(SystemExit) as caught:
+            bucket_mount.main()
+        result = json.loads(capsys.readouterr().out)
+        assert bool(caught.value.code) == result.get("failed", False)
+        print(result.get("msg", ""), file=sys.stderr)  # shown when a test fails
+        return result
+
+    return run_module
+
+
+@pytest.fixture
+def path(base):
+    return base / base.name / ".bucket"
+
+
+def loops(path):
+    return _mount_service.LoopSupervisor(str(path)).loops()
+
+
+def tools(path):
+    return _mount_service.LoopSupervisor(str(path)).tools()
+
+
+def tool(path):
+    assert host.wait_until(lambda: len(tools(path)) == 1, 5)
+    return tools(path)[0]
+
+
+def names(path):
+    return sorted(entry.name for entry in path.iterdir())
+
+
+def shows(path):
+    return host.list_folder(f"{path}/dr1", 5).count == 1
+
+
+def code_of(path):
+    return host.list_folder(str(path), 5).code
+
+
+def assert_nothing_is_left(path):
+    assert not mounts_below(host.read_mounts(), str(path.parent.parent))
+    assert not loops(path)
+    assert not tools(path)
+    assert not os.path.lexists(path)
+    assert not _mount_service.LoopSupervisor(str(path)).log_file.exists()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_bucket_is_mounted_seen_by_others_and_taken_away_without_a_trace(run, path, s3, backend):
+    first = run(bucket="lab", endpoint=s3, backend=backend)
+    assert (first["changed"], first["backend"], first["healed"], first["no_tool"]) == (True, backend, False, False)
+    assert (first["supervisor"], first["unit"]) == ("process", "")
+    assert first["diff"]["before"] == {"state": "unmounted"}
+    assert first["diff"]["after"]["bucket"] == "lab"
+    entry = mount_at(host.read_mounts(), str(path))
+    assert entry.source == first["device"]
+    assert first["device"].startswith("desi-lab:lab:")
+    assert (path / "edr/a.fits").read_bytes() == FITS
+
+    reader = subprocess.run(["cat", path / "edr/sub/b c.txt"], capture_output=True, user=NOBODY, check=True)
+    assert reader.stdout == b"hello"
+    with pytest.raises(OSError, match="Read-only"):
+        (path / "new.txt").write_text("x")
+
+    serving = tool(path).pid
+    second = run(bucket="lab", endpoint=s3, backend=backend)
+    assert (second["changed"], second["device"]) == (False, first["device"])
+    assert second["diff"]["before"] == second["diff"]["after"]
+    assert tool(path).pid == serving
+
+    gone = run(state="unmounted")
+    assert (gone["changed"], gone["lazy"]) == (True, False)
+    assert_nothing_is_left(path)
+    assert run(state="unmounted")["changed"] is False
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_changed_settings_mount_anew_and_show_the_difference(run, path, s3, backend):
+    run(bucket="lab", endpoint=s3, backend=backend)
+    other = run(bucket="lab", prefix="/edr/", endpoint=s3, backend=backend)
+    assert (other["changed"], other["healed"]) == (True, False)
+    assert (other["diff"]["before"]["prefix"], other["diff"]["after"]["prefix"]) == ("", "edr")
+    assert names(path) == ["a.fits", "sub"]
+    assert len(tools(path)) == 1
+    assert run(bucket="other", endpoint=s3, backend=backend)["changed"]
+    assert names(path) == ["other.txt"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_killed_tool_comes_back_by_itself(run, path, s3, backend):
+    run(bucket="lab", endpoint=s3, backend=backend)
+    killed = tool(path)
+    killed.signal(signal.SIGKILL)
+    assert host.wait_until(lambda: shows(path) and tool(path).pid != killed.pid, 10)
+    assert (path / "dr1/x.txt").read_bytes() == b"dr1"
+    assert run(bucket="lab", endpoint=s3, backend=backend)["changed"] is False
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_dead_endpoint_is_healed(run, path, s3, backend):
+    run(bucket="lab", endpoint=s3, backend=backend)
+    for process in [*loops(path), *tools(path)]:
+        process.signal(signal.SIGKILL)
+    assert host.wait_until(lambda: code_of(path) == errno.ENOTCONN, 5)
+    dry = run(bucket="lab", endpoint=s3, backend=backend, _check=True)
+    assert (dry["changed"], dry["healed"], code_of(path)) == (True, True, errno.ENOTCONN)
+    healed = run(bucket="lab", endpoint=s3, backend=backend)
+    assert (healed["changed"], healed["healed"], healed["lazy"]) == (True, True, False)
+    assert "Transport endpoint is not connected" in healed["diff"]["before"]["state"]
+    assert (path / "edr/a.fits").read_bytes() == FITS
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_dead_endpoint_is_taken_away(run, path, s3, backend):
+    run(bucket="lab", endpoint=s3, backend=backend)
+    for process in [*loops(path), *tools(path)]:
+        process.signal(signal.SIGKILL)
+    assert run(state="unmounted")["changed"]
+    assert_nothing_is_left(path)
+
+
+@needs_rclone
+def test_mount_that_nobody_supervises_any_more_is_healed(run, path, s3):
+    run(bucket="lab", endpoint=s3)
+    orphan = tool(path)
+    for loop in loops(path):
+        loop.signal(signal.SIGKILL)
+    healed = run(bucket="lab", endpoint=s3)
+    assert (healed["changed"], healed["healed"]) == (True, True)
+    assert tool(path).pid != orphan.pid
+    assert len(loops(path)) == 1
+
+
+@needs_rclone
+def test_hung_mount_is_healed(run, path, s3, monkeypatch):
+    monkeypatch.setattr(_mount_state, "PATIENCE", 1.0)
+    monkeypatch.setattr(_mount_state, "GRACE", 0.5)
+    run(bucket="lab", endpoint=s3)
+    hung = tool(path)
+    hung.signal(signal.SIGSTOP)
+    healed = run(bucket="lab", endpoint=s3)
+    assert (healed["changed"], healed["healed"]) == (True, True)
+    assert healed["diff"]["before"]["state"] == "broken (no answer in time)"
+    assert tool(path).pid != hung.pid
+    assert (path / "dr1/x.txt").read_bytes() == b"dr1"
+
+
+@needs_rclone
+def test_mount_in_use_is_unmounted_lazily_and_says_so(run, path, s3):
+    run(bucket="lab", endpoint=s3)
+    reader = subprocess.Popen(["sleep", "60"], cwd=path)
+    try:
+        gone = run(state="unmounted")
+        assert (gone["changed"], gone["lazy"]) == (True, True)
+        assert_nothing_is_left(path)
+    finally:
+        reader.kill()
+        reader.wait()
+
+
+@needs_rclone
+def test_loop_unmounts_when_it_is_asked_to_end_and_leaves_no_bucket_that_looks_empty(run, path, s3):
+    run(bucket="lab", endpoint=s3)
+    loops(path)[0].signal(signal.SIGTERM)
+    assert host.wait_until(lambda: not loops(path) and not tools(path), 5)
+    assert mount_at(host.read_mounts(), str(path)) is None
+    reader = subprocess.run(["ls", path], capture_output=True, user=NOBODY, check=False)
+    assert b"Permission denied" in reader.stderr
+
+
+@needs_rclone
+def test_reader_with_a_slave_of_the_parent_sees_the_bucket_again_after_a_kill(run, path, s3):
+    assert run(bucket="lab", endpoint=s3)["shared_parent"] == "bound"
+    # What a container that was given the parent with rslave has: mounts of its own that follow ours.
+    inside = ["unshare", "--mount", "--propagation", "slave", "sleep", "60"]
+    reader = subprocess.Popen(inside)
+    try:
+        seen = f"/proc/{reader.pid}/root{path}"
+        assert host.wait_until(lambda: Path(f"/proc/{reader.pid}/comm").read_text() == "sleep\n", 5)
+        assert code_of(seen) == 0
+        tool(path).signal(signal.SIGKILL)
+        assert host.wait_until(lambda: code_of(seen) == errno.ENOTCONN, 5, 0.01)
+        assert host.wait_until(lambda: shows(seen), 10)
+        assert Path(seen, "dr1/x.txt").read_bytes() == b"dr1"
+    finally:
+        reader.kill()
+        reader.wait()
+    assert run(bucket="lab", endpoint=s3)["shared_parent"] == "bound"
+    run(state="unmounted")
+    assert_nothing_is_left(path)
+
+
+@needs_rclone
+def test_parent_that_lies_in_a_shared_mount_is_left_alone(run, base, path, s3):
+    host.bind_shared(str(base))
+    assert run(bucket="lab", endpoint=s3)["shared_parent"] == "already"
+    assert mount_at(host.read_mounts(), str(path.parent)) is None
+    run(state="unmounted")
+    assert mount_at(host.read_mounts(), str(base)) is not None
+
+
+@needs_rclone
+def test_parent_is_shared_later_if_it_was_not(run, path, s3):
+    assert "shared_parent" not in run(bucket="lab", endpoint=s3, shared_parent=False)
+    later = run(bucket="lab", endpoint=s3)
+    assert (later["changed"], later["healed"], later["shared_parent"]) == (True, False, "bound")
+    assert code_of(path) == 0
+
+
+@pytest.mark.parametrize("state", ["mounted", "unmounted"])
+def test_foreign_mount_is_refused_and_kept(run, path, state):
+    path.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "foreign", path], check=True)
+    (path / "mine").write_text("mine")
+    try:
+        failed = run(state=state, bucket="lab", endpoint="http://127.0.0.1:9")
+        assert "another mount" in failed["what"]
+        assert "foreign (tmpfs)" in failed["why"]
+        assert (path / "mine").read_text() == "mine"
+    finally:
+        subprocess.run(["umount", path], check=True)
+
+
+def test_folder_with_something_in_it_is_refused_and_kept(run, path):
+    path.mkdir(parents=True)
+    (path / "thesis.tex").write_text("years")
+    assert "not empty" in run(bucket="lab", endpoint="http://127.0.0.1:9")["why"]
+    assert run(state="unmounted")["changed"] is False
+    assert (path / "thesis.tex").read_text() == "years"
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_file_or_link_in_place_of_a_folder_is_refused_and_kept(run, path, kind):
+    path.parent.mkdir()
+    path.write_text("x") if kind == "file" else path.symlink_to(path.parent)
+    assert {"file": "a file", "link": "a symbolic link"}[kind] in run(bucket="lab")["why"]
+    assert run(state="unmounted")["changed"] is False
+    assert os.path.lexists(path)
+
+
+@needs_rclone
+def test_check_mode_tells_and_does_nothing(run, base, path, s3):
+    dry = run(bucket="lab", endpoint=s3, _check=True)
+    assert (dry["changed"], dry["diff"]["after"]["state"]) == (True, "mounted")
+    assert list(base.iterdir()) == []
+    run(bucket="lab", endpoint=s3)
+    assert run(bucket="lab", endpoint=s3, _check=True)["changed"] is False
+    assert run(bucket="other", endpoint=s3, _check=True)["changed"] is True
+    assert run(state="unmounted", _check=True)["changed"] is True
+    assert (path / "dr1/x.txt").read_bytes() == b"dr1"
+
+
+@needs_rclone
+def test_cache_is_filled_private_and_kept(run, base, path, s3):
+    cache = base / "cache"
+    run(bucket="lab", endpoint=s3, cache=str(cache), cache_max="1GiB")
+    assert (path / "edr/a.fits").read_bytes() == FITS
+    assert cache.stat().st_mode & 0o777 == 0o700
+    run(state="unmounted")
+    cached = [file for file in cache.rglob("a.fits") if file.stat().st_size == len(FITS)]
+    assert cached[0].read_bytes() == FITS
+
+
+@needs_rclone
+def test_cache_of_another_mount_is_refused(run, base, path, s3):
+    cache = str(base / "cache")
+    run(bucket="lab", endpoint=s3, cache=cache)
+    failed = run(path=str(base / "second"), bucket="other", endpoint=s3, cache=cache)
+    assert "two would spoil it" in failed["why"]
+    assert not (base / "second").exists()
+
+
+class Canned(http.server.BaseHTTPRequestHandler):
+    """Answers everything with the server's canned answer."""
+
+    def do_GET(self):
+        status, kind, body = self.server.answer
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_words):
+        pass
+
+
+@pytest.fixture
+def canned():
+    """Start servers that give one answer to everything."""
+    servers = []
+
+    def start(status, kind, body):
+        server = http.server.HTTPServer(("127.0.0.1", 0), Canned)
+        server.answer = (status, kind, body)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@needs_rclone
+def test_each_reason_is_told_in_its_own_words_and_nothing_is_left(run, base, s3, canned):
+    with socket.socket() as black_hole:
+        black_hole.bind(("127.0.0.1", 0))
+        black_hole.listen()
+        denied = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        silent = f"http://127.0.0.1:{black_hole.getsockname()[1]}"
+        cases = [
+            (f"http://127.0.0.1:{free_ports(1)[0]}", "lab", "", "connection refused"),
+            ("http://no-such-host.invalid", "lab", "", "could not be resolved"),
+            (silent, "lab", "", "did not answer within 1 s"),
+            (s3, "no-such-bucket", "", "no bucket of this name"),
+            (s3, "lab", "nothing/here", 'nothing under the prefix "nothing/here/"'),
+            (canned(403, "application/xml", denied), "lab", "", "(AccessDenied)"),
+            (
+                canned(200, "text/html", b"<html>Welcome</html>"),
+                "lab",
+                "",
+                "does not speak S3 (HTTP status 200, text/html)",
+            ),
+            (canned(302, "text/html", b"<html>Log in</html>"), "lab", "", "does not speak S3 (HTTP status 302"),
+            (s3.replace("http:", "https:"), "lab", "", "does not speak TLS"),
+        ]
+        for endpoint, bucket, prefix, why in cases:
+            began = time.monotonic()
+            failed = run(endpoint=endpoint, bucket=bucket, prefix=prefix, backend="rclone", timeout=1)
+            assert why in failed["why"], failed
+            assert failed["what"]
+            assert failed["do"]
+            assert time.monotonic() - began < 4
+            assert list(base.iterdir()) == []
+
+
+@needs_rclone
+def test_mount_that_works_is_kept_when_the_new_one_cannot_be_made(run, path, s3):
+    run(bucket="lab", endpoint=s3)
+    serving = tool(path).pid
+    assert "no bucket of this name" in run(bucket="absent", endpoint=s3)["why"]
+    assert tool(path).pid == serving
+    assert (path / "dr1/x.txt").read_bytes() == b"dr1"
+
+
+def test_missing_tool_says_so_to_the_role(run, base, monkeypatch):
+    monkeypatch.setattr(bucket_mount, "find_tools", lambda _search, _backend: {})
+    failed = run(bucket="lab", endpoint="http://127.0.0.1:9")
+    assert failed["no_tool"] is True
+    assert "rclone, s3fs or mount-s3" in failed["why"]
+    dry = run(bucket="lab", endpoint="http://127.0.0.1:9", _check=True)
+    assert (dry["no_tool"], dry["changed"], dry.get("failed", False)) == (True, True, False)
+
+
+@needs_rclone
+def test_missing_credentials_are_told_before_anything_is_mounted(run, base, s3, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(base))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    failed = run(bucket="lab", endpoint=s3, anonymous=False)
+    assert "there are none" in failed["why"]
+    assert list(base.iterdir()) == []
+
+
+def stand_in(base, name, lines):
+    """Make a program that takes the place of a mount tool."""
+    folder = base / "bin"
+    folder.mkdir()
+    program = folder / name
+    program.write_text("\n".join(["#!/bin/bash", *lines, ""]))
+    program.chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (["echo '2026/11/22 10:00:00 ERROR : the disk is on fire' >&2", "exit 3"], "the disk is on fire"),
+        (["echo 'fusermount3: mount failed: Operation not permitted' >&2", "exit 1"], "did not permit"),
+        (["exec sleep 30"], "did not mount within 1 s"),
+    ],
+)
+def test_tool_that_fails_is_quoted_and_nothing_is_left(run, base, path, s3, lines, why):
+    search = stand_in(base, "rclone", ["[ $1 = version ] && { echo rclone v1.70.0; exit; }", *lines])
+    began = time.monotonic()
+    failed = run(bucket="lab", endpoint=s3, backend="rclone", search=[search], timeout=1)
+    assert why in failed["why"], failed
+    assert time.monotonic() - began < 8
+    assert_nothing_is_left(path)
+    assert not path.parent.exists()
+
+
+@pytest.mark.skipif(not has("s3fs"), reason="s3fs is not installed")
+def test_tool_that_names_its_device_itself_is_recognised_by_its_command(run, base, path, s3):
+    # Stands in for mount-s3: takes its command line and its device name, and is s3fs underneath.
+    options = (
+        "-f -o allow_other,ro,public_bucket=1,use_path_request_style,umask=0022,mp_umask=0022,fsname=mountpoint-s3"
+    )
+    search = stand_in(
+        base,
+        "mount-s3",
+        [
+            "[ $1 = --version ] && { echo mount-s3 1.22.0; exit; }",
+            'for word in "$@"; do case $word in --endpoint-url=*) url=${word#*=};; esac; done',
+            f'exec -a mount-s3 s3fs "$1" "$2" {options} -o url="$url"',
+        ],
+    )
+    wanted = {"bucket": "lab", "endpoint": s3, "backend": "mount-s3", "search": [search]}
+    assert run(**wanted)["changed"]
+    assert mount_at(host.read_mounts(), str(path)).source == "mountpoint-s3"
+    assert run(**wanted)["changed"] is False
+    changed = run(**{**wanted, "bucket": "other"})
+    assert (changed["changed"], changed["healed"]) == (True, False)
+    assert names(path) == ["other.txt"]
+    run(state="unmounted")
+    assert_nothing_is_left(path)
+
+
+@pytest.mark.skipif(not has("s3fs"), reason="s3fs is not installed")
+def test_live_mount_of_that_tool_which_others_made_is_refused(run, path, s3):
+    path.mkdir(parents=True)
+    options = "ro,public_bucket=1,use_path_request_style,fsname=mountpoint-s3"
+    subprocess.run(["s3fs", "lab", path, "-o", options, "-o", f"url={s3}"], check=True)
+    assert host.wait_until(lambda: mount_at(host.read_mounts(), str(path)), 5)
+    assert "another mount" in run(state="unmounted")["what"]
+    assert code_of(path) == 0
+    assert host.unmount_call(str(path)) == 0
+
+
+@needs_rclone
+def test_command_for_a_container_mounts_comes_back_and_unmounts_when_it_is_stopped(base, s3):
+    mountpoint = base / "m"
+    mounter = subprocess.Popen(mounter_command({"bucket": "lab", "endpoint": s3}, str(mountpoint)))
+    try:
+        assert host.wait_until(lambda: shows(mountpoint), 10)
+        killed = tool(mountpoint)
+        killed.signal(signal.SIGKILL)
+        assert host.wait_until(lambda: shows(mountpoint) and tool(mountpoint).pid != killed.pid, 10)
+        mounter.terminate()
+        assert mounter.wait(5) == 0
+    finally:
+        mounter.kill()
+        mounter.wait()
+    assert mount_at(host.read_mounts(), str(mountpoint)) is None
+    assert not tools(mountpoint)

@@ -1,0 +1,176 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.desi.lab.plugins.modules import docker_engine_info
+
+SOCKET = "unix:///var/run/docker.sock"
+ANSWER = {"ServerVersion": "20.10.24", "Architecture": "aarch64", "DockerRootDir": "/var/lib/docker"}
+SILENCE = {"ServerVersion": "", "Architecture": ""}
+STOPPED = f"Cannot connect to the Docker daemon at {SOCKET}. Is the docker daemon running?"
+DENIED = (
+    f"permission denied while trying to connect to the Docker daemon socket at {SOCKET}: "
+    'Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.50/info": dial unix /var/run/docker.sock: connect: permission denied'
+)
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    # None of the machine's own programs is to be found, so that each computer has what its test gives it.
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(docker_engine_info, "DAEMON_FOLDERS", (str(tmp_path / "sbin"),))
+    monkeypatch.setattr(docker_engine_info, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(docker_engine_info.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(docker_engine_info.platform, "release", lambda: "6.1.0-18-amd64")
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+
+    def run_module(**arguments):
+        with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
+            docker_engine_info.main()
+        return caught.value.code, json.loads(capsys.readouterr().out)
+
+    return run_module
+
+
+@pytest.fixture
+def install(tmp_path):
+    def install_program(name: str, script: str = "exit 0", folder: str = "bin") -> None:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        program = tmp_path / folder / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+
+    return install_program
+
+
+def docker(info: str, endpoint: str = f"echo {SOCKET}") -> str:
+    """A docker command that answers what the module asks, and nothing else."""
+    return (
+        'case "$*" in\n'
+        f"'info --format {{{{json .}}}}') {info} ;;\n"
+        f"'context inspect --format {{{{.Endpoints.docker.Host}}}}') {endpoint} ;;\n"
+        "*) exit 64 ;;\nesac"
+    )
+
+
+def says(document: object, error: str = "", code: int = 0) -> str:
+    return f"echo {shlex.quote(json.dumps(document))}; printf %s {shlex.quote(error)} >&2; exit {code}"
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_engine_that_answers_is_told(run, install, check_mode):
+    install("docker", docker(says(ANSWER)))
+    code, result = run(_ansible_check_mode=check_mode)
+    assert (code, result["changed"]) == (0, False)
+    assert {key: value for key, value in result.items() if key not in ("changed", "invocation")} == {
+        "answers": True,
+        "denied": False,
+        "installed": True,
+        "elsewhere": False,
+        "platform": "linux",
+        "endpoint": SOCKET,
+        "reason": "",
+        "state": "Docker Engine answers.",
+        "version": "20.10.24",
+        "architecture": "arm64",
+        "root": "/var/lib/docker",
+        "desktop": False,
+        "rootless": False,
+    }
+
+
+def test_engine_that_is_stopped_is_an_answer_too(run, install):
+    install("docker", docker(says(SILENCE, STOPPED, 1)))
+    install("dockerd", folder="sbin")
+    code, result = run()
+    assert (code, result["answers"], result["installed"], result["denied"]) == (0, False, True, False)
+    assert result["reason"] == "The engine is not running."
+
+
+def test_command_without_a_daemon_is_no_engine(run, install):
+    install("docker", docker(says(SILENCE, STOPPED, 1)))
+    assert not run()[1]["installed"]
+
+
+def test_computer_without_docker_has_none(run):
+    code, result = run()
+    assert (code, result["answers"], result["installed"]) == (0, False, False)
+    assert result["reason"] == "The command docker is not installed."
+
+
+def test_engine_that_denies_is_not_waited_for(run, install, tmp_path):
+    install("docker", docker(f"echo x >> {tmp_path}/asked; {says(SILENCE, DENIED, 1)}"))
+    code, result = run(timeout=60)
+    assert (code, result["denied"]) == (0, True)
+    assert (tmp_path / "asked").read_text() == "x\n"
+
+
+def test_engine_that_starts_is_waited_for(run, install, tmp_path):
+    later = f"if [ -e {tmp_path}/asked ]; then {says(ANSWER)}; fi; : > {tmp_path}/asked; {says(SILENCE, STOPPED, 1)}"
+    install("docker", docker(later))
+    assert run(timeout=60)[1]["answers"]
+
+
+def test_engine_that_does_not_start_is_waited_for_no_longer_than_asked(run, install):
+    install("docker", docker(says(SILENCE, STOPPED, 1)))
+    start = time.monotonic()
+    code, result = run(timeout=1)
+    assert (code, result["answers"]) == (0, False)
+    assert time.monotonic() - start >= 1
+
+
+def test_engine_that_hangs_is_no_engine(run, install, monkeypatch):
+    monkeypatch.setattr(docker_engine_info, "PATIENCE_SECONDS", 0.5)
+    install("docker", docker("exec /bin/sleep 60"))
+    code, result = run()
+    assert (code, result["answers"]) == (0, False)
+    assert "no answer within 0.5 seconds" in result["reason"]
+
+
+def test_endpoint_is_that_of_the_context(run, install):
+    install("docker", docker(says(SILENCE, STOPPED, 1), "echo unix:///run/user/1000/docker.sock"))
+    _code, result = run()
+    assert (result["endpoint"], result["elsewhere"]) == ("unix:///run/user/1000/docker.sock", True)
+
+
+def test_endpoint_is_that_of_the_environment_where_docker_cannot_tell(run, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.7:2375")
+    _code, result = run()
+    assert (result["endpoint"], result["elsewhere"]) == ("tcp://192.0.2.7:2375", True)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_stand_in_for_docker_in_wsl_is_no_endpoint(run, install, monkeypatch, code):
+    monkeypatch.setattr(docker_engine_info.platform, "release", lambda: "5.15.153.1-microsoft-standard-WSL2")
+    text = "The command 'docker' could not be found in this WSL 2 distro. Activate the WSL integration"
+    install("docker", f"echo {shlex.quote(text)}; exit {code}")
+    _code, result = run()
+    assert (result["platform"], result["answers"], result["elsewhere"]) == ("windows", False, False)
+    assert result["endpoint"] == SOCKET
+    assert "WSL integration is off" in result["reason"]
+
+
+def test_timeout_that_is_no_number_fails(run):
+    code, result = run(timeout="soon")
+    assert code == 1
+    assert "timeout" in result["msg"]
+
+
+@pytest.mark.docker
+def test_engine_of_this_computer_answers(capsys):
+    with patch_module_args({}), pytest.raises(SystemExit):
+        docker_engine_info.main()
+    result = json.loads(capsys.readouterr().out)
+    assert result["answers"]
+    assert result["version"]
+    assert result["architecture"] in ("amd64", "arm64")

@@ -1,0 +1,237 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.desi.lab.plugins.modules import jupyter_token
+
+TOKEN = "c0de" * 12
+MARK = "[I 2026-11-22 13:57:12.790 ServerApp] "
+BANNER = f"{MARK}Jupyter Server 2.21.1 is running at:\n{MARK}http://127.0.0.1:8888/user/x/lab?token={TOKEN}\n"
+NO_TOKEN = f"{MARK}Jupyter Server 2.21.1 is running at:\n{MARK}https://127.0.0.1:8888/lab\n"
+HIDDEN = f"{MARK}Jupyter Server 2.21.1 is running at:\n{MARK}http://127.0.0.1:8888/lab?token=...\n"
+URL = f"http://127.0.0.1:8888/lab?token={TOKEN}"
+
+
+@pytest.fixture
+def logged(monkeypatch):
+    """What the module has written to the system log."""
+    lines = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda self, msg, log_args=None: lines.append(f"{msg} {log_args}"))
+    return lines
+
+
+@pytest.fixture
+def run(capsys, logged):
+    def run_module(**arguments):
+        with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
+            jupyter_token.main()
+        return caught.value.code, json.loads(capsys.readouterr().out)
+
+    return run_module
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """Put a docker command made of a shell script before all others."""
+
+    def make(script: str) -> None:
+        (tmp_path / "docker").write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")
+        (tmp_path / "docker").chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+
+    return make
+
+
+def inspected(status: str, **state) -> str:
+    raw = [
+        {"Id": "5f0c", "Name": "/lab", "State": {"Status": status, **state}, "Config": {"Env": ["JUPYTER_TOKEN=given"]}}
+    ]
+    return f"[ $1 = container ] && exec echo '{json.dumps(raw)}'"
+
+
+def test_server_is_returned_with_all_that_is_known_of_it(run):
+    code, result = run(text=BANNER)
+    assert code == 0
+    assert result.pop("elapsed") < 5
+    assert result.pop("invocation")
+    url = f"http://127.0.0.1:8888/user/x/lab?token={TOKEN}"
+    assert result == {
+        "changed": False,
+        "found": True,
+        "token": TOKEN,
+        "token_hidden": False,
+        "password_set": False,
+        "authentication_off": False,
+        "scheme": "http",
+        "port": 8888,
+        "path": "/user/x/lab",
+        "url": url,
+        "urls": [url],
+    }
+
+
+@pytest.mark.parametrize(
+    ("place", "url"),
+    [
+        ({"url_port": 9999}, "http://127.0.0.1:9999/user/x/lab"),
+        ({"url_host": "203.0.113.7"}, "http://203.0.113.7:8888/user/x/lab"),
+        ({"url_host": "lab.example.org", "url_port": 80}, "http://lab.example.org/user/x/lab"),
+        ({"url_host": "::1", "url_port": 9999}, "http://[::1]:9999/user/x/lab"),
+    ],
+)
+def test_url_has_the_host_and_port_that_the_caller_names(run, place, url):
+    _, result = run(text=BANNER, **place)
+    assert result["url"] == f"{url}?token={TOKEN}"
+    assert result["port"] == 8888
+    assert result["urls"] == [f"http://127.0.0.1:8888/user/x/lab?token={TOKEN}"]
+
+
+def test_server_with_a_password_has_no_token(run):
+    _, result = run(text=NO_TOKEN)
+    assert (result["token"], result["password_set"], result["authentication_off"]) == ("", True, False)
+    assert result["url"] == "https://127.0.0.1:8888/lab"
+
+
+def test_server_that_lets_everyone_in_says_so(run):
+    _, result = run(text=f"{MARK}All authentication is disabled.  Anyone who\n{NO_TOKEN}")
+    assert (result["token"], result["password_set"], result["authentication_off"]) == ("", False, True)
+
+
+def test_server_that_hides_its_token_says_so(run):
+    _, result = run(text=HIDDEN)
+    assert (result["token"], result["token_hidden"], result["password_set"]) == ("", True, False)
+    assert result["url"] == "http://127.0.0.1:8888/lab"
+
+
+def test_file_is_read(run, tmp_path):
+    (tmp_path / "log").write_text(BANNER)
+    code, result = run(path=str(tmp_path / "log"), timeout=0)
+    assert (code, result["token"]) == (0, TOKEN)
+
+
+def test_container_is_read_by_the_docker_command(run, docker):
+    docker(f"{inspected('running')}\nprintf '%s' '{HIDDEN}' >&2")
+    code, result = run(container="lab", timeout=0)
+    assert (code, result["token"], result["token_hidden"]) == (0, "given", False)
+    assert result["url"] == "http://127.0.0.1:8888/lab?token=given"
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_check_mode_finds_the_same(run, docker, check_mode):
+    docker(f"{inspected('running')}\nprintf '%s' '{BANNER}'")
+    code, result = run(container="lab", _ansible_check_mode=check_mode)
+    assert (code, result["changed"], result["found"], result["token"]) == (0, False, True, TOKEN)
+
+
+ABSENT = {
+    "no container": "echo 'Error: No such container: lab' >&2; exit 1",
+    "no engine": "echo 'Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?' >&2; exit 1",
+    "no right": "echo 'permission denied while trying to connect to the Docker daemon socket' >&2; exit 1",
+    "ended": f"{inspected('exited', ExitCode=1)}\necho oops",
+}
+
+
+@pytest.mark.parametrize("script", ABSENT.values(), ids=ABSENT)
+def test_what_is_not_there_is_not_found_in_check_mode_and_an_error_else(run, docker, script):
+    docker(script)
+    code, result = run(container="lab", _ansible_check_mode=True)
+    assert code == 0
+    assert (result["found"], result["changed"]) == (False, False)
+    assert result["elapsed"] < 10
+    assert not {"token", "url", "msg"} & set(result)
+    code, result = run(container="lab")
+    assert code == 1
+    assert (result["found"], result["changed"]) == (False, False)
+    assert result["elapsed"] < 10
+    assert result["what"]
+    assert result["why"]
+    assert result["do"]
+
+
+def test_missing_docker_is_not_found_in_check_mode_and_an_error_else(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(container="lab", _ansible_check_mode=True)[1]["found"] is False
+    code, result = run(container="lab")
+    assert code == 1
+    assert "docker was not found" in result["why"]
+
+
+def test_missing_file_is_not_found_in_check_mode_and_an_error_else(run, tmp_path):
+    arguments = {"path": str(tmp_path / "log"), "timeout": 0}
+    assert run(**arguments, _ansible_check_mode=True)[1]["found"] is False
+    assert run(**arguments)[0] == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"text": "no server"},
+        {"container": "-rf"},
+        {"path": "/", "timeout": 0},
+        {"text": BANNER, "timeout": -1},
+        {"text": BANNER, "url_port": 0},
+        {"text": BANNER, "url_host": "http://lab"},
+    ],
+)
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_bad_input_fails_in_three_sentences_also_in_check_mode(run, arguments, check_mode):
+    code, result = run(**arguments, _ansible_check_mode=check_mode)
+    assert code == 1
+    assert result["found"] is False
+    assert result["msg"] == f"What  {result['what']}\nWhy   {result['why']}\nDo    {result['do']}"
+    assert all(result[part] for part in ("what", "why", "do"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"text": BANNER, "container": "lab"},
+        {"path": "/log", "container": "lab"},
+        {"text": BANNER, "path": "/log"},
+    ],
+)
+def test_exactly_one_source_is_needed(run, arguments):
+    code, result = run(**arguments)
+    assert code == 1
+    assert TOKEN not in json.dumps(result)
+
+
+# Secrets
+
+
+@pytest.mark.parametrize("text", [BANNER, URL, f"{URL}\n", TOKEN, f"token={TOKEN}"])
+@pytest.mark.parametrize("url_host", ["127.0.0.1", "not a host"])
+def test_text_is_never_logged_nor_returned_as_an_argument(run, logged, text, url_host):
+    _, result = run(text=text, url_host=url_host)
+    assert result["invocation"]["module_args"]["text"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    assert logged
+    assert TOKEN not in "".join(logged)
+
+
+def test_text_that_is_the_url_itself_still_gives_it(run):
+    _, result = run(text=URL)
+    assert (result["url"], result["token"], result["urls"]) == (URL, TOKEN, [URL])
+
+
+@pytest.mark.parametrize("end", [f"{MARK}received signal 15, stopping\n", f"{MARK}Shutting down...\nit was {TOKEN}\n"])
+def test_token_is_in_no_error(run, logged, docker, tmp_path, end):
+    docker(f"{inspected('running')}\nprintf '%s' '{BANNER}{end}'")
+    (tmp_path / "log").write_text(BANNER + end)
+    for source in ({"container": "lab"}, {"path": str(tmp_path / "log")}, {"text": BANNER + end}):
+        code, result = run(**source, timeout=0.1)
+        assert code == 1
+        assert TOKEN not in json.dumps(result)
+    assert TOKEN not in "".join(logged)
+
+
+def test_other_secrets_of_a_text_are_in_no_error(run):
+    assert "4711" not in json.dumps(run(text="first\npin 4711\nlast")[1])

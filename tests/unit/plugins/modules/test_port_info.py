@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.desi.lab.plugins.modules import port_info
+
+QUIET = "127.83.21.7"
+
+
+@pytest.fixture
+def taken():
+    with socket.socket() as server:
+        server.bind((QUIET, 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def run(capsys):
+    def run_module(**arguments):
+        with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
+            port_info.main()
+        return caught.value.code, json.loads(capsys.readouterr().out)
+
+    return run_module
+
+
+def test_free_port_is_its_own_next_free(run):
+    with socket.socket() as probe:
+        probe.bind((QUIET, 0))
+        port = probe.getsockname()[1]
+    code, result = run(address=QUIET, port=port)
+    assert code == 0
+    assert (result["changed"], result["free"], result["listener"]) == (False, True, "")
+    assert (result["address"], result["port"], result["next_free"]) == (QUIET, port, port)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_taken_port_names_the_listener_and_a_free_port(run, taken, check_mode):
+    code, result = run(address=QUIET, port=taken, _ansible_check_mode=check_mode)
+    assert code == 0
+    assert result["changed"] is False
+    assert result["free"] is False
+    assert f"(process {os.getpid()})" in result["listener"]
+    assert taken < result["next_free"] <= taken + 100
+
+
+def test_no_free_port_within_the_search_is_null(run, taken):
+    code, result = run(address=QUIET, port=taken, search=0)
+    assert code == 0
+    assert result["next_free"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ({"port": 0}, "0 is not a port."),
+        ({"port": 70000}, "70000 is not a port."),
+        ({"port": 8888, "address": "lab.example.org"}, "'lab.example.org' is not an address to listen on."),
+        ({"port": 8888, "address": "192.0.2.7"}, "Nothing can listen on 192.0.2.7."),
+    ],
+)
+def test_bad_input_fails_in_three_sentences(run, arguments, what):
+    code, result = run(**arguments)
+    assert code == 1
+    assert result["what"] == what
+    assert result["why"]
+    assert result["do"]
+    assert "Traceback" not in result["msg"]
+
+
+@pytest.mark.parametrize("port", ["eighty", "88.5", None])
+def test_port_that_is_no_number_fails(run, port):
+    code, result = run(port=port)
+    assert code == 1
+    assert "port" in result["msg"]

@@ -1,0 +1,126 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from desi_lab import bucket
+from desi_lab.bucket import Bucket
+from desi_lab.trouble import NO_DATA, Trouble
+
+
+@pytest.fixture
+def rclone(tmp_path, monkeypatch):
+    """Make an rclone out of a shell script, and let the container mount."""
+
+    def make(script):
+        program = tmp_path / "bin" / "rclone"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        monkeypatch.setattr(bucket, "allowed", lambda _place: None)
+        monkeypatch.setattr(bucket, "LOG", tmp_path / "mount.log")
+
+    return make
+
+
+def test_the_bucket_of_those_who_name_none_is_the_public_one():
+    assert Bucket.of({"DESI_S3_ENDPOINT": ""}) == Bucket("desidata", "", "", "us-west-2")
+
+
+def test_a_mirror_is_asked_instead_of_aws():
+    mirror = Bucket.of({"DESI_S3_ENDPOINT": "http://mirror:8333", "DESI_S3_BUCKET": "b", "DESI_S3_PREFIX": "/a/b/"})
+    assert mirror.remote == ":s3:b/a/b"
+    options = mirror.options()
+    assert options[options.index("--s3-endpoint") + 1] == "http://mirror:8333"
+    assert options[options.index("--s3-provider") + 1] == "Other"
+
+
+def test_aws_is_asked_at_its_region_without_credentials():
+    options = Bucket.of({}).options()
+    assert options[options.index("--s3-region") + 1] == "us-west-2"
+    assert "--s3-env-auth=false" in options
+    assert "--s3-endpoint" not in options
+
+
+def test_the_mount_is_read_only_cached_and_bounded_in_time():
+    command = bucket.mount_command(Bucket.of({}), Path("/home/desidata"), Path("/cache"), "20G")
+    assert {"--read-only", "--allow-other", "--daemon"} <= set(command)
+    assert command[command.index("--cache-dir") + 1] == "/cache"
+    assert command[command.index("--vfs-cache-max-size") + 1] == "20G"
+    assert command[-2:] == [":s3:desidata", "/home/desidata"]
+
+
+def test_a_cache_without_a_limit_is_not_given_one():
+    assert "--vfs-cache-max-size" not in bucket.mount_command(Bucket.of({}), Path("/d"), Path("/c"), "")
+
+
+@pytest.mark.parametrize(
+    ("said", "part"),
+    [
+        ("dial tcp: lookup mirror on 127.0.0.11:53: no such host", "cannot be resolved"),
+        ("dial tcp 10.0.0.1:80: connect: connection refused", "Nothing answers"),
+        ("dial tcp 10.0.0.1:80: i/o timeout", "cannot be reached"),
+        ("tls: failed to verify certificate: x509: unknown authority", "not trusted"),
+        ("api error NoSuchBucket: The specified bucket does not exist", "no bucket 'desidata'"),
+        ("operation error S3: ListObjectsV2, StatusCode: 403, AccessDenied", "does not let anyone read"),
+        ("deserialization failed, failed to decode response body, expected XML", "not an S3 server"),
+        ("something quite new happened", "something quite new happened"),
+        ("", "did not say why"),
+    ],
+)
+def test_a_failure_is_explained(said, part):
+    assert part in bucket.reason(said, Bucket.of({"DESI_S3_ENDPOINT": "http://mirror"}))
+
+
+@pytest.mark.parametrize("said", ["no such host", "PUT http://ann:hunter2@mirror/x: went wrong"])
+def test_no_explanation_gives_a_password_away(said):
+    assert "hunter2" not in bucket.reason(said, Bucket.of({"DESI_S3_ENDPOINT": "http://ann:hunter2@mirror"}))
+
+
+def test_a_container_without_the_right_to_mount_is_told_both_ways_on(monkeypatch):
+    monkeypatch.setattr(bucket.person, "may", lambda *_bits: False)
+    with pytest.raises(Trouble) as caught:
+        bucket.mount({}, Path("/home/desidata"))
+    assert caught.value.code == NO_DATA
+    assert "--volume FOLDER:/home/desidata:ro" in caught.value.do
+    assert "--cap-add SYS_ADMIN" in caught.value.do
+
+
+def test_a_bucket_that_cannot_be_listed_is_never_mounted(rclone, tmp_path):
+    rclone(f'[ "$1" = mount ] && touch {tmp_path}/mounted; echo "connect: connection refused" >&2; exit 1')
+    with pytest.raises(Trouble, match="could not be read"):
+        bucket.mount({}, tmp_path)
+    assert not (tmp_path / "mounted").exists()
+
+
+def test_an_empty_bucket_is_told_apart_from_one_that_fails(rclone, tmp_path):
+    rclone("exit 0")
+    with pytest.raises(Trouble, match="holds no data"):
+        bucket.mount({}, tmp_path)
+
+
+def test_a_mount_that_says_it_worked_and_did_not_is_noticed(rclone, tmp_path):
+    rclone(f'[ "$1" = lsf ] && echo edr/ || echo "fusermount: exit status 1" > {tmp_path}/mount.log')
+    with pytest.raises(Trouble, match="could not be mounted") as caught:
+        bucket.mount({}, tmp_path)
+    assert "fusermount" in caught.value.why
+
+
+def test_a_daemon_that_stays_behind_does_not_hold_the_start_up():
+    before = time.monotonic()
+    assert bucket.run(["sh", "-c", "sleep 30 & echo started"], 20) == (0, "started\n", "")
+    assert time.monotonic() - before < 10
+
+
+def test_a_tool_that_hangs_is_given_up():
+    code, _out, said = bucket.run([sys.executable, "-c", "import time; time.sleep(60)"], 0.5)
+    assert code == bucket.TIMED_OUT
+    assert "timed out" in said

@@ -1,0 +1,390 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The embedded image, run for real: name it in DESI_LAB_TEST_IMAGE."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import uuid
+from pathlib import Path
+
+import pytest
+
+IMAGE = os.environ.get("DESI_LAB_TEST_IMAGE", "")
+UID, GID = 4711, 4712
+UNPRIVILEGED = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+MOUNTING = ("--cap-add", "SYS_ADMIN", "--device", "/dev/fuse", "--security-opt", "apparmor:unconfined")
+URL = re.compile(r"http://127\.0\.0\.1:(?P<port>\d+)/lab\?token=(?P<token>[0-9a-f]{48})")
+
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(not IMAGE, reason="DESI_LAB_TEST_IMAGE names no image"),
+]
+
+# The least that the welcome notebook reads, made by the image's own fitsio.
+MAKE_DATA = """
+import sys
+from pathlib import Path
+import fitsio
+import numpy as np
+for release, production, survey, piece in (("edr", "fuji", "sv3", 26965), ("dr1", "iron", "main", 23040)):
+    redux = Path(sys.argv[1], release, "spectro/redux", production)
+    folder = redux / "healpix" / survey / "dark" / str(piece // 100) / str(piece)
+    folder.mkdir(parents=True)
+    fibermap = np.zeros(4, [("TARGETID", "i8"), ("TARGET_RA", "f8"), ("TARGET_DEC", "f8"), ("OBJTYPE", "S3")])
+    fibermap["TARGETID"] = np.arange(4) + 39628000000000000
+    fibermap["OBJTYPE"] = ["SKY", "TGT", "TGT", "TGT"]
+    with fitsio.FITS(folder / f"coadd-{survey}-dark-{piece}.fits", "rw") as file:
+        file.write(None)
+        file.write(fibermap, extname="FIBERMAP")
+        for arm, start, stop in (("B", 3600, 5800), ("R", 5760, 7620), ("Z", 7520, 9824)):
+            wavelength = np.arange(start, stop, 0.8)
+            file.write(wavelength, extname=f"{arm}_WAVELENGTH")
+            file.write(np.ones((4, len(wavelength)), "f4"), extname=f"{arm}_FLUX")
+            file.write(np.ones((4, len(wavelength)), "f4"), extname=f"{arm}_IVAR")
+    columns = [("TARGETID", "i8"), ("Z", "f8"), ("ZWARN", "i8"), ("SPECTYPE", "S6"), ("DELTACHI2", "f8")]
+    redshifts = np.zeros(4, columns)
+    redshifts["TARGETID"] = fibermap["TARGETID"]
+    redshifts["ZWARN"] = [0, 4, 0, 0]
+    redshifts["SPECTYPE"] = "GALAXY"
+    redshifts["DELTACHI2"] = [900, 800, 10, 50]
+    with fitsio.FITS(folder / f"redrock-{survey}-dark-{piece}.fits", "rw") as file:
+        file.write(None)
+        file.write(redshifts, extname="REDSHIFTS")
+for beside in ("raw_spectro_data/20210101", "target/catalogs"):
+    Path(sys.argv[1], beside).mkdir(parents=True)
+    Path(sys.argv[1], beside, "README").write_text("made up")
+"""
+
+
+def docker(*arguments: object, check: bool = True, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run docker, both outputs together."""
+    return subprocess.run(
+        ["docker", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=check,
+        timeout=seconds,
+    )
+
+
+def until(condition, seconds: float = 60):
+    """Wait for the condition, give what it gave."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "that took too long"
+        time.sleep(0.1)
+    return result
+
+
+class Lab:
+    """A container of the image."""
+
+    def __init__(self, *options: object, command: tuple[str, ...] = ()) -> None:
+        self.name = f"desi-lab-test-{uuid.uuid4().hex[:12]}"
+        self.started_at = ""
+        docker("run", "-d", "--name", self.name, *options, IMAGE, *command)
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        docker("rm", "-f", "-v", self.name, check=False)
+
+    def inspect(self, template: str) -> str:
+        return docker("inspect", "-f", template, self.name).stdout.strip()
+
+    def logs(self) -> str:
+        """What this run of the container has printed: logs of runs before a restart do not count."""
+        return docker("logs", "--since", self.inspect("{{.State.StartedAt}}"), self.name).stdout
+
+    def url(self) -> re.Match[str]:
+        def printed():
+            assert self.inspect("{{.State.Running}}") == "true", self.logs()
+            return URL.search(self.logs())
+
+        return until(printed)
+
+    def run(self, *command: str, user: str = f"{UID}:{GID}") -> str:
+        return docker("exec", "-u", user, self.name, *command).stdout
+
+    def server(self) -> dict[str, str]:
+        """Who the server is, as the kernel says."""
+        script = "cat $(dirname $(grep -lx jupyter-lab /proc/[0-9]*/comm))/status"
+        lines = self.run("sh", "-c", script).splitlines()
+        return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Two tiny releases in bucket layout."""
+    folder = tmp_path_factory.mktemp("data")
+    docker("run", "--rm", "-v", f"{folder}:/out", "--entrypoint", "python", IMAGE, "-c", MAKE_DATA, "/out")
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("synced")
+    os.chown(folder, UID, GID)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lab(data, synced):
+    """A lab as it runs by default: an arbitrary user, no capability at all, data bound read-only."""
+    volumes = ("-v", f"{data}:/home/desidata:ro", "-v", f"{synced}:/home/synced")
+    given = ("-e", "DESI_RELEASE=EDR", "-e", "DESI_LAB_SYNTHETIC=1", "-p", "127.0.0.1:0:8888")
+    with Lab("--user", f"{UID}:{GID}", *UNPRIVILEGED, *volumes, *given) as lab:
+        lab.url()
+        yield lab
+
+
+def test_the_printed_token_opens_the_server_and_another_does_not(lab):
+    address = docker("port", lab.name, "8888").stdout.split()[0]
+
+    def status(token: str) -> int:
+        try:
+            with urllib.request.urlopen(f"http://{address}/api/status?token={token}", timeout=20) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    assert status(lab.url()["token"]) == 200
+    assert status("0" * 48) == 403
+
+
+def test_the_server_has_no_powers_and_can_gain_none(lab):
+    status = lab.server()
+    assert status["Uid"].split() == [str(UID)] * 4
+    assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+
+
+def test_a_bare_number_has_a_name_and_a_home(lab):
+    assert lab.run("id", "-un") == "desi\n"
+    assert lab.run("sh", "-c", "cd ~ && pwd && touch here") == "/home/desi\n"
+
+
+@pytest.mark.parametrize("shell", ["-c", "-lc", "-ic"])
+def test_every_kind_of_shell_knows_the_environment(lab, shell):
+    said = lab.run("bash", shell, "echo $DESI_ROOT $SPECPROD $DESI_RELEASE; command -v python")
+    assert "/home/desidata/edr fuji edr\n/opt/desi/bin/python" in said
+
+
+def test_a_terminal_says_that_the_data_are_synthetic(lab):
+    assert "SYNTHETIC" in lab.run("bash", "-lic", "true")
+
+
+@pytest.mark.parametrize("root", ["/global/cfs/cdirs/desi", "/dvs_ro/cfs/cdirs/desi"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "public/edr/spectro/redux/fuji/healpix",
+        "public/edr/spectro/data/20210101",
+        "public/edr/target/catalogs",
+        "public/dr1/target/catalogs",
+        "spectro/data/20210101",
+        "spectro/redux/fuji",
+        "target/catalogs",
+    ],
+)
+def test_paths_of_nersc_lead_to_the_data(lab, root, path):
+    assert lab.run("ls", "-d", f"{root}/{path}/.")
+
+
+def test_the_data_cannot_be_written(lab):
+    assert docker("exec", lab.name, "touch", "/home/desidata/edr/x", check=False).returncode != 0
+
+
+def run_welcome(lab: Lab) -> str:
+    execute = "jupyter nbconvert --to notebook --execute --output /tmp/out.ipynb ~/welcome.ipynb"
+    return lab.run("bash", "-c", f"{execute} && cat /tmp/out.ipynb")
+
+
+def test_the_welcome_notebook_runs_and_what_it_saves_belongs_to_the_person(lab, synced):
+    said = run_welcome(lab)
+    assert "These data are SYNTHETIC" in said
+    assert "2 of 4 targets have a good redshift" in said
+    picture = synced / "desi-edr-spectrum.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert (picture.stat().st_uid, picture.stat().st_gid) == (UID, GID)
+
+
+def test_the_welcome_notebook_runs_in_the_other_release_too(data, synced):
+    options = ("--user", f"{UID}:{GID}", *UNPRIVILEGED, "-e", "DESI_RELEASE=dr1")
+    with Lab(*options, "-v", f"{data}:/home/desidata:ro", "-v", f"{synced}:/home/synced") as lab:
+        lab.url()
+        assert "dr1" in run_welcome(lab)
+    assert (synced / "desi-dr1-spectrum.png").exists()
+
+
+def test_the_health_check_tells_a_server_that_answers_from_one_that_does_not(lab):
+    check = json.loads(lab.inspect("{{json .Config.Healthcheck.Test}}"))[1:]
+    lab.run(*check)
+    wrong = docker("exec", "-e", "JUPYTER_PORT=9", lab.name, *check, check=False)
+    assert wrong.returncode == 1
+
+
+def test_orphans_are_reaped(lab):
+    lab.run("sh", "-c", "(sleep 0.1 & sleep 0.1 &)")
+    until(lambda: "(sleep)" not in lab.run("sh", "-c", "cat /proc/[0-9]*/stat 2>/dev/null"), 10)
+
+
+def test_a_package_of_ones_own_can_be_installed_without_being_root(lab):
+    said = lab.run("bash", "-c", "pip install --dry-run --no-deps --no-index /nowhere 2>&1; python -m site --user-site")
+    assert "/home/desi/.local/lib/python3.11/site-packages" in said
+    assert lab.run("python", "-c", "import site; print(site.ENABLE_USER_SITE)") == "True\n"
+
+
+def test_a_restart_brings_the_same_lab_back_and_a_stop_is_quick(data):
+    with Lab("--user", f"{UID}:{GID}", *UNPRIVILEGED, "-v", f"{data}:/home/desidata:ro") as lab:
+        first = lab.url()["token"]
+        docker("restart", lab.name)
+        assert lab.url()["token"] != first
+        assert lab.run("ls", "/global/cfs/cdirs/desi/public/edr/target") == "catalogs\n"
+        before = time.monotonic()
+        docker("stop", lab.name)
+        assert time.monotonic() - before < 5
+        assert lab.inspect("{{.State.ExitCode}}") == "0"
+
+
+@pytest.mark.parametrize("user", ["0:0", "501:20"])
+def test_users_that_need_special_care_get_their_lab_too(data, user):
+    with Lab("--user", user, *UNPRIVILEGED, "-v", f"{data}:/home/desidata:ro") as lab:
+        lab.url()
+        assert lab.server()["Uid"].split()[0] == user.split(":")[0]
+        assert lab.run("bash", "-c", "touch ~/x && echo ${USER:?}", user=user).strip()
+
+
+@pytest.mark.parametrize(
+    ("uid", "expected"), [(None, "1000"), (UID, str(UID)), (0, "0")], ids=["unnamed", "named", "root"]
+)
+def test_root_becomes_the_person_and_loses_its_powers(data, uid, expected):
+    options = () if uid is None else ("-e", f"NB_UID={uid}", "-e", f"NB_GID={uid}")
+    with Lab(*options, "-v", f"{data}:/home/desidata:ro") as lab:
+        lab.url()
+        status = lab.server()
+        assert status["Uid"].split() == [expected] * 4
+        assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("-e", "DESI_RELEASE=dr9"), 2, "edr, dr1, dr2"),
+        (("-e", "JUPYTER_PORT=http"), 2, "not a port"),
+        (("-e", "DESI_RELEASE=dr2"), 3, "dr1, edr, raw_spectro_data, target"),
+        (("-e", "DESI_DATA=/home/nothing"), 4, "--cap-add SYS_ADMIN"),
+        (("--read-only",), 1, "Read-only file system"),
+    ],
+)
+def test_what_cannot_work_ends_at_once_with_three_plain_lines(data, options, code, said):
+    base = ("--rm", "--user", f"{UID}:{GID}", *UNPRIVILEGED, "-v", f"{data}:/home/desidata:ro")
+    done = docker("run", *base, *options, IMAGE, check=False)
+    assert done.returncode == code
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[-3:]] == ["What", "Why", "Do"]
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_lab_without_data_starts_when_that_is_wanted():
+    done = docker("run", "--rm", "-e", "DESI_LAB_ALLOW_MISSING=1", IMAGE, "python", "-c", "print(6 * 7)")
+    assert done.stdout.splitlines()[-1] == "42"
+
+
+def test_everything_that_the_lab_promises_can_be_imported():
+    modules = (
+        "jupyterlab jupyter_resource_usage numpy scipy astropy fitsio pandas matplotlib.pyplot healpy dask.array "
+        "distributed sparcl.client h5py numba desiutil.log desispec.io desispec.coaddition desitarget.targetmask "
+        "desimodel.footprint redrock.templates redrock.zfind speclite.filters specsim.simulator"
+    )
+    code = f"import importlib\nfor name in {modules.split()!r}: importlib.import_module(name)"
+    docker("run", "--rm", "--user", f"{UID}:{GID}", "--entrypoint", "python", IMAGE, "-c", code)
+    assert "No broken" in docker("run", "--rm", "--entrypoint", "pip", IMAGE, "check").stdout
+
+
+def test_the_labels_tell_the_truth():
+    labels = json.loads(docker("inspect", "-f", "{{json .Config.Labels}}", IMAGE).stdout)
+    pins = docker("run", "--rm", "--entrypoint", "pip", IMAGE, "freeze").stdout.lower().split()
+    installed = dict(pin.split("==") for pin in pins if "==" in pin)
+    said = {name: labels[f"desi.lab.{name}"] for name in installed if f"desi.lab.{name}" in labels}
+    assert {"jupyterlab", "desispec", "redrock"} <= set(said)
+    assert said == {name: installed[name] for name in said}
+    rclone = docker("run", "--rm", "--entrypoint", "rclone", IMAGE, "version").stdout
+    assert f"rclone v{labels['desi.lab.rclone']}\n" in rclone
+
+
+@pytest.fixture
+def bucket(data):
+    """An S3 server with the data in bucket desidata, on a network of its own; gives network and endpoint."""
+    network = f"desi-lab-test-{uuid.uuid4().hex[:12]}"
+    docker("network", "create", network)
+    server = f"{network}-s3"
+    serve = ("serve", "s3", "/buckets", "--addr", ":8333", "--read-only")
+    volume = ("-v", f"{data}:/buckets/desidata:ro", "--entrypoint", "rclone")
+    try:
+        docker("run", "-d", "--name", server, "--network", network, *volume, IMAGE, *serve)
+        until(lambda: "Starting" in docker("logs", server).stdout or "serving" in docker("logs", server).stdout.lower())
+        yield network, f"http://{server}:8333"
+    finally:
+        docker("rm", "-f", server, check=False)
+        docker("network", "rm", network, check=False)
+
+
+@pytest.mark.fuse
+@pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="no /dev/fuse")
+def test_a_container_that_may_mount_streams_the_bucket_and_then_steps_down(bucket, synced):
+    network, endpoint = bucket
+    given = (
+        "-e",
+        f"DESI_S3_ENDPOINT={endpoint}",
+        "-e",
+        f"NB_UID={UID}",
+        "-e",
+        f"NB_GID={GID}",
+        "-e",
+        "DESI_RELEASE=dr1",
+    )
+    with Lab("--network", network, *MOUNTING, *given, "-v", f"{synced}:/home/synced") as lab:
+        lab.url()
+        status = lab.server()
+        assert status["Uid"].split() == [str(UID)] * 4
+        assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
+        assert "rclone" in lab.run("grep", " /home/desidata ", "/proc/mounts")
+        assert docker("exec", lab.name, "touch", "/home/desidata/dr1/x", check=False).returncode != 0
+        assert "2 of 4 targets have a good redshift" in run_welcome(lab)
+        docker("restart", lab.name)
+        lab.url()
+        assert "iron" in lab.run("ls", "/global/cfs/cdirs/desi/spectro/redux")
+        before = time.monotonic()
+        docker("stop", lab.name)
+        assert time.monotonic() - before < 5
+
+
+@pytest.mark.fuse
+@pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="no /dev/fuse")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("-e", "DESI_S3_ENDPOINT=http://ann:hunter2@127.0.0.1:9"), "Nothing answers at http://127.0.0.1:9"),
+        (("-e", "DESI_S3_ENDPOINT=http://nowhere.invalid"), "cannot be resolved"),
+    ],
+)
+def test_a_bucket_that_cannot_be_reached_ends_the_start(given, said):
+    done = docker("run", "--rm", *MOUNTING, *given, IMAGE, check=False)
+    assert done.returncode == 4
+    assert said in done.stdout
+    assert "hunter2" not in done.stdout
+    assert [line.split()[0] for line in done.stdout.splitlines()[-3:]] == ["What", "Why", "Do"]

@@ -1,0 +1,225 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+import shlex
+from types import SimpleNamespace
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+LABELLED = {
+    "jupyterlab",
+    "numpy",
+    "astropy",
+    "fitsio",
+    "dask",
+    "sparclclient",
+    "desiutil",
+    "desispec",
+    "desitarget",
+    "desimodel",
+    "redrock",
+    "speclite",
+    "specsim",
+}
+SOMEONE_ELSES = {"specter", "prospect", "specex", "desidata", "sparcl", "surveysim"}
+
+
+def instructions(dockerfile):
+    """A Dockerfile's instructions, continued lines joined, comments left out."""
+    lines = [line for line in dockerfile.read_text().splitlines() if not line.lstrip().startswith("#")]
+    return [line.strip() for line in "\n".join(lines).replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def locked(files):
+    """The lock, name by name."""
+    lines = (files / "embedded" / "requirements.txt").read_text().splitlines()
+    pins = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return {canonicalize_name(name): version for name, version in (pin.split("==") for pin in pins)}
+
+
+def asked(files):
+    """What requirements.in asks for."""
+    lines = (files / "embedded" / "requirements.in").read_text().splitlines()
+    return [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+
+
+def labels(files):
+    """The labels of the embedded image as its Dockerfile writes them."""
+    found = [line for line in instructions(files / "embedded" / "Dockerfile") if line.startswith("LABEL ")]
+    return dict(word.split("=", 1) for line in found for word in shlex.split(line)[1:])
+
+
+@pytest.fixture
+def notebook(files):
+    return json.loads((files / "embedded" / "welcome.ipynb").read_text())
+
+
+@pytest.mark.parametrize("image", ["base", "embedded"])
+def test_a_build_needs_no_buildkit(files, image):
+    text = (files / image / "Dockerfile").read_text()
+    assert not re.search(
+        r"^\s*(RUN|COPY|ADD)\s+--(mount|network|security|chmod|link|parents)|<<|^#\s*syntax", text, re.M
+    )
+
+
+@pytest.mark.parametrize(("image", "parent"), [("base", "debian:bookworm-slim"), ("embedded", "desi-lab-base:0.1.0")])
+def test_the_parent_of_an_image_can_be_named(files, image, parent):
+    assert instructions(files / image / "Dockerfile")[:2] == [f"ARG BASE={parent}", "FROM ${BASE}"]
+
+
+@pytest.mark.parametrize("image", ["base", "embedded"])
+def test_what_a_build_copies_is_in_its_context(files, image):
+    given = {"ca-bundle.crt"}
+    for line in instructions(files / image / "Dockerfile"):
+        if line.startswith("COPY "):
+            source = line.split()[1]
+            assert source in given or (files / image / source).exists(), source
+
+
+def test_the_hosts_certificates_are_trusted_before_the_first_download_over_tls(files):
+    steps = instructions(files / "base" / "Dockerfile")
+    trust = next(number for number, step in enumerate(steps) if step == "RUN update-ca-certificates")
+    pip = next(number for number, step in enumerate(steps) if "pip install" in step)
+    assert trust < pip
+    environment = next(step for step in steps if step.startswith("ENV "))
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE"):
+        assert f"{name}=/etc/ssl/certs/ca-certificates.crt" in environment
+
+
+def test_rclone_is_pinned_and_the_pin_is_no_option_of_rclone(files):
+    steps = instructions(files / "base" / "Dockerfile")
+    assert "ARG RCLONE=1.75.2" in steps
+    assert not [step for step in steps if re.match(r"(ARG|ENV) RCLONE_", step)]
+
+
+def test_the_lock_holds_all_that_is_asked_for_in_versions_that_are_asked_for(files):
+    pins = locked(files)
+    for requirement in asked(files):
+        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), requirement
+
+
+def test_every_line_of_the_lock_is_an_exact_pin(files):
+    assert len(locked(files)) > 100
+    assert all(re.fullmatch(r"[0-9][0-9a-z.]*", version) for version in locked(files).values())
+
+
+def test_nothing_of_someone_else_with_a_name_like_desis_is_installed(files):
+    assert not SOMEONE_ELSES & set(locked(files))
+    assert not SOMEONE_ELSES & {canonicalize_name(requirement.name) for requirement in asked(files)}
+
+
+def test_the_labels_say_the_versions_of_the_lock(files):
+    found = {name.removeprefix("desi.lab."): version for name, version in labels(files).items() if "desi.lab." in name}
+    assert set(found) == LABELLED
+    assert found == {name: locked(files)[name] for name in LABELLED}
+
+
+def test_a_release_has_all_that_the_lab_wants_to_know_of_it(files):
+    table = json.loads((files / "embedded" / "lab" / "releases.json").read_text())
+    assert table["default"] in table["releases"]
+    for name, release in table["releases"].items():
+        assert name == name.lower()
+        assert set(release) == {"specprod", "zcatalog", "survey", "program", "healpix", "public"}
+
+
+def test_the_welcome_notebook_opens_the_piece_of_sky_that_the_table_names(files, notebook):
+    releases = json.loads((files / "embedded" / "lab" / "releases.json").read_text())["releases"]
+    source = next("".join(cell["source"]) for cell in notebook["cells"] if cell["id"] == "choose-a-piece")
+    assigned = ast.parse(source).body[0]
+    assert isinstance(assigned, ast.Assign)
+    assert ast.literal_eval(assigned.value) == {
+        name: (release["survey"], release["program"], release["healpix"]) for name, release in releases.items()
+    }
+
+
+def test_the_welcome_notebook_is_clean(notebook):
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(ids)) == len(ids)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            assert cell["execution_count"] is None
+            ast.parse("".join(cell["source"]))
+
+
+def test_the_welcome_notebook_is_written_in_one_way_only(files, notebook):
+    text = (files / "embedded" / "welcome.ipynb").read_text()
+    assert text == json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def test_the_first_thing_that_the_welcome_notebook_runs_is_the_warning_of_synthetic_data(notebook):
+    first = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    assert "DESI_LAB_SYNTHETIC" in "".join(first["source"])
+    assert "SYNTHETIC" in "".join(first["source"])
+
+
+def test_the_layout_is_put_where_jupyterlab_looks_for_its_default_one(files):
+    name = f"default-{hashlib.sha256(b'default').hexdigest()[:4]}.jupyterlab-workspace"
+    target = next(
+        line.split()[2] for line in instructions(files / "embedded" / "Dockerfile") if "workspace.json" in line
+    )
+    assert target.endswith(f"/home/.jupyter/lab/workspaces/{name}")
+
+
+def test_the_layout_opens_the_welcome_notebook_beside_the_persons_own_files(files):
+    layout = json.loads((files / "embedded" / "jupyter" / "workspace.json").read_text())
+    data = layout["data"]
+    current = data["layout-restorer:data"]["main"]["current"]
+    assert data[current]["data"]["path"] == "desi/welcome.ipynb"
+    assert data["file-browser-filebrowser:cwd"]["path"] == "synced"
+    assert layout["metadata"]["id"] == "default"
+
+
+class _Config(SimpleNamespace):
+    def __getattr__(self, name):
+        setattr(self, name, _Config())
+        return getattr(self, name)
+
+
+@pytest.fixture
+def configured(files, monkeypatch):
+    def run(**env):
+        monkeypatch.delenv("PUBLIC_IP", raising=False)
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        config = _Config()
+        source = (files / "embedded" / "jupyter" / "jupyter_server_config.py").read_text()
+        exec(compile(source, "config", "exec"), {"get_config": lambda: config})  # noqa: S102  # 2026-11: as Jupyter does
+        return config
+
+    return run
+
+
+def test_jupyter_calls_nobody(configured, files):
+    config = configured()
+    assert config.LabApp.news_url is None
+    assert config.LabApp.check_for_updates_class == "jupyterlab.NeverCheckForUpdate"
+    assert config.LabApp.extension_manager == "readonly"
+    page = json.loads((files / "embedded" / "jupyter" / "page_config.json").read_text())
+    assert page["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"] is True
+    assert page["disabledExtensions"]["@jupyterlab/extensionmanager-extension"] is True
+
+
+def test_jupyter_never_moves_to_another_port_than_the_published_one(configured):
+    assert configured().ServerApp.port_retries == 0
+
+
+def test_jupyter_shows_home_and_starts_in_the_persons_own_folder(configured):
+    config = configured(SYNCED="/home/synced")
+    assert config.ServerApp.root_dir == "/home"
+    assert config.FileContentsManager.preferred_dir == "/home/synced"
+
+
+def test_jupyter_prints_the_public_address_when_it_is_told(configured):
+    config = configured(PUBLIC_IP="203.0.113.7", JUPYTER_PORT="9999")
+    assert config.ServerApp.custom_display_url == "http://203.0.113.7:9999"
+    assert "custom_display_url" not in vars(configured().ServerApp)

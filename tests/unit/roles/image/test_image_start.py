@@ -1,0 +1,202 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from desi_lab import bucket, environment, home, person, releases, start, words
+from desi_lab.trouble import NO_DATA, RELEASE_MISSING, Trouble
+
+EDR = releases.Release("edr", "fuji", True)
+DR2 = releases.Release("dr2", "loa", False)
+
+
+@pytest.fixture
+def container(tmp_path, monkeypatch, bucket_like):
+    """Everything that the entry point touches, moved below a temporary folder; gives the environment."""
+    for name in ("state", "nersc", "home", "synced", "extrausers"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(start, "STATE", tmp_path / "state")
+    monkeypatch.setattr(environment, "NERSC", tmp_path / "nersc")
+    monkeypatch.setattr(start.person, "may_become", lambda _uid: False)
+    share = tmp_path / "share"
+    (share / ".jupyter" / "lab").mkdir(parents=True)
+    (share / "welcome.ipynb").write_text("{}")
+    (share / ".jupyter" / "lab" / "layout").write_text("{}")
+    furnish = home.furnish
+    monkeypatch.setattr(start.home, "furnish", lambda place, variables: furnish(place, variables, share))
+    return {"HOME": str(tmp_path / "home"), "DESI_DATA": str(bucket_like), "SYNCED": str(tmp_path / "synced")}
+
+
+def test_the_lab_is_what_runs_when_no_command_is_given(container):
+    assert start.prepare(container, []) == ["jupyter", "lab"]
+
+
+def test_a_command_of_ones_own_runs_in_the_same_surroundings(container, bucket_like):
+    assert start.prepare(container, ["python", "fit.py"]) == ["python", "fit.py"]
+    assert container["DESI_ROOT"] == f"{bucket_like}/edr"
+
+
+def test_the_surroundings_are_written_down_for_shells_that_come_later(container, tmp_path, bucket_like):
+    start.prepare(container, [])
+    lines = (tmp_path / "state" / "environment.sh").read_text().splitlines()
+    assert f"export DESI_ROOT={bucket_like}/edr" in lines
+    assert any(line.startswith("export USER=") for line in lines)
+
+
+def test_a_token_is_never_written_down(container, tmp_path):
+    start.prepare({**container, "JUPYTER_TOKEN": "s3cr3t"}, [])
+    assert "s3cr3t" not in "".join(file.read_text() for file in (tmp_path / "state").iterdir())
+
+
+def test_synthetic_data_are_announced_where_the_lab_starts_and_in_each_terminal(container, tmp_path, capsys):
+    start.prepare({**container, "DESI_LAB_SYNTHETIC": "1"}, [])
+    assert "SYNTHETIC" in capsys.readouterr().out
+    assert "SYNTHETIC" in (tmp_path / "state" / "greeting").read_text()
+
+
+def test_real_data_are_not_called_synthetic(container, capsys):
+    start.prepare(container, [])
+    assert "SYNTHETIC" not in capsys.readouterr().out
+
+
+def test_the_home_gets_the_welcome_and_links_to_data_and_files(container, tmp_path, bucket_like):
+    start.prepare(container, [])
+    place = tmp_path / "home"
+    assert (place / "welcome.ipynb").read_text() == "{}"
+    assert (place / ".jupyter" / "lab" / "layout").exists()
+    assert (place / "desidata").readlink() == bucket_like
+    assert (place / "synced").readlink() == tmp_path / "synced"
+    assert (place / "scratch").is_dir()
+
+
+def test_a_restart_leaves_what_the_person_changed(container, tmp_path):
+    start.prepare(dict(container), [])
+    (tmp_path / "home" / "welcome.ipynb").write_text('{"mine": true}')
+    start.prepare(dict(container), [])
+    assert (tmp_path / "home" / "welcome.ipynb").read_text() == '{"mine": true}'
+
+
+def test_a_folder_that_cannot_be_written_is_said_so(container, monkeypatch, capsys):
+    monkeypatch.setattr(start.home, "writable", lambda _place: False)
+    start.prepare(container, [])
+    assert "cannot be written" in capsys.readouterr().out
+
+
+def test_an_empty_data_folder_is_filled_by_a_mount_before_root_steps_down(container, tmp_path, monkeypatch):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    seen = []
+    monkeypatch.setattr(start.person, "may_become", lambda uid: seen.append(("step down", uid)) or True)
+
+    def mount(_env, place):
+        seen.append(("mount", place))
+        return bucket.Bucket.of({})
+
+    monkeypatch.setattr(start.bucket, "mount", mount)
+    command = start.prepare({**container, "DESI_DATA": str(empty), "NB_UID": "4711", "NB_GID": "4712"}, [])
+    assert seen == [("mount", empty), ("step down", 4711)]
+    assert command[:5] == ["setpriv", "--reuid", "4711", "--regid", "4712"]
+
+
+def test_data_that_are_there_are_never_mounted_over(container, monkeypatch):
+    monkeypatch.setattr(start.bucket, "mount", lambda *_arguments: pytest.fail("mounted"))
+    start.prepare(container, [])
+
+
+def test_no_data_and_no_right_to_mount_ends_the_start(container, tmp_path, monkeypatch):
+    monkeypatch.setattr(person, "may", lambda *_bits: False)
+    with pytest.raises(Trouble) as caught:
+        start.prepare({**container, "DESI_DATA": str(tmp_path / "nowhere")}, [])
+    assert caught.value.code == NO_DATA
+
+
+def test_missing_data_are_let_pass_on_request(container, tmp_path, monkeypatch):
+    monkeypatch.setattr(person, "may", lambda *_bits: False)
+    env = {**container, "DESI_DATA": str(tmp_path / "nowhere"), "DESI_LAB_ALLOW_MISSING": "1"}
+    assert start.prepare(env, []) == ["jupyter", "lab"]
+
+
+def test_a_data_folder_that_cannot_be_looked_at_is_explained(tmp_path):
+    with pytest.raises(Trouble, match="cannot be read") as caught:
+        start.is_empty(_Unreadable(tmp_path))
+    assert "Transport endpoint" in caught.value.why
+
+
+class _Unreadable(type(Path())):
+    def iterdir(self):
+        raise OSError(107, "Transport endpoint is not connected")
+
+
+def test_a_missing_release_is_told_with_what_is_there(bucket_like):
+    with pytest.raises(Trouble) as caught:
+        start.await_release(DR2, bucket_like / "dr2", bucket_like)
+    assert caught.value.code == RELEASE_MISSING
+    assert "dr1, edr, raw_spectro_data, target" in caught.value.why
+    assert "not public yet" in caught.value.why
+
+
+def test_the_inside_of_a_release_in_place_of_its_parent_is_recognised(bucket_like):
+    inside = bucket_like / "edr"
+    with pytest.raises(Trouble) as caught:
+        start.await_release(EDR, inside / "edr", inside)
+    assert "inside of one release" in caught.value.do
+
+
+def test_a_release_that_is_a_file_is_not_taken_for_one(tmp_path):
+    (tmp_path / "edr").write_text("")
+    with pytest.raises(Trouble):
+        start.await_release(EDR, tmp_path / "edr", tmp_path)
+
+
+def test_a_link_into_a_mount_that_comes_late_is_waited_for(tmp_path):
+    (tmp_path / "edr").symlink_to(tmp_path / ".bucket" / "edr")
+    timer = threading.Timer(0.5, os.makedirs, [tmp_path / ".bucket" / "edr"])
+    timer.start()
+    start.await_release(EDR, tmp_path / "edr", tmp_path, seconds=30)
+    timer.join()
+
+
+def test_a_link_into_a_mount_that_never_comes_is_given_up(tmp_path):
+    (tmp_path / "edr").symlink_to(tmp_path / ".bucket" / "edr")
+    with pytest.raises(Trouble, match="missing") as caught:
+        start.await_release(EDR, tmp_path / "edr", tmp_path, seconds=0.3)
+    assert ".bucket/edr" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("env", "code"), [({"DESI_RELEASE": "dr9"}, 2), ({"NB_UID": "x"}, 2), ({"JUPYTER_PORT": "x"}, 2)]
+)
+def test_trouble_ends_in_its_exit_code_and_three_plain_lines(monkeypatch, capsys, env, code):
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert start.main([]) == code
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[0] for line in lines] == ["DESI", "What", "Why", "Do"]
+
+
+def test_a_command_that_does_not_exist_ends_like_in_a_shell(monkeypatch, capsys):
+    monkeypatch.setattr(start, "prepare", lambda _env, argv: list(argv))
+    assert start.main(["no-such-command"]) == 127
+    assert "no-such-command cannot be run" in capsys.readouterr().err
+
+
+def test_a_disk_that_cannot_be_written_is_explained_without_a_traceback(monkeypatch, capsys):
+    def fail(_env, _argv):
+        raise OSError(30, "Read-only file system", "/var/lib/desi-lab/environment.sh")
+
+    monkeypatch.setattr(start, "prepare", fail)
+    assert start.main([]) == 1
+    said = capsys.readouterr().err
+    assert "/var/lib/desi-lab/environment.sh" in said
+    assert "Read-only file system" in said
+
+
+def test_the_greeting_says_where_data_and_files_are():
+    variables = {"DESI_RELEASE": "edr", "SPECPROD": "fuji", "DESI_ROOT": "/d/edr", "SYNCED": "/home/synced"}
+    assert all(word in words.greeting(variables, False) for word in ("edr", "fuji", "/d/edr", "/home/synced"))

@@ -1,0 +1,178 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The sample as a tree of files: its names, its size, its checksums, and that it never changes."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import subprocess
+import sys
+
+import fitsio
+import pytest
+from conftest import FILES
+from desi_sample.releases import RELEASES
+from desi_sample.tree import write_bucket
+
+
+def files(root):
+    return sorted(path for path in root.rglob("*") if path.is_file())
+
+
+def digests(root):
+    return {path.relative_to(root): hashlib.sha256(path.read_bytes()).hexdigest() for path in files(root)}
+
+
+def test_a_second_sample_has_the_same_bytes(bucket, tmp_path):
+    # In a process of its own, so that nothing which this one keeps in memory can make them equal.
+    again = tmp_path / "again"
+    subprocess.run([sys.executable, "-B", "-m", "desi_sample", again], cwd=FILES, check=True, capture_output=True)
+    assert digests(again) == digests(bucket)
+
+
+def test_files_carry_the_same_date_everywhere(bucket):
+    assert {path.stat().st_mtime for path in files(bucket)} == {1742342400.0}
+
+
+def test_a_release_by_itself_is_the_same_as_among_others(bucket, tmp_path):
+    write_bucket(tmp_path, [RELEASES["edr"]])
+    alone = digests(tmp_path)
+    assert not any(path.parts[0] == "dr1" for path in alone)
+    assert alone.items() <= digests(bucket).items()
+
+
+def test_the_sample_is_small(bucket):
+    assert sum(path.stat().st_size for path in files(bucket)) < 60e6
+
+
+def test_the_root_is_laid_out_like_the_public_bucket(bucket):
+    assert sorted(path.name for path in bucket.iterdir()) == ["README.md", "dr1", "edr", "raw_spectro_data", "target"]
+    for release in ("edr", "dr1"):
+        assert sorted(path.name for path in (bucket / release).iterdir()) == ["LICENSE.md", "README.md", "spectro"]
+
+
+def test_every_folder_that_people_enter_first_says_that_the_data_are_synthetic(bucket):
+    for folder in (".", "edr", "dr1", "raw_spectro_data", "target"):
+        assert (bucket / folder / "README.md").read_text().startswith("# SYNTHETIC DATA: NOT OBSERVATIONS\n")
+
+
+EXPECTED = {
+    "edr": [
+        "zcatalog/zall-pix-fuji.fits",
+        "zcatalog/zpix-sv3-dark.fits",
+        "zcatalog/redux_fuji_zcatalog.sha256sum",
+        "healpix/sv3/dark/269/26965/coadd-sv3-dark-26965.fits",
+        "healpix/sv3/dark/269/26965/redrock-sv3-dark-26965.fits",
+        "healpix/sv3/dark/269/26965/spectra-sv3-dark-26965.fits",
+        "healpix/sv3/dark/269/26965/redux_fuji_healpix_sv3_dark_269_26965.sha256sum",
+        "tiles-fuji.csv",
+        "exposures-fuji.csv",
+        "redux_fuji.sha256sum",
+    ],
+    "dr1": [
+        "zcatalog/v1/zall-pix-iron.fits",
+        "zcatalog/v1/zpix-main-dark.fits",
+        "zcatalog/v1/redux_iron_zcatalog_v1.sha256sum",
+        "healpix/main/dark/230/23040/coadd-main-dark-23040.fits",
+        "healpix/main/dark/230/23040/redrock-main-dark-23040.fits",
+        "healpix/main/dark/230/23040/spectra-main-dark-23040.fits.gz",
+        "healpix/main/dark/230/23040/redux_iron_healpix_main_dark_230_23040.sha256sum",
+        "tiles/cumulative/10256/20211110/redux_iron_tiles_cumulative_10256_20211110.sha256sum",
+        *(f"tiles/cumulative/2436/20211031/coadd-{petal}-2436-thru20211031.fits" for petal in range(10)),
+        *(f"tiles/cumulative/5568/20211130/redrock-{petal}-5568-thru20211130.fits" for petal in range(10)),
+        "tiles-iron.csv",
+        "exposures-iron.csv",
+        "redux_iron.sha256sum",
+    ],
+}
+
+
+def test_files_have_the_names_of_the_real_ones(production, release):
+    assert [name for name in EXPECTED[release.name] if not (production / name).is_file()] == []
+
+
+def test_every_folder_of_a_production_has_right_checksums_of_all_its_files(production):
+    folders = {path.parent for path in files(production)}
+    for folder in folders:
+        (listed,) = folder.glob("*.sha256sum")
+        lines = dict(reversed(line.split("  ")) for line in listed.read_text().splitlines())
+        others = [path for path in folder.iterdir() if path.is_file() and path != listed]
+        assert lines == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in others}
+
+
+def test_every_fits_file_says_that_it_is_synthetic(bucket):
+    paths = [path for path in files(bucket) if ".fits" in path.name]
+    assert len(paths) == 80
+    for path in paths:
+        header = fitsio.read_header(str(path), 0)
+        assert header["SYNTHET"] is True
+        assert "SYNTHETIC DATA" in str(header)
+
+
+def test_a_compressed_file_keeps_no_name_and_no_time(production):
+    for path in production.rglob("*.gz"):
+        with path.open("rb") as file:
+            assert file.read(10)[3:8] == b"\0" * 5
+        assert gzip.decompress(path.read_bytes())[:9] == b"SIMPLE  ="
+
+
+def test_no_header_holds_a_date(bucket):
+    for path in files(bucket):
+        if path.suffix == ".fits":
+            with fitsio.FITS(str(path)) as fits:
+                assert not any(card in hdu.read_header() for hdu in fits for card in ("DATE", "CHECKSUM", "DATASUM"))
+
+
+@pytest.mark.parametrize("kind", ["tiles", "exposures"])
+def test_lists_hold_the_same_as_csv_and_as_fits(production, release, kind):
+    name = f"{kind}-{release.specprod}"
+    with (production / f"{name}.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    table = fitsio.read(
+        str(production / f"{name}.fits"), {"tiles": "TILE_COMPLETENESS", "exposures": "EXPOSURES"}[kind]
+    )
+    assert list(rows[0]) == list(table.dtype.names)
+    assert [int(row["TILEID"]) for row in rows] == table["TILEID"].tolist()
+    assert [float(row["EXPTIME"]) for row in rows] == pytest.approx(table["EXPTIME"].tolist())
+
+
+def test_the_list_of_tiles_names_every_tile_once_and_the_exposures_name_only_those(production, release):
+    with (production / f"tiles-{release.specprod}.csv").open() as file:
+        tiles = {int(row["TILEID"]): row for row in csv.DictReader(file)}
+    with (production / f"exposures-{release.specprod}.csv").open() as file:
+        exposures = list(csv.DictReader(file))
+    assert len(tiles) > 100
+    assert {int(row["TILEID"]) for row in exposures} == set(tiles)
+    assert len({row["EXPID"] for row in exposures}) == len(exposures)
+    for folder in (production / "tiles" / "cumulative").iterdir():
+        assert (folder / tiles[int(folder.name)]["LASTNIGHT"]).is_dir()
+
+
+def test_an_occupied_folder_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    run = subprocess.run(
+        [sys.executable, "-B", "-m", "desi_sample", tmp_path], cwd=FILES, capture_output=True, text=True
+    )
+    assert run.returncode == 2
+    assert "is not an empty folder" in run.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    run = subprocess.run([sys.executable, "-B", "-m", "desi_sample", file], cwd=FILES, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert file.read_text() == "mine"
+
+
+def test_an_unknown_release_is_refused_by_naming_the_known_ones(tmp_path):
+    command = [sys.executable, "-B", "-m", "desi_sample", tmp_path / "new", "--release", "dr9"]
+    run = subprocess.run(command, cwd=FILES, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert "dr1" in run.stderr
+    assert not (tmp_path / "new").exists()
