@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the DESI Lab contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ruff: noqa: E402  # Ansible wants the documentation above the imports
+# Ansible wants the documentation above the imports
 
 """What a person sees while a lab is made: a line a step, and three sentences if something is wrong."""
 

@@ -138,18 +138,23 @@ def began(container: Container) -> str:
 
 
 def _watch(docker: Docker, container: Container, deadline: Deadline) -> ServerLog:
-    since = began(container)
     # First what is there, to its end: of several servers in it the last one counts.
-    log = ServerLog()
-    with docker.logs(container.id, since=since) as stream:
-        if not _read(stream, log, Deadline(max(deadline.moment, Deadline.after(_READING).moment))):
-            raise trouble.log_too_long(container)
+    log = _read_all(docker, container, deadline)
     if log.newest or not deadline.left():
         return log
     # Then again with what comes: reading on where the first reading ended could lose a line in between.
     log = ServerLog()
-    with docker.logs(container.id, since=since, follow=True) as stream:
+    with docker.logs(container.id, since=began(container), follow=True) as stream:
         _read(stream, log, deadline, until_found=True)
+    # Time may have been up before the second reading had come as far as the first.
+    return log if log.newest or deadline.left() else _read_all(docker, container, deadline)
+
+
+def _read_all(docker: Docker, container: Container, deadline: Deadline) -> ServerLog:
+    log = ServerLog()
+    with docker.logs(container.id, since=began(container)) as stream:
+        if not _read(stream, log, Deadline(max(deadline.moment, Deadline.after(_READING).moment))):
+            raise trouble.log_too_long(container)
     return log
 
 

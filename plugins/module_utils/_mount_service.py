@@ -40,6 +40,7 @@ class Job:
     command: list[str]
     settings: Mapping[str, Any]
     environment: Mapping[str, str]
+    shared_parent: bool = False
 
 
 class Supervisor(ABC):

@@ -44,7 +44,8 @@ class SystemdSupervisor(Supervisor):
 
     def _text(self, job: Job) -> str:
         tells = BACKENDS[job.backend].tells_systemd
-        return texts.unit_text(self.mountpoint, job.settings, job.command, tells, str(self.environment_file))
+        environment = str(self.environment_file)
+        return texts.unit_text(self.mountpoint, job.settings, job.command, tells, environment, job.shared_parent)
 
     def start(self, job: Job) -> None:
         self.environment_file.unlink(missing_ok=True)

@@ -58,6 +58,12 @@ done
 # What a new start finds in the way when the tool was killed.
 CLEAR = '[ -d "$1" ] || umount -l "$1" 2>/dev/null; mkdir -m 0 -p "$1"'
 
+# At boot, what bucket_mount's shared_parent did is to be done again, where systemd has not made all mounts shared.
+SHARE = (
+    'folder=$(dirname "$1"); case $(findmnt -no PROPAGATION -T "$folder") in *shared*) ;; '
+    '*) mount --bind "$folder" "$folder" && mount --make-rshared "$folder" ;; esac'
+)
+
 
 def settings_text(settings: Mapping[str, Any]) -> str:
     return json.dumps(dict(settings), sort_keys=True)
@@ -88,11 +94,19 @@ def unit_name(name: str) -> str:
 
 
 def unit_text(
-    mountpoint: str, settings: Mapping[str, Any], tool: list[str], tells_systemd: bool, environment_file: str
+    mountpoint: str,
+    settings: Mapping[str, Any],
+    tool: list[str],
+    tells_systemd: bool,
+    environment_file: str,
+    shared_parent: bool = False,
 ) -> str:
     """Return the unit that mounts at boot, comes back when the tool dies, and unmounts when it is stopped."""
-    clear = " ".join(unit_word(word) for word in ("/bin/sh", "-c", CLEAR, MARK, mountpoint))
-    unmount = " ".join(unit_word(word) for word in ("/bin/sh", "-c", 'umount "$1"', MARK, mountpoint))
+
+    def shell(script: str) -> str:
+        return " ".join(unit_word(word) for word in ("/bin/sh", "-c", script, MARK, mountpoint))
+
+    share = f"ExecStartPre={shell(SHARE)}\n" if shared_parent else ""
     return f"""\
 # Written by desi.lab.bucket_mount, and again whenever the settings change.
 # settings: {settings_text(settings)}
@@ -100,16 +114,18 @@ def unit_text(
 Description=DESI Lab: bucket {str(settings.get("bucket", "")).replace("%", "%%")}
 Wants=network-online.target
 After=network-online.target
+# A container that starts before the mount is there would be given the empty folder.
+Before=docker.service
 # A network that is away for an hour must not be the end of it.
 StartLimitIntervalSec=0
 
 [Service]
 Type={"notify" if tells_systemd else "simple"}
 EnvironmentFile=-{environment_file}
-ExecStartPre={clear}
+{share}ExecStartPre={shell(CLEAR)}
 ExecStart={" ".join(unit_word(word) for word in tool)}
 # A mount in use refuses: then the tool is ended, and the next start clears what is left.
-ExecStop=-{unmount}
+ExecStop=-{shell('umount "$1"')}
 Restart=always
 RestartSec=2
 TimeoutStopSec=10

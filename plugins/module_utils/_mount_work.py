@@ -46,13 +46,14 @@ def device_of(tool: Tool, spec: MountSpec) -> str:
     return table.device_name(spec.bucket, fingerprint(mount_command(tool, spec, "", "")))
 
 
-def make_job(tool: Tool, spec: MountSpec, path: str, environ: Mapping[str, str]) -> Job:
+def make_job(tool: Tool, spec: MountSpec, path: str, environ: Mapping[str, str], shared_parent: bool = False) -> Job:
     shown = {**asdict(spec), "cache_max": size_text(spec.cache_max) if spec.cache_max else "", "backend": tool.backend}
     return Job(
         backend=tool.backend,
         command=mount_command(tool, spec, path, device_of(tool, spec)),
         settings=shown,
         environment=tool_environment(environ, BACKENDS[tool.backend].ca_variable, spec.anonymous),
+        shared_parent=shared_parent,
     )
 
 
@@ -73,7 +74,7 @@ class Mounting:
     def __post_init__(self) -> None:
         self.parent = posixpath.dirname(self.path)
         self.device = device_of(self.tool, self.spec)
-        self.job = make_job(self.tool, self.spec, self.path, self.environ)
+        self.job = make_job(self.tool, self.spec, self.path, self.environ, self.shared_parent)
 
     def run(self) -> Outcome:
         found = look(self.path, self.supervisors)

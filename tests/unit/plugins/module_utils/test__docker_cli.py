@@ -78,7 +78,9 @@ def eventually(condition, seconds: float = 10) -> bool:
 
 
 def test_container_is_read_from_inspect(fake):
-    docker = fake(f"cat <<'END'\n{json.dumps([INSPECTED])}\nEND")
+    docker = fake(
+        f"[ \"$*\" = 'container inspect -- desi-lab-desi' ] || exit 1\ncat <<'END'\n{json.dumps([INSPECTED])}\nEND"
+    )
     assert docker.inspect_container("desi-lab-desi") == Container(
         id="5f0c4d1e2a3b",
         name="desi-lab-desi",
@@ -144,8 +146,11 @@ def test_nonsense_from_inspect_is_told_in_plain_words(fake, printed):
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
             "does not answer",
         ),
-        ("error during connect: Get http://lab:2375/v1.41/info: dial tcp: lookup lab: no such host", "does not answer"),
-        ("failed to connect to the docker API at tcp://127.0.0.1:1: connection refused", "does not answer"),
+        ("error during connect: Get http://lab:2375/v1.41/info: EOF", "does not answer"),
+        ("dial tcp: lookup lab: no such host", "does not answer"),
+        ("dial tcp 192.0.2.7:2375: i/o timeout", "does not answer"),
+        ("failed to connect to the docker API at tcp://127.0.0.1:1", "does not answer"),
+        ("dial unix /var/run/docker.sock: connect: connection refused", "does not answer"),
         ("permission denied while trying to connect to the Docker daemon socket at unix:///x", "may not be used"),
     ],
 )

@@ -105,6 +105,14 @@ def test_file_that_has_the_url_is_read_at_once(tmp_path):
     assert wait_for_file(log, 0).plain_token == TOKEN
 
 
+def test_file_that_does_not_grow_is_not_waited_for_once_it_has_the_url(tmp_path, monkeypatch):
+    monkeypatch.setattr(_jupyter_wait, "_BANNER", LONG)
+    (tmp_path / "log").write_text(banner())
+    begun = time.monotonic()
+    wait_for_file(tmp_path / "log", LONG)
+    assert time.monotonic() - begun < LONG / 2
+
+
 def test_file_is_read_to_its_end_before_it_is_believed(tmp_path):
     log = tmp_path / "log"
     log.write_text(f"{banner()}{'x' * 99}\n" * 5000 + END + banner(OTHER))
@@ -438,7 +446,7 @@ def test_url_that_stands_alone_in_a_container_counts_when_time_is_up(tmp_path):
 @pytest.mark.parametrize(
     ("state", "token"),
     [
-        ({"_Config": {"Env": ["JUPYTER_TOKEN=a b/c"]}}, "a b/c"),
+        ({"_Config": {"Env": ["JUPYTER_TOKEN=a b/c+d%41"]}}, "a b/c+d%41"),
         ({"_Path": "tini", "_Args": ["--", "jupyter", "lab", "--IdentityProvider.token=opt"]}, "opt"),
         ({"_Args": ["--NotebookApp.token=opt"], "_Config": {"Env": ["JUPYTER_TOKEN=env"]}}, "opt"),
         ({}, ""),
@@ -456,9 +464,23 @@ def test_token_that_is_printed_is_not_replaced(tmp_path):
     assert wait_for_container(Engine(tmp_path, banner(), state), "lab", 0).plain_token == TOKEN
 
 
+def test_what_is_in_the_log_is_read_to_its_end_before_it_is_believed(tmp_path):
+    engine = Engine(tmp_path, banner(), RUNNING)
+    (tmp_path / "rest").write_text(END + banner(OTHER))
+    follow = '[ "$2" = --follow ] && sleep 60'
+    (tmp_path / "docker").write_text(f"#!/bin/sh\ncat {tmp_path}/log\n{follow}\ncat {tmp_path}/rest\n")
+    assert wait_for_container(engine, "lab", LONG).plain_token == OTHER
+
+
+def test_reading_that_is_cut_short_by_the_time_does_not_lose_what_was_seen(tmp_path):
+    engine = Engine(tmp_path, f"http://127.0.0.1:8888/lab?token={TOKEN}\n", RUNNING)
+    (tmp_path / "docker").write_text(f'#!/bin/sh\n[ "$2" = --follow ] && sleep 60\ncat {tmp_path}/log\n')
+    assert wait_for_container(engine, "lab", 0.5).plain_token == TOKEN
+
+
 def test_log_that_docker_cannot_read_is_told_at_once(tmp_path):
     words = "Error response from daemon: configured logging driver does not support reading\n"
-    with pytest.raises(LabError, match="logging driver"):
+    with pytest.raises(LabError, match="log cannot be read"):
         wait_for_container(Engine(tmp_path, words, RUNNING, logs_exit=1), "lab", LONG)
 
 

@@ -57,6 +57,16 @@ def test_unit_comes_back_for_ever_clears_what_is_dead_and_unmounts():
     assert value(text, "EnvironmentFile") == "-/etc/systemd/system/x.env"
 
 
+def test_unit_is_there_before_containers_start():
+    assert value(unit(), "Before") == "docker.service"
+
+
+def test_unit_shares_its_parent_again_at_boot_only_where_that_is_wanted():
+    shared = unit_text("/srv/data/.bucket", SETTINGS, TOOL, True, "/x.env", shared_parent=True)
+    assert "--make-rshared" in shared.split("ExecStartPre=")[1]
+    assert "--make-rshared" not in unit()
+
+
 @pytest.mark.parametrize(("tells", "kind"), [(True, "notify"), (False, "simple")])
 def test_unit_waits_for_a_tool_that_says_when_it_is_ready(tells, kind):
     assert value(unit(tells), "Type") == kind

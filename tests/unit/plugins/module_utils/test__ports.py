@@ -86,6 +86,11 @@ def test_port_listened_on_for_ipv6_alone_is_free_for_ipv4():
         assert not _ports.is_free(ipaddress.ip_address("::1"), port)
 
 
+def test_port_listened_on_for_ipv4_alone_is_free_for_ipv6():
+    with listening(str(QUIET)) as port:
+        assert _ports.is_free(ipaddress.ip_address("::"), port)
+
+
 def test_port_with_closed_connections_lingering_is_free():
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -132,6 +137,7 @@ def test_system_that_lets_bind_beside_a_wildcard_listener_is_not_fooled(monkeypa
 def test_next_free_is_the_port_itself_when_free():
     port = free_port()
     assert _ports.next_free(QUIET, port, 0) == port
+    assert _ports.next_free(QUIET, port, -7) == port
 
 
 def test_next_free_skips_taken_ports():
@@ -178,6 +184,18 @@ def test_listener_that_cannot_be_known_is_another_program(tmp_path):
 def test_listener_of_another_user_is_looked_for_among_containers(tmp_path):
     docker = fake_docker(tmp_path, r"printf 'desi-lab-ann\t127.83.21.5:8888->8888/tcp\n'")
     assert _ports.who_listens(QUIET, 8888, docker, tmp_path / "empty") == "the Docker container desi-lab-ann"
+
+
+def test_container_is_named_rather_than_the_proxy_that_listens_for_it(tmp_path):
+    make_proc(tmp_path, "docker-proxy")
+    docker = fake_docker(tmp_path, r"printf 'desi-lab-ann\t127.83.21.5:8888->8888/tcp\n'")
+    assert _ports.who_listens(QUIET, 8888, docker, tmp_path) == "the Docker container desi-lab-ann"
+
+
+def test_other_program_is_named_without_asking_docker(tmp_path):
+    make_proc(tmp_path, "ssh")
+    docker = fake_docker(tmp_path, r"printf 'desi-lab-ann\t127.83.21.5:8888->8888/tcp\n'")
+    assert _ports.who_listens(QUIET, 8888, docker, tmp_path) == "ssh (process 41)"
 
 
 def test_docker_proxy_without_its_container_is_still_named(tmp_path):

@@ -191,17 +191,18 @@ def test_bad_input_fails_in_three_sentences_also_in_check_mode(run, arguments, c
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "said"),
     [
-        {},
-        {"text": BANNER, "container": "lab"},
-        {"path": "/log", "container": "lab"},
-        {"text": BANNER, "path": "/log"},
+        ({}, "one of the following is required: container, text, path"),
+        ({"text": BANNER, "container": "lab"}, "mutually exclusive"),
+        ({"path": "/log", "container": "lab"}, "mutually exclusive"),
+        ({"text": BANNER, "path": "/log"}, "mutually exclusive"),
     ],
 )
-def test_exactly_one_source_is_needed(run, arguments):
+def test_exactly_one_source_is_needed(run, arguments, said):
     code, result = run(**arguments)
     assert code == 1
+    assert said in result["msg"]
     assert TOKEN not in json.dumps(result)
 
 

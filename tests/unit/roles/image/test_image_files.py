@@ -117,6 +117,10 @@ def test_nothing_of_someone_else_with_a_name_like_desis_is_installed(files):
     assert not SOMEONE_ELSES & {canonicalize_name(requirement.name) for requirement in asked(files)}
 
 
+def test_nothing_is_installed_that_builds_a_grammar_at_each_start_of_the_server(files):
+    assert not {"rfc3987-syntax", "lark"} & set(locked(files))
+
+
 def test_the_labels_say_the_versions_of_the_lock(files):
     found = {name.removeprefix("desi.lab."): version for name, version in labels(files).items() if "desi.lab." in name}
     assert set(found) == LABELLED
