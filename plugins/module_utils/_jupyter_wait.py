@@ -84,7 +84,7 @@ def wait_for_file(path: Path, timeout: float) -> Server:
             grew = source.read_on(log)
             if log.newest:
                 banner = banner or Deadline.after(_BANNER)
-                if not grew or not banner.left() or not deadline.left():
+                if not grew or not banner.left():
                     return log.newest
             if not deadline.left():
                 break

@@ -594,6 +594,17 @@ def test_line_without_an_end_takes_flat_memory():
     assert peak < 1_000_000
 
 
+def test_rest_of_a_large_piece_takes_flat_memory():
+    log = ServerLog()
+    tracemalloc.start()
+    try:
+        log.feed(b"\n" + b"x" * 5_000_000)
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
+
+
 def test_very_long_line_is_cut_and_the_next_one_read():
     log = read(b"x" * (3 * MAX_LINE), f"\n{banner()}")
     assert found(log) == TOKEN

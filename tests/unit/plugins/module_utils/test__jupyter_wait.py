@@ -242,6 +242,13 @@ def test_file_without_a_url_is_told_with_its_last_lines_and_no_secret(tmp_path):
     assert not isinstance(caught.value, NotThere)
 
 
+def test_token_of_any_form_is_in_no_error(tmp_path):
+    (tmp_path / "log").write_text(f"{banner('blue%2Dmoon')}{END}it is blue%2Dmoon or blue-moon\n")
+    with pytest.raises(LabError) as caught:
+        wait_for_file(tmp_path / "log", 0)
+    assert "it is <hidden> or <hidden>" in caught.value.why
+
+
 def test_file_that_never_comes_is_told(tmp_path):
     with pytest.raises(NotThere, match="There is no file"):
         wait_for_file(tmp_path / "log", 0.2)

@@ -1,0 +1,144 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Parts of the test: commands that pass or fail, run one after the other in lanes that run side by side."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Every process of a run has this in its environment, so that what a killed run left behind is found by the next.
+MARK = "DESI_LAB_TEST_RUN"
+SHOWN_LINES = 200
+
+
+@dataclass(frozen=True)
+class Part:
+    """A command that passes or fails. With a ``gate``, it is not begun unless the part of that name has passed."""
+
+    name: str
+    command: Sequence[str]
+    timeout: int = 300
+    environment: Mapping[str, str] = field(default_factory=dict)
+    gate: str = ""
+
+
+class Report:
+    """What has passed and failed, told line by line as it comes."""
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        self.results: dict[str, bool] = {}
+        self.begun = time.monotonic()
+        self._news = threading.Condition()
+
+    def add(self, part: Part, passed: bool, seconds: float, text: str) -> None:
+        """Tell how a part ended, and what it said if it failed."""
+        (self.logs / f"{part.name.replace(' ', '-')}.log").write_text(text)
+        with self._news:
+            self.results[part.name] = passed
+            print(f"  {'ok  ' if passed else 'FAIL'}  {part.name:<28}{seconds:8.1f} s  {last_words(text) if passed else ''}".rstrip())
+            if not passed:
+                lines = text.rstrip().splitlines()
+                print(*(f"  |  {line}" for line in lines[-SHOWN_LINES:]), sep="\n")
+            self._news.notify_all()
+
+    def wait_for(self, name: str) -> bool:
+        """Wait until a part has ended; return whether it passed."""
+        with self._news:
+            self._news.wait_for(lambda: name in self.results)
+            return self.results[name]
+
+    def conclude(self) -> int:
+        """Tell the sum, and return the exit code."""
+        failed = [name for name, passed in self.results.items() if not passed]
+        minutes, seconds = divmod(round(time.monotonic() - self.begun), 60)
+        if failed:
+            print(f"\nFailed: {', '.join(failed)}. All that was said is in {self.logs}.")
+        print(f"\n{len(self.results) - len(failed)} passed, {len(failed)} failed ({minutes} min {seconds} s)", flush=True)
+        return 1 if failed or not self.results else 0
+
+
+def last_words(text: str) -> str:
+    """Return the last line if it is a sum, such as that of pytest."""
+    lines = text.rstrip().splitlines()
+    return lines[-1].strip("= ") if lines and " passed" in lines[-1] else ""
+
+
+class Runner:
+    """Runs parts; what still runs when it is closed is ended."""
+
+    def __init__(self, report: Report, environment: Mapping[str, str], root: Path) -> None:
+        self.report = report
+        self.environment = {**environment, MARK: str(os.getpid())}
+        self.root = root
+        self._running: set[subprocess.Popen[str]] = set()
+        self._closed = threading.Event()
+
+    def run_lanes(self, lanes: Sequence[Sequence[Part]]) -> None:
+        """Run lanes side by side, and the parts of each in order."""
+        threads = [threading.Thread(target=self._run_lane, args=(lane,), daemon=True) for lane in lanes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _run_lane(self, lane: Sequence[Part]) -> None:
+        for part in lane:
+            if self._closed.is_set():
+                return
+            if part.gate and not self.report.wait_for(part.gate):
+                self.report.add(part, False, 0, f"Not begun, because {part.gate} failed.")
+            else:
+                self.run(part)
+
+    def run(self, part: Part) -> bool:
+        """Run one part to its end, or until its time is over."""
+        begun = time.monotonic()
+        process = subprocess.Popen(
+            part.command,
+            cwd=self.root,
+            env={**self.environment, **part.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self._running.add(process)
+        try:
+            text, _ = process.communicate(timeout=part.timeout)
+        except subprocess.TimeoutExpired:
+            end_session(process)
+            text = f"{process.communicate()[0]}\nEnded, because it took more than {part.timeout} seconds."
+        self._running.discard(process)
+        passed = process.returncode == 0
+        if not self._closed.is_set():
+            self.report.add(part, passed, time.monotonic() - begun, text)
+        return passed
+
+    def close(self) -> None:
+        """End what still runs."""
+        self._closed.set()
+        for process in list(self._running):
+            end_session(process)
+
+
+def end_session(process: subprocess.Popen[str]) -> None:
+    """End a process and all that it started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(10)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+        break

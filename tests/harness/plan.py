@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is run: the lints, the unit tests and the scenarios of Molecule."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.parts import Part
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LINTS = (
+    # The slowest first.
+    Part("ansible-lint", ["ansible-lint", "--strict", "--nocolor"]),
+    Part("antsibull-docs", [
+        "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "dependent",
+        "--disallow-unknown-collection-refs", "--skip-rstcheck", ".",
+    ]),
+    Part("validate-modules", ["tests/lint/validate_modules"]),
+    Part("yamllint", ["yamllint", "--strict", "."]),
+    Part("shellcheck", ["tests/lint/shell_scripts"]),
+    Part("ruff check", ["ruff", "check"]),
+    Part("ruff format", ["ruff", "format", "--check"]),
+    Part("antsibull-changelog", ["antsibull-changelog", "lint"]),
+)  # fmt: skip
+
+IMAGES = Part("images", ["ansible-playbook", "tests/harness/images.yml"], timeout=900)
+
+UNIT = Part(
+    "unit",
+    [sys.executable, "-m", "pytest", "-n", "2", "-p", "every_test_runs", "-ra"],
+    timeout=900,
+    environment={"DESI_LAB_TEST_IMAGE": "desi-lab:0.1.0", "PYTHONPATH": str(ROOT / "tests/harness")},
+    gate=IMAGES.name,
+)
+
+# Those that make or end mounts share a lane: a lab that goes away takes every mount with it that no lab uses.
+MOUNTING = ("local_folder", "bucket_host", "bucket_container", "down")
+
+
+def scenarios() -> list[str]:
+    """Return the names of all scenarios."""
+    return sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
+
+
+def scenario(name: str, scratch: Path) -> Part:
+    """Return the part that runs a scenario."""
+    folder = str(scratch / "molecule" / name)
+    return Part(
+        f"molecule {name}",
+        ["molecule", "test", "--scenario-name", name],
+        timeout=600,
+        environment={"MOLECULE_EPHEMERAL_DIRECTORY": folder},
+        gate=IMAGES.name,
+    )
+
+
+def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> list[list[Part]]:
+    """Return what is wanted (of lint, unit, molecule; there, the scenarios of these names) as lanes."""
+    first: list[Part] = []
+    second: list[Part] = list(LINTS) if "lint" in wanted else []
+    if "unit" in wanted or "molecule" in wanted:
+        first.append(IMAGES)
+    if "unit" in wanted:
+        second.append(UNIT)
+    if "molecule" in wanted:
+        first += [scenario(name, scratch) for name in names if name in MOUNTING]
+        second += [scenario(name, scratch) for name in names if name not in MOUNTING]
+    if not first:
+        return [second[:1], second[1:]]
+    return [first, second]
