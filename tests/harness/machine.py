@@ -17,11 +17,11 @@ from harness.parts import MARK, Part
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRATCH = Path("/var/tmp/desi-lab-test")  # noqa: S108 - one place, so that what a killed run left is found
-# There, if an engine runs that was started for the tests; on the same disk as the engine's own number.
+# There, if an engine runs that was started for the tests, by this run or by one that was killed.
 ENGINE_IS_OURS = Path("/run/desi-lab-test-engine")
 
 # What the tests need of the system, as command and Debian package.
-NEEDED = {"fusermount3": "fuse3", "git": "git", "mmdebstrap": "mmdebstrap", "pgrep": "procps", "s3fs": "s3fs"}
+NEEDED = {"fusermount3": "fuse3", "git": "git", "pgrep": "procps", "s3fs": "s3fs"}
 
 
 def packages_missing() -> list[str]:
@@ -67,6 +67,10 @@ def clean(environment: Mapping[str, str]) -> None:
         if ENGINE_IS_OURS.exists():
             play("engine_stop.yml", environment)
     ENGINE_IS_OURS.unlink(missing_ok=True)
+    # What is mounted there is not to be deleted.
+    for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
+        if line.split()[1].startswith(f"{SCRATCH}/"):
+            subprocess.run(["umount", "--lazy", line.split()[1]], check=False)
     shutil.rmtree(SCRATCH, ignore_errors=True)
 
 
@@ -79,12 +83,12 @@ def play(name: str, environment: Mapping[str, str]) -> None:
 
 
 def end_orphans() -> None:
-    """End what a killed run left running: processes that have the mark of a run that is not this one."""
-    ours = f"{MARK}={os.getpid()}".encode()
+    """End what a run that was killed left running: all that has its mark, but for what runs in containers."""
+    here = Path("/proc/self/ns/pid").readlink()
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            marks = [word for word in (place / "environ").read_bytes().split(b"\0") if word.startswith(MARK.encode())]
-            if marks and ours not in marks and int(place.name) != os.getpid():
+            marked = any(word.startswith(MARK.encode()) for word in (place / "environ").read_bytes().split(b"\0"))
+            if marked and (place / "ns/pid").readlink() == here:
                 os.kill(int(place.name), signal.SIGKILL)
-        except (OSError, ValueError):
+        except OSError:
             continue

@@ -45,10 +45,9 @@ class Report:
         (self.logs / f"{part.name.replace(' ', '-')}.log").write_text(text)
         with self._news:
             self.results[part.name] = passed
-            print(f"  {'ok  ' if passed else 'FAIL'}  {part.name:<28}{seconds:8.1f} s  {last_words(text) if passed else ''}".rstrip())
-            if not passed:
-                lines = text.rstrip().splitlines()
-                print(*(f"  |  {line}" for line in lines[-SHOWN_LINES:]), sep="\n")
+            lines = [] if passed else [f"  |  {line}" for line in text.rstrip().splitlines()[-SHOWN_LINES:]]
+            line = f"  {'ok  ' if passed else 'FAIL'}  {part.name:<28}{seconds:8.1f} s  {last_words(text)}"
+            print("\n".join([line.rstrip(), *lines]), flush=True)
             self._news.notify_all()
 
     def wait_for(self, name: str) -> bool:
@@ -63,7 +62,8 @@ class Report:
         minutes, seconds = divmod(round(time.monotonic() - self.begun), 60)
         if failed:
             print(f"\nFailed: {', '.join(failed)}. All that was said is in {self.logs}.")
-        print(f"\n{len(self.results) - len(failed)} passed, {len(failed)} failed ({minutes} min {seconds} s)", flush=True)
+        passed = len(self.results) - len(failed)
+        print(f"\n{passed} passed, {len(failed)} failed ({minutes} min {seconds} s)", flush=True)
         return 1 if failed or not self.results else 0
 
 

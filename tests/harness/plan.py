@@ -14,6 +14,9 @@ from harness.parts import Part
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# Python, but not called so.
+SCRIPTS = ("tests/run", "tests/lint/validate_modules")
+
 LINTS = (
     # The slowest first.
     Part("ansible-lint", ["ansible-lint", "--strict", "--nocolor"]),
@@ -24,20 +27,12 @@ LINTS = (
     Part("validate-modules", ["tests/lint/validate_modules"]),
     Part("yamllint", ["yamllint", "--strict", "."]),
     Part("shellcheck", ["tests/lint/shell_scripts"]),
-    Part("ruff check", ["ruff", "check"]),
-    Part("ruff format", ["ruff", "format", "--check"]),
+    Part("ruff check", ["ruff", "check", ".", *SCRIPTS]),
+    Part("ruff format", ["ruff", "format", "--check", ".", *SCRIPTS]),
     Part("antsibull-changelog", ["antsibull-changelog", "lint"]),
 )  # fmt: skip
 
 IMAGES = Part("images", ["ansible-playbook", "tests/harness/images.yml"], timeout=900)
-
-UNIT = Part(
-    "unit",
-    [sys.executable, "-m", "pytest", "-n", "2", "-p", "every_test_runs", "-ra"],
-    timeout=900,
-    environment={"DESI_LAB_TEST_IMAGE": "desi-lab:0.1.0", "PYTHONPATH": str(ROOT / "tests/harness")},
-    gate=IMAGES.name,
-)
 
 # Those that make or end mounts share a lane: a lab that goes away takes every mount with it that no lab uses.
 MOUNTING = ("local_folder", "bucket_host", "bucket_container", "down")
@@ -60,6 +55,19 @@ def scenario(name: str, scratch: Path) -> Part:
     )
 
 
+def unit(scratch: Path) -> Part:
+    """Return the part that runs the unit tests."""
+    # The folder's name is short, because sockets are made in it.
+    options = ["-n", "2", "-p", "every_test_runs", "-r", "s", "--basetemp", str(scratch / "p")]
+    return Part(
+        "unit",
+        [sys.executable, "-m", "pytest", *options],
+        timeout=900,
+        environment={"DESI_LAB_TEST_IMAGE": "desi-lab:0.1.0", "PYTHONPATH": str(ROOT / "tests/harness")},
+        gate=IMAGES.name,
+    )
+
+
 def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> list[list[Part]]:
     """Return what is wanted (of lint, unit, molecule; there, the scenarios of these names) as lanes."""
     first: list[Part] = []
@@ -67,7 +75,7 @@ def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> list[li
     if "unit" in wanted or "molecule" in wanted:
         first.append(IMAGES)
     if "unit" in wanted:
-        second.append(UNIT)
+        second.append(unit(scratch))
     if "molecule" in wanted:
         first += [scenario(name, scratch) for name in names if name in MOUNTING]
         second += [scenario(name, scratch) for name in names if name not in MOUNTING]
