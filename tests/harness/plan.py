@@ -34,6 +34,8 @@ LINTS = (
 
 IMAGES = Part("images", ["ansible-playbook", "tests/harness/images.yml"], timeout=900)
 
+REFUSALS = Part("refusals", [sys.executable, "-m", "pytest", "tests/integration"], timeout=600, gate=IMAGES.name)
+
 # Those that make or end mounts share a lane: a lab that goes away takes every mount with it that no lab uses.
 MOUNTING = ("local_folder", "bucket_host", "bucket_container", "down")
 
@@ -75,6 +77,7 @@ def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> list[li
     if "unit" in wanted or "molecule" in wanted:
         first.append(IMAGES)
     if "unit" in wanted:
+        first.append(REFUSALS)
         second.append(unit(scratch))
     if "molecule" in wanted:
         first += [scenario(name, scratch) for name in names if name in MOUNTING]
