@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -70,7 +71,7 @@ class Report:
 def last_words(text: str) -> str:
     """Return the last line if it is a sum, such as that of pytest."""
     lines = text.rstrip().splitlines()
-    return lines[-1].strip("= ") if lines and " passed" in lines[-1] else ""
+    return lines[-1] if lines and re.match(r"\d+ (passed|failed)", lines[-1]) else ""
 
 
 class Runner:
