@@ -15,6 +15,7 @@ from html.parser import HTMLParser
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.desi.lab.plugins.module_utils import _browser
 from ansible_collections.desi.lab.plugins.modules import browser
 
 URL = "http://127.0.0.1:8888/lab?token=6f1cdead&next=%2Ftree"
@@ -55,7 +56,7 @@ def desktop(tmp_path, monkeypatch):
     ],
 )
 def test_desktop_is_where_a_browser_has_a_window(environment, system, answer):
-    assert browser.has_desktop(environment, system) is answer
+    assert _browser.has_desktop(environment, system) is answer
 
 
 def test_page_leads_to_the_whole_url_whatever_is_in_it():
@@ -67,7 +68,7 @@ def test_page_leads_to_the_whole_url_whatever_is_in_it():
 
     for url in (URL, 'http://h/?a="><script>x</script>'):
         seen.clear()
-        Reader().feed(browser.page_text(url))
+        Reader().feed(_browser.page_text(url))
         assert dict(seen)["meta"]["content"] == f"0; url={url}"
         assert dict(seen)["a"]["href"] == url
         assert [tag for tag, _attributes in seen] == ["meta", "a"]
@@ -80,7 +81,7 @@ def test_private_file_is_its_owners_alone_even_where_another_one_was(tmp_path):
     page.chmod(0o666)
     other = tmp_path / "other"
     os.link(page, other)
-    browser.write_private(page, "new")
+    _browser.write_private(page, "new")
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     assert (page.read_text(), other.read_text()) == ("new", "old")
 
@@ -90,7 +91,7 @@ def test_private_file_is_not_written_through_a_link(tmp_path):
     target.write_text("theirs")
     page = tmp_path / "open.html"
     page.symlink_to(target)
-    browser.write_private(page, "new")
+    _browser.write_private(page, "new")
     assert target.read_text() == "theirs"
     assert not page.is_symlink()
 
@@ -109,7 +110,7 @@ def test_browser_is_given_a_page_and_not_the_url(run, desktop, tmp_path):
 
 
 def test_browser_that_stays_open_is_not_waited_for(run, desktop, tmp_path, monkeypatch):
-    monkeypatch.setattr(browser, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(_browser, "PATIENCE_SECONDS", 0.5)
     note = tmp_path / "pid"
     desktop(f"echo $$ > {note}.new; mv {note}.new {note}; exec sleep 60")
     start = time.monotonic()
@@ -124,7 +125,7 @@ def test_browser_that_stays_open_is_not_waited_for(run, desktop, tmp_path, monke
 
 def test_browser_does_not_hold_the_streams_that_ansible_listens_to(desktop, tmp_path, capfd):
     desktop("echo nonsense; echo nonsense >&2")
-    assert browser.show(tmp_path / "open.html")
+    assert _browser.show(tmp_path / "open.html")
     assert "".join(capfd.readouterr()) == ""
 
 
@@ -138,7 +139,7 @@ def test_browser_that_fails_leaves_no_page(run, desktop, tmp_path):
 def test_without_a_desktop_nothing_is_opened_or_written(run, tmp_path, monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(browser.sys, "platform", "linux")
+    monkeypatch.setattr(_browser.sys, "platform", "linux")
     code, result = run(url=URL, page=str(tmp_path / "cache" / "open.html"))
     assert (code, result["opened"], result["reason"]) == (0, False, "There is no desktop here.")
     assert not (tmp_path / "cache").exists()
