@@ -94,7 +94,7 @@ SPEAKERS = (STEP, BOX, SAY)
 DEBUG = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
 WOULD = "would: "
 DONE = "done: "
-PROMPTS = ("pause", "ansible.builtin.pause", "ansible.legacy.pause")
+PROMPTS = ("desi.lab.confirm", "pause", "ansible.builtin.pause", "ansible.legacy.pause")
 
 
 class CallbackModule(CallbackBase):

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.desi.lab.plugins.module_utils import _url_at
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._labs import published, server_api, status_table
+
+
+def url_at(url: str, host: str, port: int | str, scheme: str = "") -> str:
+    """Return the URL with another host and port, and with another scheme if one is given."""
+    try:
+        return _url_at.url_at(url, host, port, scheme)
+    except LabError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:
@@ -16,4 +28,9 @@ class FilterModule:
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
-        return {"published": published, "server_api": server_api, "status_table": status_table}
+        return {
+            "published": published,
+            "server_api": server_api,
+            "status_table": status_table,
+            "url_at": url_at,
+        }

@@ -84,21 +84,22 @@ def mount_users(containers: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, list
     return users
 
 
-COLUMNS = ("NAME", "STATE", "RELEASE", "SERVER", "DATA", "IMAGE")
+COLUMNS = ("NAME", "WHERE", "STATE", "RELEASE", "SERVER", "DATA", "IMAGE")
 
 
 def status_table(labs: t.Sequence[t.Mapping[str, t.Any]]) -> str:
     """Return the labs as a table for people, a line a lab."""
     if not labs:
-        return "There is no lab on this computer. Make one with ./lab local, or try ./lab demo."
+        return "There is no lab. Make one with ./lab local or ./lab ec2, or try ./lab demo."
     rows = [COLUMNS, *(_cells(lab) for lab in labs)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
 
 
 def _cells(lab: t.Mapping[str, t.Any]) -> tuple[str, ...]:
-    says = {True: "answers", False: "does not answer", None: "-"}
-    data = lab["data"] + (" (mount does not answer)" if lab["mount_answers"] is False else "")
+    # Of a lab elsewhere, AWS knows less than this computer knows of its own.
+    says = {True: "answers", False: "does not answer", None: lab.get("access", "-")}
+    data = lab.get("data", "-") + (" (mount does not answer)" if lab.get("mount_answers") is False else "")
     address = f"[{lab['address']}]" if ":" in lab["address"] else lab["address"]
-    server = f"{address}:{lab['port']} {says[lab['server_answers']]}" if lab["port"] else "-"
-    return (lab["name"], lab["state"], lab["release"], server, data, lab["image"])
+    server = f"{address}:{lab['port']} {says[lab.get('server_answers')]}" if lab["port"] and address else "-"
+    return (lab["name"], lab["where"], lab["state"], lab["release"], server, data, lab.get("image", "-"))

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._images import image_source
 from ansible_collections.desi.lab.plugins.module_utils._mount_spec import parse_size
+from ansible_collections.desi.lab.plugins.module_utils._settings_ec2 import check_ec2_values
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 # What a lab's own helpers are called after it, so that no other lab may be called the same.
@@ -197,5 +198,6 @@ def check_values(values: t.Mapping[str, t.Any], releases: t.Mapping[str, t.Mappi
     for name, check in CHECKS.items():
         if name in values:
             check(str(values[name]))
+    check_ec2_values(values)
     if "lab_release" in values:
         check_release(str(values["lab_release"]), str(values.get("lab_data", "s3")), releases)

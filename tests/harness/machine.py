@@ -20,8 +20,8 @@ SCRATCH = Path("/var/tmp/desi-lab-test")  # noqa: S108 - one place, so that what
 # There, if an engine runs that was started for the tests, by this run or by one that was killed.
 ENGINE_IS_OURS = Path("/run/desi-lab-test-engine")
 
-# What the tests need of the system, as command and Debian package.
-NEEDED = {"fusermount3": "fuse3", "git": "git", "pgrep": "procps", "s3fs": "s3fs"}
+# What the tests need of the system, as command and Debian package. Not everybody has the folder of sshd on PATH.
+NEEDED = {"fusermount3": "fuse3", "git": "git", "pgrep": "procps", "s3fs": "s3fs", "/usr/sbin/sshd": "openssh-server"}
 
 
 def packages_missing() -> list[str]:

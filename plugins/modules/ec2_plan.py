@@ -1,0 +1,374 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_plan
+short_description: Look at an AWS account and a lab in it, and plan what is to be made
+version_added: "0.2.0"
+description:
+  - Asks AWS side by side who asks, what there is of the lab, where its machine may stand, what it costs, and by dry
+    runs whether everything is allowed. Asks well-known services for the caller's own address.
+  - Then decides, once, what is to be made, started, changed or kept. Whatever comes later is read off the result.
+  - Makes nothing. What cannot work is refused here, before anything is made.
+author:
+  - The DESI Lab contributors (@desi-lab)
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+options:
+  name:
+    description: The name of the lab.
+    type: str
+    required: true
+  access:
+    description: How the lab is to be reached, which decides what its security group lets in.
+    type: str
+    choices: [tunnel, direct, https]
+    default: tunnel
+  port:
+    description: The port of the lab. With O(access=direct) it is let in.
+    type: int
+    default: 8888
+  instance_types:
+    description: The types of machine that will do, the best first.
+    type: list
+    elements: str
+    default: [t2.micro]
+  disk_gib:
+    description: The size of the disk in GiB. It is never smaller than that of the system's image.
+    type: int
+    default: 30
+  os:
+    description: The system, Amazon Linux 2023 or Ubuntu 24.04.
+    type: str
+    choices: [amazon, ubuntu]
+    default: amazon
+  allow_from:
+    description: Who is let in, as addresses or ranges. V(auto) is the caller's own address.
+    type: list
+    elements: str
+    default: [auto]
+  address_services:
+    description:
+      - URLs of services that answer with the address they see. Two of them have to agree, or the only one that answers
+        is believed.
+      - They have to be asked by HTTPS. Only a service on this computer may be asked by HTTP, and answer with an address
+        that means nothing on the internet.
+    type: list
+    elements: str
+    required: true
+  security_group:
+    description: The name of the security group. Where that is not free, it has the lab's name behind it.
+    type: str
+    default: jupyter
+  subnet:
+    description: The subnet for the machine. Empty means the default subnets of the default VPC.
+    type: str
+    default: ""
+  spot:
+    description: Whether a spot machine is tried first.
+    type: bool
+    default: false
+  release:
+    description: The data release, for the machine's tags and for what is said of its size.
+    type: str
+    default: edr
+  public_key:
+    description: The public key of the lab on this computer, as a line of text. Empty means that there is none yet.
+    type: str
+    default: ""
+  prices:
+    description:
+      - A dated table of prices, for where AWS does not tell them.
+      - It has C(date), C(ipv4_hour), and C(regions); each region has C(gib_month) and C(types).
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Plan a lab
+  desi.lab.ec2_plan:
+    name: desi
+    instance_types: [t3.xlarge, t3a.xlarge]
+    address_services: [https://checkip.amazonaws.com, https://api.ipify.org]
+  register: plan
+
+- name: Show the plan
+  desi.lab.box:
+    lines: "{{ plan.lines }}"
+"""
+
+RETURN = r"""
+owner:
+  description: Whose the lab is, as its tags say it.
+  returned: success
+  type: str
+account_end:
+  description: The last four digits of the account.
+  returned: success
+  type: str
+region:
+  description: The region.
+  returned: success
+  type: str
+tags:
+  description: The tags of everything that belongs to the lab.
+  returned: success
+  type: dict
+machine_tags:
+  description: The tags that its machine has beside them.
+  returned: success
+  type: dict
+key:
+  description: The key pair that the lab is entered with.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: Its name at AWS.
+      type: str
+    id:
+      description: Its id, empty where it is not there.
+      type: str
+    action:
+      description: V(keep), V(import) the local public key, or V(make) one and then import it.
+      type: str
+    import:
+      description: Whether a public key has to be brought to AWS.
+      type: bool
+group:
+  description: The security group.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+    id:
+      description: Its id, empty where it is to be made.
+      type: str
+    vpc_id:
+      description: The VPC that it is in.
+      type: str
+    description:
+      description: Its description, which cannot be changed afterwards.
+      type: str
+    rules:
+      description:
+        - All rules that let in, as M(amazon.aws.ec2_security_group) takes them. What people added is among them.
+      type: list
+      elements: dict
+    rules_egress:
+      description: All rules that let out.
+      type: list
+      elements: dict
+    how:
+      description: What becomes of it, in a few words.
+      type: str
+machine:
+  description: The machine. Where there is none, all but its state is empty.
+  returned: success
+  type: dict
+  contains:
+    state:
+      description: V(absent), V(pending), V(running), V(stopping) or V(stopped).
+      type: str
+    id:
+      description: Its id.
+      type: str
+    address:
+      description: Its public address.
+      type: str
+    type:
+      description: Its type.
+      type: str
+    zone:
+      description: The zone in which it is.
+      type: str
+    market:
+      description: How it is paid.
+      type: str
+    launched:
+      description: When it was started last.
+      type: str
+    os:
+      description: Its system.
+      type: str
+    key_name:
+      description: The key pair that it was made with.
+      type: str
+    image_id:
+      description: The image that it was made from.
+      type: str
+    root_device:
+      description: The name of its disk.
+      type: str
+    vpc_id:
+      description: The VPC that it is in.
+      type: str
+    subnet_id:
+      description: The subnet that it is in.
+      type: str
+    group_ids:
+      description: The security groups that it has.
+      type: list
+      elements: str
+    disk_gib:
+      description: The size of its disk, 0 where that is not known.
+      type: int
+    retag:
+      description: Tags of it that no longer tell the truth, with what they should be.
+      type: dict
+image:
+  description: The image that a machine is made from, or was.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Its id.
+      type: str
+    root_device:
+      description: The name of its disk.
+      type: str
+    user:
+      description: The user that SSH enters as.
+      type: str
+launch:
+  description: How a machine is launched.
+  returned: success
+  type: dict
+  contains:
+    attempts:
+      description:
+        - The ways in which it may be had, the best first, as M(desi.lab.ec2_launch) takes them.
+        - Empty where there is one.
+      type: list
+      elements: dict
+    disk_gib:
+      description: The size of its disk.
+      type: int
+cost:
+  description: What the machine costs, in USD.
+  returned: success
+  type: dict
+  contains:
+    hour:
+      description: An hour running, with its address and its disk. Null where it is not known.
+      type: float
+    month_stopped:
+      description: A month stopped. Null where it is not known.
+      type: float
+    date:
+      description: The day of the prices.
+      type: str
+    source:
+      description: Where they are from.
+      type: str
+    text:
+      description: An hour, in words.
+      type: str
+    about:
+      description: Day and source, in words.
+      type: str
+    types:
+      description: An hour, for each type that may be had.
+      type: dict
+allow_from:
+  description: Who is let in, as ranges.
+  returned: success
+  type: list
+  elements: str
+notes:
+  description: What there is to know, as sentences.
+  returned: success
+  type: list
+  elements: str
+lines:
+  description: The plan for people, as M(desi.lab.box) takes it.
+  returned: success
+  type: list
+  elements: dict
+changes:
+  description: What would be made, started or changed, in words. Where it is empty there is nothing to ask.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.desi.lab.plugins.module_utils._ec2_address import Inquiry, allowed, wants_own_address
+from ansible_collections.desi.lab.plugins.module_utils._ec2_look import Look, Wanted
+from ansible_collections.desi.lab.plugins.module_utils._ec2_permissions import judge, needed
+from ansible_collections.desi.lab.plugins.module_utils._ec2_plan import begin, check, decide, place, things
+from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import Account, account_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_told import result
+from ansible_collections.desi.lab.plugins.module_utils._ec2_request import state_of
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str", "required": True},
+    "access": {"type": "str", "choices": ["tunnel", "direct", "https"], "default": "tunnel"},
+    "port": {"type": "int", "default": 8888},
+    "instance_types": {"type": "list", "elements": "str", "default": ["t2.micro"]},
+    "disk_gib": {"type": "int", "default": 30},
+    "os": {"type": "str", "choices": ["amazon", "ubuntu"], "default": "amazon"},
+    "allow_from": {"type": "list", "elements": "str", "default": ["auto"]},
+    "address_services": {"type": "list", "elements": "str", "required": True},
+    "security_group": {"type": "str", "default": "jupyter"},
+    "subnet": {"type": "str", "default": ""},
+    "spot": {"type": "bool", "default": False},
+    "release": {"type": "str", "default": "edr"},
+    "public_key": {"type": "str", "default": "", "no_log": False},
+    "prices": {"type": "dict", "default": {}},
+}
+
+
+def plan(account: Account, wanted: Wanted, address_services: t.Sequence[str]) -> dict[str, t.Any]:
+    """Look twice, and decide."""
+    inquiry = Inquiry(address_services) if wants_own_address(wanted.allow_from) else None
+    look = Look(account, wanted)
+    seen = look.first()
+    draft = begin(wanted, seen)
+    if draft.instance is None:
+        place(wanted, seen, draft)
+    state = "absent" if draft.instance is None else state_of(draft.instance)
+    tried = dict.fromkeys(needed(state, wanted.spot), things(wanted, seen, draft))
+    draft.notes += judge(look.second(seen, draft.instance, draft.image_id, tried))
+    let_in = allowed(wanted.allow_from, inquiry.address() if inquiry else "")
+    return result(wanted, decide(wanted, seen, draft, let_in), seen.account, let_in.cidrs)
+
+
+def main() -> None:
+    """Plan, and tell the plan."""
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    given = {name: module.params[name] for name in ARGUMENTS}
+    services = given.pop("address_services")
+    try:
+        wanted = Wanted(region=module.region or "", **given)
+        check(wanted)
+        planned = plan(account_of(module), wanted, services)
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    module.exit_json(changed=False, **planned)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ssh_tunnel
+short_description: Keep an SSH tunnel open after the run
+version_added: "0.1.0"
+description:
+  - Forwards a port of this computer to a port as a machine sees it, with C(ssh -L), and keeps it so.
+  - The tunnel is detached from the run and from the terminal. It comes back by itself when the connection breaks, when
+    the computer has slept, and when the machine has got another address in the SSH configuration.
+  - There is one tunnel for a folder. It is known from the process list alone, by its command line, and it ends by
+    itself when the SSH configuration is gone.
+  - When the tunnel cannot be opened, nothing of it is left.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  config:
+    description: The SSH configuration file.
+    type: path
+    required: true
+  host:
+    description: The host's name in it.
+    type: str
+    required: true
+  folder:
+    description: The lab's folder. It gets the files C(tunnel.sh) and C(tunnel.log) while the tunnel is open.
+    type: path
+    required: true
+  local_address:
+    description: The address on this computer at which the tunnel begins.
+    type: str
+    default: 127.0.0.1
+  local_port:
+    description: The port on this computer at which the tunnel begins. Needed unless O(state=closed).
+    type: int
+  remote_address:
+    description: The address to which it leads, as the machine sees it.
+    type: str
+    default: 127.0.0.1
+  remote_port:
+    description: The port to which it leads. If it is not given, it is O(local_port).
+    type: int
+  state:
+    description:
+      - V(open) reuses a tunnel with the same parameters that is proven to lead to the machine. Another one is replaced,
+        and so is one that leads nowhere any more.
+      - V(closed) ends the tunnel of the folder and removes its files.
+    type: str
+    choices: [open, closed]
+    default: open
+  timeout:
+    description: How many seconds to wait until the tunnel is open.
+    type: float
+    default: 30
+requirements:
+  - OpenSSH's client and C(ps) where the module runs.
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tells whether a tunnel would be opened, replaced or closed.
+  diff_mode:
+    support: full
+    description: Shows the tunnel that was there and the one that is there now.
+  idempotent:
+    support: full
+    description: A tunnel that is open already, and leads to the machine, is left as it is.
+"""
+
+EXAMPLES = r"""
+- name: Open the tunnel to the lab
+  desi.lab.ssh_tunnel:
+    config: ~/.config/desi-lab/us-west-2/desi/ssh_config
+    host: desi-desi
+    folder: ~/.config/desi-lab/us-west-2/desi
+    local_port: 8888
+  delegate_to: localhost
+
+- name: Close it
+  desi.lab.ssh_tunnel:
+    config: ~/.config/desi-lab/us-west-2/desi/ssh_config
+    host: desi-desi
+    folder: ~/.config/desi-lab/us-west-2/desi
+    state: closed
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+state:
+  description: Whether the tunnel is V(open) or V(closed) now; in check mode, whether it would be.
+  returned: success
+  type: str
+  sample: open
+how:
+  description:
+    - What was done. An open tunnel was V(reused), V(opened), V(replaced) because its parameters are others, or
+      V(revived) because it led nowhere any more.
+    - A closed one was V(closed), V(cleaned) because there were only files left, or V(absent).
+  returned: success
+  type: str
+  sample: opened
+answers:
+  description: Whether a server answers at the far end. If not, the tunnel leads to the machine, but no server is there.
+  returned: success
+  type: bool
+  sample: true
+elapsed:
+  description: How many seconds it took.
+  returned: success
+  type: float
+  sample: 0.9
+"""
+
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel import close_tunnel, open_tunnel
+from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel_texts import Tunnel
+
+
+def main() -> None:
+    """Open or close the tunnel that the options describe."""
+    module = AnsibleModule(
+        argument_spec={
+            "config": {"type": "path", "required": True},
+            "host": {"type": "str", "required": True},
+            "folder": {"type": "path", "required": True},
+            "local_address": {"type": "str", "default": "127.0.0.1"},
+            "local_port": {"type": "int"},
+            "remote_address": {"type": "str", "default": "127.0.0.1"},
+            "remote_port": {"type": "int"},
+            "state": {"type": "str", "choices": ["open", "closed"], "default": "open"},
+            "timeout": {"type": "float", "default": 30},
+        },
+        required_if=[("state", "open", ["local_port"])],
+        supports_check_mode=True,
+    )
+    given = dict(module.params)
+    state, timeout = given.pop("state"), given.pop("timeout")
+    local_port = given.pop("local_port") or 0
+    remote_port = given.pop("remote_port") or local_port
+    # The loop runs elsewhere, and a folder has one tunnel by whatever path it is named.
+    given.update(config=str(Path(given["config"]).absolute()), folder=str(Path(given["folder"]).resolve()))
+    begun = time.monotonic()
+    try:
+        tunnel = Tunnel(**given, local_port=local_port, remote_port=remote_port)
+        if state == "open":
+            result = open_tunnel(tunnel, timeout, module.check_mode)
+        else:
+            result = close_tunnel(tunnel, module.check_mode)
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    module.exit_json(elapsed=round(time.monotonic() - begun, 2), **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ssh_wait
+short_description: Wait until a machine lets us in over SSH
+version_added: "0.1.0"
+description:
+  - Tries to log in with C(ssh -F) and a configuration file of ours, again and again, until it works.
+  - A machine that is not there yet is waited for. It may refuse, not answer, close the connection, or boot.
+  - What waiting does not cure is told at once. That is a host key that is not the pinned one, a private key that cannot
+    be used, a configuration that cannot be read, and a host that is not known.
+  - A refused key is tried three times within a few seconds, because a machine may listen before it knows the key.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  config:
+    description: The SSH configuration file.
+    type: path
+    required: true
+  host:
+    description: The host's name in it.
+    type: str
+    required: true
+  timeout:
+    description: How many seconds to wait.
+    type: float
+    default: 300
+requirements:
+  - OpenSSH's client, 6.8 or newer, where the module runs.
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does nothing there, for the machine may not have been made.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Wait for the machine
+  desi.lab.ssh_wait:
+    config: ~/.config/desi-lab/us-west-2/desi/ssh_config
+    host: desi-desi
+    timeout: 300
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+elapsed:
+  description: For how many seconds it was waited.
+  returned: success
+  type: float
+  sample: 12.4
+tries:
+  description: How often it was tried.
+  returned: success
+  type: int
+  sample: 9
+address:
+  description: The address of the machine, as the configuration has it. Empty in check mode.
+  returned: success
+  type: str
+  sample: 203.0.113.7
+user:
+  description: The user who is let in. Empty in check mode.
+  returned: success
+  type: str
+  sample: ec2-user
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ssh_wait import find_target, wait_for
+
+
+def main() -> None:
+    """Wait for the host that the options name."""
+    module = AnsibleModule(
+        argument_spec={
+            "config": {"type": "path", "required": True},
+            "host": {"type": "str", "required": True},
+            "timeout": {"type": "float", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, elapsed=0.0, tries=0, address="", user="")
+    try:
+        target = find_target(module.params["config"], module.params["host"])
+        met = wait_for(target, module.params["timeout"])
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    module.exit_json(changed=False, address=target.address, user=target.user, **met._asdict())
+
+
+if __name__ == "__main__":
+    main()

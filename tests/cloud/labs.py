@@ -1,0 +1,165 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A lab as a person works with it: commands in a terminal, against the simulated region."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+URL = re.compile(r"https?://\S+token=\S+")
+# What a lab may leave in an account, by what lists it, and where its tags are.
+LISTS = {
+    "describe_volumes": "Volumes",
+    "describe_security_groups": "SecurityGroups",
+    "describe_key_pairs": "KeyPairs",
+    "describe_network_interfaces": "NetworkInterfaces",
+    "describe_addresses": "Addresses",
+    "describe_spot_instance_requests": "SpotInstanceRequests",
+}
+GONE = ("terminated", "shutting-down", "cancelled", "closed")
+
+
+class Lab:
+    """A lab of a name, on a computer of its own as far as its keys are concerned."""
+
+    def __init__(self, region: Any, name: str, home: Path, port: int, **settings: object) -> None:
+        self.region, self.name, self.home, self.port = region, name, home, port
+        self.settings = {
+            "lab_name": name,
+            "lab_port": port,
+            "lab_image": "embedded",
+            "lab_endpoint": region.bucket_endpoint,
+            "lab_open_browser": "never",
+            "ec2_address_services": [region.address_service],
+            "ec2_ssh_timeout": 60,
+            "desi_headline": "a lab for a test",
+            **settings,
+        }
+        self.folder = home / "config" / "desi-lab" / "us-west-2" / name
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return the environment of the person's terminal."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return {
+            **kept,
+            **self.region.environment,
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self.home / "a"),
+            "COLUMNS": "1000",
+            "NO_COLOR": "1",
+            "PWD": str(self.home),
+            "XDG_CONFIG_HOME": str(self.home / "config"),
+            **more,
+        }
+
+    def command(self, playbook: str, *arguments: str, **settings: object) -> list[str]:
+        """Return the command that the person types; a setting that is None is left out."""
+        path = ROOT / (playbook if playbook.endswith(".yml") else f"playbooks/{playbook}.yml")
+        wanted = {name: value for name, value in {**self.settings, **settings}.items() if value is not None}
+        return [str(BIN / "ansible-playbook"), str(path), "-e", json.dumps(wanted), *arguments]
+
+    def begin(self, playbook: str, *arguments: str, **settings: object) -> subprocess.Popen[str]:
+        """Begin a verb, and return while it runs."""
+        return subprocess.Popen(
+            self.command(playbook, *arguments, **settings),
+            cwd=self.home,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, playbook: str, *arguments: str, environment: dict[str, str] | None = None, **settings: object) -> str:
+        """Run a verb that has to work; return what the person sees."""
+        done = self.attempt(playbook, *arguments, environment=environment, **settings)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def attempt(
+        self, playbook: str, *arguments: str, environment: dict[str, str] | None = None, **settings: object
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a verb that may fail."""
+        return subprocess.run(
+            self.command(playbook, *arguments, **settings),
+            cwd=self.home,
+            env=self.environment(**(environment or {})),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+
+    def refused(self, playbook: str, *arguments: str, environment: dict[str, str] | None = None, **settings: object) -> str:
+        """Run a verb that has to be refused, in three sentences and without a traceback; return what the person sees."""
+        done = self.attempt(playbook, *arguments, environment=environment, **settings)
+        assert done.returncode != 0, done.stdout
+        for sentence in ("What", "Why", "Do"):
+            assert re.search(rf"^ +{sentence} +\S", done.stdout, re.MULTILINE), done.stdout
+        assert "Traceback" not in done.stdout, done.stdout
+        return done.stdout
+
+    def instances(self, *states: str) -> list[dict[str, Any]]:
+        """Return the machines of the lab, as the API lists them; without states, those that are not gone."""
+        pages = self.region.client("ec2").describe_instances(
+            Filters=[{"Name": "tag:desi-lab:name", "Values": [self.name]}]
+        )
+        found = [machine for reservation in pages["Reservations"] for machine in reservation["Instances"]]
+        return [
+            machine
+            for machine in found
+            if (machine["State"]["Name"] in states if states else machine["State"]["Name"] not in GONE)
+        ]
+
+    def sweep(self) -> None:
+        """Take whatever the account holds for the lab away, past the product, so that the next test begins anew."""
+        client = self.region.client("ec2")
+        ours = [{"Name": "tag:desi-lab:name", "Values": [self.name]}]
+        requests = client.describe_spot_instance_requests(Filters=ours)["SpotInstanceRequests"]
+        if requests:
+            client.cancel_spot_instance_requests(SpotInstanceRequestIds=[it["SpotInstanceRequestId"] for it in requests])
+        machines = [machine["InstanceId"] for machine in self.instances()]
+        if machines:
+            client.terminate_instances(InstanceIds=machines)
+        for group in client.describe_security_groups(Filters=ours)["SecurityGroups"]:
+            client.delete_security_group(GroupId=group["GroupId"])
+        for key in client.describe_key_pairs(Filters=ours)["KeyPairs"]:
+            client.delete_key_pair(KeyName=key["KeyName"])
+
+    def left(self) -> list[str]:
+        """Return whatever the account holds for the lab, by the API's own lists."""
+        found = [machine["InstanceId"] for machine in self.instances()]
+        client = self.region.client("ec2")
+        for question, answer in LISTS.items():
+            for thing in getattr(client, question)()[answer]:
+                tags = {tag["Key"]: tag["Value"] for tag in thing.get("Tags") or thing.get("TagSet") or []}
+                if tags.get("desi-lab:name") == self.name and thing.get("State") not in GONE:
+                    found.append(f"{question}: {next(iter(value for key, value in thing.items() if key.endswith('Id')))}")
+        return found
+
+
+def url_in(shown: str) -> str:
+    """Return the URL that a person is shown."""
+    found = URL.search(shown)
+    assert found, shown
+    return found[0]
+
+
+def nothing_changed(shown: str) -> bool:
+    """Return whether a run says, for each host, that nothing had to change."""
+    figures = re.findall(r"ok=\d+ changed=(\d+) failed=(\d+)", shown)
+    assert figures, shown
+    return all(figure == ("0", "0") for figure in figures)

@@ -1,0 +1,218 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What goes wrong at AWS ends in a machine or in three sentences, and never in something that nobody takes away."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from labs import Lab
+from region import helpers
+
+# As far as the machine: what follows is the same as on every other host.
+MACHINE = "playbooks/parts/machine.yml"
+
+
+@pytest.fixture
+def lab(request, region, tmp_path_factory, free_ports):
+    """Return a lab of the test's own, and see to it that nothing of it is left."""
+    home = tmp_path_factory.mktemp("f")
+    made = Lab(region, f"fault-{abs(hash(request.node.name)) % 10**8}", home, next(free_ports))
+    yield made
+    made.sweep()
+    assert made.left() == []
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def made_one(lab: Lab, shown: str) -> None:
+    """Assert that a run ended with one machine that can be entered."""
+    assert "SSH" in shown
+    assert len(lab.instances("running")) == 1
+
+
+def test_a_zone_without_capacity_is_told_and_the_next_one_taken(lab, region):
+    with region.faults(helpers.capacity("us-west-2a"), helpers.capacity("us-west-2b")):
+        shown = lab.run(MACHINE)
+    assert "us-west-2a" in shown
+    assert "us-west-2b" in shown
+    made_one(lab, shown)
+    assert lab.instances()[0]["Placement"]["AvailabilityZone"] not in ("us-west-2a", "us-west-2b")
+
+
+def test_another_type_is_taken_where_there_is_none_of_the_first(lab, region):
+    with region.faults(helpers.capacity(instance_type="t2.micro")):
+        made_one(lab, lab.run(MACHINE, lab_instance_type="t2.micro,t3.small"))
+    assert lab.instances()[0]["InstanceType"] == "t3.small"
+
+
+def test_no_capacity_anywhere_is_refused_with_what_was_tried_and_nothing_is_left(lab, region):
+    with region.faults(helpers.capacity()):
+        shown = lab.refused(MACHINE)
+    assert "us-west-2a" in shown
+    assert "lab_instance_type" in shown
+    assert lab.left() == []
+    assert not (lab.folder / "id_ed25519").exists()
+
+
+def test_spot_falls_back_to_on_demand_and_says_so(lab, region):
+    with region.faults(helpers.no_spot()):
+        shown = lab.run(MACHINE, lab_spot=True)
+    assert "spot" in shown
+    made_one(lab, shown)
+    assert "InstanceLifecycle" not in lab.instances()[0]
+
+
+def test_a_spot_machine_goes_with_its_request(lab):
+    made_one(lab, lab.run(MACHINE, lab_spot=True))
+    assert lab.instances()[0]["InstanceLifecycle"] == "spot"
+    lab.run("down", lab_yes=True)
+    assert lab.left() == []
+
+
+@pytest.mark.parametrize("action", ["DescribeInstances", "RunInstances"])
+def test_throttling_is_waited_out(lab, region, action):
+    with region.faults(helpers.throttled(action, 3)):
+        made_one(lab, lab.run(MACHINE))
+
+
+@pytest.mark.parametrize("action", ["RunInstances", "CreateSecurityGroup", "ImportKeyPair", "TerminateInstances"])
+def test_a_missing_permission_is_named_before_anything_is_made(lab, region, action):
+    with region.faults(helpers.denied(action)):
+        shown = lab.refused(MACHINE)
+    assert f"ec2:{action}" in shown
+    assert "iam-policy.json" in shown
+    assert lab.left() == []
+
+
+def test_a_small_quota_is_told_with_its_code_and_how_to_ask_for_more(lab, region):
+    with region.faults(helpers.quota(2)):
+        shown = lab.refused(MACHINE, lab_instance_type="m5.xlarge")
+    assert "L-1216C47A" in shown
+    assert "aws service-quotas request-service-quota-increase" in shown
+    assert lab.left() == []
+
+
+def test_a_machine_that_is_late_is_waited_for(lab, region):
+    with region.faults(helpers.ssh_late(6)):
+        made_one(lab, lab.run(MACHINE))
+
+
+def test_a_machine_that_never_answers_is_told_and_taken_back(lab, region):
+    with region.faults(helpers.ssh_refused()):
+        shown = lab.refused(MACHINE, ec2_ssh_timeout=8)
+    assert "SSH" in shown
+    assert lab.left() == []
+
+
+def test_a_key_that_is_not_accepted_is_told_at_once_as_what_it_is(lab, region):
+    with region.faults(helpers.ssh_rejects_key()):
+        shown = lab.refused(MACHINE, ec2_ssh_timeout=300)
+    assert "key" in shown
+    assert lab.left() == []
+
+
+@pytest.mark.parametrize("end", ["terminated", "stopped", "silent"])
+def test_a_machine_that_dies_before_it_can_be_entered_leaves_nothing(lab, region, end):
+    with region.faults(helpers.ssh_late(60), helpers.dies(1, end)):
+        lab.refused(MACHINE, ec2_ssh_timeout=8)
+    assert lab.left() == []
+
+
+def test_a_machine_that_dies_later_is_told_and_the_next_run_goes_on(lab, region):
+    with region.faults(helpers.dies(6, "stopped", times=1)):
+        done = lab.attempt("ec2.yml")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    made_one(lab, lab.run(MACHINE))
+    assert len(lab.instances()) == 1
+
+
+@pytest.mark.parametrize("fault", [helpers.failed_after, helpers.dropped_after])
+@pytest.mark.parametrize("action", ["RunInstances", "CreateSecurityGroup", "ImportKeyPair"])
+def test_an_answer_that_is_lost_after_it_took_effect_makes_no_second_one(lab, region, fault, action):
+    with region.faults(fault(action, match={} if action == "RunInstances" else {})):
+        done = lab.attempt(MACHINE)
+    if done.returncode:
+        assert "Traceback" not in done.stdout, done.stdout
+        made_one(lab, lab.run(MACHINE))
+    assert len(lab.instances()) == 1
+    groups = region.client("ec2").describe_security_groups(
+        Filters=[{"Name": "tag:desi-lab:name", "Values": [lab.name]}]
+    )
+    assert len(groups["SecurityGroups"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [(helpers.wrong_clock(), "clock"), (helpers.expired_token(), "expired"), (helpers.bad_keys(), "credentials")],
+)
+def test_what_is_wrong_with_credentials_is_told_in_plain_words(lab, region, fault, word):
+    with region.faults(fault):
+        shown = lab.refused(MACHINE)
+    assert word in shown.lower()
+    assert lab.left() == []
+
+
+def test_credentials_that_expire_in_the_middle_are_told_and_the_next_run_goes_on(lab, region):
+    with region.faults({**helpers.expired_token(), "action": "RunInstances", "match": {}}):
+        shown = lab.refused(MACHINE)
+    assert "expired" in shown.lower()
+    made_one(lab, lab.run(MACHINE))
+
+
+def test_no_credentials_at_all_are_told_with_how_to_give_some(lab):
+    nothing = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
+    shown = lab.refused(MACHINE, environment={**nothing, "AWS_CONFIG_FILE": "/nowhere"})
+    assert "aws configure" in shown
+
+
+def test_two_terminals_at_once_make_one_machine(lab):
+    first, second = lab.begin(MACHINE), lab.begin(MACHINE)
+    shown = [process.communicate(timeout=300)[0] for process in (first, second)]
+    codes = sorted((first.returncode, second.returncode))
+    assert codes[0] == 0, shown
+    if codes[1]:
+        assert any("another run" in text for text in shown), shown
+    assert len(lab.instances()) == 1
+
+
+def test_two_computers_at_once_make_one_machine(lab, region, tmp_path_factory):
+    elsewhere = Lab(region, lab.name, tmp_path_factory.mktemp("g"), lab.port, lab_access="direct")
+    first, second = lab.begin(MACHINE, lab_access="direct"), elsewhere.begin(MACHINE)
+    shown = [process.communicate(timeout=300)[0] for process in (first, second)]
+    assert 0 in (first.returncode, second.returncode), shown
+    assert len(lab.instances()) == 1
+
+
+def test_a_group_and_a_key_of_somebody_else_are_left_alone(lab, region):
+    client = region.client("ec2")
+    client.create_key_pair(KeyName=f"desi-lab-{lab.name}", KeyType="ed25519")
+    group = client.create_security_group(GroupName="taken", Description="somebody's")["GroupId"]
+    try:
+        before = client.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]
+        shown = lab.run(MACHINE, lab_security_group="taken")
+        made_one(lab, shown)
+        assert f"desi-lab-{lab.name}-2" in shown
+        assert f"taken-{lab.name}" in shown
+        lab.run("down", lab_yes=True)
+        assert client.describe_security_groups(GroupIds=[group])["SecurityGroups"][0] == before
+        assert client.describe_key_pairs(KeyNames=[f"desi-lab-{lab.name}"])["KeyPairs"]
+    finally:
+        client.delete_key_pair(KeyName=f"desi-lab-{lab.name}")
+        client.delete_security_group(GroupId=group)
+
+
+def test_a_lost_private_key_is_told_and_cured_by_a_new_name(lab, region):
+    lab.run(MACHINE)
+    machine = lab.instances()[0]["InstanceId"]
+    shutil.rmtree(lab.folder)
+    shown = lab.refused(MACHINE)
+    assert "key" in shown
+    assert lab.instances()[0]["InstanceId"] == machine
+    region.client("ec2").terminate_instances(InstanceIds=[machine])
+    shown = lab.run(MACHINE)
+    assert f"desi-lab-{lab.name}-2" in shown
+    made_one(lab, shown)

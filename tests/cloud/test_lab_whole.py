@@ -1,0 +1,257 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From nothing to a lab on EC2 that reads the bucket, in all three ways, on both systems, and away again.
+
+The tests of a class are the days of one lab, in order: each begins with what the one before has left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from labs import BIN, ROOT, Lab, nothing_changed, url_in
+
+READ_COADD = """
+import os
+from pathlib import Path
+import fitsio
+healpix = Path(os.environ["DESI_SPECTRO_REDUX"], os.environ["SPECPROD"], "healpix")
+with fitsio.FITS(healpix / "sv3/dark/269/26965/coadd-sv3-dark-26965.fits") as coadd:
+    print(coadd["B_FLUX"].read().shape[1])
+mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+place = Path(os.environ["DESI_ROOT"]).resolve()
+mount = max((mount for mount in mounts if place.is_relative_to(mount[1])), key=lambda mount: len(mount[1]))
+print(mount[2].split(".")[0], mount[3].split(",")[0])
+Path("/home/synced/made-in-the-lab").write_text("kept")
+"""
+
+
+def read_in_notebook(url: str, certificate: Path | None = None) -> list[str]:
+    """Read a coadd in a kernel of the lab, through the API that notebooks use, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "molecule/shared/run_in_kernel.py")],
+        input=READ_COADD,
+        env={**os.environ, "JUPYTER_URL": url, "JUPYTER_CERTIFICATE": str(certificate or "")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def status_without_token(url: str) -> int:
+    """Return how a server answers somebody who does not know the token."""
+    parts = urlsplit(url)
+    context = ssl._create_unverified_context()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+    try:
+        return opener.open(f"{parts.scheme}://{parts.netloc}/api/contents", timeout=20).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def rules(region, group: str) -> list[tuple]:
+    """Return a group's rules as the console shows them: protocol, ports, source, description."""
+    groups = region.client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": [group]}])
+    return sorted(
+        (rule["IpProtocol"], rule["FromPort"], rule["ToPort"], source["CidrIp"], source["Description"])
+        for rule in groups["SecurityGroups"][0]["IpPermissions"]
+        for source in rule["IpRanges"]
+    )
+
+
+@pytest.fixture(scope="class")
+def home(tmp_path_factory):
+    """Return the person's computer. Its name is short, because sockets are made in it."""
+    folder = tmp_path_factory.mktemp("h")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="class")
+def lab(request, region, home, free_ports):
+    """Return the lab of a class, and take away whatever it leaves."""
+    made = Lab(region, request.cls.NAME, home, next(free_ports), **request.cls.SETTINGS)
+    yield made
+    made.attempt("down", lab_yes=True)
+
+
+SSH_ONLY = [("tcp", 22, 22, "127.0.0.1/32", "Allow SSH access to the instance")]
+READS = ["2751", "fuse", "ro"]
+
+
+class TestALabOnAmazonLinux:
+    """Through a tunnel first, then openly."""
+
+    NAME = "whole"
+    SETTINGS = {"lab_os": "amazon"}
+
+    def test_check_mode_tells_the_plan_and_makes_nothing(self, lab):
+        shown = lab.run("ec2.yml", "--check")
+        assert "key pair" in shown
+        assert "t2.micro" in shown
+        assert "USD" in shown
+        assert lab.left() == []
+        assert not lab.folder.exists()
+
+    def test_one_command_leads_from_nothing_to_a_lab_that_reads_the_bucket(self, lab, region):
+        shown = lab.run("ec2.yml")
+        url = url_in(shown)
+        assert url.startswith(f"http://127.0.0.1:{lab.port}/")
+        assert read_in_notebook(url) == READS
+        assert status_without_token(url) == 403
+        assert rules(region, "jupyter") == SSH_ONLY
+        machine = lab.instances()[0]
+        assert machine["MetadataOptions"]["HttpTokens"] == "required"
+        assert machine["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
+
+    def test_keys_are_readable_by_their_owner_alone_and_never_in_what_is_shown(self, lab):
+        assert (lab.folder / "id_ed25519").stat().st_mode & 0o777 == 0o600
+        assert lab.folder.stat().st_mode & 0o777 == 0o700
+        shown = lab.run("ec2.yml", "-vvv")
+        token = url_in(shown).partition("token=")[2]
+        assert shown.count(token) == 1
+        assert "PRIVATE KEY" not in shown
+
+    def test_a_second_run_changes_nothing_and_shows_the_same_url(self, lab):
+        url = lab.run("url").strip()
+        shown = lab.run("ec2.yml")
+        assert nothing_changed(shown)
+        assert url_in(shown) == url
+        assert len(lab.instances()) == 1
+
+    def test_any_ansible_works_on_it_by_its_tags(self, lab):
+        command = [str(BIN / "ansible"), "-i", str(ROOT / "inventories/aws_ec2.yml"), "all", "-m", "ansible.builtin.ping"]
+        done = subprocess.run(command, env=lab.environment(), cwd=lab.home, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"desi-{lab.name}" in done.stdout
+
+    def test_a_machine_that_was_stopped_is_started_and_the_url_stays(self, lab, region):
+        before = lab.instances()[0]
+        url = lab.run("url").strip()
+        region.client("ec2").stop_instances(InstanceIds=[before["InstanceId"]])
+        assert url_in(lab.run("ec2.yml")) == url.partition("token=")[0] + "token=" + url_in(lab.run("url")).partition("token=")[2]
+        after = lab.instances()[0]
+        assert after["InstanceId"] == before["InstanceId"]
+        assert after["PublicIpAddress"] != before["PublicIpAddress"]
+        assert read_in_notebook(lab.run("url").strip()) == READS
+
+    def test_a_new_address_of_the_person_takes_the_place_of_the_old_one(self, lab, region):
+        shown = lab.run("ec2.yml", "--check", lab_allow_from=["127.0.0.0/8"])
+        assert "127.0.0.1/32" in shown
+        assert rules(region, "jupyter") == SSH_ONLY
+        lab.run("ec2.yml", lab_allow_from=["127.0.0.0/8"])
+        assert [rule[3] for rule in rules(region, "jupyter")] == ["127.0.0.0/8"]
+
+    def test_direct_access_has_the_rules_of_the_hand_procedure_cell_by_cell(self, lab, region):
+        shown = lab.run("ec2.yml", lab_access="direct")
+        assert rules(region, "jupyter") == [
+            ("tcp", 22, 22, "127.0.0.1/32", "Allow SSH access to the instance"),
+            ("tcp", 443, 443, "127.0.0.1/32", "Allow HTTPS for Jupyter server"),
+            ("tcp", lab.port, lab.port, "127.0.0.1/32", "Open TCP port for Jupyter server"),
+        ]
+        group = region.client("ec2").describe_security_groups(GroupNames=["jupyter"])["SecurityGroups"][0]
+        assert [
+            (rule["IpProtocol"], source["CidrIp"], source["Description"])
+            for rule in group["IpPermissionsEgress"]
+            for source in rule["IpRanges"]
+        ] == [("-1", "0.0.0.0/0", "Allow instance to access the whole internet")]
+        url = url_in(shown)
+        assert url.startswith(f"http://{lab.instances()[0]['PublicIpAddress']}:{lab.port}/")
+        assert read_in_notebook(url) == READS
+        assert status_without_token(url) == 403
+
+    def test_every_call_was_one_that_the_policy_allows(self, region):
+        policy = json.loads((ROOT / "docs/iam-policy.json").read_text())
+        allowed = {
+            action.lower()
+            for statement in policy["Statement"]
+            for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        }
+        # Who somebody is may be asked by everybody.
+        asked = {f"{call['service']}:{call['action']}".lower() for call in region.calls()} - {"sts:getcalleridentity"}
+        assert asked
+        assert asked <= allowed
+
+    def test_down_leaves_nothing_of_the_lab_and_everything_else(self, lab, region):
+        client = region.client("ec2")
+        client.create_key_pair(KeyName=f"desi-lab-{lab.name}-2", KeyType="ed25519")
+        group = client.create_security_group(GroupName=f"jupyter-{lab.name}", Description="another's")["GroupId"]
+        try:
+            shown = lab.run("down", lab_yes=True)
+            assert "nothing left" in shown.lower()
+            assert lab.left() == []
+            assert not lab.folder.exists()
+            assert client.describe_key_pairs(KeyNames=[f"desi-lab-{lab.name}-2"])["KeyPairs"]
+            assert client.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+        finally:
+            client.delete_key_pair(KeyName=f"desi-lab-{lab.name}-2")
+            client.delete_security_group(GroupId=group)
+
+    def test_down_again_says_that_there_is_none(self, lab):
+        assert nothing_changed(lab.run("down", lab_yes=True))
+
+
+class TestALabOnUbuntu:
+    """By TLS, with a certificate of the lab's own."""
+
+    NAME = "sealed"
+    SETTINGS = {"lab_os": "ubuntu", "lab_access": "https"}
+
+    def test_one_command_leads_to_a_lab_whose_certificate_is_shown_and_pinned(self, lab, region):
+        shown = lab.run("ec2.yml")
+        url = url_in(shown)
+        address = lab.instances()[0]["PublicIpAddress"]
+        assert url.startswith(f"https://{address}/")
+        assert [rule[:2] for rule in rules(region, "jupyter")] == [("tcp", 22), ("tcp", 443)]
+        served = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((address, 443)))
+        fingerprint = ":".join(f"{byte:02X}" for byte in __import__("hashlib").sha256(served).digest())
+        assert fingerprint in shown
+        assert read_in_notebook(url, lab.folder / "tls/cert.pem") == READS
+        assert status_without_token(url) == 403
+
+    def test_a_second_run_changes_nothing(self, lab):
+        assert nothing_changed(lab.run("ec2.yml"))
+
+    def test_somebody_between_who_has_another_certificate_never_sees_the_token(self, lab):
+        certificate = lab.folder / "tls/cert.pem"
+        kept = certificate.read_text()
+        certificate.write_text(ssl.get_server_certificate((lab.instances()[0]["PublicIpAddress"], 443)))
+        assert certificate.read_text().split() == kept.split()
+
+    def test_a_certificate_of_ones_own_is_used_for_ones_own_name(self, lab, own_certificate):
+        certificate, key, domain = own_certificate
+        shown = lab.refused(
+            "ec2.yml", lab_domain=domain, lab_certificate=str(certificate), lab_certificate_key=str(certificate)
+        )
+        assert "private key" in shown
+        done = lab.attempt("ec2.yml", lab_domain=domain, lab_certificate=str(certificate), lab_certificate_key=str(key))
+        # Nobody signed it whom this computer trusts, and that is found out before the token is sent.
+        assert done.returncode != 0
+        assert "certificate" in done.stdout.lower()
+
+    def test_two_labs_live_side_by_side(self, lab, region, home, free_ports):
+        other = Lab(region, "beside", home, next(free_ports), lab_os="amazon")
+        try:
+            shown = other.run("ec2.yml")
+            assert read_in_notebook(url_in(shown)) == READS
+            assert re.search(r"[Ss]ecurity group jupyter-beside", shown)
+            assert status_without_token(url_in(lab.run("ec2.yml"))) == 403
+        finally:
+            other.run("down", lab_yes=True)
+        assert len(lab.instances()) == 1
+        assert other.left() == []

@@ -1,0 +1,17 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def region(monkeypatch, tmp_path):
+    """An AWS region on loopback, to which the environment leads everything."""
+    # It takes seconds to be imported, which only those tests should wait for that need it.
+    from aws_region import region_on_loopback
+
+    with region_on_loopback(monkeypatch, tmp_path) as made:
+        yield made

@@ -1,0 +1,28 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from little_ec2 import WISH, Clock, Ec2
+
+from ansible_collections.desi.lab.plugins.module_utils._ec2_launch import Launcher
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def ec2(clock):
+    return Ec2(clock)
+
+
+@pytest.fixture
+def ensure(ec2, clock):
+    def run(wish=WISH, check=False):
+        return Launcher(ec2, wish, "us-west-2", sleep=clock.sleep, clock=clock).ensure(check)
+
+    return run

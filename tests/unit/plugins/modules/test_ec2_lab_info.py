@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from aws_region import run_module
+
+from ansible_collections.desi.lab.plugins.module_utils import _ec2_ask
+from ansible_collections.desi.lab.plugins.modules import ec2_lab_info
+
+
+@pytest.fixture
+def look(region, capsys):
+    return lambda **arguments: run_module(ec2_lab_info, capsys, **arguments)
+
+
+def machine(region, name="desi"):
+    answer = region.ec2.run_instances(
+        ImageId="ami-0d53cc9bd365ad65b",
+        InstanceType="t2.micro",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[*region.tags("instance", name), *region.tags("volume", name)],
+    )
+    return answer["Instances"][0]["InstanceId"]
+
+
+def kinds(found):
+    return [row["kind"] for row in found["left"]]
+
+
+def test_region_without_labs_is_told_as_such(look):
+    found = look(name="desi")
+    assert (found["labs"], found["left"], found["changed"]) == ([], [], False)
+    assert (found["owner"], found["account_end"], found["region"]) == ("moto", "9012", "us-west-2")
+
+
+def test_lab_is_found_with_all_that_belongs_to_it(region, look):
+    identity, group, key, disk = machine(region), region.group(), region.key(), region.disk()
+    found = look(name="desi")
+    assert [(lab["name"], lab["id"], lab["state"]) for lab in found["labs"]] == [("desi", identity, "running")]
+    assert kinds(found) == ["machine", "disk", "disk", "security group", "key pair"]
+    assert {identity, group, key, disk} <= {row["id"] for row in found["left"]}
+    assert [row["id"] for row in found["left"] if not row["in_use"]] == [disk]
+
+
+def test_terminated_machine_is_no_lab_any_more(region, look):
+    region.ec2.terminate_instances(InstanceIds=[machine(region)])
+    assert look(name="desi")["labs"] == []
+
+
+def test_things_of_others_are_not_told(region, look):
+    region.disk(owner="ben")
+    region.disk(name="other")
+    region.ec2.create_key_pair(KeyName="desi-lab-desi")
+    assert look(name="desi")["left"] == []
+
+
+def test_all_labs_of_an_owner_are_found_without_a_name(region, look):
+    machine(region, "b")
+    machine(region, "a")
+    region.disk(owner="ben")
+    found = look()
+    assert [lab["name"] for lab in found["labs"]] == ["a", "b"]
+    assert {row["lab"] for row in found["left"]} == {"a", "b"}
+
+
+def test_labs_of_another_owner_are_found_when_asked_for(region, look):
+    region.disk(owner="ben")
+    assert [row["kind"] for row in look(owner="ben")["left"]] == ["disk"]
+
+
+def test_more_things_than_a_page_holds_are_found(region, look):
+    for number in range(7):
+        region.group(f"group-{number}")
+    assert len(look(name="desi")["left"]) == 7
+
+
+def test_it_waits_until_what_is_to_go_is_gone(region, look, monkeypatch):
+    monkeypatch.setattr(_ec2_ask, "POLL_SECONDS", 0.01)
+    region.key()
+    going = threading.Timer(0.3, lambda: region.ec2.delete_key_pair(KeyName="desi-lab-desi"))
+    going.start()
+    try:
+        assert look(name="desi", gone=["key pair"], timeout=60)["left"] == []
+    finally:
+        going.join()
+
+
+def test_what_does_not_go_in_time_is_told(region, look):
+    region.key()
+    assert kinds(look(name="desi", gone=["key pair"], timeout=0)) == ["key pair"]
+
+
+def test_kind_that_is_none_is_refused(look):
+    assert "value of gone must be one or more of" in look(gone=["pet"])["msg"]
+
+
+def test_without_credentials_it_is_told_how_to_give_them(look, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    failed = look()
+    assert failed["what"] == "It was not possible to see what there is of labs."
+    assert "No AWS credentials" in failed["why"]
+
+
+def test_without_a_region_it_is_told_how_to_give_one(look):
+    assert look(region="")["why"] == "No AWS region was given."

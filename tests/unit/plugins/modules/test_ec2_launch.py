@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from aws_region import run_module
+
+from ansible_collections.desi.lab.plugins.module_utils import _ec2_launch
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import tags_of
+from ansible_collections.desi.lab.plugins.modules import ec2_launch
+
+
+@pytest.fixture
+def launch(region, capsys, monkeypatch):
+    monkeypatch.setattr(_ec2_launch, "POLL_SECONDS", 0.01)
+
+    def run(check=False, **arguments):
+        attempts = [
+            {"type": "t2.micro", "zone": subnet["AvailabilityZone"], "subnet_id": subnet["SubnetId"]}
+            for subnet in region.subnets
+        ]
+        given = {
+            "name": "desi",
+            "owner": region.owner,
+            "attempts": attempts,
+            "image_id": "ami-0d53cc9bd365ad65b",
+            "root_device": "/dev/xvda",
+            "disk_gib": 30,
+            "key_name": "desi-lab-desi",
+            "group_id": given_group,
+            "tags": {"os": "amazon", "port": 8888},
+        }
+        return run_module(ec2_launch, capsys, check, **{**given, **arguments})
+
+    given_group = region.group()
+    return run
+
+
+def test_machine_is_made_with_all_that_was_asked_for(region, launch):
+    made = launch()
+    [machine] = region.machines()
+    assert (made["how"], made["changed"], made["tried"]) == ("launched", True, [])
+    assert made["instance"]["id"] == machine["InstanceId"]
+    assert made["instance"]["address"] == machine["PublicIpAddress"]
+    assert made["instance"]["zone"] == region.subnets[0]["AvailabilityZone"]
+    assert tags_of(machine)["desi-lab:port"] == "8888"
+    assert machine["MetadataOptions"]["HttpTokens"] == "required"
+    [disk] = region.ec2.describe_volumes()["Volumes"]
+    assert (disk["Size"], disk["Encrypted"], disk["VolumeType"]) == (30, True, "gp3")
+    assert tags_of(disk)["desi-lab:name"] == "desi"
+
+
+def test_second_run_changes_nothing(region, launch):
+    first = launch()
+    second = launch()
+    assert (second["how"], second["changed"]) == ("runs", False)
+    assert second["instance"] == first["instance"]
+
+
+def test_stopped_machine_is_started(region, launch):
+    made = launch()
+    region.ec2.stop_instances(InstanceIds=[made["instance"]["id"]])
+    started = launch()
+    assert (started["how"], started["changed"]) == ("started", True)
+    assert started["instance"]["id"] == made["instance"]["id"]
+    assert started["instance"]["state"] == "running"
+
+
+def test_two_labs_have_a_machine_each(region, launch):
+    assert launch()["instance"]["id"] != launch(name="other")["instance"]["id"]
+
+
+def test_check_mode_makes_nothing(region, launch):
+    would = launch(check=True)
+    assert (would["how"], would["changed"]) == ("launched", True)
+    assert region.machines() == []
+
+
+def test_nothing_is_made_without_an_owner(region, launch):
+    assert launch(owner="")["what"] == "No machine is made."
+    assert region.machines() == []
+
+
+def test_spot_machine_is_one(region, launch):
+    subnet = region.subnets[0]
+    attempt = {"market": "spot", "type": "t2.micro", "zone": "us-west-2a", "subnet_id": subnet["SubnetId"]}
+    assert launch(attempts=[attempt])["instance"]["market"] == "spot"
+
+
+@pytest.mark.parametrize("attempts", [[{"type": "t2.micro"}], [{"market": "free"}], ["t2.micro"]])
+def test_attempt_that_is_none_is_refused(launch, attempts):
+    assert launch(attempts=attempts)["failed"]
+
+
+def test_aws_that_is_not_there_is_told(launch, monkeypatch):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{probe.getsockname()[1]}")
+    failed = launch()
+    assert failed["what"] == "It was not possible to look for the lab's machine."
+    assert "does not reach 127.0.0.1" in failed["why"]
+
+
+def test_profile_that_is_not_there_is_told(launch, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    assert "no AWS profile called nobody" in launch(profile="nobody")["why"]
+
+
+def test_endpoint_that_is_none_is_told(launch, monkeypatch):
+    assert "Invalid endpoint" in launch(endpoint_url="nonsense")["why"]

@@ -1,0 +1,438 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from loopback import await_that, free_port, make_key
+
+from ansible_collections.desi.lab.plugins.module_utils import _ssh_tunnel, _ssh_tunnel_texts
+from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel_texts import LOOP, Tunnel, place_of
+from ansible_collections.desi.lab.plugins.modules import ssh_tunnel
+
+
+def answer(connection):
+    """Answer as a web server does, once there is a request."""
+
+    def serve():
+        if connection.recv(1000):
+            connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nhello")
+        connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
+class Desk:
+    """A computer with a lab's folder, from which a tunnel leads to a machine and a server on it."""
+
+    def __init__(self, machine, server, capsys):
+        self.machine, self.server, self.capsys = machine, server, capsys
+        self.port = free_port()
+        self.log = machine.folder / "tunnel.log"
+
+    def run(self, **arguments):
+        given = {"config": str(self.machine.config), "host": self.machine.host, "folder": str(self.machine.folder)}
+        if arguments.get("state") != "closed":
+            given |= {"local_port": self.port, "remote_port": self.server.port, "timeout": 20}
+        with patch_module_args({**given, **arguments}), pytest.raises(SystemExit) as caught:
+            ssh_tunnel.main()
+        return caught.value.code, json.loads(self.capsys.readouterr().out)
+
+    def open(self, **arguments):
+        code, result = self.run(**arguments)
+        assert code == 0, result
+        return result
+
+    def close(self, **arguments):
+        code, result = self.run(state="closed", **arguments)
+        assert code == 0, result
+        return result
+
+    def processes(self):
+        return _ssh_tunnel_texts.tunnel_processes(_ssh_tunnel._look(), place_of(str(self.machine.folder)), os.geteuid())
+
+    def loop(self):
+        """Return the process of the loop."""
+        return next(process.pid for process in self.processes() if process.pid == process.group)
+
+    def files(self):
+        return sorted(path.name for path in self.machine.folder.glob("tunnel*"))
+
+    def answers(self):
+        tunnel = Tunnel("", "", "", "127.0.0.1", self.port, "", 0)
+        return _ssh_tunnel.probe(tunnel, 2) == _ssh_tunnel.ANSWERS
+
+
+@pytest.fixture
+def desk(machine, listener, capsys):
+    made = Desk(machine, listener(answer), capsys)
+    machine.start()
+    yield made
+    for process in made.processes():
+        os.kill(process.pid, signal.SIGKILL)
+
+
+def test_tunnel_leads_to_the_server_and_is_reused(desk):
+    result = desk.open()
+    assert (result["changed"], result["state"], result["how"], result["answers"]) == (True, "open", "opened", True)
+    assert result["diff"]["before"] == {"state": "closed"}
+    assert result["diff"]["after"]["forward"] == f"127.0.0.1:{desk.port}:127.0.0.1:{desk.server.port}"
+    loop = desk.loop()
+    again = desk.open()
+    assert (again["changed"], again["how"], again["answers"]) == (False, "reused", True)
+    assert "diff" not in again
+    assert desk.loop() == loop
+
+
+def test_tunnel_is_closed_with_all_that_belongs_to_it(desk):
+    desk.open()
+    result = desk.close()
+    assert (result["changed"], result["how"], result["diff"]["after"]) == (True, "closed", {"state": "closed"})
+    assert desk.processes() == []
+    assert desk.files() == []
+    assert _ssh_tunnel.probe(Tunnel("", "", "", "127.0.0.1", desk.port, "", 0), 1) == _ssh_tunnel.DOWN
+    again = desk.close()
+    assert (again["changed"], again["how"]) == (False, "absent")
+
+
+def test_tunnel_is_closed_when_the_configuration_is_gone_already(desk):
+    desk.open()
+    desk.machine.config.unlink()
+    desk.close()
+    assert desk.processes() == []
+
+
+def test_connection_that_broke_comes_back_by_itself(desk):
+    desk.open()
+    loop = desk.loop()
+    desk.machine.cut()
+    await_that(desk.answers)
+    assert desk.loop() == loop
+    assert "ended with 255" in desk.log.read_text()
+    assert desk.open()["changed"] is False
+
+
+def test_connection_that_died_in_a_sleep_comes_back_by_itself(desk, monkeypatch):
+    monkeypatch.setattr(_ssh_tunnel_texts, "LOOP", LOOP.replace("ServerAliveInterval=15", "ServerAliveInterval=1"))
+    desk.open()
+    loop = desk.loop()
+    for session in desk.machine.sessions():
+        os.kill(session, signal.SIGSTOP)
+    await_that(lambda: "not responding" in desk.log.read_text())
+    await_that(desk.answers)
+    assert desk.loop() == loop
+
+
+def test_tunnel_follows_a_machine_to_its_new_address(desk):
+    desk.open()
+    loop = desk.loop()
+    desk.machine.stop()
+    desk.machine.start(free_port())
+    desk.machine.write_config()
+    await_that(desk.answers)
+    assert desk.loop() == loop
+
+
+def test_tunnel_that_waits_for_its_next_try_is_revived_at_once(desk):
+    desk.open()
+    loop = desk.loop()
+    desk.machine.stop()
+    await_that(lambda: "started again in 4 s" in desk.log.read_text())
+    desk.machine.start(free_port())
+    desk.machine.write_config()
+    result = desk.open()
+    assert (result["changed"], result["how"], result["answers"]) == (True, "revived", True)
+    assert desk.loop() != loop
+
+
+def test_connection_that_is_dead_without_a_word_is_made_anew(desk, monkeypatch):
+    monkeypatch.setattr(_ssh_tunnel, "PROBE_SECONDS", 0.5)
+    desk.open()
+    for session in desk.machine.sessions():
+        os.kill(session, signal.SIGSTOP)
+    result = desk.open()
+    assert (result["changed"], result["how"], result["answers"]) == (True, "revived", True)
+
+
+@pytest.mark.parametrize("change", ["local_port", "remote_port"])
+def test_tunnel_with_other_parameters_takes_the_place_of_the_one_before(desk, listener, change):
+    desk.open()
+    before, loop = desk.port, desk.loop()
+    if change == "local_port":
+        desk.port = free_port()
+    else:
+        desk.server = listener(answer)
+    result = desk.open()
+    assert (result["changed"], result["how"], result["answers"]) == (True, "replaced", True)
+    assert result["diff"]["before"]["forward"] != result["diff"]["after"]["forward"]
+    assert [process.pid for process in desk.processes() if process.pid == process.group] == [desk.loop()] != [loop]
+    if change == "local_port":
+        assert _ssh_tunnel.probe(Tunnel("", "", "", "127.0.0.1", before, "", 0), 1) == _ssh_tunnel.DOWN
+
+
+def test_tunnel_to_a_machine_without_a_server_is_open_and_says_so(desk):
+    desk.server.close()
+    result = desk.open()
+    assert (result["changed"], result["answers"]) == (True, False)
+    again = desk.open()
+    assert (again["changed"], again["how"], again["answers"]) == (False, "reused", False)
+
+
+def test_server_that_hangs_is_told_and_nothing_is_left(desk, listener):
+    desk.server = listener()
+    code, result = desk.run(timeout=3)
+    assert code == 1
+    assert f"nothing answered there at 127.0.0.1 port {desk.server.port}" in result["why"]
+    assert (desk.processes(), desk.files()) == ([], [])
+
+
+def test_port_that_is_taken_is_told_with_one_that_is_free(desk, listener):
+    other = listener(answer)
+    desk.port = other.port
+    code, result = desk.run()
+    assert code == 1
+    assert result["what"] == f"Port {other.port} on 127.0.0.1 is taken."
+    proposed = int(result["do"].rpartition("=")[2])
+    assert proposed > other.port
+    assert (desk.processes(), desk.files()) == ([], [])
+    desk.port = proposed
+    assert desk.open()["answers"]
+
+
+def test_port_that_is_taken_between_look_and_use_is_told(desk, listener, monkeypatch):
+    other = listener(answer)
+    desk.port = other.port
+    asked = []
+    real = _ssh_tunnel._ports.is_free
+    monkeypatch.setattr(_ssh_tunnel._ports, "is_free", lambda *at: asked.append(at) or len(asked) == 1 or real(*at))
+    code, result = desk.run()
+    assert (code, result["what"]) == (1, f"Port {other.port} on 127.0.0.1 is taken.")
+    assert (desk.processes(), desk.files()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("harm", "what"),
+    [
+        (lambda machine: machine.authorized.write_text(""), "The machine desi-test refuses the key."),
+        (lambda machine: machine.key.chmod(0o644), "The key to the machine desi-test is of no use."),
+        (
+            lambda machine: machine.known_hosts.write_text(
+                f"i-0abc {make_key(machine.home / 'other').with_suffix('.pub').read_text()}"
+            ),
+            "The machine desi-test is not the one that was met before.",
+        ),
+        (lambda machine: machine.config.unlink(), "The machine desi-test cannot be reached over SSH."),
+        (lambda machine: machine.write_config(HostName="no..such"), "The machine desi-test is not known."),
+    ],
+)
+def test_what_waiting_does_not_cure_is_told_at_once_and_nothing_is_left(desk, harm, what):
+    harm(desk.machine)
+    begun = time.monotonic()
+    code, result = desk.run(timeout=60)
+    assert (code, result["what"]) == (1, what)
+    assert time.monotonic() - begun < 20
+    assert (desk.processes(), desk.files()) == ([], [])
+
+
+def test_machine_that_is_not_there_is_told_when_the_time_is_over_and_nothing_is_left(desk):
+    desk.machine.stop()
+    code, result = desk.run(timeout=1)
+    assert code == 1
+    assert result["what"] == "The tunnel to desi-test could not be opened within 1 seconds."
+    assert "Connection refused" in result["why"]
+    assert (desk.processes(), desk.files()) == ([], [])
+
+
+def test_machine_that_starts_late_is_waited_for(desk):
+    desk.machine.stop()
+    late = threading.Timer(1, desk.machine.start)
+    late.start()
+    assert desk.open()["answers"]
+    late.join()
+
+
+def test_machine_that_never_speaks_is_not_waited_for_longer_than_told(desk, listener):
+    desk.machine.write_config(port=listener().port)
+    begun = time.monotonic()
+    code, _result = desk.run(timeout=1)
+    assert code == 1
+    assert time.monotonic() - begun < 15
+    assert (desk.processes(), desk.files()) == ([], [])
+
+
+def test_tunnel_ends_by_itself_when_the_configuration_is_gone(desk):
+    desk.open()
+    desk.machine.config.unlink()
+    await_that(lambda: not desk.processes())
+    assert not desk.answers()
+
+
+def test_loop_that_is_ended_by_hand_takes_its_connection_with_it(desk):
+    desk.open()
+    os.kill(desk.loop(), signal.SIGTERM)
+    await_that(lambda: not any("ssh" in process.line for process in desk.processes()))
+    assert not desk.answers()
+
+
+def test_what_is_left_of_a_loop_that_was_killed_is_replaced(desk):
+    desk.open()
+    loop = desk.loop()
+    os.kill(loop, signal.SIGKILL)
+    await_that(lambda: loop not in [process.pid for process in desk.processes()])
+    assert desk.answers()
+    result = desk.open()
+    assert (result["changed"], result["answers"]) == (True, True)
+    assert sum("LocalCommand" in process.line for process in desk.processes()) == 1
+    desk.close()
+    assert desk.processes() == []
+
+
+def test_files_that_a_reboot_left_are_cleared_and_nobody_is_ended(desk):
+    desk.machine.stop()
+    bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    (desk.machine.folder / "tunnel.sh").write_text(f"{bystander.pid}")
+    (desk.machine.folder / "tunnel.log").write_text(f"{bystander.pid}")
+    result = desk.close()
+    assert (result["changed"], result["how"], desk.files()) == (True, "cleaned", [])
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()
+
+
+def test_files_are_their_owners_alone_and_not_written_through_links(desk, tmp_path):
+    other = tmp_path / "other"
+    other.write_text("theirs")
+    desk.log.symlink_to(other)
+    (desk.machine.folder / "tunnel.sh").symlink_to(other)
+    desk.open()
+    assert other.read_text() == "theirs"
+    modes = {path.name: path.lstat().st_mode & 0o7777 for path in desk.machine.folder.glob("tunnel*")}
+    assert modes == {"tunnel.sh": 0o700, "tunnel.log": 0o600}
+
+
+def test_tunnel_takes_no_keys_along(desk, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-real-secret")
+    desk.open()
+    for process in desk.processes():
+        assert b"not-a-real-secret" not in Path(f"/proc/{process.pid}/environ").read_bytes()
+
+
+def test_tunnel_outlives_the_terminal_and_holds_no_stream_of_it(desk):
+    arguments = {
+        "config": str(desk.machine.config),
+        "host": desk.machine.host,
+        "folder": str(desk.machine.folder),
+        "local_port": desk.port,
+        "remote_port": desk.server.port,
+    }
+    program = (
+        "import json, os, sys\n"
+        "from ansible.module_utils.testing import patch_module_args\n"
+        "from ansible_collections.desi.lab.plugins.modules import ssh_tunnel\n"
+        "with patch_module_args(json.loads(sys.argv[1])):\n"
+        "    ssh_tunnel.main()\n"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", program, json.dumps(arguments)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        start_new_session=True,
+    )
+    # It is read to its end: whoever held the stream would keep this waiting.
+    assert json.loads(run.communicate(timeout=60)[0])["how"] == "opened"
+    group = os.getpgid(desk.loop())
+    assert group != run.pid
+    os.killpg(group, signal.SIGHUP)
+    assert desk.answers()
+
+
+def test_many_at_once_open_one_tunnel(desk):
+    opened, tunnel = [], Tunnel(
+        str(desk.machine.folder), str(desk.machine.config), desk.machine.host,
+        "127.0.0.1", desk.port, "127.0.0.1", desk.server.port,
+    )  # fmt: skip
+    threads = [
+        threading.Thread(target=lambda: opened.append(_ssh_tunnel.open_tunnel(tunnel, 20)["how"])) for _ in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(opened) == ["opened", "reused", "reused", "reused", "reused"]
+
+
+def test_folder_with_any_name_has_its_tunnel(desk, tmp_path):
+    folder = tmp_path / "Ärger und 'Ähnliches' #1"
+    desk.machine.folder.rename(folder)
+    desk.machine.folder, desk.machine.config = folder, folder / "ssh_config"
+    desk.machine.key = folder / "id_ed25519"
+    desk.log = folder / "tunnel.log"
+    desk.machine.write_config(IdentityFile=f'"{folder}/id_ed25519"', UserKnownHostsFile=f'"{folder}/known_hosts"')
+    assert desk.open()["answers"]
+    assert desk.open()["changed"] is False
+    assert desk.close()["how"] == "closed"
+
+
+def test_check_mode_tells_what_would_be_done_and_does_nothing(desk, listener):
+    would = desk.open(_ansible_check_mode=True)
+    assert (would["changed"], would["how"]) == (True, "opened")
+    assert (desk.processes(), desk.files()) == ([], [])
+    desk.open()
+    loop = desk.loop()
+    assert desk.open(_ansible_check_mode=True)["changed"] is False
+    desk.server = listener(answer)
+    would = desk.open(_ansible_check_mode=True)
+    assert (would["changed"], would["how"]) == (True, "replaced")
+    would = desk.close(_ansible_check_mode=True)
+    assert (would["changed"], would["how"]) == (True, "closed")
+    assert desk.loop() == loop
+
+
+def test_check_mode_tells_that_a_port_is_taken(desk, listener):
+    desk.open()
+    desk.port = listener(answer).port
+    code, result = desk.run(_ansible_check_mode=True)
+    assert (code, result["what"]) == (1, f"Port {desk.port} on 127.0.0.1 is taken.")
+
+
+def test_check_mode_needs_nothing_that_has_not_been_made(desk, tmp_path):
+    missing = {"folder": str(tmp_path / "none"), "config": str(tmp_path / "none/ssh_config")}
+    assert desk.open(_ansible_check_mode=True, **missing)["changed"] is True
+    assert desk.close(_ansible_check_mode=True, **missing)["changed"] is False
+    assert desk.close(**missing)["changed"] is False
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"local_port": 0},
+        {"local_port": 70000},
+        {"remote_port": 70000},
+        {"local_address": "here"},
+        {"local_address": "203.0.113.7"},
+        {"host": "-oProxyCommand=x"},
+        {"local_port": None},
+    ],
+)
+def test_what_cannot_work_is_refused(desk, arguments):
+    code, result = desk.run(**arguments)
+    assert (code, result["failed"]) == (1, True)
+    assert (desk.processes(), desk.files()) == ([], [])
+
+
+def test_computer_without_ps_is_told(desk, monkeypatch):
+    monkeypatch.setattr(_ssh_tunnel, "_PS", ["no-such-command"])
+    code, result = desk.run()
+    assert (code, result["what"]) == (1, "The tunnels that are open cannot be found.")

@@ -1,0 +1,221 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.desi.lab.plugins.module_utils import _ssh_wait
+from ansible_collections.desi.lab.plugins.modules import ssh_wait
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch):
+    monkeypatch.setattr(_ssh_wait, "PAUSE", 0.2)
+    monkeypatch.setattr(_ssh_wait, "GRACE_PAUSE", 0.3)
+
+
+@pytest.fixture
+def wait(machine, capsys):
+    def run(**arguments):
+        arguments = {"config": str(machine.config), "host": machine.host, "timeout": 20, **arguments}
+        with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
+            ssh_wait.main()
+        return caught.value.code, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_machine_that_is_there_lets_in_at_once(wait, machine):
+    machine.start()
+    code, result = wait()
+    assert (code, result["changed"], result["tries"], result["address"]) == (0, False, 1, "127.0.0.1")
+    assert 0 < result["elapsed"] < 10
+    assert machine.known_hosts.read_text().startswith("i-0abc ")
+
+
+def test_machine_that_starts_late_is_waited_for(wait, machine):
+    late = threading.Timer(1, machine.start)
+    late.start()
+    code, result = wait()
+    late.join()
+    assert code == 0
+    assert result["tries"] > 1
+    assert result["elapsed"] >= 0.8
+
+
+def test_refusal_is_told_when_the_time_is_over_and_not_long_after(wait):
+    begun = time.monotonic()
+    code, result = wait(timeout=1)
+    assert code == 1
+    assert time.monotonic() - begun < 15
+    assert result["what"] == "The machine desi-test did not answer over SSH within 1 seconds."
+    assert "nothing listens at that port" in result["why"]
+    assert "Connection refused" in result["why"]
+
+
+def test_tries_do_not_follow_each_other_at_once(wait, listener, machine, monkeypatch):
+    monkeypatch.setattr(_ssh_wait, "PAUSE", 0.5)
+    closing = listener(lambda connection: connection.close())
+    machine.write_config(port=closing.port)
+    code, result = wait(timeout=2)
+    assert code == 1
+    assert 2 <= len(closing.taken) <= 4
+    assert "closes it before anybody can log in" in result["why"]
+
+
+def test_server_that_takes_connections_and_never_speaks_is_not_waited_for_longer_than_told(wait, listener, machine):
+    machine.write_config(port=listener().port)
+    begun = time.monotonic()
+    code, result = wait(timeout=2)
+    assert code == 1
+    assert time.monotonic() - begun < 15
+    assert "says nothing" in result["why"]
+
+
+def test_server_that_hangs_in_the_middle_of_a_login_is_given_up(wait, listener, machine):
+    machine.write_config(port=listener(lambda connection: connection.sendall(b"SSH-2.0-x\r\n")).port)
+    begun = time.monotonic()
+    code, result = wait(timeout=1)
+    assert code == 1
+    assert time.monotonic() - begun < 15
+    assert "says nothing" in result["why"]
+
+
+def test_address_where_nothing_answers_is_told_as_a_firewall(wait, machine):
+    # A queue that is full drops what comes, as a firewall does.
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(3)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        machine.write_config(port=full.getsockname()[1])
+        code, result = wait(timeout=2)
+        for each in waiting:
+            each.close()
+    assert code == 1
+    assert "security group" in result["why"]
+    assert "timed out" in result["why"]
+
+
+def test_refused_key_is_told_after_a_grace_and_long_before_the_time_is_over(wait, machine):
+    machine.start()
+    machine.authorized.write_text("")
+    begun = time.monotonic()
+    code, result = wait(timeout=300)
+    assert code == 1
+    assert time.monotonic() - begun < 15
+    assert result["what"] == "The machine desi-test refuses the key."
+    assert str(machine.key) in result["why"]
+    log = (machine.home / "sshd.log").read_text()
+    assert log.count("Connection closed by authenticating user") == 3
+
+
+def test_key_that_is_written_while_the_machine_listens_already_is_taken(wait, machine, monkeypatch):
+    monkeypatch.setattr(_ssh_wait, "GRACE_PAUSE", 1.0)
+    machine.start()
+    key = machine.authorized.read_text()
+    machine.authorized.write_text("")
+    late = threading.Timer(0.8, machine.authorized.write_text, [key])
+    late.start()
+    code, result = wait()
+    late.join()
+    assert (code, result["tries"]) in [(0, 2), (0, 3)]
+
+
+def test_changed_host_key_is_told_at_once_and_stays_pinned(wait, machine):
+    pinned = f"i-0abc {machine.key.with_suffix('.pub').read_text()}"
+    machine.known_hosts.write_text(pinned)
+    machine.start()
+    code, result = wait(timeout=300)
+    assert code == 1
+    assert result["what"] == "The machine desi-test is not the one that was met before."
+    assert f"pinned for i-0abc in {machine.known_hosts}" in result["why"]
+    assert machine.known_hosts.read_text() == pinned
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640])
+def test_key_that_others_can_read_is_told_at_once(wait, machine, mode):
+    machine.start()
+    machine.key.chmod(mode)
+    code, result = wait(timeout=300)
+    assert (code, result["do"].endswith(f"chmod 600 {machine.key}")) == (1, True)
+    assert "too open" in result["why"]
+
+
+def test_key_that_is_gone_is_told_at_once(wait, machine):
+    machine.start()
+    machine.key.unlink()
+    code, result = wait(timeout=300)
+    assert (code, result["what"]) == (1, "The key to the machine desi-test is of no use.")
+
+
+def test_configuration_that_cannot_be_read_is_told_at_once(wait, machine):
+    machine.write_config(Nonsense="yes")
+    code, result = wait(timeout=300)
+    assert code == 1
+    assert "Bad configuration option" in result["why"]
+    machine.config.unlink()
+    code, result = wait(timeout=300)
+    assert code == 1
+    assert "No such file" in result["why"]
+
+
+def test_host_that_the_configuration_does_not_know_is_told_at_once(wait, machine):
+    code, result = wait(host="desi-no..such", timeout=300)
+    assert (code, result["what"]) == (1, "The machine desi-no..such is not known.")
+
+
+def test_option_in_place_of_a_host_is_not_given_to_ssh(wait, tmp_path):
+    code, result = wait(host=f"-oProxyCommand=touch {tmp_path}/made")
+    assert code == 1
+    assert "is not the name of a host" in result["what"]
+    assert not (tmp_path / "made").exists()
+
+
+def test_computer_without_ssh_is_told(wait, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, result = wait()
+    assert (code, result["what"]) == (1, "There is no ssh on this computer.")
+
+
+def test_program_that_ssh_leaves_behind_does_not_keep_anybody_waiting(wait, machine, tmp_path):
+    proxy = tmp_path / "proxy"
+    proxy.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
+    proxy.chmod(0o755)
+    machine.write_config(ProxyCommand=str(proxy))
+    begun = time.monotonic()
+    code, _result = wait(timeout=1)
+    assert code == 1
+    assert time.monotonic() - begun < 15
+    os.kill(int(Path(tmp_path, "pid").read_text()), 15)
+
+
+def test_machine_that_lets_in_but_runs_nothing_is_told_with_what_it_says(wait, machine):
+    key = machine.authorized.read_text()
+    machine.authorized.write_text(f'command="echo Please login as the user ec2-user. >&2; exit 142" {key}')
+    machine.start()
+    code, result = wait(timeout=1)
+    assert code == 1
+    assert 'ended with 142 there: Please login as the user ec2-user".' in result["why"]
+
+
+def test_check_mode_does_nothing(wait, listener, machine):
+    server = listener()
+    machine.write_config(port=server.port)
+    code, result = wait(_ansible_check_mode=True)
+    assert (code, result["changed"], result["tries"]) == (0, False, 0)
+    machine.config.unlink()
+    assert wait(_ansible_check_mode=True)[0] == 0
+    assert server.taken == []
