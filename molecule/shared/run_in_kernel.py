@@ -27,7 +27,7 @@ TIMEOUT = 120
 class AnyName(requests.adapters.HTTPAdapter):
     """Leaves it to the certificate alone who is trusted."""
 
-    def init_poolmanager(self, *arguments, **options):
+    def init_poolmanager(self, *arguments: object, **options: object) -> None:
         super().init_poolmanager(*arguments, assert_hostname=False, **options)
 
 

@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
         _spec, args = self.validate_argument_spec(
             {
                 "question": {"type": "str", "required": True},
-                "assume_yes": {"type": "bool", "default": False, "aliases": ["yes"]},
+                "assume_yes": {"type": "bool", "default": False},
             }
         )
         asked, answer = False, True

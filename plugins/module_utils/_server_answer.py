@@ -120,9 +120,6 @@ def ask(question: Question, seconds: float) -> Answer:
     connection = _Connection(question, seconds)
     try:
         connection.connect()
-        shown = connection.certificate
-        if question.pinned and shown != question.pinned:
-            raise _another_certificate(question, "It showed another one")
         if question.token:
             _get(connection, question, "api/status", {"Authorization": f"token {question.token}"})
         about = _get(connection, question, "api", {})
@@ -135,7 +132,7 @@ def ask(question: Question, seconds: float) -> Answer:
     version = about.get("version")
     if not isinstance(version, str):
         raise _not_jupyter(question)
-    return Answer(fingerprint(shown) if shown else "", version)
+    return Answer(fingerprint(connection.certificate) if connection.certificate else "", version)
 
 
 class _Connection(http.client.HTTPConnection):
@@ -149,19 +146,18 @@ class _Connection(http.client.HTTPConnection):
         self.certificate = b""
 
     def connect(self) -> None:
+        """Connect, for the first question or because the server ended the connection, and have it proven each time."""
         at = (self.question.address or self.host, self.port)
         self.sock = socket.create_connection(at, timeout=self.timeout)
         if self.question.context:
             self.sock = self.question.context.wrap_socket(self.sock, server_hostname=self.host)
             self.certificate = self.sock.getpeercert(binary_form=True) or b""
+            if self.question.pinned and self.certificate != self.question.pinned:
+                # It was signed with the pinned one, which not even its holder has a reason to do.
+                raise _another_certificate(self.question, "It showed another one")
 
 
 def _get(connection: _Connection, question: Question, what: str, headers: dict[str, str]) -> dict[str, Any]:
-    if connection.sock is None:
-        # The server ended the connection after its last answer, and the next one has to be proven, too.
-        connection.connect()
-        if question.pinned and connection.certificate != question.pinned:
-            raise _another_certificate(question, "It showed another one")
     connection.request("GET", question.path(what), headers={"Accept": "application/json", **headers})
     response = connection.getresponse()
     body = response.read(MOST_BYTES)

@@ -25,7 +25,7 @@ OWN_ADDRESS = "auto"
 
 
 def words(value: t.Any) -> list[str]:  # noqa: ANN401  # as people gave it
-    """Return a list as people give it: one word, several behind commas, or a list of them. An empty one has a bad word."""
+    """Return a list as people give it: one word, several behind commas, or a list. An empty one has an empty word."""
     entries = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [value]
     return [str(entry).strip() for entry in entries or [""]]
 

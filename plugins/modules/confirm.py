@@ -22,8 +22,7 @@ options:
     type: str
     required: true
   assume_yes:
-    description: Do not ask; the answer is yes. The alias has to be quoted, because YAML takes it for a truth.
-    aliases: ["yes"]
+    description: Do not ask; the answer is yes.
     type: bool
     default: false
 attributes:

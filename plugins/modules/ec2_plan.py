@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ec2_plan
 short_description: Look at an AWS account and a lab in it, and plan what is to be made
-version_added: "0.2.0"
+version_added: "0.1.0"
 description:
   - Asks AWS side by side who asks, what there is of the lab, where its machine may stand, what it costs, and by dry
     runs whether everything is allowed. Asks well-known services for the caller's own address.

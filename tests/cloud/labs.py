@@ -87,6 +87,10 @@ class Lab:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
+    def url(self) -> str:
+        """Return what ``./lab url`` prints, which is the URL and nothing else."""
+        return self.run("url", environment={"DESI_LAB_QUIET": "1"}).strip()
+
     def attempt(
         self, playbook: str, *arguments: str, environment: dict[str, str] | None = None, **settings: object
     ) -> subprocess.CompletedProcess[str]:
@@ -103,8 +107,10 @@ class Lab:
             timeout=600,
         )
 
-    def refused(self, playbook: str, *arguments: str, environment: dict[str, str] | None = None, **settings: object) -> str:
-        """Run a verb that has to be refused, in three sentences and without a traceback; return what the person sees."""
+    def refused(
+        self, playbook: str, *arguments: str, environment: dict[str, str] | None = None, **settings: object
+    ) -> str:
+        """Run a verb that has to be refused, in three sentences without a traceback; return what the person sees."""
         done = self.attempt(playbook, *arguments, environment=environment, **settings)
         assert done.returncode != 0, done.stdout
         for sentence in ("What", "Why", "Do"):
@@ -130,7 +136,9 @@ class Lab:
         ours = [{"Name": "tag:desi-lab:name", "Values": [self.name]}]
         requests = client.describe_spot_instance_requests(Filters=ours)["SpotInstanceRequests"]
         if requests:
-            client.cancel_spot_instance_requests(SpotInstanceRequestIds=[it["SpotInstanceRequestId"] for it in requests])
+            client.cancel_spot_instance_requests(
+                SpotInstanceRequestIds=[it["SpotInstanceRequestId"] for it in requests]
+            )
         machines = [machine["InstanceId"] for machine in self.instances()]
         if machines:
             client.terminate_instances(InstanceIds=machines)
@@ -147,7 +155,9 @@ class Lab:
             for thing in getattr(client, question)()[answer]:
                 tags = {tag["Key"]: tag["Value"] for tag in thing.get("Tags") or thing.get("TagSet") or []}
                 if tags.get("desi-lab:name") == self.name and thing.get("State") not in GONE:
-                    found.append(f"{question}: {next(iter(value for key, value in thing.items() if key.endswith('Id')))}")
+                    found.append(
+                        f"{question}: {next(iter(value for key, value in thing.items() if key.endswith('Id')))}"
+                    )
         return found
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Somebody who launches machines in the simulated region by hand, with boto3 and ssh, for the tests of the region itself."""
+"""Somebody who launches machines in the simulated region by hand, with boto3 and ssh."""
 
 from __future__ import annotations
 

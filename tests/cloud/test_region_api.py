@@ -89,7 +89,9 @@ def test_prices_and_quotas_are_answered(region):
 )
 def test_an_order_that_cannot_be_carried_out_is_refused_and_makes_nothing(launcher, change, expected):
     assert code(launcher.ec2.run_instances, **launcher.order(**change)) == expected
-    assert launcher.ec2.describe_instances(Filters=[{"Name": "key-name", "Values": [launcher.name]}])["Reservations"] == []
+    assert (
+        launcher.ec2.describe_instances(Filters=[{"Name": "key-name", "Values": [launcher.name]}])["Reservations"] == []
+    )
 
 
 def test_a_small_quota_holds(launcher, region):

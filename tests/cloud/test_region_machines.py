@@ -2,14 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every instance that the region reports running is a real machine, and what the API does to it happens to the machine."""
+"""Every instance that the region reports running is a real machine, and what the API does to it happens to it."""
 
 from __future__ import annotations
+
+import hashlib
+from pathlib import Path
 
 import pytest
 from launching import knock, permissions
 from region.waiting import wait_until
 
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 MARK = "#!/bin/sh\necho once >> /root/user-data\n"
 
 
@@ -34,7 +38,10 @@ def test_its_user_comes_in_by_the_key_and_may_do_everything(launcher, machine):
 def test_it_has_what_a_real_image_has_and_no_docker(launcher, machine):
     system, instance = machine
     assert launcher.ssh(instance, "python3 -c 'import requests' && ls /dev/fuse", system).returncode == 0
-    assert launcher.ssh(instance, "command -v docker git", system).returncode != 0
+    missing = "docker git rclone s3fs mount-s3"
+    assert launcher.ssh(instance, f"command -v {missing}", system).stdout == ""
+    trusted = launcher.ssh(instance, "sudo sha256sum < /etc/ssl/certs/ca-certificates.crt", system).stdout
+    assert trusted.split()[0] == hashlib.sha256(AUTHORITIES.read_bytes()).hexdigest()
 
 
 def test_docker_comes_from_its_package_manager_and_has_the_labs_images(launcher, machine, region):
@@ -45,6 +52,20 @@ def test_docker_comes_from_its_package_manager_and_has_the_labs_images(launcher,
     }[system]
     done = launcher.ssh(instance, f"{install} && sudo docker image ls --format '{{{{.Repository}}}}'", system)
     assert {"desi-lab", "desi-lab-base"} <= set(done.stdout.split()), done.stderr
+
+
+def test_amazons_tool_that_mounts_buckets_comes_from_dnf_and_mounts(launcher, machine, region):
+    system, instance = machine
+    if system == "ubuntu":
+        assert launcher.ssh(instance, "apt-cache show mount-s3", system).returncode != 0
+        return
+    words = ["mount-s3 desidata /mnt --foreground --read-only --no-sign-request --force-path-style"]
+    words.append(f"--endpoint-url={region.bucket_endpoint} >/dev/null 2>&1")
+    command = f"sudo dnf -qy install mount-s3 && sudo mkdir -p /mnt && (sudo setsid {' '.join(words)} &)"
+    done = launcher.ssh(instance, command)
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: "SYNTHETIC" in launcher.ssh(instance, "sudo cat /mnt/README.md").stdout, 20)
+    assert launcher.ssh(instance, "sudo umount /mnt && mount-s3 desidata /mnt --unheard-of").returncode == 2
 
 
 def test_what_runs_in_containers_on_it_reads_the_bucket(launcher, machine, region):
@@ -131,4 +152,6 @@ def test_power_off_from_inside_ends_it_as_it_was_told_to(launcher, machine, regi
     launcher.ssh(instance, "sudo poweroff", system)
     wait_until(lambda: launcher.state(instance) == end, 30)
     assert launcher.see(instance)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
-    assert [one["up"] for one in region.machines() if one["instance"] == instance] == {"stop": [False]}.get(behaviour, [])
+    assert [one["up"] for one in region.machines() if one["instance"] == instance] == {"stop": [False]}.get(
+        behaviour, []
+    )

@@ -127,7 +127,9 @@ def test_a_rule_hits_as_often_as_it_says_and_then_the_next_one_does():
     faults = Faults()
     faults.add([helpers.throttled("DescribeInstances", 2), helpers.denied("DescribeInstances")])
     call = Call("ec2", "DescribeInstances", {})
-    assert [faults.for_call(call)["code"] for _ in range(4)] == ["RequestLimitExceeded"] * 2 + ["UnauthorizedOperation"] * 2
+    assert [faults.for_call(call)["code"] for _ in range(4)] == ["RequestLimitExceeded"] * 2 + [
+        "UnauthorizedOperation"
+    ] * 2
     assert faults.for_call(Call("ec2", "RunInstances", {})) is None
 
 
@@ -159,7 +161,9 @@ def test_prices_are_of_what_all_filters_say():
     assert len(found) == 1
     term = next(iter(found[0]["terms"]["OnDemand"].values()))
     assert next(iter(term["priceDimensions"].values()))["pricePerUnit"] == {"USD": "0.0116000000"}
-    assert prices.products({"ServiceCode": "AmazonEC2", "Filters": [{"Field": "regionCode", "Value": "eu-west-1"}]}) == []
+    assert (
+        prices.products({"ServiceCode": "AmazonEC2", "Filters": [{"Field": "regionCode", "Value": "eu-west-1"}]}) == []
+    )
 
 
 def test_pages_of_prices_follow_each_other_to_the_end():

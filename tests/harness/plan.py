@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is run: the lints, the unit tests and the scenarios of Molecule."""
+"""What is run: the lints, the unit tests, the scenarios of Molecule, and labs in the simulated region."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.parts import Part
 ROOT = Path(__file__).resolve().parents[2]
 
 # Python, but not called so.
-SCRIPTS = ("tests/run", "tests/lint/validate_modules")
+SCRIPTS = ("bench/ec2", "tests/cloud/start", "tests/lint/validate_modules", "tests/run")
 
 LINTS = (
     # The slowest first.
@@ -70,11 +70,25 @@ def unit(scratch: Path) -> Part:
     )
 
 
+def cloud(name: str, files: Sequence[str], scratch: Path) -> Part:
+    """Return the part that runs tests against the simulated AWS region, which each such part has for itself."""
+    paths = [str(path) for pattern in files for path in sorted((ROOT / "tests/cloud").glob(pattern))]
+    # Sockets are made in that folder, too.
+    options = ["-p", "every_test_runs", "-r", "s", "--durations", "8", "--basetemp", str(scratch / name[0])]
+    return Part(
+        f"cloud {name}",
+        [sys.executable, "-m", "pytest", *options, *paths],
+        timeout=2400,
+        environment={"PYTHONPATH": str(ROOT / "tests/harness")},
+        gate=IMAGES.name,
+    )
+
+
 def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> list[list[Part]]:
-    """Return what is wanted (of lint, unit, molecule; there, the scenarios of these names) as lanes."""
+    """Return what is wanted (of lint, unit, molecule, cloud; the scenarios of these names) as lanes."""
     first: list[Part] = []
     second: list[Part] = list(LINTS) if "lint" in wanted else []
-    if "unit" in wanted or "molecule" in wanted:
+    if set(wanted) - {"lint"}:
         first.append(IMAGES)
     if "unit" in wanted:
         first.append(REFUSALS)
@@ -82,6 +96,9 @@ def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> list[li
     if "molecule" in wanted:
         first += [scenario(name, scratch) for name in names if name in MOUNTING]
         second += [scenario(name, scratch) for name in names if name not in MOUNTING]
+    if "cloud" in wanted:
+        first.append(cloud("faults", ["test_region_*.py", "test_lab_faults.py"], scratch))
+        second.append(cloud("labs", ["test_lab_whole.py"], scratch))
     if not first:
         return [second[:1], second[1:]]
     return [first, second]

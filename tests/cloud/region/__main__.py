@@ -39,8 +39,7 @@ def main() -> int:
         tell = telling.for_a_person if arguments.say else json.dumps
         region.serve(lambda about: print(tell(about), flush=True))
     except KeyboardInterrupt:
-        # Not the usual way: whoever interrupted it knows why it ended, and threads that still wait for something are of no
-        # use any more.
+        # At once: threads that still wait for something are of no use any more.
         sys.stdout.flush()
         os._exit(0 if arguments.say else 130)
     except (DockerException, OSError, RuntimeError) as error:

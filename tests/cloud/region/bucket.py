@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A public bucket for labs: synthetic DESI-shaped data behind an S3 server, which machines and what runs in them can reach."""
+"""A public bucket: synthetic DESI-shaped data behind an S3 server that machines, and containers in them, can reach."""
 
 from __future__ import annotations
 

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A number for a region, held as long as its process lives: several regions run side by side, and what dead ones left is known."""
+"""A number for a region, held as long as its process lives.
+
+So several regions run side by side, and what one has left that was killed is known by its number.
+"""
 
 from __future__ import annotations
 

@@ -131,9 +131,11 @@ def check(rule: object) -> None:
         raise BadRuleError(f"A rule of kind {rule['kind']} says {', '.join(sorted(missing))}. This does not: {rule!r}.")
     unknown = rule.keys() - KINDS[rule["kind"]] - MORE.get(rule["kind"], frozenset()) - {"kind", "times"}
     if unknown:
-        raise BadRuleError(f"A rule of kind {rule['kind']} does not say {', '.join(sorted(unknown))}: {rule!r}.")
+        raise BadRuleError(f"A rule of kind {rule['kind']} says no {', '.join(sorted(unknown))}: {rule!r}.")
     for name in ("times", "seconds", "vcpus"):
-        if name in rule and (isinstance(rule[name], bool) or not isinstance(rule[name], (int, float)) or rule[name] < 0):
+        if name in rule and (
+            isinstance(rule[name], bool) or not isinstance(rule[name], (int, float)) or rule[name] < 0
+        ):
             raise BadRuleError(f"In a rule, {name} is a number that is not negative, and not {rule[name]!r}.")
     if rule.get("as", ENDS[0]) not in ENDS:
         raise BadRuleError(f"A machine ends as one of {', '.join(ENDS)}, and not as {rule['as']!r}.")

@@ -90,9 +90,7 @@ def doors(machines: Iterable[Reached], listening: Callable[[int], set[int]]) -> 
 
 def allowed(machines: Iterable[Reached]) -> list[Allowed]:
     """Return what the rules of all machines let in, whether or not a program listens there."""
-    return [
-        (machine.public, rule.first, rule.last, rule.network) for machine in machines for rule in machine.rules
-    ]
+    return [(machine.public, rule.first, rule.last, rule.network) for machine in machines for rule in machine.rules]
 
 
 def rules_of(groups: Iterable[object]) -> tuple[Rule, ...]:

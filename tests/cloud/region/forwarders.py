@@ -40,7 +40,7 @@ class Forwarders:
         threading.Thread(target=self._loop.run_forever, name="forwarders", daemon=True).start()
 
     def open_just(self, wanted: Mapping[Door, Way]) -> None:
-        """Open these doors, and close all others; who has gone through one stays connected as long as it leads there."""
+        """Open these doors, and close all others. Who has gone through one stays connected while it leads there."""
         with self._lock:
             if wanted != self._ways:
                 asyncio.run_coroutine_threadsafe(self._change(dict(wanted)), self._loop).result(10)

@@ -91,7 +91,7 @@ class Gate:
             heard[:] = [status, headers]
 
         changes = entry.service == "ec2" and not entry.action.startswith("Describe")
-        # moto looks first and writes afterwards: of two who make the same thing at once, both would be told that they did.
+        # moto looks first and writes later: two who make the same thing at once would both be told that they did.
         with self._one_at_a_time if changes and entry.action not in PATIENT else contextlib.nullcontext():
             try:
                 body = b"".join(self._moto(environ, hear))

@@ -55,14 +55,14 @@ def quota(vcpus: int) -> Rule:
 
 
 def failed_after(action: str, **more: object) -> Rule:
-    """Return the rule that a call takes effect and is then answered by an error of the server. Once, if not told otherwise."""
+    """Return the rule that a call takes effect and is answered by an error: once, if not told otherwise."""
     return error(
         action, "InternalError", "An internal error has occurred", status=500, after=True, **{"times": 1, **more}
     )
 
 
 def dropped_after(action: str, **more: object) -> Rule:
-    """Return the rule that a call takes effect, and that its connection then breaks. Once, if not told otherwise."""
+    """Return the rule that a call takes effect and its connection breaks: once, if not told otherwise."""
     return error(action, "-", status=500, after=True, drop=True, **{"times": 1, **more})
 
 

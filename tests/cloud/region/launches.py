@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""RunInstances and the other verbs of instances, as EC2 takes them: a client token counts, a quota holds, states are minded."""
+"""RunInstances and the other verbs, as EC2 takes them: a client token counts, a quota holds, states are minded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from region.life import Life, instances
 from region.missing import standard_vcpus
 
 # What moto takes for the token of a call that has none.
-NO_TOKEN = "ABCDE"
+NO_TOKEN = "ABCDE"  # noqa: S105 - nothing secret
 
 RUN = moto_instances.InstanceBackend.run_instances
 REBOOT = moto_instances.Instance.reboot
@@ -79,7 +79,8 @@ class Launches:
                 if before != asked:
                     raise EC2ClientError(
                         "IdempotentParameterMismatch",
-                        "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
+                        "Arguments on this idempotent request are inconsistent with arguments used in previous "
+                        "request(s).",
                     )
                 return reservation
             orders.check(backend, image, more)
@@ -102,8 +103,8 @@ class Launches:
         if used + count * vcpus(backend, instance_type) > limit:
             raise EC2ClientError(
                 "VcpuLimitExceeded",
-                f"You have requested more vCPU capacity than your current vCPU limit of {limit:g} allows for the instance "
-                "bucket that the specified instance type belongs to. Please visit "
+                f"You have requested more vCPU capacity than your current vCPU limit of {limit:g} allows for the "
+                "instance bucket that the specified instance type belongs to. Please visit "
                 "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
             )
 

@@ -2,33 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The life of machines: what happens to the container when moto's instance is run, started, stopped, terminated, rebooted."""
+"""The life of machines: what happens to a container when moto's instance is run, started, stopped and so on."""
 
 from __future__ import annotations
 
-import base64
 import copy
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import moto.ec2.models.instances as moto_instances
 from moto.ec2.models import ec2_backends
 
+from region.equipment import files_of, system_of
 from region.faults import Faults
 from region.firewall import Reached, rules_of
-from region.machines import File, Machines, Place
-from region.words import ACCOUNT, USERS
+from region.machines import Machines, Place
+from region.words import ACCOUNT
 
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
-# A call waits this long for the machine to follow, so that most callers need not ask again: they do so at long intervals.
+# A call waits this long for the machine to follow, for callers who have to ask again do so at long intervals.
 SETTLED = 8.0
-BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
-NOBODYS_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA somebody-else"
 SSH = 22
 
 # moto's own, before rooms of the region stand in for them.
@@ -155,7 +152,9 @@ class Life:
         if instance.state != "pending" or self._closed:
             return
         if first:
-            self._machines.create(*self._made_of(instance))
+            image, name = self._images[system_of(instance)], instance.private_dns_name.split(".")[0]
+            files = files_of(instance, wrong_key=self._faults.use("ssh_rejects_key") is not None)
+            self._machines.create(instance.id, image, name, files)
         self._up(instance, self._machines.start)
         set_state(instance, "running")
 
@@ -205,25 +204,6 @@ class Life:
         thread.start()
         return lambda: thread.join(SETTLED)
 
-    def _made_of(self, instance: Any) -> tuple[str, str, str, list[File]]:
-        system = system_of(instance)
-        return instance.id, self._images[system], instance.private_dns_name.split(".")[0], self._files(instance, system)
-
-    def _files(self, instance: Any, system: str) -> list[File]:
-        key = instance.ec2_backend.key_pairs[instance.key_name].public_key if instance.key_name else ""
-        if isinstance(key, bytes):
-            key = key.decode()
-        if self._faults.use("ssh_rejects_key"):
-            key = NOBODYS_KEY
-        # The authorities that the images were built with: role image builds them anew where others are trusted.
-        found = next((Path(path) for path in BUNDLES if Path(path).exists()), None)
-        files = [File(path, found.read_bytes()) for path in BUNDLES] if found else []
-        files.append(File(f"/home/{USERS[system]}/.ssh/authorized_keys", f"{key.strip()}\n".encode(), 0o600, 1000))
-        if instance.user_data:
-            data = base64.b64decode(str(instance.user_data))
-            files.append(File("/var/lib/cloud/instance/user-data.txt", data, 0o600))
-        return files
-
     # What the firewall sees.
 
     def reached(self) -> Iterator[Reached]:
@@ -255,9 +235,3 @@ def set_state(instance: Any, name: str, reason: Any = None) -> None:
         instance.state_reason, instance._reason = reason, ""
     instance._state = copy.copy(instance._state)
     instance._state.name, instance._state.code = name, CODES[name]
-
-
-def system_of(instance: Any) -> str:
-    """Return which system an instance has, by the name of its image."""
-    images = instance.ec2_backend.describe_images(filters={"image-id": [instance.image_id]})
-    return "ubuntu_machine" if images and "ubuntu" in (images[0].name or "") else "amazon_machine"

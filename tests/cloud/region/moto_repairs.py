@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Cures for faults of moto's own (5.2.5); each says which. Those of launching are in orders.py, of images in catalogue.py."""
+"""Cures for faults of moto's own (5.2.5); each says which. More are in orders.py, catalogue.py and gate.py."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def run_instances(answers: Any) -> ActionResult:
 
 
 def with_root(mappings: list[dict[str, Any]], device: str) -> list[dict[str, Any]]:
-    """Return volumes with the root volume among them, which goes with its instance and has the image's size if not told."""
+    """Return volumes with the root volume first: it goes with its instance, and has the image's size if not told."""
     others = [mapping for mapping in mappings if mapping.get("DeviceName") != device]
     told = next((mapping for mapping in mappings if mapping.get("DeviceName") == device), {})
     volume = {"VolumeSize": GIB, "VolumeType": "gp3", "DeleteOnTermination": True, **told.get("Ebs", {})}

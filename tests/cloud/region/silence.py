@@ -4,7 +4,7 @@
 
 """Ports that do not answer, as on EC2 those that no rule allows: a chain of the kernel's packet filter that drops.
 
-By default a port that is not allowed refuses, which tests want, for they need not wait. Silence is put in force by a rule (faults.py).
+By default a port that is not allowed refuses, so that tests need not wait. A rule (faults.py) wants silence.
 """
 
 from __future__ import annotations

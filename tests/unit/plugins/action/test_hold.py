@@ -21,7 +21,7 @@ from ansible_collections.desi.lab.plugins.module_utils._hold import started
 ROOT = Path(__file__).parents[4]
 PATIENCE = 120
 
-# Two tasks take the hold, each in a worker of its own, and in between the run waits for a file to go.
+# Two tasks take the hold, each in a worker of its own, and in between the run waits for a word to go on.
 PLAYBOOK = """
 - hosts: all
   gather_facts: false
@@ -30,7 +30,7 @@ PLAYBOOK = """
     - ansible.builtin.file: {path: "{{ playbook_dir }}/busy-{{ run }}", state: touch, mode: "0600"}
       changed_when: false
       check_mode: false
-    - ansible.builtin.wait_for: {path: "{{ playbook_dir }}/busy-{{ run }}", state: absent, timeout: 100, sleep: 1}
+    - ansible.builtin.wait_for: {path: "{{ playbook_dir }}/go-{{ run }}", timeout: 100, sleep: 1}
     - desi.lab.hold: {path: "{{ playbook_dir }}/lab/hold", what: lab desi}
       register: held
     - ansible.builtin.debug: {msg: "held={{ held.held }} other={{ held.other }}."}
@@ -91,13 +91,13 @@ def test_run_holds_by_its_main_process_until_it_ends_and_no_other_run_comes_in_b
 
     looking = begin("three", "--check")
     await_file(tmp_path / "busy-three")
-    (tmp_path / "busy-three").unlink()
+    (tmp_path / "go-three").touch()
     code, said = end_of(looking)
     assert code == 0, said
     assert f"held=False other=process {first.pid}, since " in said
     assert re.search(r"WARNING\]: lab desi is being worked on by another run", said)
 
-    (tmp_path / "busy-one").unlink()
+    (tmp_path / "go-one").touch()
     code, said = end_of(first)
     assert code == 0, said
     assert "held=True other=." in said
@@ -105,7 +105,7 @@ def test_run_holds_by_its_main_process_until_it_ends_and_no_other_run_comes_in_b
 
     last = begin("four")
     await_file(tmp_path / "busy-four")
-    (tmp_path / "busy-four").unlink()
+    (tmp_path / "go-four").touch()
     assert end_of(last)[0] == 0
 
 

@@ -25,7 +25,13 @@ GOOD = {
     "lab_region": ["us-west-2", "eu-central-1", "us-gov-west-1", "ap-southeast-7"],
     "lab_instance_type": ["t2.micro", "t3.xlarge,t3a.xlarge", ["m7i.large", "u-6tb1.56xlarge"], "t3.large, t3a.large"],
     "lab_disk_gib": [8, "30", 16384],
-    "lab_allow_from": ["auto", ["203.0.113.7"], "203.0.113.0/24,2001:db8::/48", ["auto", "198.51.100.0/25"], "0.0.0.0/0"],
+    "lab_allow_from": [
+        "auto",
+        ["203.0.113.7"],
+        "203.0.113.0/24,2001:db8::/48",
+        ["auto", "198.51.100.0/25"],
+        "0.0.0.0/0",
+    ],
     "lab_security_group": ["jupyter", "my group (1)"],
     "lab_subnet": ["", "subnet-0123456789abcdef0", "subnet-1a2b3c4d"],
     "lab_domain": ["", "desi.example.org", "a-b.example.co.uk"],
@@ -37,7 +43,14 @@ BAD = {
     "lab_allow_from": ["", "me", "203.0.113.0/33", "300.1.1.1", [], ["auto", "home"], "0.0.0.0/0;"],
     "lab_security_group": ["", "sg-0123", "jupyter ", "größe", "x" * 201],
     "lab_subnet": ["subnet", "subnet-xyz", "sg-0123456789abcdef0", "subnet-0123456789ABCDEF0"],
-    "lab_domain": ["https://desi.example.org", "desi", "desi.example.org:443", "-a.example.org", "a..org", "203.0.113.7"],
+    "lab_domain": [
+        "https://desi.example.org",
+        "desi",
+        "desi.example.org:443",
+        "-a.example.org",
+        "a..org",
+        "203.0.113.7",
+    ],
 }
 
 

@@ -146,28 +146,38 @@ def test_what_ssh_said_is_told_apart_from_what_the_loop_said():
     assert texts.what_ssh_said(f"a\n{SAYS} ended with 1, and is started again in 1 s\nb\n") == "a\nb"
 
 
+@pytest.fixture
+def pauses(tmp_path):
+    """Run the loop with an ssh that fails, a sleep that does not wait and a clock of ours; return how it paused."""
+
+    def run(shell, seconds):
+        config, log, clock, script = (tmp_path / name for name in ("ssh_config", "log", "clock", "tunnel.sh"))
+        config.touch()
+        programs = {
+            "ssh": f'[ "$(grep -c ended {log})" -lt 7 ] || rm -f {config}; exit 255',
+            "sleep": "exec /bin/sleep 0.01",
+            "date": f"echo x >>{clock}; echo $(($(wc -l <{clock}) * {seconds}))",
+        }
+        for name, text in programs.items():
+            (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+            (tmp_path / name).chmod(0o755)
+        script.write_text(texts.LOOP)
+        words = [texts.MARK, TUNNEL.place, TUNNEL.digest, TUNNEL.forward, "desi-desi", str(config), str(log)]
+        with log.open("ab") as stream:
+            environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+            subprocess.run([shell, script, *words], check=True, timeout=60, env=environment, stdout=stream)
+        return [line.split()[-2] for line in log.read_text().splitlines() if "ended with 255" in line]
+
+    return run
+
+
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_loop_tries_again_after_pauses_that_grow_to_half_a_minute(tmp_path, shell):
-    """With an ssh that fails and a sleep that does not wait."""
-    config, log = tmp_path / "ssh_config", tmp_path / "log"
-    config.touch()
-    programs = {
-        "ssh": f'[ "$(grep -c ended {log})" -lt 7 ] || rm -f {config}; exit 255',
-        "sleep": "exec /bin/sleep 0.01",
-    }
-    for name, text in programs.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / name).chmod(0o755)
-    script = tmp_path / "tunnel.sh"
-    script.write_text(texts.LOOP)
-    words = [texts.MARK, TUNNEL.place, TUNNEL.digest, TUNNEL.forward, "desi-desi", str(config), str(log)]
-    with log.open("ab") as stream:
-        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-        subprocess.run(
-            [shell, script, *words], check=True, timeout=60, env=environment, stdout=stream, start_new_session=True
-        )
-    pauses = [line.split()[-2] for line in log.read_text().splitlines() if "ended with 255" in line]
-    assert pauses[:7] == ["1", "2", "4", "8", "16", "30", "30"]
+def test_loop_tries_again_after_pauses_that_grow_to_half_a_minute(pauses, shell):
+    assert pauses(shell, seconds=0)[:7] == ["1", "2", "4", "8", "16", "30", "30"]
+
+
+def test_pause_is_short_again_after_a_connection_that_lasted(pauses):
+    assert pauses("sh", seconds=60)[:4] == ["1", "1", "1", "1"]
 
 
 def test_loop_passes_the_linter(tmp_path):

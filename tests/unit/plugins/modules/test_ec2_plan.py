@@ -29,7 +29,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_l
 from ansible_collections.desi.lab.plugins.modules import ec2_plan
 
 ROOT = Path(__file__).parents[4]
-PRICES = yaml.safe_load((ROOT / "roles/ec2/vars/prices.yml").read_text())
+PRICES = yaml.safe_load((ROOT / "roles/ec2/files/prices.yml").read_text())
 POLICY = json.loads((ROOT / "docs/iam-policy.json").read_text())
 MINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgEA"

@@ -249,8 +249,8 @@ def test_man_in_the_middle_never_gets_the_token(ask, jupyter, holder, kind):
 
 
 def test_middleman_who_comes_after_the_first_answer_is_told_from_the_server(ask, jupyter, holder, monkeypatch):
-    ours, theirs = holder("ours"), holder("theirs")
-    thief = jupyter(holder=theirs)
+    ours = holder("ours")
+    thief = jupyter(holder=holder("theirs", signer=ours))
     server = jupyter(holder=ours, answers={"/api/status": (200, {}, {"Connection": "close"})})
     question = _server_answer.prepare(f"https://127.0.0.1:{server.port}/lab?token={TOKEN}", str(ours.certificate))
     real = _server_answer.socket.create_connection

@@ -298,6 +298,12 @@ def test_what_is_left_of_a_loop_that_was_killed_is_replaced(desk):
     assert desk.processes() == []
 
 
+def test_loop_that_was_killed_is_not_watched_for_ever(desk):
+    desk.open()
+    os.kill(desk.loop(), signal.SIGKILL)
+    await_that(lambda: not any("tunnel.sh" in process.line for process in desk.processes()))
+
+
 def test_files_that_a_reboot_left_are_cleared_and_nobody_is_ended(desk):
     desk.machine.stop()
     bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
