@@ -130,7 +130,7 @@ class TestALabOnAmazonLinux:
         assert "PRIVATE KEY" not in shown
 
     def test_a_second_run_changes_nothing_and_shows_the_same_url(self, lab):
-        url = lab.run("url").strip()
+        url = lab.url()
         shown = lab.run("ec2.yml")
         assert nothing_changed(shown)
         assert url_in(shown) == url
@@ -151,16 +151,14 @@ class TestALabOnAmazonLinux:
 
     def test_a_machine_that_was_stopped_is_started_and_the_url_stays(self, lab, region):
         before = lab.instances()[0]
-        url = lab.run("url").strip()
+        url = lab.url()
         region.client("ec2").stop_instances(InstanceIds=[before["InstanceId"]])
-        assert (
-            url_in(lab.run("ec2.yml"))
-            == url.partition("token=")[0] + "token=" + url_in(lab.run("url")).partition("token=")[2]
-        )
+        # The token is another one after a start, and the rest of the address is the same.
+        assert url_in(lab.run("ec2.yml")).partition("token=")[0] == url.partition("token=")[0]
         after = lab.instances()[0]
         assert after["InstanceId"] == before["InstanceId"]
         assert after["PublicIpAddress"] != before["PublicIpAddress"]
-        assert read_in_notebook(lab.run("url").strip()) == READS
+        assert read_in_notebook(lab.url()) == READS
 
     def test_a_new_address_of_the_person_takes_the_place_of_the_old_one(self, lab, region):
         shown = lab.run("ec2.yml", "--check", lab_allow_from=["127.0.0.0/8"])
@@ -205,7 +203,7 @@ class TestALabOnAmazonLinux:
         group = client.create_security_group(GroupName=f"jupyter-{lab.name}", Description="another's")["GroupId"]
         try:
             shown = lab.run("down", lab_yes=True)
-            assert "nothing left" in shown.lower()
+            assert "nothing is left" in shown
             assert lab.left() == []
             assert not lab.folder.exists()
             assert client.describe_key_pairs(KeyNames=[f"desi-lab-{lab.name}-2"])["KeyPairs"]
