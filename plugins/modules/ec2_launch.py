@@ -20,9 +20,7 @@ description:
 author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - desi.lab.aws
 options:
   name:
     description: The name of the lab.

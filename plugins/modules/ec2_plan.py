@@ -17,9 +17,7 @@ description:
 author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - desi.lab.aws
 options:
   name:
     description: The name of the lab.
@@ -170,7 +168,7 @@ group:
       type: str
     rules:
       description:
-        - All rules that let in, as M(amazon.aws.ec2_security_group) takes them. What people added is among them.
+        - All rules that let in, as C(amazon.aws.ec2_security_group) takes them. What people added is among them.
       type: list
       elements: dict
     rules_egress:

@@ -15,9 +15,7 @@ description:
 author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
+  - desi.lab.aws
 options:
   ids:
     description: The requests. One that does not exist any more is no trouble.
