@@ -140,7 +140,7 @@ def test_table_of_no_labs_says_how_to_make_one():
 def test_table_has_a_line_a_lab_below_its_head_with_columns_under_each_other():
     head, first, second = table({}, {"name": "a-much-longer-name", "release": "dr1"})
     assert head.split() == ["NAME", "WHERE", "STATE", "RELEASE", "SERVER", "DATA", "IMAGE"]
-    assert first.split()[:5] == ["desi", "running", "edr", "127.0.0.1:8888", "answers"]
+    assert first.split()[:7] == ["desi", "this", "computer", "running", "edr", "127.0.0.1:8888", "answers"]
     for column, texts in {
         "STATE": ("running", "running"),
         "RELEASE": ("edr", "dr1"),
