@@ -253,6 +253,10 @@ class TestALabOnUbuntu:
         # Nobody signed it whom this computer trusts, and that is found out before the token is sent.
         assert done.returncode != 0
         assert "certificate" in done.stdout.lower()
+        # Somebody whose computer trusts whoever signed it gets to the lab, by that name.
+        trusting = {"SSL_CERT_FILE": str(certificate)}
+        own = {"lab_domain": domain, "lab_certificate": str(certificate), "lab_certificate_key": str(key)}
+        assert url_in(lab.run("ec2.yml", environment=trusting, **own)).startswith(f"https://{domain}/")
 
     def test_two_labs_live_side_by_side(self, lab, region, home, free_ports):
         other = Lab(region, "beside", home, next(free_ports), lab_os="amazon")
