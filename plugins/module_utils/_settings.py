@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import functools
 import ipaddress
+import posixpath
 import re
 import typing as t
 from pathlib import PurePosixPath
@@ -32,8 +33,14 @@ DATA_WORDS = ("s3", "sample")
 
 def nearest(word: str, known: t.Iterable[str]) -> str | None:
     """Return the known word that somebody who typed ``word`` most likely meant, if any is near."""
-    found = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return found[0] if found else None
+    word = word.lower()
+    found = difflib.get_close_matches(word, list(known), n=5, cutoff=0.6)
+
+    def likeness(other: str) -> tuple[float, int]:
+        # Of two that are alike in the same measure, it is the one that begins as the word does.
+        return difflib.SequenceMatcher(None, other, word).ratio(), len(posixpath.commonprefix([other, word]))
+
+    return max(found, key=likeness, default=None)
 
 
 def check_names(given: t.Iterable[str], known: t.Collection[str]) -> None:

@@ -46,6 +46,12 @@ def refusal(check, *arguments) -> LabError:
     return error
 
 
+def test_of_two_names_that_are_as_near_the_one_that_begins_alike_is_meant():
+    assert _settings.nearest("lab_prot", ["lab_name", "lab_port", "lab_spot"]) == "lab_port"
+    assert _settings.nearest("lab_prot", ["lab_spot", "lab_port"]) == "lab_port"
+    assert _settings.nearest("something else", ["lab_spot", "lab_port"]) is None
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
