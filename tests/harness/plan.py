@@ -64,7 +64,7 @@ def unit(scratch: Path) -> Part:
     return Part(
         "unit",
         [sys.executable, "-m", "pytest", *options],
-        timeout=900,
+        timeout=1500,
         environment={"DESI_LAB_TEST_IMAGE": "desi-lab:0.1.0", "PYTHONPATH": str(ROOT / "tests/harness")},
         gate=IMAGES.name,
     )
