@@ -66,6 +66,7 @@ class Launcher:
     ) -> None:
         self.ec2, self.wish, self.region, self.sleep, self.clock = ec2, wish, region, sleep, clock
         self.tried: list[dict[str, str]] = []
+        self.another_s = False
 
     def ensure(self, check: bool = False) -> Outcome:
         """Find the machine and start it, or make it; in check mode, tell which of these."""
@@ -101,7 +102,8 @@ class Launcher:
             if self.clock() >= end:
                 raise texts.nowhere(self.tried, self.region, out_of_time=True)
             try:
-                return self._only(self._bring_up(self._run(attempt, end), "launched"))
+                instance = self._run(attempt, end)
+                return self._only(self._bring_up(instance, "runs" if self.another_s else "launched"))
             except Elsewhere as error:
                 row = {"type": attempt.type, "zone": attempt.zone, "market": attempt.market, "reason": error.reason}
                 self.tried.append(row)
@@ -124,6 +126,8 @@ class Launcher:
             if verdict in ("again", "differs"):
                 found = self._found_within(SETTLE_SECONDS if verdict == "differs" else 0)
                 if found:
+                    # The same request with other parameters was somebody else's, such as another computer's.
+                    self.another_s = verdict == "differs"
                     return found[0]
             lost += verdict == "again"
             generation += verdict in ("used", "differs")
