@@ -163,6 +163,15 @@ def test_credentials_that_expire_in_the_middle_are_told_and_the_next_run_goes_on
     made_one(lab, lab.run(MACHINE))
 
 
+def test_what_a_run_left_that_could_not_take_it_back_is_found_by_down(lab, region):
+    ended = [{**helpers.expired_token(), "action": action} for action in ("RunInstances", "DescribeVolumes")]
+    with region.faults(*ended):
+        assert "expired" in lab.refused(MACHINE).lower()
+    assert lab.left()
+    assert "nothing is left" in lab.run("down", lab_yes=True)
+    assert lab.left() == []
+
+
 def test_no_credentials_at_all_are_told_with_how_to_give_some(lab):
     nothing = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
     shown = lab.refused(MACHINE, environment={**nothing, "AWS_CONFIG_FILE": "/nowhere"})
@@ -177,6 +186,16 @@ def test_two_terminals_at_once_make_one_machine(lab):
     if codes[1]:
         assert any("another run" in text for text in shown), shown
     assert len(lab.instances()) == 1
+
+
+def test_two_computers_at_once_make_one_machine(lab, region, tmp_path_factory):
+    elsewhere = Lab(region, lab.name, tmp_path_factory.mktemp("g"), lab.port, lab_access="direct")
+    first, second = lab.begin(MACHINE, lab_access="direct"), elsewhere.begin(MACHINE)
+    shown = [process.communicate(timeout=300)[0] for process in (first, second)]
+    assert 0 in (first.returncode, second.returncode), shown
+    assert len(lab.instances()) == 1, shown
+    if first.returncode or second.returncode:
+        assert any("another computer" in text for text in shown), shown
 
 
 def test_a_group_and_a_key_of_somebody_else_are_left_alone(lab, region):
