@@ -117,7 +117,7 @@ def _key_of_machine(
     why = f"It was made with the key pair {name or 'that AWS does not name'}, and "
     why += "the private key here is another one." if local else "its private key is not on this computer."
     do = "put back the file id_ed25519 of this lab from a backup or from the computer that you made the lab on, or "
-    do += "remove the lab, with what is saved in it, and make a new one: ./lab down"
+    do += "remove the lab, with what is saved in it, and make a new one: ./lab down -e lab_where=ec2"
     raise LabError(f"The machine {instance} of this lab cannot be entered.", why, do)
 
 
