@@ -17,7 +17,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_E
 PATIENCE = {"retries": {"mode": "standard", "max_attempts": 4}, "connect_timeout": 10, "read_timeout": 30}
 
 
-def aws_client(module: t.Any, service: str, patience: t.Mapping[str, t.Any] | None = None) -> t.Any:  # noqa: ANN401
+def aws_client(module: t.Any, service: str, patience: t.Mapping[str, t.Any] | None = None) -> t.Any:  # noqa: ANN401 - of botocore
     """Return a client of a service, made as the options of an AnsibleAWSModule say."""
     region, endpoint, options = get_aws_connection_info(module)
     options.setdefault("config", dict(patience or PATIENCE))

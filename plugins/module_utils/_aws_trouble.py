@@ -108,7 +108,7 @@ class _Said(Exception):
 def unwrapped(error: BaseException) -> BaseException:
     """Return the exception of botocore that amazon.aws has put into its own, else the exception itself."""
     while isinstance(getattr(error, "exception", None), BaseException):
-        error = error.exception  # type: ignore[attr-defined]
+        error = error.exception
     return error
 
 
@@ -163,7 +163,7 @@ def _minutes_off(text: str, response: t.Mapping[str, t.Any], now: datetime) -> i
     metadata = response.get("ResponseMetadata")
     headers = metadata.get("HTTPHeaders") if isinstance(metadata, t.Mapping) else None
     try:
-        theirs = parsedate_to_datetime(str(headers["date"]))  # type: ignore[index]
+        theirs = parsedate_to_datetime(str(headers["date"]))
         return round((now - theirs).total_seconds() / 60)
     except (KeyError, TypeError, ValueError, IndexError):
         return None

@@ -12,6 +12,7 @@ import typing as t
 from datetime import datetime, timezone
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import QUESTIONS, Thing
+from ansible_collections.desi.lab.plugins.module_utils._ec2_image import USERS
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import (
     ACCESS_TAG,
     NAME_TAG,
@@ -25,7 +26,6 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_request import marke
 Found = t.Mapping[str, t.Sequence[Thing]]
 
 
-_USERS = {"amazon": "ec2-user", "ubuntu": "ubuntu"}
 _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) GMT\)")
 
 
@@ -53,7 +53,7 @@ def _lab_row(machine: Thing, region: str) -> dict[str, t.Any]:
         "server_answers": None,
         "access": tags.get(ACCESS_TAG, ""),
         "os": tags.get(OS_TAG, ""),
-        "user": _USERS.get(tags.get(OS_TAG, ""), "ec2-user"),
+        "user": USERS.get(tags.get(OS_TAG, ""), USERS["amazon"]),
         "id": view["id"],
         "type": view["type"],
         "zone": view["zone"],

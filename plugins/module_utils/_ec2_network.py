@@ -14,6 +14,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_types import Kind
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 
 SPOT, ON_DEMAND = "spot", "on-demand"
+Tables = t.Iterable[t.Mapping[str, t.Any]]
 
 
 class Place(t.NamedTuple):
@@ -65,7 +66,7 @@ def _given_place(given: str, subnets: t.Sequence[t.Mapping[str, t.Any]], region:
     return Place(str(subnet["AvailabilityZone"]), given, str(subnet["VpcId"]))
 
 
-def check_way_out(given: str, subnets: t.Sequence[t.Mapping[str, t.Any]], tables: t.Any) -> None:  # noqa: ANN401
+def check_way_out(given: str, subnets: t.Sequence[t.Mapping[str, t.Any]], tables: Tables | None) -> None:
     """Refuse a given subnet that the internet does not reach; ``tables`` are the route tables of its VPC, or None.
 
     One that gives machines public addresses is taken at its word.

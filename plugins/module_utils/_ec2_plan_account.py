@@ -144,7 +144,7 @@ def account_of(module: t.Any) -> Account:  # noqa: ANN401 - an AnsibleAWSModule
     try:
         session = Session(profile_name=profile)
 
-        def client(service: str, place: str | None = region, patience: t.Mapping[str, t.Any] = PATIENCE) -> t.Any:  # noqa: ANN401
+        def client(service: str, place: str | None = region, patience: t.Mapping[str, t.Any] = PATIENCE) -> t.Any:  # noqa: ANN401 - one of botocore
             config = Config(max_pool_connections=WORKERS, **patience)
             config = config.merge(more) if more else config
             return session.client(

@@ -16,7 +16,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Callable
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._mount_tools import BACKENDS, Tool
 from ansible_collections.desi.lab.plugins.module_utils._mounts import MountEntry, parse_mountinfo
+from ansible_collections.desi.lab.plugins.module_utils._waiting import wait_until
 
 # sudo and cron leave the folders of system tools out of PATH.
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -109,16 +109,6 @@ def end_processes(find: Callable[[], Iterable[Process]], patience: float, first:
             process.signal(number)
         if wait_until(lambda: not list(find()), patience):
             return
-
-
-def wait_until(condition: Callable[[], object], timeout: float, pause: float = 0.05) -> bool:
-    """Wait until a condition holds; say whether it came to that."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(pause)
-    return True
 
 
 def search_path(search: Iterable[str]) -> str:

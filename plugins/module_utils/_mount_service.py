@@ -23,11 +23,11 @@ from ansible_collections.desi.lab.plugins.module_utils._mount_host import (
     end_processes,
     processes,
     search_path,
-    wait_until,
 )
 from ansible_collections.desi.lab.plugins.module_utils._mount_spec import mount_name
 from ansible_collections.desi.lab.plugins.module_utils._mount_tools import BACKENDS
 from ansible_collections.desi.lab.plugins.module_utils._mounts import DEVICE_PREFIX
+from ansible_collections.desi.lab.plugins.module_utils._waiting import wait_until
 
 RUN_FOLDER = Path("/run/desi-lab")
 

@@ -24,7 +24,7 @@ DISK_GIB = range(8, 16385)
 OWN_ADDRESS = "auto"
 
 
-def words(value: t.Any) -> list[str]:  # noqa: ANN401  # as people gave it
+def words(value: object) -> list[str]:
     """Return a list as people give it: one word, several behind commas, or a list. An empty one has an empty word."""
     entries = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [value]
     return [str(entry).strip() for entry in entries or [""]]
@@ -41,7 +41,7 @@ def check_region(value: str) -> None:
         raise _wrong("lab_region", value, "It is not the name of an AWS region, such as us-west-2.", do)
 
 
-def check_instance_types(value: t.Any) -> None:  # noqa: ANN401
+def check_instance_types(value: object) -> None:
     """Refuse what is not the name of an EC2 type, and an empty list."""
     for word in words(value):
         if not INSTANCE_TYPE.fullmatch(word):
@@ -56,7 +56,7 @@ def check_disk(value: str) -> None:
         raise _wrong("lab_disk_gib", value, why, "Choose another size, for example -e lab_disk_gib=64.")
 
 
-def check_allow_from(value: t.Any) -> None:  # noqa: ANN401
+def check_allow_from(value: object) -> None:
     """Refuse what is neither a range of addresses nor the word for the caller's own."""
     for word in words(value):
         if word == OWN_ADDRESS:
@@ -113,7 +113,7 @@ def check_certificate(values: t.Mapping[str, t.Any]) -> None:
 
 
 # What is wrong with a value by itself; each check is given the value as a text, or as the list that it is.
-LISTS: dict[str, t.Callable[[t.Any], None]] = {
+LISTS: dict[str, t.Callable[[object], None]] = {
     "lab_instance_type": check_instance_types,
     "lab_allow_from": check_allow_from,
 }

@@ -22,6 +22,7 @@ from ansible_collections.desi.lab.plugins.module_utils import _ssh_tunnel_texts 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel_texts import Loop, Process, Tunnel
 from ansible_collections.desi.lab.plugins.module_utils._ssh_wait import find_target
+from ansible_collections.desi.lab.plugins.module_utils._waiting import wait_until
 
 ANSWERS = "answers"
 NOTHING_THERE = "nothing there"
@@ -59,7 +60,7 @@ def open_tunnel(tunnel: Tunnel, timeout: float, only_look: bool = False) -> dict
             return _result(True, "open", loop, tunnel, how=how, answers=False)
         target = find_target(tunnel.config, tunnel.host)
         _end(tunnel.place)
-        if not _until(lambda: _ports.is_free(address, tunnel.local_port), 1.0 if found else 0.0):
+        if not wait_until(lambda: _ports.is_free(address, tunnel.local_port), 1.0 if found else 0.0):
             _refuse_taken(address, tunnel.local_port)
         process = _start(tunnel)
         try:
@@ -104,7 +105,7 @@ def probe(tunnel: Tunnel, seconds: float) -> str:
         return DOWN
 
 
-def _result(changed: bool, state: str, loop: Loop | None, tunnel: Tunnel | None, **facts: Any) -> dict[str, Any]:  # noqa: ANN401
+def _result(changed: bool, state: str, loop: Loop | None, tunnel: Tunnel | None, **facts: object) -> dict[str, Any]:
     before = {"state": "open", "forward": loop.forward, "host": loop.host} if loop else {"state": "closed"}
     after = {"state": "open", "forward": tunnel.forward, "host": tunnel.host} if tunnel else {"state": "closed"}
     result: dict[str, Any] = {"changed": changed, "state": state, **facts}
@@ -226,14 +227,5 @@ def _end(place: str) -> None:
         for process in left():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, number)
-        if _until(lambda: not left(), PATIENCE_TO_END):
+        if wait_until(lambda: not left(), PATIENCE_TO_END):
             return
-
-
-def _until(condition: Any, seconds: float) -> bool:  # noqa: ANN401
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(0.05)
-    return True

@@ -97,7 +97,7 @@ def rules_of(groups: Iterable[object]) -> tuple[Rule, ...]:
     """Return the rules of moto's security groups that let somebody in by TCP over IPv4."""
     found = []
     for group in groups:
-        for rule in tuple(group.ingress_rules):  # type: ignore[attr-defined]
+        for rule in tuple(group.ingress_rules):
             everything = str(rule.ip_protocol) == "-1"
             if rule.cidr_ipv4 and (everything or rule.ip_protocol in ("tcp", "6")):
                 first, last = (0, 65535) if everything else (int(rule.from_port), int(rule.to_port))
