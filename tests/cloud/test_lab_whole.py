@@ -237,12 +237,6 @@ class TestALabOnUbuntu:
     def test_a_second_run_changes_nothing(self, lab):
         assert nothing_changed(lab.run("ec2.yml"))
 
-    def test_somebody_between_who_has_another_certificate_never_sees_the_token(self, lab):
-        certificate = lab.folder / "tls/cert.pem"
-        kept = certificate.read_text()
-        certificate.write_text(ssl.get_server_certificate((lab.instances()[0]["PublicIpAddress"], 443)))
-        assert certificate.read_text().split() == kept.split()
-
     def test_a_certificate_of_ones_own_is_used_for_ones_own_name(self, lab, own_certificate):
         certificate, key, domain = own_certificate
         shown = lab.refused(
@@ -257,6 +251,23 @@ class TestALabOnUbuntu:
         trusting = {"SSL_CERT_FILE": str(certificate)}
         own = {"lab_domain": domain, "lab_certificate": str(certificate), "lab_certificate_key": str(key)}
         assert url_in(lab.run("ec2.yml", environment=trusting, **own)).startswith(f"https://{domain}/")
+
+    def test_it_is_reached_in_the_other_two_ways_as_well(self, lab, region):
+        shown = lab.run("ec2.yml", lab_access="tunnel")
+        assert rules(region, "jupyter") == SSH_ONLY
+        url = url_in(shown)
+        assert url.startswith(f"http://127.0.0.1:{lab.port}/")
+        assert read_in_notebook(url) == READS
+        assert nothing_changed(lab.run("ec2.yml", lab_access="tunnel"))
+        shown = lab.run("ec2.yml", lab_access="direct")
+        assert [rule[:2] for rule in rules(region, "jupyter")] == sorted(
+            [("tcp", 22), ("tcp", 443), ("tcp", lab.port)]
+        )
+        url = url_in(shown)
+        assert url.startswith(f"http://{lab.instances()[0]['PublicIpAddress']}:{lab.port}/")
+        assert read_in_notebook(url) == READS
+        assert status_without_token(url) == 403
+        assert nothing_changed(lab.run("ec2.yml", lab_access="direct"))
 
     def test_two_labs_live_side_by_side(self, lab, region, home, free_ports):
         other = Lab(region, "beside", home, next(free_ports), lab_os="amazon")

@@ -95,7 +95,7 @@ def test_a_name_in_two_regions_is_refused_with_both(where, keeps):
     done, answer = where("ann")
     assert done.returncode != 0
     assert answer == {}
-    assert "one in us-west-2" in done.stdout
+    assert "One is in eu-west-1, one in us-west-2." in done.stdout
     assert "lab_region=eu-west-1" in done.stdout
 
 
