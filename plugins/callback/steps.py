@@ -66,6 +66,7 @@ from ansible_collections.desi.lab.plugins.module_utils._plain_words import (
     troubles,
     unreachable,
 )
+from ansible_collections.desi.lab.plugins.module_utils._progress import Finished, Underway
 from ansible_collections.desi.lab.plugins.module_utils._screen import WARNINGS, Screen, Voice, share
 from ansible_collections.desi.lab.plugins.module_utils._terminal import (
     Paint,
@@ -119,7 +120,7 @@ class CallbackModule(CallbackBase):
     def set_options(self, task_keys: object = None, var_options: object = None, direct: object = None) -> None:
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
         self._set_up(quiet=self.get_option("quiet"), clock=self.get_option("clock"))
-        self._warnings = share(self._display, self._screen, to_stderr=self.get_option("quiet"))
+        self._warnings = share(self._display, self._screen, to_stderr=self.get_option("quiet"), hear=self._hear)
         atexit.register(self._leave)
 
     def _set_up(self, quiet: bool, clock: bool) -> None:
@@ -215,6 +216,16 @@ class CallbackModule(CallbackBase):
             return [check_verdict(how.count(WOULD), how.count(DONE))]
         changed = any(figure["changed"] for figure in figures.values())
         return ["  Nothing had to change."] if self._steps and not changed else []
+
+    def _hear(self, word: str) -> bool:
+        """Show what a task tells while it works."""
+        if isinstance(word, Finished):
+            mark = "✓" if word.good else "✗"
+            lines = step_lines(word, word.how, duration(word.seconds), self._screen.width, self._voice.paint, mark)
+            self._voice.tell(lines)
+        elif isinstance(word, Underway):
+            self._screen.rename(word)
+        return isinstance(word, (Finished, Underway))
 
     def _speak(self, result: CallbackTaskResult) -> None:
         """Print what a step, a box, a say or a debug task has to say; what may hold a secret goes to no log."""

@@ -154,10 +154,16 @@ class Voice:
             self._log(text)
 
 
-def share(display: Any, screen: Screen, to_stderr: bool = False) -> list[str]:  # noqa: ANN401  # Ansible's Display
+def share(
+    display: Any,  # noqa: ANN401  # Ansible's Display
+    screen: Screen,
+    to_stderr: bool = False,
+    hear: Callable[[str], bool] = lambda _text: False,
+) -> list[str]:
     """Make what others print through Ansible keep clear of the running line.
 
-    Their warnings are not printed but put into the list that is returned, for the end of the run.
+    Their warnings are not printed but put into the list that is returned, for the end of the run. What ``hear`` says yes
+    to is its own to show.
     """
     shared, owner = display.display, os.getpid()
     warnings: list[str] = []
@@ -165,7 +171,12 @@ def share(display: Any, screen: Screen, to_stderr: bool = False) -> list[str]:  
     @functools.wraps(shared)
     def display_beside(msg: str, color: str | None = None, stderr: bool = False, **rest: Any) -> None:  # noqa: ANN401
         # A forked worker has no screen: its copy only hands the text on to the process that has.
-        if os.getpid() != owner or rest.get("log_only"):
+        if os.getpid() != owner:
+            shared(msg, color, stderr, **rest)
+            return
+        if hear(msg):
+            return
+        if rest.get("log_only"):
             shared(msg, color, stderr, **rest)
             return
         if msg.startswith(WARNINGS):

@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection.
+
+"""A Jupyter server seen from outside, through the API that its own pages use.
+
+This module util is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import struct
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import requests
+import websocket
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# For one answer of the server; a cell may take as long as it likes.
+PATIENCE = 60
+
+
+class Server:
+    """A Jupyter server at the URL that it prints, token included; with a certificate, no other one is believed."""
+
+    def __init__(self, url: str, certificate: str = "") -> None:
+        parts = urlsplit(url)
+        path = parts.path.rstrip("/")
+        for page in ("/lab", "/tree"):
+            path = path.removesuffix(page)
+        self._base = f"{parts.scheme}://{parts.netloc}{path}"
+        self._token = parse_qs(parts.query).get("token", [""])[0]
+        # What is on this computer is not asked for through a proxy.
+        self._is_here = parts.hostname in LOOPBACK
+        self._certificate = certificate
+        self._session = requests.Session()
+        self._session.trust_env = not self._is_here
+        self._session.verify = certificate or True
+        self._session.headers["Authorization"] = f"token {self._token}"
+
+    def ask(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401  # JSON
+        """Ask the API for something; return None where there is nothing of that name."""
+        try:
+            answer = self._session.request(
+                method, f"{self._base}/api/{quote(path, safe='/?=&')}", json=data, timeout=PATIENCE
+            )
+        except requests.RequestException as error:
+            raise self.lost(type(error).__name__) from None
+        if answer.status_code == 404:
+            return None
+        if answer.status_code in (401, 403):
+            raise LabError(
+                "The lab does not let this program in.",
+                "Its token is another one, so the URL is of an older lab.",
+                "Read the URL anew with ./lab url.",
+            )
+        if not answer.ok:
+            raise self.lost(f"it answered {answer.status_code} {answer.reason}")
+        return answer.json() if answer.content else {}
+
+    @contextlib.contextmanager
+    def kernel(self, name: str, path: str) -> Iterator[Kernel]:
+        """Run a kernel as for the notebook at a path of the server, and end it."""
+        made = self.ask("POST", "kernels", {"name": name, "path": path})
+        channel = None
+        try:
+            channel = self._connect(made["id"])
+            yield Kernel(channel)
+        except (OSError, websocket.WebSocketException) as error:
+            raise self.lost(str(error) or type(error).__name__) from None
+        finally:
+            if channel is not None:
+                channel.close()
+            self.ask("DELETE", f"kernels/{made['id']}")
+
+    def _connect(self, kernel: str) -> websocket.WebSocket:
+        return websocket.create_connection(
+            f"{self._base.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels",
+            header=[f"Authorization: token {self._token}"],
+            sslopt={"ca_certs": self._certificate} if self._certificate else {},
+            http_no_proxy=["*"] if self._is_here else None,
+            timeout=PATIENCE,
+        )
+
+    def lost(self, why: str) -> LabError:
+        """Return the failure of a server that does not answer as it should."""
+        return LabError(
+            "The lab stopped answering.",
+            f"{self._base} is not reached as it was ({why}).",
+            "See whether it runs with ./lab status, then run the same command again.",
+        )
+
+
+class Kernel:
+    """A kernel, and the channel to it."""
+
+    def __init__(self, channel: websocket.WebSocket) -> None:
+        self._channel = channel
+        self._session = uuid.uuid4().hex
+
+    def execute(self, code: str, stop_on_error: bool = True) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Run code; yield what comes of it as kind and content of messages, until the kernel is done with it."""
+        number = uuid.uuid4().hex
+        header = {"msg_id": number, "msg_type": "execute_request", "username": "", "session": self._session}
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
+        message = {
+            "channel": "shell",
+            "header": {**header, "version": "5.3"},
+            "parent_header": {},
+            "metadata": {},
+            "content": {**content, "stop_on_error": stop_on_error, "user_expressions": {}},
+        }
+        self._channel.send(json.dumps(message))
+        missing = {"execute_reply", "idle"}
+        while missing:
+            answer = self._receive()
+            kind, content = answer["msg_type"], answer["content"]
+            state = content.get("execution_state") if kind == "status" else None
+            if state in ("restarting", "dead"):
+                raise LabError(
+                    "The kernel died.",
+                    "Something ended its process; most often that is the computer, which has no memory left.",
+                    "Read fewer columns or rows at once, or use a computer with more memory.",
+                )
+            if answer["parent_header"].get("msg_id") != number:
+                continue
+            missing -= {kind, state}
+            yield kind, content
+
+    def _receive(self) -> dict[str, Any]:
+        """Return the next message. A cell may be silent for long, so silence is met by a sign of life."""
+        while True:
+            try:
+                frame = self._channel.recv()
+            except websocket.WebSocketTimeoutException:
+                self._channel.ping()
+                continue
+            if frame:
+                return json.loads(text_of_frame(frame))
+
+
+def text_of_frame(frame: str | bytes) -> str | bytes:
+    """Return the JSON of a frame; one with binary parts begins with their number and where each of them starts."""
+    if isinstance(frame, str):
+        return frame
+    (count,) = struct.unpack_from(">I", frame)
+    starts = struct.unpack_from(f">{count}I", frame, 4)
+    return frame[starts[0] : starts[1]] if count > 1 else frame[starts[0] :]
