@@ -70,6 +70,7 @@ from ansible_collections.desi.lab.plugins.module_utils._progress import Finished
 from ansible_collections.desi.lab.plugins.module_utils._screen import WARNINGS, Screen, Voice, share
 from ansible_collections.desi.lab.plugins.module_utils._terminal import (
     Paint,
+    cell_lines,
     check_verdict,
     clean,
     document,
@@ -220,9 +221,7 @@ class CallbackModule(CallbackBase):
     def _hear(self, word: str) -> bool:
         """Show what a task tells while it works."""
         if isinstance(word, Finished):
-            mark = "✓" if word.good else "✗"
-            lines = step_lines(word, word.how, duration(word.seconds), self._screen.width, self._voice.paint, mark)
-            self._voice.tell(lines)
+            self._voice.tell(cell_lines(word, word.seconds, word.good, self._screen.width, self._voice.paint))
         elif isinstance(word, Underway):
             self._screen.rename(word)
         return isinstance(word, (Finished, Underway))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import struct
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -26,6 +27,7 @@ from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # For one answer of the server; a cell may take as long as it likes.
 PATIENCE = 60
+TRIES = 5
 
 
 class Server:
@@ -79,7 +81,15 @@ class Server:
         finally:
             if channel is not None:
                 channel.close()
-            self.ask("DELETE", f"kernels/{made['id']}")
+            self._end(made["id"])
+
+    def _end(self, kernel: str) -> None:
+        """End a kernel. One that just died is being started again, and the server cannot end it before that is done."""
+        for _ in range(TRIES):
+            with contextlib.suppress(LabError):
+                self.ask("DELETE", f"kernels/{kernel}")
+                return
+            time.sleep(1)
 
     def _connect(self, kernel: str) -> websocket.WebSocket:
         return websocket.create_connection(

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module util is PRIVATE to the collection.
 
-"""Run a notebook of this computer in a lab, from its first cell to its last. This module util is PRIVATE to the collection."""
+"""Run a notebook of this computer in a lab. This module util is PRIVATE to the collection."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read(path: Path) -> dict[str, Any]:
         return nbformat.read(path, as_version=4)
     except OSError as error:
         why = f"{error.strerror}."
-    except Exception:  # noqa: BLE001  # nbformat lets through what JSON, its schema and its converters raise
+    except Exception:  # nbformat lets through what JSON, its schema and its converters raise
         why = "It is not a notebook of Jupyter's."
     raise LabError(f"The notebook {path} cannot be read.", why, "Give the path of a file that ends in .ipynb.")
 
@@ -120,7 +120,7 @@ def run_cells(
         tell(Underway(f"{name}: cell {number} of {len(cells)}"))
         since = time.monotonic()
         error, traceback = run_cell(kernel, cell)
-        tell(Finished(f"{number:>3} {title_of(cell)}", "", time.monotonic() - since, good=not error))
+        tell(Finished(f"{number} {title_of(cell)}", time.monotonic() - since, good=not error))
         if error:
             return Ran(number, len(cells), time.monotonic() - begun, error, traceback)
     return Ran(len(cells), len(cells), time.monotonic() - begun)

@@ -23,17 +23,16 @@ class Underway(str):
 class Finished(str):
     """A part of a task that is done: a line that stays."""
 
-    how: str
     seconds: float
     good: bool
 
-    def __new__(cls, name: str, how: str = "", seconds: float = 0, good: bool = True) -> Finished:
+    def __new__(cls, name: str, seconds: float = 0, good: bool = True) -> Finished:
         line = super().__new__(cls, name)
-        line.how, line.seconds, line.good = how, seconds, good
+        line.seconds, line.good = seconds, good
         return line
 
-    def __reduce__(self) -> tuple[type[Finished], tuple[str, str, float, bool]]:
-        return type(self), (str(self), self.how, self.seconds, self.good)
+    def __reduce__(self) -> tuple[type[Finished], tuple[str, float, bool]]:
+        return type(self), (str(self), self.seconds, self.good)
 
 
 def tell(display: Any, word: Underway | Finished) -> None:  # noqa: ANN401  # Ansible's Display

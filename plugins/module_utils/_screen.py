@@ -162,8 +162,8 @@ def share(
 ) -> list[str]:
     """Make what others print through Ansible keep clear of the running line.
 
-    Their warnings are not printed but put into the list that is returned, for the end of the run. What ``hear`` says yes
-    to is its own to show.
+    Their warnings are not printed but put into the list that is returned, for the end of the run. What ``hear`` says
+    yes to is its own to show.
     """
     shared, owner = display.display, os.getpid()
     warnings: list[str] = []

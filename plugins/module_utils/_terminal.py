@@ -151,6 +151,13 @@ def step_lines(name: str, how: str, took: str, width: int, paint: Paint, mark: s
     return [start + first[4:], *rest, " " * how_at + right]
 
 
+def cell_lines(title: str, seconds: float, good: bool, width: int, paint: Paint) -> list[str]:
+    """Lay out a cell of a notebook, or whatever else is a part of a step, on one line."""
+    took = duration(seconds)
+    space = min(TIME_ENDS_AT, width) - 6 - max(cells(took), 6)
+    return step_lines(cut(one_line(title), space), "", took, width, paint, "✓" if good else "✗")
+
+
 def clock_line(label: str, seconds: float, width: int) -> str:
     """Lay out the line that runs while a task runs, so short that the terminal never breaks it."""
     clock = f" {duration(seconds, whole=True)}" if seconds >= 1 else ""

@@ -9,12 +9,12 @@ module: notebook_run
 short_description: Run a notebook in a lab, from its first cell to its last
 version_added: "0.1.0"
 description:
-  - Runs the cells of a notebook of this computer in a new kernel of a Jupyter server, through the API that JupyterLab's own
-    pages use, and tells of each cell as it ends. The first cell that raises ends the run, unless it has the tag
-    C(raises-exception); a cell with the tag C(skip-execution) is left out.
+  - Runs the cells of a notebook of this computer in a new kernel of a Jupyter server, through the API that
+    JupyterLab's own pages use, and tells of each cell as it ends. The first cell that raises ends the run, unless it
+    has the tag C(raises-exception); a cell with the tag C(skip-execution) is left out.
   - The notebook stays as it is. With its outputs it is written beside itself as C(NAME.run.ipynb).
-  - A notebook in the folder that the lab shows as C(synced) runs in place and finds the files beside it. Any other one runs in a
-    folder C(runs) of the lab, and can be opened there afterwards.
+  - A notebook in the folder that the lab shows as C(synced) runs in place and finds the files beside it. Any other one
+    runs in a folder C(runs) of the lab, and can be opened there afterwards.
 author:
   - The DESI Lab contributors (@desi-lab)
 requirements:
@@ -33,7 +33,7 @@ options:
     type: str
     default: ""
   certificate:
-    description: The certificate that the server has to show, where its URL is one of HTTPS that no authority vouches for.
+    description: The certificate that a server of HTTPS has to show, where no authority vouches for it.
     type: path
     default: ""
   uid:

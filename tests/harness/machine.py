@@ -21,7 +21,16 @@ SCRATCH = Path("/var/tmp/desi-lab-test")  # noqa: S108 - one place, so that what
 ENGINE_IS_OURS = Path("/run/desi-lab-test-engine")
 
 # What the tests need of the system, as command and Debian package. Not everybody has the folder of sshd on PATH.
-NEEDED = {"fusermount3": "fuse3", "git": "git", "pgrep": "procps", "s3fs": "s3fs", "/usr/sbin/sshd": "openssh-server"}
+NEEDED = {
+    "chromium": "chromium",
+    "fusermount3": "fuse3",
+    "git": "git",
+    "ip": "iproute2",
+    "pgrep": "procps",
+    "s3fs": "s3fs",
+    "/usr/sbin/sshd": "openssh-server",
+    "unshare": "util-linux",
+}
 
 
 def packages_missing() -> list[str]:

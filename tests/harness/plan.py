@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is run: the lints, the unit tests, the scenarios of Molecule, and labs in the simulated region."""
+"""What is run: the lints, the unit tests, Molecule's scenarios, and labs in the simulated region and in a browser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.parts import Part
 ROOT = Path(__file__).resolve().parents[2]
 
 # Python, but not called so.
-SCRIPTS = ("bench/ec2", "tests/cloud/start", "tests/lint/validate_modules", "tests/run")
+SCRIPTS = ("bench/ec2", "tests/cloud/start", "tests/e2e/run_notebooks", "tests/lint/validate_modules", "tests/run")
 
 LINTS = (
     # The slowest first.
@@ -84,8 +84,20 @@ def cloud(name: str, files: Sequence[str], scratch: Path) -> Part:
     )
 
 
+def e2e(scratch: Path) -> Part:
+    """Return the part that looks at labs in a browser and runs notebooks in them."""
+    options = ["-p", "every_test_runs", "--basetemp", str(scratch / "e")]
+    return Part(
+        "e2e",
+        [sys.executable, "-m", "pytest", "tests/e2e", *options],
+        timeout=1200,
+        environment={"PYTHONPATH": str(ROOT / "tests/harness")},
+        gate=IMAGES.name,
+    )
+
+
 def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> list[list[Part]]:
-    """Return what is wanted (of lint, unit, molecule, cloud; the scenarios of these names) as lanes."""
+    """Return what is wanted (of the words of tests/run; of molecule, the scenarios of these names) as lanes."""
     first: list[Part] = []
     second: list[Part] = list(LINTS) if "lint" in wanted else []
     if set(wanted) - {"lint"}:
@@ -99,6 +111,8 @@ def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> list[li
     if "cloud" in wanted:
         first.append(cloud("faults", ["test_region_*.py", "test_lab_faults.py"], scratch))
         second.append(cloud("labs", ["test_lab_whole.py"], scratch))
+    if "e2e" in wanted:
+        first.append(e2e(scratch))
     if not first:
         return [second[:1], second[1:]]
     return [first, second]

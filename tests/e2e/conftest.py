@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Labs and a real browser for all tests of what a person sees."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browsing import Browsing, browser
+from labs import KINDS, Lab
+
+# Where pictures for the documentation go, and a clone of DESI's tutorials: both are for whoever has asked for them.
+PICTURES = os.environ.get("DESI_LAB_PICTURES", "")
+TUTORIALS = os.environ.get("DESI_LAB_TUTORIALS", "")
+collect_ignore = [] if TUTORIALS else ["test_tutorials.py"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let somebody choose a lab: one of ours, or his own by its URL."""
+    parser.addoption("--lab", action="append", choices=list(KINDS), help="which kinds of lab to make (all)")
+    parser.addoption("--url", help="the URL of a lab that runs already, token included, instead of making one")
+    parser.addoption("--release", default="dr1", help="the release in that lab")
+    parser.addoption("--folder", type=Path, help="the folder that it shows as synced, if it is on this computer")
+    parser.addoption("--certificate", type=Path, help="the certificate that it has to show")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let a test say that it is about labs of ours alone."""
+    config.addinivalue_line("markers", "kinds(*names): visits labs of these kinds alone")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what visits a lab once for each kind of lab that it is about."""
+    if "lab" in metafunc.fixturenames:
+        given = metafunc.config.getoption("--url")
+        kinds = ["given"] if given else metafunc.config.getoption("--lab") or list(KINDS)
+        for marker in metafunc.definition.iter_markers("kinds"):
+            kinds = [kind for kind in kinds if kind in marker.args]
+        metafunc.parametrize("lab", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab of one kind, that runs while the tests of this kind do."""
+    if request.param == "given":
+        option = request.config.getoption
+        folder = option("--folder")
+        yield Lab(
+            option("--url"), option("--release"), folder, folder and folder.stat().st_uid, option("--certificate")
+        )
+        return
+    scratch = tmp_path_factory.mktemp(request.param)
+    # The person is to reach his folder in it.
+    for folder in (scratch, *scratch.parents):
+        if folder.stat().st_uid == os.geteuid() and len(folder.parts) > 2:
+            folder.chmod(folder.stat().st_mode | 0o711)
+    with KINDS[request.param](scratch) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def browsing(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browsing]:
+    """A browser that believes the lab's certificate and no other, for all tests of one lab."""
+    with browser(lab, tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browsing: Browsing, lab: Lab, request: pytest.FixtureRequest) -> Iterator[object]:
+    """A page of a browser that has never been here, logged in by nothing but the URL; it may ask nobody but the lab."""
+    with browsing.page() as opened:
+        yield opened
+        strangers = {url for url in browsing.asked if not browsing.may_ask(url)}
+    assert not strangers
+
+
+@pytest.fixture
+def take_picture(lab: Lab) -> object:
+    """Return a function that keeps a picture of a page for the documentation, if somebody asked for pictures."""
+
+    def take(page: object, name: str) -> None:
+        if PICTURES:
+            folder = Path(PICTURES) / "pictures"
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                (folder / f"{name}.png").unlink()
+            page.screenshot(path=folder / f"{name}.png")
+
+    return take

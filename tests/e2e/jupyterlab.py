@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""JupyterLab as a person uses it: menus, cells, a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from browsing import PATIENCE
+from playwright.sync_api import Page, WebSocket, expect
+
+NOTEBOOK = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+
+
+def visit(page: Page, url: str) -> None:
+    """Open a URL and wait until JupyterLab is there."""
+    page.goto(url)
+    page.wait_for_selector("#jp-main-dock-panel", state="visible")
+    page.wait_for_selector("#jupyterlab-splash", state="detached")
+
+
+def choose(page: Page, *names: str) -> None:
+    """Choose something of a menu, such as Run, Run All Cells."""
+    menu, *within = names
+    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(rf"^{menu}$")).click()
+    for name in within:
+        item = page.locator(".lm-Menu-itemLabel:visible", has_text=re.compile(rf"^{re.escape(name)}$")).last
+        item.hover()
+        if name == within[-1]:
+            item.click()
+
+
+def api(page: Page, path: str) -> object:
+    """Ask the server's API with the cookie that the page got by its URL."""
+    parts = urlsplit(page.url)
+    answer = page.request.get(f"{parts.scheme}://{parts.netloc}/api/{path}")
+    assert answer.ok, f"{path}: {answer.status}"
+    return answer.json()
+
+
+def run_all(page: Page) -> None:
+    """Run all cells of the notebook that is open, and wait until the kernel has nothing left to do."""
+    expect(page.locator(f"{NOTEBOOK} .jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle")
+    choose(page, "Run", "Run All Cells")
+    cells = page.locator(f"{NOTEBOOK} .jp-CodeCell")
+    # The prompt of a cell that waits or runs is [*], and of one that has not been told to run, [ ].
+    expect(cells.last.locator(".jp-InputPrompt")).to_have_text(re.compile(r"^\[\d+\]:$"))
+
+
+def saved_notebook(page: Page, path: str) -> dict:
+    """Save the notebook that is open, and return what the server then has of it."""
+    before = api(page, f"contents/{path}?content=0")["last_modified"]
+    choose(page, "File", "Save Notebook")
+    until(page, lambda: api(page, f"contents/{path}?content=0")["last_modified"] != before, "the notebook is saved")
+    return api(page, f"contents/{path}")["content"]
+
+
+def until(page: Page, condition: Callable[[], object], what: str) -> object:
+    """Wait until something is so, and return what the condition then returned."""
+    for _ in range(PATIENCE // 100):
+        found = condition()
+        if found:
+            return found
+        # What comes from the browser is handed over only while Playwright itself waits.
+        page.wait_for_timeout(100)
+    raise AssertionError(f"It never came to this: {what}.")
+
+
+class Terminal:
+    """A terminal of JupyterLab. It paints its letters, so what it shows is read from what the server sends it."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self.text = ""
+        page.on("websocket", self._listen)
+        choose(page, "File", "New", "Terminal")
+        page.locator(".jp-Terminal .xterm").click()
+        self.wait_for(r"\$ $|# $")
+
+    def _listen(self, socket: WebSocket) -> None:
+        if "/terminals/websocket/" in socket.url:
+            socket.on("framereceived", self._read)
+
+    def _read(self, frame: str | bytes) -> None:
+        kind, *rest = json.loads(frame)
+        if kind == "stdout":
+            self.text += re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", rest[0])
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait until the terminal has shown something."""
+        return until(self._page, lambda: re.search(pattern, self.text), f"the terminal shows {pattern}")
+
+    def type(self, line: str) -> None:
+        """Type a line, as on a keyboard."""
+        self._page.keyboard.type(line + "\n")

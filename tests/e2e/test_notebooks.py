@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Notebooks run in a lab from outside: by ./lab run as a person calls it, and by run_notebooks at any URL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from labs import PERSON, ROOT, run_verb
+
+# A kernel of NERSC, as tutorials name one; labs elsewhere have another.
+KERNEL = {"name": "desi-25.3", "display_name": "DESI 25.3", "language": "python"}
+
+ours = pytest.mark.kinds("local-host")
+
+
+def write_notebook(path: Path, *sources: str) -> Path:
+    """Write a notebook of the person with these cells; one that begins with # raises! may raise."""
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    for cell in cells:
+        if cell["source"].startswith("# raises!"):
+            cell["metadata"]["tags"] = ["raises-exception"]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), path)
+    os.chown(path, PERSON, PERSON)
+    return path
+
+
+def outputs(path: Path) -> list[str]:
+    """Return what the cells of a notebook printed, showed or raised."""
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return [
+        "".join(str(output.get("text") or output.get("data") or output.get("ename")) for output in cell["outputs"])
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code"
+    ]
+
+
+@ours
+def test_notebook_in_the_folder_runs_in_place_and_its_outputs_belong_to_the_person(lab):
+    (lab.folder / "beside.txt").write_text("found")
+    path = write_notebook(
+        lab.folder / "inside.ipynb",
+        "import os\nprint(open('beside.txt').read(), os.environ['DESI_RELEASE'])",
+        "# raises!\n1 / 0",
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()",
+        "6 * 7",
+    )
+    before = path.read_bytes()
+    done = run_verb("run", "-e", "desi_notebook=inside.ipynb", *lab.settings, cwd=lab.folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert path.read_bytes() == before
+    ran = lab.folder / "inside.run.ipynb"
+    printed, raised, drawn, result = outputs(ran)
+    assert printed == "found dr1\n"
+    assert raised == "ZeroDivisionError"
+    assert "image/png" in drawn
+    assert "42" in result
+    assert ran.stat().st_uid == PERSON
+    for number, title in enumerate(("import os", "raises!", "import matplotlib.pyplot as plt", "6 * 7"), 1):
+        assert f"✓ {number} {title}" in done.stdout
+    assert "4 cells in" in done.stdout
+
+
+@ours
+def test_first_error_ends_the_run_and_is_told_in_three_sentences(lab, tmp_path):
+    path = write_notebook(tmp_path / "fails.ipynb", "x = 1", "{}['flux']", "print('never')")
+    done = run_verb("run", "-e", f"desi_notebook={path}", *lab.settings, cwd=tmp_path)
+    assert done.returncode != 0
+    assert "✗ 2 {}['flux']" in done.stdout
+    assert "What  The notebook fails.ipynb stopped at cell 2 of 3." in done.stdout
+    assert "Why   KeyError: 'flux'" in done.stdout
+    assert outputs(tmp_path / "fails.run.ipynb") == ["", "KeyError", ""]
+    assert "token=" not in done.stdout + done.stderr
+
+
+@ours
+@pytest.mark.parametrize(("name", "reason"), [("none.ipynb", "does not exist"), ("text.ipynb", "not a notebook")])
+def test_what_is_no_notebook_is_refused(lab, tmp_path, name, reason):
+    (tmp_path / "text.ipynb").write_text("no notebook")
+    done = run_verb("run", "-e", f"desi_notebook={name}", *lab.settings, cwd=tmp_path)
+    assert done.returncode != 0
+    assert reason in done.stdout
+    assert not (tmp_path / "text.run.ipynb").exists()
+
+
+def test_kernel_that_dies_is_told_as_such(lab, tmp_path):
+    path = write_notebook(tmp_path / "dies.ipynb", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "1")
+    done = run_notebooks(lab, path)
+    assert done.returncode == 1
+    assert "stopped at cell 1 of 2: The kernel died." in done.stdout
+
+
+def test_notebook_from_elsewhere_runs_at_any_url_and_can_be_opened_in_the_lab(lab, tmp_path):
+    good = write_notebook(
+        tmp_path / "good.ipynb", "print('from elsewhere')\n_ = open('made.txt', 'w').write('x')", "print(1)"
+    )
+    bad = write_notebook(tmp_path / "worse.ipynb", "import nothing_of_this_name")
+    done = run_notebooks(lab, tmp_path)
+    assert done.returncode == 1
+    assert "1 passed, 1 failed" in done.stdout
+    assert f"FAILED  {bad}: cell 1 of 1: ModuleNotFoundError" in done.stdout
+    assert outputs(good.with_name("good.run.ipynb"))[0] == "from elsewhere\n"
+    seen = write_notebook(
+        tmp_path / "look.ipynb", "import glob\nprint(glob.glob('*'))\nprint('elsewhere' in open('good.ipynb').read())"
+    )
+    assert run_notebooks(lab, seen).returncode == 0
+    (text,) = outputs(tmp_path / "look.run.ipynb")
+    assert "made.txt" in text
+    assert "True" in text
+
+
+def run_notebooks(lab, path: Path) -> subprocess.CompletedProcess[str]:
+    """Run what is at a path in a lab that is known by its URL alone."""
+    certificate = ["--certificate", str(lab.certificate)] if lab.certificate else []
+    command = [sys.executable, str(ROOT / "tests/e2e/run_notebooks"), "--url", lab.url, *certificate, str(path)]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
