@@ -295,7 +295,9 @@ class CallbackModule(CallbackBase):
             return False
         manager = self._play.get_variable_manager()
         known = manager.get_vars(play=self._play, host=result.host, include_hostvars=False)
-        return (known.get("ansible_failed_task") or {}).get("uuid") == result.task._uuid
+        failed = known.get("ansible_failed_task") or {}
+        # From 2.20 on Ansible keeps the number of the task to itself, and tells all else of it.
+        return failed["uuid"] == result.task._uuid if "uuid" in failed else failed == result.task.dump_attrs()
 
     def _title(self, result: CallbackTaskResult, name: str = "") -> str:
         where = f" ({result.host.get_name()})" if len(self._hosts) > 1 else ""

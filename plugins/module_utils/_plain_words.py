@@ -217,7 +217,9 @@ def _any(result: Mapping[str, object]) -> Trouble:
 
 
 def _is_bad(item: Mapping[str, object]) -> bool:
-    return bool(item.get("failed_when_result", item.get("failed") or item.get("unreachable")))
+    # From 2.21 on an item does not say that it failed, but what became of its exception.
+    bad = item.get("failed") or item.get("unreachable") or ("failed" not in item and "exception" in item)
+    return bool(item.get("failed_when_result", bad))
 
 
 def _of_item(trouble: Trouble, item: Mapping[str, object]) -> Trouble:

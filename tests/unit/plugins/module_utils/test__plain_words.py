@@ -113,6 +113,12 @@ def test_items_of_a_loop_are_told_each_with_its_name():
     ]
 
 
+def test_item_that_tells_of_no_failure_but_of_an_exception_has_failed():
+    bad = {"item": "b", "msg": "no", "exception": "(traceback unavailable)", "ansible_loop_var": "item"}
+    told = troubles({"msg": "One or more items failed", "results": [{"item": "a", "changed": False}, bad]})
+    assert [trouble.what for trouble in told] == ["no (at b)."]
+
+
 def test_many_failed_items_are_counted():
     items = [{"failed": True, "msg": f"no {number}", "item": f"i{number}"} for number in range(9)]
     told = troubles({"results": items})

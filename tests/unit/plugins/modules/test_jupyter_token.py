@@ -61,7 +61,7 @@ def test_server_is_returned_with_all_that_is_known_of_it(run):
     code, result = run(text=BANNER)
     assert code == 0
     assert result.pop("elapsed") < 5
-    assert result.pop("invocation")
+    result.pop("invocation", None)
     url = f"http://127.0.0.1:8888/user/x/lab?token={TOKEN}"
     assert result == {
         "changed": False,
@@ -208,12 +208,16 @@ def test_exactly_one_source_is_needed(run, arguments, said):
 
 # Secrets
 
+KEPT_BACK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
 
 @pytest.mark.parametrize("text", [BANNER, URL, f"{URL}\n", TOKEN, f"token={TOKEN}"])
 @pytest.mark.parametrize("url_host", ["127.0.0.1", "not a host"])
 def test_text_is_never_logged_nor_returned_as_an_argument(run, logged, text, url_host):
     _, result = run(text=text, url_host=url_host)
-    assert result["invocation"]["module_args"]["text"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    # From 2.21 on Ansible does not tell the arguments at all.
+    told = result.get("invocation", {"module_args": {"text": KEPT_BACK}})
+    assert told["module_args"]["text"] == KEPT_BACK
     assert logged
     assert TOKEN not in "".join(logged)
 
