@@ -15,7 +15,14 @@ from harness.parts import Part
 ROOT = Path(__file__).resolve().parents[2]
 
 # Python, but not called so.
-SCRIPTS = ("bench/ec2", "tests/cloud/start", "tests/e2e/run_notebooks", "tests/lint/validate_modules", "tests/run")
+SCRIPTS = (
+    "bench/ec2",
+    "tests/cloud/start",
+    "tests/e2e/run_notebooks",
+    "tests/lint/validate_modules",
+    "tests/other_python",
+    "tests/run",
+)
 
 LINTS = (
     # The slowest first.
@@ -104,6 +111,7 @@ def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> list[li
         first.append(IMAGES)
     if "unit" in wanted:
         first.append(REFUSALS)
+        first.append(Part("another Python", ["tests/other_python", str(scratch)], timeout=900, gate=IMAGES.name))
         second.append(unit(scratch))
     if "molecule" in wanted:
         first += [scenario(name, scratch) for name in names if name in MOUNTING]

@@ -1,0 +1,82 @@
+"""The collection as Ansible Galaxy hands it out: built, installed where nothing else is, and used without the clone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, docker
+
+pytestmark = pytest.mark.docker
+
+BIN = Path(sys.executable).parent
+VERSION = yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
+
+
+def run(*command: str, cwd: Path, **environment: str) -> str:
+    """Run a command of the environment that the tests run in, without anything that leads to the clone."""
+    known = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "DESI_LAB_"))}
+    known |= {"PWD": str(cwd), "NO_COLOR": "1", "ANSIBLE_HOME": str(cwd / "ansible"), **environment}
+    program, *arguments = command
+    done = subprocess.run(
+        [str(BIN / program), *arguments], cwd=cwd, env=known, check=False, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("archive")
+    run("ansible-galaxy", "collection", "build", "--output-path", str(folder), str(ROOT), cwd=folder)
+    return folder / f"desi-lab-{VERSION}.tar.gz"
+
+
+@pytest.fixture(scope="module")
+def installed(archive) -> Path:
+    folder = archive.parent / "collections"
+    run("ansible-galaxy", "collection", "install", "--offline", str(archive), "-p", str(folder), cwd=archive.parent)
+    return folder
+
+
+def test_archive_holds_what_a_collection_needs_and_nothing_else(archive):
+    with tarfile.open(archive) as opened:
+        names = [member.name for member in opened.getmembers() if not member.isdir()]
+    tracked = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split("\n")
+    assert set(names) - set(tracked) == {"MANIFEST.json", "FILES.json"}
+    tops = {name.split("/")[0] for name in names} - {"MANIFEST.json", "FILES.json", "changelogs"}
+    assert tops == {
+        *("CHANGELOG.rst", "LICENSE", "README.md", "docs", "meta", "playbooks", "plugins"),
+        *("requirements.txt", "requirements.yml", "roles"),
+    }
+    assert "roles/image/files/embedded/Dockerfile" in names
+    assert archive.stat().st_size < 5_000_000
+
+
+def test_installed_collection_makes_and_removes_a_lab_without_the_clone(installed, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    name = f"e2e-archive-{os.getpid()}"
+    known = ["-e", f"lab_name={name}", "-e", f"lab_cache={tmp_path}/cache"]
+    paths = {"ANSIBLE_COLLECTIONS_PATH": str(installed), "ANSIBLE_STDOUT_CALLBACK": "desi.lab.steps"}
+    try:
+        said = run("ansible-playbook", "desi.lab.demo", *known, "-e", f"lab_port={port}", cwd=tmp_path, **paths)
+        assert f"http://127.0.0.1:{port}/lab?token=" in said
+        assert "Image desi-lab:0.1.0" in said
+        assert docker("ps", "--quiet", "--filter", f"label=desi.lab.name={name}", "--filter", "status=running")
+    finally:
+        run("ansible-playbook", "desi.lab.down", *known, cwd=tmp_path, **paths)
+    assert not docker("ps", "--all", "--quiet", "--filter", f"label=desi.lab.name={name}")
