@@ -20,6 +20,8 @@ description:
   - C(-v) adds a line for each task, all warnings, and the whole result of a failed task. C(-vvv) adds the results of
     all tasks.
   - With C(--check) each task that would change something is told.
+  - Whatever is shown, all that happened is written to a log in the state folder of the person who works here, without
+    secrets. The newest ones are kept. A failure tells where it is.
 author:
   - The DESI Lab contributors (@desi-lab)
 requirements:
@@ -45,18 +47,31 @@ options:
     ini:
       - section: callback_steps
         key: clock
+  log:
+    description:
+      - Keep a full log of the run in C($XDG_STATE_HOME/desi-lab), which is C(~/.local/state/desi-lab) if not set. A
+        quiet run has none.
+    type: bool
+    default: true
+    env:
+      - name: DESI_LAB_LOG
+    ini:
+      - section: callback_steps
+        key: log
 """
 
 import atexit
-import functools
 import os
+import shlex
 import sys
 import time
 import typing as t
+from pathlib import Path
 
 from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible.release import __version__
 from ansible.utils import color
 
 from ansible_collections.desi.lab.plugins.module_utils._plain_words import (
@@ -67,6 +82,7 @@ from ansible_collections.desi.lab.plugins.module_utils._plain_words import (
     unreachable,
 )
 from ansible_collections.desi.lab.plugins.module_utils._progress import Finished, Underway
+from ansible_collections.desi.lab.plugins.module_utils._run_log import RunLog, open_log
 from ansible_collections.desi.lab.plugins.module_utils._screen import WARNINGS, Screen, Voice, share
 from ansible_collections.desi.lab.plugins.module_utils._terminal import (
     Paint,
@@ -86,6 +102,7 @@ if t.TYPE_CHECKING:
     from ansible.executor.stats import AggregateStats
     from ansible.executor.task_result import CallbackTaskResult
     from ansible.inventory.host import Host
+    from ansible.playbook import Playbook
     from ansible.playbook.play import Play
     from ansible.playbook.task import Task
 
@@ -108,6 +125,7 @@ class CallbackModule(CallbackBase):
 
     def __init__(self) -> None:
         super().__init__()
+        self._log = RunLog(None, None, set())
         self._set_up(quiet=False, clock=False)
         self._began = self._last_step = time.monotonic()
         self._play: Play | None = None
@@ -133,9 +151,19 @@ class CallbackModule(CallbackBase):
             self._screen,
             Screen(sys.stderr),
             Paint(bool(color.ANSIBLE_COLOR and wanted and not quiet)),
-            log=functools.partial(self._display.display, log_only=True),
+            log=self._keep,
             quiet=quiet,
         )
+
+    def v2_playbook_on_start(self, playbook: Playbook) -> None:
+        if self.get_option("log") and not self.get_option("quiet"):
+            self._log = open_log(os.environ, Path(playbook._file_name).stem)
+            self._log.write(f"Ansible {__version__}, Python {sys.version.split()[0]}: {shlex.join(sys.argv[1:])}")
+
+    def _keep(self, text: str) -> None:
+        """Write what was told to the log of this run, and to Ansible's own if there is one."""
+        self._log.write(text)
+        self._display.display(text, log_only=True)
 
     def v2_playbook_on_play_start(self, play: Play) -> None:
         self._screen.run("")
@@ -207,6 +235,8 @@ class CallbackModule(CallbackBase):
         self._voice.header = ""
         self._leave()
         recap = recap_lines(figures, time.monotonic() - self._began)
+        if self._failed and self._log.path:
+            recap.insert(0, f"  All that happened is in {self._log.path}")
         self._voice.tell(["", *self._verdict(figures), *(self._voice.paint(line, "dim") for line in recap)])
 
     def _verdict(self, figures: dict[str, dict[str, int]]) -> list[str]:
@@ -266,6 +296,9 @@ class CallbackModule(CallbackBase):
     def _detail(self, result: CallbackTaskResult, outcome: str, whole: bool = False) -> None:
         """Tell of a task on request. Those that speak have spoken: nothing of theirs is ever said twice."""
         verbosity = self._display.verbosity
+        if result.task.action not in SPEAKERS:
+            about = f"TASK {self._title(result)}  {outcome}  {result.task.get_path()}"
+            self._log.write(f"{about}\n{self._dump_results(result.result, indent=1)}")
         if not verbosity or result.task.action in SPEAKERS or (result.task.action in DEBUG and not whole):
             return
         where = f"  {result.task.get_path()}" if verbosity > 1 else ""
@@ -310,6 +343,8 @@ class CallbackModule(CallbackBase):
     def _leave(self) -> None:
         """Put the terminal right and tell the warnings, however the run ended."""
         self._screen.close()
+        for text in self._warnings:
+            self._log.write(text)
         texts = own_warnings(self._warnings, every=self._display.verbosity > 0)
         self._warnings.clear()
         for text in texts:

@@ -69,6 +69,7 @@ http://127.0.0.1:8888/lab?token={TOKEN}
 
 
 def timeless(text):
+    text = re.sub(r"(?<=happened is in )\S+/\.local/state/desi-lab/\S+\.log", "LOG", text)
     return re.sub(r" ?\d+\.\d s", lambda found: "N.N s".rjust(len(found[0])), text)
 
 
@@ -87,6 +88,49 @@ def test_secret_is_said_once_and_logged_nowhere(ansible, tmp_path):
     assert "✓ Docker Engine 20.10" in log
     assert "changed=0" in log
     assert "Callback dispatch" not in run.stdout + run.stderr
+
+
+def test_full_log_of_a_run_is_kept_for_the_person_alone_and_without_the_secret(ansible, tmp_path):
+    ansible(LAB)
+    (log,) = (tmp_path / ".local/state/desi-lab").glob("*-site-*.log")
+    assert log.stat().st_mode & 0o777 == 0o600
+    text = log.read_text()
+    assert "✓ Docker Engine 20.10" in text
+    assert "changed=0" in text
+    assert TOKEN not in text
+
+
+def test_log_tells_what_the_screen_does_not(ansible, tmp_path):
+    playbook = f"""
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Ask quietly
+      ansible.builtin.command: echo asked http://lab/?token={TOKEN}
+      changed_when: false
+    - name: Ask in secret
+      ansible.builtin.command: echo hush
+      changed_when: false
+      no_log: true
+    - name: Fail
+      ansible.builtin.command: sh -c 'echo the reason >&2; exit 3'
+"""
+    run = ansible(playbook)
+    (log,) = (tmp_path / ".local/state/desi-lab").glob("*.log")
+    text = log.read_text()
+    assert "TASK Ask quietly  ok" in text
+    assert "asked http://lab/?token=<hidden>" in text
+    assert "the reason" in text
+    assert "hush" not in text
+    assert TOKEN not in text
+    assert "asked" not in run.stdout
+    assert f"All that happened is in {log}" in run.stdout
+
+
+def test_run_is_not_logged_where_it_is_quiet_or_nobody_wants_that(ansible, tmp_path):
+    ansible(LAB, DESI_LAB_QUIET="1")
+    ansible(LAB, DESI_LAB_LOG="false")
+    assert not (tmp_path / ".local/state").exists()
 
 
 def test_quiet_run_says_only_what_it_was_asked_to_say(ansible):
@@ -254,6 +298,7 @@ FAILED = """Failures
     What  both ways are shut
     Do    run it again with -v to see all of it
 
+  All that happened is in LOG
   away    ok=0 changed=0 failed=0 unreachable=1
   hidden  ok=0 changed=0 failed=1
   loop    ok=0 changed=0 failed=1
