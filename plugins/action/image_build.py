@@ -1,0 +1,13 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Build an image, and tell how far it has got."""
+
+from __future__ import annotations
+
+from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedModule
+
+
+class ActionModule(WatchedModule):
+    """Runs the module desi.lab.image_build on its host."""

@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Modules that take long, watched while they work."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import typing as t
+import uuid
+from pathlib import Path
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.desi.lab.plugins.module_utils._plain_words import task_title
+from ansible_collections.desi.lab.plugins.module_utils._progress import Underway, tell
+from ansible_collections.desi.lab.plugins.module_utils._terminal import one_line
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+class WatchedModule(ActionBase):
+    """Runs the module of its own name, and tells how far it has got: the module writes that to a file on its host."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the result of the module."""
+        result = super().run(tmp, task_vars)
+        path = f"/tmp/desi-lab-{uuid.uuid4().hex}"  # noqa: S108 - cannot be guessed, and is not opened if it is there
+        done = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(path, done), daemon=True)
+        watcher.start()
+        try:
+            arguments = {**self._task.args, "progress": path}
+            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+        finally:
+            done.set()
+            watcher.join(timeout=10)
+        return result
+
+    def _watch(self, path: str, done: threading.Event) -> None:
+        title, display, known = task_title(self._task.get_name()), Display(), ""
+        while not done.wait(SECONDS_BETWEEN_LOOKS):
+            # Whatever is wrong here is no reason to let the work itself fail.
+            with contextlib.suppress(Exception):
+                seen = one_line(self._read(path))
+                if seen and seen != known:
+                    known = seen
+                    tell(display, Underway(f"{title}: {seen}"))
+
+    def _read(self, path: str) -> str:
+        if self._connection.transport == "local":
+            return Path(path).read_text(encoding="utf-8")
+        # As whoever logged in: to become somebody else is the work's, which goes on at the same time.
+        code, text, _errors = self._connection.exec_command(f"cat {path}", sudoable=False)
+        return text.decode("utf-8", errors="replace") if code == 0 else ""

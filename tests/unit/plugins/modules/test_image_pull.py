@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.desi.lab.plugins.modules import image_build, image_pull
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """Put a docker command made of a shell script before all others."""
+
+    def make(script: str) -> None:
+        (tmp_path / "docker").write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\ncd {tmp_path}\n{script}\n")
+        (tmp_path / "docker").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    return make
+
+
+@pytest.fixture
+def run(capsys):
+    def run_module(module, **arguments):
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            module.main()
+        result = json.loads(capsys.readouterr().out)
+        result.pop("invocation", None)
+        return result
+
+    return run_module
+
+
+STORE = '[ "$1" = image ] && exec cat id'
+
+
+def test_pull_that_brings_another_image_is_a_change(run, docker, tmp_path):
+    (tmp_path / "id").write_text("old")
+    docker(f'{STORE}\necho "$@" > asked\necho new > id')
+    assert run(image_pull, name="me/lab:1") == {"changed": True, "id": "new"}
+    assert (tmp_path / "asked").read_text() == "pull -- me/lab:1\n"
+
+
+def test_pull_of_what_is_here_is_none(run, docker, tmp_path):
+    (tmp_path / "id").write_text("same")
+    docker(f"{STORE}\ntrue")
+    assert run(image_pull, name="me/lab:1") == {"changed": False, "id": "same"}
+
+
+def test_pull_that_fails_says_what_docker_said_last(run, docker):
+    docker("[ $1 = image ] && exit 1\necho 'main: Pulling from me/lab'\necho 'Error: manifest unknown' >&2\nexit 1")
+    assert run(image_pull, name="me/lab:1")["msg"] == "Error: manifest unknown"
+
+
+def test_pull_writes_how_far_it_is_and_takes_that_away(run, docker, tmp_path):
+    docker(f"{STORE}\necho 'a1b2c3d4e5f6: Pull complete'\nsleep 0.1\ncat progress > seen; touch id")
+    run(image_pull, name="me/lab:1", progress=str(tmp_path / "progress"))
+    assert (tmp_path / "seen").read_text() == "1 of 1 layers"
+    assert not (tmp_path / "progress").exists()
+
+
+def test_check_mode_pulls_and_builds_nothing(run, docker, tmp_path):
+    docker("touch called")
+    assert run(image_pull, name="me/lab:1", _ansible_check_mode=True) == {"changed": True}
+    assert run(image_build, name="me/lab:1", path="/lab", _ansible_check_mode=True) == {"changed": True}
+    assert not (tmp_path / "called").exists()
+
+
+def test_build_names_labels_and_arguments_and_keeps_values_off_the_command_line(run, docker, tmp_path):
+    docker('echo "$@" > asked\necho $DOCKER_BUILDKIT $http_proxy\necho "Step 1/2 : FROM x"')
+    result = run(
+        image_build,
+        name="lab:1",
+        path="/lab",
+        nocache=True,
+        args={"http_proxy": "http://ann:sesame@proxy:1"},
+        labels={"desi.lab.context": "c0ffee"},
+    )
+    asked = "build --force-rm --tag lab:1 --no-cache --label desi.lab.context=c0ffee --build-arg http_proxy -- /lab\n"
+    assert (tmp_path / "asked").read_text() == asked
+    assert result == {"changed": True, "output": ["0 http://ann:sesame@proxy:1", "Step 1/2 : FROM x"]}
+
+
+def test_build_that_fails_says_all_that_the_builder_said(run, docker):
+    docker("echo 'Step 1/1 : RUN false'\necho 'E: no package' >&2\nexit 1")
+    result = run(image_build, name="lab:1", path="/lab")
+    assert result["msg"] == "Step 1/1 : RUN false\nE: no package"
