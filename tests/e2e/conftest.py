@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import Browsing, browser
+from browsing import PATIENCE, Browsing, browser
 from labs import KINDS, Lab
+from playwright.sync_api import expect
 
 # Where pictures for the documentation go, and a clone of DESI's tutorials: both are for whoever has asked for them.
 PICTURES = os.environ.get("DESI_LAB_PICTURES", "")
@@ -31,7 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let a test say that it is about labs of ours alone."""
+    """Let a test say that it is about labs of ours alone, and be as patient as a busy computer is slow."""
+    expect.set_options(timeout=PATIENCE)
     config.addinivalue_line("markers", "kinds(*names): visits labs of these kinds alone")
 
 

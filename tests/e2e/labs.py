@@ -18,6 +18,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from recording import on_terminal
+
 ROOT = Path(__file__).resolve().parents[2]
 # Whom the labs are for, as if this person had called sudo. The number has no name here, and needs none.
 PERSON = 61235
@@ -41,13 +43,15 @@ class Lab:
     hosts: frozenset[str] = LOOPBACK
     # What the verbs of ./lab have to be told so that they mean it. Nothing where they cannot know of it.
     settings: tuple[str, ...] = ()
+    # What the terminal was shown while it was made.
+    shown: str = ""
 
 
 Maker = Callable[[Path], AbstractContextManager[Lab]]
 
 
-def run_verb(verb: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a verb of ``./lab`` as the person, and return what it prints and its exit code."""
+def verb_of(verb: str, *arguments: str, cwd: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the command that ``./lab VERB`` comes to, and its environment, as of the person."""
     command = [str(Path(sys.executable).with_name("ansible-playbook")), str(ROOT / "playbooks" / f"{verb}.yml")]
     known = {
         **os.environ,
@@ -60,7 +64,13 @@ def run_verb(verb: str, *arguments: str, cwd: Path) -> subprocess.CompletedProce
     }
     if verb == "url":
         known["DESI_LAB_QUIET"] = "1"
-    return subprocess.run([*command, *arguments], cwd=cwd, env=known, check=False, capture_output=True, text=True)
+    return [*command, *arguments], known
+
+
+def run_verb(verb: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a verb of ``./lab`` as the person, and return what it prints and its exit code."""
+    command, known = verb_of(verb, *arguments, cwd=cwd)
+    return subprocess.run(command, cwd=cwd, env=known, check=False, capture_output=True, text=True)
 
 
 def lab_command(verb: str, *arguments: str, cwd: Path) -> str:
@@ -80,9 +90,14 @@ def local(scratch: Path, mount: str, port: int) -> Iterator[Lab]:
     known = ["-e", f"lab_name={name}", "-e", f"lab_cache={scratch}/cache"]
     settings = {"lab_release": "dr1", "lab_port": port, "lab_mount": mount, "lab_folder": folder}
     try:
-        lab_command("demo", *known, *(f"-e{key}={value}" for key, value in settings.items()), cwd=folder)
+        command, surroundings = verb_of(
+            "demo", *known, *(f"-e{key}={value}" for key, value in settings.items()), cwd=folder
+        )
+        del surroundings["NO_COLOR"]
+        code, shown = on_terminal(command, surroundings, folder)
+        assert code == 0, shown
         url = lab_command("url", *known, cwd=folder).strip()
-        yield Lab(url, "dr1", folder, PERSON, settings=tuple(known))
+        yield Lab(url, "dr1", folder, PERSON, settings=tuple(known), shown=shown)
     finally:
         lab_command("down", *known, cwd=scratch)
 
