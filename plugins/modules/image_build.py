@@ -11,7 +11,7 @@ short_description: Build an image from a folder, and tell how far it has got
 version_added: "0.1.0"
 description:
   - Builds an image from a folder with a Dockerfile, as C(docker build) does with the builder that is in every engine.
-  - Unlike M(community.docker.docker_image_build#module) it needs no plugin of Docker's, and tells its step while it
+  - Unlike C(community.docker.docker_image_build) it needs no plugin of Docker's, and tells its step while it
     works. The callback P(desi.lab.steps#callback) shows that on a terminal.
 author:
   - The DESI Lab contributors (@desi-lab)

@@ -12,7 +12,7 @@ version_added: "0.1.0"
 description:
   - Asks the registry for an image and pulls what is missing of it, as C(docker pull) does, with the user's own contexts
     and credentials.
-  - Unlike M(community.docker.docker_image_pull#module) it tells how many bytes and layers are here while it works. The
+  - Unlike C(community.docker.docker_image_pull) it tells how many bytes and layers are here while it works. The
     callback P(desi.lab.steps#callback) shows that on a terminal.
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -30,7 +30,9 @@ options:
 attributes:
   check_mode:
     support: partial
-    description: What a registry has cannot be known without asking it, so a change is always expected.
+    description: Can run in check mode, and pulls nothing there.
+    details:
+      - What a registry has is not known without asking it, so a change is always expected.
   diff_mode:
     support: none
     description: Layers are no difference that anybody could read.

@@ -12,7 +12,8 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.desi.lab.plugins.action.notebook_run import ActionModule, verdict
 from ansible_collections.desi.lab.plugins.module_utils._notebook_run import Ran
 
-PATH, OUTPUT = Path("/home/ann/n.ipynb"), Path("/home/ann/n.run.ipynb")
+PATH = Path("/home/ann/n.ipynb")
+OUTPUT = Path("/home/ann/n.run.ipynb")
 
 
 def test_check_mode_runs_nothing_and_says_that_it_would(act):
