@@ -4,12 +4,19 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import ssl
 import struct
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._lab_server import Kernel, Server, text_of_frame
@@ -69,6 +76,43 @@ def test_server_that_is_not_there_is_told_without_its_token(http):
     with pytest.raises(LabError, match="stopped answering") as caught:
         Server(url).ask("GET", "status")
     assert "c0ffee" not in str(caught.value)
+
+
+def certificate(folder, name):
+    """Make a certificate for a name that is not the address of the server, and return it and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "desi-desi.invalid")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("desi-desi.invalid")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / f"{name}.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / f"{name}.key").write_bytes(private)
+    path.write_bytes(made.public_bytes(Encoding.PEM))
+    return path, folder / f"{name}.key"
+
+
+def test_server_of_the_pinned_certificate_is_believed_at_any_address_and_no_other(http, tmp_path):
+    mine, key = certificate(tmp_path, "mine")
+    other, _key = certificate(tmp_path, "other")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(mine, key)
+    http.socket = context.wrap_socket(http.socket, server_side=True)
+    url = f"https://127.0.0.1:{http.server_port}/lab?token=c0ffee"
+    assert Server(url, str(mine)).ask("GET", "status")
+    for certificate_file in (str(other), ""):
+        with pytest.raises(LabError, match="SSLError"):
+            Server(url, certificate_file).ask("GET", "status")
+    assert len(http.asked) == 1
 
 
 class Channel:
