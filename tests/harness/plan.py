@@ -113,7 +113,7 @@ def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> list[li
         first.append(IMAGES)
     if "unit" in wanted:
         first.append(REFUSALS)
-        first.append(Part("another Python", ["tests/other_python", str(scratch)], timeout=900, gate=IMAGES.name))
+        first.append(Part("another Python", ["tests/other_python", str(scratch)], timeout=1500, gate=IMAGES.name))
         second.append(unit(scratch))
     if "molecule" in wanted:
         first += [scenario(name, scratch) for name in names if name in MOUNTING]
