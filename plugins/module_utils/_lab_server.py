@@ -53,7 +53,6 @@ class Server:
         self._certificate = certificate
         self._session = requests.Session()
         self._session.trust_env = not self._is_here
-        self._session.verify = certificate or True
         if certificate:
             self._session.mount("https://", Pinned())
         self._session.headers["Authorization"] = f"token {self._token}"
@@ -62,7 +61,12 @@ class Server:
         """Ask the API for something; return None where there is nothing of that name."""
         try:
             answer = self._session.request(
-                method, f"{self._base}/api/{quote(path, safe='/?=&')}", json=data, timeout=PATIENCE
+                method,
+                f"{self._base}/api/{quote(path, safe='/?=&')}",
+                json=data,
+                timeout=PATIENCE,
+                # Said of a session, it would give way to REQUESTS_CA_BUNDLE.
+                verify=self._certificate or None,
             )
         except requests.RequestException as error:
             raise self.lost(type(error).__name__) from None

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from labs import Lab
+from kinds import Lab
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, sync_playwright
 from wire import network_of

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from browsing import PATIENCE, Browsing, browser
-from labs import KINDS, Lab
+from kinds import KINDS, Lab, saved_here
 from playwright.sync_api import expect
 
 # Where pictures for the documentation go, and a clone of DESI's tutorials: both are for whoever has asked for them.
@@ -54,7 +55,11 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         option = request.config.getoption
         folder = option("--folder")
         yield Lab(
-            option("--url"), option("--release"), folder, folder and folder.stat().st_uid, option("--certificate")
+            option("--url"),
+            option("--release"),
+            saved=functools.partial(saved_here, folder) if folder else None,
+            owner=folder.stat().st_uid if folder else None,
+            certificate=option("--certificate"),
         )
         return
     scratch = tmp_path_factory.mktemp(request.param)

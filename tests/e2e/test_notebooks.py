@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from labs import PERSON, ROOT, run_verb
+from kinds import ON_EC2, PERSON, ROOT
 
 # A kernel of NERSC, as tutorials name one; labs elsewhere have another.
 KERNEL = {"name": "desi-25.3", "display_name": "DESI 25.3", "language": "python"}
@@ -54,7 +54,7 @@ def test_notebook_in_the_folder_runs_in_place_and_its_outputs_belong_to_the_pers
         "6 * 7",
     )
     before = path.read_bytes()
-    done = run_verb("run", "-e", "desi_notebook=inside.ipynb", *lab.settings, cwd=lab.folder)
+    done = lab.verb("run", lab.folder, desi_notebook="inside.ipynb")
     assert done.returncode == 0, done.stdout + done.stderr
     assert path.read_bytes() == before
     ran = lab.folder / "inside.run.ipynb"
@@ -72,7 +72,7 @@ def test_notebook_in_the_folder_runs_in_place_and_its_outputs_belong_to_the_pers
 @ours
 def test_first_error_ends_the_run_and_is_told_in_three_sentences(lab, tmp_path):
     path = write_notebook(tmp_path / "fails.ipynb", "x = 1", "{}['flux']", "print('never')")
-    done = run_verb("run", "-e", f"desi_notebook={path}", *lab.settings, cwd=tmp_path)
+    done = lab.verb("run", tmp_path, desi_notebook=path)
     assert done.returncode != 0
     assert "✗ 2 {}['flux']" in done.stdout
     assert "What  The notebook fails.ipynb stopped at cell 2 of 3." in done.stdout
@@ -85,10 +85,23 @@ def test_first_error_ends_the_run_and_is_told_in_three_sentences(lab, tmp_path):
 @pytest.mark.parametrize(("name", "reason"), [("none.ipynb", "does not exist"), ("text.ipynb", "not a notebook")])
 def test_what_is_no_notebook_is_refused(lab, tmp_path, name, reason):
     (tmp_path / "text.ipynb").write_text("no notebook")
-    done = run_verb("run", "-e", f"desi_notebook={name}", *lab.settings, cwd=tmp_path)
+    done = lab.verb("run", tmp_path, desi_notebook=name)
     assert done.returncode != 0
     assert reason in done.stdout
     assert not (tmp_path / "text.run.ipynb").exists()
+
+
+@pytest.mark.kinds(*ON_EC2)
+def test_notebook_of_this_computer_runs_in_a_lab_on_ec2_and_its_outputs_come_back(lab, tmp_path):
+    path = write_notebook(
+        tmp_path / "away.ipynb", "import os\nprint(os.environ['DESI_RELEASE'])", "open('/home/synced/kept', 'w')"
+    )
+    done = lab.verb("run", tmp_path, desi_notebook=path.name)
+    assert done.returncode == 0, done.stdout
+    assert "2 cells in" in done.stdout
+    assert "token=" not in done.stdout
+    assert outputs(tmp_path / "away.run.ipynb")[0] == f"{lab.release}\n"
+    assert lab.saved("kept").owner == lab.owner
 
 
 def test_kernel_that_dies_is_told_as_such(lab, tmp_path):

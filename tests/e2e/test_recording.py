@@ -35,8 +35,7 @@ def test_terminal_ends_with_a_line_a_step_and_the_box_and_no_trace_of_the_clock(
 def test_picture_of_the_terminal_shows_what_was_there_but_no_secret(lab):
     token = re.search(r"token=(\w+)", lab.url)[1]
     known = {token: "…", str(lab.folder): "/home/ann/desi", str(urlsplit(lab.url).port): "8888"}
-    name = lab.settings[1].partition("=")[2]
-    known |= {f" -e {lab.settings[1]}": "", f"Lab {name}": f"Lab {'desi':{len(name)}}"}
+    known |= {f" -e lab_name={lab.name}": "", f"Lab {lab.name}": f"Lab {'desi':{len(lab.name)}}"}
     lines = screen(lab.shown)
     for word, instead in known.items():
         lines = [line.replace(word, instead) for line in lines]

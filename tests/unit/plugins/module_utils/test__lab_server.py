@@ -39,8 +39,8 @@ class Answers(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def http():
-    server = HTTPServer(("127.0.0.1", 0), Answers)
+def http(request):
+    server = HTTPServer((getattr(request, "param", "127.0.0.1"), 0), Answers)
     server.asked = []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -101,13 +101,16 @@ def certificate(folder, name):
     return path, folder / f"{name}.key"
 
 
-def test_server_of_the_pinned_certificate_is_believed_at_any_address_and_no_other(http, tmp_path):
+@pytest.mark.parametrize("http", ["127.0.0.1", "127.0.0.2"], indirect=True)
+def test_server_of_the_pinned_certificate_is_believed_at_any_address_and_no_other(http, tmp_path, monkeypatch):
     mine, key = certificate(tmp_path, "mine")
     other, _key = certificate(tmp_path, "other")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(mine, key)
     http.socket = context.wrap_socket(http.socket, server_side=True)
-    url = f"https://127.0.0.1:{http.server_port}/lab?token=c0ffee"
+    url = f"https://{http.server_address[0]}:{http.server_port}/lab?token=c0ffee"
+    # As where an institute has authorities of its own.
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
     assert Server(url, str(mine)).ask("GET", "status")
     for certificate_file in (str(other), ""):
         with pytest.raises(LabError, match="SSLError"):

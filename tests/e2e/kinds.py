@@ -9,16 +9,23 @@ A kind is a line in KINDS. Whatever it makes, the browser knows it only by its U
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import functools
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
+from labs import Lab as LabOnEC2
 from recording import on_terminal
+from region.running import RunningRegion, running
 
 ROOT = Path(__file__).resolve().parents[2]
 # Whom the labs are for, as if this person had called sudo. The number has no name here, and needs none.
@@ -28,22 +35,34 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 PREFIX = "e2e-"
 
 
+class Saved(NamedTuple):
+    """A file in the lab's folder, as it is seen from outside the lab."""
+
+    content: bytes
+    owner: int
+
+
 @dataclass(frozen=True)
 class Lab:
     """A lab that runs: its URL with the token, and what is known of it from outside."""
 
     url: str
     release: str
-    # What the lab shows as synced, and who owns what is saved there. None if it is not on this computer.
-    folder: Path | None
-    owner: int | None
+    # Whether what it shows never was in the sky, which it has to say.
+    synthetic: bool = False
+    # Returns a file of what the lab shows as synced, and who has to own it. None where only the URL is known.
+    saved: Callable[[str], Saved] | None = None
+    owner: int | None = None
+    # Runs a verb of ./lab for this lab in a folder, with further settings. None where it cannot know of the lab.
+    verb: Callable[..., subprocess.CompletedProcess[str]] | None = None
+    # What the lab shows as synced, if it is on this computer.
+    folder: Path | None = None
     # For a URL of HTTPS: the certificate that the browser has to be shown, and no other.
     certificate: Path | None = None
     # Whom a browser that visits it may talk to.
     hosts: frozenset[str] = LOOPBACK
-    # What the verbs of ./lab have to be told so that they mean it. Nothing where they cannot know of it.
-    settings: tuple[str, ...] = ()
-    # What the terminal was shown while it was made.
+    # How it was called, and what the terminal was shown while it was made.
+    name: str = ""
     shown: str = ""
 
 
@@ -80,6 +99,12 @@ def lab_command(verb: str, *arguments: str, cwd: Path) -> str:
     return done.stdout
 
 
+def saved_here(folder: Path, name: str) -> Saved:
+    """Return a file of a folder of this computer."""
+    path = folder / name
+    return Saved(path.read_bytes(), path.stat().st_uid)
+
+
 @contextlib.contextmanager
 def local(scratch: Path, mount: str, port: int) -> Iterator[Lab]:
     """Make a lab on this computer with the sample of dr1, whose bucket is mounted on the host or in the container."""
@@ -89,6 +114,10 @@ def local(scratch: Path, mount: str, port: int) -> Iterator[Lab]:
     os.chown(folder, PERSON, PERSON)
     known = ["-e", f"lab_name={name}", "-e", f"lab_cache={scratch}/cache"]
     settings = {"lab_release": "dr1", "lab_port": port, "lab_mount": mount, "lab_folder": folder}
+
+    def verb(verb: str, cwd: Path, **more: object) -> subprocess.CompletedProcess[str]:
+        return run_verb(verb, *known, *(f"-e{key}={value}" for key, value in more.items()), cwd=cwd)
+
     try:
         command, surroundings = verb_of(
             "demo", *known, *(f"-e{key}={value}" for key, value in settings.items()), cwd=folder
@@ -97,12 +126,69 @@ def local(scratch: Path, mount: str, port: int) -> Iterator[Lab]:
         code, shown = on_terminal(command, surroundings, folder)
         assert code == 0, shown
         url = lab_command("url", *known, cwd=folder).strip()
-        yield Lab(url, "dr1", folder, PERSON, settings=tuple(known), shown=shown)
+        yield Lab(
+            url,
+            "dr1",
+            synthetic=True,
+            saved=functools.partial(saved_here, folder),
+            owner=PERSON,
+            verb=verb,
+            folder=folder,
+            name=name,
+            shown=shown,
+        )
     finally:
         lab_command("down", *known, cwd=scratch)
 
 
-KINDS: dict[str, Maker] = {
+def saved_there(region: RunningRegion, machine: str, user: str, name: str) -> Saved:
+    """Return a file of the folder of a lab on EC2."""
+    path = f"/home/{user}/synced/{name}"
+    owner = region.exec(machine, "stat", "--format", "%u", path)
+    assert owner.returncode == 0, owner.stderr
+    content = region.exec(machine, "base64", "--wrap", "0", path).stdout
+    return Saved(base64.b64decode(content), int(owner.stdout))
+
+
+@contextlib.contextmanager
+def on_ec2(scratch: Path, access: str, system: str) -> Iterator[Lab]:
+    """Make a lab on a machine of a simulated region, with the bucket that is in it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with running(scratch / "region.log") as region:
+        lab = LabOnEC2(region, f"{PREFIX}{access}", scratch, port, lab_access=access, lab_os=system)
+
+        def verb(verb: str, cwd: Path, **more: object) -> subprocess.CompletedProcess[str]:
+            return lab.attempt(verb, environment={"PWD": str(cwd)}, **more)
+
+        try:
+            shown = lab.run("ec2.yml")
+            url = lab.url()
+            (machine,) = (each["InstanceId"] for each in lab.instances())
+            user = {"amazon": "ec2-user", "ubuntu": "ubuntu"}[system]
+            yield Lab(
+                url,
+                "edr",
+                saved=functools.partial(saved_there, region, machine, user),
+                owner=int(region.exec(machine, "id", "--user", user).stdout),
+                verb=verb,
+                certificate=lab.folder / "tls/cert.pem" if access == "https" else None,
+                hosts=frozenset({urlsplit(url).hostname}),
+                name=lab.name,
+                shown=shown,
+            )
+        finally:
+            lab.run("down", lab_yes=True)
+
+
+LOCAL: dict[str, Maker] = {
     "local-host": lambda scratch: local(scratch, "host", 21891),
     "local-container": lambda scratch: local(scratch, "container", 21892),
 }
+ON_EC2: dict[str, Maker] = {
+    "ec2-tunnel": lambda scratch: on_ec2(scratch, "tunnel", "amazon"),
+    "ec2-direct": lambda scratch: on_ec2(scratch, "direct", "ubuntu"),
+    "ec2-https": lambda scratch: on_ec2(scratch, "https", "amazon"),
+}
+KINDS = {**LOCAL, **ON_EC2}
