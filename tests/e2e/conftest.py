@@ -39,13 +39,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what visits a lab once for each kind of lab that it is about."""
+    """Run what visits a lab once for each kind of lab that was asked for."""
     if "lab" in metafunc.fixturenames:
-        given = metafunc.config.getoption("--url")
-        kinds = ["given"] if given else metafunc.config.getoption("--lab") or list(KINDS)
-        for marker in metafunc.definition.iter_markers("kinds"):
-            kinds = [kind for kind in kinds if kind in marker.args]
+        option = metafunc.config.getoption
+        kinds = ["given"] if option("--url") else option("--lab") or list(KINDS)
         metafunc.parametrize("lab", kinds, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about labs of other kinds alone."""
+    markers = [(item, item.get_closest_marker("kinds")) for item in items]
+    others = [item for item, marker in markers if marker and item.callspec.params["lab"] not in marker.args]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 # Every process of a run has this in its environment, so that what a killed run left behind is found by the next.
@@ -84,16 +87,17 @@ class Runner:
         self._running: set[subprocess.Popen[str]] = set()
         self._closed = threading.Event()
 
-    def run_lanes(self, lanes: Sequence[Sequence[Part]]) -> None:
-        """Run lanes side by side, and the parts of each in order."""
-        threads = [threading.Thread(target=self._run_lane, args=(lane,), daemon=True) for lane in lanes]
+    def run_lanes(self, lanes: Sequence[Sequence[Part]], shared: Sequence[Part]) -> None:
+        """Run lanes side by side, the parts of each in order; one that is through takes up what they share."""
+        left = deque(shared)
+        threads = [threading.Thread(target=self._run_lane, args=(lane, left), daemon=True) for lane in lanes]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
-    def _run_lane(self, lane: Sequence[Part]) -> None:
-        for part in lane:
+    def _run_lane(self, lane: Sequence[Part], shared: deque[Part]) -> None:
+        for part in chain(lane, taken(shared)):
             if self._closed.is_set():
                 return
             if part.gate and not self.report.wait_for(part.gate):
@@ -132,6 +136,13 @@ class Runner:
         self._closed.set()
         for process in list(self._running):
             end_session(process)
+
+
+def taken(parts: deque[Part]) -> Iterator[Part]:
+    """Take one part after the other, of which others take some meanwhile."""
+    with contextlib.suppress(IndexError):
+        while True:
+            yield parts.popleft()
 
 
 def end_session(process: subprocess.Popen[str]) -> None:

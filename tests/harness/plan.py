@@ -49,6 +49,11 @@ REFUSALS = Part("refusals", [sys.executable, "-m", "pytest", "tests/integration"
 MOUNTING = ("local_folder", "bucket_host", "bucket_container", "down")
 
 
+# The kinds of labs that are visited in a browser. A lab here makes mounts, too.
+HERE = ("local-host", "local-container")
+ON_EC2 = ("ec2-tunnel", "ec2-direct", "ec2-https")
+
+
 def scenarios() -> list[str]:
     """Return the names of all scenarios."""
     return sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
@@ -83,7 +88,7 @@ def cloud(name: str, files: Sequence[str], scratch: Path) -> Part:
     """Return the part that runs tests against the simulated AWS region, which each such part has for itself."""
     paths = [str(path) for pattern in files for path in sorted((ROOT / "tests/cloud").glob(pattern))]
     # Sockets are made in that folder, too.
-    options = ["-p", "every_test_runs", "-r", "s", "--durations", "8", "--basetemp", str(scratch / name[0])]
+    options = ["-p", "every_test_runs", "-r", "s", "--durations", "8", "--basetemp", str(scratch / f"c{name[:2]}")]
     return Part(
         f"cloud {name}",
         [sys.executable, "-m", "pytest", *options, *paths],
@@ -93,36 +98,41 @@ def cloud(name: str, files: Sequence[str], scratch: Path) -> Part:
     )
 
 
-def e2e(scratch: Path) -> Part:
-    """Return the part that looks at labs in a browser and runs notebooks in them."""
-    options = ["-p", "every_test_runs", "--basetemp", str(scratch / "e")]
+def e2e(place: str, kinds: Sequence[str], scratch: Path) -> Part:
+    """Return the part that looks at labs of these kinds in a browser and runs notebooks in them."""
+    chosen = [word for kind in kinds for word in ("--lab", kind)]
+    options = ["-p", "every_test_runs", "--basetemp", str(scratch / f"e{place[0]}")]
     return Part(
-        "e2e",
-        [sys.executable, "-m", "pytest", "tests/e2e", *options],
+        f"e2e {place}",
+        [sys.executable, "-m", "pytest", "tests/e2e", *chosen, *options],
         timeout=1200,
         environment={"PYTHONPATH": str(ROOT / "tests/harness")},
         gate=IMAGES.name,
     )
 
 
-def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> list[list[Part]]:
-    """Return what is wanted (of the words of tests/run; of molecule, the scenarios of these names) as lanes."""
-    first: list[Part] = []
+def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> tuple[list[list[Part]], list[Part]]:
+    """Return what is wanted (of the words of tests/run; of molecule, the scenarios of these names).
+
+    That is lanes, which go side by side, and what any of them takes up when it is through with its own.
+    """
+    if set(wanted) == {"lint"}:
+        return [[], []], list(LINTS)
+    first: list[Part] = [IMAGES]
     second: list[Part] = list(LINTS) if "lint" in wanted else []
-    if set(wanted) - {"lint"}:
-        first.append(IMAGES)
+    # The longest first, so that in the end no lane has much more to do than the other.
+    shared: list[Part] = []
+    if "cloud" in wanted:
+        shared.append(cloud("faults", ["test_region_*.py", "test_lab_faults.py"], scratch))
+        shared.append(cloud("labs", ["test_lab_whole.py"], scratch))
     if "unit" in wanted:
         first.append(REFUSALS)
-        first.append(Part("another Python", ["tests/other_python", str(scratch)], timeout=1500, gate=IMAGES.name))
-        second.append(unit(scratch))
+        shared.append(Part("another Python", ["tests/other_python", str(scratch)], timeout=1500, gate=IMAGES.name))
+        shared.append(unit(scratch))
+    if "e2e" in wanted:
+        first.append(e2e("here", HERE, scratch))
+        shared.append(e2e("on EC2", ON_EC2, scratch))
     if "molecule" in wanted:
         first += [scenario(name, scratch) for name in names if name in MOUNTING]
-        second += [scenario(name, scratch) for name in names if name not in MOUNTING]
-    if "cloud" in wanted:
-        first.append(cloud("faults", ["test_region_*.py", "test_lab_faults.py"], scratch))
-        second.append(cloud("labs", ["test_lab_whole.py"], scratch))
-    if "e2e" in wanted:
-        first.append(e2e(scratch))
-    if not first:
-        return [second[:1], second[1:]]
-    return [first, second]
+        shared += [scenario(name, scratch) for name in names if name not in MOUNTING]
+    return [first, second], shared
