@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Callable
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount_spec import fingerprint
 from ansible_collections.desi.lab.plugins.module_utils._mount_tools import BACKENDS, Tool
 from ansible_collections.desi.lab.plugins.module_utils._mounts import MountEntry, parse_mountinfo
 from ansible_collections.desi.lab.plugins.module_utils._waiting import wait_until
@@ -127,6 +128,28 @@ def find_tools(search: Iterable[str], wanted: str = "auto") -> dict[str, Tool]:
         if path and version is not None:
             tools[backend] = Tool(backend, str(Path(path).absolute()), version)
     return tools
+
+
+def relay_command(program: str, check_mode: bool = False) -> tuple[str, ...]:
+    """Return the command that runs a relay, with what tells one build of it from another; nothing for no relay."""
+    if not program:
+        return ()
+    files = [Path(program), *sorted(Path(program).parent.glob("desi_stream/*.py"))]
+    if not files[0].is_file():
+        if check_mode:
+            return (sys.executable, program)
+        raise LabError(
+            "The bucket cannot be mounted behind the relay.",
+            f"There is no program {program}.",
+            "Give the path of the program stream of role data, or leave relay empty.",
+        )
+    build = fingerprint([file.read_text() for file in files])
+    return (sys.executable, program, f"--build={build}")
+
+
+def machine_memory() -> int:
+    """Return how much memory the machine has, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _version(command: list[str]) -> tuple[int, ...] | None:

@@ -121,6 +121,8 @@ StartLimitIntervalSec=0
 
 [Service]
 Type={"notify" if tells_systemd else "simple"}
+# Behind the relay it is the relay's child that says that the mount is there.
+NotifyAccess=all
 EnvironmentFile=-{environment_file}
 {share}ExecStartPre={shell(CLEAR)}
 ExecStart={" ".join(unit_word(word) for word in tool)}

@@ -11,9 +11,17 @@ from dataclasses import dataclass
 from typing import Callable
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount_settings import (
+    MOUNT_S3_SETTINGS,
+    RCLONE_OLDEST,
+    RCLONE_SETTINGS,
+    S3FS_SETTINGS,
+    SMALL,
+    Setting,
+    Version,
+    chosen,
+)
 from ansible_collections.desi.lab.plugins.module_utils._mount_spec import MountSpec
-
-Version = tuple[int, ...]
 
 
 class NoTool(LabError):
@@ -27,91 +35,62 @@ class Tool:
     backend: str
     path: str
     version: Version
+    relay: tuple[str, ...] = ()  # the command that runs a relay, if there is one for it
+    memory: int = 0  # of the machine, in bytes; 0 if that is not known
 
     @property
     def title(self) -> str:
         return f"{self.backend} {'.'.join(str(part) for part in self.version)}".strip()
 
 
-@dataclass(frozen=True)
-class Setting:
-    """One option of a tool: when it is given, and since which version the tool knows it."""
-
-    option: str
-    when: str = "always"
-    since: Version = ()
+# What the relay may hold of what it has read ahead and listed, in MiB: with the mount tool and its own few, this keeps
+# both below 512 MiB, and below 256 MiB on a small machine.
+RELAY_MEMORY, RELAY_MEMORY_SMALL = 160, 48
 
 
-def _chosen(settings: tuple[Setting, ...], spec: MountSpec, version: Version) -> list[str]:
+def uses_relay(tool: Tool, spec: MountSpec) -> bool:
+    """Tell whether a relay stands before the bucket: it cannot sign, and it does not write."""
+    return bool(tool.relay) and tool.backend == "rclone" and spec.anonymous and spec.read_only
+
+
+def is_small(tool: Tool) -> bool:
+    return 0 < tool.memory < SMALL
+
+
+def _chosen(settings: tuple[Setting, ...], spec: MountSpec, tool: Tool) -> list[str]:
+    relay = uses_relay(tool, spec)
     holds = {
-        "always": True,
         "read-only": spec.read_only,
         "cache": bool(spec.cache),
         "anonymous": spec.anonymous,
         "path-style": spec.path_style,
+        "relay": relay,
+        "direct": not relay,
+        "small": is_small(tool),
+        "normal": not is_small(tool),
     }
-    return [setting.option for setting in settings if holds[setting.when] and version >= setting.since]
+    return chosen(settings, holds, tool.version)
 
 
-RCLONE_OLDEST: Version = (1, 58)  # the first with --devname, by which a mount is recognised
-
-# Measured at 60 ms round trip on a FITS file of 223 MB and 17 HDUs: full cache, 4 MiB chunks, 8 streams and 32 MiB of
-# read-ahead were good at everything (headers, one HDU, random reads, whole file); nothing else was better on average.
-RCLONE_SETTINGS = (
-    # The user in the container is neither root nor known here.
-    Setting("--allow-other"),
-    Setting("--read-only", when="read-only"),
-    # Dates out of the listing: without it, `ls -l` and each first opening cost one more request a file. --no-modtime
-    # saves none of those at opening and gives every file the date of the mount. --vfs-fast-fingerprint saves none
-    # either, and leaves only the size to tell whether a cached file of several parts is still the one in the bucket.
-    Setting("--use-server-modtime"),
-    # A published release does not change; a bucket that is written to may.
-    Setting("--dir-cache-time=1h", when="read-only"),
-    Setting("--vfs-read-chunk-size=4M"),
-    Setting("--vfs-read-chunk-streams=8", since=(1, 68)),
-    Setting("--vfs-cache-mode=full", when="cache"),
-    Setting("--vfs-read-ahead=32M", when="cache"),
-    # What bounds the cache is its size: the tool's own limit of an hour would empty it over lunch.
-    Setting("--vfs-cache-max-age=8760h", when="cache"),
-    Setting("--vfs-cache-min-free-space=2G", when="cache", since=(1, 64)),
-    # The tool's own limits (1 min to connect, 5 min of silence) leave a notebook hanging when the network was away.
-    Setting("--contimeout=15s"),
-    Setting("--timeout=1m"),
-)
-
-S3FS_SETTINGS = (
-    Setting("allow_other"),
-    Setting("ro", when="read-only"),
-    # Objects that s3fs did not write carry no mode, and then nobody but root may read them.
-    Setting("umask=0022"),
-    Setting("mp_umask=0022"),
-    Setting("public_bucket=1", when="anonymous"),
-    Setting("use_path_request_style", when="path-style"),
-    Setting("stat_cache_expire=3600", when="read-only"),
-    # s3fs knows no largest size of a cache: what it can promise is to leave this much of the disk free.
-    Setting("ensure_diskfree=2048", when="cache"),
-    Setting("connect_timeout=15"),
-    Setting("readwrite_timeout=60"),
-)
-
-MOUNT_S3_SETTINGS = (
-    Setting("--foreground"),
-    Setting("--allow-other"),
-    Setting("--read-only", when="read-only"),
-    Setting("--no-sign-request", when="anonymous"),
-    Setting("--force-path-style", when="path-style"),
-    # As long as rclone's: it asks anew for every name otherwise, and listings are its weak side.
-    Setting("--metadata-ttl=3600", when="read-only"),
-)
+def server_of(spec: MountSpec) -> str:
+    """Return the address of the server that holds the bucket."""
+    amazon = f"https://s3.{spec.region}.amazonaws.com{'.cn' if spec.region.startswith('cn-') else ''}"
+    return spec.endpoint or amazon
 
 
-def rclone_remote(spec: MountSpec) -> str:
-    """Write bucket and server as one word, so that no configuration file is needed."""
-    options = ["provider=AWS"] if spec.aws else ["provider=Other", f'endpoint="{spec.endpoint}"']
+def rclone_remote(spec: MountSpec, relay: bool = False) -> str:
+    """Write bucket and server as one word, so that no configuration file is needed.
+
+    The relay tells its address by itself: it is another one each time, and rclone keeps its cache under this word.
+    """
+    if relay:
+        options = ["provider=Other"]
+    else:
+        options = ["provider=AWS"] if spec.aws else ["provider=Other", f'endpoint="{spec.endpoint}"']
     options += [
         f"region={spec.region}",
         f"env_auth={'false' if spec.anonymous else 'true'}",
-        f"force_path_style={'true' if spec.path_style else 'false'}",
+        f"force_path_style={'true' if spec.path_style or relay else 'false'}",
         # Asking whether the bucket exists, and making it, are not for a reader.
         "no_check_bucket=true",
         "list_version=2",
@@ -121,17 +100,17 @@ def rclone_remote(spec: MountSpec) -> str:
 
 def rclone_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
     # A configuration of the person who started it must not seep in.
-    command = [tool.path, "mount", rclone_remote(spec), mountpoint, "--config=/dev/null", f"--devname={device}"]
-    command += _chosen(RCLONE_SETTINGS, spec, tool.version)
+    remote = rclone_remote(spec, uses_relay(tool, spec))
+    command = [tool.path, "mount", remote, mountpoint, "--config=/dev/null", f"--devname={device}"]
+    command += _chosen(RCLONE_SETTINGS, spec, tool)
     command += [f"--cache-dir={spec.cache}"] if spec.cache else []
     return command + ([f"--vfs-cache-max-size={spec.cache_max}B"] if spec.cache and spec.cache_max else [])
 
 
 def s3fs_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
-    url = f"https://s3.{spec.region}.amazonaws.com{'.cn' if spec.region.startswith('cn-') else ''}"
     region = "region" if tool.version >= (1, 96) else "endpoint"
-    options = _chosen(S3FS_SETTINGS, spec, tool.version)
-    options += [f"fsname={device}", f"url={spec.endpoint or url}", f"{region}={spec.region}"]
+    options = _chosen(S3FS_SETTINGS, spec, tool)
+    options += [f"fsname={device}", f"url={server_of(spec)}", f"{region}={spec.region}"]
     # A comma would end the option.
     options += [f"use_cache={spec.cache}".replace(",", "\\,")] if spec.cache else []
     source = f"{spec.bucket}:/{spec.prefix}" if spec.prefix else spec.bucket
@@ -140,7 +119,7 @@ def s3fs_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> l
 
 def mount_s3_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
     """Make the command of Mountpoint for Amazon S3, which names its device itself."""
-    command = [tool.path, spec.bucket, mountpoint, *_chosen(MOUNT_S3_SETTINGS, spec, tool.version)]
+    command = [tool.path, spec.bucket, mountpoint, *_chosen(MOUNT_S3_SETTINGS, spec, tool)]
     command += [f"--region={spec.region}"]
     command += [f"--endpoint-url={spec.endpoint}"] if spec.endpoint else []
     command += [f"--prefix={spec.prefix}/"] if spec.prefix else []
@@ -171,7 +150,12 @@ BACKENDS = {
 
 def mount_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
     """Return the command that serves the mount in the foreground."""
-    return BACKENDS[tool.backend].command(tool, spec, mountpoint, device)
+    command = BACKENDS[tool.backend].command(tool, spec, mountpoint, device)
+    if not uses_relay(tool, spec):
+        return command
+    memory = RELAY_MEMORY_SMALL if is_small(tool) else RELAY_MEMORY
+    kept = [f"--keep={spec.cache}/relay.json"] if spec.cache else []
+    return [*tool.relay, f"--endpoint={server_of(spec)}", f"--memory={memory}", *kept, "--", *command]
 
 
 def choose_tool(backend: str, spec: MountSpec, tools: dict[str, Tool]) -> tuple[Tool, str]:
@@ -183,11 +167,13 @@ def choose_tool(backend: str, spec: MountSpec, tools: dict[str, Tool]) -> tuple[
         if backend not in tools:
             raise _missing(backend, rclone)
         return tools[backend], "as asked for"
-    if "mount-s3" in tools and spec.aws:
-        note = "; it empties its cache whenever it starts" if spec.cache else ""
+    current = "rclone" in tools and tools["rclone"].version >= (1, 65)
+    if "mount-s3" in tools and spec.aws and not (spec.cache and current):
+        note = "; it empties its cache whenever it starts and ends" if spec.cache else ""
         return tools["mount-s3"], f"Amazon's own tool is installed and the bucket is at Amazon{note}"
-    if "rclone" in tools and tools["rclone"].version >= (1, 65):
-        return tools["rclone"], f"{tools['rclone'].title} is installed"
+    if current:
+        kept = ", and keeps its cache, which mount-s3 empties" if "mount-s3" in tools and spec.aws else ""
+        return tools["rclone"], f"{tools['rclone'].title} is installed{kept}"
     if "s3fs" in tools:
         older = f", and {tools['rclone'].title} is older than 1.65" if "rclone" in tools else ""
         return tools["s3fs"], f"{tools['s3fs'].title} is installed{older}"

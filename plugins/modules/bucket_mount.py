@@ -78,7 +78,7 @@ options:
     description:
       - A folder for what was read, used by this mount alone; empty for none.
       - It is made if it does not exist, and never removed.
-      - C(mount-s3) empties it at each start.
+      - C(mount-s3) empties it whenever it starts and ends.
     type: path
     default: ""
   cache_max:
@@ -91,7 +91,7 @@ options:
     description:
       - The tool that mounts.
       - V(auto) takes the first that is installed of V(mount-s3) (for a bucket at Amazon), V(rclone) from 1.65 on,
-        V(s3fs), and an older V(rclone).
+        V(s3fs), and an older V(rclone). With O(cache) a current V(rclone) goes before V(mount-s3), which keeps none.
     type: str
     choices: [auto, mount-s3, rclone, s3fs]
     default: auto
@@ -101,6 +101,14 @@ options:
     type: list
     elements: path
     default: []
+  relay:
+    description:
+      - The program that stands between C(rclone) and the bucket (C(files/stream) of role P(desi.lab.data#role)); empty
+        for none. It keeps connections open, asks ahead for folders and headers, and never mixes two versions of an
+        object.
+      - It is used for buckets that are asked anonymously and only read.
+    type: path
+    default: ""
   supervisor:
     description:
       - What keeps the mount alive, V(systemd) (a unit, mounted again at boot) or V(process) (a detached shell loop).
@@ -202,13 +210,14 @@ no_tool:
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._mount_host import find_tools
+from ansible_collections.desi.lab.plugins.module_utils._mount_host import find_tools, machine_memory, relay_command
 from ansible_collections.desi.lab.plugins.module_utils._mount_spec import check_path, make_spec
 from ansible_collections.desi.lab.plugins.module_utils._mount_state import Outcome, unmount
 from ansible_collections.desi.lab.plugins.module_utils._mount_systemd import make_supervisors
@@ -225,6 +234,7 @@ def mounted(module: AnsibleModule, path: str) -> dict[str, Any]:
     path = check_path(path, spec.cache)
     supervisor, supervisors = make_supervisors(wanted["supervisor"], path)
     tool, reason = choose_tool(wanted["backend"], spec, find_tools(wanted["search"], wanted["backend"]))
+    tool = replace(tool, relay=relay_command(wanted["relay"], module.check_mode), memory=machine_memory())
     if tool.backend == "s3fs" and spec.cache_max:
         module.warn("s3fs knows no largest size of a cache; it is told to leave 2 GiB of the disk free instead.")
     work = Mounting(
@@ -293,6 +303,7 @@ def main() -> None:
             "cache_max": {"type": "str", "default": ""},
             "backend": {"type": "str", "choices": ["auto", "mount-s3", "rclone", "s3fs"], "default": "auto"},
             "search": {"type": "list", "elements": "path", "default": []},
+            "relay": {"type": "path", "default": ""},
             "supervisor": {"type": "str", "choices": ["auto", "systemd", "process"], "default": "auto"},
             "shared_parent": {"type": "bool", "default": True},
             "timeout": {"type": "float", "default": 30},

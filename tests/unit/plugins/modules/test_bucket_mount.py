@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import errno
 import http.server
-import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import threading
 import time
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
+from buckets import BACKENDS, FITS, NOBODY, free_ports, has, needs_fuse, needs_rclone
 
 from ansible_collections.desi.lab.plugins.filter.mounts import mounter_command
 from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
@@ -31,122 +25,7 @@ from ansible_collections.desi.lab.plugins.module_utils import _mount_service, _m
 from ansible_collections.desi.lab.plugins.module_utils._mounts import mount_at, mounts_below
 from ansible_collections.desi.lab.plugins.modules import bucket_mount
 
-FITS = bytes(range(251)) * 12_000
-TREE = {"edr/a.fits": FITS, "edr/sub/b c.txt": b"hello", "dr1/x.txt": b"dr1"}
-NOBODY = 65534
-
-needs_fuse = [
-    pytest.mark.fuse,
-    pytest.mark.skipif(os.geteuid() != 0 or not Path("/dev/fuse").exists(), reason="needs root and /dev/fuse"),
-]
 pytestmark = needs_fuse
-
-
-def has(tool):
-    return shutil.which(tool, path=host.search_path(())) is not None
-
-
-BACKENDS = [
-    pytest.param(tool, marks=pytest.mark.skipif(not has(tool), reason=f"{tool} is not installed"))
-    for tool in ("rclone", "s3fs")
-]
-needs_rclone = pytest.mark.skipif(not has("rclone"), reason="rclone is not installed")
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
-def put(url, data=b""):
-    request = urllib.request.Request(url, data=data, method="PUT")  # noqa: S310 - loopback
-    with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310 - loopback
-        assert response.status == 200
-
-
-@pytest.fixture(scope="module")
-def s3():
-    """Serve the buckets lab and other, and end the server whatever happens."""
-    if not has("weed"):
-        pytest.skip("weed is not installed")
-    names = [f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer", "admin") for kind in ("", ".grpc")]
-    ports = dict(zip(names, free_ports(len(names))))
-    folder = Path(tempfile.mkdtemp(prefix="desi-lab-weed-"))
-    off = ["-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            ["weed", "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *off]
-            + [f"-{name}={port}" for name, port in ports.items()],
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-            env={**os.environ, "PATH": host.search_path(())},
-        )
-    endpoint = f"http://127.0.0.1:{ports['s3.port']}"
-
-    def filled():
-        assert server.poll() is None, (folder / "log").read_text()[-2000:]
-        try:
-            for bucket in ("lab", "other"):
-                put(f"{endpoint}/{bucket}")
-                put(f"{endpoint}/{bucket}/{bucket}.txt", b"ready")
-            for name, data in TREE.items():
-                put(f"{endpoint}/lab/{urllib.parse.quote(name)}", data)
-        except OSError:
-            return False
-        return True
-
-    try:
-        assert host.wait_until(filled, 60, 0.2), (folder / "log").read_text()[-2000:]
-        yield endpoint
-    finally:
-        server.kill()
-        server.wait()
-        shutil.rmtree(folder)
-        for left in Path(tempfile.gettempdir()).glob("seaweedfs-*.sock"):
-            if any(left.stem.endswith(f"-{port}") for port in ports.values()):
-                left.unlink()
-
-
-@pytest.fixture
-def base():
-    """Give a folder that others may enter; nothing may be mounted in it at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="desi-lab-mount-"))
-    folder.chmod(0o755)
-    yield folder
-    here = f"{folder}/"
-    host.end_processes(lambda: [p for p in host.processes() if any(w.startswith(here) for w in p.command)], 5)
-    while left := [one for one in host.read_mounts() if f"{one.mount_point}/".startswith(here)]:
-        assert host.unmount_call(left[-1].mount_point, lazily=True) == 0
-    shutil.rmtree(folder)
-    _mount_service.LoopSupervisor(str(folder / folder.name / ".bucket")).stop(1)
-
-
-@pytest.fixture
-def run(capsys, base):
-    def run_module(_check=False, **arguments):
-        path = str(base / base.name / ".bucket")
-        known = {"path": path, "supervisor": "process", "timeout": 10, **arguments}
-        known = {**known, "_ansible_check_mode": _check, "_ansible_diff": True}
-        with patch_module_args(known), pytest.raises(SystemExit) as caught:
-            bucket_mount.main()
-        result = json.loads(capsys.readouterr().out)
-        assert bool(caught.value.code) == result.get("failed", False)
-        print(result.get("msg", ""), file=sys.stderr)  # shown when a test fails
-        return result
-
-    return run_module
-
-
-@pytest.fixture
-def path(base):
-    return base / base.name / ".bucket"
 
 
 def loops(path):

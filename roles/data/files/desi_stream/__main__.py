@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run rclone behind the relay: stream --endpoint=URL [--memory=MIB] [--keep=FILE] -- rclone mount ...
+
+rclone finds the relay's address in RCLONE_S3_ENDPOINT. When one of the two ends, so does the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from .kinds import Kinds
+from .reading import Sizes
+from .relay import Relay
+from .upstream import Upstream
+
+CONNECTIONS = 16
+WARM = 4
+_PR_SET_PDEATHSIG = 1
+
+
+def arguments(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="desi_stream")
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--memory", type=int, default=128, help="MiB for what is read ahead and for listings")
+    parser.add_argument("--keep", default="", help="a file for what was learned of the shapes of files")
+    parser.add_argument("--build", default="", help="which build this is; only to be read in the process list")
+    parser.add_argument("tool", nargs="+")
+    return parser.parse_args(words)
+
+
+def sizes_for(memory: int) -> Sizes:
+    """Share out the memory: most of it is for what is read ahead, of which one reader may have a third."""
+    reading = memory // 2
+    return Sizes(ahead=min(Sizes.ahead, reading // 3), memory=reading)
+
+
+def die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def main(words: list[str]) -> int:
+    """Run until the tool ends, and return its code."""
+    # Threads that wait for blocks are woken in less than the time that a block takes.
+    sys.setswitchinterval(0.001)
+    known = arguments(words)
+    memory = known.memory << 20
+    upstream = Upstream(known.endpoint, CONNECTIONS)
+    kinds = Kinds(Path(known.keep) if known.keep else None)
+    started = threading.Event()
+    running: list[subprocess.Popen[bytes]] = []
+
+    def changed() -> None:
+        """End the tool: whoever has an old version open must not get the rest of a new one. It is started again."""
+        started.wait()
+        running[0].kill()
+
+    relay = Relay(upstream, sizes_for(memory), memory // 4, kinds, changed)
+    threading.Thread(target=relay.serve_forever, daemon=True).start()
+    upstream.warm(WARM)
+    environment = {**os.environ, "RCLONE_S3_ENDPOINT": f"http://127.0.0.1:{relay.server_address[1]}"}
+    tool = subprocess.Popen(known.tool, env=environment, preexec_fn=die_with_parent)
+    running.append(tool)
+    started.set()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: tool.send_signal(received))
+    return tool.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What folders hold: asked for ahead of whoever walks through them one after the other.
+
+The second folder of several that lie side by side is taken for a walk: then the others are asked for, many at a time.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import OrderedDict
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from html import unescape
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from .upstream import AHEAD, DEMANDED, GUESSED, Away, Upstream
+
+# As long as rclone keeps what it has asked for itself.
+KEPT = 3600.0
+WALK = 2
+# A folder with more folders than this is not read ahead to its end at once.
+AT_ONCE = 400
+# Where there are no more folders than this, all of them are looked into at once, and so on: it is the way to the data.
+FEW = 12
+DEPTH = 6
+MOST_GUESSED = 300
+
+
+Known = tuple[str, int]  # tag and size
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The server's answer to a question for a folder."""
+
+    status: int
+    kind: str
+    body: bytes
+
+
+@dataclass
+class Kept:
+    until: float
+    answer: Future[Listed] = field(default_factory=Future)
+    size: int = 0
+
+
+def read_names(body: bytes) -> tuple[list[str], dict[str, Known]]:
+    """Return the folders in a listing, and the tags and sizes of the objects in it by their keys."""
+    text = body.decode(errors="replace")
+    encoded = "<EncodingType>url</EncodingType>" in text
+
+    def plain(name: str) -> str:
+        return unquote(unescape(name).replace("+", " ")) if encoded else unescape(name)
+
+    folders = [plain(name) for name in re.findall(r"<CommonPrefixes>\s*<Prefix>(.*?)</Prefix>", text, re.DOTALL)]
+    tags = {}
+    for content in re.findall(r"<Contents>(.*?)</Contents>", text, re.DOTALL):
+        parts = dict(re.findall(r"<(Key|ETag|Size)>(.*?)</", content, re.DOTALL))
+        if "Key" in parts and "ETag" in parts:
+            tags[plain(parts["Key"])] = (unescape(parts["ETag"]), int(parts.get("Size", 0)))
+    return folders, tags
+
+
+class Listings:
+    """Listings by question, and the tags that were seen in them."""
+
+    def __init__(self, upstream: Upstream, memory: int) -> None:
+        self._upstream, self._memory = upstream, memory
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._siblings: OrderedDict[str, list[str]] = OrderedDict()
+        self._visits: dict[str, int] = {}
+        self._tags: OrderedDict[tuple[str, str], Known] = OrderedDict()
+        self._size = self._guessed = 0
+        self._lock = threading.Lock()
+
+    def known(self, bucket: str, key: str) -> Known:
+        """Return tag and size under which an object was listed, or nothing."""
+        return self._tags.get((bucket, key), ("", 0))
+
+    def note(self, bucket: str, key: str, tag: str, size: int) -> None:
+        with self._lock:
+            self._tags[bucket, key] = (tag, size)
+            while len(self._tags) > self._memory // 512:
+                self._tags.popitem(last=False)
+
+    def ask(self, question: str) -> Listed:
+        """Answer a question for a listing, from what was asked for ahead if it was."""
+        found, new = self._place(question)
+        if new:
+            self._fetch(question, found)
+        listed = found.answer.result()
+        with self._lock:
+            # Whoever asks again wants to know anew.
+            if self._kept.pop(question, None):
+                self._size -= found.size
+        self._follow(question, listed)
+        return listed
+
+    def _place(self, question: str) -> tuple[Kept, bool]:
+        with self._lock:
+            found = self._kept.get(question)
+            if found and found.until > time.monotonic():
+                return found, False
+            found = self._kept[question] = Kept(time.monotonic() + KEPT)
+            return found, True
+
+    def _fetch(self, question: str, kept: Kept, depth: int = DEPTH) -> None:
+        try:
+            status, headers, body = self._upstream.whole(question, {})
+        except Away as problem:
+            with self._lock:
+                self._kept.pop(question, None)
+            kept.answer.set_exception(problem)
+            return
+        kept.size = len(body) + 512
+        bucket = urlsplit(question).path.strip("/")
+        folders: list[str] = []
+        if status == 200:
+            folders, tags = read_names(body)
+            for key, (tag, size) in tags.items():
+                self.note(bucket, key, tag, size)
+            with self._lock:
+                self._size += kept.size
+                self._siblings[f"{bucket}/{dict(parse_qsl(urlsplit(question).query)).get('prefix', '')}"] = folders
+                while len(self._siblings) > 2000:
+                    self._siblings.popitem(last=False)
+                while self._size > self._memory and len(self._kept) > 1:
+                    self._size -= self._kept.popitem(last=False)[1].size
+        else:
+            with self._lock:
+                self._kept.pop(question, None)
+        kept.answer.set_result(Listed(status, headers.get("content-type", "application/xml"), body))
+        if status == 200 and 0 < len(folders) <= FEW and depth > 0 and self._guessed < MOST_GUESSED:
+            self._guessed += len(folders)
+            parts = urlsplit(question)
+            query = dict(parse_qsl(parts.query, keep_blank_values=True))
+            for name in folders:
+                self._ahead(f"{parts.path}?{urlencode(sorted({**query, 'prefix': name}.items()))}", GUESSED, depth - 1)
+
+    def _follow(self, question: str, listed: Listed) -> None:
+        """Ask ahead: for the rest of a long listing, and for the folders beside one that is not the first."""
+        parts = urlsplit(question)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        token = re.search(rb"<NextContinuationToken>(.*?)</NextContinuationToken>", listed.body)
+        if token:
+            more = {**query, "continuation-token": unescape(token.group(1).decode())}
+            self._ahead(f"{parts.path}?{urlencode(sorted(more.items()))}", AHEAD)
+        prefix = query.get("prefix", "")
+        if "delimiter" not in query or not prefix or "continuation-token" in query:
+            return
+        parent = f"{parts.path.strip('/')}/{prefix.rstrip('/').rpartition('/')[0]}/".replace("//", "/")
+        with self._lock:
+            beside = self._siblings.get(parent, [])
+            if prefix not in beside:
+                return
+            self._visits[parent] = self._visits.get(parent, 0) + 1
+            walked = self._visits[parent]
+        if walked < WALK:
+            return
+        at = beside.index(prefix)
+        for name in (beside[at + 1 :] + beside[:at])[: AT_ONCE if walked == WALK else 1]:
+            self._ahead(f"{parts.path}?{urlencode(sorted({**query, 'prefix': name}.items()))}", GUESSED)
+
+    def _ahead(self, question: str, urgency: int, depth: int = 0) -> None:
+        found, new = self._place(question)
+        if new:
+            self._upstream.submit(urgency, lambda: self._fetch(question, found, depth))
+
+
+def canonical(path: str) -> str:
+    """Write a question in the one way in which questions are kept."""
+    parts = urlsplit(path)
+    return f"{parts.path}?{urlencode(sorted(parse_qsl(parts.query, keep_blank_values=True)))}"
+
+
+__all__ = ["DEMANDED", "Listed", "Listings", "canonical", "read_names"]

@@ -1,0 +1,198 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the mount tool talks to: an S3 server on the loopback that answers from listings and readings."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import select
+import socket
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote, urlsplit
+
+from .kinds import Kinds
+from .listings import Listings, canonical
+from .reading import Budget, Reading, Refused, Sizes
+from .spots import Spots
+from .upstream import Away, Upstream
+
+# Small, so that what lies in it is what was asked for, and not what somebody may have jumped away from.
+SEND_BUFFER = 128 * 1024
+# Who has got a header jumps on within this time, or reads on.
+GRACE = 0.01
+# Who jumped on seldom comes back. rclone lets go of what it left after 5 s: who is there then must be waiting.
+PARKED = 6.0
+KEPT_HEADERS = ("etag", "last-modified", "content-type", "content-encoding", "cache-control", "x-amz-version-id")
+
+
+def wait_closed(connection: socket.socket, seconds: float) -> bool:
+    """Wait so long, or until the client closes; tell whether it did."""
+    waiting = select.poll()
+    waiting.register(connection, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))
+
+
+class Relay(ThreadingHTTPServer):
+    """The server, and what its handlers share."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self, upstream: Upstream, sizes: Sizes, memory: int, kinds: Kinds, changed: Callable[[], None]
+    ) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.upstream, self.sizes, self.changed = upstream, sizes, changed
+        self.budget = Budget(sizes.memory)
+        self.turns: OrderedDict[str, int] = OrderedDict()
+        self._counter, self._lock = itertools.count(), threading.Lock()
+        self.listings = Listings(upstream, memory)
+        self.spots = Spots(upstream, memory, sizes.first, kinds)
+
+    def turn(self, path: str) -> int:
+        """Return a number for a client's reading of an object; the newest is in self.turns."""
+        with self._lock:
+            self.turns[path] = next(self._counter)
+            while len(self.turns) > 4096:
+                self.turns.popitem(last=False)
+            return self.turns[path]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that went away: that is how readers jump."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of the mount tool."""
+
+    protocol_version = "HTTP/1.1"
+    server: Relay
+
+    def setup(self) -> None:
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().setup()
+
+    def log_message(self, *_words: object) -> None:
+        """The mount tool says what went wrong."""
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        bucket, _, key = parts.path.lstrip("/").partition("/")
+        try:
+            if not key and "list-type=2" in parts.query:
+                listed = self.server.listings.ask(canonical(self.path))
+                self._answer(listed.status, listed.body, listed.kind)
+            elif key and not parts.query.replace("x-id=GetObject", ""):
+                self._object(bucket, unquote(key))
+            else:
+                self._pass_on("GET")
+        except Away:
+            self._answer(503, b"<Error><Code>ServiceUnavailable</Code></Error>")
+
+    def do_HEAD(self) -> None:
+        try:
+            self._pass_on("HEAD")
+        except Away:
+            self._answer(503, b"")
+
+    def _pass_on(self, method: str) -> None:
+        answer = self.server.upstream.ask(self.path, {}, method)
+        body = answer.response.read()
+        self.server.upstream.finish(answer)
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            if name not in ("connection", "transfer-encoding", "content-length", "date", "server"):
+                self.send_header(name, value)
+        self.send_header(
+            "Content-Length", answer.headers.get("content-length", "0") if method == "HEAD" else str(len(body))
+        )
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _answer(self, status: int, body: bytes, kind: str = "application/xml") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _object(self, bucket: str, key: str) -> None:
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "bytes=0-"))
+        if not wanted:
+            self._pass_on("GET")
+            return
+        start, end = int(wanted.group(1)), int(wanted.group(2)) + 1 if wanted.group(2) else None
+        server = self.server
+        known, size = server.listings.known(bucket, key)
+        path = urlsplit(self.path).path
+        turn = server.turn(path)
+        spot = server.spots.find(path, known, start) if known else None
+        if start == 0:
+            server.spots.opened(path, known, size)
+        reading = Reading(
+            server.upstream, path, start, end, known, server.sizes, server.budget, spot, server.spots.seen
+        )
+        try:
+            head = reading.head()
+            if not known:
+                server.listings.note(bucket, key, reading.etag, reading.total)
+            self._send_head(reading, start, head.headers)
+            for piece in reading.pieces(lambda: self._is_left(path, turn)):
+                self.connection.sendall(piece)
+        except Refused as refused:
+            if refused.status == 412:
+                server.changed()
+            self._give_up(refused.status)
+        except Away:
+            self._give_up(503)
+        except OSError:
+            self.close_connection = True
+        finally:
+            reading.close()
+
+    def _is_left(self, path: str, turn: int) -> bool:
+        """Wait a moment whether the reader jumps on; if it does, leave it alone until it has closed or waits for us."""
+        wait_closed(self.connection, GRACE)
+        return self.server.turns.get(path) != turn and wait_closed(self.connection, PARKED)
+
+    _sent_head = False
+
+    def _give_up(self, status: int) -> None:
+        """Say why, or, when the body has begun, break it off: a body that is too short is an error to everybody."""
+        if self._sent_head:
+            self.close_connection = True
+        else:
+            self._answer(
+                status,
+                b"<Error><Code>%s</Code></Error>"
+                % {404: b"NoSuchKey", 412: b"PreconditionFailed"}.get(status, b"ServiceUnavailable"),
+            )
+
+    def _send_head(self, reading: Reading, start: int, headers: dict[str, str]) -> None:
+        ranged = "Range" in self.headers
+        self.send_response(206 if ranged else 200)
+        for name, value in headers.items():
+            if name in KEPT_HEADERS or name.startswith("x-amz-meta-"):
+                self.send_header(name, value)
+        if ranged:
+            self.send_header("Content-Range", f"bytes {start}-{reading.end - 1}/{reading.total}")
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(max(0, reading.end - start)))
+        self.end_headers()
+        self._sent_head = True
+
+    def handle_one_request(self) -> None:
+        self._sent_head = False
+        super().handle_one_request()
+
+
+__all__ = ["Relay"]

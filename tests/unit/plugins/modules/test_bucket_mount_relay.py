@@ -1,0 +1,181 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A real bucket mounted behind the relay, while what lies between goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from buckets import FITS, TREE, needs_fuse, needs_rclone, put
+
+from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
+
+pytestmark = [*needs_fuse, needs_rclone]
+SIZE = 24 << 20
+STREAM = str(Path(__file__).parents[4] / "roles/data/files/stream")
+
+
+class Middleman(ThreadingHTTPServer):
+    """Passes questions on to a real S3 server, and does to the answer what a test wants."""
+
+    daemon_threads = True
+
+    def __init__(self, endpoint):
+        super().__init__(("127.0.0.1", 0), Passing)
+        self.port = int(endpoint.rpartition(":")[2])
+        self.fault, self.asked = None, []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request, client_address):
+        """A client that went away is no news."""
+
+
+class Passing(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_words):
+        """Say nothing."""
+
+    def do_GET(self):
+        self.server.asked.append((self.path, self.headers.get("Range", ""), self.headers.get("If-Match", "")))
+        fault = self.server.fault if "list-type" not in self.path else None
+        if isinstance(fault, int):
+            self.send_response(fault)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        real = HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+        kept = {name: self.headers[name] for name in ("Range", "If-Match") if name in self.headers}
+        real.request("GET", self.path, headers=kept)
+        answer = real.getresponse()
+        body = answer.read()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("connection", "transfer-encoding", "content-length", "date"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if fault == "truncated":
+            self.server.fault = None
+            self.wfile.write(body[: len(body) // 3])
+            self.close_connection = True
+        else:
+            self.wfile.write(body)
+        real.close()
+
+
+@pytest.fixture
+def middleman(s3):
+    server = Middleman(s3)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def mounted(run, path, base, middleman):
+    result = run(bucket="lab", endpoint=middleman.endpoint, backend="rclone", relay=STREAM, cache=str(base / "cache"))
+    assert result["changed"] is True
+    return path
+
+
+def relays(path):
+    return [p for p in host.processes() if STREAM in p.command and str(path) in p.command and p.command[1] == STREAM]
+
+
+def test_bucket_behind_the_relay_is_read_as_it_is_and_a_second_run_changes_nothing(mounted, run, base, middleman):
+    for name, data in TREE.items():
+        assert (mounted / name).read_bytes() == data
+    again = run(bucket="lab", endpoint=middleman.endpoint, backend="rclone", relay=STREAM, cache=str(base / "cache"))
+    assert again["changed"] is False
+    run(state="unmounted")
+    assert host.wait_until(lambda: not relays(mounted), 5)
+
+
+def test_relay_tells_the_server_which_version_it_wants(mounted, middleman):
+    assert (mounted / "edr/a.fits").read_bytes() == FITS
+    asked = [tag for path, _range, tag in middleman.asked if path.startswith("/lab/edr/a.fits")]
+    assert asked
+    assert all(tag.startswith('"') for tag in asked)
+
+
+def test_body_that_breaks_off_is_read_on_from_there(mounted, middleman):
+    middleman.fault = "truncated"
+    assert (mounted / "edr/a.fits").read_bytes() == FITS
+    ranges = [range_ for path, range_, _tag in middleman.asked if path.startswith("/lab/edr/a.fits")]
+    assert any(not range_.startswith("bytes=0-") and int(range_[6:].split("-")[0]) % 4096 for range_ in ranges), ranges
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_busy_server_is_asked_again_until_it_answers(mounted, middleman, status):
+    middleman.fault = status
+    threading.Timer(1.0, lambda: setattr(middleman, "fault", None)).start()
+    assert (mounted / "edr/a.fits").read_bytes() == FITS
+    assert sum(path.startswith("/lab/edr/a.fits") for path, _range, _tag in middleman.asked) > 1
+
+
+@pytest.fixture
+def changing(s3):
+    """Put an object there before the bucket is mounted."""
+    put(f"{s3}/lab/edr/changing.fits", b"a" * SIZE)
+    return f"{s3}/lab/edr/changing.fits"
+
+
+def test_object_that_was_changed_is_never_mixed_with_what_it_was(changing, mounted):
+    file = os.open(mounted / "edr/changing.fits", os.O_RDONLY)
+    seen = {*os.read(file, 4096)}
+    put(changing, b"b" * SIZE)
+    with pytest.raises(OSError, match=r"Input/output|not connected|connection abort"):
+        while piece := os.read(file, 1 << 20):
+            seen |= {*piece}
+    assert seen == {*b"a"}
+    with contextlib.suppress(OSError):
+        os.close(file)
+
+    def new():
+        try:
+            return (mounted / "edr/changing.fits").read_bytes() == b"b" * SIZE
+        except OSError:
+            return False
+
+    assert host.wait_until(new, 10)
+
+
+def test_killed_relay_comes_back_with_its_tool(mounted):
+    before = relays(mounted)
+    assert len(before) == 1
+    before[0].signal(signal.SIGKILL)
+    assert host.wait_until(lambda: relays(mounted) and relays(mounted)[0].pid != before[0].pid, 10)
+    assert host.wait_until(lambda: host.list_folder(f"{mounted}/dr1", 5).count == 1, 10)
+    assert (mounted / "edr/a.fits").read_bytes() == FITS
+
+
+def test_network_that_was_away_is_waited_for_or_read_as_an_error_but_never_for_ever(mounted, middleman):
+    middleman.fault = 503
+    done = []
+
+    def read():
+        try:
+            done.append((mounted / "edr/a.fits").read_bytes())
+        except OSError as problem:
+            done.append(problem)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(5)
+    middleman.fault = None
+    reader.join(10)
+    assert done == [FITS]
