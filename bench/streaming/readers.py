@@ -53,7 +53,7 @@ def walk(read: Callable[[int, int], bytes]) -> Iterator[tuple[str, int, int]]:
 def headers(root: Path) -> Result:
     file = os.open(root / shapes.COADD, os.O_RDONLY)
     found = list(walk(lambda size, place: read_at(file, size, place)))
-    assert len(found) == 18
+    assert len(found) == shapes.HEADERS
     return {}
 
 

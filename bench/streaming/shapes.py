@@ -113,6 +113,9 @@ def coadd(targets: int, seed: int) -> bytes:
     """Return a coadd: FIBERMAP, SCORES and the five images of each camera."""
     noise = np.random.default_rng(seed).standard_normal(targets * 2881 * 2, dtype="f4").astype(">f4").tobytes()
     parts = [primary(), table("FIBERMAP", wide(70), targets, rows(wide(70), targets, seed))]
+    # Every target was seen a few times: the one number of rows that does not follow from the other.
+    exposures = 3 * targets + seed % 50
+    parts.append(table("EXP_FIBERMAP", wide(20), exposures, rows(wide(20), exposures, seed)))
     for camera, length in CAMERAS.items():
         parts.append(image(f"{camera}_WAVELENGTH", (length,), -64, np.arange(length, dtype=">f8").tobytes()))
         for kind, bitpix in (("FLUX", -32), ("IVAR", -32), ("MASK", 32)):
@@ -157,6 +160,7 @@ def tree_names(folders: int) -> Iterator[str]:
             yield f"{HEALPIX}/main/{program}/{pixel // 100}/{pixel}/hpixexp-main-{program}-{pixel}.csv"
 
 
+HEADERS = 19
 COADD = f"{HEALPIX}/main/dark/230/23040/coadd-main-dark-23040.fits"
 SPECTRA = f"{HEALPIX}/main/dark/230/23040/spectra-main-dark-23040.fits.gz"
 CATALOG = f"{TREE_ROOT}/zcatalog/v1/zall-pix-iron.fits"

@@ -23,8 +23,10 @@ from .reading import Budget, Reading, Refused, Sizes
 from .spots import Spots
 from .upstream import Away, Upstream
 
-# Small, so that what lies in it is what was asked for, and not what somebody may have jumped away from.
-SEND_BUFFER = 128 * 1024
+# So little waits to be sent that what was sent is what was asked for, and not what somebody may have jumped away from.
+# A small buffer instead would make the connection wait for acknowledgements.
+UNSENT = 64 * 1024
+TCP_NOTSENT_LOWAT = 25  # Python knows the name only from 3.12 on
 # Who has got a header jumps on within this time, or reads on.
 GRACE = 0.01
 # Who jumped on seldom comes back. rclone lets go of what it left after 5 s: who is there then must be waiting.
@@ -77,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Relay
 
     def setup(self) -> None:
-        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self.request.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT)
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().setup()
 
