@@ -189,7 +189,10 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_retry(self, result: CallbackTaskResult) -> None:
         done, of = result.result.get("attempts", 0), result.result.get("retries", 0)
-        self._screen.rename(f"{task_title(result.task_name)} (try {done + 1} of {of})")
+        # What tells how far it is tries again only to tell that again.
+        far = result.result.get("progress")
+        again = far if far is not None else f"(try {done + 1} of {of})"
+        self._screen.rename(f"{task_title(result.task_name)} {again}")
         self._detail(result, f"try {done} of {of} failed")
 
     def v2_on_file_diff(self, result: CallbackTaskResult) -> None:

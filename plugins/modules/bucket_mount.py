@@ -83,7 +83,8 @@ options:
     default: ""
   cache_max:
     description:
-      - The cache's largest size, such as V(20GiB); empty for the tool's default.
+      - The cache's largest size, such as V(20GiB). What was read longest ago goes first.
+      - Empty means half of what is free, as it was when the bucket was first mounted.
       - C(s3fs) knows no such limit. It is told to leave 2 GiB of the disk free instead.
     type: str
     default: ""
@@ -181,6 +182,10 @@ device:
   description: The name under which the mount shows in the mount table (C(mount-s3) shows its own).
   returned: state=mounted
   type: str
+cache_max:
+  description: The most bytes that the cache may hold; V(0) if there is none.
+  returned: state=mounted
+  type: int
 supervisor:
   description: What keeps the mount alive.
   returned: state=mounted
@@ -217,6 +222,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount_cache import with_size
 from ansible_collections.desi.lab.plugins.module_utils._mount_host import find_tools, machine_memory, relay_command
 from ansible_collections.desi.lab.plugins.module_utils._mount_spec import check_path, make_spec
 from ansible_collections.desi.lab.plugins.module_utils._mount_state import Outcome, unmount
@@ -237,6 +243,8 @@ def mounted(module: AnsibleModule, path: str) -> dict[str, Any]:
     tool = replace(tool, relay=relay_command(wanted["relay"], module.check_mode), memory=machine_memory())
     if tool.backend == "s3fs" and spec.cache_max:
         module.warn("s3fs knows no largest size of a cache; it is told to leave 2 GiB of the disk free instead.")
+    known = [found for found in (one.settings() for one in supervisors) if found is not None]
+    spec = with_size(spec, known[0] if known else None)
     work = Mounting(
         path=path,
         spec=spec,
@@ -257,6 +265,7 @@ def mounted(module: AnsibleModule, path: str) -> dict[str, Any]:
         "executable": tool.path,
         "version": ".".join(str(part) for part in tool.version),
         "device": work.device,
+        "cache_max": spec.cache_max,
         "supervisor": supervisor.kind,
         "unit": supervisor.unit,
     }

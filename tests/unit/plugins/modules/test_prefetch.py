@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.desi.lab.plugins.modules import prefetch, prefetch_info
+
+FOLDER = "spectro/redux/iron/healpix/main/dark/230/23040"
+FILES = {
+    "coadd-main-dark-23040.fits": b"c" * 3_000_000,
+    "redrock-main-dark-23040.fits": b"r" * 500_000,
+    "notes.txt": b"n",
+}
+
+
+@pytest.fixture
+def release(tmp_path):
+    folder = tmp_path / "mount" / "dr1" / FOLDER
+    folder.mkdir(parents=True)
+    for name, data in FILES.items():
+        (folder / name).write_bytes(data)
+    sums = [f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in FILES.items() if name != "notes.txt"]
+    (folder / "redux_iron_healpix_main_dark_230_23040.sha256sum").write_text("".join(sums))
+    (tmp_path / "cache").mkdir()
+    return tmp_path / "mount" / "dr1"
+
+
+@pytest.fixture
+def run(release, capsys):
+    def run_module(*files, _check=False, **more):
+        known = {
+            "root": str(release),
+            "specprod": "iron",
+            "cache": str(release.parents[1] / "cache"),
+            "files": list(files),
+        }
+        with patch_module_args({**known, **more, "_ansible_check_mode": _check}), pytest.raises(SystemExit):
+            prefetch.main()
+        return json.loads(capsys.readouterr().out)
+
+    return run_module
+
+
+def keep(release, name):
+    """Do what a mount does that keeps what was read."""
+    copy = release.parents[1] / "cache/vfs/:s3{abc}/desidata/dr1" / FOLDER / name
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes((release / FOLDER / name).read_bytes())
+
+
+def test_healpixel_is_fetched_and_verified(run):
+    fetched = run("healpix:23040")
+    assert fetched["changed"] is True
+    assert [name.rpartition("/")[2] for name in fetched["verified"]] == sorted(FILES)[:1] + sorted(FILES)[2:]
+    assert (fetched["total"], fetched["fetched"], fetched["text"]) == (
+        3_500_000,
+        3_500_000,
+        "3.5 MB in all, 3.5 MB fetched",
+    )
+
+
+def test_path_may_be_below_the_production_or_the_release_and_a_folder_means_all_in_it(run):
+    below = run("healpix/main/dark/230/23040")
+    assert len(below["verified"]) == 2
+    assert [name.rpartition("/")[2] for name in below["unverified"]] == ["notes.txt"] + [
+        "redux_iron_healpix_main_dark_230_23040.sha256sum"
+    ]
+    assert run(f"{FOLDER}/coadd*", _check=True)["total"] == 3_000_000
+
+
+def test_check_mode_tells_the_size_and_reads_nothing(run):
+    plan = run("healpix:23040", _check=True)
+    assert (plan["changed"], plan["text"], plan["verified"]) == (True, "3.5 MB in all, 3.5 MB to fetch", [])
+
+
+def test_what_was_verified_and_is_still_kept_is_not_fetched_again(run, release):
+    run("healpix:23040")
+    keep(release, "coadd-main-dark-23040.fits")
+    again = run("healpix:23040")
+    assert (again["total"], again["fetched"]) == (3_500_000, 500_000)
+    keep(release, "redrock-main-dark-23040.fits")
+    assert run("healpix:23040")["changed"] is False
+
+
+def test_what_was_changed_since_is_fetched_again(run, release):
+    run("healpix:23040")
+    keep(release, "coadd-main-dark-23040.fits")
+    (release / FOLDER / "coadd-main-dark-23040.fits").write_bytes(b"d" * 3_000_001)
+    assert run("healpix:23040", _check=True)["fetched"] == 3_500_001
+
+
+def test_what_is_not_what_its_checksum_says_is_an_error_that_names_it(run, release):
+    (release / FOLDER / "redrock-main-dark-23040.fits").write_bytes(b"x" * 500_000)
+    failed = run("healpix:23040")
+    assert failed["failed"] is True
+    assert "1 of 2 files are not what their checksums say" in failed["what"]
+    assert "redrock-main-dark-23040.fits" in failed["why"]
+
+
+def test_what_does_not_fit_or_is_not_there_is_refused(run):
+    assert "3.5 MB cannot be fetched" in run("healpix:23040", cache_max=1_000_000)["what"]
+    assert 'Nothing is there for "tile:1"' in run("tile:1")["what"]
+
+
+def test_progress_is_told_and_its_end_too(run, release, capsys):
+    file = release.parents[1] / "progress.json"
+
+    def far():
+        with patch_module_args({"progress": str(file)}), pytest.raises(SystemExit):
+            prefetch_info.main()
+        return json.loads(capsys.readouterr().out)
+
+    assert far()["finished"] is False
+    run("healpix:23040", progress=str(file))
+    assert far()["finished"] is True
+    # Who was killed says nothing any more.
+    file.write_text(json.dumps({"text": "half", "pid": 2**22 + 1, "finished": False}))
+    assert (far()["finished"], far()["progress"]) == (True, "half")
