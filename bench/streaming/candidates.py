@@ -22,7 +22,10 @@ from ansible_collections.desi.lab.plugins.module_utils._mount_tools import Tool,
 STREAM = Path(__file__).parents[2] / "roles/data/files/stream"
 Command = Callable[[str, str, str], list[str]]  # endpoint, mountpoint, cache
 
-_REMOTE = ':s3,provider=Other,endpoint="{}",region=us-west-2,env_auth=false,force_path_style=true,no_check_bucket=true:desidata'
+_REMOTE = (
+    ':s3,provider=Other,endpoint="{}",region=us-west-2,env_auth=false,force_path_style=true,'
+    "no_check_bucket=true,list_version=2:desidata"
+)
 
 
 def _rclone(*options: str, cached: bool = True) -> Command:

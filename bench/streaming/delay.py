@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import mmap
+import signal
 import struct
 import subprocess
 import tempfile
@@ -64,6 +65,13 @@ class Delay:
     def counted(self) -> Counted:
         connections, requests, up, down = struct.unpack("=4Q", self._counters[:32])
         return Counted(connections, requests, up, down)
+
+    def pause(self) -> None:
+        """Cut the cable: nothing comes through, and nobody is told."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         self._process.kill()

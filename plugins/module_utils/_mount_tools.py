@@ -79,29 +79,27 @@ def server_of(spec: MountSpec) -> str:
 
 
 def rclone_remote(spec: MountSpec, relay: bool = False) -> str:
-    """Write bucket and server as one word, so that no configuration file is needed.
-
-    The relay tells its address by itself: it is another one each time, and rclone keeps its cache under this word.
-    """
+    """Write bucket and server as one word, so that no configuration file is needed; the relay writes one of its own."""
+    place = "/".join(filter(None, (spec.bucket, spec.prefix)))
     if relay:
-        options = ["provider=Other"]
-    else:
-        options = ["provider=AWS"] if spec.aws else ["provider=Other", f'endpoint="{spec.endpoint}"']
+        return f"desi:{place}"
+    options = ["provider=AWS"] if spec.aws else ["provider=Other", f'endpoint="{spec.endpoint}"']
     options += [
         f"region={spec.region}",
         f"env_auth={'false' if spec.anonymous else 'true'}",
-        f"force_path_style={'true' if spec.path_style or relay else 'false'}",
+        f"force_path_style={'true' if spec.path_style else 'false'}",
         # Asking whether the bucket exists, and making it, are not for a reader.
         "no_check_bucket=true",
         "list_version=2",
     ]
-    return f":s3,{','.join(options)}:{'/'.join(filter(None, (spec.bucket, spec.prefix)))}"
+    return f":s3,{','.join(options)}:{place}"
 
 
 def rclone_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
     # A configuration of the person who started it must not seep in.
     remote = rclone_remote(spec, uses_relay(tool, spec))
-    command = [tool.path, "mount", remote, mountpoint, "--config=/dev/null", f"--devname={device}"]
+    command = [tool.path, "mount", remote, mountpoint, f"--devname={device}"]
+    command += [] if uses_relay(tool, spec) else ["--config=/dev/null"]
     command += _chosen(RCLONE_SETTINGS, spec, tool)
     command += [f"--cache-dir={spec.cache}"] if spec.cache else []
     return command + ([f"--vfs-cache-max-size={spec.cache_max}B"] if spec.cache and spec.cache_max else [])

@@ -4,17 +4,18 @@
 
 """Run rclone behind the relay: stream --endpoint=URL [--memory=MIB] [--keep=FILE] -- rclone mount ...
 
-rclone finds the relay's address in RCLONE_S3_ENDPOINT. When one of the two ends, so does the other.
+rclone knows the relay as the remote "desi:". When one of the two ends, so does the other.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
-import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from .upstream import Upstream
 
 CONNECTIONS = 16
 WARM = 4
+REMOTE = "desi"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -42,6 +44,25 @@ def sizes_for(memory: int) -> Sizes:
     """Share out the memory: most of it is for what is read ahead, of which one reader may have a third."""
     reading = memory // 2
     return Sizes(ahead=min(Sizes.ahead, reading // 3), memory=reading)
+
+
+def remote(port: int) -> str:
+    """Return the remote's settings as rclone's configuration.
+
+    rclone keeps its cache under the remote's name, to which it adds a sign of what was set in any other way: by the
+    command line or the environment. The relay has another port each time, and the cache is to be found again.
+    """
+    known = {"type": "s3", "provider": "Other", "endpoint": f"http://127.0.0.1:{port}", "env_auth": "false"}
+    known |= {"region": "us-east-1", "force_path_style": "true", "no_check_bucket": "true", "list_version": "2"}
+    return "\n".join([f"[{REMOTE}]", *(f"{name} = {value}" for name, value in known.items()), ""])
+
+
+def forget_others(cache: Path) -> None:
+    """Remove what was cached under other names, by settings of the past: nobody would ever read it again."""
+    for folder in ("vfs", "vfsMeta"):
+        for kept in (cache / folder).glob("*"):
+            if kept.name != REMOTE:
+                shutil.rmtree(kept, ignore_errors=True)
 
 
 def die_with_parent() -> None:
@@ -67,13 +88,18 @@ def main(words: list[str]) -> int:
     relay = Relay(upstream, sizes_for(memory), memory // 4, kinds, changed)
     threading.Thread(target=relay.serve_forever, daemon=True).start()
     upstream.warm(WARM)
-    environment = {**os.environ, "RCLONE_S3_ENDPOINT": f"http://127.0.0.1:{relay.server_address[1]}"}
-    tool = subprocess.Popen(known.tool, env=environment, preexec_fn=die_with_parent)
-    running.append(tool)
-    started.set()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _frame: tool.send_signal(received))
-    return tool.wait()
+    if known.keep:
+        forget_others(Path(known.keep).parent)
+    with tempfile.NamedTemporaryFile("w", prefix="desi-stream-", suffix=".conf") as configuration:
+        configuration.write(remote(relay.server_address[1]))
+        configuration.flush()
+        command = [*known.tool, f"--config={configuration.name}"]
+        tool = subprocess.Popen(command, preexec_fn=die_with_parent)
+        running.append(tool)
+        started.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda received, _frame: tool.send_signal(received))
+        return tool.wait()
 
 
 if __name__ == "__main__":

@@ -41,8 +41,10 @@ def test_targets_and_cones_are_searched_for():
 
 @pytest.mark.parametrize(
     "word",
-    ["", "/etc/passwd", "../x", "a/../../b", "tile:x", "tile:", "healpix:a/b/c", "healpix:-1", "targets:ids.txt"]
-    + ["cone:1,2", "cone:1,2,x", "cone:1,91,1", "cone:1,2,0", "cone:1,2,31", "cone:nan,2,1", "a\nb"],
+    [
+        *("", "/etc/passwd", "../x", "a/../../b", "tile:x", "tile:", "healpix:a/b/c", "healpix:-1", "targets:ids.txt"),
+        *("cone:1,2", "cone:1,2,x", "cone:1,91,1", "cone:1,2,0", "cone:1,2,31", "cone:nan,2,1", "a\nb"),
+    ],
 )
 def test_word_that_cannot_be_meant_is_refused_with_what_could(word):
     with pytest.raises(LabError) as refused:

@@ -19,6 +19,7 @@ from ansible_collections.desi.lab.plugins.module_utils import _mount_host as hos
 FITS = bytes(range(251)) * 12_000
 TREE = {"edr/a.fits": FITS, "edr/sub/b c.txt": b"hello", "dr1/x.txt": b"dr1"}
 NOBODY = 65534
+STREAM = str(Path(__file__).parents[4] / "roles/data/files/stream")
 
 needs_fuse = [
     pytest.mark.fuse,

@@ -17,6 +17,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from buckets import TREE, free_ports, has, put
 from loopback import SSHD, Listener, Machine
+from middleman import Middleman
 
 from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
 from ansible_collections.desi.lab.plugins.module_utils import _mount_service
@@ -122,3 +123,11 @@ def listener():
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def middleman(s3):
+    server = Middleman(s3)
+    yield server
+    server.shutdown()
+    server.server_close()
