@@ -76,7 +76,10 @@ def rows_of(headers: list[Header]) -> int:
 def with_rows(known: list[Header], rows: int) -> list[Header]:
     """Return the headers of a file like the known one, with another number of rows."""
     before = rows_of(known)
-    return [replace(header, axes=tuple(rows if axis == before else axis for axis in header.axes)) for header in known]
+    # Rows are the last axis; another one may have as many by chance.
+    return [
+        replace(header, axes=(*header.axes[:-1], rows)) if header.axes[-1:] == (before,) else header for header in known
+    ]
 
 
 def guess_from_size(known: list[Header], size: int) -> list[Header]:

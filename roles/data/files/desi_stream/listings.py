@@ -74,7 +74,7 @@ class Listings:
         self._upstream, self._memory = upstream, memory
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._siblings: OrderedDict[str, list[str]] = OrderedDict()
-        self._visits: dict[str, int] = {}
+        self._visits: dict[str, set[str]] = {}
         self._tags: OrderedDict[tuple[str, str], Known] = OrderedDict()
         self._size = self._guessed = 0
         self._lock = threading.Lock()
@@ -159,12 +159,15 @@ class Listings:
             beside = self._siblings.get(parent, [])
             if prefix not in beside:
                 return
-            self._visits[parent] = self._visits.get(parent, 0) + 1
-            walked = self._visits[parent]
+            visited = self._visits.setdefault(parent, set())
+            visited.add(prefix)
+            walked = len(visited)
+            # The next ones first.
+            at = beside.index(prefix)
+            others = [name for name in beside[at + 1 :] + beside[:at] if name not in visited]
         if walked < WALK:
             return
-        at = beside.index(prefix)
-        for name in (beside[at + 1 :] + beside[:at])[: AT_ONCE if walked == WALK else 1]:
+        for name in others[: AT_ONCE if walked == WALK else 1]:
             self._ahead(f"{parts.path}?{urlencode(sorted({**query, 'prefix': name}.items()))}", GUESSED)
 
     def _ahead(self, question: str, urgency: int, depth: int = 0) -> None:

@@ -1,0 +1,231 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import threading
+import time
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from desi_stream import listings
+from desi_stream.__main__ import forget_others, sizes_for
+from desi_stream.kinds import Kinds
+from desi_stream.reading import Budget, Sizes
+from desi_stream.relay import Relay
+from desi_stream.upstream import Upstream
+
+MIB = 1 << 20
+
+
+class Bucket(ThreadingHTTPServer):
+    """A small S3 server: objects in memory, folders listed with a delimiter."""
+
+    daemon_threads = True
+
+    def __init__(self, objects):
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.objects, self.tags, self.asked, self.pause = dict(objects), {}, [], 0.0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def tag(self, key):
+        return self.tags.get(key, f'"{len(self.objects[key])}"')
+
+    def ranges(self, key):
+        return [range_ for path, range_ in self.asked if path == f"/b/{key}"]
+
+
+class _Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_words):
+        """Say nothing."""
+
+    def do_GET(self):
+        server, parts = self.server, urlsplit(self.path)
+        server.asked.append((self.path, self.headers.get("Range", "")))
+        time.sleep(server.pause)
+        if "list-type=2" in parts.query:
+            self._answer(200, self._listing(parse_qs(parts.query).get("prefix", [""])[0]).encode())
+            return
+        key = parts.path.removeprefix("/b/")
+        if key not in server.objects:
+            self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+        elif self.headers.get("If-Match", server.tag(key)) != server.tag(key):
+            self._answer(412, b"")
+        else:
+            first, last = (int(number) for number in self.headers["Range"].removeprefix("bytes=").split("-"))
+            data = server.objects[key]
+            piece = data[first : last + 1]
+            there = f"bytes {first}-{first + len(piece) - 1}/{len(data)}"
+            self._answer(206, piece, [("ETag", server.tag(key)), ("Content-Range", there)])
+
+    def _listing(self, prefix):
+        rest = [key.removeprefix(prefix) for key in self.server.objects if key.startswith(prefix)]
+        folders = sorted({name.partition("/")[0] for name in rest if "/" in name})
+        files = sorted(name for name in rest if "/" not in name)
+        found = "".join(f"<CommonPrefixes><Prefix>{prefix}{name}/</Prefix></CommonPrefixes>" for name in folders)
+        for name in files:
+            key = prefix + name
+            tag, size = self.server.tag(key).replace('"', "&#34;"), len(self.server.objects[key])
+            found += f"<Contents><Key>{key}</Key><ETag>{tag}</ETag><Size>{size}</Size></Contents>"
+        return f"<ListBucketResult>{found}</ListBucketResult>"
+
+    def _answer(self, status, body, headers=()):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+DATA = bytes(range(251)) * 200_000  # 50 MB
+
+
+@pytest.fixture
+def bucket():
+    groups = {f"dark/{group}/{pixel}/x.csv": b"1" for group in range(30) for pixel in range(2)}
+    server = Bucket(
+        {"d/large.bin": DATA, "d/small.bin": b"small", **{f"h/{key}": data for key, data in groups.items()}}
+    )
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def changes():
+    return []
+
+
+@pytest.fixture
+def relay(bucket, changes):
+    upstream = Upstream(f"http://127.0.0.1:{bucket.server_address[1]}", 8)
+    server = Relay(upstream, Sizes(), 8 * MIB, Kinds(), lambda: changes.append(1))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def get(relay):
+    def ask(path, range_=None, size=None):
+        connection = HTTPConnection("127.0.0.1", relay.server_address[1], timeout=20)
+        try:
+            connection.request("GET", path, headers={"Range": range_} if range_ else {})
+            answer = connection.getresponse()
+            return answer.status, answer.read(size), answer.headers
+        finally:
+            connection.close()
+
+    return ask
+
+
+def folder(prefix):
+    return f"/b?delimiter=%2F&list-type=2&prefix={prefix.replace('/', '%2F')}"
+
+
+@pytest.mark.parametrize(
+    ("range_", "first", "last"),
+    [
+        ("bytes=0-", 0, len(DATA)),
+        ("bytes=7-99", 7, 100),
+        ("bytes=1048570-9999999", 1048570, 10**7),
+        ("bytes=50199999-", 50199999, len(DATA)),
+    ],
+)
+def test_every_range_is_answered_with_its_bytes(get, range_, first, last):
+    status, body, headers = get("/b/d/large.bin", range_)
+    assert status == 206
+    assert body == DATA[first:last]
+    assert headers["Content-Range"] == f"bytes {first}-{last - 1}/{len(DATA)}"
+
+
+def test_whole_object_is_answered_without_a_range(get):
+    assert get("/b/d/small.bin")[:2] == (200, b"small")
+    assert get("/b/d/none.bin")[0] == 404
+
+
+def test_who_jumps_costs_one_small_block_and_who_reads_on_gets_more_with_each_step(get, bucket):
+    get("/b/d/large.bin", "bytes=10000000-", size=1000)
+    assert bucket.ranges("d/large.bin") == ["bytes=10000000-11048575"]
+    bucket.asked.clear()
+    get("/b/d/large.bin", "bytes=0-")
+    lengths = [
+        int(last) - int(first) + 1 for first, last in (one[6:].split("-") for one in bucket.ranges("d/large.bin"))
+    ]
+    assert min(lengths[:-1]) == MIB
+    assert max(lengths) == 4 * MIB
+
+
+def test_object_that_was_listed_is_asked_for_in_that_version_only(get, bucket, changes):
+    get(folder("d/"))
+    bucket.tags["d/large.bin"] = '"another"'
+    status, body, _headers = get("/b/d/large.bin", "bytes=0-99")
+    assert (status, changes) == (412, [1])
+    assert DATA[:9] not in body
+    # Listed again, it is the new one that is wanted.
+    get(folder("d/"))
+    assert get("/b/d/large.bin", "bytes=0-99")[:2] == (206, DATA[:100])
+
+
+def test_walk_through_folders_is_answered_ahead(get, bucket):
+    bucket.pause = 0.05
+    get(folder("h/dark/"))
+    began = time.monotonic()
+    for group in range(30):
+        assert get(folder(f"h/dark/{group}/"))[0] == 200
+    assert time.monotonic() - began < 30 * 0.05 * 0.6
+    asked = [path for path, _range in bucket.asked if "%2Fdark%2F" in path]
+    assert len(asked) == len(set(asked))
+
+
+def test_one_folder_is_not_taken_for_a_walk(get, bucket):
+    get(folder("h/dark/"))
+    get(folder("h/dark/7/"))
+    time.sleep(0.3)
+    assert not [path for path, _range in bucket.asked if path.endswith("prefix=h%2Fdark%2F8%2F")]
+
+
+def test_way_to_the_data_is_looked_into_at_once_where_there_is_but_one(get, bucket):
+    bucket.objects = {"dr1/spectro/redux/iron/x.csv": b"1"}
+    get(folder("dr1/"))
+    deadline = time.monotonic() + 5
+    while not [path for path, _range in bucket.asked if "iron" in path] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert [path for path, _range in bucket.asked if path.endswith("redux%2Firon%2F")]
+
+
+def test_names_in_listings_are_decoded_as_the_server_encoded_them():
+    body = b"<Contents><Key>a%20b%2Bc</Key><ETag>&quot;1&quot;</ETag><Size>5</Size></Contents>"
+    assert listings.read_names(b"<EncodingType>url</EncodingType>" + body) == ([], {"a b+c": ('"1"', 5)})
+    assert listings.read_names(body)[1] == {"a%20b%2Bc": ('"1"', 5)}
+    assert listings.read_names(b"<CommonPrefixes><Prefix>a&amp;b/</Prefix></CommonPrefixes>")[0] == ["a&b/"]
+
+
+def test_memory_is_shared_out_and_never_taken_twice():
+    budget = Budget(100)
+    assert budget.take(60, whatever=False)
+    assert not budget.take(60, whatever=False)
+    assert budget.take(60, whatever=True)
+    budget.give(120)
+    assert budget.take(100, whatever=False)
+
+
+@pytest.mark.parametrize("mebibytes", [48, 160])
+def test_readers_of_a_small_machine_get_less(mebibytes):
+    sizes = sizes_for(mebibytes * MIB)
+    assert sizes.memory + 2 * (mebibytes * MIB // 4) <= mebibytes * MIB
+    assert sizes.ahead <= sizes.memory // 3
+
+
+def test_what_was_cached_under_another_name_goes(tmp_path):
+    for name in ("desi", ":s3{old}"):
+        (tmp_path / "vfs" / name / "bucket").mkdir(parents=True)
+    forget_others(tmp_path)
+    assert [one.name for one in (tmp_path / "vfs").iterdir()] == ["desi"]
