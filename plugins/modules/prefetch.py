@@ -138,7 +138,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    progress = Progress(given["progress"])
+    progress = Progress("" if module.check_mode else given["progress"])
     fetch = Fetch(Path(given["root"]), given["specprod"], Path(given["cache"]), given["cache_max"], progress.tell)
     outcome: dict[str, list[str]] = {"verified": [], "unverified": [], "wrong": []}
     try:

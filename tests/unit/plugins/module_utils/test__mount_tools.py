@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._mount_spec import make_spec
@@ -179,3 +181,47 @@ def test_without_a_usable_tool_it_says_what_was_looked_for(backend, installed, w
     with pytest.raises(NoTool) as caught:
         choose_tool(backend, MIRROR, tools(*installed))
     assert why in caught.value.why
+
+
+RELAY = replace(RCLONE, relay=("/usr/bin/python3", "/lib/stream", "--build=0"))
+
+
+def test_current_rclone_goes_before_mount_s3_where_the_cache_is_to_last():
+    spec = make_spec({"bucket": "desidata", "cache": "/c"})
+    tool, reason = choose_tool("auto", spec, tools(RCLONE, MOUNT_S3))
+    assert (tool, "keeps its cache" in reason) == (RCLONE, True)
+    assert choose_tool("auto", spec, tools(OLD, MOUNT_S3))[0] == MOUNT_S3
+    assert choose_tool("auto", PUBLIC, tools(RCLONE, MOUNT_S3))[0] == MOUNT_S3
+
+
+def test_relay_stands_before_rclone_and_tells_it_all_but_the_bucket():
+    spec = make_spec({"bucket": "desidata", "prefix": "dr1", "cache": "/c"})
+    command = mount_command(RELAY, spec, "/m", "d")
+    relay, rclone = command[: command.index("--")], command[command.index("--") + 1 :]
+    assert relay[:3] == ["/usr/bin/python3", "/lib/stream", "--build=0"]
+    assert {"--endpoint=https://s3.us-west-2.amazonaws.com", "--keep=/c/relay.json"} <= set(relay)
+    assert rclone[:4] == ["/opt/bin/rclone", "mount", "desi:desidata/dr1", "/m"]
+    assert {"--vfs-read-chunk-size=0", "--buffer-size=0"} <= set(rclone)
+    assert not [word for word in rclone if "config" in word or "streams" in word or "read-ahead" in word]
+
+
+@pytest.mark.parametrize(
+    "spec", [PRIVATE, make_spec({"bucket": "mine", "anonymous": False}), make_spec({"bucket": "mine", "read_only": False})]
+)
+def test_relay_is_left_out_where_requests_are_signed_or_written(spec):
+    assert mount_command(RELAY, spec, "/m", "d") == mount_command(RCLONE, spec, "/m", "d")
+
+
+def test_other_tools_know_no_relay():
+    assert mount_command(replace(S3FS, relay=RELAY.relay), PUBLIC, "/m", "d") == mount_command(S3FS, PUBLIC, "/m", "d")
+
+
+@pytest.mark.parametrize(("memory", "is_small"), [(1 << 30, True), (2 << 30, False), (0, False)])
+def test_settings_follow_the_memory_of_the_machine(memory, is_small):
+    direct = mount_command(replace(RCLONE, memory=memory), PUBLIC, "/m", "d")
+    assert ("--vfs-read-chunk-size=1M" in direct) is is_small
+    behind = mount_command(replace(RELAY, memory=memory), PUBLIC, "/m", "d")
+    assert ("--memory=48" in behind) is is_small
+    current = replace(MOUNT_S3, version=(1, 24), memory=memory)
+    assert ("--memory-target=256" in mount_command(current, PUBLIC, "/m", "d")) is is_small
+    assert "--memory-target=256" not in mount_command(replace(MOUNT_S3, memory=memory), PUBLIC, "/m", "d")
