@@ -71,10 +71,15 @@ class Spots:
                     break
                 chain.headers.append(header)
             known = self._kinds.get(kind)
-            if len(chain.headers) > before and (len(chain.headers) > len(known) or chain.next == size):
+            grown = len(chain.headers) > before
+            if grown and chain.next == size:
                 self._kinds.learn(kind, chain.headers)
-        if before == 0 and chain.headers and known and not chain.guessed:
+        if known and before == 0 and grown and not chain.guessed:
             self._fetch_all(chain, path, tag, size, fits.guess_from_first(known, chain.headers))
+        elif not known and grown and chain.next < size:
+            # The first of its kind is looked through: a reader that reads on would show only some of its headers.
+            place = fits.ranges_of([chain.next])[0][0]
+            self._fetch(path, tag, Block(place, min(SPOT, size - place)), size)
 
     def _chain(self, path: str, tag: str) -> Chain | None:
         if not fits.kind_of(path) or not tag:
