@@ -202,11 +202,12 @@ def test_relay_stands_before_rclone_and_tells_it_all_but_the_bucket():
     assert {"--endpoint=https://s3.us-west-2.amazonaws.com", "--keep=/c/relay.json"} <= set(relay)
     assert rclone[:4] == ["/opt/bin/rclone", "mount", "desi:desidata/dr1", "/m"]
     assert {"--vfs-read-chunk-size=0", "--buffer-size=0"} <= set(rclone)
-    assert not [word for word in rclone if "config" in word or "streams" in word or "read-ahead" in word]
+    assert not [word for word in rclone if "config" in word or "streams" in word or "vfs-read-ahead" in word]
 
 
 @pytest.mark.parametrize(
-    "spec", [PRIVATE, make_spec({"bucket": "mine", "anonymous": False}), make_spec({"bucket": "mine", "read_only": False})]
+    "spec",
+    [PRIVATE, make_spec({"bucket": "mine", "anonymous": False}), make_spec({"bucket": "mine", "read_only": False})],
 )
 def test_relay_is_left_out_where_requests_are_signed_or_written(spec):
     assert mount_command(RELAY, spec, "/m", "d") == mount_command(RCLONE, spec, "/m", "d")
