@@ -51,13 +51,24 @@ class Fetch:
             patterns = wanted.patterns or self._patterns_of(wanted)
             matched = self._match(patterns, bool(wanted.patterns) and len(wanted.patterns) == 2 and ":" not in word)
             if not matched:
-                raise LabError(
-                    f'Nothing is there for "{word}".',
-                    f"The release has no file of that name, nor has its production {self.specprod}.",
-                    "Look what there is: capitals matter, and patterns want a * for each folder.",
-                )
+                raise self._nothing(wanted)
             found.update(dict.fromkeys(matched))
         return list(found)
+
+    def _nothing(self, wanted: words.Wanted) -> LabError:
+        """Return why there is nothing of a word."""
+        what = f'Nothing is there for "{wanted.word}".'
+        if wanted.patterns:
+            return LabError(
+                what,
+                f"The release has no file of that name, nor has its production {self.specprod}.",
+                "Look what there is: capitals matter, and patterns want a * for each folder.",
+            )
+        return LabError(
+            what,
+            f"None of its targets is in the catalogues zpix-*.fits of the production {self.specprod}.",
+            "Look at its numbers, or at the release: -e lab_release=…",
+        )
 
     def _match(self, patterns: tuple[str, ...], first_only: bool) -> list[Path]:
         found: list[Path] = []
@@ -89,10 +100,17 @@ class Fetch:
             self.tell(f"searching {catalog.name} ({words.size_words(catalog.stat().st_size)})")
             self.searched.append(str(catalog.relative_to(self.root)))
             survey, program = catalog.stem.split("-")[1:3]
-            with catalog.open("rb", buffering=PIECE) as file:
-                for target, ra, dec, pixel in words.catalog_rows(file, CATALOG_COLUMNS):
-                    if target in targets or (wanted.cone and words.in_cone(wanted.cone, ra, dec)):
-                        folders.add(words.folder_of(survey, program, int(pixel)))
+            try:
+                with catalog.open("rb", buffering=PIECE) as file:
+                    for target, ra, dec, pixel in words.catalog_rows(file, CATALOG_COLUMNS):
+                        if target in targets or (wanted.cone and words.in_cone(wanted.cone, ra, dec)):
+                            folders.add(words.folder_of(survey, program, int(pixel)))
+            except (KeyError, OSError, ValueError) as problem:
+                raise LabError(
+                    f'"{wanted.word}" cannot be fetched.',
+                    f"The catalogue {catalog.name} cannot be read ({problem}).",
+                    "Run the same command again. If it stays so, name healpixels or files instead.",
+                ) from None
         return tuple(f"{redux}/{folder}/{name}" for folder in sorted(folders) for name in words.USUAL)
 
     # How much

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import io
-import struct
 
 import pytest
+from fits_catalog import catalog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,21 +69,6 @@ def test_side_file_gives_sums_by_name():
         "coadd-1.fits": one,
         "b c.fits": two,
     }
-
-
-def catalog(rows):
-    """A FITS file with a table whose columns are of all kinds."""
-
-    def header(*cards):
-        text = "".join(f"{name:8}= {value:>20}".ljust(80) for name, value in cards) + "END".ljust(80)
-        return (text + " " * (-len(text) % 2880)).encode()
-
-    forms = [("NAME", "'5A'"), ("HEALPIX", "'J'"), ("FLAGS", "'9X'"), ("TARGETID", "'1K'"), ("COEFF", "'10D'")]
-    forms += [("TARGET_RA", "'D'"), ("TARGET_DEC", "'E'")]
-    fields = [pair for i, (n, f) in enumerate(forms, 1) for pair in ((f"TTYPE{i}", f"'{n}'"), (f"TFORM{i}", f))]
-    data = b"".join(struct.pack(">5si2xq80xdf", b"x", pix, target, ra, dec) for target, pix, ra, dec in rows)
-    size = [("NAXIS1", 111), ("NAXIS2", len(rows)), ("TFIELDS", len(forms))]
-    return io.BytesIO(header(("SIMPLE", "T"), ("NAXIS", 0)) + header(*size, *fields) + data)
 
 
 @given(

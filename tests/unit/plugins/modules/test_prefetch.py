@@ -9,6 +9,7 @@ import json
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from fits_catalog import catalog
 
 from ansible_collections.desi.lab.plugins.modules import prefetch, prefetch_info
 
@@ -105,7 +106,38 @@ def test_what_is_not_what_its_checksum_says_is_an_error_that_names_it(run, relea
 
 def test_what_does_not_fit_or_is_not_there_is_refused(run):
     assert "3.5 MB cannot be fetched" in run("healpix:23040", cache_max=1_000_000)["what"]
-    assert 'Nothing is there for "tile:1"' in run("tile:1")["what"]
+    nothing = run("tile:1")
+    assert 'Nothing is there for "tile:1"' in nothing["what"]
+    assert "no file of that name" in nothing["why"]
+
+
+@pytest.fixture
+def catalogue(release):
+    """Where two targets are, one of them in the healpixel that is there."""
+    path = release / "spectro/redux/iron/zcatalog/v1/zpix-main-dark.fits"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(catalog([(39627, 23040, 179.6, 1), (39628, 11000, 10.0, -5)]).getvalue())
+    return path
+
+
+def test_targets_and_cones_lead_to_healpixels_by_a_catalogue_that_is_named(run, catalogue, tmp_path):
+    ids = tmp_path / "ids.txt"
+    ids.write_text("39627\n")
+    for word in (f"targets:{ids}", "cone:179,1,1"):
+        found = run(word, _check=True)
+        assert found["total"] == 3_500_000
+        assert found["searched"] == ["spectro/redux/iron/zcatalog/v1/zpix-main-dark.fits"]
+    nothing = run("cone:10,80,0.1")
+    assert 'Nothing is there for "cone:10,80,0.1"' in nothing["what"]
+    assert "None of its targets" in nothing["why"]
+
+
+def test_search_without_a_catalogue_or_in_a_damaged_one_is_refused(run, catalogue):
+    catalogue.write_bytes(catalogue.read_bytes()[:-50])
+    damaged = run("cone:179,1,1")
+    assert "zpix-main-dark.fits cannot be read" in damaged["why"]
+    catalogue.unlink()
+    assert "there are none" in run("cone:179,1,1")["why"]
 
 
 def test_progress_is_told_and_its_end_too(run, release, capsys):
