@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How much the machine does: its processors, and its lines to others."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from desi_watch.processes import PROC
+
+# What leads to containers, and to itself.
+INSIDE = ("lo", "docker", "br-", "veth")
+
+
+def cpu(text: str) -> float:
+    """Return for how many seconds processors have worked, by /proc/stat. To wait, or to be kept waiting, is no work."""
+    user, nice, system, _idle, _wait, irq, softirq = (int(each) for each in text.split()[1:8])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def network(text: str) -> float:
+    """Return how many bytes have come and gone, by /proc/net/dev."""
+    total = 0
+    for line in text.splitlines()[2:]:
+        name, _, numbers = line.partition(":")
+        if not name.strip().startswith(INSIDE):
+            fields = numbers.split()
+            total += int(fields[0]) + int(fields[8])
+    return float(total)
+
+
+def counted(proc: Path = PROC) -> dict[str, float]:
+    """Return both."""
+    return {
+        "cpu": cpu((proc / "stat").read_text(encoding="ascii")),
+        "network": network((proc / "net/dev").read_text(encoding="utf-8")),
+    }
+
+
+def above(before: dict[str, Any], after: dict[str, float], seconds: float, cpu_floor: float, floor: float) -> list[str]:
+    """Return what was above its floor since the last look."""
+    if seconds <= 0 or not all(isinstance(before.get(name), (int, float)) for name in after):
+        return []
+    rates = {name: max(0.0, after[name] - before[name]) / seconds for name in after}
+    told = []
+    if rates["cpu"] >= cpu_floor:
+        told.append(f"processors work ({rates['cpu']:.1f} of them)")
+    if rates["network"] >= floor:
+        told.append(f"the network is used ({rates['network'] / 1000:.0f} kB a second)")
+    return told

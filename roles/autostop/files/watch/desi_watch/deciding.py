@@ -1,0 +1,197 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a lab goes on, is warned, or is stopped: from what was seen, and from nothing else.
+
+All times are those of a clock that only runs forward (``mono``). What the wall's clock says, which somebody may set, is
+only used to see whether it jumped, and to tell people a time.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from desi_watch.settings import Settings
+
+# A clock may go wrong by so much between two looks, and looks may be so far apart, in seconds.
+JUMP = 30.0
+GAP = 600.0
+IDLE = "idle"
+DEADLINE = "deadline"
+
+
+class Now(NamedTuple):
+    """The wall's clock, the one that only runs forward, and when by that one the machine was started."""
+
+    wall: float
+    mono: float
+    booted: float
+
+
+class Seen(NamedTuple):
+    """What was seen of the machine: sentences that say what it does, and others that say what cannot be known."""
+
+    active: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    # When somebody last touched the file keep-running, by the file's own time.
+    touched: float | None = None
+    # Whether what is remembered now will be known at the next look.
+    remembers: bool = True
+
+
+class Told(NamedTuple):
+    """What people were told: of which end (its kind, and what it was counted from), when, and which warnings."""
+
+    end: float
+    at: float
+    stop_wall: float
+    warnings: tuple[float, ...]
+
+
+class Memory(NamedTuple):
+    """What is remembered from one look to the next, as long as the machine runs."""
+
+    wall: float
+    mono: float
+    booted: float
+    quiet_since: float | None = None
+    touched: float | None = None
+    # When that was noticed.
+    extended: float | None = None
+    idle_told: Told | None = None
+    deadline_told: Told | None = None
+
+
+class Notice(NamedTuple):
+    """Something to tell: what ends the lab, when, and by the wall's clock."""
+
+    kind: str
+    stop: float
+    stop_wall: float
+
+
+class Decision(NamedTuple):
+    """What is to be done. ``shown`` is the notice that holds, whether or not it is new; ``stop`` says why."""
+
+    active: tuple[str, ...] = ()
+    news: tuple[Notice, ...] = ()
+    shown: Notice | None = None
+    stop: str = ""
+    idle_at: float | None = None
+    deadline: float | None = None
+
+
+def decide(memory: Memory | None, seen: Seen, settings: Settings, now: Now) -> tuple[Memory, Decision]:
+    """Return what is to be remembered, and what is to be done."""
+    known = memory if memory and memory.booted == now.booted and memory.mono <= now.mono else None
+    active = (*seen.active, *seen.doubts, *_doubts(known, now))
+    touched = bool(known) and seen.touched is not None and seen.touched != known.touched
+    if touched:
+        active = (*active, "keep-running was touched")
+    before = known or Memory(now.wall, now.mono, now.booted)
+    quiet_since = None if active else now.mono if before.quiet_since is None else before.quiet_since
+    after = before._replace(
+        wall=now.wall,
+        mono=now.mono,
+        quiet_since=quiet_since,
+        touched=seen.touched if seen.touched is not None else before.touched,
+        extended=now.mono if touched else before.extended,
+    )
+    return _end(after, active, seen.remembers, settings, now)
+
+
+def _doubts(known: Memory | None, now: Now) -> tuple[str, ...]:
+    """Return why what was quiet may not have been."""
+    if known is None:
+        return ("the watcher has just begun to look",)
+    passed = now.mono - known.mono
+    if passed > GAP:
+        return (f"nobody looked for {minutes(passed)}",)
+    if abs(now.wall - known.wall - passed) > JUMP:
+        return ("the clock was set",)
+    return ()
+
+
+def _end(
+    memory: Memory, active: tuple[str, ...], remembers: bool, settings: Settings, now: Now
+) -> tuple[Memory, Decision]:
+    """Return what comes of it: an end, a notice of one, or nothing."""
+    idle = deadline = None
+    if settings.idle and memory.quiet_since is not None:
+        idle = memory.quiet_since + settings.idle
+    if settings.longest:
+        deadline = max(memory.booted, memory.extended or memory.booted) + settings.longest
+    idle_warning = min(settings.idle_warning, settings.idle / 2)
+    told = {
+        IDLE: _tell(memory.idle_told, idle, (idle_warning,), now),
+        DEADLINE: _tell(memory.deadline_told, deadline, settings.warnings, now),
+    }
+    ends = {
+        IDLE: _due(told[IDLE], idle, idle_warning, remembers),
+        DEADLINE: _due(told[DEADLINE], deadline, settings.warnings[-1], remembers),
+    }
+    notices = [Notice(kind, ends[kind], each.stop_wall) for kind, each in told.items() if each]
+    before = {IDLE: memory.idle_told, DEADLINE: memory.deadline_told}
+    reached = [kind for kind in (DEADLINE, IDLE) if ends[kind] is not None and now.mono >= ends[kind]]
+    decision = Decision(
+        active=active,
+        news=tuple(notice for notice in notices if _is_news(before[notice.kind], told[notice.kind])),
+        shown=min(notices, key=lambda notice: notice.stop, default=None),
+        stop=_why(reached[0], memory, settings, now, active) if reached else "",
+        idle_at=ends[IDLE],
+        deadline=ends[DEADLINE],
+    )
+    return memory._replace(idle_told=told[IDLE], deadline_told=told[DEADLINE]), decision
+
+
+def _tell(told: Told | None, end: float | None, warnings: tuple[float, ...], now: Now) -> Told | None:
+    """Return what people have been told of an end, this look included; nothing of what was told of another one."""
+    if end is None:
+        return None
+    told = told if told and told.end == end else None
+    reached = tuple(warning for warning in warnings if now.mono >= end - warning)
+    if not reached:
+        return None
+    first = told.at if told else now.mono
+    # Of somebody who was not told in time, the end waits.
+    stop_wall = now.wall + max(end, first + warnings[-1]) - now.mono
+    # A minute more or less is no other time to people.
+    if told and abs(told.stop_wall - stop_wall) < 60:
+        stop_wall = told.stop_wall
+    given = told.warnings if told else ()
+    return Told(end, first, stop_wall, (*given, *(each for each in reached if each not in given)))
+
+
+def _is_news(before: Told | None, after: Told | None) -> bool:
+    return after is not None and (before is None or (before.end, before.warnings) != (after.end, after.warnings))
+
+
+def _due(told: Told | None, end: float | None, warning: float, remembers: bool) -> float | None:
+    """Return when it ends: not before people were told, unless nobody remembers whether they were."""
+    if end is None:
+        return None
+    if not remembers:
+        return end + warning
+    return max(end, told.at + warning) if told else end
+
+
+def _why(kind: str, memory: Memory, settings: Settings, now: Now, active: tuple[str, ...]) -> str:
+    if kind == IDLE:
+        quiet = now.mono - (memory.quiet_since or now.mono)
+        return f"Nobody used it for {minutes(quiet)} (lab_idle_minutes)."
+    ran = now.mono - max(memory.booted, memory.extended or memory.booted)
+    busy = f" At that time: {'; '.join(active)}." if active else ""
+    since = "after keep-running was touched" if memory.extended else "after its start"
+    return f"It had run for {minutes(ran)} {since} (lab_max_hours).{busy}"
+
+
+def minutes(seconds: float) -> str:
+    """Return a time as people say it."""
+    whole = round(seconds / 60)
+    if whole < 1:
+        return f"{round(seconds)} seconds"
+    if whole < 120:
+        return f"{whole} minute{'s' if whole != 1 else ''}"
+    hours, rest = divmod(whole, 60)
+    return f"{hours} hours" + (f" {rest} minutes" if rest else "")

@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What outlives a look: what is remembered until the machine goes down, and what everybody may read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from desi_watch.deciding import Decision, Memory, Now, Told
+
+VERSION = 1
+
+
+def written(path: Path, document: Mapping[str, object], mode: int) -> bool:
+    """Write a document whole or not at all; return whether that could be done."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.unlink(missing_ok=True)
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(document, file)
+            file.flush()
+            os.fchmod(handle, mode)
+            os.fsync(handle)
+        beside.replace(path)
+    except OSError:
+        return False
+    return True
+
+
+def document(path: Path) -> dict[str, Any]:
+    """Return a document; an empty one where there is none that can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def recalled(found: dict[str, Any]) -> tuple[Memory | None, dict[str, Any]]:
+    """Return what is remembered, and the marks that the last look has left to compare with."""
+    try:
+        fields = dict(found["memory"])
+        for kind in ("idle_told", "deadline_told"):
+            told = fields[kind]
+            if told is not None:
+                end, at, stop_wall, warnings = told
+                fields[kind] = Told(float(end), float(at), float(stop_wall), tuple(float(each) for each in warnings))
+        for name in ("wall", "mono", "booted"):
+            fields[name] = float(fields[name])
+        for name in ("quiet_since", "touched", "extended"):
+            fields[name] = None if fields[name] is None else float(fields[name])
+        return Memory(**fields), dict(found["marks"])
+    except (KeyError, TypeError, ValueError):
+        return None, {}
+
+
+def to_remember(memory: Memory, marks: dict[str, Any]) -> dict[str, Any]:
+    """Return the same as a document."""
+    return {"memory": memory._asdict(), "marks": marks}
+
+
+def public(decision: Decision, memory: Memory, now: Now, last_stop: object) -> dict[str, Any]:
+    """Return what everybody may know, with times of the wall's clock in seconds since 1970."""
+
+    def wall(mono: float | None) -> int | None:
+        return None if mono is None else round(now.wall + mono - now.mono)
+
+    return {
+        "version": VERSION,
+        "checked": round(now.wall),
+        "idle_since": wall(memory.quiet_since),
+        "active": list(decision.active),
+        "idle_stop_at": wall(decision.idle_at),
+        "deadline": wall(decision.deadline),
+        "last_stop": {"at": round(now.wall), "why": decision.stop} if decision.stop else stop_in(last_stop),
+    }
+
+
+def stop_in(found: object) -> dict[str, Any] | None:
+    """Return what a document says of the last stop, if that can be believed."""
+    if isinstance(found, dict) and isinstance(found.get("at"), (int, float)) and isinstance(found.get("why"), str):
+        return {"at": found["at"], "why": found["why"]}
+    return None

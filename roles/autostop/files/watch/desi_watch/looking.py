@@ -1,0 +1,114 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One look at the machine: what it does, what cannot be known of it, and marks to compare with at the next look."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from desi_watch import counters, engine, processes, server
+from desi_watch.deciding import Now, Seen
+from desi_watch.settings import Settings
+
+KEEP = "keep-running"
+# What an observation may fail by. Anything else is a fault in here, and is seen to by the caller in the same way.
+FAILURES = (OSError, ValueError, LookupError, TypeError, subprocess.SubprocessError, http.client.HTTPException)
+
+
+class Look:
+    """What a look gathers. A part of it that fails is a doubt, and keeps no other part from being looked at."""
+
+    def __init__(self, before: dict[str, Any]) -> None:
+        self.before = before
+        self.marks: dict[str, Any] = {"kernels": {}}
+        self.active: list[str] = []
+        self.doubts: list[str] = []
+        self.labs: list[engine.Lab] = []
+
+    @contextlib.contextmanager
+    def part(self, what: str) -> Iterator[None]:
+        """Look at a part."""
+        try:
+            yield
+        except FAILURES as error:
+            self.doubts.append(f"{what} cannot be known ({error or type(error).__name__})")
+
+    def machine(self, settings: Settings, now: Now) -> None:
+        """Look at what the machine does, whoever lets it."""
+        with self.part("what the processors do"):
+            found = counters.counted()
+            self.marks.update(counted=found, mono=now.mono)
+            passed = now.mono - float(self.before.get("mono", now.mono))
+            self.active += counters.above(
+                self.before.get("counted", {}), found, passed, settings.cpu_floor, settings.network_floor
+            )
+        with self.part("which programs run"):
+            running = list(processes.processes())
+            self.active += processes.people(running, now.mono) + processes.commands(running)
+
+    def servers(self, socket: str) -> None:
+        """Look at the labs."""
+        with self.part("which labs run"):
+            self.labs = engine.labs(socket)
+        for lab in self.labs:
+            with self.part(f"what lab {lab.name} does"):
+                self._server(lab)
+
+    def _server(self, lab: engine.Lab) -> None:
+        asked = server.server_of(lab.pid, lab.port)
+        with server.network_of(lab.pid):
+            # Before it is asked, for that is a connection, too.
+            self.active += server.browsers(server.connections(lab.port))
+            found = server.ask(asked, "api/kernels")
+            self.active += server.dask()
+        told, marks = server.kernels(found, self.before.get("kernels", {}))
+        self.active += told
+        self.marks["kernels"].update(marks)
+
+    def touched(self) -> float | None:
+        """Return when somebody touched the file that asks for more time."""
+        times = []
+        for folder in self.folders():
+            with contextlib.suppress(OSError):
+                times.append((folder / KEEP).lstat().st_mtime)
+        return max(times, default=None)
+
+    def folders(self) -> list[Path]:
+        """Return the users' folders of the labs."""
+        return sorted({Path(lab.folder) for lab in self.labs if lab.folder.startswith("/")})
+
+
+def look(
+    before: dict[str, Any], settings: Settings, now: Now, socket: str, remembers: bool, doubts: tuple[str, ...]
+) -> tuple[Seen, Look]:
+    """Return what was seen, and the look itself."""
+    found = Look(before)
+    parts: tuple[Callable[[], None], ...] = (lambda: found.machine(settings, now), lambda: found.servers(socket))
+    for part in parts:
+        try:
+            part()
+        except Exception as error:  # whatever is wrong in here must not keep a deadline from being kept
+            found.doubts.append(f"the watcher has a fault ({type(error).__name__}: {error})")
+    active = tuple(dict.fromkeys(found.active))
+    return Seen(active, (*doubts, *found.doubts), found.touched(), remembers), found
+
+
+def clocks() -> Now:
+    """Return what the clocks say. The first process began when the machine did."""
+    mono = time.clock_gettime(time.CLOCK_BOOTTIME)
+    began = processes.parsed((processes.PROC / "1/stat").read_text(encoding="utf-8", errors="replace")).began
+    return Now(time.time(), mono, began)
+
+
+def terminals() -> list[processes.Process]:
+    """Return the processes that terminals were opened with, those in labs included."""
+    return [each for each in processes.processes() if each.leads_terminal and each.pid != os.getpid()]

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How people are told: a file in their folder, and a few lines in each of their terminals."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from desi_watch.deciding import DEADLINE, Notice, Now, minutes
+from desi_watch.looking import KEEP
+from desi_watch.processes import PROC, TERMINALS, Process
+
+MARK = "DESI Lab stops the machine of this lab"
+NAME = "THIS LAB STOPS AT "
+SMALL = 4096
+
+
+def moment(notice: Notice) -> str:
+    """Return when it is to be, as people read it."""
+    return datetime.fromtimestamp(notice.stop_wall, timezone.utc).strftime("%H:%M UTC")
+
+
+def file_name(notice: Notice) -> str:
+    """Return what the file is called."""
+    return f"{NAME}{moment(notice)}.txt"
+
+
+def reason(notice: Notice) -> str:
+    """Return why it is to be."""
+    if notice.kind == DEADLINE:
+        return "because it has run for as long as it may (lab_max_hours)"
+    return "because nobody uses it (lab_idle_minutes)"
+
+
+def how(notice: Notice) -> str:
+    """Return what helps."""
+    touch = f"make a file {KEEP} in this folder, or touch the one that is there (touch {KEEP})"
+    if notice.kind == DEADLINE:
+        return f"{touch}: the time that it may run then begins anew. Or at home: ./lab ec2 -e lab_max_hours=24"
+    return f"use it: run a cell, or {touch}. Or at home: ./lab ec2 -e lab_idle_minutes=240"
+
+
+def letter(notice: Notice) -> str:
+    """Return what the file says."""
+    return (
+        f"{MARK} at {moment(notice)}, {reason(notice)}.\n\n"
+        "Save what is open. Files stay, and so does all that is installed; what runs in notebooks and terminals ends.\n"
+        f"To have more time, {how(notice)}\n"
+        "To go on later, at home: ./lab ec2\n"
+    )
+
+
+def shout(notice: Notice, now: Now) -> str:
+    """Return what terminals are told."""
+    left = minutes(max(0.0, notice.stop - now.mono))
+    text = f"{MARK} in {left}, at {moment(notice)}, {reason(notice)}."
+    return f"\a\r\n{text}\r\nTo have more time: touch {KEEP} in your folder (/home/synced in the lab).\r\n"
+
+
+def keep_files(folders: Iterable[Path], notice: Notice | None) -> None:
+    """Let the file that holds be in each folder, and none of ours that no longer does."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            _keep_file(folder, notice)
+
+
+def _keep_file(folder: Path, notice: Notice | None) -> None:
+    # The folder is held, and never looked up again: whoever may write in it may also put a link in its place.
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        wanted = file_name(notice) if notice else ""
+        for name in os.listdir(place):  # noqa: PTH208 - by the handle of the folder
+            if name.startswith(NAME) and name != wanted and _is_ours(name, place):
+                os.unlink(name, dir_fd=place)
+        if notice:
+            _write(wanted, place, letter(notice))
+    finally:
+        os.close(place)
+
+
+def _is_ours(name: str, place: int) -> bool:
+    with contextlib.suppress(OSError):
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place)
+        with os.fdopen(handle, "rb") as file:
+            return stat.S_ISREG(os.fstat(handle).st_mode) and file.read(SMALL).startswith(MARK.encode())
+    return False
+
+
+def _write(name: str, place: int, text: str) -> None:
+    try:
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=place)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        owner = os.fstat(place)
+        os.fchown(handle, owner.st_uid, owner.st_gid)
+        os.fchmod(handle, 0o644)
+        file.write(text)
+
+
+def tell_terminals(leaders: Iterable[Process], text: str, proc: Path = PROC) -> int:
+    """Write a text to terminals, as ``wall`` does; return to how many. Nobody is waited for."""
+    told = set()
+    for leader in leaders:
+        for handle in ("0", "1", "2"):
+            with contextlib.suppress(OSError):
+                # A link of the kernel's, which leads to the very terminal, whichever /dev a container has.
+                if leader.terminal not in told and _write_to(proc / str(leader.pid) / "fd" / handle, text):
+                    told.add(leader.terminal)
+    return len(told)
+
+
+def _write_to(path: Path, text: str) -> bool:
+    about = path.stat()
+    if not stat.S_ISCHR(about.st_mode) or os.major(about.st_rdev) not in TERMINALS:
+        return False
+    handle = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        return os.write(handle, text.encode()) > 0
+    finally:
+        os.close(handle)
