@@ -13,6 +13,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.desi.lab.plugins.module_utils import _url_at
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._labs import published, server_api, status_table
+from ansible_collections.desi.lab.plugins.module_utils._stops import stops_when
 
 
 def url_at(url: str, host: str, port: int | str, scheme: str = "") -> str:
@@ -32,5 +33,6 @@ class FilterModule:
             "published": published,
             "server_api": server_api,
             "status_table": status_table,
+            "stops_when": stops_when,
             "url_at": url_at,
         }

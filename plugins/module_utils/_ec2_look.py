@@ -41,6 +41,8 @@ class Wanted:
     release: str
     public_key: str
     prices: t.Mapping[str, t.Any]
+    idle_minutes: float = 60
+    max_hours: float = 12
 
 
 @dataclass

@@ -22,8 +22,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import (
 from ansible_collections.desi.lab.plugins.module_utils._ec2_look import Wanted
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan import Plan, user_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_machine import Machine, tags_to_set
-
-SAFETY = "it runs, and costs, until ./lab down takes it away with all that is its own"
+from ansible_collections.desi.lab.plugins.module_utils._stops import stops_when
 
 
 def machine_tags(wanted: Wanted) -> dict[str, str]:
@@ -112,7 +111,7 @@ def lines(wanted: Wanted, plan: Plan, account: str) -> list[dict[str, str]]:
     rows += [("make", to_make(plan)), ("start", started(plan)), ("change", to_change(plan)), ("keep", kept(plan))]
     told_of = [{"label": label, "text": " · ".join(texts), "about": ""} for label, texts in rows if texts]
     told_of.append(cost_line(plan.costs, _is_spot(plan)))
-    told_of.append({"label": "safety", "text": SAFETY, "about": ""})
+    told_of.append({"label": "safety", "text": stops_when(wanted.idle_minutes, wanted.max_hours), "about": ""})
     return told_of + [{"label": "note", "text": note, "about": ""} for note in plan.notes]
 
 

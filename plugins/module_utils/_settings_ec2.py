@@ -22,6 +22,9 @@ DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][
 # The smallest disk that the systems fit on, and the largest that gp3 has, in GiB.
 DISK_GIB = range(8, 16385)
 OWN_ADDRESS = "auto"
+# A week and a year: what is meant to be longer is meant to be for ever, which is 0.
+IDLE_MINUTES = range(0, 7 * 24 * 60 + 1)
+MAX_HOURS = range(0, 365 * 24 + 1)
 
 
 def words(value: object) -> list[str]:
@@ -54,6 +57,22 @@ def check_disk(value: str) -> None:
     if not re.fullmatch(r"[0-9]{1,6}", value) or int(value) not in DISK_GIB:
         why = f"A disk has {DISK_GIB.start} to {DISK_GIB.stop - 1} GiB, as a whole number."
         raise _wrong("lab_disk_gib", value, why, "Choose another size, for example -e lab_disk_gib=64.")
+
+
+def check_idle_minutes(value: str) -> None:
+    """Refuse what is no time in minutes; 0 means never."""
+    if not re.fullmatch(r"[0-9]{1,6}", value) or int(value) not in IDLE_MINUTES:
+        why = f"It is not a whole number of minutes from 0 to {IDLE_MINUTES.stop - 1}."
+        do = "Give minutes, for example -e lab_idle_minutes=120, or 0 for a machine that does not stop for being idle."
+        raise _wrong("lab_idle_minutes", value, why, do)
+
+
+def check_max_hours(value: str) -> None:
+    """Refuse what is no time in hours; 0 means never."""
+    if not re.fullmatch(r"[0-9]{1,6}", value) or int(value) not in MAX_HOURS:
+        why = f"It is not a whole number of hours from 0 to {MAX_HOURS.stop - 1}."
+        do = "Give hours, for example -e lab_max_hours=24, or 0 for a machine that runs without end."
+        raise _wrong("lab_max_hours", value, why, do)
 
 
 def check_allow_from(value: object) -> None:
@@ -123,6 +142,8 @@ TEXTS: dict[str, t.Callable[[str], None]] = {
     "lab_security_group": check_group,
     "lab_subnet": check_subnet,
     "lab_domain": check_domain,
+    "lab_idle_minutes": check_idle_minutes,
+    "lab_max_hours": check_max_hours,
 }
 
 

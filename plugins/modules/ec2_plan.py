@@ -86,6 +86,14 @@ options:
       - It has C(date), C(ipv4_hour), and C(regions); each region has C(gib_month) and C(types).
     type: dict
     default: {}
+  idle_minutes:
+    description: After how many idle minutes the machine is to stop by itself, which the plan says. V(0) means never.
+    type: float
+    default: 60
+  max_hours:
+    description: After how many hours it is to stop in any case, which the plan says. V(0) means never.
+    type: float
+    default: 12
 attributes:
   check_mode:
     support: full
@@ -336,6 +344,8 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "release": {"type": "str", "default": "edr"},
     "public_key": {"type": "str", "default": "", "no_log": False},
     "prices": {"type": "dict", "default": {}},
+    "idle_minutes": {"type": "float", "default": 60},
+    "max_hours": {"type": "float", "default": 12},
 }
 
 

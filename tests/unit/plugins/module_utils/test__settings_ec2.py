@@ -35,6 +35,8 @@ GOOD = {
     "lab_security_group": ["jupyter", "my group (1)"],
     "lab_subnet": ["", "subnet-0123456789abcdef0", "subnet-1a2b3c4d"],
     "lab_domain": ["", "desi.example.org", "a-b.example.co.uk"],
+    "lab_idle_minutes": [0, 1, "60", 10080],
+    "lab_max_hours": [0, "12", 8760],
 }
 BAD = {
     "lab_region": ["", "us-west-2a", "US-WEST-2", "oregon", "us_west_2"],
@@ -51,6 +53,8 @@ BAD = {
         "a..org",
         "203.0.113.7",
     ],
+    "lab_idle_minutes": [-1, "-60", 10081, "1h", "", 0.5, True, None, "1e3"],
+    "lab_max_hours": [-1, 8761, "12h", "", 1.5, False, None, "inf", "٣"],
 }
 
 

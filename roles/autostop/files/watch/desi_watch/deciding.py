@@ -138,7 +138,7 @@ def _end(
         active=active,
         news=tuple(notice for notice in notices if _is_news(before[notice.kind], told[notice.kind])),
         shown=min(notices, key=lambda notice: notice.stop, default=None),
-        stop=_why(reached[0], memory, settings, now, active) if reached else "",
+        stop=_why(reached[0], memory, settings, active) if reached else "",
         idle_at=ends[IDLE],
         deadline=ends[DEADLINE],
     )
@@ -176,14 +176,12 @@ def _due(told: Told | None, end: float | None, warning: float, remembers: bool) 
     return max(end, told.at + warning) if told else end
 
 
-def _why(kind: str, memory: Memory, settings: Settings, now: Now, active: tuple[str, ...]) -> str:
+def _why(kind: str, memory: Memory, settings: Settings, active: tuple[str, ...]) -> str:
     if kind == IDLE:
-        quiet = now.mono - (memory.quiet_since or now.mono)
-        return f"Nobody used it for {minutes(quiet)} (lab_idle_minutes)."
-    ran = now.mono - max(memory.booted, memory.extended or memory.booted)
+        return f"Nobody used it for {minutes(settings.idle)} (lab_idle_minutes)."
     busy = f" At that time: {'; '.join(active)}." if active else ""
-    since = "after keep-running was touched" if memory.extended else "after its start"
-    return f"It had run for {minutes(ran)} {since} (lab_max_hours).{busy}"
+    since = "keep-running was touched" if memory.extended else "its start"
+    return f"It ran for {minutes(settings.longest)} after {since} (lab_max_hours).{busy}"
 
 
 def minutes(seconds: float) -> str:
@@ -194,4 +192,4 @@ def minutes(seconds: float) -> str:
     if whole < 120:
         return f"{whole} minute{'s' if whole != 1 else ''}"
     hours, rest = divmod(whole, 60)
-    return f"{hours} hours" + (f" {rest} minutes" if rest else "")
+    return f"{hours} hours" + (f" {minutes(rest * 60)}" if rest else "")

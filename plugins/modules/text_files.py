@@ -1,0 +1,147 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: text_files
+short_description: Have several text files, in one go
+version_added: "0.1.0"
+description:
+  - Has files with a content each, and the folders that they are in.
+  - M(ansible.builtin.copy) goes to the machine twice for each file, which over SSH takes seconds for a small program.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  files:
+    description: The content of each file, by its absolute path.
+    type: dict
+    required: true
+  mode:
+    description: The mode of files that are written, as an octal number. Folders that are made are open to everybody.
+    type: str
+    default: "0644"
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tells what would be written.
+  diff_mode:
+    support: full
+    description: Shows each file that differs, before and after.
+  idempotent:
+    support: full
+    description: Files that are right are left alone.
+"""
+
+EXAMPLES = r"""
+- name: Have a program and its settings
+  desi.lab.text_files:
+    files:
+      /usr/local/lib/desi-lab/watch/__main__.py: "{{ lookup('ansible.builtin.file', 'watch/__main__.py') }}"
+      /etc/desi-lab/watch.json: "{{ settings | to_json }}"
+"""
+
+RETURN = r"""
+written:
+  description: The files that were not as they should be.
+  returned: success
+  type: list
+  elements: str
+  sample: ["/etc/desi-lab/watch.json"]
+"""
+
+import contextlib
+import tempfile
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+
+
+class File(t.NamedTuple):
+    """A file that is not as it should be."""
+
+    path: Path
+    before: str
+    after: str
+    mode: int
+
+
+def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
+    """Return the files that differ in content or mode, in the order of their paths."""
+    found = []
+    for name, content in sorted(files.items()):
+        path, after = Path(name), str(content)
+        if not path.is_absolute():
+            raise LabError(f"The file {name} cannot be written.", "It is not an absolute path.", "Give the whole path.")
+        try:
+            before = path.read_text(encoding="utf-8", errors="surrogateescape")
+            same = before == after and path.stat().st_mode & 0o7777 == mode and not path.is_symlink()
+        except FileNotFoundError:
+            before, same = "", False
+        if not same:
+            found.append(File(path, before, after, mode))
+    return found
+
+
+def write(file: File) -> None:
+    """Write a file whole or not at all."""
+    missing = [folder for folder in file.path.parents if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir()
+        folder.chmod(0o755)
+    with tempfile.NamedTemporaryFile("w", dir=file.path.parent, prefix=".", delete=False, encoding="utf-8") as beside:
+        try:
+            beside.write(file.after)
+            beside.flush()
+            Path(beside.name).chmod(file.mode)
+            Path(beside.name).replace(file.path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(beside.name).unlink()
+            raise
+
+
+def difference(file: File) -> dict[str, str]:
+    """Return how a file differs, as Ansible shows it."""
+    shown = file.before.encode(errors="surrogateescape").decode(errors="replace")
+    return {"before_header": str(file.path), "after_header": str(file.path), "before": shown, "after": file.after}
+
+
+def mode_of(text: str) -> int:
+    """Return a mode that is given as an octal number."""
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o777:
+        raise LabError(f"The mode {text} cannot work.", "It is not an octal number up to 0777.", 'Give one: "0644".')
+    return mode
+
+
+def main() -> None:
+    """Compare, and write what differs."""
+    module = AnsibleModule(
+        {"files": {"type": "dict", "required": True}, "mode": {"type": "str", "default": "0644"}},
+        supports_check_mode=True,
+    )
+    try:
+        found = differing(module.params["files"], mode_of(module.params["mode"]))
+        if not module.check_mode:
+            for file in found:
+                write(file)
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    except OSError as error:
+        what = f"The file {error.filename} could not be written."
+        module.fail_json(**LabError(what, f"{error.strerror}.", "Run it as a user who may write there.").as_result())
+    written = [str(file.path) for file in found]
+    module.exit_json(changed=bool(found), written=written, diff=[difference(file) for file in found])
+
+
+if __name__ == "__main__":
+    main()
