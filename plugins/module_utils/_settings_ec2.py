@@ -23,8 +23,8 @@ DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][
 DISK_GIB = range(8, 16385)
 OWN_ADDRESS = "auto"
 # A week and a year: what is meant to be longer is meant to be for ever, which is 0.
-IDLE_MINUTES = range(0, 7 * 24 * 60 + 1)
-MAX_HOURS = range(0, 365 * 24 + 1)
+IDLE_MINUTES = range(7 * 24 * 60 + 1)
+MAX_HOURS = range(365 * 24 + 1)
 
 
 def words(value: object) -> list[str]:

@@ -148,7 +148,7 @@ def test_first_run_makes_everything_and_tells_it_as_people_read_it():
             f"key pair desi-lab-desi · security group jupyter: 22 from {ANN} · t2.micro, 30 GiB encrypted",
         ),
         ("cost", "0.020 USD an hour running · 2.40 USD a month stopped"),
-        ("safety", "it runs, and costs, until ./lab down takes it away with all that is its own"),
+        ("safety", "stops by itself after 60 idle minutes, and anyway after 12 hours"),
         (
             "note",
             "t2.micro has 1 GiB: catalogs and single HDUs. Whole coadds want 16 GiB: -e lab_instance_type=t3.xlarge",

@@ -237,6 +237,7 @@ def go_through(machine: Machine, steps: list[Step]):
         if step.boots:
             machine.booted += 0.5
             machine.mono = machine.booted + 30
+            machine.notices.clear()
         if step.forgets:
             machine.memory = None
         if step.idle is not None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,14 +52,21 @@ def recalled(found: dict[str, Any]) -> tuple[Memory | None, dict[str, Any]]:
             told = fields[kind]
             if told is not None:
                 end, at, stop_wall, warnings = told
-                fields[kind] = Told(float(end), float(at), float(stop_wall), tuple(float(each) for each in warnings))
+                fields[kind] = Told(time_in(end), time_in(at), time_in(stop_wall), tuple(map(time_in, warnings)))
         for name in ("wall", "mono", "booted"):
-            fields[name] = float(fields[name])
+            fields[name] = time_in(fields[name])
         for name in ("quiet_since", "touched", "extended"):
-            fields[name] = None if fields[name] is None else float(fields[name])
+            fields[name] = None if fields[name] is None else time_in(fields[name])
         return Memory(**fields), dict(found["marks"])
     except (KeyError, TypeError, ValueError):
         return None, {}
+
+
+def time_in(found: object) -> float:
+    """Return a time that can be counted with."""
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not math.isfinite(found):
+        raise ValueError(f"{found!r} is no time")
+    return float(found)
 
 
 def to_remember(memory: Memory, marks: dict[str, Any]) -> dict[str, Any]:
