@@ -1,0 +1,342 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the watcher learns of a lab's server: by stand-ins here, and by a real one in a container."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+import uuid
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from desi_watch import engine, looking, server, watch
+from desi_watch.deciding import Now
+from desi_watch.settings import Settings
+
+IMAGE = os.environ.get("DESI_LAB_TEST_IMAGE", "")
+DOCKER = "/var/run/docker.sock"
+# What runs on the computer that tests is none of the test's business.
+DEAF = Settings(cpu_floor=1e9, network_floor=1e12)
+
+
+# Kernels
+
+
+def kernel(state="idle", last="2026-11-24T10:00:00Z", number="1"):
+    return {"id": number, "name": "python3", "execution_state": state, "last_activity": last, "connections": 0}
+
+
+@pytest.mark.parametrize("state", ["idle", "dead", "starting", "restarting"])
+def test_a_kernel_that_rests_is_no_use(state):
+    assert server.kernels([kernel(state)], {})[0] == []
+
+
+@pytest.mark.parametrize("state", ["busy", "unknown", "something new"])
+def test_a_kernel_that_is_busy_or_not_understood_is_use(state):
+    assert server.kernels([kernel(), kernel(state, number="2")], {})[0] == [f"a kernel is {state}"]
+
+
+def test_a_kernel_that_did_something_since_the_last_look_was_used_whatever_clocks_say():
+    _told, marks = server.kernels([kernel(last="2026-11-24T10:00:00Z")], {})
+    assert server.kernels([kernel(last="2026-11-24T10:00:00Z")], marks)[0] == []
+    assert server.kernels([kernel(last="2025-01-01T00:00:00Z")], marks)[0] == ["a kernel was used"]
+
+
+# Browsers
+
+LISTED = (
+    "0      0      {where}:8888 172.17.0.1:53022\n"
+    "\t bbr wscale:10,10 rto:204 rtt:0.023/0.015 bytes_sent:347 lastsnd:1164 lastrcv:{silent} lastack:1164\n"
+)
+
+
+def test_a_browser_of_which_something_came_lately_is_connected():
+    assert server.browsers(LISTED.format(where="172.17.0.2", silent=30_000)) == ["a browser is connected"]
+
+
+def test_one_that_has_fallen_silent_and_a_look_of_the_container_at_itself_are_not():
+    assert server.browsers("") == []
+    for where, silent in (("172.17.0.2", 151_000), ("127.0.0.1", 10), ("[::1]", 10), ("[::ffff:127.0.0.1]", 10)):
+        assert server.browsers(LISTED.format(where=where, silent=silent)) == [], where
+
+
+def test_one_that_speaks_among_silent_ones_is_connected():
+    silent = LISTED.format(where="172.17.0.2", silent=900_000)
+    assert server.browsers(silent * 2 + LISTED.format(where="[::ffff:172.17.0.2]", silent=5)) != []
+
+
+# What a server tells its own tools
+
+TOLD = {"port": 8888, "base_url": "/", "token": "6f1c", "secure": False, "pid": 1, "url": "http://h:8888/"}
+
+
+def test_the_token_is_read_off_the_servers_own_file(tmp_path):
+    (tmp_path / "jpserver-1.json").write_text(json.dumps(TOLD))
+    _when, found = server.told_by(tmp_path / "jpserver-1.json")
+    assert found == server.Server(8888, "/", "6f1c", False)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({**TOLD, "port": "x"}), "x" * 70_000])
+def test_another_file_tells_nothing(tmp_path, text):
+    (tmp_path / "jpserver-1.json").write_text(text)
+    assert server.told_by(tmp_path / "jpserver-1.json") is None
+
+
+def test_links_pipes_and_folders_tell_nothing_and_are_not_waited_for(tmp_path):
+    (tmp_path / "other").write_text(json.dumps(TOLD))
+    (tmp_path / "a").symlink_to("other")
+    os.mkfifo(tmp_path / "b")
+    (tmp_path / "c").mkdir()
+    assert [server.told_by(tmp_path / name) for name in ("a", "b", "c", "none")] == [None] * 4
+
+
+# A server, and Docker, that answer as they like
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers what it was given to answer."""
+
+    answers: dict[str, tuple[int, str]] = {}  # noqa: RUF012 - set by each test
+    asked: list[tuple[str, str]] = []  # noqa: RUF012
+
+    def do_GET(self):
+        """Answer."""
+        path = self.path.partition("?")[0]
+        self.asked.append((path, self.headers.get("Authorization", "")))
+        code, body = self.answers.get(path, (404, "{}"))
+        self.send_response(code)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_arguments):
+        """Say nothing."""
+
+
+@pytest.fixture
+def web():
+    """A server on this computer; gives its port, and what it answers and is asked."""
+    Answering.answers, Answering.asked = {}, []
+    with HTTPServer(("127.0.0.1", 0), Answering) as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield found.server_address[1], Answering
+        found.shutdown()
+
+
+def test_a_server_is_asked_with_its_token_below_its_base(web):
+    port, answering = web
+    answering.answers["/hub/api/kernels"] = (200, "[]")
+    assert server.ask(server.Server(port, "/hub/", "6f1c", False), "api/kernels") == []
+    assert answering.asked == [("/hub/api/kernels", "token 6f1c")]
+
+
+@pytest.mark.parametrize("answer", [(403, "{}"), (500, ""), (200, "<html>")])
+def test_a_server_that_does_not_tell_is_an_error_without_the_token(web, answer):
+    port, answering = web
+    answering.answers["/api/kernels"] = answer
+    with pytest.raises((OSError, ValueError)) as raised:
+        server.ask(server.Server(port, "/", "6f1c", False), "api/kernels")
+    assert "6f1c" not in str(raised.value)
+
+
+def test_a_dask_scheduler_with_tasks_computes_and_one_without_does_not(web):
+    port, answering = web
+    assert server.dask(port) == []
+    answering.answers["/json/counts.json"] = (200, '{"processing": 0, "waiting": 0, "tasks": 7}')
+    assert server.dask(port) == []
+    answering.answers["/json/counts.json"] = (200, '{"processing": 2, "waiting": 0}')
+    assert server.dask(port) == ["Dask computes"]
+    answering.answers["/json/counts.json"] = (200, '["no counts"]')
+    assert server.dask(port) == []
+
+
+def test_no_dask_scheduler_is_no_doubt():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    assert server.dask(free) == []
+
+
+CONTAINER = {
+    "Config": {"Labels": {"desi.lab.name": "desi", "desi.lab.folder": "/home/ec2-user/synced"}},
+    "HostConfig": {"PortBindings": {"8889/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8888"}]}},
+    "State": {"Pid": 4711},
+}
+
+
+def test_a_lab_is_known_by_what_its_container_says():
+    assert engine.lab_of(CONTAINER) == engine.Lab("desi", 4711, "/home/ec2-user/synced", 8889)
+
+
+def test_docker_that_does_not_answer_is_a_doubt_and_no_reason_to_fail(tmp_path):
+    now = Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), 0.0)
+    seen, found = looking.look({}, DEAF, now, str(tmp_path / "none"), True, ())
+    assert [doubt.partition(" (")[0] for doubt in seen.doubts] == ["which labs run cannot be known"]
+    assert found.folders() == []
+
+
+def test_a_fault_of_the_watchers_own_is_a_doubt_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(looking.counters, "counted", lambda: 1 / 0)
+    now = Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), 0.0)
+    seen, _found = looking.look({}, DEAF, now, str(tmp_path / "none"), True, ("before",))
+    assert seen.doubts[0] == "before"
+    assert seen.doubts[1].startswith("the watcher has a fault (ZeroDivisionError")
+    assert len(seen.doubts) == 3
+
+
+# A real one
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A real Jupyter server in a container that is labelled as a lab's, which nobody has a browser at."""
+    if not IMAGE:
+        pytest.skip("DESI_LAB_TEST_IMAGE names no image")
+    name, folder = f"desi-lab-test-{uuid.uuid4().hex[:12]}", tmp_path_factory.mktemp("synced")
+    labels = {"desi.lab.test": "1", "desi.lab.role": "server", "desi.lab.name": name, "desi.lab.folder": folder}
+    command = ["docker", "run", "--detach", "--name", name, "--user", "4711:4711", "--env", "HOME=/tmp", "--publish"]
+    command += ["127.0.0.1::8888", *(f"--label={key}={value}" for key, value in labels.items())]
+    subprocess.run([*command, "--entrypoint", "jupyter", IMAGE, "lab", "--ip=0.0.0.0"], check=True, capture_output=True)
+    try:
+        end = time.monotonic() + 60
+        while True:
+            try:
+                found = next(each for each in engine.labs(DOCKER) if each.name == name)
+                with server.network_of(found.pid):
+                    server.ask(server.server_of(found.pid, found.port), "api/kernels")
+                break
+            except (OSError, LookupError):
+                assert time.monotonic() < end
+                time.sleep(0.2)
+        yield found
+    finally:
+        subprocess.run(["docker", "rm", "--force", "--volumes", name], check=False, capture_output=True)
+
+
+def look_at(lab, before=None):
+    """Look at one lab alone, as the watcher does; return what was seen of it, and the marks."""
+    found = looking.Look(before or {})
+    with found.part("the lab"):
+        found._server(lab)
+    return found.active, found.doubts, found.marks
+
+
+def python_in(lab, code):
+    """Run Python in a lab's container, which reaches its server as any client would."""
+    pid = subprocess.run(
+        ["docker", "exec", lab.name, "python3", "-c", code], check=True, capture_output=True, text=True
+    )
+    return pid.stdout
+
+
+CLIENT = """
+import json, urllib.request, glob
+told = json.load(open(glob.glob("/tmp/.local/share/jupyter/runtime/jpserver-*.json")[0]))
+def ask(method, path, body=None):
+    request = urllib.request.Request(f"http://127.0.0.1:8888/{path}", method=method,
+        data=None if body is None else json.dumps(body).encode(), headers={"Authorization": f"token {told['token']}"})
+    return json.loads(urllib.request.urlopen(request).read() or b"null")
+"""
+# A client of the kernel's own, past the server, which is told by the kernel all the same.
+WORK = (
+    CLIENT
+    + """
+from jupyter_client import BlockingKernelClient
+kernel = ask("POST", "api/kernels", {"name": "python3"})
+client = BlockingKernelClient()
+client.load_connection_file(f"/tmp/.local/share/jupyter/runtime/kernel-{kernel['id']}.json")
+client.start_channels()
+client.wait_for_ready(timeout=60)
+client.execute("import time; time.sleep(600)")
+client.get_iopub_msg(timeout=10)
+"""
+)
+
+
+@pytest.mark.docker
+class TestARealServer:
+    """In order: each begins with what the one before has left."""
+
+    def test_a_server_that_nobody_uses_is_asked_and_does_nothing(self, lab):
+        assert look_at(lab)[:2] == ([], [])
+
+    def test_a_page_that_is_open_is_a_browser_and_one_that_was_closed_is_not(self, lab):
+        port = subprocess.run(["docker", "port", lab.name, "8888"], check=True, capture_output=True, text=True).stdout
+        with socket.create_connection(("127.0.0.1", int(port.rpartition(":")[2]))) as browser:
+            browser.sendall(b"GET /api HTTP/1.1\r\nHost: lab\r\n\r\n")
+            assert browser.recv(100)
+            assert look_at(lab)[0] == ["a browser is connected"]
+        wait_for(lambda: look_at(lab)[0] == [])
+
+    def test_a_kernel_that_works_is_busy_though_nobody_is_connected(self, lab):
+        python_in(lab, WORK)
+        wait_for(lambda: look_at(lab)[0] == ["a kernel is busy"])
+
+    def test_a_kernel_that_was_interrupted_was_used_and_then_rests(self, lab):
+        before = look_at(lab)[2]
+        python_in(
+            lab, CLIENT + "[ask('POST', f\"api/kernels/{each['id']}/interrupt\") for each in ask('GET', 'api/kernels')]"
+        )
+        wait_for(lambda: look_at(lab, before)[0] == ["a kernel was used"])
+        assert look_at(lab, look_at(lab)[2])[0] == []
+
+    def test_a_dask_scheduler_in_a_kernel_that_rests_is_heard_where_only_the_container_hears_it(self, lab):
+        begun = subprocess.Popen(["docker", "exec", lab.name, "python3", "-c", DASK])
+        try:
+            wait_for(lambda: look_at(lab)[0] == ["Dask computes"], 60)
+        finally:
+            begun.kill()
+            subprocess.run(["docker", "exec", lab.name, "pkill", "-f", "LocalCluster"], check=False)
+            begun.wait()
+
+    def test_the_watcher_as_a_whole_tells_of_it_and_writes_no_token(self, lab, tmp_path):
+        (tmp_path / "watch.json").write_text('{"cpu_floor": 1000000, "network_floor": 1e12}')
+        (Path(lab.folder) / "keep-running").touch()
+        for name in ("state", "memory"):
+            (tmp_path / name).mkdir()
+        command = [
+            "--settings",
+            tmp_path / "watch.json",
+            "--state",
+            tmp_path / "state",
+            "--memory",
+            tmp_path / "memory",
+        ]
+        assert watch.main([*map(str, command), "--docker", DOCKER]) == 0
+        told = json.loads((tmp_path / "state/state.json").read_text())
+        assert told["active"][-1] == "the watcher has just begun to look"
+        token = server.server_of(lab.pid, lab.port).token
+        assert len(token) > 20
+        assert all(token not in file.read_text() for file in tmp_path.rglob("*") if file.is_file())
+        memory = json.loads((tmp_path / "memory/memory.json").read_text())
+        assert memory["memory"]["touched"] == (Path(lab.folder) / "keep-running").stat().st_mtime
+
+    def test_a_server_that_is_gone_is_a_doubt(self, lab):
+        subprocess.run(["docker", "kill", lab.name], check=True, capture_output=True)
+        active, doubts, _marks = look_at(lab)
+        assert active == []
+        assert doubts
+
+
+DASK = """
+import time
+from dask.distributed import Client, LocalCluster
+with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":8787") as cluster:
+    with Client(cluster) as client:
+        waits = client.submit(time.sleep, 300)
+        time.sleep(300)
+"""
+
+
+def wait_for(condition, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)

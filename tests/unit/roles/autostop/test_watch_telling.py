@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How people are told that their lab stops: by real files and in real terminals."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import termios
+
+import pytest
+from desi_watch import telling
+from desi_watch.deciding import DEADLINE, IDLE, Notice, Now
+from desi_watch.processes import processes
+
+WALL = 1_795_530_600.0
+NOW = Now(wall=WALL, mono=1000.0, booted=0.0)
+LATER = Notice(DEADLINE, stop=1300.0, stop_wall=WALL + 300)
+IDLING = Notice(IDLE, stop=1060.0, stop_wall=WALL + 60)
+
+
+def names(folder):
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_the_file_says_in_its_name_when_and_inside_why_and_what_helps(tmp_path):
+    telling.keep_files([tmp_path], LATER)
+    (file,) = tmp_path.iterdir()
+    assert file.name == "THIS LAB STOPS AT 14:35 UTC.txt"
+    text = file.read_text()
+    assert "14:35 UTC" in text
+    assert "lab_max_hours" in text
+    assert "touch keep-running" in text
+    assert "./lab ec2 -e lab_max_hours=24" in text
+    assert "lab_idle_minutes" in telling.letter(IDLING)
+
+
+def test_the_file_belongs_to_whom_the_folder_belongs_to(tmp_path):
+    os.chown(tmp_path, 4711, 4712)
+    mask = os.umask(0o077)
+    try:
+        telling.keep_files([tmp_path], LATER)
+    finally:
+        os.umask(mask)
+    about = next(tmp_path.iterdir()).stat()
+    assert (about.st_uid, about.st_gid, about.st_mode & 0o777) == (4711, 4712, 0o644)
+
+
+def test_the_file_goes_when_it_is_no_longer_true_and_another_comes(tmp_path):
+    telling.keep_files([tmp_path], LATER)
+    telling.keep_files([tmp_path], IDLING)
+    assert names(tmp_path) == ["THIS LAB STOPS AT 14:31 UTC.txt"]
+    telling.keep_files([tmp_path], None)
+    assert names(tmp_path) == []
+
+
+def test_the_file_that_holds_is_left_as_it_is(tmp_path):
+    telling.keep_files([tmp_path], LATER)
+    before = next(tmp_path.iterdir()).stat()
+    telling.keep_files([tmp_path], LATER)
+    after = next(tmp_path.iterdir()).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_files_of_others_are_never_touched_whatever_they_are_called(tmp_path):
+    (tmp_path / "THIS LAB STOPS AT noon.txt").write_text("my own")
+    (tmp_path / "THIS LAB STOPS AT 14:35 UTC.txt").write_text("mine, too")
+    (tmp_path / "THIS LAB STOPS AT once.txt").mkdir()
+    os.mkfifo(tmp_path / "THIS LAB STOPS AT pipe.txt")
+    (tmp_path / "work.ipynb").write_text("{}")
+    before = names(tmp_path)
+    telling.keep_files([tmp_path], LATER)
+    telling.keep_files([tmp_path], None)
+    assert names(tmp_path) == before
+    assert (tmp_path / "THIS LAB STOPS AT 14:35 UTC.txt").read_text() == "mine, too"
+
+
+def test_a_link_in_its_place_leads_to_nothing_that_is_written(tmp_path):
+    (tmp_path / "synced").mkdir()
+    (tmp_path / "secret").write_text("kept")
+    (tmp_path / "synced" / "THIS LAB STOPS AT 14:35 UTC.txt").symlink_to("../secret")
+    telling.keep_files([tmp_path / "synced"], LATER)
+    assert (tmp_path / "secret").read_text() == "kept"
+    (tmp_path / "linked").symlink_to("synced")
+    telling.keep_files([tmp_path / "linked"], IDLING)
+    assert len(names(tmp_path / "synced")) == 1
+
+
+def test_a_folder_that_cannot_be_written_in_keeps_no_other_from_being_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    telling.keep_files([tmp_path / "none", tmp_path / "file", tmp_path], LATER)
+    assert "THIS LAB STOPS AT 14:35 UTC.txt" in names(tmp_path)
+
+
+@pytest.fixture
+def terminal():
+    """A terminal with a program in it; gives the program's process and the other end."""
+    pid, end = pty.fork()
+    if not pid:
+        os.execvp("sleep", ["sleep", "100"])  # noqa: S606, S607
+    leader = next(each for each in processes() if each.pid == pid)
+    yield leader, end
+    os.kill(pid, 9)
+    os.close(end)
+    os.waitpid(pid, 0)
+
+
+def shown(end, seconds=5.0):
+    """Return what a terminal shows by now."""
+    return os.read(end, 4096).decode() if select.select([end], [], [], seconds)[0] else ""
+
+
+def test_a_terminal_shows_when_it_stops_and_what_helps(terminal):
+    leader, end = terminal
+    assert telling.tell_terminals([leader, leader], telling.shout(LATER, NOW)) == 1
+    text = shown(end)
+    assert "in 5 minutes, at 14:35 UTC" in text
+    assert "touch keep-running" in text
+    assert shown(end, 0.2) == ""
+
+
+def test_a_terminal_that_takes_nothing_is_not_waited_for(terminal):
+    leader, end = terminal
+    termios.tcflow(end, termios.TCOOFF)
+    for _ in range(100):
+        telling.tell_terminals([leader], "x" * 60_000)
+
+
+def test_what_is_no_terminal_is_told_nothing(terminal, tmp_path):
+    leader, _end = terminal
+    (tmp_path / "proc" / str(leader.pid) / "fd").mkdir(parents=True)
+    (tmp_path / "mail").write_text("")
+    (tmp_path / "proc" / str(leader.pid) / "fd" / "0").symlink_to(tmp_path / "mail")
+    (tmp_path / "proc" / str(leader.pid) / "fd" / "1").symlink_to("/dev/null")
+    assert telling.tell_terminals([leader], "x", tmp_path / "proc") == 0
+    assert (tmp_path / "mail").read_text() == ""
