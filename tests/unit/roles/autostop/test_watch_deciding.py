@@ -76,6 +76,12 @@ def test_the_idle_time_begins_anew_with_each_use():
     assert machine.decision.stop == "Nobody used it for 60 minutes (lab_idle_minutes)."
 
 
+def test_a_machine_that_was_started_a_moment_ago_counts_as_used():
+    machine = Machine(Settings(idle=60, start=300))
+    assert machine.run() == pytest.approx(300 + 60, abs=60)
+    assert Machine(Settings(idle=60, start=1e9)).run() == pytest.approx(12 * HOUR, abs=60)
+
+
 def test_zero_means_never():
     assert Machine(Settings(idle=0, longest=0)).run() is None
     assert Machine(Settings(idle=0)).run() == pytest.approx(12 * HOUR, abs=120)

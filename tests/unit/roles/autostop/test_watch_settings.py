@@ -21,8 +21,8 @@ def test_what_a_file_does_not_say_is_as_by_default():
 
 def test_minutes_and_hours_become_seconds_and_may_be_fractions():
     text = '{"idle_minutes": 0.1, "max_hours": "24", "warning_minutes": [1, 10], "idle_warning_minutes": 0.5, '
-    found = settings.settings_of(text + '"cpu_floor": 1, "network_floor": 7}')
-    assert found == settings.Settings(6.0, 86400.0, (600.0, 60.0), 30.0, 1.0, 7.0)
+    found = settings.settings_of(text + '"cpu_floor": 1, "network_floor": 7, "start_minutes": 2}')
+    assert found == settings.Settings(6.0, 86400.0, (600.0, 60.0), 30.0, 120.0, 1.0, 7.0)
 
 
 @pytest.mark.parametrize(

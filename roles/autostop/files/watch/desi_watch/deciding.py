@@ -86,6 +86,8 @@ def decide(memory: Memory | None, seen: Seen, settings: Settings, now: Now) -> t
     """Return what is to be remembered, and what is to be done."""
     known = memory if memory and memory.booted == now.booted and memory.mono <= now.mono else None
     active = (*seen.active, *seen.doubts, *_doubts(known, now))
+    if now.mono - now.booted < settings.start:
+        active = (*active, "the machine was started a moment ago")
     touched = bool(known) and seen.touched is not None and seen.touched != known.touched
     if touched:
         active = (*active, "keep-running was touched")

@@ -24,6 +24,8 @@ class Settings(NamedTuple):
     # How long before its deadline a lab is warned, the longest first, and before it is stopped for being idle.
     warnings: tuple[float, ...] = (30 * MINUTE, 5 * MINUTE)
     idle_warning: float = 5 * MINUTE
+    # For how long after its start a machine counts as used, for somebody is about to come.
+    start: float = 0.0
     # What is less than this says nothing: processors that are busy, and bytes a second that come and go.
     cpu_floor: float = 0.25
     network_floor: float = 50_000.0
@@ -34,6 +36,7 @@ FIELDS = {
     "idle_minutes": ("idle", MINUTE),
     "max_hours": ("longest", HOUR),
     "idle_warning_minutes": ("idle_warning", MINUTE),
+    "start_minutes": ("start", MINUTE),
     "cpu_floor": ("cpu_floor", 1.0),
     "network_floor": ("network_floor", 1.0),
 }
