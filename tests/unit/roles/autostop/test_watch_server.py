@@ -177,18 +177,17 @@ def test_a_lab_is_known_by_what_its_container_says():
 
 def test_docker_that_does_not_answer_is_a_doubt_and_no_reason_to_fail(tmp_path):
     now = Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), 0.0)
-    seen, found = looking.look({}, DEAF, now, str(tmp_path / "none"), True, ())
-    assert [doubt.partition(" (")[0] for doubt in seen.doubts] == ["which labs run cannot be known"]
-    assert found.folders() == []
+    seen = looking.look({}, DEAF, now, str(tmp_path / "none"))
+    assert [doubt.partition(" (")[0] for doubt in seen["doubts"]] == ["which labs run cannot be known"]
+    assert seen["folders"] == []
 
 
 def test_a_fault_of_the_watchers_own_is_a_doubt_too(monkeypatch, tmp_path):
     monkeypatch.setattr(looking.counters, "counted", lambda: 1 / 0)
     now = Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), 0.0)
-    seen, _found = looking.look({}, DEAF, now, str(tmp_path / "none"), True, ("before",))
-    assert seen.doubts[0] == "before"
-    assert seen.doubts[1].startswith("the watcher has a fault (ZeroDivisionError")
-    assert len(seen.doubts) == 3
+    seen = looking.look({}, DEAF, now, str(tmp_path / "none"))
+    assert seen["doubts"][0].startswith("the watcher has a fault (ZeroDivisionError")
+    assert len(seen["doubts"]) == 2
 
 
 # A real one

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from desi_watch import counters, engine, processes, server
-from desi_watch.deciding import Now, Seen
+from desi_watch.deciding import Now
 from desi_watch.settings import Settings
 
 KEEP = "keep-running"
-# What an observation may fail by. Anything else is a fault in here, and is seen to by the caller in the same way.
+# What a look may fail by. Anything else is a fault of the watcher's own.
 FAILURES = (OSError, ValueError, LookupError, TypeError, subprocess.SubprocessError, http.client.HTTPException)
 
 
@@ -87,19 +87,22 @@ class Look:
         return sorted({Path(lab.folder) for lab in self.labs if lab.folder.startswith("/")})
 
 
-def look(
-    before: dict[str, Any], settings: Settings, now: Now, socket: str, remembers: bool, doubts: tuple[str, ...]
-) -> tuple[Seen, Look]:
-    """Return what was seen, and the look itself."""
+def look(before: dict[str, Any], settings: Settings, now: Now, socket: str) -> dict[str, Any]:
+    """Return what was seen, as JSON has it."""
     found = Look(before)
     parts: tuple[Callable[[], None], ...] = (lambda: found.machine(settings, now), lambda: found.servers(socket))
     for part in parts:
         try:
             part()
-        except Exception as error:  # whatever is wrong in here must not keep a deadline from being kept
+        except Exception as error:  # a fault in one part is a doubt, and no reason to leave the other out
             found.doubts.append(f"the watcher has a fault ({type(error).__name__}: {error})")
-    active = tuple(dict.fromkeys(found.active))
-    return Seen(active, (*doubts, *found.doubts), found.touched(), remembers), found
+    return {
+        "active": list(dict.fromkeys(found.active)),
+        "doubts": found.doubts,
+        "touched": found.touched(),
+        "folders": [str(folder) for folder in found.folders()],
+        "marks": found.marks,
+    }
 
 
 def clocks() -> Now:

@@ -7,23 +7,32 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from desi_watch import engine, keeping, settings, telling
-from desi_watch.deciding import Decision, decide
+from desi_watch import bounded, engine, keeping, settings, telling
+from desi_watch.deciding import Decision, Now, Seen, decide
 from desi_watch.looking import clocks, look, terminals
 
 STATE = "state.json"
 MEMORY = "memory.json"
+PROBE = "probe.json"
 # In order, should one of them not work.
 STOPS = (
     ("systemctl", "--ignore-inhibitors", "poweroff"),
     ("shutdown", "-h", "now"),
     ("systemctl", "--force", "poweroff"),
 )
-PATIENCE = 30.0
+# How long a look may take, and each of the commands above, in seconds.
+PATIENCE = 60.0
+UNSEEN: dict[str, Any] = {
+    "active": [],
+    "doubts": ["a look did not come to its end"],
+    "touched": None,
+    "folders": [],
+    "marks": {},
+}
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -43,35 +52,35 @@ def main(given: Sequence[str]) -> int:
     now = clocks()
     memory, marks = keeping.recalled(keeping.document(where.memory / MEMORY))
     # Before anything is decided: who will not remember a warning must not wait for it.
-    remembers = keeping.written(where.memory / "probe.json", {}, 0o600)
-    seen, found = look(marks, wanted, now, where.docker, remembers, (wrong,) if wrong else ())
-    after, decision = decide(memory, seen, wanted, now)
-    keeping.written(where.memory / MEMORY, keeping.to_remember(after, found.marks), 0o600)
+    remembers = keeping.written(where.memory / PROBE, {}, 0o600)
+    found = bounded.result(lambda: look(marks, wanted, now, where.docker), PATIENCE) or UNSEEN
+    doubts = (*((wrong,) if wrong else ()), *found["doubts"])
+    after, decision = decide(memory, Seen(tuple(found["active"]), doubts, found["touched"], remembers), wanted, now)
+    keeping.written(where.memory / MEMORY, keeping.to_remember(after, found["marks"]), 0o600)
     before = keeping.document(where.state / STATE).get("last_stop")
     keeping.written(where.state / STATE, keeping.public(decision, after, now, before), 0o644)
-    telling.keep_files(found.folders(), None if decision.stop else decision.shown)
-    for notice in decision.news:
-        told = telling.tell_terminals(terminals(), telling.shout(notice, now))
-        print(f"The lab stops at {telling.moment(notice)}, {telling.reason(notice)}; told to {told} terminals.")
+    told = bounded.result(lambda: tell([Path(folder) for folder in found["folders"]], decision, now), PATIENCE)
+    print(*(told or {"told": ["Nobody could be told."]})["told"], sep="\n", end="", flush=True)
     if decision.stop:
         stop(decision)
     return 0
 
 
+def tell(folders: Sequence[Path], decision: Decision, now: Now) -> dict[str, list[str]]:
+    """Tell people what is new, and let the file in their folder be true; return what the journal is to say."""
+    telling.keep_files(folders, None if decision.stop else decision.shown)
+    told = []
+    for notice in decision.news:
+        number = telling.tell_terminals(terminals(), telling.shout(notice, now))
+        told.append(
+            f"The lab stops at {telling.moment(notice)}, {telling.reason(notice)}; told to {number} terminals.\n"
+        )
+    return {"told": told}
+
+
 def stop(decision: Decision) -> None:
     """Stop the machine. What was written is on its disk by then, or the disk does not answer any more."""
     print(f"The machine is stopped. {decision.stop}", flush=True)
-    run(("sync",))
-    for command in STOPS:
-        if run(command):
-            return
-    raise SystemExit("The machine could not be stopped.")
-
-
-def run(command: Sequence[str]) -> bool:
-    """Return whether a command worked, in time."""
-    try:
-        return subprocess.run(command, check=False, timeout=PATIENCE, stdin=subprocess.DEVNULL).returncode == 0
-    except (OSError, subprocess.SubprocessError) as error:
-        print(f"{command[0]} did not work: {error}", flush=True)
-        return False
+    bounded.runs(("sync",), PATIENCE)
+    if not any(bounded.runs(command, PATIENCE) for command in STOPS):
+        raise SystemExit("The machine could not be stopped.")
