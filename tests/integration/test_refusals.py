@@ -57,6 +57,11 @@ def test_a_port_that_is_none_is_refused(refused, port):
     assert "lab_port" in refused(f"lab_port={port}")
 
 
+@pytest.mark.parametrize("setting", ["lab_idle_minutes=-1", "lab_idle_minutes=soon", "lab_max_hours=1.5"])
+def test_a_time_after_which_a_machine_cannot_stop_is_refused(refused, setting):
+    assert setting.partition("=")[0] in refused(setting)
+
+
 def test_a_taken_port_is_refused_with_who_has_it_and_a_free_one(refused):
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))

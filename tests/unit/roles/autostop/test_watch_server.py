@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from desi_watch import engine, looking, server, watch
+from desi_watch import engine, looking, processes, server, telling, watch
 from desi_watch.deciding import Now
 from desi_watch.settings import Settings
 
@@ -303,6 +303,14 @@ class TestARealServer:
             begun.kill()
             subprocess.run(["docker", "exec", lab.name, "pkill", "-f", "LocalCluster"], check=False)
             begun.wait()
+
+    def test_a_terminal_of_the_lab_is_no_use_at_its_prompt_and_is_told_in_its_own_device(self, lab):
+        python_in(lab, CLIENT + 'ask("POST", "api/terminals")')
+        inside = server.residents(lab.pid)
+        leaders = [each for each in looking.terminals() if each.pid in inside]
+        assert len(leaders) == 1
+        wait_for(lambda: processes.commands(leaders) == [])
+        assert telling.tell_terminals(leaders, "told") == 1
 
     def test_the_watcher_as_a_whole_tells_of_it_and_writes_no_token(self, lab, tmp_path):
         (tmp_path / "watch.json").write_text('{"cpu_floor": 1000000, "network_floor": 1e12}')
