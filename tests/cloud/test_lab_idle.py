@@ -28,7 +28,7 @@ STATE = "/var/lib/desi-lab/watch/state.json"
 FOLDER = "/home/ec2-user/synced"
 # Seconds: what is short enough to be waited for, and what is longer than it by far.
 IDLE = 9
-LONGER = 15
+LONGER = 12
 # It goes on until it is told to end, whoever is connected.
 BUSY = """
 import time
@@ -55,17 +55,23 @@ def lab(request, region, home, free_ports):
     made.attempt("down", lab_yes=True)
 
 
+@pytest.fixture(scope="class")
+def url(lab):
+    """Return the URL of the lab, once it is there."""
+    return lab.url()
+
+
 def state(lab: Lab) -> dict:
     """Return what the watcher tells everybody, as a person reads it who may do nothing on the machine."""
     read = lab.region.exec(lab.instances()[0]["InstanceId"], "cat", STATE, user="nobody")
     return json.loads(read.stdout) if read.returncode == 0 else {}
 
 
-def leave_running(lab: Lab, code: str) -> None:
+def leave_running(lab: Lab, url: str, code: str) -> None:
     """Begin to run code in a kernel of the lab, as a notebook does, and close the page."""
     begun = subprocess.Popen(
         [sys.executable, str(ROOT / "molecule/shared/run_in_kernel.py")],
-        env={**os.environ, "JUPYTER_URL": lab.url(), "JUPYTER_CERTIFICATE": ""},
+        env={**os.environ, "JUPYTER_URL": url, "JUPYTER_CERTIFICATE": ""},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -100,7 +106,7 @@ class TestALabThatIsLeftAlone:
         "autostop_cpu_floor": 1000,
     }
 
-    def test_the_plan_and_the_box_say_when_the_machine_stops(self, lab, region):
+    def test_the_plan_and_the_box_say_when_the_machine_stops(self, lab):
         shown = lab.run("ec2.yml")
         assert shown.count("stops by itself after 60 idle minutes, and anyway after 12 hours") >= 2
         wait_until(lambda: state(lab).get("version") == 1, 30)
@@ -113,8 +119,8 @@ class TestALabThatIsLeftAlone:
         wait_until(lambda: "the watcher has just begun to look" not in state(lab)["active"], 30)
         assert not [each for each in state(lab)["active"] if "cannot be" in each or "fault" in each]
 
-    def test_the_token_is_in_nothing_that_the_watcher_writes(self, lab, region):
-        token = lab.url().partition("token=")[2]
+    def test_the_token_is_in_nothing_that_the_watcher_writes(self, lab, region, url):
+        token = url.partition("token=")[2]
         machine = lab.instances()[0]["InstanceId"]
         places = "/var/lib/desi-lab /run/desi-lab-watch /etc/desi-lab /etc/systemd/system"
         assert len(token) > 20
@@ -123,10 +129,10 @@ class TestALabThatIsLeftAlone:
         assert "Watcher of a DESI lab" in journal
         assert token not in journal
 
-    def test_other_settings_change_their_file_alone_and_a_busy_kernel_keeps_it_running(self, lab, region):
+    def test_other_settings_change_their_file_alone_and_a_busy_kernel_keeps_it_running(self, lab, region, url):
         machine = lab.instances()[0]["InstanceId"]
-        open_terminal(lab.url())
-        leave_running(lab, BUSY)
+        open_terminal(url)
+        leave_running(lab, url, BUSY)
         places = "/usr/local/lib/desi-lab /etc/systemd/system /etc/desi-lab"
         listing = ("sh", "-c", f"find {places} -type f -exec md5sum {{}} +")
         before = set(region.exec(machine, *listing).stdout.splitlines())
