@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the role brings to the machine, held equal to what lies in it."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from desi_watch import settings
+
+ROLE = Path(__file__).resolve().parents[4] / "roles/autostop"
+PROGRAM = ROLE / "files/watch"
+SOURCES = sorted(str(path.relative_to(PROGRAM)) for path in PROGRAM.rglob("*.py"))
+
+
+def read(*parts):
+    return yaml.safe_load(ROLE.joinpath(*parts).read_text())
+
+
+def test_every_file_of_the_program_is_brought():
+    assert sorted(read("vars/main.yml")["__autostop_sources"]) == SOURCES
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_program_is_written_for_the_oldest_python_of_a_machine(source):
+    ast.parse((PROGRAM / source).read_text(), feature_version=(3, 9))
+
+
+def test_the_program_knows_each_setting_that_the_role_gives_it_by_that_name():
+    assert set(read("vars/main.yml")["__autostop_settings"]) == {*settings.FIELDS, settings.WARNINGS}
+
+
+def test_what_holds_without_settings_is_what_the_role_gives_by_default():
+    given = {name.removeprefix("autostop_"): value for name, value in read("defaults/main.yml").items()}
+    found = settings.settings_of(json.dumps(given))
+    # Settings that cannot be read are a doubt at any time, so that a start needs no time of its own.
+    assert found._replace(start=0.0) == settings.Settings()
+
+
+def test_a_lab_is_stopped_after_the_same_times_wherever_they_are_said():
+    lab = read("../lab/defaults/main.yml")
+    ec2 = read("../ec2/defaults/main.yml")
+    own = read("defaults/main.yml")
+    for name in ("idle_minutes", "max_hours"):
+        assert lab[f"lab_{name}"] == ec2[f"ec2_{name}"] == own[f"autostop_{name}"], name
