@@ -61,7 +61,7 @@ def read_proxies(environment: t.Mapping[str, str]) -> tuple[list[Proxy], list[st
             port = parts.port or USUAL_PORTS.get(parts.scheme, 0)
         except ValueError:
             parts, port = urlsplit(""), 0
-        if not parts.hostname or not port:
+        if not parts.hostname or not port or " " in parts.hostname:
             unreadable.append(name)
             continue
         key = (parts.scheme, parts.hostname, port)

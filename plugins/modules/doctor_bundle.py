@@ -10,8 +10,8 @@ module: doctor_bundle
 short_description: Write an archive for a bug report, without secrets
 version_added: "0.1.0"
 description:
-  - Gathers the doctor's report, the settings, the logs of the last runs, what Docker says of the containers of labs, the
-    state of mounts and facts of the network, and writes them into one archive that its owner alone can read.
+  - Gathers the doctor's report, the settings, the logs of the last runs, what Docker says of the containers of labs,
+    the state of mounts and facts of the network, and writes them into one archive that its owner alone can read.
   - Takes out tokens, keys, passwords, account numbers, public addresses and the names of the user and of the computer,
     however they are spelled. Where one that is known could not be taken out, nothing is written.
   - Takes the place of nothing that there is already.

@@ -260,9 +260,7 @@ class TestALabOnUbuntu:
         assert read_in_notebook(url) == READS
         assert nothing_changed(lab.run("ec2.yml", lab_access="tunnel"))
         shown = lab.run("ec2.yml", lab_access="direct")
-        assert [rule[:2] for rule in rules(region, "jupyter")] == sorted(
-            [("tcp", 22), ("tcp", 443), ("tcp", lab.port)]
-        )
+        assert [rule[:2] for rule in rules(region, "jupyter")] == sorted([("tcp", 22), ("tcp", 443), ("tcp", lab.port)])
         url = url_in(shown)
         assert url.startswith(f"http://{lab.instances()[0]['PublicIpAddress']}:{lab.port}/")
         assert read_in_notebook(url) == READS
