@@ -122,10 +122,11 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS
-from ansible_collections.desi.lab.plugins.module_utils._doctor import Check, Finding, all_findings
+from ansible_collections.desi.lab.plugins.module_utils._doctor import Check, Finding, all_findings, from_error
 from ansible_collections.desi.lab.plugins.module_utils._doctor_account import account_findings, without
 from ansible_collections.desi.lab.plugins.module_utils._ec2_look import Wanted
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import account_of
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 
 # A doctor is waited for; a plan that is to cost money may take longer.
 QUICK = {"connect_timeout": 3, "read_timeout": 5, "retries": {"mode": "standard", "max_attempts": 2}}
@@ -145,31 +146,33 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 
 
-def findings(module: t.Any) -> list[Finding]:  # noqa: ANN401 - an AnsibleAWSModule
-    """Return what was found. A lab of these settings is what the account is asked for."""
-    if not AWS_ERRORS:
-        return [without("the Python package boto3 is not installed")]
-    given, region = module.params, module.region or ""
+def wanted_of(given: t.Mapping[str, t.Any], region: str) -> Wanted:
+    """Return the lab that the account is asked for. How it would be reached makes no difference there."""
     names = ("name", "instance_types", "disk_gib", "os", "security_group", "subnet", "spot", "prices")
-    wanted = Wanted(
-        **{name: given[name] for name in names},
-        region=region,
-        access="tunnel",
-        port=8888,
-        allow_from=[],
-        release="",
-        public_key="",
-    )
+    more = {"access": "tunnel", "port": 8888, "allow_from": [], "release": "", "public_key": ""}
+    return Wanted(**{name: given[name] for name in names}, region=region, **more)
+
+
+def checks(module: t.Any) -> list[Check]:  # noqa: ANN401 - an AnsibleAWSModule
+    """Return what there is to look at. The options are read here, because they may end the module."""
+    given, region = module.params, module.region or ""
     module.params["aws_config"] = {**QUICK, **(given.get("aws_config") or {})}
+    account = account_of(module)
     regions = list(dict.fromkeys([region, *given["regions"]]))
-    return account_findings(account_of(module), wanted, regions, given["config"])
+
+    def look() -> list[Finding]:
+        return account_findings(account, wanted_of(given, region), regions, given["config"])
+
+    return [Check("account", "AWS account", look, given["seconds"])]
 
 
 def main() -> None:
     """Look at the account, for so long and no longer."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True, check_boto3=False)
-    look = Check("account", "AWS account", lambda: findings(module), module.params["seconds"])
-    found = all_findings([look])
+    try:
+        found = all_findings(checks(module)) if AWS_ERRORS else [without("the Python package boto3 is not installed")]
+    except LabError as error:
+        found = [from_error("account", "AWS account", error)]
     module.exit_json(changed=False, findings=[finding.as_result() for finding in found])
 
 
