@@ -23,7 +23,9 @@ from ansible_collections.desi.lab.plugins.module_utils._redact import HIDDEN, re
 
 # Shorter ones are parts of so many words that nothing could be read any more.
 SHORTEST = 4
-_SECRET_NAME = re.compile(r"token|passw|secret|credential|signature|auth|(?:^|[_-])key|key(?:$|[_-])", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"token|passw|secret|credential|signature|auth|keys?$|(?:^|[^a-z])key(?:[^a-z]|$)", re.IGNORECASE
+)
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _USERINFO = re.compile(
     r"(?P<scheme>\b[a-z][a-z0-9+.-]*(?:://|%3A%2F%2F))[^\s/@\"'<>]+(?P<at>@|%40)(?=[\w\[])", re.IGNORECASE
