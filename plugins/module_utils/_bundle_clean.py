@@ -42,7 +42,6 @@ _V4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d]|\.\d)")
 _V6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 _DASHED = re.compile(r"\b(ec2|ip)-(\d{1,3}(?:-\d{1,3}){3})\b")
 _ENCODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}={0,2}")
-_HEX = re.compile(r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{2}){8,}(?![0-9A-Fa-f])")
 # Addresses that say nothing of where somebody is.
 _NOBODYS = [
     *map(ipaddress.ip_network, ("0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12")),
@@ -101,7 +100,6 @@ class Cleaner:
             text = pattern.sub(HIDDEN, text)
         text = _QUERY.sub(rf"\g<name>{HIDDEN}", text)
         text = _ENCODED.sub(self._decoded, text)
-        text = _HEX.sub(self._decoded, text)
         text = _ACCOUNT.sub("<account>", text)
         text = _DASHED.sub(self._dashed, text)
         text = _V6.sub(self._address, _V4.sub(self._address, text))

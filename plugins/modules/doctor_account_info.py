@@ -83,7 +83,7 @@ attributes:
 EXAMPLES = r"""
 - name: Look at the account
   desi.lab.doctor_account_info:
-    region: us-west-2
+    instance_types: [t3.xlarge]
   register: doctor
 """
 
