@@ -84,7 +84,7 @@ def documented_fields() -> set[str]:
     return set(re.findall(r"^\| `findings\[\]\.(\w+)` \|", section, re.MULTILINE))
 
 
-def test_a_computer_that_is_well_is_told_so_and_nothing_is_changed(doctor):
+def test_a_computer_that_is_well_is_told_so_and_nothing_is_changed(doctor, tmp_path):
     done = doctor()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✓ Docker Engine" in done.stdout
@@ -92,6 +92,7 @@ def test_a_computer_that_is_well_is_told_so_and_nothing_is_changed(doctor):
     assert "no AWS credentials" in done.stdout
     assert "Nothing is broken" in done.stdout
     assert "changed=0 failed=0" in done.stdout
+    assert not list((tmp_path / ".ansible_async").glob("*"))
 
 
 def test_what_is_broken_ends_the_command_with_what_why_and_do(doctor, free_port):
@@ -129,12 +130,14 @@ def test_nothing_that_hangs_is_waited_for(doctor):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        done = doctor(f"lab_endpoint={url}", docker="exec sleep 300", https_proxy=url, AWS_ENDPOINT_URL=url)
+        keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "x", "AWS_ENDPOINT_URL": url}
+        done = doctor(f"lab_endpoint={url}", docker="exec sleep 300", https_proxy=url, **keys)
         took = time.monotonic() - began
     assert done.returncode != 0
     assert took < BOUND_SECONDS, done.stdout
     assert re.search(r"✗ Docker Engine", done.stdout)
     assert re.search(r"✗ Bucket desidata", done.stdout)
+    assert re.search(r"[✗!] AWS", done.stdout)
     assert re.search(r"✗ Proxy +\S+ \(https_proxy\) does not answer", done.stdout)
 
 
