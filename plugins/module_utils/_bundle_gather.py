@@ -181,6 +181,12 @@ def of_keys(config: str) -> set[str]:
     return found
 
 
+def names_in(report: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Return by what names AWS knows whoever asks, with what takes their place."""
+    facts = [finding.get("facts") or {} for finding in report.get("findings") or []]
+    return {str(each["owner"]): "<AWS user>" for each in facts if isinstance(each, t.Mapping) and each.get("owner")}
+
+
 def names_of(environment: Environment) -> dict[str, str]:
     """Return the words that tell who somebody is, each with what takes its place."""
     user = pwd.getpwuid(int(environment["SUDO_UID"])) if environment.get("SUDO_UID", "").isdecimal() else None

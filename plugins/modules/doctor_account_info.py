@@ -67,7 +67,7 @@ options:
   seconds:
     description: How long all of it may take.
     type: float
-    default: 10
+    default: 8
 attributes:
   check_mode:
     support: full
@@ -129,7 +129,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 
 # A doctor is waited for; a plan that is to cost money may take longer.
-QUICK = {"connect_timeout": 3, "read_timeout": 5, "retries": {"mode": "standard", "max_attempts": 2}}
+QUICK = {"connect_timeout": 3, "read_timeout": 4, "retries": {"mode": "standard", "max_attempts": 2}}
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "default": "desi"},
@@ -142,7 +142,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "regions": {"type": "list", "elements": "str", "default": []},
     "config": {"type": "path", "default": ""},
     "prices": {"type": "dict", "default": {}},
-    "seconds": {"type": "float", "default": 10},
+    "seconds": {"type": "float", "default": 8},
 }
 
 

@@ -103,9 +103,9 @@ def main() -> None:
         _bundle.check_path(path)
         inspected = gather.containers()
         secrets = gather.secrets_of(environment, inspected, given["settings"], given["config"])
-        cleaner = Cleaner(secrets, gather.names_of(environment))
+        cleaner = Cleaner(secrets, {**gather.names_of(environment), **gather.names_in(given["report"])})
         members = {
-            "report.json": gather.document(given["report"]),
+            "report.json": gather.document(cleaner.structure(given["report"])),
             "settings.json": gather.settings_text(given["settings"], given["defaults"], cleaner),
             "containers.json": gather.document(cleaner.structure(inspected)),
             "mounts.txt": gather.mounts_text(given["mounts"]),

@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils import _doctor_gather as gather
 from ansible_collections.desi.lab.plugins.module_utils._doctor import BROKEN, OK, SKIPPED, WARNING
+from ansible_collections.desi.lab.plugins.module_utils._engine import Engine
 from ansible_collections.desi.lab.plugins.module_utils._waiting import wait_until
 
 QUIET = "127.83.24.6"
@@ -74,6 +75,23 @@ def test_the_disk_of_an_engine_elsewhere_is_not_looked_at(docker, monkeypatch):
     docker("echo 'connection refused' >&2; exit 1")
     _engine, disk = gather.engine_findings((0, 0))
     assert (disk.verdict, "tcp://192.0.2.7:2375" in disk.found) == (SKIPPED, True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "uid", "rights"),
+    [
+        ({}, 0, "as root"),
+        ({}, 1000, "as a member of group docker"),
+        ({"rootless": True}, 1000, "as your own (rootless)"),
+        ({"desktop": True}, 1000, "through Docker Desktop"),
+        ({"endpoint": "ssh://far"}, 0, "at ssh://far"),
+    ],
+)
+def test_by_whose_rights_an_engine_is_used_is_told(monkeypatch, changed, uid, rights):
+    facts = {"answers": True, "denied": False, "installed": True, "elsewhere": False, "platform": "linux"}
+    endpoint = {"endpoint": "unix:///var/run/docker.sock", "reason": ""}
+    monkeypatch.setattr(gather.os, "geteuid", lambda: uid)
+    assert gather.rights_to(Engine(**{**facts, **endpoint, **changed})) == rights
 
 
 def test_room_is_that_of_the_folder_or_of_where_it_would_be_made(tmp_path):

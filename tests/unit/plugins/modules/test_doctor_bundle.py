@@ -40,6 +40,7 @@ ACCOUNT = "412345678901"
 JUPYTER = "0123456789abcdef" * 3
 PUBLIC = "198.51.100.77"
 USER = "annabella"
+OWNER = "astro/annabella-b"
 PROXY = f"http://{USER}-p:{quote(SECRETS['proxy'], safe='')}@proxy.example.org:3128"
 
 
@@ -157,7 +158,13 @@ def bundle(person, run):
     path = person / "out.tar.gz"
     run(
         path,
-        report={"version": 1, "findings": [{"check": "x", "found": EVERYTHING, "facts": {"token": "abcdefgh"}}]},
+        report={
+            "version": 1,
+            "findings": [
+                {"check": "x", "found": EVERYTHING, "facts": {"token": "abcdefgh"}},
+                {"check": "credentials", "found": f"{OWNER}, account …8901", "facts": {"owner": OWNER}},
+            ],
+        },
         settings={
             "lab_name": "desi",
             "lab_secret": SECRETS["setting"],
@@ -200,7 +207,9 @@ def test_no_secret_is_in_any_member_in_any_spelling(bundle, source):
             assert not any(SECRETS[source] in said for said in decoded(word)), (name, word)
 
 
-@pytest.mark.parametrize("hidden", [ACCESS_KEY, ACCOUNT, JUPYTER, PUBLIC, USER, socket.gethostname()])
+@pytest.mark.parametrize(
+    "hidden", [ACCESS_KEY, ACCOUNT, JUPYTER, PUBLIC, USER, OWNER, "abcdefgh", socket.gethostname()]
+)
 def test_no_account_no_address_and_no_name_is_in_any_member(bundle, hidden):
     for name, text in bundle.items():
         for spelling in (hidden, hidden.replace(".", "-")):
