@@ -75,15 +75,17 @@ def lab_findings(account: Account, wanted: Wanted) -> list[Finding]:
     look = Look(account, wanted)
     try:
         seen = look.first()
+        begun = begin(wanted, seen)
     except LabError as error:
         return [_permissions(error) if error.what == NOT_ALLOWED else from_error("account", "AWS account", error)]
+    machine = str((begun.instance or {}).get("InstanceId") or "")
+    # The lab's own machine is in nobody's way: where it runs, none is launched beside it.
+    seen.running = [each for each in seen.running if not machine or each.get("InstanceId") != machine]
     every = [judge_vpc(seen, wanted), judge_quota(seen, wanted)]
     try:
-        begun = begin(wanted, seen)
         # A launch is tried even where there is a machine: it may have to be made again.
         draft = Draft(begun.owner, begun.is_root, None)
         place(wanted, seen, draft)
-        machine = str((begun.instance or {}).get("InstanceId") or "")
         tried = dict.fromkeys(needed("absent", wanted.spot), things(wanted, seen, draft)._replace(machine_id=machine))
     except LabError as error:
         # That has a line of its own already.

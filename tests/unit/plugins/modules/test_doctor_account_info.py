@@ -169,6 +169,9 @@ def test_a_quota_that_is_used_up_is_broken(look, account, ec2):
     account.quotas = {"L-1216C47A": 1.0}
     assert only(look(), "quota")["verdict"] == "ok"
     launch(ec2, make_group(ec2))
+    # The machine of this very lab is what the quota is for.
+    assert only(look(), "quota")["verdict"] == "ok"
+    launch(ec2, make_group(ec2, "jupyter-old", OLD), TagSpecifications=tagged("instance", OLD))
     found = look()
     assert only(found, "quota")["verdict"] == "broken"
     assert "L-1216C47A" in only(found, "quota")["do"]
