@@ -48,6 +48,7 @@ _NOBODYS = [
     *map(ipaddress.ip_network, ("192.168.0.0/16", "255.0.0.0/8", "::/128", "::1/128", "fe80::/10", "fc00::/7")),
 ]
 # Names that whole systems share; without them, nothing of a log could be read.
+MARKS = (HIDDEN, "<user>", "<host>", "<AWS user>", "<account>", "<address 1>")
 _COMMON_NAMES = ("root", "admin", "ubuntu", "debian", "ec2-user", "user", "users", "jovyan", "desi", "lab", "localhost")
 
 
@@ -78,7 +79,10 @@ class Cleaner:
 
     def __init__(self, secrets: t.Iterable[str] = (), names: t.Mapping[str, str] | None = None) -> None:
         """``names`` are words that tell who somebody is, such as a login name, each with what takes its place."""
-        self.secrets = {secret for secret in secrets if len(secret) >= SHORTEST}
+        # A word that stands for a secret cannot be told from one that is a secret.
+        self.secrets = {
+            secret for secret in secrets if len(secret) >= SHORTEST and not any(secret in mark for mark in MARKS)
+        }
         self._spelled = {each for secret in self.secrets for each in spellings(secret)}
         known = {name: put for name, put in (names or {}).items() if len(name) > 1 and name not in _COMMON_NAMES}
         self._names = [

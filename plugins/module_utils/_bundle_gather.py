@@ -120,7 +120,7 @@ def document(data: object) -> str:
 
 def secrets_of(environment: Environment, inspected: t.Sequence[t.Any], settings: t.Any, config: str) -> set[str]:  # noqa: ANN401
     """Return every secret that can be known: of the environment, of AWS, of proxies, of containers, and of keys."""
-    found = {value for name, value in environment.items() if is_secret_name(name) and not value.startswith("/")}
+    found = {value for name, value in environment.items() if is_secret_name(name) and not is_path(value)}
     for proxy in read_proxies(environment)[0]:
         found |= {proxy.secret, f"{proxy.user}:{proxy.secret}" if proxy.secret else ""}
         # A name alone is a secret, too, where it is a token.
@@ -132,12 +132,17 @@ def secrets_of(environment: Environment, inspected: t.Sequence[t.Any], settings:
     return {secret for secret in found if secret.lower() not in ("true", "false", "none", "auto", "yes", "default")}
 
 
+def is_path(value: str) -> bool:
+    """Return whether a value is where a secret lies, and no secret itself; those may begin with a slash, too."""
+    return value.startswith("/") and os.path.exists(value)  # noqa: PTH110 - pathlib fails where a name is too long
+
+
 def in_structure(data: t.Any, name: str = "") -> set[str]:  # noqa: ANN401 - whatever JSON can say
     """Return the values in a structure whose names, or the option before them, say that they are secrets."""
     if isinstance(data, t.Mapping):
         return {secret for key, value in data.items() for secret in in_structure(value, str(key))}
     if isinstance(data, str):
-        return {data} if is_secret_name(name) and not data.startswith("/") else set()
+        return {data} if is_secret_name(name) and not is_path(data) else set()
     found: set[str] = set()
     if isinstance(data, (list, tuple)):
         for place, word in enumerate(data):

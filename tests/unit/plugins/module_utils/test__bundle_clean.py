@@ -78,6 +78,11 @@ def test_a_secret_that_is_part_of_another_does_not_uncover_it():
     assert cleaner.clean("x abcdefghij y") == f"x {HIDDEN} y"
 
 
+def test_a_secret_that_is_a_word_of_ours_does_not_make_every_text_hold_one():
+    cleaner = Cleaner(["hidden", "user", "account", "a-real-secret"], {"ann": "<user>"})
+    assert not cleaner.holds_secret(cleaner.clean("ann said a-real-secret"))
+
+
 def test_words_so_short_that_they_are_everywhere_are_left():
     assert Cleaner(["a", "", "is"]).clean("this is a text") == "this is a text"
     assert spellings("abc") == {s for s in spellings("abc") if len(s) >= 4}

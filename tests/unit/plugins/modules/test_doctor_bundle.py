@@ -25,7 +25,7 @@ from ansible_collections.desi.lab.plugins.modules import doctor_bundle
 
 # One for each place that a secret may come from, so that the test says which one was not looked at.
 SECRETS = {
-    "environment": "env-T0ken/with+signs=",
+    "environment": "/env-T0ken/with+signs=",
     "proxy": "pr0xy p@ss:w/rd",
     "container": "c0ntainer-t0ken-of-its-own",
     "option of a container": "0ption-t0ken-of-its-own",
