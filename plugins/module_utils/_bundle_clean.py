@@ -47,8 +47,9 @@ _NOBODYS = [
     *map(ipaddress.ip_network, ("0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12")),
     *map(ipaddress.ip_network, ("192.168.0.0/16", "255.0.0.0/8", "::/128", "::1/128", "fe80::/10", "fc00::/7")),
 ]
-# Names that whole systems share; without them, nothing of a log could be read.
+# What stands in the place of what was taken out.
 MARKS = (HIDDEN, "<user>", "<host>", "<AWS user>", "<account>", "<address 1>")
+# Names that whole systems share; without them, nothing of a log could be read.
 _COMMON_NAMES = ("root", "admin", "ubuntu", "debian", "ec2-user", "user", "users", "jovyan", "desi", "lab", "localhost")
 
 
