@@ -91,6 +91,7 @@ from ansible_collections.desi.lab.plugins.module_utils._terminal import (
     clean,
     document,
     duration,
+    finding_lines,
     labelled,
     recap_lines,
     show_box,
@@ -109,7 +110,8 @@ if t.TYPE_CHECKING:
 STEP = "desi.lab.step"
 BOX = "desi.lab.box"
 SAY = "desi.lab.say"
-SPEAKERS = (STEP, BOX, SAY)
+FINDINGS = "desi.lab.findings"
+SPEAKERS = (STEP, BOX, SAY, FINDINGS)
 DEBUG = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
 WOULD = "would: "
 DONE = "done: "
@@ -268,6 +270,10 @@ class CallbackModule(CallbackBase):
             self._step(result)
         elif result.task.action == BOX:
             self._voice.tell(["", *show_box(said, self._screen.width, self._voice.paint), ""], secret=True)
+        elif result.task.action == FINDINGS:
+            for finding in result.result.get("findings") or ():
+                self._voice.tell(finding_lines(finding, self._screen.width, self._voice.paint))
+            self._voice.tell(["", f"  {result.result.get('summary')}"])
         elif result.task.action == SAY:
             text = document(said, self._screen.encoding) if result.result.get("json") else str(said)
             self._screen.write(text[:-1] if text.endswith("\n") else text)

@@ -41,7 +41,8 @@ class Answers(t.Dict[str, t.Any]):  # noqa: UP006 - evaluated by Python 3.9, too
 class Account:
     """Asks AWS. ``clients`` are those of ec2, sts, ssm, service-quotas and pricing, by name.
 
-    ``sts_elsewhere`` makes a client of sts in a region that every account may use.
+    ``sts_elsewhere`` makes a client of sts in a region that every account may use, ``client_in`` one of any service in
+    any region.
     """
 
     def __init__(
@@ -49,8 +50,10 @@ class Account:
         clients: t.Mapping[str, t.Any],
         region: str,
         sts_elsewhere: t.Callable[[], t.Any] | None = None,
+        client_in: t.Callable[[str, str], t.Any] | None = None,
     ) -> None:
         self.clients, self.region, self.sts_elsewhere = clients, region, sts_elsewhere
+        self.client_in = client_in
         self.ec2 = clients["ec2"]
 
     def ask(self, questions: Questions, may_lack: t.Container[str] = ()) -> Answers:
@@ -156,7 +159,7 @@ def account_of(module: t.Any) -> Account:  # noqa: ANN401 - an AnsibleAWSModule
         clients["pricing"] = client("pricing", COMMON_REGION, LITTLE_PATIENCE)
     except (*AWS_ERRORS, ValueError) as error:
         raise aws_trouble(error, "reach AWS", region or "") from error
-    return Account(clients, region or "", lambda: client("sts", COMMON_REGION))
+    return Account(clients, region or "", lambda: client("sts", COMMON_REGION), client)
 
 
 def where(name: str, *values: str) -> Rows:

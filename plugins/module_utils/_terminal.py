@@ -158,6 +158,23 @@ def cell_lines(title: str, seconds: float, good: bool, width: int, paint: Paint)
     return step_lines(cut(one_line(title), space), "", took, width, paint, "✓" if good else "✗")
 
 
+FOUND_AT = 30
+_VERDICTS = {"ok": ("✓", "good"), "warning": ("!", "changed"), "broken": ("✗", "bad"), "skipped": ("–", "dim")}  # noqa: RUF001
+
+
+def finding_lines(finding: Mapping[str, object], width: int, paint: Paint) -> list[str]:
+    """Lay out what was found: mark, title and finding on a line, and below why it matters and what to do, if so."""
+    mark, style = _VERDICTS[str(finding["verdict"])]
+    title, found = one_line(str(finding["title"])), one_line(str(finding["found"]))
+    start, column = f"  {paint(mark, style)} ", min(FOUND_AT, width // 2)
+    first, *rest = wrap(found, width, column)
+    lines = [start + pad(title, column - 4) + first[column:], *rest]
+    if cells(title) + 6 > column:
+        lines = [start + title, first, *rest]
+    told = [(label, str(finding.get(name) or "")) for label, name in (("Why", "why"), ("Do", "do"))]
+    return [*(line.rstrip() for line in lines), *labelled(told, width, paint)]
+
+
 def clock_line(label: str, seconds: float, width: int) -> str:
     """Lay out the line that runs while a task runs, so short that the terminal never breaks it."""
     clock = f" {duration(seconds, whole=True)}" if seconds >= 1 else ""

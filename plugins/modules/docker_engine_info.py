@@ -92,62 +92,26 @@ rootless:
   type: bool
 """
 
-import os
-import platform
-import shutil
 import time
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._docker_cli import Docker
-from ansible_collections.desi.lab.plugins.module_utils._engine import Engine, platform_of, read_engine
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._engine_find import DAEMON_FOLDERS, find_engine
 
-# A daemon's folder is not on every user's PATH.
-DAEMON_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
 POLL_SECONDS = 0.3
-# An engine that hangs is as good as none.
 PATIENCE_SECONDS = 30
-
-
-def endpoint_of(docker: Docker, environment: str) -> str:
-    """Return the address of the engine that was chosen; ``environment`` is what DOCKER_HOST says."""
-    shown = docker.run("context", "inspect", "--format", "{{.Endpoints.docker.Host}}", timeout=PATIENCE_SECONDS)
-    # What stands in for docker in WSL, where it is not set up, prints a text instead.
-    return shown.stdout.strip() if shown.returncode == 0 and "://" in shown.stdout else environment
-
-
-def find_engine() -> Engine:
-    """Ask the docker command once."""
-    docker, has_command = Docker(), bool(shutil.which("docker"))
-    stdout, stderr, endpoint = "", "", os.environ.get("DOCKER_HOST", "")
-    if has_command:
-        try:
-            endpoint = endpoint_of(docker, endpoint)
-            info = docker.run("info", "--format", "{{json .}}", timeout=PATIENCE_SECONDS)
-            stdout, stderr = info.stdout, info.stderr
-        except LabError as error:
-            stderr = error.why
-    return read_engine(
-        stdout=stdout,
-        stderr=stderr,
-        endpoint=endpoint,
-        has_command=has_command,
-        has_daemon=bool(shutil.which("dockerd", path=os.pathsep.join([os.environ.get("PATH", ""), *DAEMON_FOLDERS]))),
-        platform=platform_of(platform.system(), platform.release()),
-    )
 
 
 def main() -> None:
     """Look, and look again until an engine answers or the time is up."""
     module = AnsibleModule({"timeout": {"type": "int", "default": 0}}, supports_check_mode=True)
     end = time.monotonic() + module.params["timeout"]
-    engine = find_engine()
+    engine = find_engine(PATIENCE_SECONDS, DAEMON_FOLDERS)
     # An engine that denies this user will go on doing so.
     while not engine.answers and not engine.denied and time.monotonic() < end:
         time.sleep(POLL_SECONDS)
-        engine = find_engine()
+        engine = find_engine(PATIENCE_SECONDS, DAEMON_FOLDERS)
     module.exit_json(changed=False, state=engine.state, **asdict(engine))
 
 

@@ -437,3 +437,40 @@ def test_check_mode_tells_what_would_be_done_and_does_nothing(ansible, tmp_path)
     assert "  ~ would: Take the settings in\n" in run.stdout
     assert "  check mode: nothing was changed; 2 steps would be\n  ok=4 changed=3 failed=0" in run.stdout
     assert [path.name for path in tmp_path.glob("[abc]")] == []
+
+
+FINDINGS = """
+- name: DESI Lab · doctor
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Show what was found
+      desi.lab.findings:
+        findings:
+          - {check: engine, title: Docker Engine, verdict: ok, found: "27.3.1"}
+          - {check: port, title: Port 8888, verdict: broken, found: taken, why: A lab wants it., do: take another}
+"""
+
+
+def test_findings_are_a_line_each_and_what_they_come_to(ansible):
+    run = ansible(FINDINGS)
+    assert (
+        timeless(run.stdout)
+        == """DESI Lab · doctor
+
+  ✓ Docker Engine             27.3.1
+  ✗ Port 8888                 taken
+    Why  A lab wants it.
+    Do   take another
+
+  1 broken.
+
+  ok=1 changed=0 failed=0 · N.N s
+"""
+    )
+
+
+def test_findings_are_readable_with_the_default_callback(ansible):
+    shown = ansible(FINDINGS, ANSIBLE_STDOUT_CALLBACK="default").stdout
+    assert '"  ✗ Port 8888                 taken",\n' in shown
+    assert "1 broken." in shown

@@ -21,6 +21,7 @@ from ansible_collections.desi.lab.plugins.module_utils._terminal import (
     cut,
     document,
     duration,
+    finding_lines,
     fit,
     labelled,
     recap_lines,
@@ -213,3 +214,52 @@ def test_recap_is_read_by_programs():
 )
 def test_check_mode_says_what_would_be(would, done, said):
     assert check_verdict(would, done).strip() == said
+
+
+def finding(verdict="ok", title="Docker Engine", found="27.3.1, used as root", why="", do=""):
+    return {"verdict": verdict, "title": title, "found": found, "why": why, "do": do}
+
+
+def test_findings_stand_in_columns_and_what_is_not_well_says_why():
+    findings = [
+        finding(),
+        finding("broken", "Port 8888", "taken by nginx", "A lab wants it.", "take another: -e lab_port=8889"),
+        finding("warning", "Memory", "1.0 GiB", "It is little.", "close something"),
+        finding("skipped", "Clock", "not compared"),
+    ]
+    assert [line for each in findings for line in finding_lines(each, 80, PLAIN)] == [
+        "  ✓ Docker Engine             27.3.1, used as root",
+        "  ✗ Port 8888                 taken by nginx",
+        "    Why  A lab wants it.",
+        "    Do   take another: -e lab_port=8889",
+        "  ! Memory                    1.0 GiB",
+        "    Why  It is little.",
+        "    Do   close something",
+        "  – Clock                     not compared",  # noqa: RUF001
+    ]
+
+
+def test_long_findings_are_wrapped_below_their_column():
+    lines = finding_lines(finding(found="one two three four five six seven eight nine ten"), 50, PLAIN)
+    assert lines == [
+        "  ✓ Docker Engine        one two three four five",
+        "                         six seven eight nine ten",
+    ]
+    assert finding_lines(finding(title="T" * 40), 80, PLAIN) == [
+        f"  ✓ {'T' * 40}",
+        "                              27.3.1, used as root",
+    ]
+
+
+def test_colour_does_not_move_findings():
+    for verdict, code in (("ok", "32"), ("warning", "33"), ("broken", "1;31"), ("skipped", "2")):
+        told = finding(verdict, why="w", do="d")
+        coloured = finding_lines(told, 80, COLOUR)
+        assert [clean(line) for line in coloured] == finding_lines(told, 80, PLAIN)
+        assert f"\x1b[{code}m" in coloured[0]
+
+
+@given(NASTY, NASTY, st.integers(30, 120))
+def test_findings_of_any_letters_are_laid_out(title, found, width):
+    lines = finding_lines(finding(title=title, found=found, why=found, do=title), width, PLAIN)
+    assert not any("\n" in line or line != line.rstrip() for line in lines)

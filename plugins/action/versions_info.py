@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tell which versions of DESI Lab, of Ansible and of collections are in use."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import platform
+import typing as t
+from pathlib import Path
+
+import yaml
+from ansible.plugins.action import ActionBase
+from ansible.release import __version__
+
+OURS = "desi.lab"
+
+
+class ActionModule(ActionBase):
+    """Runs where Ansible runs: that is what it tells of."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the versions."""
+        super().run(tmp, task_vars)
+        self.validate_argument_spec({})
+        ours = about(OURS)
+        wanted = dict(ours.get("dependencies") or {})
+        return {
+            "changed": False,
+            "product": str(ours.get("version", "")),
+            "ansible": __version__,
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.release()} ({platform.machine()})",
+            "collections": {name: str(about(name).get("version") or "") for name in wanted},
+            "wanted": wanted,
+            "wanted_ansible": wanted_ansible(),
+        }
+
+
+def folder_of(collection: str) -> Path | None:
+    """Return the folder of a collection; None where there is none of that name."""
+    try:
+        found = importlib.import_module(f"ansible_collections.{collection}")
+    except ImportError:
+        return None
+    return next((Path(path) for path in found.__path__), None)
+
+
+def about(collection: str) -> dict[str, t.Any]:
+    """Return what a collection says of itself: one that was installed by its manifest, a clone by galaxy.yml."""
+    folder = folder_of(collection)
+    if folder is None:
+        return {}
+    if (folder / "MANIFEST.json").is_file():
+        return dict(json.loads((folder / "MANIFEST.json").read_text())["collection_info"])
+    if (folder / "galaxy.yml").is_file():
+        return dict(yaml.safe_load((folder / "galaxy.yml").read_text()))
+    return {}
+
+
+def wanted_ansible() -> str:
+    """Return which versions of ansible-core this collection needs."""
+    folder = folder_of(OURS)
+    known = yaml.safe_load((folder / "meta" / "runtime.yml").read_text()) if folder else {}
+    return str(known.get("requires_ansible", ""))

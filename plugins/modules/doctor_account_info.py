@@ -1,0 +1,180 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: doctor_account_info
+short_description: Tell whether an AWS account has what a lab on EC2 needs
+version_added: "0.1.0"
+description:
+  - Looks who asks, whether there is a default VPC, how many virtual processors are left, and by dry runs whether all
+    that a lab needs is allowed. Makes nothing.
+  - Looks for what carries the tags of labs and belongs to none, and tells what it costs and how to remove it. What
+    lacks these tags is not looked at.
+  - Where there are no credentials, that is the one thing that is told.
+author:
+  - The DESI Lab contributors (@desi-lab)
+extends_documentation_fragment:
+  - desi.lab.aws
+options:
+  name:
+    description: The name of the lab.
+    type: str
+    default: desi
+  instance_types:
+    description: The types of machine that will do, the best first.
+    type: list
+    elements: str
+    default: [t2.micro]
+  disk_gib:
+    description: The size of its disk.
+    type: int
+    default: 30
+  os:
+    description: The system of its machine.
+    type: str
+    choices: [amazon, ubuntu]
+    default: amazon
+  security_group:
+    description: The name of its security group.
+    type: str
+    default: jupyter
+  subnet:
+    description: Its subnet. Empty means any of the default VPC's.
+    type: str
+    default: ""
+  spot:
+    description: Whether a spot machine is wanted.
+    type: bool
+    default: false
+  regions:
+    description: Further regions in which to look for what was left behind.
+    type: list
+    elements: str
+    default: []
+  config:
+    description:
+      - The folder that keeps what leads to labs, as C(REGION/NAME/). A lab that another run works on is left alone.
+    type: path
+    default: ""
+  prices:
+    description: The table of prices, for what things cost that were left behind.
+    type: dict
+    default: {}
+  seconds:
+    description: How long all of it may take.
+    type: float
+    default: 8
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Look at the account
+  desi.lab.doctor_account_info:
+    instance_types: [t3.xlarge]
+  register: doctor
+"""
+
+RETURN = r"""
+findings:
+  description: What was found, in the order in which it is told.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    check:
+      description: What was looked at, such as V(engine), for programs. Some checks have several findings.
+      type: str
+    title:
+      description: The same for people.
+      type: str
+    verdict:
+      description: V(ok), V(warning), V(broken), or V(skipped) for what was not looked at.
+      type: str
+    found:
+      description: What was found.
+      type: str
+    why:
+      description: Why it matters. Empty where all is well.
+      type: str
+    do:
+      description: What to do. Empty where all is well.
+      type: str
+    facts:
+      description: What the verdict was come to by. Its names depend on RV(findings[].check). It holds no secret.
+      type: dict
+"""
+
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS
+from ansible_collections.desi.lab.plugins.module_utils._doctor import Check, Finding, all_findings, from_error
+from ansible_collections.desi.lab.plugins.module_utils._doctor_account import account_findings, without
+from ansible_collections.desi.lab.plugins.module_utils._ec2_look import Wanted
+from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import account_of
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+
+# A doctor is waited for; a plan that is to cost money may take longer.
+QUICK = {"connect_timeout": 3, "read_timeout": 4, "retries": {"mode": "standard", "max_attempts": 2}}
+
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str", "default": "desi"},
+    "instance_types": {"type": "list", "elements": "str", "default": ["t2.micro"]},
+    "disk_gib": {"type": "int", "default": 30},
+    "os": {"type": "str", "choices": ["amazon", "ubuntu"], "default": "amazon"},
+    "security_group": {"type": "str", "default": "jupyter"},
+    "subnet": {"type": "str", "default": ""},
+    "spot": {"type": "bool", "default": False},
+    "regions": {"type": "list", "elements": "str", "default": []},
+    "config": {"type": "path", "default": ""},
+    "prices": {"type": "dict", "default": {}},
+    "seconds": {"type": "float", "default": 8},
+}
+
+
+def wanted_of(given: t.Mapping[str, t.Any], region: str) -> Wanted:
+    """Return the lab that the account is asked for. How it would be reached makes no difference there."""
+    names = ("name", "instance_types", "disk_gib", "os", "security_group", "subnet", "spot", "prices")
+    more = {"access": "tunnel", "port": 8888, "allow_from": [], "release": "", "public_key": ""}
+    return Wanted(**{name: given[name] for name in names}, region=region, **more)
+
+
+def checks(module: t.Any) -> list[Check]:  # noqa: ANN401 - an AnsibleAWSModule
+    """Return what there is to look at. The options are read here, because they may end the module."""
+    given, region = module.params, module.region or ""
+    module.params["aws_config"] = {**QUICK, **(given.get("aws_config") or {})}
+    account = account_of(module)
+    regions = list(dict.fromkeys([region, *given["regions"]]))
+
+    def look() -> list[Finding]:
+        return account_findings(account, wanted_of(given, region), regions, given["config"])
+
+    return [Check("account", "AWS account", look, given["seconds"])]
+
+
+def main() -> None:
+    """Look at the account, for so long and no longer."""
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True, check_boto3=False)
+    try:
+        found = all_findings(checks(module)) if AWS_ERRORS else [without("the Python package boto3 is not installed")]
+    except LabError as error:
+        found = [from_error("account", "AWS account", error)]
+    module.exit_json(changed=False, findings=[finding.as_result() for finding in found])
+
+
+if __name__ == "__main__":
+    main()

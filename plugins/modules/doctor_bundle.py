@@ -1,0 +1,124 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: doctor_bundle
+short_description: Write an archive for a bug report, without secrets
+version_added: "0.1.0"
+description:
+  - Gathers the doctor's report, the settings, the logs of the last runs, what Docker says of the containers of labs,
+    the state of mounts and facts of the network, and writes them into one archive that its owner alone can read.
+  - Takes out tokens, keys, passwords, account numbers, public addresses and the names of the user and of the computer,
+    however they are spelled. Where one that is known could not be taken out, nothing is written.
+  - Takes the place of nothing that there is already.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  path:
+    description: The archive, which ends in C(.tar.gz).
+    type: path
+    required: true
+  report:
+    description: What the doctor found.
+    type: dict
+    default: {}
+  settings:
+    description: The settings by name.
+    type: dict
+    default: {}
+  defaults:
+    description: Their defaults.
+    type: dict
+    default: {}
+  mounts:
+    description: The folder below which buckets are mounted.
+    type: path
+    default: /var/lib/desi-lab/mounts
+  config:
+    description: The folder that keeps what leads to labs elsewhere. Nothing of it goes into the archive.
+    type: path
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tells what it would write.
+  diff_mode:
+    support: none
+    description: What is written is to be looked at in the archive.
+  idempotent:
+    support: none
+    description: A second run is refused, because the archive is there.
+"""
+
+EXAMPLES = r"""
+- name: Write a bundle
+  desi.lab.doctor_bundle:
+    path: /home/ann/desi-lab.tar.gz
+    report: "{{ doctor.findings | desi.lab.doctor_report }}"
+"""
+
+RETURN = r"""
+path:
+  description: The archive.
+  returned: success
+  type: str
+members:
+  description: What is in it.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import os
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils import _bundle
+from ansible_collections.desi.lab.plugins.module_utils import _bundle_gather as gather
+from ansible_collections.desi.lab.plugins.module_utils._bundle_clean import Cleaner
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+
+
+def main() -> None:
+    """Gather, clean, and write."""
+    module = AnsibleModule(
+        {
+            "path": {"type": "path", "required": True},
+            "report": {"type": "dict", "default": {}},
+            "settings": {"type": "dict", "default": {}},
+            "defaults": {"type": "dict", "default": {}},
+            "mounts": {"type": "path", "default": "/var/lib/desi-lab/mounts"},
+            "config": {"type": "path", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    given, environment = module.params, os.environ
+    path = Path(given["path"]).absolute()
+    try:
+        _bundle.check_path(path)
+        inspected = gather.containers()
+        secrets = gather.secrets_of(environment, inspected, given["settings"], given["config"])
+        cleaner = Cleaner(secrets, {**gather.names_of(environment), **gather.names_in(given["report"])})
+        members = {
+            "report.json": gather.document(cleaner.structure(given["report"])),
+            "settings.json": gather.settings_text(given["settings"], given["defaults"], cleaner),
+            "containers.json": gather.document(cleaner.structure(inspected)),
+            "mounts.txt": gather.mounts_text(given["mounts"]),
+            "network.txt": gather.network_text(environment),
+            **gather.logs(environment),
+        }
+        clean = _bundle.cleaned(members, cleaner)
+        if not module.check_mode:
+            _bundle.write(path, clean, environment)
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    module.exit_json(changed=True, path=str(path), members=sorted(clean))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: doctor_info
+short_description: Tell whether a computer has what a lab needs
+version_added: "0.1.0"
+description:
+  - Looks at the engine, FUSE, disks, memory, the port, proxies, certificate authorities, the clock, the bucket and what
+    is left of earlier labs, all side by side. A check that hangs is told as such, and holds up no other.
+  - Of the bucket it reads a few MiB, without credentials.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  name:
+    description: The name of the lab that is to be made.
+    type: str
+    default: desi
+  address:
+    description: The address on which it is to be published.
+    type: str
+    default: 127.0.0.1
+  port:
+    description: The port on which it is to be published.
+    type: int
+    default: 8888
+  data:
+    description: Where its data come from, V(s3), V(sample) or a path. Only what it needs can be broken.
+    type: str
+    default: s3
+  bucket:
+    description: The bucket that is asked.
+    type: str
+    default: desidata
+  bucket_region:
+    description: The AWS region of the bucket.
+    type: str
+    default: us-west-2
+  endpoint:
+    description: The URL of another S3 server that holds the bucket. Empty means AWS.
+    type: str
+    default: ""
+  prefix:
+    description: The folder in the bucket that holds the releases.
+    type: str
+    default: ""
+  cache:
+    description: The folder that keeps streamed data.
+    type: path
+    required: true
+  folder:
+    description: The folder of the person, which the lab shows.
+    type: path
+    required: true
+  images_gib:
+    description: The free disk, in GiB, that the lab's image needs.
+    type: float
+    default: 16
+  mounts:
+    description: The folder below which buckets are mounted.
+    type: path
+    default: /var/lib/desi-lab/mounts
+  config:
+    description: The folder that keeps what leads to labs elsewhere, as C(REGION/NAME/).
+    type: path
+    default: ""
+  labs:
+    description: What M(desi.lab.labs_info) returned.
+    type: dict
+    default: {}
+  versions:
+    description: What M(desi.lab.versions_info) returned. Empty means that versions are not judged.
+    type: dict
+    default: {}
+  seconds:
+    description: How long the slowest check may take. What takes longer is told as such.
+    type: float
+    default: 7
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Look at this computer
+  desi.lab.doctor_info:
+    cache: /home/ann/.cache/desi-lab
+    folder: /home/ann/desi
+  register: doctor
+"""
+
+RETURN = r"""
+findings:
+  description: What was found, in the order in which it is told.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    check:
+      description: What was looked at, such as V(engine), for programs. Some checks have several findings.
+      type: str
+    title:
+      description: The same for people.
+      type: str
+    verdict:
+      description: V(ok), V(warning), V(broken), or V(skipped) for what was not looked at.
+      type: str
+    found:
+      description: What was found.
+      type: str
+    why:
+      description: Why it matters. Empty where all is well.
+      type: str
+    do:
+      description: What to do. Empty where all is well.
+      type: str
+    facts:
+      description: What the verdict was come to by. Its names depend on RV(findings[].check). It holds no secret.
+      type: dict
+"""
+
+import os
+import typing as t
+from urllib.parse import urlsplit
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils import _doctor_gather as gather
+from ansible_collections.desi.lab.plugins.module_utils._doctor import (
+    BROKEN,
+    WARNING,
+    Check,
+    Finding,
+    all_findings,
+    no_worse_than,
+)
+from ansible_collections.desi.lab.plugins.module_utils._doctor_bucket import Bucket
+from ansible_collections.desi.lab.plugins.module_utils._doctor_computer import CACHE_GIB, FOLDER_GIB, judge_versions
+from ansible_collections.desi.lab.plugins.module_utils._doctor_labs import judge_labs, judge_leftovers
+from ansible_collections.desi.lab.plugins.module_utils._doctor_proxy import authority_findings, proxy_findings
+from ansible_collections.desi.lab.plugins.module_utils._mount_probe import listing_url
+from ansible_collections.desi.lab.plugins.module_utils._mount_spec import MountSpec
+
+# Less than that, and no image can be unpacked at all.
+LEAST_IMAGE_GIB = 2
+
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str", "default": "desi"},
+    "address": {"type": "str", "default": "127.0.0.1"},
+    "port": {"type": "int", "default": 8888},
+    "data": {"type": "str", "default": "s3"},
+    "bucket": {"type": "str", "default": "desidata"},
+    "bucket_region": {"type": "str", "default": "us-west-2"},
+    "endpoint": {"type": "str", "default": ""},
+    "prefix": {"type": "str", "default": ""},
+    "cache": {"type": "path", "required": True},
+    "folder": {"type": "path", "required": True},
+    "images_gib": {"type": "float", "default": 16},
+    "mounts": {"type": "path", "default": "/var/lib/desi-lab/mounts"},
+    "config": {"type": "path", "default": ""},
+    "labs": {"type": "dict", "default": {}},
+    "versions": {"type": "dict", "default": {}},
+    "seconds": {"type": "float", "default": 7},
+}
+
+
+def checks(given: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> list[Check]:
+    """Return all that there is to look at, in the order in which it is told."""
+    seconds, labs = given["seconds"], given["labs"]
+    spec = MountSpec(given["bucket"], given["prefix"], given["endpoint"].rstrip("/"), given["bucket_region"])
+    place = urlsplit(listing_url(spec))
+    target = f"{place.hostname}:{place.port or (443 if place.scheme == 'https' else 80)}"
+    # What these settings make no use of cannot keep a lab from working.
+    streams, mounts = given["data"] == "s3", given["data"] in ("s3", "sample")
+
+    def needed(wanted: bool, look: t.Callable[[], t.Sequence[Finding]]) -> t.Sequence[Finding]:
+        return look() if wanted else no_worse_than(look(), WARNING)
+
+    images = (LEAST_IMAGE_GIB, max(given["images_gib"], LEAST_IMAGE_GIB))
+
+    def cache() -> t.Sequence[Finding]:
+        use = "data that were streamed"
+        return gather.room_findings("disk_cache", "Disk for the cache", use, given["cache"], CACHE_GIB)
+
+    def folder() -> t.Sequence[Finding]:
+        use = "your notebooks and results"
+        return gather.room_findings("disk_folder", "Disk for your folder", use, given["folder"], FOLDER_GIB)
+
+    def port() -> t.Sequence[Finding]:
+        return gather.port_findings(given["address"], given["port"], given["name"], labs, given["config"])
+
+    def bucket() -> t.Sequence[Finding]:
+        # Its own limit is the nearer one: it knows better what it was waiting for.
+        return Bucket(spec, environment, seconds - 1).findings()
+
+    every = [
+        Check("versions", "Versions", lambda: judge_versions(given["versions"]), seconds),
+        Check("engine", "Docker Engine", lambda: gather.engine_findings(images), seconds, BROKEN),
+        Check("fuse", "FUSE", lambda: needed(mounts, gather.fuse_findings), seconds),
+        Check("propagation", "Mount propagation", lambda: gather.propagation_findings(given["mounts"]), seconds),
+        Check("disk_cache", "Disk for the cache", lambda: needed(mounts, cache), seconds),
+        Check("disk_folder", "Disk for your folder", folder, seconds),
+        Check("memory", "Memory", gather.memory_findings, seconds),
+        Check("port", f"Port {given['port']}", port, seconds),
+        Check("proxy", "Proxy", lambda: proxy_findings(environment, target, seconds / 2), seconds),
+        Check("authorities", "Certificate authorities", lambda: authority_findings(environment), seconds),
+        Check("bucket", f"Bucket {spec.bucket}", lambda: needed(streams, bucket), seconds),
+        Check("labs", "Labs here", lambda: judge_labs(labs), seconds),
+        Check("leftovers", "Leftovers", lambda: judge_leftovers(labs, gather.dead_mounts(given["mounts"])), seconds),
+        Check("tools", "SSH and rsync", gather.tools_findings, seconds),
+    ]
+    return every if given["versions"] else every[1:]
+
+
+def main() -> None:
+    """Look at everything side by side."""
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    found = all_findings(checks(module.params, os.environ))
+    module.exit_json(changed=False, findings=[finding.as_result() for finding in found])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A bucket on loopback that does what a test tells it: to be slow, to refuse, to have another time."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import ssl
+import threading
+import time
+from contextlib import contextmanager, suppress
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from xml.sax.saxutils import escape
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+class Behaviour:
+    """What the bucket does."""
+
+    def __init__(self) -> None:
+        self.objects = {"edr/large & 1.fits": 6 * 2**20, "edr/small.txt": 12}
+        self.status = 200
+        self.error = ""
+        self.read_status = 206
+        self.ahead = 0.0
+        self.date: str | None = None
+        self.delay = 0.0
+        # Bytes of an object after which nothing more comes.
+        self.stalls_at: int | None = None
+        self.released = threading.Event()
+        self.asked: list[tuple[str, str]] = []
+
+
+def handler(behaviour):
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def date_time_string(self, timestamp=None):
+            if behaviour.date is not None:
+                return behaviour.date
+            now = datetime.datetime.fromtimestamp(time.time() - behaviour.ahead, datetime.timezone.utc)
+            return format_datetime(now, usegmt=True)
+
+        def do_GET(self):
+            behaviour.asked.append((self.path, self.headers.get("Range", "")))
+            if behaviour.delay:
+                behaviour.released.wait(behaviour.delay)
+            if "list-type=2" in self.path:
+                self.answer(behaviour.status, self.listing(), "application/xml")
+            else:
+                self.answer(behaviour.read_status, bytes(4 * 2**20), "binary/octet-stream")
+
+        def listing(self):
+            if behaviour.error:
+                return f"<Error><Code>{behaviour.error}</Code></Error>".encode()
+            rows = "".join(
+                f"<Contents><Key>{escape(key)}</Key><Size>{size}</Size></Contents>"
+                for key, size in behaviour.objects.items()
+            )
+            return f"<ListBucketResult>{rows}</ListBucketResult>".encode()
+
+        def answer(self, status, body, kind):
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if kind.startswith("binary") and behaviour.stalls_at is not None:
+                self.wfile.write(body[: behaviour.stalls_at])
+                behaviour.released.wait(30)
+                return
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+        def handle(self):
+            # Whoever asked may have gone.
+            with suppress(OSError):
+                super().handle()
+
+    return Handler
+
+
+@contextmanager
+def bucket(certificate=None):
+    """Serve a bucket, by TLS if there is a certificate (with its key) for that; give its URL and its behaviour."""
+    behaviour = Behaviour()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(behaviour))
+    server.daemon_threads = True
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}", behaviour
+    finally:
+        behaviour.released.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def make_certificate(path, days=(-1, 30)):
+    """Write a certificate for this computer that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + datetime.timedelta(days=days[0]))
+        .not_valid_after(now + datetime.timedelta(days=days[1]))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
+    path.chmod(0o600)
+    return path

@@ -1,0 +1,146 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.desi.lab.plugins.modules import doctor_info
+
+QUIET = "127.83.24.7"
+CHECKS = [
+    *("versions", "engine", "disk_images", "fuse", "propagation", "disk_cache", "disk_folder", "memory", "port"),
+    *("proxy", "authorities", "bucket", "clock", "labs", "leftovers", "tools"),
+]
+VERSIONS = {
+    "product": "0.1.0",
+    "ansible": "2.19.4",
+    "python": "3.11.2",
+    "system": "Linux",
+    "collections": {},
+    "wanted": {},
+    "wanted_ansible": ">=2.19.0",
+}
+LISTING = b"<ListBucketResult></ListBucketResult>"
+
+
+@contextmanager
+def bucket():
+    """A bucket that is empty, and answers at once."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(LISTING)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer((QUIET, 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://{QUIET}:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def look(capsys, tmp_path, monkeypatch):
+    """Run the module, and return its findings in their order."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "DOCKER_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.create_server((QUIET, 0)) as probe:
+        free = probe.getsockname()[1]
+
+    def run(**options):
+        given = {
+            "address": QUIET,
+            "port": free,
+            "cache": str(tmp_path / "cache"),
+            "folder": str(tmp_path),
+            "mounts": str(tmp_path / "mounts"),
+            "endpoint": f"http://{QUIET}:{free}",
+            "versions": VERSIONS,
+            "labs": {"engine": True, "labs": [], "containers": [], "networks": [], "mounts": []},
+        }
+        with patch_module_args({**given, **options}), pytest.raises(SystemExit) as caught:
+            doctor_info.main()
+        answer = json.loads(capsys.readouterr().out)
+        assert (caught.value.code, answer["changed"]) == (0, False)
+        return answer["findings"]
+
+    return run
+
+
+@pytest.fixture
+def docker(tmp_path):
+    def install(script):
+        program = tmp_path / "bin" / "docker"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+
+    return install
+
+
+def verdict(findings, check):
+    return next(finding["verdict"] for finding in findings if finding["check"] == check)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_every_check_has_its_line_in_its_order_with_all_that_is_documented(look, docker, check_mode):
+    docker('echo \'{"ServerVersion": "27.3.1"}\'')
+    with bucket() as url:
+        findings = look(endpoint=url, _ansible_check_mode=check_mode)
+    assert [finding["check"] for finding in findings] == CHECKS
+    for finding in findings:
+        assert set(finding) == {"check", "title", "verdict", "found", "why", "do", "facts"}
+        assert bool(finding["why"] and finding["do"]) is (finding["verdict"] in ("warning", "broken"))
+        assert finding["title"]
+        assert finding["found"]
+    assert {verdict(findings, check) for check in ("engine", "port", "bucket", "clock", "labs")} == {"ok"}
+
+
+def test_versions_are_not_judged_where_they_are_not_known(look):
+    assert [finding["check"] for finding in look(versions={})] == CHECKS[1:]
+
+
+@pytest.mark.parametrize(("data", "worst"), [("s3", "broken"), ("sample", "warning"), ("/data", "warning")])
+def test_a_bucket_that_is_not_needed_is_no_worse_than_a_warning(look, data, worst):
+    assert verdict(look(data=data), "bucket") == worst
+
+
+def test_an_engine_that_hangs_and_a_bucket_that_says_nothing_are_given_up_together(look, docker):
+    docker("exec sleep 60")
+    with socket.create_server((QUIET, 0)) as silent:
+        began = time.monotonic()
+        findings = look(endpoint=f"http://{QUIET}:{silent.getsockname()[1]}", seconds=2)
+        took = time.monotonic() - began
+    # One after the other, they would take twice as long.
+    assert took < 3.5
+    assert [verdict(findings, check) for check in ("engine", "bucket", "memory")][:2] == ["broken", "broken"]
+    assert next(each["found"] for each in findings if each["check"] == "engine") == "no answer within 2 s"
+
+
+def test_a_port_that_is_none_is_told_and_keeps_nothing_back(look):
+    findings = look(port=99999)
+    assert verdict(findings, "port") == "broken"
+    assert [finding["check"] for finding in findings] == CHECKS
+
+
+def test_labs_that_could_not_be_looked_at_are_told_as_such(look):
+    findings = look(labs={"failed": True, "msg": "Timed out after 5 second(s)."})
+    assert verdict(findings, "labs") == "skipped"
