@@ -45,6 +45,7 @@ class Wish:
     memory: str
     direction: str = plans.BOTH
     delete: bool = False
+    create: bool = False
     here: str = "here"
     peer: str = ""
     owner: tuple[int, int] | None = None
@@ -89,8 +90,10 @@ class Sync:
         wish = self.wish
         own = hands.own_lines(wish.folder)
         there = self._there({"do": "list", "folder": wish.remote, "lines": own})
-        here = self._here({"do": "list", "folder": wish.folder, "lines": there["lines"]})
-        self.files = (here["files"], there["files"])
+        here = {}
+        if Path(wish.folder).is_dir():
+            here = self._here({"do": "list", "folder": wish.folder, "lines": there["lines"]})["files"]
+        self.files = (here, there["files"])
         self.base = self.memory.read()
         unsure = plans.doubtful(*self.files, self.base)
         same: set[str] = set()
@@ -105,6 +108,8 @@ class Sync:
     def run(self, plan: plans.Plan) -> list[str]:
         """Do what was decided; return what had changed in the meantime, of which both versions are kept."""
         wish = self.wish
+        if plan.gets[plans.HERE]:
+            self._make_folder()
         remote = f"{wish.host}:{wish.remote}"
         self._copy(f"{remote}/", f"{wish.folder}/{hands.STAGING}/", plan.gets[plans.HERE])
         self._copy(f"{wish.folder}/", f"{remote}/{hands.STAGING}/", plan.gets[plans.THERE])
@@ -128,9 +133,16 @@ class Sync:
         if not shutil.which("rsync"):
             why = "rsync, which copies them, is not installed on this computer."
             raise LabError("The files cannot be synced.", why, "Install rsync, for example: sudo apt-get install rsync")
-        if not Path(self.wish.folder).is_dir():
+        if not self.wish.create and not Path(self.wish.folder).is_dir():
             why = "It does not exist, or it is no folder."
             raise LabError(f"The folder {self.wish.folder} cannot be synced.", why, "Choose another: -e lab_folder=/path")
+
+    def _make_folder(self) -> None:
+        made = [path for path in (Path(self.wish.folder), *Path(self.wish.folder).parents) if not path.exists()]
+        for path in reversed(made):
+            path.mkdir()
+            if self.wish.owner and os.geteuid() == 0:
+                os.chown(path, *self.wish.owner)
 
     @staticmethod
     def _settle(ask: t.Callable[[Request], Answer], folder: str, steps: list[t.Any], owner: t.Any) -> Answer:  # noqa: ANN401

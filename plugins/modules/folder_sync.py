@@ -51,6 +51,10 @@ options:
     description: Whether a file that was removed on one side, and did not change on the other, is removed there, too.
     type: bool
     default: false
+  create:
+    description: Whether the folder here is made, as soon as there is something to put into it.
+    type: bool
+    default: false
   here:
     description: What this computer is called in the names of files that are kept twice.
     type: str
@@ -151,6 +155,7 @@ ARGUMENTS = {
     "memory": {"type": "path", "required": True},
     "direction": {"type": "str", "choices": ["both", "up", "down"], "default": "both"},
     "delete": {"type": "bool", "default": False},
+    "create": {"type": "bool", "default": False},
     "here": {"type": "str", "default": "here"},
     "peer": {"type": "str", "default": ""},
     "uid": {"type": "int"},

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -212,10 +211,10 @@ def test_a_folder_that_does_not_exist_is_told(folders):
 def test_a_machine_without_rsync_is_told_with_who_installs_it(folders):
     (folders.there / "a").write_text("work")
     folders.machine.stop()
-    tools = folders.machine.home / "tools"
-    tools.mkdir()
-    (tools / "python3").symlink_to(Path(sys.executable).resolve())
-    folders.machine.start(None, "-o", f"SetEnv=PATH={tools}")
+    shell = folders.machine.home / "shell"
+    words = 'case $SSH_ORIGINAL_COMMAND in rsync*) exec rsync-is-not-here;; *) eval "$SSH_ORIGINAL_COMMAND";; esac'
+    shell.write_text(words.replace("rsync-is-not-here", "sh -c 'PATH=/nowhere; rsync'"))
+    folders.machine.start(None, "-o", f"ForceCommand=sh {shell}")
     code, result = folders.attempt()
     assert code == 1
     assert "rsync is not installed there" in result["why"]
@@ -226,3 +225,12 @@ def test_nothing_is_left_behind_in_either_folder(folders):
     (folders.there / "b").write_text("2")
     folders.sync()
     assert not list(folders.here.glob(".desi*")) + list(folders.there.glob(".desi*"))
+
+
+def test_a_folder_that_may_be_made_is_made_when_there_is_something_to_put_into_it(folders):
+    wanted = folders.here / "of" / "its own"
+    folders.sync(folder=str(wanted), create=True, direction="down")
+    assert not wanted.exists()
+    (folders.there / "a").write_text("work")
+    folders.sync(folder=str(wanted), create=True, direction="down")
+    assert tree(wanted) == {"a": "work"}
