@@ -13,6 +13,7 @@ import typing as t
 
 Node = t.Mapping[str, t.Any]
 
+GIB = 1 << 30
 EXT = ("ext2", "ext3", "ext4")
 
 
@@ -40,6 +41,17 @@ def grow_commands(findmnt: str, lsblk: str) -> list[list[str]]:
     number = re.fullmatch(re.escape(str(disk["name"])) + r"p?(\d+)", str(node["name"]))
     # Volumes of LVM and the like do not lie in their disk as a partition does.
     return [["growpart", str(disk["path"]), number[1]], system] if number else []
+
+
+def disk_is_seen(findmnt: str, lsblk: str, gib: int) -> bool:
+    """Return whether a machine sees the size that its disk has now; where there is no disk to grow, it does.
+
+    ``lsblk`` has to tell sizes in bytes, too.
+    """
+    if not grow_commands(findmnt, lsblk):
+        return True
+    sizes = [int(disk.get("size") or 0) for disk in _read(lsblk).get("blockdevices") or []]
+    return max(sizes, default=0) >= int(gib) * GIB
 
 
 def _system_command(kind: str, device: str) -> list[str]:

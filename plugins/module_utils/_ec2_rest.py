@@ -28,7 +28,7 @@ class Rest(t.NamedTuple):
     was: str
 
 
-def wait_for_rest(  # noqa: PLR0913 - of these, a caller gives three
+def wait_for_rest(
     asker: Asker,
     name: str,
     states: t.Collection[str],
@@ -77,9 +77,7 @@ def machine_row(
     return {**row, "disk_gib": machine.disk_gib, "volume_id": next(iter(of_root), "")}
 
 
-def changes(
-    row: t.Mapping[str, t.Any], types: t.Sequence[str], disk_gib: int, name: str
-) -> dict[str, t.Any]:
+def changes(row: t.Mapping[str, t.Any], types: t.Sequence[str], disk_gib: int, name: str) -> dict[str, t.Any]:
     """Return what has to change of a machine so that it is what somebody asks for; nothing asked is nothing to do.
 
     ``type`` and ``disk_gib`` are empty and 0 where they stay, ``lines`` says it for people.

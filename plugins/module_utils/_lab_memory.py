@@ -34,8 +34,8 @@ def remembered(container: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
     }
 
 
-def no_such_lab(name: str, known: t.Iterable[str]) -> dict[str, str]:
-    """Return what to say of a lab that there is none of: what, why, and what to do."""
+def no_such_lab(name: str, known: t.Iterable[str]) -> dict[str, t.Any]:
+    """Return what to say of a lab that there is none of: what, why, and what to do; and the names that are near."""
     names = sorted(set(known) - {""})
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     why = "This computer knows of no lab at all."
@@ -47,4 +47,4 @@ def no_such_lab(name: str, known: t.Iterable[str]) -> dict[str, str]:
     if near:
         why += f" The nearest {'names are' if len(near) > 1 else 'name is'} {', '.join(near)}."
         do = f"Say -e lab_name={near[0]} if that is what you meant. ./lab status shows all of them."
-    return {"what": f"There is no lab {name}.", "why": why, "do": do}
+    return {"what": f"There is no lab {name}.", "why": why, "do": do, "near": near}

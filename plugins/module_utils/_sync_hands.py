@@ -16,8 +16,9 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 IGNORE_FILE = ".labignore"
 STAGING = ".desi-lab-sync"
@@ -34,7 +35,7 @@ class Rule(NamedTuple):
     ignores: bool
 
 
-def rule_of(line: str) -> Optional[Rule]:
+def rule_of(line: str) -> Rule | None:
     """Read a line as git does; None where it says nothing."""
     text = line.rstrip("\r\n")
     text = text if text.endswith("\\ ") else text.rstrip(" ")
@@ -79,34 +80,37 @@ def is_ignored(path: str, is_folder: bool, rules: list[Rule]) -> bool:
     return bool(said) and said[-1]
 
 
-def own_lines(folder: str) -> list[str]:
+def own_lines(folder: Path) -> list[str]:
     """Return the patterns that the folder has itself."""
     try:
-        return Path(folder, IGNORE_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+        return (folder / IGNORE_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
 
 
-def entry_of(path: str) -> Optional[list[Any]]:
+def entry_of(path: Path) -> list[Any] | None:
     """Return what a file is known by: kind, size, time, and where a link leads. None where there is no file."""
     try:
-        about = os.lstat(path)
-        if os.path.islink(path):
-            return ["link", 0, about.st_mtime_ns, os.readlink(path)]
+        about = path.lstat()
+        if path.is_symlink():
+            return ["link", 0, about.st_mtime_ns, str(path.readlink())]
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if not os.path.isfile(path):
-        return None
-    return ["file", about.st_size, about.st_mtime_ns, ""]
+    return ["file", about.st_size, about.st_mtime_ns, ""] if path.is_file() else None
 
 
-def listing(folder: str, rules: list[Rule]) -> dict[str, list[Any]]:
+def is_there(path: Path) -> bool:
+    """Return whether there is anything of that name, be it a link that leads nowhere."""
+    return path.is_symlink() or path.exists()
+
+
+def listing(folder: Path, rules: list[Rule]) -> dict[str, list[Any]]:
     """Return every file and link below a folder that is not left out, by its path there."""
-    return dict(_walk(folder, "", rules, os.stat(folder).st_dev))
+    return dict(_walk(folder, "", rules, folder.stat().st_dev))
 
 
-def _walk(folder: str, below: str, rules: list[Rule], device: int) -> Iterator[tuple[str, list[Any]]]:
-    with os.scandir(os.path.join(folder, below)) as found:
+def _walk(folder: Path, below: str, rules: list[Rule], device: int) -> Iterator[tuple[str, list[Any]]]:
+    with os.scandir(folder / below) as found:
         items = sorted(found, key=lambda item: item.name)
     for item in items:
         path = f"{below}/{item.name}" if below else item.name
@@ -114,7 +118,7 @@ def _walk(folder: str, below: str, rules: list[Rule], device: int) -> Iterator[t
         if item.name in NEVER or is_ignored(path, is_folder, rules):
             continue
         if not is_folder:
-            entry = entry_of(item.path)
+            entry = entry_of(Path(item.path))
             # A link into the mount of a bucket is a part of the mount.
             if entry and entry[3].split("/")[0] not in NEVER:
                 yield path, entry
@@ -122,91 +126,91 @@ def _walk(folder: str, below: str, rules: list[Rule], device: int) -> Iterator[t
             yield from _walk(folder, path, rules, device)
 
 
-def digests(folder: str, paths: list[str]) -> dict[str, str]:
+def digests(folder: Path, paths: list[str]) -> dict[str, str]:
     """Return hashes of files."""
     found = {}
     for path in paths:
         whole = hashlib.sha256()
-        with open(os.path.join(folder, path), "rb") as file:
+        with (folder / path).open("rb") as file:
             for block in iter(lambda: file.read(1 << 20), b""):
                 whole.update(block)
         found[path] = whole.hexdigest()
     return found
 
 
-def settle(folder: str, steps: list[dict[str, Any]], owner: Optional[list[int]]) -> dict[str, Any]:
+def settle(folder: Path, steps: list[dict[str, Any]], owner: list[int] | None) -> dict[str, Any]:
     """Do what was decided to a folder; whatever has changed since stays as it is, and both are kept.
 
     Returns the entries of what was put in place, and what had changed meanwhile.
     """
     entries, changed = {}, []
     for step in steps:
-        path = os.path.join(folder, step["path"])
-        untouched = entry_of(path) == step["expected"] and not (step["expected"] is None and os.path.lexists(path))
+        path, expected = folder / step["path"], step["expected"]
+        untouched = entry_of(path) == expected and not (expected is None and is_there(path))
+        if not untouched:
+            changed.append(step["path"])
         if step["do"] == "place":
             target = step["path"] if untouched else free_name(folder, step["beside"])
-            if not untouched:
-                changed.append(step["path"])
             if _place(folder, step["staged"], target, owner):
-                entries[target] = entry_of(os.path.join(folder, target))
-        elif not untouched:
-            changed.append(step["path"])
-        elif step["do"] == "aside":
+                entries[target] = entry_of(folder / target)
+        elif step["do"] == "aside" and untouched:
             target = free_name(folder, step["to"])
-            os.rename(path, os.path.join(folder, target))
-            entries[target] = entry_of(os.path.join(folder, target))
-        else:
-            os.unlink(path)
-            _remove_empty(folder, os.path.dirname(step["path"]))
-    shutil.rmtree(os.path.join(folder, STAGING), ignore_errors=True)
+            path.rename(folder / target)
+            entries[target] = entry_of(folder / target)
+        elif step["do"] == "remove" and untouched:
+            path.unlink()
+            _remove_empty(folder, path.parent)
+    shutil.rmtree(folder / STAGING, ignore_errors=True)
     return {"entries": entries, "changed": changed}
 
 
-def free_name(folder: str, name: str) -> str:
+def free_name(folder: Path, name: str) -> str:
     """Return a name that nothing has yet."""
     number, free = 1, name
-    while os.path.lexists(os.path.join(folder, free)):
+    while is_there(folder / free):
         number += 1
         free = f"{name}-{number}"
     return free
 
 
-def _place(folder: str, staged: str, target: str, owner: Optional[list[int]]) -> bool:
-    source = os.path.join(folder, STAGING, staged)
+def _place(folder: Path, staged: str, target: str, owner: list[int] | None) -> bool:
+    source = folder / STAGING / staged
     # It may have gone where it came from, between being listed and being copied.
-    if not os.path.lexists(source):
+    if not is_there(source):
         return False
     made = folder
     for part in Path(target).parent.parts:
-        made = os.path.join(made, part)
-        if os.path.islink(made):
+        made = made / part
+        if made.is_symlink():
             raise OSError(f"{made} is a link")
-        if not os.path.isdir(made):
-            os.mkdir(made)
+        if not made.is_dir():
+            made.mkdir()
             _give(made, owner)
     _give(source, owner)
-    os.replace(source, os.path.join(folder, target))
+    source.replace(folder / target)
     return True
 
 
-def _give(path: str, owner: Optional[list[int]]) -> None:
+def _give(path: Path, owner: list[int] | None) -> None:
     if owner and os.geteuid() == 0:
         os.chown(path, *owner, follow_symlinks=False)
 
 
-def _remove_empty(folder: str, below: str) -> None:
-    while below:
+def _remove_empty(folder: Path, emptied: Path) -> None:
+    while emptied != folder:
         try:
-            os.rmdir(os.path.join(folder, below))
+            emptied.rmdir()
         except OSError:
             return
-        below = os.path.dirname(below)
+        emptied = emptied.parent
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Do what is asked for."""
-    folder = os.path.expanduser(request["folder"])
+    folder = Path(request["folder"]).expanduser()
     if request["do"] == "list":
+        if not folder.is_dir():
+            return {"lines": [], "files": {}, "absent": True}
         own = own_lines(folder)
         return {"lines": own, "files": listing(folder, rules_of([*request["lines"], *own]))}
     if request["do"] == "digests":

@@ -14,7 +14,8 @@ from __future__ import annotations
 import posixpath
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+
+from ansible_collections.desi.lab.plugins.module_utils._sync_words import conflict_name
 
 Entry = t.Sequence[t.Any]
 Files = t.Mapping[str, Entry]
@@ -24,7 +25,6 @@ Base = t.Mapping[str, Pair]
 HERE, THERE = 0, 1
 BOTH, UP, DOWN = "both", "up", "down"
 RECEIVES = {BOTH: (True, True), UP: (False, True), DOWN: (True, False)}
-LONGEST_NAME = 255
 
 
 class Conflict(t.NamedTuple):
@@ -86,7 +86,7 @@ def folders_of(files: t.Iterable[str]) -> set[str]:
 class Decider:
     """Decides for one path after the other."""
 
-    def __init__(  # noqa: PLR0913 - three listings and how to read them
+    def __init__(
         self,
         here: Files,
         there: Files,
@@ -219,18 +219,7 @@ def _resembles(found: Entry | None, entry: Entry) -> bool:
     return found is None or list(found) == list(entry)
 
 
-def conflict_name(path: str, host: str, entry: Entry) -> str:
-    """Return what a file is called that is kept beside another one: from where it is, and from when."""
-    folder, name = posixpath.split(path)
-    when = datetime.fromtimestamp(entry[2] / 1e9, timezone.utc).strftime("%Y%m%dT%H%M%S")
-    # Room for a number behind it.
-    end = f".conflict-{host}-{when}"
-    room = LONGEST_NAME - len(end.encode()) - 4
-    short = name.encode(errors="surrogateescape")[:room].decode(errors="ignore")
-    return posixpath.join(folder, f"{short}{end}")
-
-
-def decide(  # noqa: PLR0913 - three listings and how to read them
+def decide(
     here: Files,
     there: Files,
     base: Base,
@@ -257,27 +246,3 @@ def remembered(plan: Plan, base: Base, after: t.Sequence[Files], changed: t.Cont
         if path not in changed:
             kept.setdefault(path, [None, None])[side] = after[side].get(path)
     return kept
-
-
-def how(plan: Plan, sizes: t.Sequence[int]) -> str:
-    """Return what a sync does, in a few words."""
-    told = []
-    for side, word in ((HERE, "brought"), (THERE, "sent")):
-        number = len(plan.gets[side])
-        if number:
-            told.append(f"{number} {'file' if number == 1 else 'files'} {word} ({size_text(sizes[side])})")
-    for side, place in ((HERE, "here"), (THERE, "there")):
-        if plan.removes[side]:
-            told.append(f"{len(plan.removes[side])} removed {place}")
-    if plan.conflicts:
-        told.append(f"{len(plan.conflicts)} kept twice")
-    return ", ".join(told) or "nothing to do"
-
-
-def size_text(size: float) -> str:
-    """Return a number of bytes as people say it."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"

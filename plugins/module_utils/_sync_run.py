@@ -19,7 +19,15 @@ from pathlib import Path
 from ansible_collections.desi.lab.plugins.module_utils import _sync_hands as hands
 from ansible_collections.desi.lab.plugins.module_utils import _sync_plan as plans
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ssh import check_host, classify
+from ansible_collections.desi.lab.plugins.module_utils._ssh import (
+    CLOSED,
+    MUTE,
+    REFUSED,
+    SILENT,
+    UNREACHABLE,
+    check_host,
+    classify,
+)
 
 # Reads the text of what is to be done, then does it; whatever else there is to say follows on standard input.
 FIRST = (
@@ -28,6 +36,7 @@ FIRST = (
 )
 VANISHED = 24
 """How rsync says that something went while it was copied."""
+NO_WAY = (CLOSED, MUTE, REFUSED, SILENT, UNREACHABLE)
 SPACE = ("No space left on device", "Disk quota exceeded")
 
 Answer = t.Mapping[str, t.Any]
@@ -53,7 +62,7 @@ class Wish:
 
 
 class Memory:
-    """How both sides were after the last sync of this very folder with this very machine. Without it, nothing is lost."""
+    """How both sides were after the last sync of this folder with this machine. Without it, nothing is lost."""
 
     def __init__(self, wish: Wish) -> None:
         self.path = Path(wish.memory)
@@ -88,8 +97,13 @@ class Sync:
         """Look at both sides, and decide."""
         self._check_tools()
         wish = self.wish
-        own = hands.own_lines(wish.folder)
+        own = hands.own_lines(Path(wish.folder))
         there = self._there({"do": "list", "folder": wish.remote, "lines": own})
+        if there.get("absent") and wish.direction != plans.DOWN:
+            why = f"There is no folder {wish.remote} on it."
+            raise LabError(
+                f"The files cannot be synced with {wish.host}.", why, "Make it with ./lab ec2, which is safe to repeat."
+            )
         here = {}
         if Path(wish.folder).is_dir():
             here = self._here({"do": "list", "folder": wish.folder, "lines": there["lines"]})["files"]
@@ -135,7 +149,9 @@ class Sync:
             raise LabError("The files cannot be synced.", why, "Install rsync, for example: sudo apt-get install rsync")
         if not self.wish.create and not Path(self.wish.folder).is_dir():
             why = "It does not exist, or it is no folder."
-            raise LabError(f"The folder {self.wish.folder} cannot be synced.", why, "Choose another: -e lab_folder=/path")
+            raise LabError(
+                f"The folder {self.wish.folder} cannot be synced.", why, "Choose another: -e lab_folder=/path"
+            )
 
     def _make_folder(self) -> None:
         made = [path for path in (Path(self.wish.folder), *Path(self.wish.folder).parents) if not path.exists()]
@@ -201,8 +217,11 @@ class Sync:
 
     def _no_answer(self, said: str) -> LabError:
         lines = [line for line in said.splitlines() if line.strip() and not line.startswith("rsync error")]
-        words = classify(said).words or (lines[-1].strip() if lines else "nothing")
+        saying = classify(said)
+        words = saying.words or (lines[-1].strip() if lines else "nothing")
         do = "Run the same command again; nothing was lost, and it goes on from here."
+        if saying.kind in NO_WAY:
+            do = "Run ./lab start, which lets your present address in, then the same command again; nothing was lost."
         if any(word in said for word in SPACE):
             do = "Make room on that disk, then run the same command again; nothing was lost."
         return LabError(f"The files could not be synced with {self.wish.host}.", f'It came to this: "{words}".', do)

@@ -144,8 +144,9 @@ how:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._sync_plan import HERE, THERE, how
+from ansible_collections.desi.lab.plugins.module_utils._sync_plan import HERE, THERE
 from ansible_collections.desi.lab.plugins.module_utils._sync_run import Sync, Wish
+from ansible_collections.desi.lab.plugins.module_utils._sync_words import how
 
 ARGUMENTS = {
     "folder": {"type": "path", "required": True},
@@ -185,7 +186,7 @@ def main() -> None:
         removed_there=plan.removes[THERE],
         conflicts=[{"path": each.path, "kept_as": each.kept_as, "of": hosts[each.of]} for each in plan.conflicts],
         meanwhile=meanwhile,
-        how=how(plan, sync.size(plan)),
+        how=how([*map(len, plan.gets)], sync.size(plan), [*map(len, plan.removes)], len(plan.conflicts)),
     )
 
 

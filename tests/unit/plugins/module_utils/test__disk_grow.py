@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.module_utils._disk_grow import grow_commands
+from ansible_collections.desi.lab.plugins.module_utils._disk_grow import disk_is_seen, grow_commands
 
 
 def root(source, kind):
@@ -64,3 +64,13 @@ def test_an_older_lsblk_tells_one_place():
 )
 def test_what_cannot_grow_this_way_is_left_alone(findmnt, lsblk):
     assert grow_commands(findmnt, lsblk) == []
+
+
+@pytest.mark.parametrize(("size", "seen"), [(30 << 30, False), (40 << 30, True), (41 << 30, True), (None, False)])
+def test_a_larger_disk_is_seen_once_its_size_is_told(size, seen):
+    lsblk = disks(disk("xvda", part("xvda1", "/"), size=size))
+    assert disk_is_seen(root("/dev/xvda1", "xfs"), lsblk, "40") is seen
+
+
+def test_where_no_disk_can_grow_there_is_nothing_to_wait_for():
+    assert disk_is_seen(root("overlay", "overlay"), disks(disk("xvda", size=1)), 40)

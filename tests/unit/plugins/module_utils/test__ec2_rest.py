@@ -49,7 +49,9 @@ def test_a_machine_at_rest_is_told_at_once(state):
     assert (rest.instance["State"]["Name"], rest.was, region.now) == (state, "", 0)
 
 
-@pytest.mark.parametrize(("states", "was"), [(("pending", "pending", "running"), "pending"), (("stopping", "stopped"), "stopping")])
+@pytest.mark.parametrize(
+    ("states", "was"), [(("pending", "pending", "running"), "pending"), (("stopping", "stopped"), "stopping")]
+)
 def test_a_machine_in_transit_is_waited_for(states, was):
     rest = Region(*states).wait()
     assert (rest.instance["State"]["Name"], rest.was) == (states[-1], was)

@@ -57,6 +57,7 @@ def test_each_setting_that_is_remembered_is_taken_up_again_and_exists():
 )
 def test_a_lab_that_there_is_none_of_is_told_with_the_nearest_names(name, known, words):
     told = no_such_lab(name, known)
+    assert bool(told["near"]) == ("nearest" in told["why"])
     assert told["what"] == f"There is no lab {name}."
     assert all(word in told["why"] + told["do"] for word in words)
 

@@ -8,6 +8,7 @@ import ast
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,6 @@ CACHE: dict = {}
 def git_ignores(lines):
     """Return what git says, for the same paths."""
     if lines not in CACHE:
-        import tempfile
-
         with tempfile.TemporaryDirectory() as place:
             subprocess.run(["git", "init", "-q", place], check=True)
             tree = ["ab", "a/b", "b/a", "a/a/b", "b/ab/a"]
@@ -100,7 +99,7 @@ def folder(tmp_path):
 
 def test_what_changed_meanwhile_stays_and_the_new_one_is_put_beside(folder):
     (folder / "a").write_text("saved a moment ago")
-    done = hands.settle(str(folder), [place("a")], None)
+    done = hands.settle(folder, [place("a")], None)
     assert (folder / "a").read_text() == "saved a moment ago"
     assert (folder / "beside").read_text() == "new"
     assert done["changed"] == ["a"]
@@ -108,7 +107,7 @@ def test_what_changed_meanwhile_stays_and_the_new_one_is_put_beside(folder):
 
 def test_a_folder_that_was_made_meanwhile_stays(folder):
     (folder / "a").mkdir()
-    hands.settle(str(folder), [place("a")], None)
+    hands.settle(folder, [place("a")], None)
     assert (folder / "a").is_dir()
     assert (folder / "beside").read_text() == "new"
 
@@ -116,7 +115,7 @@ def test_a_folder_that_was_made_meanwhile_stays(folder):
 def test_a_name_that_is_taken_is_not_used(folder):
     (folder / "a").write_text("1")
     (folder / "beside").write_text("2")
-    hands.settle(str(folder), [place("a")], None)
+    hands.settle(folder, [place("a")], None)
     assert (folder / "beside").read_text() == "2"
     assert (folder / "beside-2").read_text() == "new"
 
@@ -128,7 +127,7 @@ def test_what_changed_meanwhile_is_neither_removed_nor_moved(folder):
         {"do": "remove", "path": "a", "expected": old},
         {"do": "aside", "path": "a", "to": "b", "expected": old},
     ]
-    assert hands.settle(str(folder), steps, None)["changed"] == ["a", "a"]
+    assert hands.settle(folder, steps, None)["changed"] == ["a", "a"]
     assert (folder / "a").read_text() == "1"
     assert not (folder / "b").exists()
 
@@ -137,18 +136,18 @@ def test_nothing_is_written_through_a_link_to_somewhere_else(folder, tmp_path_fa
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (folder / "sub").symlink_to(elsewhere)
     with pytest.raises(OSError, match="is a link"):
-        hands.settle(str(folder), [place("sub/a")], None)
+        hands.settle(folder, [place("sub/a")], None)
     assert not list(elsewhere.iterdir())
 
 
 def test_what_went_before_it_could_be_copied_is_left_out(folder):
     (folder / hands.STAGING / "new").unlink()
-    assert hands.settle(str(folder), [place("a")], None) == {"entries": {}, "changed": []}
+    assert hands.settle(folder, [place("a")], None) == {"entries": {}, "changed": []}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_new_files_and_folders_belong_to_the_person(folder):
-    hands.settle(str(folder), [place("sub/a")], [1234, 1235])
+    hands.settle(folder, [place("sub/a")], [1234, 1235])
     for path in (folder / "sub", folder / "sub" / "a"):
         assert (path.stat().st_uid, path.stat().st_gid) == (1234, 1235)
 
@@ -157,7 +156,7 @@ def test_only_files_and_links_are_listed(tmp_path):
     (tmp_path / "a").write_text("1")
     (tmp_path / "link").symlink_to("nowhere")
     os.mkfifo(tmp_path / "pipe")
-    assert {path: entry[0] for path, entry in hands.listing(str(tmp_path), []).items()} == {"a": "file", "link": "link"}
+    assert {path: entry[0] for path, entry in hands.listing(tmp_path, []).items()} == {"a": "file", "link": "link"}
 
 
 def test_what_is_sent_to_a_machine_stands_on_python_alone():

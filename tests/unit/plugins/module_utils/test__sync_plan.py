@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +13,6 @@ from ansible_collections.desi.lab.plugins.module_utils._sync_plan import (
     HERE,
     THERE,
     UP,
-    conflict_name,
     decide,
     doubtful,
     remembered,
@@ -230,10 +228,3 @@ def test_links_that_lead_to_the_same_place_are_the_same():
     here, there = {"a": ["link", 0, 1, "b"]}, {"a": ["link", 0, 2, "b"]}
     assert not decide(here, there, {}).changes
     assert decide(here, {"a": ["link", 0, 2, "c"]}, {}).conflicts
-
-
-@pytest.mark.parametrize("name", ["x" * 255, "\N{GREEK SMALL LETTER ALPHA}" * 127])
-def test_the_name_of_a_copy_is_one_that_a_file_can_have(name):
-    made = conflict_name(f"folder/{name}", "a-host", ["file", 1, 10**18, ""])
-    assert made.startswith("folder/")
-    assert len(made.removeprefix("folder/").encode()) <= 251

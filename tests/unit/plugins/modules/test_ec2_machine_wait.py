@@ -4,22 +4,19 @@
 
 from __future__ import annotations
 
-import pytest
-from aws_region import region_on_loopback, run_module
+from aws_region import run_module
 
 from ansible_collections.desi.lab.plugins.modules import ec2_machine_wait
-
-
-@pytest.fixture
-def region(monkeypatch, tmp_path):
-    with region_on_loopback(monkeypatch, tmp_path) as made:
-        yield made
 
 
 def launch(region, **whose):
     image = region.ec2.describe_images()["Images"][0]["ImageId"]
     made = region.ec2.run_instances(
-        ImageId=image, InstanceType="t3.small", MinCount=1, MaxCount=1, TagSpecifications=region.tags("instance", **whose)
+        ImageId=image,
+        InstanceType="t3.small",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=region.tags("instance", **whose),
     )
     return made["Instances"][0]["InstanceId"]
 

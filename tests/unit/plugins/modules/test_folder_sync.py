@@ -57,7 +57,7 @@ def folders(machine, capsys, tmp_path):
 def tree(folder: Path) -> dict[str, str]:
     found = (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
     return {
-        str(path.relative_to(folder)): f"-> {os.readlink(path)}" if path.is_symlink() else path.read_text()
+        str(path.relative_to(folder)): f"-> {path.readlink()}" if path.is_symlink() else path.read_text()
         for path in found
     }
 
@@ -201,7 +201,9 @@ def test_a_folder_that_does_not_exist_is_told(folders):
     shutil.rmtree(folders.there)
     code, result = folders.attempt()
     assert code == 1
-    assert "No such file" in result["why"]
+    assert str(folders.there) in result["why"]
+    # Where nothing was made yet, there is nothing to bring home.
+    assert not folders.sync(direction="down")["changed"]
     shutil.rmtree(folders.here)
     code, result = folders.attempt()
     assert code == 1
