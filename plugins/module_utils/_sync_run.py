@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -34,6 +35,7 @@ FIRST = (
     "import sys; size = int(sys.stdin.buffer.readline()); text = sys.stdin.buffer.read(size); "
     "scope = {'__name__': 'hands'}; exec(compile(text, 'hands', 'exec'), scope); scope['main']()"
 )
+OLDEST_RSYNC = 3
 VANISHED = 24
 """How rsync says that something went while it was copied."""
 NO_WAY = (CLOSED, MUTE, REFUSED, SILENT, UNREACHABLE)
@@ -147,6 +149,13 @@ class Sync:
         if not shutil.which("rsync"):
             why = "rsync, which copies them, is not installed on this computer."
             raise LabError("The files cannot be synced.", why, "Install rsync, for example: sudo apt-get install rsync")
+        said = subprocess.run(["rsync", "--version"], capture_output=True, check=False).stdout.decode(errors="replace")
+        version = re.match(r"rsync +version +v?(\d+)", said)
+        if not version or int(version[1]) < OLDEST_RSYNC:
+            first = (said.splitlines() or ["says nothing"])[0].strip()
+            why = f'The rsync on this computer, "{first}", cannot do what is needed.'
+            do = f"Install rsync {OLDEST_RSYNC} or newer; on macOS: brew install rsync"
+            raise LabError("The files cannot be synced.", why, do)
         if not self.wish.create and not Path(self.wish.folder).is_dir():
             why = "It does not exist, or it is no folder."
             raise LabError(

@@ -236,3 +236,15 @@ def test_a_folder_that_may_be_made_is_made_when_there_is_something_to_put_into_i
     (folders.there / "a").write_text("work")
     folders.sync(folder=str(wanted), create=True, direction="down")
     assert tree(wanted) == {"a": "work"}
+
+
+@pytest.mark.parametrize("says", ["openrsync: protocol version 29", "rsync  version 2.6.9  protocol version 29", ""])
+def test_an_rsync_that_is_too_old_is_told_with_how_to_get_another(folders, monkeypatch, tmp_path, says):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "rsync").write_text(f"#!/bin/sh\necho '{says}'\n")
+    (tools / "rsync").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    code, result = folders.attempt()
+    assert code == 1
+    assert "brew install rsync" in result["do"]
