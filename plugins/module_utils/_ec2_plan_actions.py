@@ -12,6 +12,7 @@ import typing as t
 # What only looks. The first are needed; without the others something cannot be told, and that is said.
 READS = (
     "ec2:DescribeImages",
+    "ec2:DescribeInstanceAttribute",
     "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeInstanceTypes",
     "ec2:DescribeInstances",
@@ -142,6 +143,13 @@ CHANGES = (
     ),
     Action("ec2:StartInstances", MACHINE, START, "start_instances", _machine),
     Action("ec2:StopInstances", MACHINE, LAUNCH, "stop_instances", _machine),
+    Action(
+        "ec2:ModifyInstanceAttribute",
+        MACHINE,
+        LAUNCH,
+        "modify_instance_attribute",
+        lambda things: {"InstanceId": things.machine_id or NO_MACHINE, "InstanceType": {"Value": "t3.micro"}},
+    ),
     Action("ec2:TerminateInstances", MACHINE, LAUNCH, "terminate_instances", _machine),
     Action(
         "ec2:CreateTags",
@@ -158,6 +166,7 @@ CHANGES = (
         lambda things: {"KeyName": things.key_name or "desi-lab-dry-run"},
     ),
     Action("ec2:DeleteVolume", DISK, LAUNCH, "delete_volume", lambda _things: {"VolumeId": NO_DISK}),
+    Action("ec2:ModifyVolume", DISK, LAUNCH, "modify_volume", lambda _things: {"VolumeId": NO_DISK, "Size": 64}),
     Action(
         "ec2:CancelSpotInstanceRequests",
         REQUEST,

@@ -104,7 +104,10 @@ def differences(machine: Machine, types: t.Sequence[str], disk_gib: int, system:
         said.append(f"in {machine.subnet_id}, not in {subnet}")
     if not said:
         return []
-    return [f"The machine is {', '.join(said)}. It stays so; for another one, ./lab down and make the lab anew."]
+    return [
+        f"The machine is {', '.join(said)}. It stays so. ./lab update changes type and disk; "
+        "for the rest, ./lab down and make the lab anew."
+    ]
 
 
 def tags_to_set(machine: Machine, wanted: t.Mapping[str, str]) -> dict[str, str]:

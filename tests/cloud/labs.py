@@ -34,7 +34,11 @@ class Lab:
 
     def __init__(self, region: Any, name: str, home: Path, port: int, **settings: object) -> None:
         self.region, self.name, self.home, self.port = region, name, home, port
+        work = home / f"work-{name}"
+        work.mkdir(exist_ok=True)
         self.settings = {
+            # Where the files come to that verbs bring home.
+            "lab_folder": str(work),
             "lab_name": name,
             "lab_port": port,
             "lab_image": "embedded",

@@ -105,3 +105,19 @@ def test_a_region_that_is_named_is_believed(where, keeps):
     asked = where("ann", where_asked="ec2", where_region="us-west-2")[1]
     assert asked == {"found": "us-west-2", "regions": ["us-west-2"]}
     assert where("ann", where_asked="here")[1] == {"found": "", "regions": []}
+
+
+def test_a_name_that_no_lab_has_is_refused_with_the_nearest_where_one_is_needed(where, keeps):
+    keeps("us-west-2", "spectra")
+    done, answer = where("spectre", where_needed=True)
+    assert done.returncode != 0
+    assert answer == {}
+    assert "There is no lab spectre." in done.stdout
+    assert "-e lab_name=spectra" in done.stdout
+
+
+def test_a_name_that_no_lab_has_is_no_trouble_where_none_is_needed(where, keeps):
+    keeps("us-west-2", "spectra")
+    done, answer = where("spectre")
+    assert answer["found"] == ""
+    assert "spectra" in done.stdout

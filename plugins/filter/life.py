@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The life of a lab as templates need it; each filter is documented in the YAML file of its name."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.desi.lab.plugins.module_utils import _ec2_rest
+from ansible_collections.desi.lab.plugins.module_utils._disk_grow import disk_is_seen, grow_commands
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._lab_memory import no_such_lab, remembered
+from ansible_collections.desi.lab.plugins.module_utils._settings_ec2 import words
+
+
+def machine_changes(
+    machine: t.Mapping[str, t.Any], types: t.Sequence[str], disk_gib: int, name: str
+) -> dict[str, t.Any]:
+    """Return what has to change of a machine, or under ``trouble`` why it cannot."""
+    try:
+        return {**_ec2_rest.changes(machine, words(types), int(disk_gib), name), "trouble": {}}
+    except LabError as error:
+        return {
+            "type": "",
+            "disk_gib": 0,
+            "lines": [],
+            "trouble": {"what": error.what, "why": error.why, "do": error.do},
+        }
+    except (KeyError, ValueError) as error:
+        raise AnsibleFilterError(f"This is no machine: {error}") from error
+
+
+class FilterModule:
+    """The filters about the life of a lab."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Return the filters by name."""
+        return {
+            "disk_is_seen": disk_is_seen,
+            "grow_commands": grow_commands,
+            "machine_changes": machine_changes,
+            "no_such_lab": no_such_lab,
+            "remembered": remembered,
+        }

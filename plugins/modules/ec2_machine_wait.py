@@ -1,0 +1,123 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_machine_wait
+short_description: Wait until the machine of a lab on EC2 has come to rest, and tell what it is
+version_added: "0.1.0"
+description:
+  - A machine that is starting or being stopped can be neither started nor stopped. This waits, within bounds, until
+    it is in one of the wanted states.
+  - Where there is no machine, that is the answer.
+author:
+  - The DESI Lab contributors (@desi-lab)
+extends_documentation_fragment:
+  - desi.lab.aws
+options:
+  name:
+    description: The name of the lab.
+    type: str
+    required: true
+  states:
+    description: The states that will do.
+    type: list
+    elements: str
+    choices: [running, stopped]
+    default: [running, stopped]
+  timeout:
+    description: How long to wait, in seconds.
+    type: int
+    default: 300
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Wait until it neither starts nor stops
+  desi.lab.ec2_machine_wait:
+    name: desi
+  register: found
+
+- name: Wait until it is stopped
+  desi.lab.ec2_machine_wait:
+    name: desi
+    states: [stopped]
+"""
+
+RETURN = r"""
+machine:
+  description:
+    - A row as RV(desi.lab.ec2_lab_info#module:labs) has them. Empty where there is no machine.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Its id.
+      type: str
+    state:
+      description: Its state.
+      type: str
+    type:
+      description: Its type.
+      type: str
+    disk_gib:
+      description: The size of its disk. 0 where that is not known.
+      type: int
+    volume_id:
+      description: The id of its disk.
+      type: str
+was:
+  description: The state that it was in before, such as V(stopping). Empty where there was nothing to wait for.
+  returned: success
+  type: str
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.desi.lab.plugins.module_utils._aws_client import aws_client
+from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import Asker
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import owner_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_rest import AT_REST, machine_row, wait_for_rest
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+
+ARGUMENTS = {
+    "name": {"type": "str", "required": True},
+    "states": {"type": "list", "elements": "str", "choices": list(AT_REST), "default": list(AT_REST)},
+    "timeout": {"type": "int", "default": 300},
+}
+
+
+def main() -> None:
+    """Wait, and tell."""
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    name, region = module.params["name"], module.region or ""
+    try:
+        owner = owner_of(aws_client(module, "sts").get_caller_identity()["Arn"])
+        ec2 = aws_client(module, "ec2")
+        rest = wait_for_rest(Asker(ec2, owner, name), name, module.params["states"], module.params["timeout"])
+        disks = []
+        if rest.instance is not None:
+            ours = [{"Name": "attachment.instance-id", "Values": [rest.instance["InstanceId"]]}]
+            disks = ec2.describe_volumes(Filters=ours)["Volumes"]
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    except AWS_ERRORS as error:
+        module.fail_json(**aws_trouble(error, f"look at the machine of lab {name}", region).as_result())
+    module.exit_json(changed=False, machine=machine_row(rest.instance, disks, region), was=rest.was)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A lab on EC2 from its first day to its last: work, stop, start, grow, another machine, sync, and away.
+
+The tests are the days of one lab, in order: each begins with what the one before has left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+
+import pytest
+from labs import ROOT, Lab, nothing_changed, url_in
+from region import helpers
+
+SERVER = "desi-lab-life"
+# A package without a package index: pip installs from a folder what it would install from PyPI.
+INSTALL = """
+mkdir -p /tmp/kept && cd /tmp/kept && echo VALUE=42 > kept.py
+printf '[build-system]\\nrequires=[]\\nbuild-backend="backend"\\nbackend-path=["."]\\n' > pyproject.toml
+cat > backend.py <<'END'
+import zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "kept-1-py3-none-any.whl"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
+        wheel.writestr("kept.py", "VALUE=42")
+        wheel.writestr("kept-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: kept\\nVersion: 1\\n")
+        wheel.writestr("kept-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("kept-1.dist-info/RECORD", "")
+    return name
+END
+python -m pip install --quiet --no-index --no-build-isolation .
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Return the person's computer. Its name is short, because sockets are made in it."""
+    folder = tmp_path_factory.mktemp("h")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def lab(region, home, free_ports):
+    """Return the lab, and take away whatever it leaves."""
+    made = Lab(region, "life", home, next(free_ports))
+    yield made
+    made.attempt("down", lab_yes=True, lab_sync=False)
+    made.sweep()
+
+
+@pytest.fixture
+def work(home):
+    """Return the person's folder."""
+    return home / "work-life"
+
+
+def on_machine(lab, command):
+    """Run a command on the machine, as the person does by SSH; return what it prints."""
+    full = ["ssh", "-F", str(lab.folder / "ssh_config"), f"desi-{lab.name}", command]
+    done = subprocess.run(full, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def in_lab(lab, command):
+    """Run a command in the lab's container."""
+    return on_machine(lab, f"sudo docker exec {SERVER} sh -c {shlex.quote(command)}")
+
+
+def container(lab):
+    """Return the id of the lab's container: another one is another container, without what was installed in it."""
+    return on_machine(lab, f"sudo docker inspect --format '{{{{.Id}}}}' {SERVER}")
+
+
+def machine(lab):
+    (found,) = lab.instances()
+    return found
+
+
+def test_a_lab_is_made_and_work_begins(lab):
+    lab.run("ec2.yml")
+    in_lab(lab, "echo 'measured today' > /home/synced/results.txt")
+    in_lab(lab, INSTALL)
+    assert in_lab(lab, "python -c 'import kept; print(kept.VALUE)'") == "42"
+
+
+def test_a_name_that_no_lab_has_is_answered_with_the_nearest(lab):
+    for verb in ("stop", "start", "update", "sync", "url"):
+        shown = lab.refused(verb, lab_name="lifo")
+        assert "-e lab_name=life" in shown, verb
+
+
+def test_stop_brings_the_work_home_and_says_so(lab, work):
+    before = container(lab)
+    (lab.home / "container").write_text(before)
+    shown = lab.run("stop")
+    assert "1 file brought" in shown
+    assert (work / "results.txt").read_text() == "measured today\n"
+    assert machine(lab)["State"]["Name"] == "stopped"
+
+
+def test_a_lab_that_is_stopped_already_stays_so_and_it_is_said(lab):
+    shown = lab.run("stop")
+    assert "is stopped already" in shown
+    assert nothing_changed(shown)
+
+
+def test_what_needs_a_machine_that_runs_says_how_to_start_it(lab):
+    assert "./lab start" in lab.refused("sync")
+    assert "./lab start" in lab.refused("url")
+
+
+def test_down_of_a_machine_that_is_stopped_says_that_work_would_be_lost(lab):
+    assert "would be lost" in lab.run("down", "--check")
+
+
+def test_credentials_that_expire_in_the_middle_are_told_and_nothing_is_lost(lab, region):
+    with region.faults({**helpers.expired_token(), "action": "StartInstances", "match": {}}):
+        shown = lab.refused("start", lab_yes=True)
+    assert "expired" in shown.lower()
+    assert machine(lab)["State"]["Name"] == "stopped"
+
+
+def test_start_leads_to_the_same_lab_at_a_new_address_with_what_was_installed(lab, region):
+    # Whatever was given when it was made need not be given again.
+    kept = dict(lab.settings)
+    lab.settings = {
+        name: kept[name] for name in ("lab_name", "lab_open_browser", "ec2_address_services", "ec2_ssh_timeout")
+    }
+    try:
+        shown = lab.run("start", lab_yes=True)
+    finally:
+        lab.settings = kept
+    assert url_in(shown).startswith(f"http://127.0.0.1:{lab.port}/")
+    assert container(lab) == (lab.home / "container").read_text()
+    assert in_lab(lab, "python -c 'import kept; print(kept.VALUE)'") == "42"
+    assert in_lab(lab, "cat /home/synced/results.txt") == "measured today"
+    assert in_lab(lab, "ls /home/desidata/edr/ | head -1")
+
+
+def test_a_disk_that_would_become_smaller_is_refused(lab):
+    shown = lab.refused("update", lab_disk_gib=8, lab_yes=True)
+    assert "smaller" in shown
+    assert disk(lab) == 30
+
+
+def disk(lab):
+    volumes = lab.region.client("ec2").describe_volumes(
+        Filters=[{"Name": "attachment.instance-id", "Values": [machine(lab)["InstanceId"]]}]
+    )
+    return volumes["Volumes"][0]["Size"]
+
+
+def test_a_larger_disk_comes_while_the_lab_runs_on(lab):
+    before, address = container(lab), machine(lab)["PublicIpAddress"]
+    shown = lab.run("update", lab_disk_gib=40, lab_yes=True, lab_image=None)
+    assert "40 GiB instead of 30" in shown
+    # The root of a simulated machine is no file system on a disk.
+    assert "on no disk of its own" in shown
+    assert disk(lab) == 40
+    assert (container(lab), machine(lab)["PublicIpAddress"]) == (before, address)
+
+
+def test_another_type_is_said_and_the_lab_is_the_same_on_it(lab):
+    before = container(lab)
+    shown = lab.run("update", lab_instance_type="t3.small", lab_yes=True, lab_image=None)
+    assert "t3.small instead of t2.micro" in shown
+    assert machine(lab)["InstanceType"] == "t3.small"
+    assert machine(lab)["State"]["Name"] == "running"
+    assert container(lab) == before
+    assert in_lab(lab, "python -c 'import kept; print(kept.VALUE)'") == "42"
+
+
+def test_sync_keeps_what_changed_on_both_sides_twice(lab, work):
+    lab.run("sync")
+    (work / "results.txt").write_text("written at home\n")
+    os.utime(work / "results.txt", (10**9, 10**9))
+    (work / "new at home").write_text("1")
+    in_lab(lab, "echo 'measured again' > /home/synced/results.txt")
+    shown = lab.run("sync")
+    assert "changed on both sides" in shown
+    kept = [path for path in work.iterdir() if ".conflict-" in path.name]
+    assert [path.read_text() for path in kept] == ["written at home\n"]
+    assert (work / "results.txt").read_text() == "measured again\n"
+    assert set(on_machine(lab, "ls synced").splitlines()) == {path.name for path in work.iterdir()}
+    assert nothing_changed(lab.run("sync"))
+
+
+def test_a_machine_that_is_just_being_stopped_is_waited_for(lab, region):
+    region.client("ec2").stop_instances(InstanceIds=[machine(lab)["InstanceId"]])
+    lab.run("stop")
+    assert machine(lab)["State"]["Name"] == "stopped"
+    lab.run("start", lab_yes=True)
+
+
+def test_down_stops_where_the_work_cannot_be_brought_home(lab, region):
+    in_lab(lab, "echo 'the last' > /home/synced/last.txt")
+    group = machine(lab)["SecurityGroups"][0]["GroupId"]
+    client = region.client("ec2")
+    rules = client.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
+    client.revoke_security_group_ingress(GroupId=group, IpPermissions=rules)
+    try:
+        shown = lab.refused("down", lab_yes=True)
+    finally:
+        client.authorize_security_group_ingress(GroupId=group, IpPermissions=rules)
+    assert "lab_sync=false" in shown
+    assert machine(lab)["State"]["Name"] == "running"
+
+
+def test_down_brings_the_last_work_home_and_leaves_nothing(lab, work):
+    shown = lab.run("down", lab_yes=True)
+    assert "1 file brought" in shown
+    assert "nothing is left" in shown
+    assert (work / "last.txt").read_text() == "the last\n"
+    assert lab.left() == []
+    assert not lab.folder.exists()
+
+
+def test_every_call_was_one_that_the_policy_allows(region):
+    statements = json.loads((ROOT / "docs/iam-policy.json").read_text())["Statement"]
+    allowed = {
+        action.lower()
+        for statement in statements
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    ours = {f"{call['service']}:{call['action']}".lower() for call in region.calls()} - {"sts:getcalleridentity"}
+    assert {"ec2:modifyvolume", "ec2:modifyinstanceattribute", "ec2:stopinstances"} <= ours
+    assert ours <= allowed

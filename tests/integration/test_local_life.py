@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A lab on this computer from its first day to its last: work, stop, start, another image, and back.
+
+The tests are the days of one lab, in order: each begins with what the one before has left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import urllib.request
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from conftest import LABEL, docker, run_lab
+
+pytestmark = pytest.mark.docker
+
+NAME = f"life-{os.getpid()}"
+SERVER = f"desi-lab-{NAME}"
+PREVIOUS = f"desi-lab-previous:{NAME}"
+URL = re.compile(r"http://\S+token=\S+")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Return the person's folders: work, data, and an image that is built on the lab's own."""
+    home = tmp_path_factory.mktemp("life")
+    for folder in ("work", "data/edr/spectro/redux/fuji", "image"):
+        (home / folder).mkdir(parents=True)
+    write_image(home, 1)
+    yield home
+    for container in docker("ps", "-aq", "--filter", f"label={LABEL}={NAME}").split():
+        docker("rm", "--force", container)
+    built = docker("image", "ls", "-q", "--filter", f"label=life={home}").split()
+    if built:
+        subprocess.run(["docker", "image", "rm", "--force", *dict.fromkeys(built)], check=False, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def port():
+    """Return a port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def write_image(home, version):
+    (home / "image/Dockerfile").write_text(f"FROM desi-lab:0.1.0\nLABEL life={home}\nENV LIFE={version}\n")
+
+
+def lab(home, verb, *settings):
+    """Run a verb that has to work; return what the person sees."""
+    done = run_lab(verb, f"lab_name={NAME}", "lab_open_browser=never", *settings, cwd=home / "work")
+    shown = done.stdout + done.stderr
+    assert done.returncode == 0, shown
+    return shown
+
+
+def make(home, port, verb="local"):
+    return lab(home, verb, f"lab_port={port}", f"lab_data={home / 'data'}", f"lab_image={home / 'image'}")
+
+
+def identity():
+    return docker("inspect", "--format", "{{.Id}} {{.Image}}", SERVER).split()
+
+
+def label(name):
+    return json.loads(docker("inspect", "--format", "{{json .Config.Labels}}", SERVER)).get(f"desi.lab.{name}", "")
+
+
+def version():
+    return docker("exec", SERVER, "sh", "-c", "echo $LIFE").strip()
+
+
+def ask(url, question, body=None):
+    parts = urlsplit(url)
+    request = urllib.request.Request(f"{parts.scheme}://{parts.netloc}/{question}", data=body)  # noqa: S310 - the lab's own URL
+    request.add_header("Authorization", f"token {parse_qs(parts.query)['token'][0]}")
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_a_lab_that_was_stopped_starts_as_it_was_without_its_settings(place, port):
+    url = URL.search(make(place, port))[0]
+    docker("exec", SERVER, "sh", "-c", "echo installed > $HOME/installed")
+    before = identity()
+    assert "stopped" in lab(place, "stop")
+    assert docker("inspect", "--format", "{{.State.Running}}", SERVER).strip() == "false"
+    assert "is stopped already" in lab(place, "stop")
+    # Whoever changes the image's folder meanwhile does not change what only starts.
+    write_image(place, 2)
+    shown = lab(place, "start")
+    assert URL.search(shown)[0].partition("token=")[0] == url.partition("token=")[0]
+    assert identity() == before
+    assert docker("exec", SERVER, "sh", "-c", "cat $HOME/installed").strip() == "installed"
+    assert "Nothing had to change" in lab(place, "start")
+
+
+def test_there_is_nothing_to_sync_for_a_lab_whose_folder_is_here(place):
+    assert "nothing to sync" in lab(place, "sync")
+
+
+@pytest.mark.parametrize("verb", ["stop", "start", "update", "sync", "url"])
+def test_a_name_that_no_lab_has_is_answered_with_the_nearest(place, verb):
+    done = run_lab(verb, f"lab_name={NAME}x", cwd=place / "work")
+    assert done.returncode != 0
+    assert f"-e lab_name={NAME}" in done.stdout + done.stderr
+
+
+def test_there_is_nothing_to_go_back_to_at_first(place):
+    done = run_lab("update", f"lab_name={NAME}", "lab_previous=true", cwd=place / "work")
+    assert done.returncode != 0
+    assert "no other image" in done.stdout + done.stderr
+
+
+def test_update_names_what_would_end_and_keeps_the_image_of_before(place):
+    url = URL.search(lab(place, "start"))[0]
+    body = {"path": "spectra.ipynb", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
+    ask(url, "api/sessions", json.dumps(body).encode())
+    before = identity()
+    (place / "work/results").write_text("mine")
+    shown = lab(place, "update", "lab_yes=true")
+    assert "spectra.ipynb" in shown
+    assert version() == "2"
+    assert identity()[0] != before[0]
+    assert label("previous") == before[1]
+    assert docker("image", "inspect", "--format", "{{.Id}}", PREVIOUS).strip() == before[1]
+    assert docker("exec", SERVER, "cat", "/home/synced/results") == "mine"
+
+
+def test_one_flag_goes_back_and_once_more_it_goes_forward(place):
+    newer = identity()[1]
+    lab(place, "update", "lab_previous=true", "lab_yes=true")
+    assert version() == "1"
+    assert label("previous") == newer
+    lab(place, "update", "lab_previous=true", "lab_yes=true")
+    assert version() == "2"
+
+
+def test_down_takes_the_image_of_before_too_and_leaves_the_files(place):
+    lab(place, "down")
+    assert not docker("image", "ls", "-q", PREVIOUS)
+    assert (place / "work/results").read_text() == "mine"
+    shown = lab(place, "down")
+    assert "is not here" in shown

@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.desi.lab.plugins.module_utils._lab_memory import no_such_lab, remembered
+
+ROLE = Path(__file__).parents[4] / "roles/lab"
+
+
+def container(**labels):
+    return {"Image": "sha256:abc", "Config": {"Labels": {f"desi.lab.{name}": value for name, value in labels.items()}}}
+
+
+def test_settings_image_and_the_one_before_are_read_off_the_container():
+    found = remembered(container(settings=json.dumps({"lab_data": "sample"}), previous="sha256:old"))
+    assert found == {"settings": {"lab_data": "sample"}, "image": "sha256:abc", "previous": "sha256:old"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null"])
+def test_what_cannot_be_read_is_nothing(text):
+    assert remembered(container(settings=text))["settings"] == {}
+
+
+@pytest.mark.parametrize("given", [None, {}, {"Config": None}])
+def test_no_container_remembers_nothing(given):
+    assert remembered(given) == {"settings": {}, "image": "", "previous": ""}
+
+
+def test_each_setting_that_is_remembered_is_taken_up_again_and_exists():
+    text = yaml.safe_load((ROLE / "vars/main.yml").read_text())["lab_to_remember"]
+    kept = set(re.findall(r"'(lab_\w+)'", text)) if isinstance(text, str) else set(text)
+    taken = set(yaml.safe_load((ROLE / "tasks/remember.yml").read_text())[0]["ansible.builtin.set_fact"])
+    known = set(yaml.safe_load((ROLE / "defaults/main.yml").read_text()))
+    assert kept == taken <= known
+    # No secret is among them, and none may come to be: labels are for everybody who may ask the engine.
+    assert not any("key" in name or "token" in name for name in kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "words"),
+    [
+        ("desii", ["desi", "other"], ["nearest name is desi", "-e lab_name=desi "]),
+        ("dsi", ["desi", "desi2"], ["nearest names are desi, desi2", "-e lab_name=desi "]),
+        ("zzz", ["desi", "other"], ["desi, other", "./lab status"]),
+        ("zzz", ["desi"], ["only desi"]),
+        ("zzz", [], ["no lab at all", "./lab local"]),
+    ],
+)
+def test_a_lab_that_there_is_none_of_is_told_with_the_nearest_names(name, known, words):
+    told = no_such_lab(name, known)
+    assert bool(told["near"]) == ("nearest" in told["why"])
+    assert told["what"] == f"There is no lab {name}."
+    assert all(word in told["why"] + told["do"] for word in words)
+
+
+def test_of_many_labs_some_are_named():
+    assert "and 15 more" in no_such_lab("zzz", [f"lab{number}" for number in range(25)])["why"]
