@@ -54,7 +54,9 @@ def partition(region: str) -> str:
 
 def role_arn(role: str, owner: str, account: str, region: str) -> str:
     """Return the ARN of the role that a setting means: an ARN, a name, or empty for the owner's own."""
-    return role if role.startswith("arn:") else f"arn:{partition(region)}:iam::{account}:role/{role or role_name(owner)}"
+    if role.startswith("arn:"):
+        return role
+    return f"arn:{partition(region)}:iam::{account}:role/{role or role_name(owner)}"
 
 
 def expiry(now: float, hours: float, days: int) -> float:

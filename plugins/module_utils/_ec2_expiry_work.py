@@ -99,7 +99,8 @@ class Group:
         if lab is None:
             return Outcome(False, None, "there is no machine", {}, {})
         if not role:
-            why = f"there is no role {wish.role or expiry.role_name(self.owner)} for that; -e lab_expire_role=make makes it"
+            named = wish.role or expiry.role_name(self.owner)
+            why = f"there is no role {named} for that; -e lab_expire_role=make makes it"
             return Outcome(False, None, why, {}, {})
         if wish.snapshot and not lab.disk:
             return Outcome(False, None, "AWS does not tell of which disk there would be a snapshot", {}, {})
@@ -154,7 +155,8 @@ class Group:
             tags = as_tag_list(lab_tags(self.name, self.owner))
             self.scheduler.create_schedule_group(Name=self.group, Tags=tags)
         # Whatever fails in between, nothing is deleted of which there was to be a snapshot and is none.
-        later = all((expiry.time_of(before[name]) or 0) < (expiry.time_of(want[name]) or 0) for name in before if name in want)
+        both = [(expiry.time_of(before[name]) or 0, expiry.time_of(want[name]) or 0) for name in before if name in want]
+        later = all(was < will for was, will in both)
         moved = sorted((name for name in differ if name in before), reverse=not later)
         made = sorted((name for name in differ if name not in before), reverse=True)
         try:

@@ -48,6 +48,7 @@ EMPTY: dict[str, t.Any] = {
     "usd_so_far_how": "",
     "usd_month": None,
     "prices": "",
+    "expires": None,
     "next": [],
     "notes": [],
 }
@@ -147,7 +148,7 @@ def document(
 
 def warnings(labs: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
     """Say once what holds for several labs."""
-    names = [lab["name"] for lab in labs if lab.get("expires") is False]
+    names = [lab["name"] for lab in labs if lab["expires"] is False]
     if not names:
         return []
     one = len(names) == 1

@@ -31,7 +31,7 @@ def status_text(document: t.Mapping[str, t.Any], width: int) -> str:
     elif document["engine"]:
         lines.append("There is no lab. Make one with ./lab local or ./lab ec2, or try ./lab demo.")
     said = [*document["unseen"], *document["warnings"]]
-    if any(lab["usd_so_far_how"].startswith("at least") for lab in labs):
+    if any(map(_at_least, labs)):
         said.append("+: at least so much, for AWS keeps no record of the hours of earlier runs.")
     for sentence in said:
         lines += wrap(clean(sentence), width)
@@ -71,9 +71,9 @@ def _cells(lab: t.Mapping[str, t.Any], now: float) -> tuple[str, ...]:
         _state(lab, now),
         one_line(lab["release"]) or "-",
         _server(lab),
-        "?" if lab["usd_hour"] is None else money(lab["usd_hour"]),
-        _so_far(lab),
-        "?" if lab["usd_month"] is None else f"{lab['usd_month']:.2f}",
+        _usd(lab["usd_hour"], money),
+        _usd(lab["usd_so_far"], _cents) + ("+" if _at_least(lab) else ""),
+        _usd(lab["usd_month"], _cents),
     )
 
 
@@ -92,10 +92,16 @@ def _server(lab: t.Mapping[str, t.Any]) -> str:
     return {True: "answers", False: "does not answer", None: "not known"}[lab["server_answers"]]
 
 
-def _so_far(lab: t.Mapping[str, t.Any]) -> str:
-    if lab["usd_so_far"] is None:
-        return "?"
-    return f"{lab['usd_so_far']:.2f}{'+' if lab['usd_so_far_how'].startswith('at least') else ''}"
+def _at_least(lab: t.Mapping[str, t.Any]) -> bool:
+    return str(lab["usd_so_far_how"]).startswith("at least")
+
+
+def _cents(usd: float) -> str:
+    return f"{usd:.2f}"
+
+
+def _usd(usd: float | None, text: t.Callable[[float], str]) -> str:
+    return "?" if usd is None else text(usd) if usd else "-"
 
 
 def _below(lab: t.Mapping[str, t.Any], width: int, now: float) -> list[str]:

@@ -10,11 +10,12 @@ module: ec2_expiry
 short_description: See to it that a lab on EC2 is deleted when it is forgotten
 version_added: "0.1.0"
 description:
-  - Keeps two one-time schedules of EventBridge Scheduler for the machine of a lab. One takes a snapshot of its disk when
-    nobody has used it for some days, the other terminates it an hour later. Each run that uses the lab moves them.
-  - They are in a schedule group of the lab's own, which carries its tags. One of that name without them is left alone.
-  - They act by a role that may delete what has the owner's tags, and nothing else. Where there is none, or what is needed
-    is not allowed, that is no failure; the result says why nothing will be deleted.
+  - Keeps two one-time schedules of EventBridge Scheduler for the machine of a lab. One takes a snapshot of its disk
+    when nobody has used it for some days, the other terminates it an hour later. Each run that uses the lab moves them.
+  - They are in a schedule group of the lab's own, which carries its tags. A group of that name without them is left
+    alone.
+  - They act by a role that may delete what has the owner's tags, and nothing else. Where there is none, or what is
+    needed is not allowed, that is no failure; the result says why nothing will be deleted.
 author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
@@ -91,10 +92,10 @@ why:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws_client import aws_client
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
 from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry_work import Group, Outcome, Wish
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import owner_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import clients_of
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._times import time_text
 
@@ -114,8 +115,9 @@ def work(module: AnsibleAWSModule) -> Outcome:
     """Set or remove the schedules; what AWS does not allow is an outcome, too."""
     given, region = module.params, module.region or ""
     try:
-        owner = given["owner"] or owner_of(aws_client(module, "sts").get_caller_identity()["Arn"])
-        clients = {service: aws_client(module, service) for service in ("ec2", "scheduler", "iam")}
+        client = clients_of(module)
+        owner = given["owner"] or owner_of(client("sts").get_caller_identity()["Arn"])
+        clients = {service: client(service) for service in ("ec2", "scheduler", "iam")}
         group = Group(clients, given["name"], owner, region)
         if given["state"] == "absent":
             return group.remove(module.check_mode)

@@ -19,7 +19,6 @@ from ansible_collections.desi.lab.plugins.modules import ec2_expiry
 
 GROUP = group_name("moto", "desi")
 NOON = 1_795_521_600.0  # 2026-11-24, 12:00
-MIDNIGHT_IN_15_DAYS = "2026-12-10T00:00:00"
 
 
 @pytest.fixture
@@ -121,7 +120,8 @@ def test_schedules_of_a_machine_that_is_gone_make_way(run, scheduler, role, mach
     tags = region.tags("instance")
     after = region.ec2.run_instances(ImageId="ami-0d53cc9bd365ad65b", MinCount=1, MaxCount=1, TagSpecifications=tags)
     run()
-    assert set(schedules(scheduler)) == {f"{what}-{after['Instances'][0]['InstanceId']}" for what in ("snapshot", "delete")}
+    identity = after["Instances"][0]["InstanceId"]
+    assert set(schedules(scheduler)) == {f"snapshot-{identity}", f"delete-{identity}"}
 
 
 def test_without_a_role_nothing_is_made_and_it_is_said_why(run, scheduler, machine):
@@ -133,7 +133,7 @@ def test_without_a_role_nothing_is_made_and_it_is_said_why(run, scheduler, machi
 
 
 def test_role_of_ones_own_is_taken_by_name(run, scheduler, role, machine):
-    boto3.client("iam").create_role(RoleName="theirs", AssumeRolePolicyDocument="{}")
+    boto3.client("iam", region_name="us-west-2").create_role(RoleName="theirs", AssumeRolePolicyDocument="{}")
     run(role="theirs")
     assert {each["Target"]["RoleArn"] for each in schedules(scheduler).values()} == {
         "arn:aws:iam::123456789012:role/theirs"
@@ -200,12 +200,13 @@ class Denying:
 @pytest.fixture
 def refusing(monkeypatch):
     def install(*rule):
-        real = ec2_expiry.aws_client
-        monkeypatch.setattr(
-            ec2_expiry,
-            "aws_client",
-            lambda module, service: Denying(real(module, service), *rule) if service == "scheduler" else real(module, service),
-        )
+        real = ec2_expiry.clients_of
+
+        def clients_of(module):
+            make = real(module)
+            return lambda service: Denying(make(service), *rule) if service == "scheduler" else make(service)
+
+        monkeypatch.setattr(ec2_expiry, "clients_of", clients_of)
 
     return install
 
