@@ -20,6 +20,8 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_l
 from ansible_collections.desi.lab.plugins.module_utils._times import DAY, HOUR, parse_time, time_text
 
 GROUPS = "desi-lab-"
+# What Scheduler answers where there is no such group, or no such schedule.
+ABSENT = "ResourceNotFoundException"
 # The snapshot is taken at its very moment, and this is for what may have to be tried again.
 BETWEEN = HOUR
 SNAPSHOT, DELETE = "snapshot", "delete"
@@ -32,9 +34,14 @@ def _digest(owner: str) -> str:
     return hashlib.sha256(owner.encode()).hexdigest()[:8]
 
 
+def groups_of(owner: str) -> str:
+    """Return how the groups of all labs of an owner begin. Owners may have letters that no group may have."""
+    return f"{GROUPS}{_digest(owner)}-"
+
+
 def group_name(owner: str, name: str) -> str:
-    """Return what the group of a lab's schedules is called. Owners may have letters that no group may have."""
-    return f"{GROUPS}{_digest(owner)}-{name}"
+    """Return what the group of a lab's schedules is called."""
+    return f"{groups_of(owner)}{name}"
 
 
 def role_name(owner: str) -> str:

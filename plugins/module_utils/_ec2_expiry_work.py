@@ -17,7 +17,6 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_l
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_machine import ours_alive
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 
-ABSENT = "ResourceNotFoundException"
 # IAM takes some seconds to tell others of a role that was just made.
 POLL_SECONDS = 2.0
 
@@ -78,9 +77,11 @@ class Group:
             found = self.scheduler.get_schedule_group(Name=self.group)
             tags = self.scheduler.list_tags_for_resource(ResourceArn=found["Arn"])
         except AWS_ERRORS as error:
-            if code_of(error) == ABSENT:
+            if code_of(error) == expiry.ABSENT:
                 return None
             raise
+        if found.get("State") == "DELETING":
+            raise LabError("", "the schedules of before are just being deleted", "")
         if not is_ours(tags, self.name, self.owner):
             raise LabError(
                 f"The schedule group {self.group} cannot be used.",
@@ -191,5 +192,5 @@ class Group:
             call(**arguments)
         except AWS_ERRORS as error:
             # One that was due goes by itself.
-            if code_of(error) != ABSENT:
+            if code_of(error) != expiry.ABSENT:
                 raise

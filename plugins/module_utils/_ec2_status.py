@@ -16,7 +16,7 @@ from ansible_collections.desi.lab.plugins.module_utils import _ec2_cost as cost
 from ansible_collections.desi.lab.plugins.module_utils import _ec2_expiry as expiry
 from ansible_collections.desi.lab.plugins.module_utils import _status_ssh as ssh
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, code_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry_work import ABSENT, root_disk
+from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry_work import root_disk
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import NAME_TAG, is_ours, owner_of, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_left import lab_rows
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import Account
@@ -115,7 +115,7 @@ class Region:
         try:
             found = self.account.clients["scheduler"].get_schedule(GroupName=group, Name=schedule)
         except AWS_ERRORS as error:
-            return False if code_of(error) == ABSENT else None
+            return False if code_of(error) == expiry.ABSENT else None
         return expiry.time_of(found) or False
 
     def _prices(self, pool: ThreadPoolExecutor, names: t.Collection[str]) -> cost.Prices:

@@ -27,19 +27,19 @@ WATCH = "/var/lib/desi-lab/watch/state.json"
 LABEL = "desi.lab.name"
 
 
-def mount_answers(path: str, seconds: float = PATIENCE_SECONDS) -> bool | None:
+def mount_answers(path: str, seconds: float | None = None) -> bool | None:
     """Return whether the mount in a folder shows anything; None where there is no mount."""
     if not path:
         return None
     try:
-        listing = subprocess.run(["ls", "-A", f"{path}/.bucket"], check=False, capture_output=True, timeout=seconds)
+        listing = subprocess.run(["ls", "-A", f"{path}/.bucket"], check=False, capture_output=True, timeout=seconds or PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         return False
     # The folder of a mount that has ended is still there, but empty.
     return listing.returncode == 0 and bool(listing.stdout)
 
 
-def server_answers(address: str, port: int, scheme: str = "http", seconds: float = PATIENCE_SECONDS) -> bool:
+def server_answers(address: str, port: int, scheme: str = "http", seconds: float | None = None) -> bool:
     """Return whether a Jupyter server answers at a published port; no token is needed to ask for its version."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)  # noqa: S104 (read, not bound)
     # Nothing is sent that is secret, and whose certificate it is is looked at by those who send the token.
@@ -48,7 +48,7 @@ def server_answers(address: str, port: int, scheme: str = "http", seconds: float
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anybody)
     )
     try:
-        with direct.open(f"{scheme}://{host}:{port}/api", timeout=seconds) as answer:
+        with direct.open(f"{scheme}://{host}:{port}/api", timeout=seconds or PATIENCE_SECONDS) as answer:
             return bool(answer.status == 200)
     except (OSError, ValueError, http.client.HTTPException):
         return False
