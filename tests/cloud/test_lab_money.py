@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What labs on EC2 cost is told, a forgotten one is deleted, and what is taken away is gone. No lab runs on the machines."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from bare import launched, many
+from jsonschema import Draft202012Validator
+from labs import ROOT, Lab
+from region import helpers
+
+SCHEMA = Draft202012Validator(json.loads((ROOT / "docs/status.schema.json").read_text()))
+MACHINE = "playbooks/parts/machine.yml"
+QUIET = {"DESI_LAB_QUIET": "1"}
+
+
+@pytest.fixture
+def lab(request, region, tmp_path_factory, free_ports):
+    """Return the lab of a test, and take away whatever it leaves, past the product."""
+    made = Lab(region, f"money-{abs(hash(request.node.name)) % 10**6}", tmp_path_factory.mktemp("m"), next(free_ports))
+    yield made
+    made.sweep()
+    for snapshot in snapshots(region, made.name):
+        region.client("ec2").delete_snapshot(SnapshotId=snapshot["SnapshotId"])
+    for group in groups(region):
+        region.client("scheduler").delete_schedule_group(Name=group)
+
+
+def snapshots(region, name: str = "") -> list[dict]:
+    found = region.client("ec2").describe_snapshots(OwnerIds=["self"])["Snapshots"]
+    return [one for one in found if {"Key": "desi-lab:name", "Value": name} in one.get("Tags", [])]
+
+
+def groups(region) -> list[str]:
+    found = region.client("scheduler").list_schedule_groups()["ScheduleGroups"]
+    return [one["Name"] for one in found if one["Name"] != "default"]
+
+
+def schedules(region) -> dict[str, str]:
+    found = region.client("scheduler").list_schedules()["Schedules"]
+    about = (region.client("scheduler").get_schedule(GroupName=one["GroupName"], Name=one["Name"]) for one in found)
+    return {one["Name"]: one["ScheduleExpression"] for one in about}
+
+
+def status(lab: Lab, **settings: object) -> dict:
+    """Return what ``./lab status --json`` prints, which is a document as its schema says."""
+    found = json.loads(lab.run("status", environment=QUIET, desi_output="json", **settings))
+    SCHEMA.validate(found)
+    return found
+
+
+def state(region, machine: str) -> str:
+    found = region.client("ec2").describe_instances(InstanceIds=[machine])["Reservations"][0]["Instances"][0]
+    return found["State"]["Name"]
+
+
+# Forgotten
+
+
+def test_without_a_role_nothing_is_scheduled_and_each_run_and_status_say_so(lab, region):
+    shown = lab.run(MACHINE)
+    assert "Deleted when forgotten" in shown
+    assert "lab_expire_role=make" in shown
+    assert groups(region) == []
+    assert any(lab.name in sentence for sentence in status(lab)["warnings"])
+    assert "lab_expire_role=make" in lab.run("status", environment=QUIET)
+
+
+def test_a_forgotten_lab_is_deleted_with_a_snapshot_kept_and_look_alikes_stay(lab, region):
+    theirs, untagged = launched(region, lab.name)[0], launched(region, lab.name)[0]
+    ec2 = region.client("ec2")
+    ec2.create_tags(Resources=[theirs], Tags=[{"Key": "desi-lab:owner", "Value": "ben"}])
+    ec2.delete_tags(Resources=[untagged], Tags=[{"Key": "desi-lab:owner"}, {"Key": "desi-lab:name"}])
+    try:
+        shown = lab.run(MACHINE, lab_expire_role="make", lab_expire_days=14)
+        assert "14 days after its last use" in shown
+        machine = next(one["InstanceId"] for one in lab.instances("running") if one["InstanceId"] != theirs)
+        assert set(schedules(region)) == {f"snapshot-{machine}", f"delete-{machine}"}
+        before = schedules(region)
+        lab.run(MACHINE, lab_expire_days=14)
+        assert schedules(region) == before
+        lab.run(MACHINE, lab_expire_days=20)
+        assert {name: each for name, each in schedules(region).items() if each > before[name]} == schedules(region)
+        [row] = [one for one in status(lab)["labs"] if one["id"] == machine]
+        assert row["expires"] is True
+        assert "is deleted in" in next(event["words"] for event in row["next"] if event["what"] == "expiry")
+        ec2.stop_instances(InstanceIds=[machine])
+        assert region.let_time_pass(days=19) == []
+        assert state(region, machine) == "stopped"
+        happened = region.let_time_pass(days=23)
+        assert [one["schedule"].split("-")[0] for one in happened] == ["snapshot", "delete"]
+        assert state(region, machine) == "terminated"
+        [kept] = snapshots(region, lab.name)
+        assert {"Key": "desi-lab:machine", "Value": machine} in kept["Tags"]
+        assert [state(region, one) for one in (theirs, untagged)] == ["running", "running"]
+        assert schedules(region) == {}
+        # What is left is told, with what it costs and how it goes, and goes when that is said.
+        shown = lab.run("down", lab_yes=True)
+        assert f"{kept['SnapshotId']}" in shown
+        assert "USD a month" in shown
+        assert "lab_purge=true" in shown
+        assert snapshots(region, lab.name)
+        assert "nothing is left" in lab.run("down", lab_yes=True, lab_where="ec2", lab_purge=True)
+        assert snapshots(region, lab.name) == []
+        assert groups(region) == []
+    finally:
+        ec2.terminate_instances(InstanceIds=[theirs, untagged])
+
+
+def test_the_role_may_delete_nothing_of_others(lab, region):
+    lab.run(MACHINE, lab_expire_role="make")
+    theirs = launched(region, lab.name)[0]
+    region.client("ec2").create_tags(Resources=[theirs], Tags=[{"Key": "desi-lab:owner", "Value": "ben"}])
+    scheduler, [group] = region.client("scheduler"), groups(region)
+    name = next(iter(schedules(region)))
+    role = scheduler.get_schedule(GroupName=group, Name=name)["Target"]["RoleArn"]
+    target = {
+        "Arn": "arn:aws:scheduler:::aws-sdk:ec2:terminateInstances",
+        "RoleArn": role,
+        "Input": json.dumps({"InstanceIds": [theirs]}),
+    }
+    scheduler.create_schedule(
+        GroupName=group,
+        Name="sly",
+        ScheduleExpression="at(2026-01-01T00:00:00)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target=target,
+        ActionAfterCompletion="DELETE",
+    )
+    try:
+        [happened] = region.let_time_pass(days=0)
+        assert "may not do ec2:TerminateInstances" in happened["outcome"]
+        assert state(region, theirs) == "running"
+    finally:
+        region.client("ec2").terminate_instances(InstanceIds=[theirs])
+
+
+# Taken away
+
+
+@pytest.mark.parametrize("part", ["machine", "security group", "key pair", "schedules", "everything"])
+def test_what_was_removed_in_the_console_is_no_trouble(lab, region, part):
+    ec2, scheduler = region.client("ec2"), region.client("scheduler")
+    lab.run(MACHINE, lab_expire_role="make")
+    machine = lab.instances()[0]
+    wanted = {"machine", "key pair", "schedules", "security group"} if part == "everything" else {part}
+    if wanted & {"machine", "security group"}:
+        ec2.terminate_instances(InstanceIds=[machine["InstanceId"]])
+    if "security group" in wanted:
+        ec2.delete_security_group(GroupId=machine["SecurityGroups"][0]["GroupId"])
+    if "key pair" in wanted:
+        ec2.delete_key_pair(KeyName=machine["KeyName"])
+    if "schedules" in wanted:
+        scheduler.delete_schedule_group(Name=groups(region)[0])
+    shown = lab.run("down", lab_yes=True)
+    assert "nothing is left" in shown or "is not there" in shown
+    assert lab.left() == []
+    assert groups(region) == []
+    assert not lab.folder.exists()
+
+
+def test_what_somebody_put_into_our_group_stays_and_is_told(lab, region):
+    lab.run(MACHINE, lab_expire_role="make")
+    scheduler, [group] = region.client("scheduler"), groups(region)
+    scheduler.create_schedule(
+        GroupName=group,
+        Name="theirs",
+        ScheduleExpression="rate(1 days)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": "arn:aws:sqs:us-west-2:123456789012:q", "RoleArn": "arn:aws:iam::123456789012:role/theirs"},
+    )
+    shown = lab.refused("down", lab_yes=True)
+    assert "theirs" in shown
+    assert set(schedules(region)) == {"theirs"}
+    assert lab.left() == []
+
+
+def test_without_rights_for_schedules_a_lab_is_made_and_taken_away_all_the_same(lab, region):
+    with region.faults({"kind": "call", "service": "scheduler", "code": "AccessDeniedException", "status": 403}):
+        assert "Deleted when forgotten" in lab.run(MACHINE)
+        [row] = status(lab)["labs"]
+        assert row["expires"] is None
+        assert "not looked for" in lab.run("down", lab_yes=True)
+    assert lab.left() == []
+
+
+# Told
+
+
+def test_twenty_labs_are_told_side_by_side_by_aws_and_by_their_machines(lab, region):
+    with many(region, lab, 20):
+        begun = time.monotonic()
+        found = status(lab)
+        seconds = time.monotonic() - begun
+    assert len(found["labs"]) == 20
+    assert {row["reached"] for row in found["labs"]} == {True}
+    assert all(row["usd_hour"] > 0 and row["usd_month"] > 0 for row in found["labs"])
+    # bench/status measures it. Here, other tests may be at work on the same computer.
+    assert seconds < 12
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [(helpers.expired_token(), "expired"), (helpers.bad_keys(), "credentials"), (helpers.wrong_clock(), "clock")],
+)
+def test_what_is_wrong_with_credentials_is_a_sentence_beside_the_labs_here(lab, region, fault, word):
+    with region.faults(fault):
+        [sentence] = status(lab)["unseen"]
+    assert sentence.startswith("Labs in us-west-2 cannot be seen.")
+    assert word in sentence
+
+
+def test_without_credentials_the_labs_here_are_told_and_why_others_are_not(lab):
+    nothing = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    done = lab.attempt("status", environment={**QUIET, **nothing}, lab_where="ec2")
+    assert done.returncode == 0
+    assert "No AWS credentials were found" in done.stdout
+
+
+def test_a_region_that_there_is_not_is_told_beside_those_that_there_are(lab):
+    found = status(lab, lab_regions="us-west-9,us-west-2,eu-west-1")
+    assert found["unseen"] == ["Labs in us-west-9 cannot be seen. AWS has no region of that name; the nearest is us-west-2."]
