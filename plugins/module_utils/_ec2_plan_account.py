@@ -150,9 +150,7 @@ def clients_of(module: t.Any) -> Clients:  # noqa: ANN401 - an AnsibleAWSModule
         config = config.merge(more) if more else config
         where = place or region or None
         try:
-            return session.client(
-                service, region_name=where, endpoint_url=endpoint or None, config=config, **options
-            )
+            return session.client(service, region_name=where, endpoint_url=endpoint or None, config=config, **options)
         except (*AWS_ERRORS, ValueError) as error:
             raise aws_trouble(error, "reach AWS", where or "") from error
 

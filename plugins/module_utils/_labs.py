@@ -56,8 +56,8 @@ def lab_row(
 ) -> dict[str, t.Any]:
     """Return what ``status`` says of a lab, from its server's container.
 
-    ``mount_answers`` and ``server_answers`` are None where there is nothing to ask. ``images`` are the ids of the images
-    that are there, by name.
+    ``mount_answers`` and ``server_answers`` are None where there is nothing to ask. ``images`` are the ids of the
+    images that are there, by name.
     """
     labels = labels_of(container)
     state = container.get("State") or {}

@@ -30,7 +30,7 @@ def source() -> str:
 
 
 def command(config: Path, host: str, address: str, port: int) -> list[str]:
-    """Return the command that runs it. The address is what AWS says now; the host key is known by the machine's name."""
+    """Return the command that runs it. The address is what AWS says now; the host key goes by the machine's name."""
     options = {
         "BatchMode": "yes",
         "ConnectTimeout": CONNECT_SECONDS,

@@ -24,8 +24,8 @@ options:
     default: auto
   regions:
     description:
-      - The regions to ask. Empty means those of labs that were made from this computer, and O(usual) where this computer
-        has credentials for AWS.
+      - The regions to ask. Empty means those of labs that were made from this computer, and O(usual) where this
+        computer has credentials for AWS.
     type: list
     elements: str
     default: []

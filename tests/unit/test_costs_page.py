@@ -25,13 +25,14 @@ ROWS = [("t2.micro", 30), ("t3.large", 30), ("t3.xlarge", 64), ("r7i.xlarge", 10
 
 
 def amounts(name: str, gib: int) -> list[str]:
-    """Return a line's amounts: an hour, a day, a month running, a month stopped, forgotten until it goes, its snapshot."""
+    """Return a line's amounts: an hour, a day, a month running, a month stopped, forgotten, its snapshot."""
     prices = from_table(TABLE, "us-west-2", [name])
     cost = cost_of(name, gib, prices)
     disk_day = cost.month_stopped / HOURS_A_MONTH * 24
     # It runs for the longest that it may, then lies there for the days, and goes at the end of the last.
     forgotten = HOURS * cost.hour + (DAYS + 1) * disk_day
-    sums = (24 * cost.hour, HOURS_A_MONTH * cost.hour, cost.month_stopped, forgotten, gib * prices.snapshot_gib_month.usd)
+    running = [24 * cost.hour, HOURS_A_MONTH * cost.hour]
+    sums = [*running, cost.month_stopped, forgotten, gib * prices.snapshot_gib_month.usd]
     return [money(cost.hour), *(f"{usd:.2f}" for usd in sums)]
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import pytest
 
@@ -211,7 +211,8 @@ def test_nothing_is_told_of_nothing():
 
 
 def test_disks_and_snapshots_are_told_with_what_a_month_costs():
-    prices = from_table({"date": "2026-01-01", "regions": {"r": {"gib_month": 0.08, "snapshot_gib_month": 0.05}}}, "r", [])
+    table = {"date": "2026-01-01", "regions": {"r": {"gib_month": 0.08, "snapshot_gib_month": 0.05}}}
+    prices = from_table(table, "r", [])
     things = {kind: [{"Tags": TAGS, **THINGS[kind]}] for kind in ("disk", "snapshot", "address")}
     assert [(row["kind"], row["usd_month"]) for row in left_rows(things, prices)] == [
         ("disk", 2.4),

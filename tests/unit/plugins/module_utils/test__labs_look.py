@@ -30,9 +30,8 @@ def test_it_needs_nothing_that_is_not_in_every_python():
 
 def test_it_runs_by_itself_from_standard_input_and_prints_one_document(tmp_path):
     # Without a Docker and with nothing listening, there is nothing to tell but how long the computer has been up.
-    done = subprocess.run(
-        [sys.executable, "-", "9"], input=ssh.source(), env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True
-    )
+    command, alone = [sys.executable, "-", "9"], {"PATH": str(tmp_path)}
+    done = subprocess.run(command, input=ssh.source(), env=alone, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     assert (told["containers"], told["images"], told["server"]) == ([], {}, False)
     assert told["uptime"] > 0

@@ -35,6 +35,8 @@ GOOD = {
     "lab_security_group": ["jupyter", "my group (1)"],
     "lab_subnet": ["", "subnet-0123456789abcdef0", "subnet-1a2b3c4d"],
     "lab_domain": ["", "desi.example.org", "a-b.example.co.uk"],
+    "lab_expire_days": [0, 14, "365"],
+    "lab_expire_role": ["", "make", "desi-lab-expiry-ann", "arn:aws:iam::123456789012:role/path/theirs"],
 }
 BAD = {
     "lab_region": ["", "us-west-2a", "US-WEST-2", "oregon", "us_west_2"],
@@ -51,6 +53,8 @@ BAD = {
         "a..org",
         "203.0.113.7",
     ],
+    "lab_expire_days": [-1, "", "two weeks", 1.5, 10000, None],
+    "lab_expire_role": ["my role", "arn:aws:iam::1:role/x", "rôle", "x" * 65],
 }
 
 

@@ -35,9 +35,7 @@ def role(region):
 @pytest.fixture
 def machine(region):
     tags = [*region.tags("instance"), *region.tags("volume")]
-    answer = region.ec2.run_instances(
-        ImageId="ami-0d53cc9bd365ad65b", MinCount=1, MaxCount=1, TagSpecifications=tags
-    )
+    answer = region.ec2.run_instances(ImageId="ami-0d53cc9bd365ad65b", MinCount=1, MaxCount=1, TagSpecifications=tags)
     return answer["Instances"][0]["InstanceId"]
 
 

@@ -80,7 +80,8 @@ def test_several_regions_are_asked_and_one_that_there_is_not_is_told(region, loo
     launch(region)
     found = look(regions=["us-west-2", "eu-west-1", "us-wset-2"])
     assert [lab["region"] for lab in found["labs"]] == ["us-west-2"]
-    assert found["unseen"] == ["Labs in us-wset-2 cannot be seen. AWS has no region of that name; the nearest is us-west-2."]
+    why = "AWS has no region of that name; the nearest is us-west-2."
+    assert found["unseen"] == [f"Labs in us-wset-2 cannot be seen. {why}"]
 
 
 def without_credentials(monkeypatch):
