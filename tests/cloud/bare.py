@@ -19,8 +19,9 @@ FACTS = {"desi-lab:release": "edr", "desi-lab:access": "tunnel", "desi-lab:port"
 
 
 def tags(name: str, owner: str = "ann", **more: str) -> list[dict[str, str]]:
-    """Return the tags of a thing of a lab."""
-    whole = {"desi-lab:name": name, "desi-lab:owner": owner, "Name": f"desi-lab-{name}", **more}
+    """Return the tags of a thing of a lab; without an owner, those of one that is only called so."""
+    ours = {"desi-lab:name": name, "desi-lab:owner": owner, **more} if owner else {}
+    whole = {"Name": f"desi-lab-{name}", **ours}
     return [{"Key": key, "Value": value} for key, value in whole.items()]
 
 

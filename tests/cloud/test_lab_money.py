@@ -73,10 +73,8 @@ def test_without_a_role_nothing_is_scheduled_and_each_run_and_status_say_so(lab,
 
 
 def test_a_forgotten_lab_is_deleted_with_a_snapshot_kept_and_look_alikes_stay(lab, region):
-    theirs, untagged = launched(region, lab.name)[0], launched(region, lab.name)[0]
+    [theirs], [untagged] = launched(region, lab.name, owner="ben"), launched(region, lab.name, owner="")
     ec2 = region.client("ec2")
-    ec2.create_tags(Resources=[theirs], Tags=[{"Key": "desi-lab:owner", "Value": "ben"}])
-    ec2.delete_tags(Resources=[untagged], Tags=[{"Key": "desi-lab:owner"}, {"Key": "desi-lab:name"}])
     try:
         shown = lab.run(MACHINE, lab_expire_role="make", lab_expire_days=14)
         assert "14 days after its last use" in shown
@@ -115,8 +113,7 @@ def test_a_forgotten_lab_is_deleted_with_a_snapshot_kept_and_look_alikes_stay(la
 
 def test_the_role_may_delete_nothing_of_others(lab, region):
     lab.run(MACHINE, lab_expire_role="make")
-    theirs = launched(region, lab.name)[0]
-    region.client("ec2").create_tags(Resources=[theirs], Tags=[{"Key": "desi-lab:owner", "Value": "ben"}])
+    [theirs] = launched(region, lab.name, owner="ben")
     scheduler, [group] = region.client("scheduler"), groups(region)
     name = next(iter(schedules(region)))
     role = scheduler.get_schedule(GroupName=group, Name=name)["Target"]["RoleArn"]
