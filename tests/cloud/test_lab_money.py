@@ -10,10 +10,12 @@ import json
 import time
 
 import pytest
-from bare import launched, many
+from bare import launched, many, tags
 from jsonschema import Draft202012Validator
-from labs import ROOT, Lab
+from labs import ROOT, Lab, nothing_changed
 from region import helpers
+
+from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import group_name
 
 SCHEMA = Draft202012Validator(json.loads((ROOT / "docs/status.schema.json").read_text()))
 MACHINE = "playbooks/parts/machine.yml"
@@ -63,124 +65,138 @@ def state(region, machine: str) -> str:
 # Forgotten
 
 
-def test_without_a_role_nothing_is_scheduled_and_each_run_and_status_say_so(lab, region):
-    shown = lab.run(MACHINE)
-    assert "Deleted when forgotten" in shown
-    assert "lab_expire_role=make" in shown
-    assert groups(region) == []
-    assert any(lab.name in sentence for sentence in status(lab)["warnings"])
-    assert "lab_expire_role=make" in lab.run("status", environment=QUIET)
-
-
 def test_a_forgotten_lab_is_deleted_with_a_snapshot_kept_and_look_alikes_stay(lab, region):
     [theirs], [untagged] = launched(region, lab.name, owner="ben"), launched(region, lab.name, owner="")
-    ec2 = region.client("ec2")
     try:
-        shown = lab.run(MACHINE, lab_expire_role="make", lab_expire_days=14)
+        # Without a role nothing is set, and each run and status say so.
+        assert "lab_expire_role=make" in lab.run(MACHINE)
+        assert groups(region) == []
+        assert any(lab.name in sentence for sentence in status(lab)["warnings"])
+        shown = lab.run(MACHINE, lab_expire_role="make")
         assert "14 days after its last use" in shown
         machine = next(one["InstanceId"] for one in lab.instances("running") if one["InstanceId"] != theirs)
-        assert set(schedules(region)) == {f"snapshot-{machine}", f"delete-{machine}"}
         before = schedules(region)
-        lab.run(MACHINE, lab_expire_days=14)
+        assert set(before) == {f"snapshot-{machine}", f"delete-{machine}"}
+        # From now on it is there; the same day changes nothing, and more days move it.
+        assert nothing_changed(lab.run(MACHINE))
         assert schedules(region) == before
         lab.run(MACHINE, lab_expire_days=20)
-        assert {name: each for name, each in schedules(region).items() if each > before[name]} == schedules(region)
-        [row] = [one for one in status(lab)["labs"] if one["id"] == machine]
-        assert row["expires"] is True
-        assert "is deleted in" in next(event["words"] for event in row["next"] if event["what"] == "expiry")
-        ec2.stop_instances(InstanceIds=[machine])
+        assert all(each > before[name] for name, each in schedules(region).items())
+        told = next(one for one in status(lab)["labs"] if one["id"] == machine)
+        assert "is deleted in" in next(event["words"] for event in told["next"] if event["what"] == "expiry")
+        a_sly_schedule_does_nothing_to(region, theirs)
+        region.client("ec2").stop_instances(InstanceIds=[machine])
         assert region.let_time_pass(days=19) == []
         assert state(region, machine) == "stopped"
-        happened = region.let_time_pass(days=23)
-        assert [one["schedule"].split("-")[0] for one in happened] == ["snapshot", "delete"]
+        assert [one["schedule"].split("-")[0] for one in region.let_time_pass(days=23)] == ["snapshot", "delete"]
         assert state(region, machine) == "terminated"
         [kept] = snapshots(region, lab.name)
         assert {"Key": "desi-lab:machine", "Value": machine} in kept["Tags"]
         assert [state(region, one) for one in (theirs, untagged)] == ["running", "running"]
         assert schedules(region) == {}
-        # What is left is told, with what it costs and how it goes, and goes when that is said.
-        shown = lab.run("down", lab_yes=True)
-        assert f"{kept['SnapshotId']}" in shown
-        assert "USD a month" in shown
-        assert "lab_purge=true" in shown
-        assert snapshots(region, lab.name)
-        assert "nothing is left" in lab.run("down", lab_yes=True, lab_where="ec2", lab_purge=True)
-        assert snapshots(region, lab.name) == []
-        assert groups(region) == []
+        what_is_kept_is_told_and_goes_on_request(lab, region, kept["SnapshotId"])
+        assert [state(region, one) for one in (theirs, untagged)] == ["running", "running"]
     finally:
-        ec2.terminate_instances(InstanceIds=[theirs, untagged])
+        region.client("ec2").terminate_instances(InstanceIds=[theirs, untagged])
 
 
-def test_the_role_may_delete_nothing_of_others(lab, region):
-    lab.run(MACHINE, lab_expire_role="make")
-    [theirs] = launched(region, lab.name, owner="ben")
+def a_sly_schedule_does_nothing_to(region, theirs: str) -> None:
+    """Let somebody point the role at what is another's."""
     scheduler, [group] = region.client("scheduler"), groups(region)
-    name = next(iter(schedules(region)))
-    role = scheduler.get_schedule(GroupName=group, Name=name)["Target"]["RoleArn"]
-    target = {
-        "Arn": "arn:aws:scheduler:::aws-sdk:ec2:terminateInstances",
-        "RoleArn": role,
-        "Input": json.dumps({"InstanceIds": [theirs]}),
-    }
-    scheduler.create_schedule(
-        GroupName=group,
-        Name="sly",
-        ScheduleExpression="at(2026-01-01T00:00:00)",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target=target,
-        ActionAfterCompletion="DELETE",
-    )
-    try:
-        [happened] = region.let_time_pass(days=0)
-        assert "may not do ec2:TerminateInstances" in happened["outcome"]
-        assert state(region, theirs) == "running"
-    finally:
-        region.client("ec2").terminate_instances(InstanceIds=[theirs])
+    name = next(name for name in schedules(region) if name.startswith("delete-"))
+    target = scheduler.get_schedule(GroupName=group, Name=name)["Target"]
+    target["Input"] = json.dumps({"InstanceIds": [theirs]})
+    put(region, group, "sly", target)
+    [happened] = region.let_time_pass(days=0)
+    assert "may not do ec2:TerminateInstances" in happened["outcome"]
+    assert state(region, theirs) == "running"
+
+
+def what_is_kept_is_told_and_goes_on_request(lab, region, kept: str) -> None:
+    shown = lab.run("down", lab_yes=True)
+    assert kept in shown
+    assert "0.40 USD a month" in shown
+    assert "lab_purge=true" in shown
+    assert "nothing else is left" in shown
+    assert snapshots(region, lab.name)
+    assert "nothing is left" in lab.run("down", lab_yes=True, lab_where="ec2", lab_purge=True)
+    assert snapshots(region, lab.name) == []
+    assert groups(region) == []
 
 
 # Taken away
 
 
-@pytest.mark.parametrize("part", ["machine", "security group", "key pair", "schedules", "everything"])
-def test_what_was_removed_in_the_console_is_no_trouble(lab, region, part):
+def put(region, group: str, name: str, target: dict) -> None:
+    region.client("scheduler").create_schedule(
+        GroupName=group,
+        Name=name,
+        ScheduleExpression="at(2026-01-01T00:00:00)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target=target,
+        ActionAfterCompletion="DELETE",
+    )
+
+
+QUEUE = {"Arn": "arn:aws:sqs:us-west-2:123456789012:q", "RoleArn": "arn:aws:iam::123456789012:role/theirs"}
+
+
+@pytest.fixture
+def parts(lab, region):
+    """Return all that a lab has at AWS, by kind, made past the product."""
     ec2, scheduler = region.client("ec2"), region.client("scheduler")
-    lab.run(MACHINE, lab_expire_role="make")
-    machine = lab.instances()[0]
-    wanted = {"machine", "key pair", "schedules", "security group"} if part == "everything" else {part}
+    tagged = {kind: [{"ResourceType": kind, "Tags": tags(lab.name)}] for kind in ("key-pair", "security-group")}
+    name, group = f"desi-lab-{lab.name}", group_name("ann", lab.name)
+    ec2.create_key_pair(KeyName=name, TagSpecifications=tagged["key-pair"])
+    made = ec2.create_security_group(
+        GroupName=f"jupyter-{lab.name}", Description="x", TagSpecifications=tagged["security-group"]
+    )["GroupId"]
+    [machine] = launched(region, lab.name, KeyName=name, SecurityGroupIds=[made])
+    scheduler.create_schedule_group(Name=group, Tags=tags(lab.name))
+    put(region, group, f"delete-{machine}", QUEUE)
+    lab.folder.mkdir(parents=True)
+    (lab.folder / "id_ed25519").touch()
+    return {"machine": machine, "security group": made, "key pair": name, "schedules": group}
+
+
+@pytest.mark.parametrize("gone", ["", "machine", "security group", "key pair", "schedules", "everything"])
+def test_what_was_removed_in_the_console_is_no_trouble(lab, region, parts, gone):
+    ec2 = region.client("ec2")
+    wanted = set(parts) if gone == "everything" else {gone}
     if wanted & {"machine", "security group"}:
-        ec2.terminate_instances(InstanceIds=[machine["InstanceId"]])
+        ec2.terminate_instances(InstanceIds=[parts["machine"]])
     if "security group" in wanted:
-        ec2.delete_security_group(GroupId=machine["SecurityGroups"][0]["GroupId"])
+        ec2.delete_security_group(GroupId=parts["security group"])
     if "key pair" in wanted:
-        ec2.delete_key_pair(KeyName=machine["KeyName"])
+        ec2.delete_key_pair(KeyName=parts["key pair"])
     if "schedules" in wanted:
-        scheduler.delete_schedule_group(Name=groups(region)[0])
+        region.client("scheduler").delete_schedule_group(Name=parts["schedules"])
     shown = lab.run("down", lab_yes=True)
-    assert "nothing is left" in shown or "is not there" in shown
+    assert ("is not there" if gone == "everything" else "nothing is left") in shown
     assert lab.left() == []
     assert groups(region) == []
     assert not lab.folder.exists()
 
 
-def test_what_somebody_put_into_our_group_stays_and_is_told(lab, region):
-    lab.run(MACHINE, lab_expire_role="make")
-    scheduler, [group] = region.client("scheduler"), groups(region)
-    scheduler.create_schedule(
-        GroupName=group,
-        Name="theirs",
-        ScheduleExpression="rate(1 days)",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target={"Arn": "arn:aws:sqs:us-west-2:123456789012:q", "RoleArn": "arn:aws:iam::123456789012:role/theirs"},
-    )
+def test_what_is_lost_is_named_before_anybody_is_asked(lab, region, parts):
+    shown = lab.run("down", "--check")
+    assert "with the files on its machine" in shown
+    for name in ("machine", "security group", "key pair", "schedules"):
+        assert parts[name] in shown
+    assert state(region, parts["machine"]) == "running"
+    assert set(schedules(region)) == {f"delete-{parts['machine']}"}
+
+
+def test_what_somebody_put_into_our_group_stays_and_is_told(lab, region, parts):
+    put(region, parts["schedules"], "theirs", QUEUE)
     shown = lab.refused("down", lab_yes=True)
-    assert "theirs" in shown
+    assert "with theirs in it, not made by DESI Lab" in shown
     assert set(schedules(region)) == {"theirs"}
     assert lab.left() == []
 
 
-def test_without_rights_for_schedules_a_lab_is_made_and_taken_away_all_the_same(lab, region):
+def test_without_rights_for_schedules_a_lab_is_taken_away_all_the_same(lab, region, parts):
     with region.faults({"kind": "call", "service": "scheduler", "code": "AccessDeniedException", "status": 403}):
-        assert "Deleted when forgotten" in lab.run(MACHINE)
         [row] = status(lab)["labs"]
         assert row["expires"] is None
         assert "not looked for" in lab.run("down", lab_yes=True)
