@@ -57,6 +57,11 @@ def status(lab: Lab, **settings: object) -> dict:
     return found
 
 
+def elsewhere(found: dict) -> list[dict]:
+    """Return the labs on EC2. Whoever runs the tests may have some on this computer, too."""
+    return [row for row in found["labs"] if row["region"]]
+
+
 def state(region, machine: str) -> str:
     found = region.client("ec2").describe_instances(InstanceIds=[machine])["Reservations"][0]["Instances"][0]
     return found["State"]["Name"]
@@ -82,7 +87,7 @@ def test_a_forgotten_lab_is_deleted_with_a_snapshot_kept_and_look_alikes_stay(la
         assert schedules(region) == before
         lab.run(MACHINE, lab_expire_days=20)
         assert all(each > before[name] for name, each in schedules(region).items())
-        told = next(one for one in status(lab)["labs"] if one["id"] == machine)
+        told = next(one for one in elsewhere(status(lab)) if one["id"] == machine)
         assert "is deleted in" in next(event["words"] for event in told["next"] if event["what"] == "expiry")
         a_sly_schedule_does_nothing_to(region, theirs)
         region.client("ec2").stop_instances(InstanceIds=[machine])
@@ -197,7 +202,7 @@ def test_what_somebody_put_into_our_group_stays_and_is_told(lab, region, parts):
 
 def test_without_rights_for_schedules_a_lab_is_taken_away_all_the_same(lab, region, parts):
     with region.faults({"kind": "call", "service": "scheduler", "code": "AccessDeniedException", "status": 403}):
-        [row] = status(lab)["labs"]
+        [row] = elsewhere(status(lab))
         assert row["expires"] is None
         assert "not looked for" in lab.run("down", lab_yes=True)
     assert lab.left() == []
@@ -209,11 +214,11 @@ def test_without_rights_for_schedules_a_lab_is_taken_away_all_the_same(lab, regi
 def test_twenty_labs_are_told_side_by_side_by_aws_and_by_their_machines(lab, region):
     with many(region, lab, 20):
         begun = time.monotonic()
-        found = status(lab)
+        found = elsewhere(status(lab))
         seconds = time.monotonic() - begun
-    assert len(found["labs"]) == 20
-    assert {row["reached"] for row in found["labs"]} == {True}
-    assert all(row["usd_hour"] > 0 and row["usd_month"] > 0 for row in found["labs"])
+    assert len(found) == 20
+    assert {row["reached"] for row in found} == {True}
+    assert all(row["usd_hour"] > 0 and row["usd_month"] > 0 for row in found)
     # bench/status measures it. Here, other tests may be at work on the same computer.
     assert seconds < 12
 
