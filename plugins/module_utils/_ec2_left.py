@@ -143,7 +143,11 @@ def _key(thing: Thing) -> dict[str, t.Any]:
 def _schedules(thing: Thing) -> dict[str, t.Any]:
     names = thing.get("Schedules") or []
     others = [name for name in names if not is_for(name)]
-    about = f"with {', '.join(others)} in it, not made by DESI Lab" if others else f"{len(names)} schedules"
+    about = (
+        f"with {', '.join(others)} in it, not made by DESI Lab"
+        if others
+        else f"{len(names)} schedule{'s' * (len(names) != 1)}"
+    )
     return {"id": thing["Name"], "state": "", "billed": False, "about": about}
 
 

@@ -11,9 +11,9 @@ import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2_cost import money
 from ansible_collections.desi.lab.plugins.module_utils._terminal import cells, clean, cut, one_line, pad, wrap
-from ansible_collections.desi.lab.plugins.module_utils._times import ago, parse_time, span
+from ansible_collections.desi.lab.plugins.module_utils._times import MINUTE, ago, parse_time, span
 
-COLUMNS = ("NAME", "WHERE", "STATE", "RELEASE", "SERVER", "USD/H", "SO FAR", "MONTH")
+COLUMNS = ("NAME", "WHERE", "STATE", "SERVER", "USD/H", "SO FAR", "MONTH")
 _RIGHT = ("USD/H", "SO FAR", "MONTH")
 _GAP = 2
 # A name shorter than this is none any more.
@@ -67,29 +67,32 @@ def _line(row: t.Sequence[str], widths: t.Sequence[int]) -> str:
 def _cells(lab: t.Mapping[str, t.Any], now: float) -> tuple[str, ...]:
     return (
         one_line(lab["name"]),
-        lab["where"],
+        lab["where"] if lab["region"] else "here",
         _state(lab, now),
-        one_line(lab["release"]) or "-",
         _server(lab),
-        _usd(lab["usd_hour"], money),
-        _usd(lab["usd_so_far"], _cents) + ("+" if _at_least(lab) else ""),
-        _usd(lab["usd_month"], _cents),
+        _usd(lab, "usd_hour", money),
+        _usd(lab, "usd_so_far", _cents) + ("+" if _at_least(lab) else ""),
+        _usd(lab, "usd_month", _cents),
     )
 
 
 def _state(lab: t.Mapping[str, t.Any], now: float) -> str:
     if lab["uptime_seconds"] is not None and lab["state"] == "running":
-        return f"running {span(lab['uptime_seconds'])}"
+        return f"running {_short(lab['uptime_seconds'])}"
     since = parse_time(lab["since"])
-    return f"{lab['state']} {span(now - since)}" if since is not None else str(lab["state"])
+    return f"{lab['state']} {_short(now - since)}" if since is not None else str(lab["state"])
+
+
+def _short(seconds: float) -> str:
+    return "<1 min" if seconds < MINUTE else span(seconds)
 
 
 def _server(lab: t.Mapping[str, t.Any]) -> str:
     if lab["state"] != "running":
         return "-"
     if lab["tunnel_open"] is False and lab["server_answers"] is not False:
-        return "tunnel closed"
-    return {True: "answers", False: "does not answer", None: "not known"}[lab["server_answers"]]
+        return "no tunnel"
+    return {True: "answers", False: "no answer", None: "not known"}[lab["server_answers"]]
 
 
 def _at_least(lab: t.Mapping[str, t.Any]) -> bool:
@@ -100,14 +103,17 @@ def _cents(usd: float) -> str:
     return f"{usd:.2f}"
 
 
-def _usd(usd: float | None, text: t.Callable[[float], str]) -> str:
-    return "?" if usd is None else text(usd) if usd else "-"
+def _usd(lab: t.Mapping[str, t.Any], key: str, text: t.Callable[[float], str]) -> str:
+    if not lab["region"]:
+        return "-"
+    return "?" if lab[key] is None else text(lab[key])
 
 
 def _below(lab: t.Mapping[str, t.Any], width: int, now: float) -> list[str]:
     """Return what does not go into columns."""
     idle = parse_time(lab["idle_since"])
     parts = [
+        f"release {lab['release']}" if lab["release"] else "",
         f"image {lab['image']}" if lab["image"] else "",
         lab["data"],
         " ".join(filter(None, [lab["type"], f"{lab['disk_gib']} GiB" if lab["disk_gib"] else ""])),

@@ -138,6 +138,7 @@ def left(**things):
         ("key_pair", {}, "key pair desi-lab-desi (key-1)"),
         ("key_pair", {"KeyPairId": None}, "key pair desi-lab-desi (desi-lab-desi)"),
         ("schedule_group", {}, "schedule group desi-lab-0a-desi (2 schedules)"),
+        ("schedule_group", {"Schedules": ["delete-i-1"]}, "schedule group desi-lab-0a-desi (1 schedule)"),
         ("schedule_group", {"Schedules": None}, "schedule group desi-lab-0a-desi (0 schedules)"),
         (
             "schedule_group",
