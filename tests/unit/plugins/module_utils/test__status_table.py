@@ -138,3 +138,8 @@ def test_what_cannot_be_seen_is_said_beside_what_can():
 
 def test_name_of_somebody_cannot_colour_the_screen():
     assert "\x1b" not in "".join(shown({"name": "a\x1b[31mb", "notes": ["\x1b[31mred"]}, unseen=["\x1b[31mred"]))
+
+
+def test_lab_of_a_usual_name_is_told_whole_in_eighty_columns():
+    stopped = {"state": "stopped", "uptime_seconds": None, "since": "2026-11-10T12:00:00Z", "name": "desi-on-ec2"}
+    assert not any("…" in line for line in shown({}, stopped, {"tunnel_open": False}, width=80))
