@@ -120,7 +120,7 @@ def a_sly_schedule_does_nothing_to(region, theirs: str) -> None:
 def what_is_kept_is_told_and_goes_on_request(lab, region, kept: str) -> None:
     shown = lab.run("down", lab_yes=True)
     assert kept in shown
-    assert "0.40 USD a month" in shown
+    assert "1.50 USD a month" in shown
     assert "lab_purge=true" in shown
     assert "nothing else is left" in shown
     assert snapshots(region, lab.name)
