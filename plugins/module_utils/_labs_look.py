@@ -12,13 +12,15 @@ Python, and prints one JSON document.
 from __future__ import annotations
 
 import glob
-import http.client
 import json
-import ssl
+import socket
 import subprocess
 import sys
-import urllib.request
-from concurrent.futures import ThreadPoolExecutor
+import threading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # A mount whose server is gone may hang for good, and a process that asks it cannot be stopped from inside.
 PATIENCE_SECONDS = 3.0
@@ -43,6 +45,11 @@ def mount_answers(path: str, seconds: float | None = None) -> bool | None:
 
 def server_answers(address: str, port: int, scheme: str = "http", seconds: float | None = None) -> bool:
     """Return whether a Jupyter server answers at a published port; no token is needed to ask for its version."""
+    # On a machine on which there is none they would take longer to be read than all else.
+    import http.client
+    import ssl
+    import urllib.request
+
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)  # noqa: S104 (read, not bound)
     # Nothing is sent that is secret, and whose certificate it is is looked at by those who send the token.
     anybody = ssl._create_unverified_context()  # noqa: S323
@@ -52,6 +59,15 @@ def server_answers(address: str, port: int, scheme: str = "http", seconds: float
             return bool(answer.status == 200)
     except (OSError, ValueError, http.client.HTTPException):
         return False
+
+
+def listens(port: int) -> bool:
+    """Return whether anything listens at a port of this computer."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def docker(*words: str) -> str:
@@ -108,20 +124,24 @@ def uptime() -> float | None:
 
 def look(port: int) -> dict[str, object]:
     """Ask everything side by side."""
-    folders = glob.glob(f"{MOUNTS}/*")  # noqa: PTH207 - as above
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        asked = {
-            "containers": pool.submit(containers),
-            "images": pool.submit(lambda: image_ids(docker(*LIST_IMAGES))),
-            "server": pool.submit(server_answers, "127.0.0.1", port, "http", 1.5),
-        }
-        mounts = {folder: pool.submit(mount_answers, folder, 1.5) for folder in folders}
-        return {
-            **{name: answer.result() for name, answer in asked.items()},
-            "mounts": {folder: answer.result() for folder, answer in mounts.items()},
-            "watch": watch_state(),
-            "uptime": uptime(),
-        }
+    found: dict[str, object] = {"watch": watch_state(), "uptime": uptime()}
+    mounts: dict[str, object] = {}
+    found["mounts"] = mounts
+
+    def keep(answers: dict[str, object], name: str, ask: Callable[[], object]) -> threading.Thread:
+        thread = threading.Thread(target=lambda: answers.__setitem__(name, ask()), daemon=True)
+        thread.start()
+        return thread
+
+    at_work = [
+        keep(found, "containers", containers),
+        keep(found, "images", lambda: image_ids(docker(*LIST_IMAGES))),
+        keep(found, "server", lambda: listens(port) and server_answers("127.0.0.1", port, "http", 1.5)),
+        *(keep(mounts, place, lambda place=place: mount_answers(place, 1.5)) for place in glob.glob(f"{MOUNTS}/*")),  # noqa: PTH207 - in whatever Python is there
+    ]
+    for thread in at_work:
+        thread.join()
+    return found
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def test_it_needs_nothing_that_is_not_in_every_python():
 
 def test_it_runs_by_itself_from_standard_input_and_prints_one_document(tmp_path):
     # Without a Docker and with nothing listening, there is nothing to tell but how long the computer has been up.
-    command, alone = [sys.executable, "-", "9"], {"PATH": str(tmp_path)}
+    command, alone = [sys.executable, "-I", "-S", "-", "9"], {"PATH": str(tmp_path)}
     done = subprocess.run(command, input=ssh.source(), env=alone, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     assert (told["containers"], told["images"], told["server"]) == ([], {}, False)
@@ -82,7 +82,7 @@ def test_machine_is_asked_at_the_address_that_aws_says_and_known_by_its_own_key(
     words = (tmp_path / "words").read_text().splitlines()
     assert words[:2] == ["-F", str(tmp_path / "config")]
     assert {"HostName=203.0.113.7", "BatchMode=yes", "StrictHostKeyChecking=yes"} <= set(words)
-    assert words[-2:] == ["desi-desi", "/usr/bin/python3 - 8888"]
+    assert words[-2:] == ["desi-desi", "/usr/bin/python3 -I -S - 8888"]
     assert (tmp_path / "program").read_text() == "program"
 
 
