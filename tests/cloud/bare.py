@@ -17,6 +17,9 @@ from launching import PARAMETERS
 
 FACTS = {"desi-lab:release": "edr", "desi-lab:access": "tunnel", "desi-lab:port": "8888", "desi-lab:os": "amazon"}
 
+# Before that, a machine lets nobody in.
+BOOTED = "until systemctl -q is-active multi-user.target && ! [ -e /run/nologin ]; do sleep 0.2; done"
+
 
 def tags(name: str, owner: str = "ann", **more: str) -> list[dict[str, str]]:
     """Return the tags of a thing of a lab; without an owner, those of one that is only called so."""
@@ -55,6 +58,8 @@ def many(region: Any, lab: Lab, count: int) -> Iterator[list[str]]:
     ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="127.0.0.0/8")
     try:
         machines = launched(region, lab.name, count, KeyName=lab.name, SecurityGroupIds=[group])
+        for machine in machines:
+            region.exec(machine, "timeout", "60", "sh", "-c", BOOTED)
         for number, machine in enumerate(machines):
             lead_to(region, lab, machine, f"{lab.name}-{number}" if number else lab.name, key)
         yield machines
