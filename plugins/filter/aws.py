@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import aws_failure
+from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import role_name
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import owner_of
 
 
 class FilterModule:
@@ -16,4 +18,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
-        return {"aws_failure": aws_failure}
+        return {"aws_failure": aws_failure, "expiry_role_name": role_name, "lab_owner": owner_of}

@@ -6,14 +6,20 @@
 
 from __future__ import annotations
 
+import os
+import time
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 
 from ansible_collections.desi.lab.plugins.module_utils import _url_at
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._labs import published, server_api, status_table
+from ansible_collections.desi.lab.plugins.module_utils._labs import published, server_api
+from ansible_collections.desi.lab.plugins.module_utils._status import document
+from ansible_collections.desi.lab.plugins.module_utils._status_table import status_text
 from ansible_collections.desi.lab.plugins.module_utils._stops import stops_when
+from ansible_collections.desi.lab.plugins.module_utils._terminal import WIDEST
 
 
 def url_at(url: str, host: str, port: int | str, scheme: str = "") -> str:
@@ -24,6 +30,20 @@ def url_at(url: str, host: str, port: int | str, scheme: str = "") -> str:
         raise AnsibleFilterError(str(error)) from error
 
 
+def status_document(
+    found: t.Mapping[str, t.Any], elsewhere: t.Sequence[t.Mapping[str, t.Any]], unseen: t.Sequence[str]
+) -> dict[str, t.Any]:
+    """Return what there is to say of labs here and of labs elsewhere, as one document."""
+    return document(found, elsewhere, unseen, time.time())
+
+
+def status_table(found: t.Mapping[str, t.Any]) -> str:
+    """Return such a document as people read it, as wide as their terminal."""
+    told = os.environ.get("COLUMNS", "")
+    # Ansible looks at the terminal before it leaves it to its workers.
+    return status_text(found, min(int(told) if told.isdigit() else Display().columns + 1, WIDEST))
+
+
 class FilterModule:
     """The filters about labs."""
 
@@ -32,6 +52,7 @@ class FilterModule:
         return {
             "published": published,
             "server_api": server_api,
+            "status_document": status_document,
             "status_table": status_table,
             "stops_when": stops_when,
             "url_at": url_at,

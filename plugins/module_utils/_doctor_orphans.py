@@ -15,13 +15,8 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import NAME_TAG
 from ansible_collections.desi.lab.plugins.module_utils._ec2_left import Found, left_rows
 
 TITLE = "Left behind at AWS"
-# A month of a GiB, in USD, in most regions; of what is stored, which is at most the size of the disk.
-# https://aws.amazon.com/ebs/pricing/ as of 2026-11
-SNAPSHOT_GIB_MONTH = 0.05
-# What ./lab down takes away, whether or not there is a machine.
-DOWN_TAKES = ("spot request", "disk", "security group", "key pair")
+# What ./lab down does not take away.
 BY_HAND = {
-    "snapshot": "aws ec2 delete-snapshot --snapshot-id {id} --region {region}",
     "address": "aws ec2 release-address --allocation-id {id} --region {region}",
     "network interface": "aws ec2 delete-network-interface --network-interface-id {id} --region {region}",
 }
@@ -45,12 +40,12 @@ def orphans(found: Found, region: str, prices: Prices, busy: t.Container[str] = 
 
 def _costs(found: Found, prices: Prices) -> dict[str, float | None]:
     """Return what things cost a month as they lie, by id; None where no price is known."""
-    disk, address = prices.gib_month, prices.ipv4_hour
+    disk, snapshot, address = prices.gib_month, prices.snapshot_gib_month, prices.ipv4_hour
     costs: dict[str, float | None] = {}
     for thing in found.get("disk") or []:
         costs[thing["VolumeId"]] = round(disk.usd * thing.get("Size", 0), 2) if disk else None
     for thing in found.get("snapshot") or []:
-        costs[thing["SnapshotId"]] = round(SNAPSHOT_GIB_MONTH * thing.get("VolumeSize", 0), 2)
+        costs[thing["SnapshotId"]] = round(snapshot.usd * thing.get("VolumeSize", 0), 2) if snapshot else None
     for thing in found.get("address") or []:
         identity = str(thing.get("AllocationId") or thing.get("PublicIp") or "")
         costs[identity] = round(address.usd * HOURS_A_MONTH, 2) if address else None
@@ -63,7 +58,9 @@ def command_for(row: t.Mapping[str, t.Any], region: str) -> str:
         return BY_HAND[row["kind"]].format(id=row["id"], region=region)
     named = "" if row["lab"] == "desi" else f" -e lab_name={row['lab']}"
     placed = "" if region == "us-west-2" else f" -e lab_region={region}"
-    return f"./lab down -e lab_where=ec2{named}{placed}"
+    # A snapshot may be all that is left of somebody's work: it wants a word of its own.
+    purging = " -e lab_purge=true" if row["kind"] == "snapshot" else ""
+    return f"./lab down -e lab_where=ec2{named}{placed}{purging}"
 
 
 def judge_orphans(rows: t.Sequence[t.Mapping[str, t.Any]], regions: t.Sequence[str]) -> list[Finding]:

@@ -11,6 +11,9 @@ import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
+from ansible_collections.desi.lab.plugins.module_utils._aws_texts import FORBIDDEN
+from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble, code_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import ABSENT, group_name, groups_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import NAME_TAG, is_ours, our_filters, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_request import state_of
 
@@ -39,7 +42,8 @@ QUESTIONS = (
     Question("security group", "describe_security_groups", "SecurityGroups"),
     Question("key pair", "describe_key_pairs", "KeyPairs"),
 )
-KINDS = [question.kind for question in QUESTIONS]
+SCHEDULES = "schedule group"
+KINDS = [*(question.kind for question in QUESTIONS), SCHEDULES]
 
 # A request in another state makes no machine any more.
 OPEN_REQUESTS = ("open", "active", "disabled")
@@ -72,14 +76,19 @@ class Asker:
         name: str = "",
         sleep: t.Callable[[float], None] = time.sleep,
         clock: t.Callable[[], float] = time.monotonic,
+        scheduler: t.Any = None,  # noqa: ANN401 - as above
     ) -> None:
         self.ec2, self.owner, self.name, self.sleep, self.clock = ec2, owner, name, sleep, clock
+        self.scheduler = scheduler
+        self.unseen: dict[str, str] = {}
 
     def everything(self, kinds: t.Container[str] = KINDS) -> dict[str, list[dict[str, t.Any]]]:
         """Return all things of some kinds, by kind. The questions are asked side by side."""
         questions = [question for question in QUESTIONS if question.kind in kinds]
-        with ThreadPoolExecutor(max_workers=len(QUESTIONS)) as pool:
-            return dict(zip((question.kind for question in questions), pool.map(self._ask, questions)))
+        with ThreadPoolExecutor(max_workers=len(KINDS)) as pool:
+            groups = pool.submit(self._groups) if SCHEDULES in kinds and self.scheduler is not None else None
+            found = dict(zip((question.kind for question in questions), pool.map(self._ask, questions)))
+            return found if groups is None else {**found, SCHEDULES: groups.result()}
 
     def wait(self, kinds: t.Container[str], seconds: float) -> None:
         """Wait until there is nothing of some kinds, or the time is up."""
@@ -96,3 +105,33 @@ class Asker:
         found = things_of(question, pages)
         # What is not ours must not be taken away by mistake.
         return [item for item in found if is_ours(item, self.name or tags_of(item).get(NAME_TAG, ""), self.owner)]
+
+    def _groups(self) -> list[dict[str, t.Any]]:
+        """Return the groups of schedules. Whoever may not see them has made none, and can have a lab all the same."""
+        try:
+            return [group for group in map(self._group, self._named_groups()) if group]
+        except AWS_ERRORS as error:
+            if code_of(error) not in FORBIDDEN:
+                raise
+            self.unseen[SCHEDULES] = aws_trouble(error, "see schedules").why
+            return []
+
+    def _named_groups(self) -> list[str]:
+        if self.name:
+            return [group_name(self.owner, self.name)]
+        pages = self.scheduler.get_paginator("list_schedule_groups").paginate(NamePrefix=groups_of(self.owner))
+        return [group["Name"] for page in pages for group in page["ScheduleGroups"]]
+
+    def _group(self, name: str) -> dict[str, t.Any] | None:
+        try:
+            found = self.scheduler.get_schedule_group(Name=name)
+            tags = self.scheduler.list_tags_for_resource(ResourceArn=found["Arn"])["Tags"]
+        except AWS_ERRORS as error:
+            if code_of(error) == ABSENT:
+                return None
+            raise
+        group = {"Name": name, "State": found.get("State"), "Tags": tags}
+        if found.get("State") == "DELETING" or not is_ours(group, tags_of(group).get(NAME_TAG, ""), self.owner):
+            return None
+        pages = self.scheduler.get_paginator("list_schedules").paginate(GroupName=name)
+        return {**group, "Schedules": [row["Name"] for page in pages for row in page["Schedules"]]}

@@ -32,6 +32,7 @@ class Prices(t.NamedTuple):
     types: t.Mapping[str, Price | None]
     gib_month: Price | None
     ipv4_hour: Price | None
+    snapshot_gib_month: Price | None = None
 
 
 class Cost(t.NamedTuple):
@@ -93,6 +94,7 @@ def from_table(table: t.Mapping[str, t.Any], region: str, names: t.Iterable[str]
         {name: price(known.get(name)) for name in names},
         price(here.get("gib_month")),
         price(table.get("ipv4_hour")),
+        price(here.get("snapshot_gib_month")),
     )
 
 
@@ -103,6 +105,7 @@ def joined(asked: Prices, table: Prices) -> Prices:
         {name: asked.types.get(name) or table.types.get(name) for name in names},
         asked.gib_month or table.gib_month,
         asked.ipv4_hour or table.ipv4_hour,
+        asked.snapshot_gib_month or table.snapshot_gib_month,
     )
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 import typing as t
-from datetime import datetime, timezone
+from datetime import datetime
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import QUESTIONS, Thing
+from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import KINDS, SCHEDULES, Thing
+from ansible_collections.desi.lab.plugins.module_utils._ec2_cost import Prices
+from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import is_for
 from ansible_collections.desi.lab.plugins.module_utils._ec2_image import USERS
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import (
     ACCESS_TAG,
@@ -22,6 +24,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import (
     tags_of,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2_request import market_of, seen, state_of
+from ansible_collections.desi.lab.plugins.module_utils._times import time_text
 
 Found = t.Mapping[str, t.Sequence[Thing]]
 
@@ -44,6 +47,7 @@ def _lab_row(machine: Thing, region: str) -> dict[str, t.Any]:
         "since": _since(machine),
         "release": tags.get(RELEASE_TAG, ""),
         "image": "",
+        "image_newer": None,
         "data": "",
         "mount": "",
         "mount_answers": None,
@@ -64,29 +68,28 @@ def _lab_row(machine: Thing, region: str) -> dict[str, t.Any]:
 def _since(machine: Thing) -> str:
     """Return when a machine came into its state, as far as AWS says it."""
     if state_of(machine) in ("pending", "running"):
-        return time_text(machine.get("LaunchTime"))
+        launched = machine.get("LaunchTime")
+        return time_text(launched) if isinstance(launched, datetime) else str(launched or "")
     found = _WHEN.search(str(machine.get("StateTransitionReason") or ""))
     return f"{found[1]}T{found[2]}Z" if found else ""
 
 
-def time_text(value: object) -> str:
-    """Return a time as Docker writes times, too (UTC)."""
-    if not isinstance(value, datetime):
-        return str(value or "")
-    return value.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+def left_rows(found: Found, prices: Prices | None = None) -> list[dict[str, t.Any]]:
+    """Return a row for each thing that carries our tags: what it is, whose, whether it is billed and of use.
 
-
-def left_rows(found: Found) -> list[dict[str, t.Any]]:
-    """Return a row for each thing that carries our tags: what it is, whose, whether it is billed and of use."""
+    ``usd_month`` is what it costs in a month as it lies; None where that is not known, or not told in months.
+    """
     living = {tags_of(machine).get(NAME_TAG, "") for machine in found.get("machine") or []}
     rows = []
-    for question in QUESTIONS:
-        for thing in found.get(question.kind) or []:
+    for kind in KINDS:
+        for thing in found.get(kind) or []:
             lab = tags_of(thing).get(NAME_TAG, "")
-            row = _ROWS[question.kind](thing)
-            row = {"kind": question.kind, "name": row["id"], "lab": lab, "in_use": lab in living, **row}
-            about = row.pop("about")
-            rows.append({**row, "words": f"{question.kind} {row['name']} ({about})"})
+            row = _ROWS[kind](thing)
+            row = {"kind": kind, "name": row["id"], "lab": lab, "in_use": lab in living, **row}
+            about, gib = row.pop("about"), row.pop("gib", None)
+            price = {"disk": prices.gib_month, "snapshot": prices.snapshot_gib_month}.get(kind) if prices else None
+            row["usd_month"] = round(gib * price.usd, 2) if gib and price else None
+            rows.append({**row, "words": f"{kind} {row['name']} ({about})"})
     return rows
 
 
@@ -108,12 +111,12 @@ def _disk(thing: Thing) -> dict[str, t.Any]:
     )
     about = f"{thing.get('Size', '?')} GiB, {f'of {machine}' if machine else 'of no machine'}"
     row = {"id": thing["VolumeId"], "state": str(thing.get("State") or ""), "billed": True, "about": about}
-    return {**row, "in_use": bool(machine)}
+    return {**row, "in_use": bool(machine), "gib": thing.get("Size")}
 
 
 def _snapshot(thing: Thing) -> dict[str, t.Any]:
     row = {"id": thing["SnapshotId"], "state": str(thing.get("State") or ""), "billed": True, "in_use": False}
-    return {**row, "about": f"{thing.get('VolumeSize', '?')} GiB"}
+    return {**row, "about": f"{thing.get('VolumeSize', '?')} GiB", "gib": thing.get("VolumeSize")}
 
 
 def _address(thing: Thing) -> dict[str, t.Any]:
@@ -137,6 +140,17 @@ def _key(thing: Thing) -> dict[str, t.Any]:
     return {"id": identity, "name": thing["KeyName"], "state": "", "billed": False, "about": identity}
 
 
+def _schedules(thing: Thing) -> dict[str, t.Any]:
+    names = thing.get("Schedules") or []
+    others = [name for name in names if not is_for(name)]
+    about = (
+        f"with {', '.join(others)} in it, not made by DESI Lab"
+        if others
+        else f"{len(names)} schedule{'s' * (len(names) != 1)}"
+    )
+    return {"id": thing["Name"], "state": "", "billed": False, "about": about}
+
+
 _ROWS: dict[str, t.Callable[[Thing], dict[str, t.Any]]] = {
     "machine": _machine,
     "spot request": _request,
@@ -146,4 +160,5 @@ _ROWS: dict[str, t.Callable[[Thing], dict[str, t.Any]]] = {
     "network interface": _interface,
     "security group": _group,
     "key pair": _key,
+    SCHEDULES: _schedules,
 }

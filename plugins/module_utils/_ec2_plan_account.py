@@ -133,10 +133,13 @@ class Account:
         return cost.read_price((document for page in pages for document in page.get("PriceList", [])), unit)
 
 
-def account_of(module: t.Any) -> Account:  # noqa: ANN401 - an AnsibleAWSModule
-    """Return the account that the options of a module lead to, with a client for each service that is asked.
+Clients = t.Callable[..., t.Any]
 
-    They share a session: what botocore reads from its files to make one takes longer than all questions do.
+
+def clients_of(module: t.Any) -> Clients:  # noqa: ANN401 - an AnsibleAWSModule
+    """Return what makes a client of a service, in a region other than the module's and with other patience if told.
+
+    They share a session: what botocore reads from its files to make one takes longer than many questions do.
     """
     # Where they are missing, AnsibleAWSModule has said so before.
     from boto3.session import Session
@@ -144,22 +147,30 @@ def account_of(module: t.Any) -> Account:  # noqa: ANN401 - an AnsibleAWSModule
 
     region, endpoint, options = get_aws_connection_info(module)
     profile, more = options.pop("profile_name", None), options.pop("aws_config", None)
+
+    def client(service: str, place: str | None = None, patience: t.Mapping[str, t.Any] = PATIENCE) -> t.Any:  # noqa: ANN401 - one of botocore
+        config = Config(max_pool_connections=WORKERS, **patience)
+        config = config.merge(more) if more else config
+        where = place or region or None
+        try:
+            return session.client(service, region_name=where, endpoint_url=endpoint or None, config=config, **options)
+        except (*AWS_ERRORS, ValueError) as error:
+            raise aws_trouble(error, "reach AWS", where or "") from error
+
     try:
         session = Session(profile_name=profile)
-
-        def client(service: str, place: str | None = region, patience: t.Mapping[str, t.Any] = PATIENCE) -> t.Any:  # noqa: ANN401 - one of botocore
-            config = Config(max_pool_connections=WORKERS, **patience)
-            config = config.merge(more) if more else config
-            return session.client(
-                service, region_name=place or None, endpoint_url=endpoint or None, config=config, **options
-            )
-
-        clients = {service: client(service) for service in ("ec2", "sts", "ssm")}
-        clients["service-quotas"] = client("service-quotas", patience=LITTLE_PATIENCE)
-        clients["pricing"] = client("pricing", COMMON_REGION, LITTLE_PATIENCE)
     except (*AWS_ERRORS, ValueError) as error:
         raise aws_trouble(error, "reach AWS", region or "") from error
-    return Account(clients, region or "", lambda: client("sts", COMMON_REGION), client)
+    return client
+
+
+def account_of(module: t.Any) -> Account:  # noqa: ANN401 - an AnsibleAWSModule
+    """Return the account that the options of a module lead to, with a client for each service that is asked."""
+    client = clients_of(module)
+    clients = {service: client(service) for service in ("ec2", "sts", "ssm")}
+    clients["service-quotas"] = client("service-quotas", patience=LITTLE_PATIENCE)
+    clients["pricing"] = client("pricing", COMMON_REGION, LITTLE_PATIENCE)
+    return Account(clients, module.region or "", lambda: client("sts", COMMON_REGION), client)
 
 
 def where(name: str, *values: str) -> Rows:

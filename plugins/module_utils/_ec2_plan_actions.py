@@ -37,6 +37,24 @@ READS_THAT_MAY_LACK = (
     "servicequotas:GetAWSDefaultServiceQuota",
     "servicequotas:GetServiceQuota",
 )
+# What lets a lab be deleted that is forgotten. Without these it is not, and that is said.
+EXPIRY = (
+    "iam:GetRole",
+    "iam:PassRole",
+    "scheduler:CreateSchedule",
+    "scheduler:CreateScheduleGroup",
+    "scheduler:DeleteSchedule",
+    "scheduler:DeleteScheduleGroup",
+    "scheduler:GetSchedule",
+    "scheduler:GetScheduleGroup",
+    "scheduler:ListSchedules",
+    "scheduler:ListScheduleGroups",
+    "scheduler:ListTagsForResource",
+    "scheduler:TagResource",
+    "scheduler:UpdateSchedule",
+)
+# What takes away what is left of a lab that was deleted so, on request.
+OF_PURGE = ("ec2:DeleteSnapshot",)
 # Asked of AWS by AWS itself when an account takes its first spot machine.
 INDIRECT = ("iam:CreateServiceLinkedRole",)
 

@@ -49,11 +49,15 @@ def labels_of(container: t.Mapping[str, t.Any]) -> dict[str, str]:
 
 
 def lab_row(
-    container: t.Mapping[str, t.Any], mount_answers: bool | None, server_answers: bool | None
+    container: t.Mapping[str, t.Any],
+    mount_answers: bool | None,
+    server_answers: bool | None,
+    images: t.Mapping[str, str] | None = None,
 ) -> dict[str, t.Any]:
     """Return what ``status`` says of a lab, from its server's container.
 
-    ``mount_answers`` and ``server_answers`` are None where there is nothing to ask.
+    ``mount_answers`` and ``server_answers`` are None where there is nothing to ask. ``images`` are the ids of the
+    images that are there, by name.
     """
     labels = labels_of(container)
     state = container.get("State") or {}
@@ -65,6 +69,7 @@ def lab_row(
         "since": state.get("StartedAt" if state.get("Running") else "FinishedAt", ""),
         "release": labels.get("desi.lab.release", ""),
         "image": labels.get("desi.lab.image", ""),
+        "image_newer": image_newer(container, images or {}),
         "data": labels.get("desi.lab.text", ""),
         "mount": labels.get(MOUNT, ""),
         "mount_answers": mount_answers,
@@ -75,6 +80,17 @@ def lab_row(
     }
 
 
+def image_newer(container: t.Mapping[str, t.Any], images: t.Mapping[str, str]) -> bool | None:
+    """Return whether the name of a container's image leads to another image by now; None where that is not known.
+
+    No registry is asked: that is slow, and is for whoever wants a newer one.
+    """
+    name = str((container.get("Config") or {}).get("Image") or "")
+    found = images.get(name) or images.get(f"{name}:latest")
+    runs = container.get("Image")
+    return None if not found or not runs else found != runs
+
+
 def mount_users(containers: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, list[str]]:
     """Return the mount folders that labs are bound to, each with the names of these labs."""
     users: dict[str, list[str]] = {}
@@ -82,24 +98,3 @@ def mount_users(containers: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, list
         if labels.get(MOUNT):
             users.setdefault(labels[MOUNT], []).append(labels.get(NAME, ""))
     return users
-
-
-COLUMNS = ("NAME", "WHERE", "STATE", "RELEASE", "SERVER", "DATA", "IMAGE")
-
-
-def status_table(labs: t.Sequence[t.Mapping[str, t.Any]]) -> str:
-    """Return the labs as a table for people, a line a lab."""
-    if not labs:
-        return "There is no lab. Make one with ./lab local or ./lab ec2, or try ./lab demo."
-    rows = [COLUMNS, *(_cells(lab) for lab in labs)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
-
-
-def _cells(lab: t.Mapping[str, t.Any]) -> tuple[str, ...]:
-    # Of a lab elsewhere, AWS knows less than this computer knows of its own.
-    says = {True: "answers", False: "does not answer", None: lab.get("access", "-")}
-    data = lab.get("data", "-") + (" (mount does not answer)" if lab.get("mount_answers") is False else "")
-    address = f"[{lab['address']}]" if ":" in lab["address"] else lab["address"]
-    server = f"{address}:{lab['port']} {says[lab.get('server_answers')]}" if lab["port"] and address else "-"
-    return (lab["name"], lab["where"], lab["state"], lab["release"], server, data, lab.get("image", "-"))

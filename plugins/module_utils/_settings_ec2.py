@@ -19,6 +19,8 @@ SUBNET = re.compile(r"subnet-[0-9a-f]{8,17}")
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
 GROUP = re.compile(r"[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,200}")
 DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]", re.IGNORECASE)
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+ROLE = re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@/-]{1,512}/)?)?[\w+=,.@-]{1,64}", re.ASCII)
 # The smallest disk that the systems fit on, and the largest that gp3 has, in GiB.
 DISK_GIB = range(8, 16385)
 OWN_ADDRESS = "auto"
@@ -131,6 +133,20 @@ def check_certificate(values: t.Mapping[str, t.Any]) -> None:
         )
 
 
+def check_expire_days(value: str) -> None:
+    """Refuse what is not a number of days."""
+    if not re.fullmatch(r"[0-9]{1,4}", value):
+        why = "It is how many days after its last use a lab is deleted, as a whole number up to 9999."
+        raise _wrong("lab_expire_days", value, why, "Give a number, for example -e lab_expire_days=14, or 0 for never.")
+
+
+def check_expire_role(value: str) -> None:
+    """Refuse what is not the name of a role."""
+    if value and not ROLE.fullmatch(value):
+        why = "It is neither make nor the name or the ARN of a role at AWS."
+        raise _wrong("lab_expire_role", value, why, "Let one be made: -e lab_expire_role=make.")
+
+
 # What is wrong with a value by itself; each check is given the value as a text, or as the list that it is.
 LISTS: dict[str, t.Callable[[object], None]] = {
     "lab_instance_type": check_instance_types,
@@ -144,6 +160,8 @@ TEXTS: dict[str, t.Callable[[str], None]] = {
     "lab_domain": check_domain,
     "lab_idle_minutes": check_idle_minutes,
     "lab_max_hours": check_max_hours,
+    "lab_expire_days": check_expire_days,
+    "lab_expire_role": check_expire_role,
 }
 
 

@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ansible_collections.desi.lab.plugins.module_utils import _ports, _ssh
@@ -70,6 +70,14 @@ def open_tunnel(tunnel: Tunnel, timeout: float, only_look: bool = False) -> dict
             _forget(tunnel)
             raise
     return _result(True, "open", loop, tunnel, how=how, answers=answers)
+
+
+def open_ports(folders: Iterable[str]) -> dict[str, int]:
+    """Return at which port of this computer the tunnel of each folder begins, of those that have one."""
+    processes = _look()
+    loops = {folder: texts.running_loop(processes, texts.place_of(folder), os.geteuid()) for folder in folders}
+    begins = {folder: loop.forward.rsplit(":", 3)[-3] for folder, loop in loops.items() if loop}
+    return {folder: int(port) for folder, port in begins.items() if port.isdigit()}
 
 
 def close_tunnel(tunnel: Tunnel, only_look: bool = False) -> dict[str, Any]:

@@ -39,11 +39,16 @@ options:
       - network interface
       - security group
       - key pair
+      - schedule group
     default: []
   timeout:
     description: How long to wait for O(gone), in seconds.
     type: int
     default: 300
+  prices:
+    description: A dated table of prices, as M(desi.lab.ec2_plan) takes it.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     support: full
@@ -142,8 +147,8 @@ left:
   contains:
     kind:
       description:
-        - V(machine), V(spot request), V(disk), V(snapshot), V(address), V(network interface), V(security group)
-          or V(key pair).
+        - V(machine), V(spot request), V(disk), V(snapshot), V(address), V(network interface), V(security group),
+          V(key pair) or V(schedule group).
       type: str
     id:
       description: Its id.
@@ -163,9 +168,16 @@ left:
     billed:
       description: Whether AWS charges for it as it is.
       type: bool
+    usd_month:
+      description: What a month of a disk or of a snapshot costs, at most. Null where that is not known.
+      type: float
     words:
       description: The thing, in words for people.
       type: str
+unseen:
+  description: Why some kinds of things cannot be seen, by kind. Only schedule groups may lack.
+  returned: success
+  type: dict
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -173,6 +185,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.desi.lab.plugins.module_utils._aws_client import aws_client
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
 from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import KINDS, Asker
+from ansible_collections.desi.lab.plugins.module_utils._ec2_cost import from_table
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import owner_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_left import lab_rows, left_rows
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
@@ -182,6 +195,7 @@ ARGUMENTS = {
     "owner": {"type": "str", "default": ""},
     "gone": {"type": "list", "elements": "str", "choices": KINDS, "default": []},
     "timeout": {"type": "int", "default": 300},
+    "prices": {"type": "dict", "default": {}},
 }
 
 
@@ -192,7 +206,7 @@ def main() -> None:
     try:
         caller = aws_client(module, "sts").get_caller_identity()
         owner = given["owner"] or owner_of(caller["Arn"])
-        asker = Asker(aws_client(module, "ec2"), owner, given["name"])
+        asker = Asker(aws_client(module, "ec2"), owner, given["name"], scheduler=aws_client(module, "scheduler"))
         if given["gone"]:
             asker.wait(given["gone"], given["timeout"])
         found = asker.everything()
@@ -206,7 +220,8 @@ def main() -> None:
         account_end=str(caller["Account"])[-4:],
         region=region,
         labs=lab_rows(found["machine"], region),
-        left=left_rows(found),
+        left=left_rows(found, from_table(given["prices"], region, [])),
+        unseen=asker.unseen,
     )
 
 

@@ -65,6 +65,9 @@ labs:
     image:
       description: The image.
       type: str
+    image_newer:
+      description: Whether that name leads to another image here than the lab runs. Null where that is not known.
+      type: bool
     data:
       description: Where the data come from.
       type: str
@@ -136,11 +139,8 @@ reason:
   type: str
 """
 
-import http.client
 import json
-import subprocess
 import typing as t
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -149,9 +149,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.desi.lab.plugins.module_utils._docker_cli import Docker
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._labs import NAME, ROLE, lab_row, labels_of, mount_users
-
-# A mount whose server is gone may hang for good, and a process that asks it cannot be stopped from inside.
-PATIENCE_SECONDS = 3
+from ansible_collections.desi.lab.plugins.module_utils._labs_look import (
+    LIST_IMAGES,
+    image_ids,
+    mount_answers,
+    server_answers,
+)
 
 
 def containers_of_labs(docker: Docker) -> list[dict[str, t.Any]]:
@@ -168,34 +171,9 @@ def networks_of_labs(docker: Docker) -> list[dict[str, str]]:
     return [dict(zip(("name", "lab"), row.split())) for row in rows]
 
 
-def mount_answers(path: str) -> bool | None:
-    """Return whether the mount in a folder shows anything; None where there is no mount."""
-    if not path:
-        return None
-    try:
-        listing = subprocess.run(
-            ["ls", "-A", f"{path}/.bucket"], check=False, capture_output=True, timeout=PATIENCE_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        return False
-    # The folder of a mount that has ended is still there, but empty.
-    return listing.returncode == 0 and bool(listing.stdout)
-
-
-def server_answers(address: str, port: int) -> bool:
-    """Return whether a Jupyter server answers at a published port; no token is needed to ask for its version."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)  # noqa: S104 (read, not bound)
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(f"http://{host}:{port}/api", timeout=PATIENCE_SECONDS) as answer:
-            return answer.status == 200
-    except (OSError, ValueError, http.client.HTTPException):
-        return False
-
-
-def complete(container: dict[str, t.Any], ask: bool) -> dict[str, t.Any]:
+def complete(container: dict[str, t.Any], images: t.Mapping[str, str], ask: bool) -> dict[str, t.Any]:
     """Return the row of a lab, with what its mount and its server say of themselves."""
-    row = lab_row(container, None, None)
+    row = lab_row(container, None, None, images)
     if ask:
         row["mount_answers"] = mount_answers(row["mount"])
         if row["state"] == "running" and row["port"]:
@@ -212,15 +190,17 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    docker, containers, networks, reason = Docker(), [], [], ""
+    docker, containers, networks, images, reason = Docker(), [], [], {}, ""
     try:
         containers, networks = containers_of_labs(docker), networks_of_labs(docker)
     except LabError as error:
         reason = error.why
+    if containers and module.params["ask"]:
+        images = image_ids(docker.run(*LIST_IMAGES).stdout)
     users = mount_users(containers)
     servers = [item for item in containers if labels_of(item).get(ROLE) == "server"]
     with ThreadPoolExecutor(max_workers=16) as pool:
-        labs = list(pool.map(lambda item: complete(item, module.params["ask"]), servers))
+        labs = list(pool.map(lambda item: complete(item, images, module.params["ask"]), servers))
     root = Path(module.params["mounts"])
     folders = sorted(str(entry) for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
     module.exit_json(

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Python, but not called so.
 SCRIPTS = (
     "bench/ec2",
+    "bench/status",
     "tests/cloud/start",
     "tests/e2e/run_notebooks",
     "tests/lint/reference",
@@ -43,7 +44,7 @@ LINTS = (
 
 IMAGES = Part("images", ["ansible-playbook", "tests/harness/images.yml"], timeout=900)
 
-REFUSALS = Part("refusals", [sys.executable, "-m", "pytest", "tests/integration"], timeout=600, gate=IMAGES.name)
+REFUSALS = Part("refusals", [sys.executable, "-m", "pytest", "tests/integration"], timeout=1200, gate=IMAGES.name)
 
 # Those that make or end mounts share a lane: a lab that goes away takes every mount with it that no lab uses.
 MOUNTING = ("local_folder", "bucket_host", "bucket_container", "down")
@@ -124,7 +125,9 @@ def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> tuple[l
     shared: list[Part] = []
     if "cloud" in wanted:
         shared.append(cloud("faults", ["test_region_*.py", "test_lab_faults.py"], scratch))
+        shared.append(cloud("life", ["test_lab_life.py", "test_lab_idle.py"], scratch))
         shared.append(cloud("labs", ["test_lab_whole.py"], scratch))
+        shared.append(cloud("money", ["test_lab_money.py", "test_doctor.py"], scratch))
     if "unit" in wanted:
         first.append(REFUSALS)
         shared.append(Part("another Python", ["tests/other_python", str(scratch)], timeout=1500, gate=IMAGES.name))

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from region.answers import Answer, as_json, as_text
 from region.calls import Calls
 from region.faults import BadRuleError, Faults
+from region.schedules import let_time_pass
 
 PREFIX = "/_region"
 
@@ -49,6 +51,7 @@ class Control:
             ("GET", "faults"): lambda: as_json(self._faults.all()),
             ("POST", "faults"): lambda: self._add(body),
             ("DELETE", "faults"): lambda: self._remove(rest),
+            ("POST", "time"): lambda: self._pass(body),
             ("POST", "reset"): lambda: done(self._reset),
         }
         found = paths.get((method, what))
@@ -64,6 +67,15 @@ class Control:
             return as_text("Faults are a JSON list of rules.\n", 400)
         self._changed()
         return as_json({"faults": added})
+
+    def _pass(self, body: bytes) -> Answer:
+        try:
+            days = float(json.loads(body)["days"])
+        except (KeyError, TypeError, ValueError):
+            return as_text('How much time passes is said as {"days": 15}.\n', 400)
+        happened = let_time_pass(time.time() + days * 86400)
+        self._changed()
+        return as_json({"happened": happened})
 
     def _remove(self, number: str) -> Answer:
         if number and not number.isdigit():

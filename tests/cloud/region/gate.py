@@ -25,6 +25,7 @@ from region.answers import Answer, StartResponse, as_error
 from region.calls import Calls, Entry, without_secrets
 from region.control import PREFIX, Control
 from region.faults import Call, Faults, Rule
+from region.paths import action_of
 from region.words import ACCOUNT, AWS_REGION
 
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
@@ -145,6 +146,9 @@ def read(environ: dict[str, Any], body: bytes) -> tuple[Entry, dict[str, str]]:
     if target:
         action = target.rpartition(".")[2]
         parameters = loaded(body)
+    elif action_of(service, environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")):
+        action = action_of(service, environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))
+        parameters = {"path": environ.get("PATH_INFO", ""), **loaded(body)}
     else:
         text = body.decode("utf-8", "replace") or environ.get("QUERY_STRING", "")
         form = dict(parse_qsl(text, keep_blank_values=True))

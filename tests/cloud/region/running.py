@@ -82,6 +82,10 @@ class RunningRegion:
         full = ["docker", "exec", "--user", user, name, *command]
         return subprocess.run(full, capture_output=True, text=True, check=False)
 
+    def let_time_pass(self, days: float) -> list[dict[str, str]]:
+        """Let happen what schedules have for the next days; return what did. No clock is moved."""
+        return list(self._ask("POST", "time", {"days": days})["happened"])
+
     def reset(self) -> None:
         """Let everything be as it was in the beginning."""
         self._ask("POST", "reset")

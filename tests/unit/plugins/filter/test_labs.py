@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 
-from ansible_collections.desi.lab.plugins.filter.labs import FilterModule
+from ansible_collections.desi.lab.plugins.filter.labs import FilterModule, status_document, status_table
 
 
 def test_url_at_another_place_is_a_filter():
@@ -19,3 +20,15 @@ def test_url_at_another_place_is_a_filter():
 def test_what_the_filter_cannot_do_is_told_in_three_sentences():
     with pytest.raises(AnsibleFilterError, match=r"What .*\nWhy .*\nDo "):
         FilterModule().filters()["url_at"]("rubbish", "h", 80)
+
+
+def found():
+    return status_document({"labs": [], "engine": False, "reason": "why " * 60}, [], [])
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("60", 60), ("1000", 100), ("", 80)])
+def test_status_is_as_wide_as_the_terminal_and_never_too_wide_to_read(monkeypatch, columns, widest):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(Display(), "columns", 79)
+    lengths = [len(line) for line in status_table(found()).splitlines()]
+    assert widest - 5 < max(lengths) <= widest

@@ -12,7 +12,12 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import KINDS
 from ansible_collections.desi.lab.plugins.module_utils._ec2_cost import from_table
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags
 
-PRICES = from_table({"date": "2026-11-01", "ipv4_hour": 0.005, "regions": {"r": {"gib_month": 0.08}}}, "r", ())
+REGION = {"gib_month": 0.08, "snapshot_gib_month": 0.05}
+PRICES = from_table({"date": "2026-11-01", "ipv4_hour": 0.005, "regions": {"r": REGION}}, "r", ())
+    {"date": "2026-11-01", "ipv4_hour": 0.005, "regions": {"r": {"gib_month": 0.08, "snapshot_gib_month": 0.05}}},
+    "r",
+    (),
+)
 
 
 def thing(lab="old", **facts):
@@ -27,6 +32,7 @@ EVERY = {
     "network interface": thing(NetworkInterfaceId="eni-1", Status="available"),
     "security group": thing(GroupId="sg-1", GroupName="jupyter"),
     "key pair": thing(KeyPairId="key-1", KeyName="desi-lab-old"),
+    "schedule group": thing(Name="desi-lab-ann-old", State="ACTIVE"),
 }
 
 
@@ -48,11 +54,12 @@ def test_every_kind_of_thing_has_its_cost_and_the_command_that_removes_it():
     assert told == {
         "spot request": (0.0, down),
         "disk": (2.4, down),
-        "snapshot": (1.5, "aws ec2 delete-snapshot --snapshot-id snap-1 --region r"),
+        "snapshot": (1.5, f"{down} -e lab_purge=true"),
         "address": (3.65, "aws ec2 release-address --allocation-id eipalloc-1 --region r"),
         "network interface": (0.0, "aws ec2 delete-network-interface --network-interface-id eni-1 --region r"),
         "security group": (0.0, down),
         "key pair": (0.0, down),
+        "schedule group": (0.0, down),
     }
     assert set(told) == set(KINDS) - {"machine"}
 

@@ -11,14 +11,14 @@ from botocore.session import get_session
 from botocore.validate import ParamValidator
 from little_ec2 import Clock
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import KINDS, QUESTIONS, Asker, things_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import QUESTIONS, Asker, things_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags, our_filters
 
 BY_KIND = {question.kind: question for question in QUESTIONS}
 OURS = as_tag_list(lab_tags("desi", "ann"))
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=KINDS)
+@pytest.mark.parametrize("question", QUESTIONS, ids=list(BY_KIND))
 def test_question_is_one_that_the_api_knows(question):
     model = get_session().get_service_model("ec2")
     operation = model.operation_model("".join(word.capitalize() for word in question.operation.split("_")))
@@ -96,7 +96,7 @@ class Region:
 
 def test_everything_is_asked_for_by_our_tags():
     region = Region({})
-    assert Asker(region, "ann", "desi").everything() == {kind: [] for kind in KINDS}
+    assert Asker(region, "ann", "desi").everything() == {kind: [] for kind in BY_KIND}
     assert sorted(operation for operation, _parameters in region.asked) == sorted(question[1] for question in QUESTIONS)
     assert all(parameters["Filters"] == our_filters("ann", "desi") for _operation, parameters in region.asked)
 

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import KINDS
+from ansible_collections.desi.lab.plugins.module_utils._ec2_cost import from_table
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags
-from ansible_collections.desi.lab.plugins.module_utils._ec2_left import lab_rows, left_rows, time_text
+from ansible_collections.desi.lab.plugins.module_utils._ec2_left import lab_rows, left_rows
 from ansible_collections.desi.lab.plugins.module_utils._labs import lab_row
 
 TAGS = as_tag_list(lab_tags("desi", "ann"))
@@ -89,18 +90,6 @@ def test_time_of_the_state_is_told_as_far_as_aws_tells_it(state, reason, since):
     assert lab_rows([machine(state=state, StateTransitionReason=reason)], "r")[0]["since"] == since
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (datetime(2026, 11, 24, 7, 30, tzinfo=timezone(timedelta(hours=2))), "2026-11-24T05:30:00Z"),
-        ("yesterday", "yesterday"),
-        (None, ""),
-    ],
-)
-def test_times_are_told_in_utc(value, text):
-    assert time_text(value) == text
-
-
 def test_machine_of_which_little_is_known_is_told_all_the_same():
     [row] = lab_rows([{}], "us-west-2")
     assert (row["name"], row["state"], row["port"]) == ("", "unknown", 0)
@@ -117,6 +106,7 @@ THINGS = {
     "network interface": {"NetworkInterfaceId": "eni-1", "Status": "in-use"},
     "security group": {"GroupId": "sg-1", "GroupName": "jupyter"},
     "key pair": {"KeyPairId": "key-1", "KeyName": "desi-lab-desi"},
+    "schedule group": {"Name": "desi-lab-0a-desi", "Schedules": ["delete-i-1", "snapshot-i-1"]},
 }
 
 
@@ -147,6 +137,14 @@ def left(**things):
         ("security_group", {}, "security group jupyter (sg-1)"),
         ("key_pair", {}, "key pair desi-lab-desi (key-1)"),
         ("key_pair", {"KeyPairId": None}, "key pair desi-lab-desi (desi-lab-desi)"),
+        ("schedule_group", {}, "schedule group desi-lab-0a-desi (2 schedules)"),
+        ("schedule_group", {"Schedules": ["delete-i-1"]}, "schedule group desi-lab-0a-desi (1 schedule)"),
+        ("schedule_group", {"Schedules": None}, "schedule group desi-lab-0a-desi (0 schedules)"),
+        (
+            "schedule_group",
+            {"Schedules": ["delete-i-1", "theirs"]},
+            "schedule group desi-lab-0a-desi (with theirs in it, not made by DESI Lab)",
+        ),
     ],
 )
 def test_thing_is_told_in_words(kind, change, words):
@@ -157,7 +155,7 @@ def test_row_has_the_same_keys_for_every_kind():
     rows = left(**{kind.replace(" ", "_"): {} for kind in KINDS})
     assert [row["kind"] for row in rows] == KINDS
     assert {frozenset(row) for row in rows} == {
-        frozenset({"kind", "id", "name", "lab", "state", "in_use", "billed", "words"})
+        frozenset({"kind", "id", "name", "lab", "state", "in_use", "billed", "usd_month", "words"})
     }
     assert {row["lab"] for row in rows} == {"desi"}
 
@@ -211,3 +209,16 @@ def test_a_disk_that_no_machine_has_is_of_no_use_even_if_there_is_a_machine(kind
 
 def test_nothing_is_told_of_nothing():
     assert left_rows({}) == []
+
+
+def test_disks_and_snapshots_are_told_with_what_a_month_costs():
+    table = {"date": "2026-01-01", "regions": {"r": {"gib_month": 0.08, "snapshot_gib_month": 0.05}}}
+    prices = from_table(table, "r", [])
+    things = {kind: [{"Tags": TAGS, **THINGS[kind]}] for kind in ("disk", "snapshot", "address")}
+    assert [(row["kind"], row["usd_month"]) for row in left_rows(things, prices)] == [
+        ("disk", 2.4),
+        ("snapshot", 1.5),
+        ("address", None),
+    ]
+    # Of a region that the table does not have, nothing is known.
+    assert {row["usd_month"] for row in left_rows(things, from_table({}, "r", []))} == {None}

@@ -192,7 +192,8 @@ ALLOWED = {action for statement in STATEMENTS for action in as_list(statement["A
 
 
 def test_policy_allows_just_what_is_done():
-    done = {*ACTIONS, *actions.READS, *actions.READS_OF_DOWN, *actions.READS_THAT_MAY_LACK, *actions.INDIRECT}
+    looks = {*actions.READS, *actions.READS_OF_DOWN, *actions.READS_THAT_MAY_LACK}
+    done = {*ACTIONS, *looks, *actions.INDIRECT, *actions.EXPIRY, *actions.OF_PURGE}
     assert done == ALLOWED
 
 
@@ -218,6 +219,16 @@ def test_policy_lets_make_only_what_is_given_an_owner():
         if "ec2:RunInstances" in as_list(statement["Action"]) and kinds & (made - {"security-group", "key-pair"}):
             assert "aws:RequestTag/desi-lab:owner" in json.dumps(statement["Condition"])
             assert kinds == made
+
+
+def test_policy_touches_only_schedules_in_groups_of_labs_and_hands_its_role_to_the_scheduler_alone():
+    for statement in STATEMENTS:
+        wanted, where = as_list(statement["Action"]), as_list(statement["Resource"])
+        if any(action.startswith("scheduler:") and ":List" not in action for action in wanted):
+            assert all(":schedule/desi-lab-*/" in one or ":schedule-group/desi-lab-*" in one for one in where)
+        if "iam:PassRole" in wanted:
+            assert statement["Condition"]["StringEquals"]["iam:PassedToService"] == "scheduler.amazonaws.com"
+            assert all(one.startswith("arn:aws:iam::*:role/desi-lab-expiry-") for one in where)
 
 
 def test_policy_fits_into_what_iam_takes():

@@ -7,12 +7,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._labs import (
+    image_newer,
     lab_row,
     labels_of,
     mount_users,
     published,
     server_api,
-    status_table,
 )
 
 
@@ -97,6 +97,7 @@ def test_row_of_a_lab_that_runs_says_all_of_it():
         "since": "2026-11-22T13:00:00Z",
         "release": "edr",
         "image": "desi-lab:0.1.0",
+        "image_newer": None,
         "data": "read-only, streamed from s3://desidata",
         "mount": "/var/lib/desi-lab/mounts/desidata-0a1b2c3d",
         "mount_answers": True,
@@ -127,43 +128,17 @@ def test_mounts_are_told_with_the_labs_that_use_them():
     assert mount_users(containers) == {"/m/1": ["a", "c"], "/m/2": ["b"]}
 
 
-def table(*changes):
-    row = lab_row(container(LABELS, bound("127.0.0.1", "8888"), **RUNNING), True, True)
-    return status_table([{**row, **change} for change in changes]).splitlines()
-
-
-def test_table_of_no_labs_says_how_to_make_one():
-    assert "./lab local" in status_table([])
-    assert "./lab demo" in status_table([])
-
-
-def test_table_has_a_line_a_lab_below_its_head_with_columns_under_each_other():
-    head, first, second = table({}, {"name": "a-much-longer-name", "release": "dr1"})
-    assert head.split() == ["NAME", "WHERE", "STATE", "RELEASE", "SERVER", "DATA", "IMAGE"]
-    assert first.split()[:7] == ["desi", "this", "computer", "running", "edr", "127.0.0.1:8888", "answers"]
-    for column, texts in {
-        "STATE": ("running", "running"),
-        "RELEASE": ("edr", "dr1"),
-        "IMAGE": ("desi-lab",) * 2,
-    }.items():
-        place = head.index(column)
-        assert first[place:].startswith(texts[0])
-        assert second[place:].startswith(texts[1])
-    assert not any(line.endswith(" ") for line in (head, first, second))
-
-
 @pytest.mark.parametrize(
-    ("change", "says", "says_not"),
+    ("name", "runs", "newer"),
     [
-        ({"server_answers": False}, "127.0.0.1:8888 does not answer", "answers"),
-        ({"server_answers": None}, "127.0.0.1:8888 -", "answer"),
-        ({"mount_answers": False}, "s3://desidata (mount does not answer)", "- "),
-        ({"mount_answers": None}, "s3://desidata", "mount"),
-        ({"address": "::1"}, "[::1]:8888 answers", " ::1"),
-        ({"address": "", "port": 0}, "  -  ", "8888"),
+        ("desi-lab:0.1.0", "sha256:1", False),
+        ("desi-lab:0.1.0", "sha256:0", True),
+        ("desi-lab", "sha256:2", False),
+        ("gone:1", "sha256:1", None),
+        ("desi-lab:0.1.0", None, None),
+        (None, "sha256:1", None),
     ],
 )
-def test_table_says_what_does_not_answer(change, says, says_not):
-    _head, line = table(change)
-    assert says in line
-    assert says_not not in line
+def test_image_is_newer_if_its_name_leads_to_another_one_by_now(name, runs, newer):
+    images = {"desi-lab:0.1.0": "sha256:1", "desi-lab:latest": "sha256:2"}
+    assert image_newer({"Image": runs, "Config": {"Image": name}}, images) is newer

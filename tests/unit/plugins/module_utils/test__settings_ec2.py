@@ -37,6 +37,8 @@ GOOD = {
     "lab_domain": ["", "desi.example.org", "a-b.example.co.uk"],
     "lab_idle_minutes": [0, 1, "60", 10080],
     "lab_max_hours": [0, "12", 8760],
+    "lab_expire_days": [0, 14, "365"],
+    "lab_expire_role": ["", "make", "desi-lab-expiry-ann", "arn:aws:iam::123456789012:role/path/theirs"],
 }
 BAD = {
     "lab_region": ["", "us-west-2a", "US-WEST-2", "oregon", "us_west_2"],
@@ -55,6 +57,8 @@ BAD = {
     ],
     "lab_idle_minutes": [-1, "-60", 10081, "1h", "", 0.5, True, None, "1e3"],
     "lab_max_hours": [-1, 8761, "12h", "", 1.5, False, None, "inf", "٣"],
+    "lab_expire_days": [-1, "", "two weeks", 1.5, 10000, None],
+    "lab_expire_role": ["my role", "arn:aws:iam::1:role/x", "rôle", "x" * 65],
 }
 
 

@@ -221,7 +221,7 @@ def test_what_belongs_to_no_lab_is_found_with_its_cost_and_what_removes_it(look,
     assert len(listed) == 4
     assert (listed[disk]["usd_month"], listed[snapshot]["usd_month"], listed[group]["usd_month"]) == (0.64, 0.4, 0)
     assert listed[disk]["command"] == "./lab down -e lab_where=ec2 -e lab_name=old"
-    assert listed[snapshot]["command"].startswith("aws ec2 delete-snapshot ")
+    assert listed[snapshot]["command"].endswith(" -e lab_purge=true")
     assert {finding["verdict"] for finding in found["orphans"]} == {"warning"}
 
 

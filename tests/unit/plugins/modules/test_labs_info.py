@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.request
 import uuid
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.desi.lab.plugins.module_utils import _labs_look
 from ansible_collections.desi.lab.plugins.modules import labs_info
 
 QUIET = "127.83.24.5"
@@ -39,7 +41,7 @@ def docker(tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
 
-    def install(containers=(), networks=(), script="", inspect_code=0):
+    def install(containers=(), networks=(), script="", inspect_code=0, images=""):
         document = tmp_path / "containers.json"
         document.write_text(json.dumps(containers))
         program = tmp_path / "bin" / "docker"
@@ -52,6 +54,7 @@ def docker(tmp_path, monkeypatch):
             f"'ps --all --quiet --filter label=desi.lab.name') printf '%s\\n' {ids} ;;\n"
             f"'container inspect {ids}') cat {document}; exit {inspect_code} ;;\n"
             f"'network ls --filter label=desi.lab.name --format '*) printf %s {shlex.quote(lines)} ;;\n"
+            f"'image ls --no-trunc --format '*) printf %s {shlex.quote(images)} ;;\n"
             '*) echo unexpected: "$*" >&2; exit 64 ;;\nesac\n'
         )
         program.chmod(0o755)
@@ -199,7 +202,7 @@ def test_mount_that_hangs_does_not_answer(tmp_path, monkeypatch):
     program.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(labs_info, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(_labs_look, "PATIENCE_SECONDS", 0.2)
     assert labs_info.mount_answers(str(tmp_path)) is False
 
 
@@ -223,7 +226,7 @@ def test_server_on_every_address_is_asked_on_this_computers_own(monkeypatch):
             asked.append(url)
             raise OSError
 
-    monkeypatch.setattr(labs_info.urllib.request, "build_opener", lambda *_: Opener())
+    monkeypatch.setattr(urllib.request, "build_opener", lambda *_: Opener())
     for address in ("0.0.0.0", "::", "::1", "192.0.2.7"):  # noqa: S104 - asked, not bound
         assert not labs_info.server_answers(address, 80)
     assert asked == [f"http://{host}:80/api" for host in ("127.0.0.1", "[::1]", "[::1]", "192.0.2.7")]

@@ -10,6 +10,7 @@ import os
 import pty
 import select
 import termios
+import time
 
 import pytest
 from desi_watch import telling
@@ -101,7 +102,10 @@ def terminal():
     pid, end = pty.fork()
     if not pid:
         os.execvp("sleep", ["sleep", "100"])  # noqa: S606
-    leader = next(each for each in processes() if each.pid == pid)
+    # The program takes the terminal for its own some moments after it has begun.
+    begun = time.monotonic()
+    while not (leader := next(each for each in processes() if each.pid == pid)).terminal:
+        assert time.monotonic() - begun < 10
     yield leader, end
     os.kill(pid, 9)
     os.close(end)

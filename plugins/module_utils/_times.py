@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection.
+
+"""Times and spans as people say them. What reads the clock is handed the time."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from datetime import datetime, timezone
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+# Docker writes nine digits of a second, and Python before 3.11 reads six at most.
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def parse_time(text: str) -> float | None:
+    """Return a time that Docker or AWS wrote, as seconds; None where there is none."""
+    found = _TIME.fullmatch(str(text or ""))
+    if not found or found[1].startswith("0001-"):
+        return None
+    return datetime.fromisoformat(found[1] + found[2].replace("Z", "+00:00")).timestamp()
+
+
+def time_text(when: float | datetime | None) -> str:
+    """Return a time as Docker writes times, too (UTC); empty where there is none."""
+    if when is None:
+        return ""
+    moment = when if isinstance(when, datetime) else datetime.fromtimestamp(when, timezone.utc)
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def span(seconds: float) -> str:
+    """Return how long something takes, in the unit in which people would say it."""
+    seconds = max(seconds, 0)
+    if seconds < MINUTE:
+        return "less than a minute"
+    for unit, size, until in (("min", MINUTE, HOUR), ("h", HOUR, 2 * DAY), ("days", DAY, float("inf"))):
+        # What rounds up to the next unit is said in that.
+        if round(seconds / size) * size < until:
+            return f"{round(seconds / size)} {unit}"
+    raise AssertionError("a span without end has a unit")
+
+
+def ahead(when: float, now: float) -> str:
+    """Return when something is going to happen."""
+    return f"in {span(when - now)}" if when > now else "now"
+
+
+def ago(when: float, now: float) -> str:
+    """Return when something has happened."""
+    return f"{span(now - when)} ago"
+
+
+def number(value: t.Any) -> float | None:  # noqa: ANN401 - whatever stands in a document of another program
+    """Return a number out of a document; None where it is none."""
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -1,0 +1,145 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_expiry
+short_description: See to it that a lab on EC2 is deleted when it is forgotten
+version_added: "0.1.0"
+description:
+  - Keeps two one-time schedules of EventBridge Scheduler for the machine of a lab. One takes a snapshot of its disk
+    when nobody has used it for some days, the other terminates it an hour later. Each run that uses the lab moves them.
+  - They are in a schedule group of the lab's own, which carries its tags. A group of that name without them is left
+    alone.
+  - They act by a role that may delete what has the owner's tags, and nothing else. Where there is none, or what is
+    needed is not allowed, that is no failure; the result says why nothing will be deleted.
+author:
+  - The DESI Lab contributors (@desi-lab)
+extends_documentation_fragment:
+  - desi.lab.aws
+options:
+  name:
+    description: The name of the lab.
+    type: str
+    required: true
+  owner:
+    description: Whose lab it is, as its tags say it. Empty means whoever asks.
+    type: str
+    default: ""
+  state:
+    description: Whether there are to be schedules. V(absent) removes the group, too, if nothing else is in it.
+    type: str
+    choices: [present, absent]
+    default: present
+  days:
+    description: How many days after its last use a lab counts as forgotten. It goes at the end of that day (UTC).
+    type: int
+    default: 14
+  hours:
+    description: For how many hours from now the lab may be in use, at most.
+    type: float
+    default: 0
+  snapshot:
+    description: Whether a snapshot of the disk is taken before, and kept.
+    type: bool
+    default: true
+  role:
+    description: The name or the ARN of the role. Empty means the owner's own, which role desi.lab.expiry makes.
+    type: str
+    default: ""
+  role_wait:
+    description: How long to wait until a role that was just made can be used, in seconds.
+    type: int
+    default: 0
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tells what would be set, moved or removed.
+  diff_mode:
+    support: full
+    description: Shows when each schedule is due, before and after.
+  idempotent:
+    support: full
+    description: Schedules that are as they should be stay as they are. What is due moves a day at a time.
+"""
+
+EXAMPLES = r"""
+- name: Delete the lab 14 days after the 12 hours for which it may run now
+  desi.lab.ec2_expiry:
+    name: desi
+    days: 14
+    hours: 12
+
+- name: Never delete it by itself
+  desi.lab.ec2_expiry:
+    name: desi
+    state: absent
+"""
+
+RETURN = r"""
+expires:
+  description: When the machine is terminated (UTC). Empty where it is not.
+  returned: success
+  type: str
+why:
+  description: Why that is not so, or what else stands in the way, as a part of a sentence. Empty where nothing does.
+  returned: success
+  type: str
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry_work import Group, Outcome, Wish
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import owner_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import clients_of
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._times import time_text
+
+ARGUMENTS = {
+    "name": {"type": "str", "required": True},
+    "owner": {"type": "str", "default": ""},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "days": {"type": "int", "default": 14},
+    "hours": {"type": "float", "default": 0},
+    "snapshot": {"type": "bool", "default": True},
+    "role": {"type": "str", "default": ""},
+    "role_wait": {"type": "int", "default": 0},
+}
+
+
+def work(module: AnsibleAWSModule) -> Outcome:
+    """Set or remove the schedules; what AWS does not allow is an outcome, too."""
+    given, region = module.params, module.region or ""
+    try:
+        client = clients_of(module)
+        owner = given["owner"] or owner_of(client("sts").get_caller_identity()["Arn"])
+        clients = {service: client(service) for service in ("ec2", "scheduler", "iam")}
+        group = Group(clients, given["name"], owner, region)
+        if given["state"] == "absent":
+            return group.remove(module.check_mode)
+        wish = Wish(given["hours"], given["days"], given["snapshot"], given["role"], given["role_wait"])
+        return group.set(wish, module.check_mode)
+    except LabError as error:
+        return Outcome(False, None, error.why.rstrip("."), {}, {})
+    except AWS_ERRORS as error:
+        return Outcome(False, None, aws_trouble(error, "set the schedule", region).why.rstrip("."), {}, {})
+
+
+def main() -> None:
+    """See to the schedules, and tell when the lab goes."""
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    outcome = work(module)
+    module.exit_json(
+        changed=outcome.changed,
+        expires=time_text(outcome.when),
+        why=outcome.why,
+        diff={"before": outcome.before, "after": outcome.after},
+    )
+
+
+if __name__ == "__main__":
+    main()

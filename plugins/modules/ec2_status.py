@@ -1,0 +1,183 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_status
+short_description: Tell the status of all labs on EC2, what they cost, and what is going to happen to them
+version_added: "0.1.0"
+description:
+  - Asks AWS, and the machines that run themselves over SSH, all side by side and in a time that is bounded.
+  - A region that cannot be asked is no failure. The result says why, and the others are told.
+author:
+  - The DESI Lab contributors (@desi-lab)
+extends_documentation_fragment:
+  - desi.lab.aws
+options:
+  where:
+    description: Where labs are looked for. V(here) asks nobody; V(ec2) asks even where there may be no credentials.
+    type: str
+    choices: [auto, here, ec2]
+    default: auto
+  regions:
+    description:
+      - The regions to ask. Empty means those of labs that were made from this computer, and O(usual) where this
+        computer has credentials for AWS.
+    type: list
+    elements: str
+    default: []
+  usual:
+    description: The region in which labs are made.
+    type: str
+    default: us-west-2
+  config:
+    description: The folder that keeps keys and the like for labs on EC2, as C(REGION/NAME/).
+    type: path
+    required: true
+  prices:
+    description: A dated table of prices, as M(desi.lab.ec2_plan) takes it.
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: See all labs on EC2
+  desi.lab.ec2_status:
+    config: ~/.config/desi-lab
+  register: elsewhere
+"""
+
+RETURN = r"""
+labs:
+  description: A row for each lab, as docs/status.schema.json describes it.
+  returned: success
+  type: list
+  elements: dict
+unseen:
+  description: Why labs in some regions cannot be seen, as sentences.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import os
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.desi.lab.plugins.module_utils import _status_ssh
+from ansible_collections.desi.lab.plugins.module_utils._aws_texts import OPEN_REGIONS
+from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import COMMON_REGION, Account, clients_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_status import Region
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel import open_ports
+from ansible_collections.desi.lab.plugins.module_utils._status_places import (
+    Known,
+    has_credentials,
+    known_labs,
+    regions_to_ask,
+    told_once,
+    unknown_region,
+)
+
+# Whoever asks how things are waits for the answer. What AWS does not tell at once is told as not known.
+PATIENCE = {"retries": {"mode": "standard", "max_attempts": 2}, "connect_timeout": 3, "read_timeout": 8}
+LITTLE_PATIENCE = {"retries": {"mode": "standard", "max_attempts": 1}, "connect_timeout": 1, "read_timeout": 2}
+
+ARGUMENTS = {
+    "where": {"type": "str", "choices": ["auto", "here", "ec2"], "default": "auto"},
+    "regions": {"type": "list", "elements": "str", "default": []},
+    "usual": {"type": "str", "default": "us-west-2"},
+    "config": {"type": "path", "required": True},
+    "prices": {"type": "dict", "default": {}},
+}
+
+
+def every_region() -> list[str]:
+    """Return the names of all regions, as botocore knows them. To read that takes a tenth of a second."""
+    from boto3.session import Session
+
+    session = Session()
+    return [name for part in session.get_available_partitions() for name in session.get_available_regions("ec2", part)]
+
+
+def accounts(module: AnsibleAWSModule, regions: t.Sequence[str]) -> tuple[list[Account], list[tuple[str, str]]]:
+    """Return what asks in each region, and why some cannot be asked. Clients are made one after the other: botocore
+    does not make them side by side."""
+    every = [] if set(regions) <= set(OPEN_REGIONS) else every_region()
+    client, made, troubles = clients_of(module), [], []
+    for region in regions:
+        why = unknown_region(region, every)
+        if why:
+            troubles.append((region, why))
+            continue
+        clients = {service: client(service, region, PATIENCE) for service in ("ec2", "sts")}
+        clients["scheduler"] = client("scheduler", region, LITTLE_PATIENCE)
+        clients["pricing"] = client("pricing", COMMON_REGION, LITTLE_PATIENCE)
+        made.append(Account(clients, region))
+    return made, troubles
+
+
+def tunnels(known: Known) -> dict[str, int]:
+    """Return at which ports of this computer tunnels to labs begin, by region and name; none where that is not told."""
+    folders = {str(folder): "/".join(lab) for lab, folder in known.items()}
+    try:
+        return {folders[folder]: port for folder, port in open_ports(folders).items()} if folders else {}
+    except LabError:
+        return {}
+
+
+def seen(region: Region) -> tuple[list[dict[str, t.Any]], list[tuple[str, str]]]:
+    """Return the labs of a region, or why they cannot be seen."""
+    try:
+        return region.labs(), []
+    except AWS_ERRORS as error:
+        return [], [(region.region, aws_trouble(error, "see labs", region.region).why)]
+    except LabError as error:
+        return [], [(region.region, error.why)]
+
+
+def main() -> None:
+    """Ask all regions side by side."""
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    given = module.params
+    known = known_labs(Path(given["config"]))
+    credentials = given["where"] == "ec2" or has_credentials(os.environ)
+    regions = regions_to_ask(given["regions"], known, given["usual"], credentials)
+    if given["where"] == "here" or not regions:
+        module.exit_json(changed=False, labs=[], unseen=[])
+    try:
+        found, troubles = accounts(module, regions)
+    except LabError as error:
+        found, troubles = [], [(region, error.why) for region in regions]
+    open_now, program = tunnels(known), _status_ssh.source()
+    asked = [Region(account, known, given["prices"], open_now, program) for account in found]
+    with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
+        answers = list(pool.map(seen, asked))
+    labs = [lab for rows, _troubles in answers for lab in rows]
+    troubles += [trouble for _rows, failed in answers for trouble in failed]
+    module.exit_json(
+        changed=False,
+        labs=sorted(labs, key=lambda lab: (lab["name"], lab["region"], lab["id"])),
+        unseen=told_once(troubles),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What labs on EC2 cost is told, a forgotten one is deleted, and what is taken away is gone."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from bare import launched, many, tags
+from jsonschema import Draft202012Validator
+from labs import ROOT, Lab, nothing_changed
+from region import helpers
+
+from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import group_name
+
+SCHEMA = Draft202012Validator(json.loads((ROOT / "docs/status.schema.json").read_text()))
+MACHINE = "playbooks/parts/machine.yml"
+QUIET = {"DESI_LAB_QUIET": "1"}
+
+
+@pytest.fixture
+def lab(request, region, tmp_path_factory, free_ports):
+    """Return the lab of a test, and take away whatever it leaves, past the product."""
+    made = Lab(region, f"money-{abs(hash(request.node.name)) % 10**6}", tmp_path_factory.mktemp("m"), next(free_ports))
+    yield made
+    made.sweep()
+    for snapshot in snapshots(region, made.name):
+        region.client("ec2").delete_snapshot(SnapshotId=snapshot["SnapshotId"])
+    for group in groups(region):
+        region.client("scheduler").delete_schedule_group(Name=group)
+
+
+def snapshots(region, name: str = "") -> list[dict]:
+    found = region.client("ec2").describe_snapshots(OwnerIds=["self"])["Snapshots"]
+    return [one for one in found if {"Key": "desi-lab:name", "Value": name} in one.get("Tags", [])]
+
+
+def groups(region) -> list[str]:
+    found = region.client("scheduler").list_schedule_groups()["ScheduleGroups"]
+    return [one["Name"] for one in found if one["Name"] != "default"]
+
+
+def schedules(region) -> dict[str, str]:
+    found = region.client("scheduler").list_schedules()["Schedules"]
+    about = (region.client("scheduler").get_schedule(GroupName=one["GroupName"], Name=one["Name"]) for one in found)
+    return {one["Name"]: one["ScheduleExpression"] for one in about}
+
+
+def status(lab: Lab, **settings: object) -> dict:
+    """Return what ``./lab status --json`` prints, which is a document as its schema says."""
+    found = json.loads(lab.run("status", environment=QUIET, desi_output="json", **settings))
+    SCHEMA.validate(found)
+    return found
+
+
+def elsewhere(found: dict) -> list[dict]:
+    """Return the labs on EC2. Whoever runs the tests may have some on this computer, too."""
+    return [row for row in found["labs"] if row["region"]]
+
+
+def state(region, machine: str) -> str:
+    found = region.client("ec2").describe_instances(InstanceIds=[machine])["Reservations"][0]["Instances"][0]
+    return found["State"]["Name"]
+
+
+# Forgotten
+
+
+def test_a_forgotten_lab_is_deleted_with_a_snapshot_kept_and_look_alikes_stay(lab, region):
+    [theirs], [untagged] = launched(region, lab.name, owner="ben"), launched(region, lab.name, owner="")
+    try:
+        # Without a role nothing is set, and each run and status say so.
+        assert "lab_expire_role=make" in lab.run(MACHINE)
+        assert groups(region) == []
+        assert any(lab.name in sentence for sentence in status(lab)["warnings"])
+        shown = lab.run(MACHINE, lab_expire_role="make")
+        assert "14 days after its last use" in shown
+        machine = next(one["InstanceId"] for one in lab.instances("running") if one["InstanceId"] != theirs)
+        before = schedules(region)
+        assert set(before) == {f"snapshot-{machine}", f"delete-{machine}"}
+        # From now on it is there; the same day changes nothing, and more days move it.
+        assert nothing_changed(lab.run(MACHINE))
+        assert schedules(region) == before
+        lab.run(MACHINE, lab_expire_days=20)
+        assert all(each > before[name] for name, each in schedules(region).items())
+        told = next(one for one in elsewhere(status(lab)) if one["id"] == machine)
+        assert "is deleted in" in next(event["words"] for event in told["next"] if event["what"] == "expiry")
+        a_sly_schedule_does_nothing_to(region, theirs)
+        region.client("ec2").stop_instances(InstanceIds=[machine])
+        assert region.let_time_pass(days=19) == []
+        assert state(region, machine) == "stopped"
+        assert [one["schedule"].split("-")[0] for one in region.let_time_pass(days=23)] == ["snapshot", "delete"]
+        assert state(region, machine) == "terminated"
+        [kept] = snapshots(region, lab.name)
+        assert {"Key": "desi-lab:machine", "Value": machine} in kept["Tags"]
+        assert [state(region, one) for one in (theirs, untagged)] == ["running", "running"]
+        assert schedules(region) == {}
+        what_is_kept_is_told_and_goes_on_request(lab, region, kept["SnapshotId"])
+        assert [state(region, one) for one in (theirs, untagged)] == ["running", "running"]
+    finally:
+        region.client("ec2").terminate_instances(InstanceIds=[theirs, untagged])
+
+
+def a_sly_schedule_does_nothing_to(region, theirs: str) -> None:
+    """Let somebody point the role at what is another's."""
+    scheduler, [group] = region.client("scheduler"), groups(region)
+    name = next(name for name in schedules(region) if name.startswith("delete-"))
+    target = scheduler.get_schedule(GroupName=group, Name=name)["Target"]
+    target["Input"] = json.dumps({"InstanceIds": [theirs]})
+    put(region, group, "sly", target)
+    [happened] = region.let_time_pass(days=0)
+    assert "may not do ec2:TerminateInstances" in happened["outcome"]
+    assert state(region, theirs) == "running"
+
+
+def what_is_kept_is_told_and_goes_on_request(lab, region, kept: str) -> None:
+    shown = lab.run("down", lab_yes=True)
+    assert kept in shown
+    assert "1.50 USD a month" in shown
+    assert "lab_purge=true" in shown
+    assert "nothing else is left" in shown
+    assert snapshots(region, lab.name)
+    assert "nothing is left" in lab.run("down", lab_yes=True, lab_where="ec2", lab_purge=True)
+    assert snapshots(region, lab.name) == []
+    assert groups(region) == []
+
+
+# Taken away
+
+
+def put(region, group: str, name: str, target: dict) -> None:
+    region.client("scheduler").create_schedule(
+        GroupName=group,
+        Name=name,
+        ScheduleExpression="at(2026-01-01T00:00:00)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target=target,
+        ActionAfterCompletion="DELETE",
+    )
+
+
+QUEUE = {"Arn": "arn:aws:sqs:us-west-2:123456789012:q", "RoleArn": "arn:aws:iam::123456789012:role/theirs"}
+
+
+@pytest.fixture
+def parts(lab, region):
+    """Return all that a lab has at AWS, by kind, made past the product."""
+    ec2, scheduler = region.client("ec2"), region.client("scheduler")
+    tagged = {kind: [{"ResourceType": kind, "Tags": tags(lab.name)}] for kind in ("key-pair", "security-group")}
+    name, group = f"desi-lab-{lab.name}", group_name("ann", lab.name)
+    ec2.create_key_pair(KeyName=name, TagSpecifications=tagged["key-pair"])
+    made = ec2.create_security_group(
+        GroupName=f"jupyter-{lab.name}", Description="x", TagSpecifications=tagged["security-group"]
+    )["GroupId"]
+    [machine] = launched(region, lab.name, KeyName=name, SecurityGroupIds=[made])
+    scheduler.create_schedule_group(Name=group, Tags=tags(lab.name))
+    put(region, group, f"delete-{machine}", QUEUE)
+    lab.folder.mkdir(parents=True)
+    (lab.folder / "id_ed25519").touch()
+    return {"machine": machine, "security group": made, "key pair": name, "schedules": group}
+
+
+@pytest.mark.parametrize("gone", ["", "machine", "security group", "key pair", "schedules", "everything"])
+def test_what_was_removed_in_the_console_is_no_trouble(lab, region, parts, gone):
+    ec2 = region.client("ec2")
+    wanted = set(parts) if gone == "everything" else {gone}
+    if wanted & {"machine", "security group"}:
+        ec2.terminate_instances(InstanceIds=[parts["machine"]])
+    if "security group" in wanted:
+        ec2.delete_security_group(GroupId=parts["security group"])
+    if "key pair" in wanted:
+        ec2.delete_key_pair(KeyName=parts["key pair"])
+    if "schedules" in wanted:
+        region.client("scheduler").delete_schedule_group(Name=parts["schedules"])
+    shown = lab.run("down", lab_yes=True)
+    assert ("is not there" if gone == "everything" else "nothing is left") in shown
+    assert lab.left() == []
+    assert groups(region) == []
+    assert not lab.folder.exists()
+
+
+def test_what_is_lost_is_named_before_anybody_is_asked(lab, region, parts):
+    shown = lab.run("down", "--check")
+    assert "with the files on its machine" in shown
+    for name in ("machine", "security group", "key pair", "schedules"):
+        assert parts[name] in shown
+    assert state(region, parts["machine"]) == "running"
+    assert set(schedules(region)) == {f"delete-{parts['machine']}"}
+
+
+def test_what_somebody_put_into_our_group_stays_and_is_told(lab, region, parts):
+    put(region, parts["schedules"], "theirs", QUEUE)
+    shown = lab.refused("down", lab_yes=True)
+    # As lines are broken, wherever that is.
+    assert "with theirs in it, not made by DESI Lab" in " ".join(shown.split())
+    assert set(schedules(region)) == {"theirs"}
+    assert lab.left() == []
+
+
+def test_without_rights_for_schedules_a_lab_is_taken_away_all_the_same(lab, region, parts):
+    with region.faults({"kind": "call", "service": "scheduler", "code": "AccessDeniedException", "status": 403}):
+        [row] = elsewhere(status(lab))
+        assert row["expires"] is None
+        assert "not looked for" in lab.run("down", lab_yes=True)
+    assert lab.left() == []
+
+
+# Told
+
+
+def test_twenty_labs_are_told_side_by_side_by_aws_and_by_their_machines(lab, region):
+    with many(region, lab, 20):
+        begun = time.monotonic()
+        found = elsewhere(status(lab))
+        seconds = time.monotonic() - begun
+    assert len(found) == 20
+    assert {row["reached"] for row in found} == {True}
+    assert all(row["usd_hour"] > 0 and row["usd_month"] > 0 for row in found)
+    # bench/status measures it. Here, other tests may be at work on the same computer.
+    assert seconds < 12
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [(helpers.expired_token(), "expired"), (helpers.bad_keys(), "credentials"), (helpers.wrong_clock(), "clock")],
+)
+def test_what_is_wrong_with_credentials_is_a_sentence_beside_the_labs_here(lab, region, fault, word):
+    with region.faults(fault):
+        [sentence] = status(lab)["unseen"]
+    assert sentence.startswith("Labs in us-west-2 cannot be seen.")
+    assert word in sentence
+
+
+def test_without_credentials_the_labs_here_are_told_and_why_others_are_not(lab):
+    nothing = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    done = lab.attempt("status", environment={**QUIET, **nothing}, lab_where="ec2")
+    assert done.returncode == 0
+    assert "No AWS credentials were found" in done.stdout
+
+
+def test_a_region_that_there_is_not_is_told_beside_those_that_there_are(lab):
+    [sentence] = status(lab, lab_regions="us-west-9,us-west-2,eu-west-1")["unseen"]
+    assert sentence.startswith("Labs in us-west-9 cannot be seen. AWS has no region of that name; the nearest is us-")

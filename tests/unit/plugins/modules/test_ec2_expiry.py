@@ -1,0 +1,242 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+from aws_region import run_module
+from botocore.exceptions import ClientError
+
+from ansible_collections.desi.lab.plugins.module_utils import _ec2_expiry_work as work
+from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import expiry, group_name, role_name
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._times import parse_time
+from ansible_collections.desi.lab.plugins.modules import ec2_expiry
+
+GROUP = group_name("moto", "desi")
+NOON = 1_795_521_600.0  # 2026-11-24, 12:00
+
+
+@pytest.fixture
+def scheduler(region):
+    return boto3.client("scheduler", region_name="us-west-2")
+
+
+@pytest.fixture
+def role(region):
+    iam = boto3.client("iam", region_name="us-west-2")
+    return iam.create_role(RoleName=role_name("moto"), AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+
+
+@pytest.fixture
+def machine(region):
+    tags = [*region.tags("instance"), *region.tags("volume")]
+    answer = region.ec2.run_instances(ImageId="ami-0d53cc9bd365ad65b", MinCount=1, MaxCount=1, TagSpecifications=tags)
+    return answer["Instances"][0]["InstanceId"]
+
+
+@pytest.fixture
+def run(region, capsys, monkeypatch):
+    def run_it(now=NOON, **arguments):
+        monkeypatch.setattr(work.Group.__init__, "__defaults__", (lambda: now, lambda _seconds: None))
+        return run_module(ec2_expiry, capsys, name="desi", **arguments)
+
+    return run_it
+
+
+def schedules(scheduler, group=GROUP):
+    names = [row["Name"] for row in scheduler.list_schedules(GroupName=group)["Schedules"]]
+    return {name: scheduler.get_schedule(GroupName=group, Name=name) for name in names}
+
+
+def due(scheduler):
+    return {name.split("-")[0]: each["ScheduleExpression"] for name, each in schedules(scheduler).items()}
+
+
+def groups(scheduler):
+    return [row["Name"] for row in scheduler.list_schedule_groups()["ScheduleGroups"]]
+
+
+def test_machine_goes_an_hour_after_the_snapshot_of_its_disk(run, scheduler, role, machine, region):
+    result = run(days=14, hours=12)
+    assert (result["changed"], result["expires"], result["why"]) == (True, "2026-12-09T01:00:00Z", "")
+    found = schedules(scheduler)
+    assert set(found) == {f"snapshot-{machine}", f"delete-{machine}"}
+    assert due(scheduler) == {"snapshot": "at(2026-12-09T00:00:00)", "delete": "at(2026-12-09T01:00:00)"}
+    targets = {name.split("-")[0]: each["Target"] for name, each in found.items()}
+    disk = region.machines()[0]["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+    assert json.loads(targets["delete"]["Input"]) == {"InstanceIds": [machine]}
+    assert json.loads(targets["snapshot"]["Input"])["VolumeId"] == disk
+    assert {target["RoleArn"] for target in targets.values()} == {role}
+    assert all(each["ActionAfterCompletion"] == "DELETE" for each in found.values())
+
+
+def test_snapshot_will_carry_the_tags_of_the_lab(run, scheduler, role, machine):
+    run()
+    given = json.loads(schedules(scheduler)[f"snapshot-{machine}"]["Target"]["Input"])
+    tags = {tag["Key"]: tag["Value"] for tag in given["TagSpecifications"][0]["Tags"]}
+    assert (tags["desi-lab:name"], tags["desi-lab:owner"], tags["desi-lab:machine"]) == ("desi", "moto", machine)
+
+
+def test_group_carries_the_tags_of_the_lab(run, scheduler, role, machine):
+    run()
+    arn = scheduler.get_schedule_group(Name=GROUP)["Arn"]
+    assert scheduler.list_tags_for_resource(ResourceArn=arn)["Tags"] == as_tag_list(lab_tags("desi", "moto"))
+
+
+def test_without_a_snapshot_there_is_one_schedule(run, scheduler, role, machine):
+    run(snapshot=False)
+    assert set(due(scheduler)) == {"delete"}
+    # What was wanted before and no longer is, goes.
+    run(snapshot=True)
+    assert set(due(scheduler)) == {"delete", "snapshot"}
+    run(snapshot=False)
+    assert set(due(scheduler)) == {"delete"}
+
+
+def test_second_run_on_the_same_day_changes_nothing(run, role, machine):
+    assert run(hours=0)["changed"]
+    assert not run(now=NOON + 3600, hours=0)["changed"]
+
+
+def test_later_use_moves_it_and_an_earlier_end_moves_it_back(run, scheduler, role, machine):
+    run(days=14, hours=12)
+    later = run(now=NOON + 86400, days=14, hours=12)
+    assert later["changed"]
+    assert due(scheduler) == {"snapshot": "at(2026-12-10T00:00:00)", "delete": "at(2026-12-10T01:00:00)"}
+    run(now=NOON + 86400, days=3, hours=0)
+    assert due(scheduler)["delete"] == "at(2026-11-29T01:00:00)"
+
+
+def test_schedules_of_a_machine_that_is_gone_make_way(run, scheduler, role, machine, region):
+    run()
+    region.ec2.terminate_instances(InstanceIds=[machine])
+    tags = region.tags("instance")
+    after = region.ec2.run_instances(ImageId="ami-0d53cc9bd365ad65b", MinCount=1, MaxCount=1, TagSpecifications=tags)
+    run()
+    identity = after["Instances"][0]["InstanceId"]
+    assert set(schedules(scheduler)) == {f"snapshot-{identity}", f"delete-{identity}"}
+
+
+def test_without_a_role_nothing_is_made_and_it_is_said_why(run, scheduler, machine):
+    result = run()
+    assert (result["changed"], result["expires"]) == (False, "")
+    assert role_name("moto") in result["why"]
+    assert "lab_expire_role=make" in result["why"]
+    assert groups(scheduler) == ["default"]
+
+
+def test_role_of_ones_own_is_taken_by_name(run, scheduler, role, machine):
+    boto3.client("iam", region_name="us-west-2").create_role(RoleName="theirs", AssumeRolePolicyDocument="{}")
+    run(role="theirs")
+    assert {each["Target"]["RoleArn"] for each in schedules(scheduler).values()} == {
+        "arn:aws:iam::123456789012:role/theirs"
+    }
+
+
+def test_without_a_machine_there_is_nothing_to_delete(run, scheduler, role):
+    assert run()["why"] == "there is no machine"
+    assert groups(scheduler) == ["default"]
+
+
+def test_check_mode_tells_and_makes_nothing(run, scheduler, role, machine):
+    result = run(check=True)
+    assert result["changed"]
+    assert set(result["diff"]["after"]) == {f"snapshot-{machine}", f"delete-{machine}"}
+    assert groups(scheduler) == ["default"]
+
+
+def test_schedules_go_and_their_group_with_them(run, scheduler, role, machine):
+    run()
+    assert run(check=True, state="absent")["changed"]
+    assert len(schedules(scheduler)) == 2
+    assert run(state="absent")["changed"]
+    assert groups(scheduler) == ["default"]
+    assert not run(state="absent")["changed"]
+
+
+def test_group_in_which_somebody_has_put_something_stays_with_that(run, scheduler, role, machine):
+    run()
+    target = {"Arn": "arn:aws:sqs:us-west-2:123456789012:q", "RoleArn": role}
+    window = {"Mode": "OFF"}
+    scheduler.create_schedule(
+        GroupName=GROUP, Name="theirs", ScheduleExpression="rate(1 day)", FlexibleTimeWindow=window, Target=target
+    )
+    assert run(state="absent")["why"] == "1 in it not made by DESI Lab"
+    assert set(schedules(scheduler)) == {"theirs"}
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_group_of_that_name_without_our_tags_is_left_alone(run, scheduler, role, machine, state):
+    scheduler.create_schedule_group(Name=GROUP, Tags=as_tag_list(lab_tags("desi", "ben")))
+    result = run(state=state)
+    assert not result["changed"]
+    assert "lacks the lab's tags" in result["why"]
+    assert GROUP in groups(scheduler)
+    assert schedules(scheduler) == {}
+
+
+class Denying:
+    """A client of the scheduler that refuses an operation as AWS does, some times or always."""
+
+    def __init__(self, client, operation, code, message, times=99):
+        self.client, self.operation, self.error = client, operation, {"Error": {"Code": code, "Message": message}}
+        self.times = times
+
+    def __getattr__(self, name):
+        return self._refuse if name == self.operation and self.times > 0 else getattr(self.client, name)
+
+    def _refuse(self, **_parameters):
+        self.times -= 1
+        raise ClientError(self.error, "CreateSchedule")
+
+
+@pytest.fixture
+def refusing(monkeypatch):
+    def install(*rule):
+        real = ec2_expiry.clients_of
+
+        def clients_of(module):
+            make = real(module)
+            return lambda service: Denying(make(service), *rule) if service == "scheduler" else make(service)
+
+        monkeypatch.setattr(ec2_expiry, "clients_of", clients_of)
+
+    return install
+
+
+def test_missing_right_is_told_and_leaves_no_group(run, scheduler, role, machine, refusing):
+    refusing(
+        "create_schedule",
+        "AccessDeniedException",
+        "User: arn:aws:iam::123456789012:user/ann is not authorized to perform: scheduler:CreateSchedule",
+    )
+    result = run()
+    assert (result["changed"], result["expires"]) == (False, "")
+    assert "scheduler:CreateSchedule" in result["why"]
+    assert "123456789012" not in result["why"]
+    assert groups(scheduler) == ["default"]
+
+
+ASSUME = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
+
+
+def test_role_that_was_just_made_is_waited_for(run, scheduler, role, machine, refusing):
+    refusing("create_schedule", "ValidationException", ASSUME, 1)
+    assert run(role_wait=30)["expires"]
+    assert len(schedules(scheduler)) == 2
+
+
+def test_role_that_cannot_be_used_is_told(run, scheduler, role, machine, refusing):
+    refusing("create_schedule", "ValidationException", ASSUME)
+    assert "assume the role" in run()["why"]
+    assert groups(scheduler) == ["default"]
+
+
+def test_day_is_the_end_of_the_one_in_which_it_would_be_forgotten():
+    assert expiry(NOON, 0, 14) == parse_time("2026-12-09T00:00:00Z")
+    assert expiry(NOON, 12.5, 14) == parse_time("2026-12-10T00:00:00Z")
