@@ -14,10 +14,6 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_l
 
 REGION = {"gib_month": 0.08, "snapshot_gib_month": 0.05}
 PRICES = from_table({"date": "2026-11-01", "ipv4_hour": 0.005, "regions": {"r": REGION}}, "r", ())
-    {"date": "2026-11-01", "ipv4_hour": 0.005, "regions": {"r": {"gib_month": 0.08, "snapshot_gib_month": 0.05}}},
-    "r",
-    (),
-)
 
 
 def thing(lab="old", **facts):
