@@ -384,10 +384,12 @@ def test_policy_that_asks_for_tags_does_not_stop_a_first_run(run, account):
     for name in (
         "StartInstances",
         "StopInstances",
+        "ModifyInstanceAttribute",
         "TerminateInstances",
         "CreateTags",
         "DeleteKeyPair",
         "DeleteVolume",
+        "ModifyVolume",
     ):
         account.faults[f"ec2:{name}"] = ("UnauthorizedOperation", REFUSED)
     assert any("cannot be told before there is one" in note for note in run()["notes"])
