@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from ansible_collections.desi.lab.plugins.module_utils._prefetch_work import Fetch
+
 from . import faults, floor, report, shapes
 from .candidates import CANDIDATES, OURS, Mounted, ours
 from .delay import Delay, compile_delay
@@ -25,6 +27,8 @@ BENCH = Path(__file__).parents[1]
 KEPT = BENCH.parent / ".cache/stream"
 FAST = ("headers", "one_hdu", "scattered", "whole", "fitsio", "astropy", "readers4")
 SLOW = ("loop", "listing", "column", "zipped")
+# Measured by itself, over a line that is bounded.
+APART = ("prefetch",)
 # Nobody waits for longer than this, and the others shall have their turn.
 PATIENCE = 100
 
@@ -61,18 +65,22 @@ class Run:
         self.ends = time.monotonic() + 60 * (known.minutes or (8 if known.quick else 60))
         columns = known.columns.split(",") if known.columns else []
         left_out = ("zipped", "fitsio", "astropy") if known.quick and not columns else ()
-        self.columns = [name for name in (*FAST, *SLOW) if name not in left_out and (not columns or name in columns)]
+        self.columns = [
+            name for name in (*FAST, *SLOW, *APART) if name not in left_out and (not columns or name in columns)
+        ]
 
     def everything(self) -> None:
         trips = self.known.round_trips or ("60" if self.known.quick else "60,20,0")
         for trip in map(float, trips.split(",")):
-            self.round(trip, self.columns)
+            self.round(trip, [name for name in self.columns if name not in APART])
         self.line(60)
+        if "prefetch" in self.columns:
+            self.prefetch(60)
         self.states(60)
         self.memory()
         while time.monotonic() < self.ends:
             for trip in map(float, trips.split(",")):
-                self.round(trip, [name for name in self.columns if name not in SLOW or not self.known.quick])
+                self.round(trip, [name for name in self.columns if name not in (*SLOW, *APART) or not self.known.quick])
 
     def round(self, trip: float, columns: list[str]) -> None:
         """Let every candidate have its turn at every column."""
@@ -113,6 +121,21 @@ class Run:
                         with Mounted(command, folder / "m") as mounted:
                             seconds = run_reader(column, mounted.path)["seconds"]
                     self.results.add(trip, "cold, 100 MB/s", column, name, seconds)
+
+    def prefetch(self, trip: float) -> None:
+        """Fetch some files ahead over the same line, verified, as ./lab prefetch does."""
+        with Delay(self.program, self.server.port, trip, rate=100) as delay:
+            seconds = floor.measure("prefetch", delay.port)
+            self.results.add(trip, "cold, 100 MB/s", "prefetch", report.FLOOR, seconds)
+        with Delay(self.program, self.server.port, trip, rate=100) as delay, self.place() as folder:
+            command = ours(delay.endpoint, str(folder / "m"), str(folder / "c"))
+            with Mounted(command, folder / "m") as mounted:
+                fetch = Fetch(mounted.path / "dr1", "iron", folder / "c")
+                began = time.perf_counter()
+                left, _total = fetch.plan([name.removeprefix("dr1/") for name in shapes.loop_names(10)])
+                fetch.run(left)
+                seconds = time.perf_counter() - began
+                self.results.add(trip, "cold, 100 MB/s", "prefetch", OURS, seconds)
 
     def states(self, trip: float) -> None:
         """Read again: in the same mount, after it was mounted again, and the same from the local disk."""

@@ -100,6 +100,10 @@ def readers4(direct: Direct) -> int:
     return _parallel(direct, shapes.loop_names(4))
 
 
+def prefetch(direct: Direct) -> int:
+    return _parallel(direct, shapes.loop_names(10))
+
+
 def loop(direct: Direct) -> None:
     """Two round trips a file: one to find it, one for its first mebibyte, in which FIBERMAP is."""
     for name in shapes.loop_names(30):
@@ -120,6 +124,7 @@ FLOORS = {
     "scattered": scattered,
     "whole": whole,
     "loop": loop,
+    "prefetch": prefetch,
     "listing": listing,
     "readers4": readers4,
     "column": column,
