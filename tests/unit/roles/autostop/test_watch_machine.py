@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import signal
 import time
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def terminal(*command):
     """Run a command in a terminal of its own; gives its process id and the other end of the terminal."""
     pid, end = pty.fork()
     if not pid:
+        # Who began the tests in the background had them ignore it, and a shell hands that on.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execvp(command[0], command)  # noqa: S606
     try:
         yield pid, end
