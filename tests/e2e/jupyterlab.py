@@ -55,9 +55,15 @@ def run_all(page: Page) -> None:
     """Run all cells of the notebook that is open, and wait until the kernel has nothing left to do."""
     expect(page.locator(f"{NOTEBOOK} .jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle")
     choose(page, "Run", "Run All Cells")
-    cells = page.locator(f"{NOTEBOOK} .jp-CodeCell")
-    # The prompt of a cell that waits or runs is [*], and of one that has not been told to run, [ ].
-    expect(cells.last.locator(".jp-InputPrompt")).to_have_text(re.compile(r"^\[\d+\]:$"))
+    prompts = page.locator(f"{NOTEBOOK} .jp-CodeCell .jp-InputPrompt")
+    error = page.locator(f"{NOTEBOOK} [data-mime-type='application/vnd.jupyter.error']")
+
+    def ended() -> bool:
+        assert not error.count(), f"a cell failed: {error.first.inner_text()}"
+        # The prompt of a cell that waits or runs is [*], and of one that has not been told to run, [ ].
+        return re.fullmatch(r"\[\d+\]:", prompts.last.inner_text().strip()) is not None
+
+    until(page, ended, f"all cells have run, of {prompts.count()}")
 
 
 def saved_notebook(page: Page, path: str) -> dict:
