@@ -118,7 +118,7 @@ def document(data: object) -> str:
 # Secrets
 
 
-def secrets_of(environment: Environment, inspected: t.Sequence[t.Any], settings: t.Any, config: str) -> set[str]:  # noqa: ANN401
+def secrets_of(environment: Environment, inspected: t.Sequence[t.Any], settings: t.Any, config: str) -> set[str]:  # noqa: ANN401 - whatever JSON can say
     """Return every secret that can be known: of the environment, of AWS, of proxies, of containers, and of keys."""
     found = {value for name, value in environment.items() if is_secret_name(name) and not is_path(value)}
     for proxy in read_proxies(environment)[0]:

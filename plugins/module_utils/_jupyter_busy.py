@@ -69,7 +69,7 @@ def _get(url: str, question: str) -> t.Any:  # noqa: ANN401 - JSON
     if token:
         request.add_header("Authorization", f"token {token}")
     # It is asked on its own machine, where its certificate, which is for another name, proves nothing.
-    context = ssl._create_unverified_context()  # noqa: S323
+    context = ssl._create_unverified_context()  # noqa: S323 - as above
     handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     with urllib.request.build_opener(*handlers).open(request, timeout=PATIENCE_SECONDS) as answer:
         return json.load(answer)

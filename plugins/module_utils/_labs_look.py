@@ -52,7 +52,7 @@ def server_answers(address: str, port: int, scheme: str = "http", seconds: float
 
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)  # noqa: S104 (read, not bound)
     # Nothing is sent that is secret, and whose certificate it is is looked at by those who send the token.
-    anybody = ssl._create_unverified_context()  # noqa: S323
+    anybody = ssl._create_unverified_context()  # noqa: S323 - nothing secret is sent
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anybody))
     try:
         with direct.open(f"{scheme}://{host}:{port}/api", timeout=seconds or PATIENCE_SECONDS) as answer:

@@ -170,7 +170,7 @@ class Sync:
                 os.chown(path, *self.wish.owner)
 
     @staticmethod
-    def _settle(ask: t.Callable[[Request], Answer], folder: str, steps: list[t.Any], owner: t.Any) -> Answer:  # noqa: ANN401
+    def _settle(ask: t.Callable[[Request], Answer], folder: str, steps: list[t.Any], owner: t.Any) -> Answer:  # noqa: ANN401 - as in Request
         if not steps:
             return {"entries": {}, "changed": []}
         return ask({"do": "settle", "folder": folder, "steps": steps, "owner": list(owner) if owner else None})
@@ -243,4 +243,4 @@ class Sync:
 
 def _packed_source() -> bytes:
     """Return the text of a module that lies in a ZIP file, as Ansible sends it."""
-    return hands.__loader__.get_source(hands.__name__).encode()  # type: ignore[union-attr]
+    return hands.__loader__.get_source(hands.__name__).encode()  # type: ignore[union-attr] - what was imported has a loader

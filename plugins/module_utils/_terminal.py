@@ -159,7 +159,7 @@ def cell_lines(title: str, seconds: float, good: bool, width: int, paint: Paint)
 
 
 FOUND_AT = 30
-_VERDICTS = {"ok": ("✓", "good"), "warning": ("!", "changed"), "broken": ("✗", "bad"), "skipped": ("–", "dim")}  # noqa: RUF001
+_VERDICTS = {"ok": ("✓", "good"), "warning": ("!", "changed"), "broken": ("✗", "bad"), "skipped": ("–", "dim")}  # noqa: RUF001 - the dash is meant
 
 
 def finding_lines(finding: Mapping[str, object], width: int, paint: Paint) -> list[str]:

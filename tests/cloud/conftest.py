@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from labs import Lab
 from launching import Launcher
 from region.running import RunningRegion, running
 
@@ -44,6 +46,23 @@ def free_ports() -> Iterator[int]:
                 yield port
 
     return ports()
+
+
+@pytest.fixture(scope="class")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the person's computer. Its name is short, because sockets are made in it."""
+    folder = tmp_path_factory.mktemp("h")
+    yield folder
+    # What cannot be removed is for whoever clears the folders of pytest.
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="class")
+def lab(request: pytest.FixtureRequest, region: RunningRegion, home: Path, free_ports: Iterator[int]) -> Iterator[Lab]:
+    """Return the lab of a class, by its NAME and SETTINGS, and take away whatever it leaves."""
+    made = Lab(region, request.cls.NAME, home, next(free_ports), **request.cls.SETTINGS)
+    yield made
+    made.attempt("down", lab_yes=True)
 
 
 @pytest.fixture

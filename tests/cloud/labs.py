@@ -177,3 +177,15 @@ def nothing_changed(shown: str) -> bool:
     figures = re.findall(r"ok=\d+ changed=(\d+) failed=(\d+)", shown)
     assert figures, shown
     return all(figure == ("0", "0") for figure in figures)
+
+
+def allowed_actions() -> set[str]:
+    """Return the actions that docs/iam-policy.json allows, in small letters."""
+    statements = json.loads((ROOT / "docs/iam-policy.json").read_text())["Statement"]
+    lists = ([given] if isinstance(given, str) else given for given in (each["Action"] for each in statements))
+    return {action.lower() for actions in lists for action in actions}
+
+
+def asked_actions(region: Any) -> set[str]:
+    """Return the actions that a region was asked for. Who somebody is may be asked by everybody."""
+    return {f"{call['service']}:{call['action']}".lower() for call in region.calls()} - {"sts:getcalleridentity"}

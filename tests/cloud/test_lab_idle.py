@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -37,22 +36,6 @@ while not Path("/home/synced/enough").exists():
     time.sleep(0.1)
 Path("/home/synced/came-to-its-end").touch()
 """
-
-
-@pytest.fixture(scope="class")
-def home(tmp_path_factory):
-    """Return the person's computer. Its name is short, because sockets are made in it."""
-    folder = tmp_path_factory.mktemp("h")
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="class")
-def lab(request, region, home, free_ports):
-    """Return the lab of the class, and take away whatever it leaves."""
-    made = Lab(region, request.cls.NAME, home, next(free_ports), **request.cls.SETTINGS)
-    yield made
-    made.attempt("down", lab_yes=True)
 
 
 @pytest.fixture(scope="class")

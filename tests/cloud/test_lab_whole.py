@@ -9,10 +9,8 @@ The tests of a class are the days of one lab, in order: each begins with what th
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shutil
 import ssl
 import subprocess
 import sys
@@ -21,8 +19,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
-from labs import BIN, ROOT, Lab, nothing_changed, url_in
+from labs import BIN, ROOT, Lab, allowed_actions, asked_actions, nothing_changed, url_in
 
 READ_COADD = """
 import os
@@ -58,7 +55,7 @@ def status_without_token(url: str) -> int:
     """Return how a server answers somebody who does not know the token."""
     parts = urlsplit(url)
     # Nothing is sent to it that is secret.
-    context = ssl._create_unverified_context()  # noqa: S323
+    context = ssl._create_unverified_context()  # noqa: S323 - as above
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     try:
         return opener.open(f"{parts.scheme}://{parts.netloc}/api/contents", timeout=20).status
@@ -74,22 +71,6 @@ def rules(region, group: str) -> list[tuple]:
         for rule in groups["SecurityGroups"][0]["IpPermissions"]
         for source in rule["IpRanges"]
     )
-
-
-@pytest.fixture(scope="class")
-def home(tmp_path_factory):
-    """Return the person's computer. Its name is short, because sockets are made in it."""
-    folder = tmp_path_factory.mktemp("h")
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="class")
-def lab(request, region, home, free_ports):
-    """Return the lab of a class, and take away whatever it leaves."""
-    made = Lab(region, request.cls.NAME, home, next(free_ports), **request.cls.SETTINGS)
-    yield made
-    made.attempt("down", lab_yes=True)
 
 
 SSH_ONLY = [("tcp", 22, 22, "127.0.0.1/32", "Allow SSH access to the instance")]
@@ -186,16 +167,9 @@ class TestALabOnAmazonLinux:
         assert status_without_token(url) == 403
 
     def test_every_call_was_one_that_the_policy_allows(self, region):
-        policy = json.loads((ROOT / "docs/iam-policy.json").read_text())
-        allowed = {
-            action.lower()
-            for statement in policy["Statement"]
-            for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
-        }
-        # Who somebody is may be asked by everybody.
-        asked = {f"{call['service']}:{call['action']}".lower() for call in region.calls()} - {"sts:getcalleridentity"}
+        asked = asked_actions(region)
         assert asked
-        assert asked <= allowed
+        assert asked <= allowed_actions()
 
     def test_down_leaves_nothing_of_the_lab_and_everything_else(self, lab, region):
         client = region.client("ec2")

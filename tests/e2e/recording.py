@@ -24,7 +24,7 @@ def on_terminal(command: Sequence[str], environment: Mapping[str, str], folder: 
     number, terminal = pty.fork()
     if number == 0:
         os.chdir(folder)
-        os.execvpe(command[0], command, {**environment, "TERM": "xterm", "COLUMNS": str(COLUMNS)})  # noqa: S606
+        os.execvpe(command[0], command, {**environment, "TERM": "xterm", "COLUMNS": str(COLUMNS)})  # noqa: S606 - no shell is wanted
     said = b""
     while True:
         try:

@@ -50,5 +50,5 @@ class Kinds:
 def _read(found: dict[str, list[dict[str, int | list[int]]]]) -> dict[str, list[Header]]:
     known = {}
     for kind, headers in found.items():
-        known[kind] = [Header(h["blocks"], h["width"], tuple(h["axes"]), h["extra"]) for h in headers]  # type: ignore[arg-type]
+        known[kind] = [Header(h["blocks"], h["width"], tuple(h["axes"]), h["extra"]) for h in headers]  # type: ignore[arg-type] - from JSON
     return known

@@ -235,7 +235,7 @@ def test_findings_stand_in_columns_and_what_is_not_well_says_why():
         "  ! Memory                    1.0 GiB",
         "    Why  It is little.",
         "    Do   close something",
-        "  – Clock                     not compared",  # noqa: RUF001
+        "  – Clock                     not compared",  # noqa: RUF001 - the dash that is shown
     ]
 
 

@@ -35,7 +35,7 @@ def terminal(*command):
     if not pid:
         # Who began the tests in the background had them ignore it, and a shell hands that on.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.execvp(command[0], command)  # noqa: S606
+        os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
     try:
         yield pid, end
     finally:

@@ -102,7 +102,7 @@ class Answering(BaseHTTPRequestHandler):
     """Answers what it was given to answer."""
 
     answers: dict[str, tuple[int, str]] = {}  # noqa: RUF012 - set by each test
-    asked: list[tuple[str, str]] = []  # noqa: RUF012
+    asked: list[tuple[str, str]] = []  # noqa: RUF012 - as above
 
     def do_GET(self):
         """Answer."""

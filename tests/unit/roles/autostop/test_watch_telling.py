@@ -101,7 +101,7 @@ def terminal():
     """A terminal with a program in it; gives the program's process and the other end."""
     pid, end = pty.fork()
     if not pid:
-        os.execvp("sleep", ["sleep", "100"])  # noqa: S606
+        os.execvp("sleep", ["sleep", "100"])  # noqa: S606 - no shell is wanted
     # The program takes the terminal for its own some moments after it has begun.
     begun = time.monotonic()
     while not (leader := next(each for each in processes() if each.pid == pid)).terminal:

@@ -18,7 +18,7 @@ OWNER = 'lab/"ann"'
 
 def rendered(name):
     # Files of the repository, and no page for a browser.
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined)  # noqa: S701
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined)  # noqa: S701 - JSON, not HTML
     environment.filters["to_json"] = json.dumps
     known = {"__expiry_whose": OWNER, "__expiry_partition": "aws", "__expiry_caller": {"account": "123456789012"}}
     return json.loads(environment.get_template(f"{name}.json.j2").render(known))["Statement"]

@@ -119,7 +119,7 @@ def ask(server: Server, question: str) -> Any:  # noqa: ANN401 - as JSON has it
     """Return what a server answers to somebody who knows its token. Nothing of that is shown or logged."""
     if server.secure:
         # It is the container's own address, on which nobody else can be.
-        context = ssl._create_unverified_context()  # noqa: S323
+        context = ssl._create_unverified_context()  # noqa: S323 - as above
         line: http.client.HTTPConnection = http.client.HTTPSConnection(
             "127.0.0.1", server.port, timeout=PATIENCE, context=context
         )
