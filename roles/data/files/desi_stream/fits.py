@@ -20,7 +20,7 @@ BLOCK = 2880
 # A file with more than this is none of DESI's.
 MOST_HEADERS = 64
 # What the mount tool asks for where it has jumped to, and at most: each question is for twice as much as the last one.
-QUESTION, LONGEST_QUESTION = 64 * 1024, 1 << 20
+QUESTION, LONGEST_QUESTION = 64 * 1024, 4 << 20
 # What is fetched for a header: enough for the longest, and for what the kernel reads ahead.
 SPOT = QUESTION
 PAGE = 4096

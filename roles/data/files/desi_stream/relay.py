@@ -19,10 +19,6 @@ from .reading import Budget, Reading, Readings, Refused, Sizes
 from .spots import Spots
 from .upstream import Away, Upstream
 
-# So little waits to be sent that what was sent is what was asked for, and not what somebody may have jumped away from.
-# A small buffer instead would make the connection wait for acknowledgements.
-UNSENT = 64 * 1024
-TCP_NOTSENT_LOWAT = 25  # Python knows the name only from 3.12 on
 KEPT_HEADERS = ("etag", "last-modified", "content-type", "content-encoding", "cache-control", "x-amz-version-id")
 
 
@@ -55,7 +51,6 @@ class Handler(BaseHTTPRequestHandler):
     server: Relay
 
     def setup(self) -> None:
-        self.request.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT)
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().setup()
 

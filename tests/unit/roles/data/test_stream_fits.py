@@ -124,7 +124,7 @@ def test_mount_tool_asks_as_the_relay_expects():
     assert f"--vfs-read-chunk-size-limit={fits.LONGEST_QUESTION >> 20}M" in options
 
 
-@pytest.mark.parametrize(("size", "asked"), [(1, 64), (64, 64), (65, 192), (192, 192), (2000, 3008)])
+@pytest.mark.parametrize(("size", "asked"), [(1, 64), (64, 64), (65, 192), (192, 192), (2000, 4032), (5000, 8128)])
 def test_all_of_the_last_question_is_fetched(size, asked):
     assert fits.asked_for(size << 10) == asked << 10
 
