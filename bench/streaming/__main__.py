@@ -195,7 +195,7 @@ def forget(file: Path) -> None:
 def filled(sizes: shapes.Sizes, name: str) -> Server:
     """Return the server with all files, which are made once."""
     folder = KEPT / name
-    done = folder / "filled"
+    done = folder / "filled-in-parts"
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
     server = Server(folder)

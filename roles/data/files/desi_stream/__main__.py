@@ -10,6 +10,7 @@ rclone knows the relay as the remote "desi:". When one of the two ends, so does 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import shutil
 import signal
@@ -28,6 +29,7 @@ CONNECTIONS = 16
 WARM = 4
 REMOTE = "desi"
 _PR_SET_PDEATHSIG = 1
+_M_ARENA_MAX = -8
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
@@ -69,8 +71,19 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
+def share_memory() -> None:
+    """Have all threads take memory from the same two heaps.
+
+    glibc gives each thread a heap of its own, and what is freed there is of no use to the others: with eight readers
+    that is 60 MiB. Other C libraries have no such call.
+    """
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+
+
 def main(words: list[str]) -> int:
     """Run until the tool ends, and return its code."""
+    share_memory()
     # Threads that wait for blocks are woken in less than the time that a block takes.
     sys.setswitchinterval(0.001)
     known = arguments(words)

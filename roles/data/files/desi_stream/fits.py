@@ -13,16 +13,21 @@ is wrong costs a request, no more.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 BLOCK = 2880
 # A file with more than this is none of DESI's.
 MOST_HEADERS = 64
+# What the mount tool asks for where it has jumped to, and at most: each question is for twice as much as the last one.
+QUESTION, LONGEST_QUESTION = 64 * 1024, 4 << 20
 # What is fetched for a header: enough for the longest, and for what the kernel reads ahead.
-SPOT = 64 * 1024
+SPOT = QUESTION
 PAGE = 4096
 NEAR = 1 << 20
 LONGEST = 8 << 20
+# How many numbers of targets are tried for a size, to each side of the likely one.
+GUESSES = 3
 
 
 @dataclass(frozen=True)
@@ -83,19 +88,56 @@ def with_rows(known: list[Header], rows: int) -> list[Header]:
 
 
 def guess_from_size(known: list[Header], size: int) -> list[Header]:
-    """Return the headers of a file like the known one that has this size, or none if no number of rows leads to it."""
-    if not rows_of(known):
-        return known if length_of(known) == size else []
-    low, high = 1, 1 << 24
-    while low < high:
-        middle = (low + high) // 2
-        if length_of(with_rows(known, middle)) < size:
-            low = middle + 1
-        else:
-            high = middle
+    """Return the headers of a file like the known one that has this size, or none if nothing leads to it.
+
+    A coadd has two tables: one with a row for each target, as all its images, and one with a row for each exposure of
+    a target. A target takes 446 kB in the images, an exposure some hundred bytes: so the size tells the targets if each
+    has about as many exposures as in the known file, and what is left is the second table.
+    """
+    rows, other = rows_of(known), _other_table(known)
+    if not rows:
+        guesses = [known]
+    elif other is None:
+        guesses = [with_rows(known, _most_rows(lambda count: with_rows(known, count), size))]
+    else:
+        usual = known[other].axes[-1] / rows
+        most = _most_rows(lambda count: _with_other(with_rows(known, count), other, round(usual * count)), size)
+        counts = range(max(1, most - GUESSES), most + GUESSES + 1)
+        guesses = [_with_rest(with_rows(known, count), other, size) for count in counts]
+        guesses.sort(key=lambda guess: abs(guess[other].axes[-1] - usual * rows_of(guess)))
     # Several numbers of rows may lead to one size, because all is filled up to whole blocks: then it does not matter.
-    found = with_rows(known, low)
-    return found if length_of(found) == size else []
+    return next((guess for guess in guesses if length_of(guess) == size), [])
+
+
+def _other_table(known: list[Header]) -> int | None:
+    """Return which header is of a table with a number of rows of its own, if exactly one is."""
+    rows = rows_of(known)
+    found = [index for index, header in enumerate(known) if len(header.axes) == 2 and header.axes[-1] != rows]
+    return found[0] if len(found) == 1 else None
+
+
+def _with_other(known: list[Header], other: int, count: int) -> list[Header]:
+    """Return the headers with so many rows in the table that has a number of its own."""
+    return [*known[:other], replace(known[other], axes=(known[other].axes[0], count)), *known[other + 1 :]]
+
+
+def _with_rest(known: list[Header], other: int, size: int) -> list[Header]:
+    """Return the headers with all that is left of the file's size for the rows of that table."""
+    row = known[other].width * known[other].axes[0]
+    left = size - length_of(_with_other(known, other, 0))
+    return _with_other(known, other, max(0, left) // row if row else 0)
+
+
+def _most_rows(made: Callable[[int], list[Header]], size: int) -> int:
+    """Return the largest number of rows with which the file is not longer than this."""
+    low, high = 0, 1 << 24
+    while low < high:
+        middle = (low + high + 1) // 2
+        if length_of(made(middle)) <= size:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def guess_from_first(known: list[Header], first: list[Header]) -> list[Header]:
@@ -122,8 +164,17 @@ def ranges_of(places: list[int]) -> list[tuple[int, int]]:
     ranges: list[tuple[int, int]] = []
     for place in places:
         start, end = place - place % PAGE, place - place % PAGE + SPOT
-        if ranges and start - ranges[-1][1] < NEAR and end - ranges[-1][0] <= LONGEST:
+        if ranges and start - ranges[-1][1] < NEAR and asked_for(end - ranges[-1][0]) <= LONGEST:
             ranges[-1] = (ranges[-1][0], end)
         else:
             ranges.append((start, end))
-    return ranges
+    return [(start, start + asked_for(end - start)) for start, end in ranges]
+
+
+def asked_for(size: int) -> int:
+    """Return how much the mount tool has asked for when it has got so much: all of its last question is wanted."""
+    asked, question = 0, QUESTION
+    while asked < size:
+        asked += question
+        question = min(2 * question, LONGEST_QUESTION)
+    return asked

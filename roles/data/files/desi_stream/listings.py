@@ -15,7 +15,10 @@ import time
 from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import format_datetime
 from html import unescape
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from .upstream import AHEAD, DEMANDED, GUESSED, Away, Upstream
@@ -31,7 +34,12 @@ DEPTH = 6
 MOST_GUESSED = 300
 
 
-Known = tuple[str, int]  # tag and size
+class Known(NamedTuple):
+    """What is known of an object from where it was listed or read."""
+
+    tag: str = ""
+    size: int = 0
+    modified: str = ""  # as in a header
 
 
 @dataclass(frozen=True)
@@ -61,10 +69,21 @@ def read_names(body: bytes) -> tuple[list[str], dict[str, Known]]:
     folders = [plain(name) for name in re.findall(r"<CommonPrefixes>\s*<Prefix>(.*?)</Prefix>", text, re.DOTALL)]
     tags = {}
     for content in re.findall(r"<Contents>(.*?)</Contents>", text, re.DOTALL):
-        parts = dict(re.findall(r"<(Key|ETag|Size)>(.*?)</", content, re.DOTALL))
+        parts = dict(re.findall(r"<(Key|ETag|Size|LastModified)>(.*?)</", content, re.DOTALL))
         if "Key" in parts and "ETag" in parts:
-            tags[plain(parts["Key"])] = (unescape(parts["ETag"]), int(parts.get("Size", 0)))
+            modified = header_date(parts.get("LastModified", ""))
+            tags[plain(parts["Key"])] = Known(unescape(parts["ETag"]), int(parts.get("Size", 0)), modified)
     return folders, tags
+
+
+def header_date(date: str) -> str:
+    """Write a date of a listing as headers have it, or nothing if it is none."""
+    try:
+        return format_datetime(
+            datetime.fromisoformat(date.replace("Z", "+00:00")).astimezone(timezone.utc), usegmt=True
+        )
+    except ValueError:
+        return ""
 
 
 class Listings:
@@ -80,12 +99,12 @@ class Listings:
         self._lock = threading.Lock()
 
     def known(self, bucket: str, key: str) -> Known:
-        """Return tag and size under which an object was listed, or nothing."""
-        return self._tags.get((bucket, key), ("", 0))
+        """Return what is known of an object, which may be nothing."""
+        return self._tags.get((bucket, key), Known())
 
-    def note(self, bucket: str, key: str, tag: str, size: int) -> None:
+    def note(self, bucket: str, key: str, known: Known) -> None:
         with self._lock:
-            self._tags[bucket, key] = (tag, size)
+            self._tags[bucket, key] = known
             while len(self._tags) > self._memory // 512:
                 self._tags.popitem(last=False)
 
@@ -123,8 +142,8 @@ class Listings:
         folders: list[str] = []
         if status == 200:
             folders, tags = read_names(body)
-            for key, (tag, size) in tags.items():
-                self.note(bucket, key, tag, size)
+            for key, known in tags.items():
+                self.note(bucket, key, known)
             with self._lock:
                 self._size += kept.size
                 self._siblings[f"{bucket}/{dict(parse_qsl(urlsplit(question).query)).get('prefix', '')}"] = folders

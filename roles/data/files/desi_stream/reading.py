@@ -7,6 +7,9 @@
 Who jumps through a file gets one small block for each jump, over a connection that is open already. Who reads on gets
 eight times as much ahead with each step, until the line is full. Blocks of two versions of an object are never put
 together.
+
+The mount tool asks for a few bytes first and twice as many with each question. So a question tells what is wanted, and
+the one that begins where the last one ended tells that somebody reads on.
 """
 
 from __future__ import annotations
@@ -16,12 +19,16 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
 
 from .upstream import AHEAD, DEMANDED, PATIENCE, Away, Upstream
 
 PIECE = 256 * 1024
+# A client that reads on asks again at once; one that thinks for longer than this, in seconds, begins anew.
+WAITS = 10.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,7 @@ class Block:
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     unwanted: bool = False
+    shared: bool = False  # belongs to more than one reading, and to the budget of none
     news: threading.Condition = field(default_factory=threading.Condition)
 
     def tell(self, count: int = 0, ended: bool = False, problem: Exception | None = None) -> None:
@@ -173,94 +181,82 @@ class Fetcher:
             block.tell(ended=True)
 
 
+class Spots(Protocol):
+    """Blocks that are there, or under way, whoever reads."""
+
+    def find(self, path: str, tag: str, start: int) -> Block | None: ...
+
+    def seen(self, path: str, tag: str, size: int, start: int, data: bytes | bytearray) -> None: ...
+
+
 class Reading:
-    """What one client reads of an object."""
+    """What one client reads of an object, over as many questions as it takes: each goes on where the last one ended."""
 
     def __init__(
         self,
         upstream: Upstream,
         path: str,
         start: int,
-        end: int | None,
         etag: str,
+        total: int,
         sizes: Sizes,
         budget: Budget,
-        spot: Block | None,
-        seen: Callable[[str, str, int, int, bytearray], None],
+        spots: Spots,
     ) -> None:
-        self._upstream, self._fetcher, self._sizes, self._budget = (
-            upstream,
-            Fetcher(upstream, path, etag),
-            sizes,
-            budget,
-        )
-        self._next, self._end = start, end  # the end is the first byte that is not wanted
+        self.path, self.position, self.total = path, start, total
+        self._upstream, self._fetcher = upstream, Fetcher(upstream, path, etag)
+        self._sizes, self._budget, self._spots = sizes, budget, spots
         self._window = sizes.first
         self._blocks: deque[Block] = deque()
-        self._spot = spot
-        if spot:
-            self._next = spot.start + spot.size
-        else:
-            self._demand(sizes.first, DEMANDED)
-        self._start, self._seen, self._path, self._fresh = start, seen, path, spot is None
-
-    def _demand(self, size: int, urgency: int) -> bool:
-        size = size if self._end is None else min(size, self._end - self._next)
-        if size <= 0 or not self._budget.take(size, urgency == DEMANDED):
-            return False
-        block = Block(self._next, size)
-        self._next += size
-        self._blocks.append(block)
-        self._upstream.submit(urgency, lambda: self._fetch(block))
-        return True
-
-    def head(self) -> Block:
-        """Return the first block once the server has answered."""
-        block = self._spot or self._blocks[0]
-        block.wait_head()
-        self.total = total_of(block)
-        self._end = self.total if self._end is None else min(self._end, self.total)
-        return block
-
-    @property
-    def end(self) -> int:
-        return self._end or 0
+        self._next, self._is_new = start, True
+        self.headers: Mapping[str, str] = {}
+        self._demand(sizes.first, DEMANDED)
+        self.touched = time.monotonic()
 
     @property
     def etag(self) -> str:
         return self._fetcher.etag
 
-    def pieces(self, is_left: Callable[[], bool]) -> Iterator[memoryview]:
-        """Give the bytes in order, as they come in, unless the reader has left."""
-        if self._spot:
-            yield from self._of(self._spot, self._start - self._spot.start)
-            if self._next < self.end and is_left():
-                return
-        while self._blocks or self._next < self.end:
+    @property
+    def jumps(self) -> bool:
+        """Tell whether it has not got beyond its first block."""
+        return self._window == self._sizes.first
+
+    def held(self) -> int:
+        """Return how many bytes of memory it holds on to."""
+        return sum(block.size for block in self._blocks)
+
+    def wait_head(self) -> None:
+        """Wait until the server has told the size of the object."""
+        if self._blocks and not self.headers:
+            self._blocks[0].wait_head()
+            self.headers = self._blocks[0].headers
+            self.total = self.total or total_of(self._blocks[0])
+
+    def pieces(self, end: int) -> Iterator[memoryview]:
+        """Give the bytes in order, as they come in; the end is the first that is not wanted."""
+        end = min(end, self.total)
+        while self.position < end:
             if not self._blocks:
-                self._demand(self._window if self._window < self._sizes.block else self._sizes.block, DEMANDED)
+                self._demand(min(self._window, self._sizes.block), DEMANDED)
             block = self._blocks[0]
-            yield from self._of(block, 0)
-            self._blocks.popleft()
+            place = self.position - block.start
+            filled = min(block.wait_beyond(place), end - block.start)
+            if filled <= place:
+                raise Away("the object is shorter than it was")
+            yield memoryview(block.data)[place:filled]
+            self.position = block.start + filled
+            if filled == block.size:
+                self._go_on()
+        self.touched = time.monotonic()
+
+    def _go_on(self) -> None:
+        """Let go of the first block. Who has read it to its end is likely to read on."""
+        block = self._blocks.popleft()
+        if not block.shared:
             self._budget.give(block.size)
-            block.data = bytearray()
             self._window = min(self._window * self._sizes.growth, self._sizes.ahead)
             self._read_ahead()
-
-    def _of(self, block: Block, sent: int) -> Iterator[memoryview]:
-        size = min(block.size, self.end - block.start)
-        while sent < size:
-            filled = min(block.wait_beyond(sent), size)
-            if filled <= sent:
-                raise Away("the object is shorter than it was")
-            yield memoryview(block.data)[sent:filled]
-            sent = filled
-
-    def _fetch(self, block: Block) -> None:
-        self._fetcher.fetch(block)
-        if self._fresh and block.filled:
-            self._fresh = False
-            self._seen(self._path, self.etag, total_of(block), block.start, block.data)
 
     def _read_ahead(self) -> None:
         under_way = sum(block.size for block in self._blocks)
@@ -268,8 +264,62 @@ class Reading:
         while under_way < self._window and self._demand(size, AHEAD):
             under_way += size
 
+    def _demand(self, size: int, urgency: int) -> bool:
+        """Take the next block from the spots, or have it fetched."""
+        block = self._spots.find(self.path, self.etag, self._next)
+        if not block:
+            size = min(size, self.total - self._next) if self.total else size
+            if size <= 0 or not self._budget.take(size, urgency == DEMANDED):
+                return False
+            block = Block(self._next, size)
+            self._upstream.submit(urgency, partial(self._fetch, block, self._is_new))
+        self._is_new = False
+        self._next = block.start + block.size
+        self._blocks.append(block)
+        return True
+
+    def _fetch(self, block: Block, is_first: bool) -> None:
+        self._fetcher.fetch(block)
+        if is_first and block.filled:
+            self._spots.seen(self.path, self.etag, total_of(block), block.start, block.data)
+
     def close(self) -> None:
         for block in self._blocks:
-            block.unwanted = True
-            self._budget.give(block.size)
+            if not block.shared:
+                block.unwanted = True
+                self._budget.give(block.size)
         self._blocks.clear()
+
+
+class Readings:
+    """Those that wait for their client's next question. A client that jumps away says nothing: they go by their age."""
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._waiting: dict[tuple[str, str, int], Reading] = {}
+        self._lock = threading.Lock()
+
+    def take(self, path: str, etag: str, start: int) -> Reading | None:
+        """Return the one that goes on at this place, if there is one."""
+        with self._lock:
+            return self._waiting.pop((path, etag, start), None)
+
+    def put(self, reading: Reading) -> None:
+        """Keep one for its client's next question."""
+        with self._lock:
+            place = (reading.path, reading.etag, reading.position)
+            old = [self._waiting.pop(place)] if place in self._waiting else []
+            self._waiting[place] = reading
+            old += self._too_many()
+        for one in old:
+            one.close()
+
+    def _too_many(self) -> list[Reading]:
+        oldest = time.monotonic() - WAITS
+        jumped = sum(one.held() for one in self._waiting.values() if one.jumps)
+        gone = []
+        for place, one in list(self._waiting.items()):
+            if one.touched < oldest or (one.jumps and jumped > self._memory):
+                jumped -= one.held() if one.jumps else 0
+                gone.append(self._waiting.pop(place))
+        return gone

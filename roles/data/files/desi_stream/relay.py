@@ -6,39 +6,20 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-import select
 import socket
 import sys
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
 from .kinds import Kinds
-from .listings import Listings, canonical
-from .reading import Budget, Reading, Refused, Sizes
+from .listings import Known, Listings, canonical
+from .reading import Budget, Reading, Readings, Refused, Sizes
 from .spots import Spots
 from .upstream import Away, Upstream
 
-# So little waits to be sent that what was sent is what was asked for, and not what somebody may have jumped away from.
-# A small buffer instead would make the connection wait for acknowledgements.
-UNSENT = 64 * 1024
-TCP_NOTSENT_LOWAT = 25  # Python knows the name only from 3.12 on
-# Who has got a header jumps on within this time, or reads on.
-GRACE = 0.01
-# Who jumped on seldom comes back. rclone lets go of what it left after 5 s: who is there then must be waiting.
-PARKED = 6.0
 KEPT_HEADERS = ("etag", "last-modified", "content-type", "content-encoding", "cache-control", "x-amz-version-id")
-
-
-def wait_closed(connection: socket.socket, seconds: float) -> bool:
-    """Wait so long, or until the client closes; tell whether it did."""
-    waiting = select.poll()
-    waiting.register(connection, select.POLLIN)
-    return bool(waiting.poll(seconds * 1000))
 
 
 class Relay(ThreadingHTTPServer):
@@ -53,18 +34,9 @@ class Relay(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.upstream, self.sizes, self.changed = upstream, sizes, changed
         self.budget = Budget(sizes.memory)
-        self.turns: OrderedDict[str, int] = OrderedDict()
-        self._counter, self._lock = itertools.count(), threading.Lock()
+        self.readings = Readings(sizes.memory // 6)
         self.listings = Listings(upstream, memory)
         self.spots = Spots(upstream, memory, sizes.first, kinds)
-
-    def turn(self, path: str) -> int:
-        """Return a number for a client's reading of an object; the newest is in self.turns."""
-        with self._lock:
-            self.turns[path] = next(self._counter)
-            while len(self.turns) > 4096:
-                self.turns.popitem(last=False)
-            return self.turns[path]
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of a client that went away: that is how readers jump."""
@@ -79,7 +51,6 @@ class Handler(BaseHTTPRequestHandler):
     server: Relay
 
     def setup(self) -> None:
-        self.request.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT)
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().setup()
 
@@ -101,6 +72,21 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(503, b"<Error><Code>ServiceUnavailable</Code></Error>")
 
     def do_HEAD(self) -> None:
+        """Answer what the listing has told already.
+
+        rclone asks for each object that was stored in parts, as all large ones are, in case a checksum was kept with
+        it. The tag and the date that it knows already tell as well whether the object is still the same.
+        """
+        parts = urlsplit(self.path)
+        bucket, _, key = parts.path.lstrip("/").partition("/")
+        known = self.server.listings.known(bucket, unquote(key))
+        if known.modified and not parts.query:
+            self.send_response_only(200)
+            self.send_header("ETag", known.tag)
+            self.send_header("Last-Modified", known.modified)
+            self.send_header("Content-Length", str(known.size))
+            self.end_headers()
+            return
         try:
             self._pass_on("HEAD")
         except Away:
@@ -110,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
         answer = self.server.upstream.ask(self.path, {}, method)
         body = answer.response.read()
         self.server.upstream.finish(answer)
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
         for name, value in answer.headers.items():
             if name not in ("connection", "transfer-encoding", "content-length", "date", "server"):
                 self.send_header(name, value)
@@ -121,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _answer(self, status: int, body: bytes, kind: str = "application/xml") -> None:
-        self.send_response(status)
+        self.send_response_only(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -132,39 +118,45 @@ class Handler(BaseHTTPRequestHandler):
         if not wanted:
             self._pass_on("GET")
             return
-        start, end = int(wanted.group(1)), int(wanted.group(2)) + 1 if wanted.group(2) else None
-        server = self.server
-        known, size = server.listings.known(bucket, key)
-        path = urlsplit(self.path).path
-        turn = server.turn(path)
-        spot = server.spots.find(path, known, start) if known else None
-        if start == 0:
-            server.spots.opened(path, known, size)
-        reading = Reading(
-            server.upstream, path, start, end, known, server.sizes, server.budget, spot, server.spots.seen
-        )
+        start = int(wanted.group(1))
+        end = int(wanted.group(2)) + 1 if wanted.group(2) else sys.maxsize
+        reading = self._reading(bucket, key, start)
+        sent = False
         try:
-            head = reading.head()
-            if not known:
-                server.listings.note(bucket, key, reading.etag, reading.total)
-            self._send_head(reading, start, head.headers)
-            for piece in reading.pieces(lambda: self._is_left(path, turn)):
+            reading.wait_head()
+            if not self.server.listings.known(bucket, key).tag:
+                self.server.listings.note(bucket, key, Known(reading.etag, reading.total))
+            self._send_head(reading, start, min(end, reading.total))
+            for piece in reading.pieces(end):
                 self.connection.sendall(piece)
+            sent = True
         except Refused as refused:
             if refused.status == 412:
-                server.changed()
+                self.server.changed()
             self._give_up(refused.status)
         except Away:
             self._give_up(503)
         except OSError:
             self.close_connection = True
         finally:
-            reading.close()
+            if sent and reading.position < reading.total:
+                self.server.readings.put(reading)
+            else:
+                reading.close()
 
-    def _is_left(self, path: str, turn: int) -> bool:
-        """Wait a moment whether the reader jumps on; if it does, leave it alone until it has closed or waits for us."""
-        wait_closed(self.connection, GRACE)
-        return self.server.turns.get(path) != turn and wait_closed(self.connection, PARKED)
+    def _reading(self, bucket: str, key: str, start: int) -> Reading:
+        """Return what goes on where another question ended, or begin anew."""
+        server, path = self.server, urlsplit(self.path).path
+        known = server.listings.known(bucket, key)
+        waiting = server.readings.take(path, known.tag, start)
+        if waiting:
+            return waiting
+        reading = Reading(
+            server.upstream, path, start, known.tag, known.size, server.sizes, server.budget, server.spots
+        )
+        if start == 0:
+            server.spots.opened(path, known.tag, known.size)
+        return reading
 
     _sent_head = False
 
@@ -179,16 +171,16 @@ class Handler(BaseHTTPRequestHandler):
                 % {404: b"NoSuchKey", 412: b"PreconditionFailed"}.get(status, b"ServiceUnavailable"),
             )
 
-    def _send_head(self, reading: Reading, start: int, headers: dict[str, str]) -> None:
+    def _send_head(self, reading: Reading, start: int, end: int) -> None:
         ranged = "Range" in self.headers
-        self.send_response(206 if ranged else 200)
-        for name, value in headers.items():
+        self.send_response_only(206 if ranged else 200)
+        for name, value in reading.headers.items():
             if name in KEPT_HEADERS or name.startswith("x-amz-meta-"):
                 self.send_header(name, value)
         if ranged:
-            self.send_header("Content-Range", f"bytes {start}-{reading.end - 1}/{reading.total}")
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{reading.total}")
         self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(max(0, reading.end - start)))
+        self.send_header("Content-Length", str(max(0, end - start)))
         self.end_headers()
         self._sent_head = True
 

@@ -25,7 +25,6 @@ class Chain:
     """The headers of an object that were seen, from its beginning on."""
 
     headers: list[Header] = field(default_factory=list)
-    guessed: bool = False
 
     @property
     def next(self) -> int:
@@ -45,17 +44,22 @@ class Spots:
 
     def find(self, path: str, tag: str, start: int) -> Block | None:
         """Return the block that holds a place, there or under way."""
+        if not tag:
+            return None
         with self._lock:
-            for block in self._blocks.get((path, tag), []):
-                if block.start <= start < block.start + block.size and not block.problem:
-                    return block
+            return self._find(path, tag, start)
+
+    def _find(self, path: str, tag: str, start: int) -> Block | None:
+        for block in self._blocks.get((path, tag), []):
+            if block.start <= start < block.start + block.size and not block.problem:
+                return block
         return None
 
     def opened(self, path: str, tag: str, size: int) -> None:
         """An object is read from its beginning: if its size tells where its headers are, have them fetched."""
         known = self._kinds.get(fits.kind_of(path))
         chain = self._chain(path, tag)
-        if known and chain and not chain.guessed and size:
+        if known and chain and size:
             self._fetch_all(chain, path, tag, size, fits.guess_from_size(known, size))
 
     def seen(self, path: str, tag: str, size: int, start: int, data: bytes | bytearray) -> None:
@@ -74,12 +78,13 @@ class Spots:
             grown = len(chain.headers) > before
             if grown and chain.next == size:
                 self._kinds.learn(kind, chain.headers)
-        if known and before == 0 and grown and not chain.guessed:
+        if known and before == 0 and grown:
+            # What was guessed from the size may have been wrong.
             self._fetch_all(chain, path, tag, size, fits.guess_from_first(known, chain.headers))
         elif not known and grown and chain.next < size:
             # The first of its kind is looked through: a reader that reads on would show only some of its headers.
             place = fits.ranges_of([chain.next])[0][0]
-            self._fetch(path, tag, Block(place, min(SPOT, size - place)), size)
+            self._fetch(path, tag, Block(place, min(SPOT, size - place), shared=True), size)
 
     def _chain(self, path: str, tag: str) -> Chain | None:
         if not fits.kind_of(path) or not tag:
@@ -93,9 +98,12 @@ class Spots:
     def _fetch_all(self, chain: Chain, path: str, tag: str, size: int, headers: list[Header]) -> None:
         places = fits.places_of(headers)[len(chain.headers) :]
         # What is near the beginning comes with the first block.
-        for start, end in fits.ranges_of([place for place in places if self._first <= place < size]):
-            chain.guessed = True
-            self._fetch(path, tag, Block(start, min(end, size) - start), size)
+        with self._lock:
+            missing = [place for place in places if self._first <= place < size and not self._find(path, tag, place)]
+        # cfitsio looks at the end of a file before all else.
+        for start, end in reversed(fits.ranges_of(missing)):
+            for piece in range(start, min(end, size), self._first):
+                self._fetch(path, tag, Block(piece, min(end, size, piece + self._first) - piece, shared=True), size)
 
     def _fetch(self, path: str, tag: str, block: Block, size: int) -> None:
         with self._lock:

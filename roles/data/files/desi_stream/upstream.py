@@ -28,7 +28,7 @@ SILENCE_TIMEOUT = 10.0
 PATIENCE = 20.0
 PAUSES = (0.1, 0.3, 1.0, 2.0, 4.0)
 # Below this, to read a body to its end is cheaper than to open a connection anew.
-DRAINED = 256 * 1024
+DRAINED = 1 << 20
 
 
 class Away(Exception):

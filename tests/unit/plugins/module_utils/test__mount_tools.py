@@ -201,7 +201,7 @@ def test_relay_stands_before_rclone_and_tells_it_all_but_the_bucket():
     assert relay[:3] == ["/usr/bin/python3", "/lib/stream", "--build=0"]
     assert {"--endpoint=https://s3.us-west-2.amazonaws.com", "--keep=/c/relay.json"} <= set(relay)
     assert rclone[:4] == ["/opt/bin/rclone", "mount", "desi:desidata/dr1", "/m"]
-    assert {"--vfs-read-chunk-size=0", "--buffer-size=0"} <= set(rclone)
+    assert {"--vfs-read-chunk-size=64K", "--buffer-size=0", "--async-read=false"} <= set(rclone)
     assert not [word for word in rclone if "config" in word or "streams" in word or "vfs-read-ahead" in word]
 
 

@@ -10,6 +10,8 @@ from desi_stream.kinds import Kinds
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.desi.lab.plugins.module_utils import _mount_settings
+
 WAVELENGTHS = 251
 
 
@@ -56,6 +58,13 @@ def test_headers_of_a_file_follow_from_those_of_another_and_its_first_ones(rows,
 @given(st.integers(2, 300), st.integers(2, 300))
 def test_size_alone_tells_where_the_headers_are_if_only_one_number_differs(rows, others):
     known, data = chain(coadd(rows, rows)), coadd(others, others)
+    guessed = fits.guess_from_size(known, len(data))
+    assert fits.places_of(guessed) == fits.places_of(chain(data))
+
+
+@given(st.integers(100, 300), st.integers(50, 300), st.integers(-5, 5))
+def test_size_tells_targets_and_exposures_apart_where_there_are_about_as_many_of_these_as_usual(rows, others, more):
+    known, data = chain(coadd(rows, 3 * rows)), coadd(others, 3 * others + more)
     guessed = fits.guess_from_size(known, len(data))
     assert fits.places_of(guessed) == fits.places_of(chain(data))
 
@@ -107,6 +116,17 @@ def test_every_header_lies_in_what_is_fetched_and_nothing_is_longer_than_it_may_
     ranges = fits.ranges_of(places)
     assert all(any(start <= place < end for start, end in ranges) for place in places)
     assert all(end - start <= fits.LONGEST for start, end in ranges)
+
+
+def test_mount_tool_asks_as_the_relay_expects():
+    options = [setting.option for setting in _mount_settings.RCLONE_SETTINGS if "relay" in setting.when]
+    assert f"--vfs-read-chunk-size={fits.QUESTION >> 10}K" in options
+    assert f"--vfs-read-chunk-size-limit={fits.LONGEST_QUESTION >> 20}M" in options
+
+
+@pytest.mark.parametrize(("size", "asked"), [(1, 64), (64, 64), (65, 192), (192, 192), (2000, 4032), (5000, 8128)])
+def test_all_of_the_last_question_is_fetched(size, asked):
+    assert fits.asked_for(size << 10) == asked << 10
 
 
 def test_what_was_learned_outlives_the_process_and_a_spoiled_file_is_no_trouble(tmp_path):

@@ -11,12 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from desi_stream import listings
+from desi_stream import fits, listings, reading
 from desi_stream.__main__ import forget_others, sizes_for
 from desi_stream.kinds import Kinds
 from desi_stream.reading import Budget, Sizes
 from desi_stream.relay import Relay
 from desi_stream.upstream import Upstream
+from test_stream_fits import chain, coadd
 
 MIB = 1 << 20
 
@@ -71,7 +72,8 @@ class _Answers(BaseHTTPRequestHandler):
         for name in files:
             key = prefix + name
             tag, size = self.server.tag(key).replace('"', "&#34;"), len(self.server.objects[key])
-            found += f"<Contents><Key>{key}</Key><ETag>{tag}</ETag><Size>{size}</Size></Contents>"
+            found += f"<Contents><Key>{key}</Key><LastModified>2025-03-19T07:08:09.000Z</LastModified>"
+            found += f"<ETag>{tag}</ETag><Size>{size}</Size></Contents>"
         return f"<ListBucketResult>{found}</ListBucketResult>"
 
     def _answer(self, status, body, headers=()):
@@ -163,6 +165,70 @@ def test_who_jumps_costs_one_small_block_and_who_reads_on_gets_more_with_each_st
     assert max(lengths) == 4 * MIB
 
 
+def test_question_that_begins_where_the_last_one_ended_goes_on_with_what_is_there(get, bucket):
+    got, place, size = b"", 0, 65536
+    while place < 3 * MIB:
+        status, body, _headers = get("/b/d/large.bin", f"bytes={place}-{place + size - 1}")
+        assert status == 206
+        got, place, size = got + body, place + size, min(2 * size, MIB)
+    assert got == DATA[: len(got)]
+    starts = [int(one[6:].partition("-")[0]) for one in bucket.ranges("d/large.bin")]
+    assert starts[0] == 0
+    assert len(starts) == len(set(starts))
+    # Who has read the first mebibyte to its end gets the next ones ahead.
+    assert max(starts) > place
+
+
+def test_those_who_jumped_away_give_back_their_memory(get, relay):
+    for place in range(0, 40 * MIB, 2 * MIB):
+        get("/b/d/large.bin", f"bytes={place}-{place + 9}")
+    waiting = relay.readings._waiting.values()
+    assert sum(one.held() for one in waiting) <= Sizes().memory // 6
+    assert relay.budget.take(Sizes().memory - Sizes().memory // 6, whatever=False)
+
+
+def test_reader_that_thinks_for_long_begins_anew(get, relay, bucket, monkeypatch):
+    get("/b/d/large.bin", "bytes=0-9")
+    monkeypatch.setattr(reading, "WAITS", -1.0)
+    get("/b/d/large.bin", "bytes=20000000-20000009")
+    assert not relay.readings._waiting
+    assert get("/b/d/large.bin", "bytes=10-19")[1] == DATA[10:20]
+
+
+def test_what_the_listing_told_of_an_object_is_not_asked_for_again(get, relay, bucket):
+    get(folder("d/"))
+    bucket.asked.clear()
+    connection = HTTPConnection("127.0.0.1", relay.server_address[1], timeout=20)
+    connection.request("HEAD", "/b/d/large.bin")
+    answer = connection.getresponse()
+    connection.close()
+    assert answer.status == 200
+    assert answer.headers["Content-Length"] == str(len(DATA))
+    assert answer.headers["ETag"] == bucket.tag("d/large.bin")
+    assert answer.headers["Last-Modified"] == "Wed, 19 Mar 2025 07:08:09 GMT"
+    assert bucket.asked == []
+
+
+@pytest.mark.parametrize("exposures", [1870, 1000])
+def test_headers_of_the_second_file_of_a_kind_are_fetched_before_anybody_asks(get, bucket, exposures):
+    first, second = coadd(600, 1800), coadd(620, exposures)
+    bucket.objects = {"h/coadd-a.fits": first, "h/coadd-b.fits": second}
+    get(folder("h/"))
+    place = 0
+    for header in chain(first):
+        get("/b/h/coadd-a.fits", f"bytes={place}-{place + 65535}")
+        place += header.length
+    get("/b/h/coadd-b.fits", "bytes=0-65535")
+    wanted = [place for place in fits.places_of(chain(second)) if place >= MIB]
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        asked = [tuple(map(int, one[6:].split("-"))) for one in bucket.ranges("h/coadd-b.fits")]
+        if all(any(start <= place <= end for start, end in asked) for place in wanted):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{wanted} not in {asked}")
+
+
 def test_object_that_was_listed_is_asked_for_in_that_version_only(get, bucket, changes):
     get(folder("d/"))
     bucket.tags["d/large.bin"] = '"another"'
@@ -202,9 +268,13 @@ def test_way_to_the_data_is_looked_into_at_once_where_there_is_but_one(get, buck
 
 
 def test_names_in_listings_are_decoded_as_the_server_encoded_them():
-    body = b"<Contents><Key>a%20b%2Bc</Key><ETag>&quot;1&quot;</ETag><Size>5</Size></Contents>"
-    assert listings.read_names(b"<EncodingType>url</EncodingType>" + body) == ([], {"a b+c": ('"1"', 5)})
-    assert listings.read_names(body)[1] == {"a%20b%2Bc": ('"1"', 5)}
+    body = (
+        b"<Contents><Key>a%20b%2Bc</Key><LastModified>2025-03-19T07:08:09.000Z</LastModified>"
+        b"<ETag>&quot;1&quot;</ETag><Size>5</Size></Contents>"
+    )
+    known = listings.Known('"1"', 5, "Wed, 19 Mar 2025 07:08:09 GMT")
+    assert listings.read_names(b"<EncodingType>url</EncodingType>" + body) == ([], {"a b+c": known})
+    assert listings.read_names(body)[1] == {"a%20b%2Bc": known}
     assert listings.read_names(b"<CommonPrefixes><Prefix>a&amp;b/</Prefix></CommonPrefixes>")[0] == ["a&b/"]
 
 
