@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from jupyterlab import NOTEBOOK, Terminal, api, ask, choose, run_all, saved_notebook, until, visit
+from jupyterlab import NOTEBOOK, Terminal, api, ask, choose_until, run_all, saved_notebook, until, visit
 from playwright.sync_api import expect
 
 WELCOME = "desi/welcome.ipynb"
@@ -61,8 +61,8 @@ def test_welcome_notebook_runs_to_its_end_and_shows_a_spectrum(page, lab, take_p
 
 def test_file_saved_in_the_browser_is_the_persons_own_outside(page, lab):
     visit(page, lab.url)
-    choose(page, "File", "New", "Text File")
-    name = until(page, lambda: re.search(r"/synced/(untitled\d*\.txt)$", page.url), "a file is open")[1]
+    opened = re.compile(r"/synced/(untitled\d*\.txt)$")
+    name = choose_until(page, lambda: opened.search(page.url), "a file is open", "File", "New", "Text File")[1]
     page.locator(".jp-FileEditor .cm-content").last.click()
     page.keyboard.type(WORDS)
     page.keyboard.press("Control+S")
