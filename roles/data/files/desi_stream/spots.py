@@ -83,8 +83,7 @@ class Spots:
             self._fetch_all(chain, path, tag, size, fits.guess_from_first(known, chain.headers))
         elif not known and grown and chain.next < size:
             # The first of its kind is looked through: a reader that reads on would show only some of its headers.
-            place = fits.ranges_of([chain.next])[0][0]
-            self._fetch(path, tag, Block(place, min(SPOT, size - place), shared=True), size)
+            self._fetch_places(path, tag, size, [chain.next])
 
     def _chain(self, path: str, tag: str) -> Chain | None:
         if not fits.kind_of(path) or not tag:
@@ -100,8 +99,11 @@ class Spots:
         # What is near the beginning comes with the first block.
         with self._lock:
             missing = [place for place in places if self._first <= place < size and not self._find(path, tag, place)]
+        self._fetch_places(path, tag, size, missing)
+
+    def _fetch_places(self, path: str, tag: str, size: int, places: list[int]) -> None:
         # cfitsio looks at the end of a file before all else.
-        for start, end in reversed(fits.ranges_of(missing)):
+        for start, end in reversed(fits.ranges_of(places)):
             for piece in range(start, min(end, size), self._first):
                 self._fetch(path, tag, Block(piece, min(end, size, piece + self._first) - piece, shared=True), size)
 
