@@ -26,40 +26,33 @@ LOG = "tunnel.log"
 # Arguments: mark, place and digest (only to be read in the process list), what to forward, host, configuration, log.
 LOOP = f"""\
 # Written by desi.lab.ssh_tunnel. It ends by itself when the SSH configuration is gone.
+# It leads its process group, and whoever ends it ends the group. It works nothing out: bash, signalled while it reads
+# "$(", may fail to read what it is to do then.
 place=$2 forward=$4 host=$5 config=$6 log=$7
-pause=1 child='' nap=''
-# Whoever ends this loop ends its connection.
-trap 'trap "" TERM; kill $child $nap $watch 2>/dev/null; exit 0' TERM INT
+trap 'trap "" TERM; kill -s TERM -- "-$$"; exit 0' TERM INT
 # It is to outlive the terminal in which it was begun.
 trap '' HUP
-# A connection that stands does not look at files.
-(while [ -f "$config" ]; do
-    sleep 5
-    kill -0 "$$" 2>/dev/null || exit 0
-done
-kill "$$") &
-watch=$!
-while [ -f "$config" ]; do
+(pause=1
+while [ -f "$config" ] && kill -0 "$$" 2>/dev/null; do
     began=$(date +%s)
     # The local command says that the forwarding stands, and makes this ssh known in the process list.
     ssh -F "$config" -N -T -a -x -o BatchMode=yes -o ControlMaster=no -o ControlPath=none \\
         -o ExitOnForwardFailure=yes -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ServerAliveCountMax=3 \\
-        -o PermitLocalCommand=yes -o "LocalCommand=echo {MARK} $place connected" -L "$forward" "$host" &
-    child=$!
-    wait "$child"
+        -o PermitLocalCommand=yes -o "LocalCommand=echo {MARK} $place connected" -L "$forward" "$host"
     code=$?
-    child=''
     [ $(($(date +%s) - began)) -lt 60 ] || pause=1
     [ "$(wc -c <"$log")" -lt 100000 ] || : >"$log"
     echo "{MARK} $place ended with $code, and is started again in $pause s"
-    sleep "$pause" &
-    nap=$!
-    wait "$nap"
-    nap=''
+    sleep "$pause"
     pause=$((pause * 2))
     [ "$pause" -le 30 ] || pause=30
+done) &
+# A connection that stands does not look at files.
+while [ -f "$config" ]; do
+    sleep 5 &
+    wait "$!"
 done
-kill "$watch" 2>/dev/null
+kill -s TERM "$$"
 """
 
 _PS_LINE = re.compile(r"\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\S.*)")

@@ -165,7 +165,8 @@ def pauses(tmp_path):
         words = [texts.MARK, TUNNEL.place, TUNNEL.digest, TUNNEL.forward, "desi-desi", str(config), str(log)]
         with log.open("ab") as stream:
             environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-            subprocess.run([shell, script, *words], check=True, timeout=60, env=environment, stdout=stream)
+            loop = [shell, script, *words]
+            subprocess.run(loop, check=True, timeout=60, env=environment, stdout=stream, start_new_session=True)
         return [line.split()[-2] for line in log.read_text().splitlines() if "ended with 255" in line]
 
     return run

@@ -298,10 +298,13 @@ def test_what_is_left_of_a_loop_that_was_killed_is_replaced(desk):
     assert desk.processes() == []
 
 
-def test_loop_that_was_killed_is_not_watched_for_ever(desk):
+def test_what_is_left_of_a_loop_that_was_killed_ends_with_its_connection(desk):
     desk.open()
     os.kill(desk.loop(), signal.SIGKILL)
-    await_that(lambda: not any("tunnel.sh" in process.line for process in desk.processes()))
+    for process in desk.processes():
+        if "LocalCommand" in process.line:
+            os.kill(process.pid, signal.SIGTERM)
+    await_that(lambda: desk.processes() == [])
 
 
 def test_files_that_a_reboot_left_are_cleared_and_nobody_is_ended(desk):
