@@ -66,7 +66,10 @@ def run_all(page: Page) -> None:
         # The prompt of a cell that waits or runs is [*], and of one that has not been told to run, [ ].
         return re.fullmatch(r"\[\d+\]:", prompts.last.inner_text().strip()) is not None
 
-    until(page, ended, f"all cells have run, of {prompts.count()}")
+    try:
+        until(page, ended, "all cells have run")
+    except AssertionError as error:
+        raise AssertionError(f"{error} Their prompts: {prompts.all_inner_texts()}") from error
 
 
 def saved_notebook(page: Page, path: str) -> dict:

@@ -234,7 +234,10 @@ class Reading:
             self.total = self.total or total_of(self._blocks[0])
 
     def pieces(self, end: int) -> Iterator[memoryview]:
-        """Give the bytes in order, as they come in; the end is the first that is not wanted."""
+        """Give the bytes in order, as they come in; the end is the first that is not wanted.
+
+        The position is behind what is given, so that the last piece can be told before it is sent.
+        """
         end = min(end, self.total)
         while self.position < end:
             if not self._blocks:
@@ -244,11 +247,10 @@ class Reading:
             filled = min(block.wait_beyond(place), end - block.start)
             if filled <= place:
                 raise Away("the object is shorter than it was")
-            yield memoryview(block.data)[place:filled]
             self.position = block.start + filled
             if filled == block.size:
                 self._go_on()
-        self.touched = time.monotonic()
+            yield memoryview(block.data)[place:filled]
 
     def _go_on(self) -> None:
         """Let go of the first block. Who has read it to its end is likely to read on."""
@@ -306,6 +308,7 @@ class Readings:
 
     def put(self, reading: Reading) -> None:
         """Keep one for its client's next question."""
+        reading.touched = time.monotonic()
         with self._lock:
             place = (reading.path, reading.etag, reading.position)
             old = [self._waiting.pop(place)] if place in self._waiting else []

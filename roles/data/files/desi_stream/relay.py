@@ -121,15 +121,19 @@ class Handler(BaseHTTPRequestHandler):
         start = int(wanted.group(1))
         end = int(wanted.group(2)) + 1 if wanted.group(2) else sys.maxsize
         reading = self._reading(bucket, key, start)
-        sent = False
+        kept = False
         try:
             reading.wait_head()
             if not self.server.listings.known(bucket, key).tag:
                 self.server.listings.note(bucket, key, Known(reading.etag, reading.total))
-            self._send_head(reading, start, min(end, reading.total))
+            end = min(end, reading.total)
+            self._send_head(reading, start, end)
             for piece in reading.pieces(end):
+                # Before the last byte is sent: its client asks on as soon as it has it.
+                if reading.position == end < reading.total:
+                    self.server.readings.put(reading)
+                    kept = True
                 self.connection.sendall(piece)
-            sent = True
         except Refused as refused:
             if refused.status == 412:
                 self.server.changed()
@@ -139,9 +143,7 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
         finally:
-            if sent and reading.position < reading.total:
-                self.server.readings.put(reading)
-            else:
+            if not kept:
                 reading.close()
 
     def _reading(self, bucket: str, key: str, start: int) -> Reading:

@@ -14,6 +14,7 @@ import select
 import ssl
 import threading
 import time
+import traceback
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -80,7 +81,11 @@ class Upstream:
             self._wanted.acquire()
             with self._lock:
                 job = heapq.heappop(self._jobs)[2]
-            job()
+            try:
+                job()
+            except Exception:
+                # One that fails is one that nobody waits for, and the next needs the thread.
+                traceback.print_exc()
 
     # Connections
 
