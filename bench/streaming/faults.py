@@ -51,6 +51,17 @@ class Seen:
     ended: threading.Event = field(default_factory=threading.Event)
 
 
+def read_piece(descriptor: int, place: int) -> bytes:
+    """Read a piece as any library does: what one call gives may end where the next one fails, and is no end of file."""
+    data = bytearray()
+    while len(data) < PIECE:
+        more = os.pread(descriptor, PIECE - len(data), place + len(data))
+        if not more:
+            break
+        data += more
+    return bytes(data)
+
+
 def read_known(root: Path, sums: dict[tuple[str, int], str], seen: Seen) -> None:
     """Read pieces of files that never change, and compare them."""
     places = sorted(sums)
@@ -59,7 +70,7 @@ def read_known(root: Path, sums: dict[tuple[str, int], str], seen: Seen) -> None
         name, place = chance.choice(places)
         try:
             with (root / name).open("rb", buffering=0) as file:
-                data = os.pread(file.fileno(), PIECE, place)
+                data = read_piece(file.fileno(), place)
         except OSError as problem:
             seen.counts[f"error: {problem.strerror}"] += 1
             time.sleep(0.05)
@@ -68,7 +79,7 @@ def read_known(root: Path, sums: dict[tuple[str, int], str], seen: Seen) -> None
             seen.counts["right"] += 1
             seen.last_good = time.monotonic()
         else:
-            seen.wrong.append(f"{name} at {place}")
+            seen.wrong.append(f"{name} at {place}, {len(data)} bytes, {data.count(0)} of them zero")
 
 
 def read_changing(root: Path, seen: Seen) -> None:

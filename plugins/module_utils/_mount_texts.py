@@ -19,11 +19,14 @@ MARK = "desi-lab-mount"
 # The loop says so in the log, and the module stops waiting for a mount that will not come.
 ENDED = f"{MARK}: the mount tool ended"
 
+# In seconds. Always the same: however often the tool dies, the data are back before a reader has given up.
+PAUSE = 2
+
 # Arguments: mountpoint, log, settings (only to be read in the process list), then the tool and its arguments.
 LOOP = f"""
 mountpoint=$1 log=$2
 shift 3
-stopping='' child='' pause=1
+stopping='' child=''
 stop() {{
     stopping=yes
     # Unmounting ends the tool in good order; only a mount in use needs the signal.
@@ -35,8 +38,8 @@ while [ -z "$stopping" ]; do
     # The endpoint of a tool that died is no folder: it answers every question with an error.
     [ -d "$mountpoint" ] || umount -l "$mountpoint" 2>/dev/null
     mkdir -m 0 -p "$mountpoint"
-    [ "$(wc -c <"$log")" -lt 1000000 ] || : >"$log"
-    began=$(date +%s)
+    # No "$(": bash, signalled while it reads one, may fail to read what it is to do then.
+    wc -c <"$log" | (read -r size; [ "$size" -lt 1000000 ] || : >"$log")
     "$@" &
     child=$!
     # The signal may have come before there was a child to pass it on to.
@@ -44,14 +47,11 @@ while [ -z "$stopping" ]; do
     code=0
     while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
     [ -z "$stopping" ] || break
-    [ $(($(date +%s) - began)) -lt 60 ] || pause=1
-    echo "{ENDED} with $code; it starts again in $pause s" >&2
-    sleep "$pause" &
+    echo "{ENDED} with $code; it starts again in {PAUSE} s" >&2
+    sleep {PAUSE} &
     nap=$!
     wait "$nap"
     kill "$nap" 2>/dev/null
-    pause=$((pause * 2))
-    [ "$pause" -le 30 ] || pause=30
 done
 """
 
@@ -129,7 +129,7 @@ ExecStart={" ".join(unit_word(word) for word in tool)}
 # A mount in use refuses: then the tool is ended, and the next start clears what is left.
 ExecStop=-{shell('umount "$1"')}
 Restart=always
-RestartSec=2
+RestartSec={PAUSE}
 TimeoutStopSec=10
 
 [Install]

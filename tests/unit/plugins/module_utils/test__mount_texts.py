@@ -15,6 +15,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount_texts import (
     CLEAR,
     ENDED,
     LOOP,
+    PAUSE,
     ca_bundle,
     environment_text,
     loop_command,
@@ -158,7 +159,7 @@ def text_of(path):
 def test_loop_starts_the_tool_again_and_says_that_it_ended(loop, tmp_path):
     loop(RUN + "sys.exit(7)")
     assert awaited(lambda: len(text_of(tmp_path / "runs")) >= 2)
-    assert f"{ENDED} with 7; it starts again in 1 s" in text_of(tmp_path / "log")
+    assert f"{ENDED} with 7; it starts again in {PAUSE} s" in text_of(tmp_path / "log")
     assert (tmp_path / "m").is_dir()
 
 
