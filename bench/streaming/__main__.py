@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -213,6 +214,8 @@ def filled(sizes: shapes.Sizes, name: str) -> Server:
 
 def main(words: list[str]) -> int:
     known = arguments(words)
+    # Whoever ends this ends its server and its mounts, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     name = "quick" if known.quick or known.what == "faults" else "full"
     with filled(shapes.QUICK if name == "quick" else shapes.FULL, name) as server, Place(KEPT) as scratch:
         program = compile_delay(scratch)
