@@ -24,7 +24,9 @@ QUESTION, LONGEST_QUESTION = 64 * 1024, 4 << 20
 # What is fetched for a header: enough for the longest, and for what the kernel reads ahead.
 SPOT = QUESTION
 PAGE = 4096
-NEAR = 1 << 20
+# A read that begins within a mebibyte behind what rclone has written is answered by the same download, which then takes
+# what is between. It writes 32 KiB at a time, and a little more where they come in two parts.
+REACH = (1 << 20) + 48 * 1024
 LONGEST = 8 << 20
 # How many numbers of targets are tried for a size, to each side of the likely one.
 GUESSES = 3
@@ -159,12 +161,12 @@ def places_of(headers: list[Header]) -> list[int]:
 def ranges_of(places: list[int]) -> list[tuple[int, int]]:
     """Return what to fetch for headers at these places: first byte, and the first that is not wanted.
 
-    The kernel begins to read at a page. A mount tool that jumps no further than a mebibyte reads what is between.
+    The kernel begins to read at a page. A mount tool that does not jump far reads what is between.
     """
     ranges: list[tuple[int, int]] = []
     for place in places:
         start, end = place - place % PAGE, place - place % PAGE + SPOT
-        if ranges and start - ranges[-1][1] < NEAR and asked_for(end - ranges[-1][0]) <= LONGEST:
+        if ranges and end - ranges[-1][1] < REACH and asked_for(end - ranges[-1][0]) <= LONGEST:
             ranges[-1] = (ranges[-1][0], end)
         else:
             ranges.append((start, end))

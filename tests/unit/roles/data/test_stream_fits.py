@@ -111,6 +111,11 @@ def test_headers_that_lie_close_are_fetched_in_one_piece():
     assert ranges[0][1] >= 5_500_000 + 2880
 
 
+@pytest.mark.parametrize(("apart", "count"), [(fits.REACH - fits.PAGE, 1), (fits.REACH, 2)])
+def test_what_lies_between_headers_is_fetched_only_where_the_mount_tool_reads_it(apart, count):
+    assert len(fits.ranges_of([4 * fits.PAGE, 4 * fits.PAGE + apart])) == count
+
+
 @given(st.lists(st.integers(0, 10**9), max_size=40).map(sorted))
 def test_every_header_lies_in_what_is_fetched_and_nothing_is_longer_than_it_may_be(places):
     ranges = fits.ranges_of(places)
