@@ -31,6 +31,7 @@ from . import shapes
 from .candidates import STREAM, tool
 from .delay import Delay, compile_delay
 from .middleman import Middleman
+from .readers import read_at
 from .server import BUCKET, Server, put
 
 FILES = 4
@@ -51,17 +52,6 @@ class Seen:
     ended: threading.Event = field(default_factory=threading.Event)
 
 
-def read_piece(descriptor: int, place: int) -> bytes:
-    """Read a piece as any library does: what one call gives may end where the next one fails, and is no end of file."""
-    data = bytearray()
-    while len(data) < PIECE:
-        more = os.pread(descriptor, PIECE - len(data), place + len(data))
-        if not more:
-            break
-        data += more
-    return bytes(data)
-
-
 def read_known(root: Path, sums: dict[tuple[str, int], str], seen: Seen) -> None:
     """Read pieces of files that never change, and compare them."""
     places = sorted(sums)
@@ -70,7 +60,7 @@ def read_known(root: Path, sums: dict[tuple[str, int], str], seen: Seen) -> None
         name, place = chance.choice(places)
         try:
             with (root / name).open("rb", buffering=0) as file:
-                data = read_piece(file.fileno(), place)
+                data = read_at(file.fileno(), PIECE, place)
         except OSError as problem:
             seen.counts[f"error: {problem.strerror}"] += 1
             time.sleep(0.05)

@@ -26,6 +26,7 @@ BLOCK = shapes.BLOCK
 
 
 def read_at(file: int, size: int, place: int) -> bytes:
+    """Read on to the end, as any library does: one call may give only what came before an error."""
     data = b""
     while len(data) < size:
         piece = os.pread(file, size - len(data), place + len(data))
