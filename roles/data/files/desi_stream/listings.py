@@ -132,16 +132,16 @@ class Listings:
     def _fetch(self, question: str, kept: Kept, depth: int = DEPTH) -> None:
         try:
             status, headers, body = self._upstream.whole(question, {})
-        except Away as problem:
+            folders, tags = read_names(body) if status == 200 else ([], {})
+        except Exception as problem:
             with self._lock:
                 self._kept.pop(question, None)
-            kept.answer.set_exception(problem)
+            # Somebody may wait for it, and has to be told whatever it was.
+            kept.answer.set_exception(problem if isinstance(problem, Away) else Away(repr(problem)))
             return
         kept.size = len(body) + 512
         bucket = urlsplit(question).path.strip("/")
-        folders: list[str] = []
         if status == 200:
-            folders, tags = read_names(body)
             for key, known in tags.items():
                 self.note(bucket, key, known)
             with self._lock:

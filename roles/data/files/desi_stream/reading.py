@@ -211,7 +211,7 @@ class Reading:
         self._next, self._is_new = start, True
         self.headers: Mapping[str, str] = {}
         self._demand(sizes.first, DEMANDED)
-        self.touched = time.monotonic()
+        self.touched = 0.0  # when it was put aside
 
     @property
     def etag(self) -> str:

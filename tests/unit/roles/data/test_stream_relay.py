@@ -191,6 +191,7 @@ def test_reader_that_thinks_for_long_begins_anew(get, relay, bucket, monkeypatch
     get("/b/d/large.bin", "bytes=0-9")
     monkeypatch.setattr(reading, "WAITS", -1.0)
     get("/b/d/large.bin", "bytes=20000000-20000009")
+    assert not relay.readings._waiting
     bucket.asked.clear()
     assert get("/b/d/large.bin", "bytes=10-19")[1] == DATA[10:20]
     assert bucket.ranges("d/large.bin") == ["bytes=10-1048585"]
@@ -308,3 +309,8 @@ def test_job_that_fails_leaves_its_thread_to_the_next(capsys):
     upstream.submit(0, done.set)
     assert done.wait(10)
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_who_waits_for_a_listing_that_cannot_be_read_is_told_so(get, monkeypatch):
+    monkeypatch.setattr(listings, "read_names", lambda _body: 1 // 0)
+    assert get(folder("d/"))[0] == 503
