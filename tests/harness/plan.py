@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness import security_findings
 from harness.parts import Part
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,6 +111,27 @@ def e2e(place: str, kinds: Sequence[str], scratch: Path) -> Part:
         environment={"PYTHONPATH": str(ROOT / "tests/harness")},
         gate=IMAGES.name,
     )
+
+
+def attacks(scratch: Path, record: Path) -> tuple[list[list[Part]], list[Part]]:
+    """Return the parts that run the tests that attack (marker security); each test adds to the record how it ended."""
+    plugin = ["-m", "security", "-p", "security_findings", "-p", "every_test_runs"]
+
+    def part(name: str, words: Sequence[str]) -> Part:
+        return Part(
+            f"security {name}",
+            [sys.executable, "-m", "pytest", *plugin, "--basetemp", str(scratch / f"s{name[0]}"), *words],
+            timeout=2400,
+            environment={
+                "DESI_LAB_TEST_IMAGE": "desi-lab:0.1.0",
+                "PYTHONPATH": str(ROOT / "tests/harness"),
+                security_findings.RECORD: str(record),
+            },
+            gate=IMAGES.name,
+        )
+
+    here = [part("unit", ["-n", "2", "tests/unit"]), part("commands", ["tests/integration"])]
+    return [[IMAGES, *here], [part("machines", ["tests/cloud"])]], []
 
 
 def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> tuple[list[list[Part]], list[Part]]:
