@@ -10,7 +10,9 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.desi.lab.plugins.module_utils._redact import redact
 from ansible_collections.desi.lab.plugins.module_utils._terminal import box
+from ansible_collections.desi.lab.plugins.plugin_utils._sinks import keeper_of_this_run
 
 
 class ActionModule(ActionBase):
@@ -32,4 +34,13 @@ class ActionModule(ActionBase):
                 "notes": {"type": "list", "elements": "str", "default": []},
             }
         )
-        return {"changed": False, "msg": box(args["lines"], args["notes"]), "_ansible_verbose_always": True}
+        lines, notes, keeper = args["lines"], args["notes"], keeper_of_this_run()
+        if keeper:
+            shown = [{**each, "text": redact(each["text"])} for each in lines]
+            if shown != lines:
+                notes = [
+                    *notes,
+                    f"The token is hidden, because {keeper} would keep it. ./lab url prints it.",
+                ]
+            lines = shown
+        return {"changed": False, "msg": box(lines, notes), "_ansible_verbose_always": True}

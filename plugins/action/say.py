@@ -10,6 +10,10 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._redact import looks_secret
+from ansible_collections.desi.lab.plugins.plugin_utils._sinks import keeper_of_this_run
+
 
 class ActionModule(ActionBase):
     """Runs where Ansible runs: it only speaks. The callback desi.lab.steps prints it."""
@@ -26,4 +30,12 @@ class ActionModule(ActionBase):
         )
         as_json = "data" in self._task.args
         said = args["data"] if as_json else args["text"]
+        keeper = keeper_of_this_run()
+        if keeper and isinstance(said, str) and looks_secret(said):
+            error = LabError(
+                "The URL is not shown.",
+                f"It holds the lab's token, and {keeper} would keep it.",
+                "Run it without that: unset ANSIBLE_LOG_PATH and ANSIBLE_CALLBACKS_ENABLED, or use ./lab.",
+            )
+            return {"failed": True, "changed": False, **error.as_result()}
         return {"changed": False, "msg": said, "json": as_json, "_ansible_verbose_always": True}

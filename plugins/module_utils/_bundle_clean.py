@@ -12,30 +12,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-import html
 import ipaddress
-import json
 import re
 import typing as t
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import unquote
 
-from ansible_collections.desi.lab.plugins.module_utils._redact import HIDDEN, redact
+from ansible_collections.desi.lab.plugins.module_utils._redact import (
+    HIDDEN,
+    SHORTEST,
+    all_spellings,
+    is_secret_name,
+    looks_secret,
+    redact,
+)
 
-# Shorter ones are parts of so many words that nothing could be read any more.
-SHORTEST = 4
-_SECRET_NAME = re.compile(
-    r"token|passw|secret|credential|signature|auth|keys?$|(?:^|[^a-z])key(?:[^a-z]|$)", re.IGNORECASE
-)
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
-_USERINFO = re.compile(
-    r"(?P<scheme>\b[a-z][a-z0-9+.-]*(?:://|%3A%2F%2F))[^\s/@\"'<>]+(?P<at>@|%40)(?=[\w\[])", re.IGNORECASE
-)
-_ACCESS_KEY = re.compile(r"(?<![A-Z0-9])(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA)[A-Z0-9]{12,}")
-_KNOWN_FORMS = re.compile(
-    r"\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w-]{16,}|\bxox[abprs]-[\w-]{10,}"
-    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\bdckr_pat_[\w-]{16,}|\bhf_[A-Za-z0-9]{20,}"
-)
-_QUERY = re.compile(r"(?P<name>X-Amz-(?:Signature|Credential|Security-Token)(?:=|%3D))[^&\s\"']+", re.IGNORECASE)
 # After a percent sign, two of the digits before are a letter that is written in another way.
 _ACCOUNT = re.compile(r"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2}))(?:[0-9]{12}|[0-9]{4}-[0-9]{4}-[0-9]{4})(?![0-9])")
 _V4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d]|\.\d)")
@@ -53,28 +43,6 @@ MARKS = (HIDDEN, "<user>", "<host>", "<AWS user>", "<account>", "<address 1>")
 _COMMON_NAMES = ("root", "admin", "ubuntu", "debian", "ec2-user", "user", "users", "jovyan", "desi", "lab", "localhost")
 
 
-def is_secret_name(name: str) -> bool:
-    """Return whether the value of that name is a secret, going by the name."""
-    return bool(_SECRET_NAME.search(name))
-
-
-def spellings(secret: str) -> set[str]:
-    """Return the ways in which a secret may stand in a text: as it is, quoted, escaped, or a part of base64."""
-    raw = secret.encode()
-    found = {secret, html.escape(secret), json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    found |= {repr(secret)[1:-1], raw.hex(), raw.hex().upper()}
-    for how in (quote, quote_plus):
-        once = how(secret, safe="") if how is quote else how(secret)
-        found |= {once, once.lower(), quote(once, safe="")}
-    found |= {quote(secret), "".join(f"%{byte:02X}" for byte in raw), "".join(f"%{byte:02x}" for byte in raw)}
-    # What stands before it shifts it by so many bytes; what does not depend on its neighbours is the same each time.
-    for shift in range(3):
-        begin, end = -(-shift * 8 // 6), (shift + len(raw)) * 8 // 6
-        core = base64.b64encode(b"\0" * shift + raw + b"\0\0").decode()[begin:end]
-        found |= {core, core.replace("+", "-").replace("/", "_")}
-    return {each for each in found if len(each) >= SHORTEST}
-
-
 class Cleaner:
     """Cleans texts of secrets that are known, and of whatever looks like one."""
 
@@ -84,7 +52,7 @@ class Cleaner:
         self.secrets = {
             secret for secret in secrets if len(secret) >= SHORTEST and not any(secret in mark for mark in MARKS)
         }
-        self._spelled = {each for secret in self.secrets for each in spellings(secret)}
+        self._spelled = all_spellings(self.secrets)
         known = {name: put for name, put in (names or {}).items() if len(name) > 1 and name not in _COMMON_NAMES}
         self._names = [
             (re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])"), known[name])
@@ -98,12 +66,7 @@ class Cleaner:
 
     def clean(self, text: str) -> str:
         """Return a text without secrets."""
-        text = _PRIVATE_KEY.sub(HIDDEN, text)
-        text = _USERINFO.sub(rf"\g<scheme>{HIDDEN}\g<at>", text)
         text = redact(text, self._spelled)
-        for pattern in (_ACCESS_KEY, _KNOWN_FORMS):
-            text = pattern.sub(HIDDEN, text)
-        text = _QUERY.sub(rf"\g<name>{HIDDEN}", text)
         text = _ENCODED.sub(self._decoded, text)
         text = _ACCOUNT.sub("<account>", text)
         text = _DASHED.sub(self._dashed, text)
@@ -137,8 +100,7 @@ class Cleaner:
         return HIDDEN if any(self._tells(text) for text in decoded(match[0])) else match[0]
 
     def _tells(self, text: str) -> bool:
-        bare = _USERINFO.sub("", text) != text or _ACCOUNT.search(text) or _ACCESS_KEY.search(text)
-        return bool(bare) or self.holds_secret(text) or redact(text) != text
+        return bool(_ACCOUNT.search(text)) or self.holds_secret(text) or looks_secret(text)
 
     def _address(self, match: re.Match[str]) -> str:
         try:

@@ -19,9 +19,10 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._bundle_clean import Cleaner, is_secret_name
+from ansible_collections.desi.lab.plugins.module_utils._bundle_clean import Cleaner
 from ansible_collections.desi.lab.plugins.module_utils._doctor_network import PROXY_NAMES, read_proxies
 from ansible_collections.desi.lab.plugins.module_utils._labs import NAME
+from ansible_collections.desi.lab.plugins.module_utils._redact import is_path, is_secret_name, secrets_among
 from ansible_collections.desi.lab.plugins.module_utils._run_log import as_caller, state_folder
 
 Environment = t.Mapping[str, str]
@@ -120,7 +121,7 @@ def document(data: object) -> str:
 
 def secrets_of(environment: Environment, inspected: t.Sequence[t.Any], settings: t.Any, config: str) -> set[str]:  # noqa: ANN401 - whatever JSON can say
     """Return every secret that can be known: of the environment, of AWS, of proxies, of containers, and of keys."""
-    found = {value for name, value in environment.items() if is_secret_name(name) and not is_path(value)}
+    found = secrets_among(environment)
     for proxy in read_proxies(environment)[0]:
         found |= {proxy.secret, f"{proxy.user}:{proxy.secret}" if proxy.secret else ""}
         # A name alone is a secret, too, where it is a token.
@@ -130,11 +131,6 @@ def secrets_of(environment: Environment, inspected: t.Sequence[t.Any], settings:
     found |= of_keys(config)
     # Words such as these are values of names that only look like secrets.
     return {secret for secret in found if secret.lower() not in ("true", "false", "none", "auto", "yes", "default")}
-
-
-def is_path(value: str) -> bool:
-    """Return whether a value is where a secret lies, and no secret itself; those may begin with a slash, too."""
-    return value.startswith("/") and os.path.exists(value)  # noqa: PTH110 - pathlib fails where a name is too long
 
 
 def in_structure(data: t.Any, name: str = "") -> set[str]:  # noqa: ANN401 - whatever JSON can say

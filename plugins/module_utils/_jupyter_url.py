@@ -16,9 +16,11 @@ from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 HIDDEN_TOKEN = "..."  # noqa: S105 - no secret
 _LOOPBACK = ("127.0.0.1", "[::1]", "::1", "localhost")
 _USUAL_PORT = {"http": 80, "https": 443}
+# What RFC 3986 (3.3) allows in a part of a path: a log may hold anything, and what is read off it reaches a terminal.
+_LETTERS = r"A-Za-z0-9._~!$&'()*+,;=:@%-"
 _URL = re.compile(
-    r"(?:or )?\s*(?P<scheme>https?)://(?P<authority>\([^()]*\)(?::[0-9]+)?|[^\s/?#()]+)(?P<path>/[^\s?#]*)?"
-    r"(?:\?(?P<query>[^\s#]*))?(?:#\S*)?"
+    r"(?:or )?\s*(?P<scheme>https?)://(?P<authority>\([^()]*\)(?::[0-9]+)?|[^\s/?#()]+)"
+    rf"(?P<path>/[/{_LETTERS}]*)?(?:\?(?P<query>[/?{_LETTERS}]*))?(?:#[/?{_LETTERS}]*)?"
 )
 _AUTHORITY = re.compile(r"(?P<host>.+?)(?::(?P<port>[0-9]{1,5}))?\Z")
 _HOST = re.compile(r"(?:[\w.-]+|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?\]?)\Z")

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from ansible_collections.desi.lab.plugins.module_utils._redact import redact, secrets_among
+from ansible_collections.desi.lab.plugins.module_utils._redact import all_spellings, cut_redacted, secrets_among
 
 KEPT = 20
 # Of one text: what is longer is of no use to a reader, and facts of a computer are very long.
@@ -32,16 +32,14 @@ class RunLog:
     def __init__(self, stream: TextIO | None, path: Path | None, secrets: set[str]) -> None:
         self._stream = stream
         self.path = path if stream else None
-        self._secrets = secrets
+        self._secrets = all_spellings(secrets)
         self._began = time.monotonic()
 
     def write(self, text: str) -> None:
         """Write what happens now, without its secrets."""
         if self._stream is None:
             return
-        if len(text) > LONGEST:
-            text = f"{text[:LONGEST]}\n… and {len(text) - LONGEST} letters more"
-        lines = redact(text, self._secrets).strip("\n").split("\n")
+        lines = cut_redacted(text, self._secrets, LONGEST).strip("\n").split("\n")
         head = f"{time.monotonic() - self._began:9.1f}  "
         try:
             self._stream.write("".join(f"{head if not n else ' ' * 11}{line}\n" for n, line in enumerate(lines)))

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
-from ansible_collections.desi.lab.plugins.module_utils._terminal import WIDEST, Paint, clean, clock_line, fit
+from ansible_collections.desi.lab.plugins.module_utils._terminal import WIDEST, Paint, clean, clock_line, fit, printable
 
 WARNINGS = ("[WARNING]: ", "[DEPRECATION WARNING]: ")
 _BACK_AND_CLEAR = "\r\x1b[2K"
@@ -47,9 +47,9 @@ class Screen:
         return min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
 
     def write(self, text: str) -> None:
-        """Write a text that stays, exactly as it is."""
+        """Write a text that stays, as it is but for what would steer the terminal."""
         with self.paused():
-            self._put(fit(text, self.encoding) + "\n")
+            self._put(fit(printable(text), self.encoding) + "\n")
             self._gap = not text
 
     def write_lines(self, lines: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ def status_text(document: t.Mapping[str, t.Any], width: int) -> str:
     """Return the whole answer for people, in lines that fit."""
     lines: list[str] = []
     if not document["engine"]:
-        lines += wrap(f"No lab on this computer can be seen. {document['reason']}", width)
+        lines += wrap(f"No lab on this computer can be seen. {clean(document['reason'])}", width)
     labs, now = document["labs"], parse_time(document["checked"]) or 0.0
     if labs:
         lines += table(labs, width, now)
@@ -67,7 +67,7 @@ def _line(row: t.Sequence[str], widths: t.Sequence[int]) -> str:
 def _cells(lab: t.Mapping[str, t.Any], now: float) -> tuple[str, ...]:
     return (
         one_line(lab["name"]),
-        lab["where"] if lab["region"] else "here",
+        one_line(lab["where"]) if lab["region"] else "here",
         _state(lab, now),
         _server(lab),
         _usd(lab, "usd_hour", money),
@@ -80,7 +80,8 @@ def _state(lab: t.Mapping[str, t.Any], now: float) -> str:
     if lab["uptime_seconds"] is not None and lab["state"] == "running":
         return f"running {_short(lab['uptime_seconds'])}"
     since = parse_time(lab["since"])
-    return f"{lab['state']} {_short(now - since)}" if since is not None else str(lab["state"])
+    state = one_line(str(lab["state"]))
+    return f"{state} {_short(now - since)}" if since is not None else state
 
 
 def _short(seconds: float) -> str:

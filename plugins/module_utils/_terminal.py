@@ -39,6 +39,7 @@ _PLAIN = {
     "\u00a0": " ",
 }
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+_COLOR = re.compile(r"(\x1b\[[0-9;]{0,12}m)")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PIECES = re.compile(r"\s*(?:-e )?\S+")
 _LABEL = re.compile(r"\S(?:.{0,18}?\S)?\s{2,}(?=\S)")
@@ -58,6 +59,11 @@ def clean(text: str) -> str:
     """Take out what would move the cursor or colour the screen; a carriage return begins a new line."""
     text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n").expandtabs(4)
     return _CONTROLS.sub("", text)
+
+
+def printable(text: str) -> str:
+    """Take out every control character but line feeds, tabs, and the colors that Paint and Ansible's diffs write."""
+    return "".join(part if _COLOR.fullmatch(part) else _CONTROLS.sub("", part) for part in _COLOR.split(text))
 
 
 def one_line(text: str) -> str:

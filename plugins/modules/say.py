@@ -14,7 +14,8 @@ description:
     on standard output.
   - With that callback it reaches the terminal alone and no log, at any verbosity, because it may hold a token. The task
     must not be C(no_log), else there is nothing to say.
-  - Other callbacks show and log it as the result of a task.
+  - Other callbacks show it as the result of a task. Where another callback or Ansible's log would keep it, a text with
+    a token is refused.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:

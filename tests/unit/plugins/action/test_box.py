@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleActionFail
 
+from ansible_collections.desi.lab.plugins.action import box
 from ansible_collections.desi.lab.plugins.action.box import ActionModule
 
 LINES = [{"label": "Open", "text": "http://127.0.0.1:8888/lab?token=6f1c"}, {"label": "Stop", "text": "./lab stop"}]
@@ -42,3 +43,12 @@ def test_wrong_box_is_refused_without_repeating_its_content(act, arguments):
     with pytest.raises(AnsibleActionFail) as caught:
         act(ActionModule, **arguments)
     assert "6f1c" not in str(caught.value)
+
+
+@pytest.mark.security("L4")
+def test_a_token_is_hidden_where_it_would_be_kept(act, monkeypatch):
+    monkeypatch.setattr(box, "keeper_of_this_run", lambda: "Ansible's log /var/log/a")
+    result = act(ActionModule, lines=LINES)
+    assert "6f1c" not in str(result)
+    assert "/var/log/a" in str(result["msg"])
+    assert "./lab stop" in str(result["msg"])

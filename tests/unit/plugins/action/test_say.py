@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleActionFail
 
+from ansible_collections.desi.lab.plugins.action import say
 from ansible_collections.desi.lab.plugins.action.say import ActionModule
 
 
@@ -30,3 +31,13 @@ def test_data_are_a_document_whatever_they_are(act, data):
 def test_what_is_to_be_said_is_one_thing(act, arguments):
     with pytest.raises(AnsibleActionFail):
         act(ActionModule, **arguments)
+
+
+@pytest.mark.security("L4")
+def test_a_token_is_not_said_where_it_would_be_kept(act, monkeypatch):
+    monkeypatch.setattr(say, "keeper_of_this_run", lambda: "Ansible's log /var/log/a")
+    result = act(ActionModule, text="http://127.0.0.1:8888/lab?token=6f1c")
+    assert result["failed"]
+    assert "/var/log/a" in result["why"]
+    assert "6f1c" not in str(result)
+    assert act(ActionModule, text="no secret")["msg"] == "no secret"

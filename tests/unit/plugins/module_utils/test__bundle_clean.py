@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.desi.lab.plugins.module_utils._bundle_clean import Cleaner, decoded, is_secret_name, spellings
+from ansible_collections.desi.lab.plugins.module_utils._bundle_clean import Cleaner, decoded
+from ansible_collections.desi.lab.plugins.module_utils._redact import is_secret_name, spellings
 
 SECRET = 'wJalr+Xut/nFE MI"é='  # noqa: S105 - made up
 ACCOUNT = "412345678901"

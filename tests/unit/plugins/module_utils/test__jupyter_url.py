@@ -123,3 +123,13 @@ def test_text_that_is_no_host_is_refused(host):
 def test_number_that_is_no_port_is_refused(port):
     with pytest.raises(LabError, match="is not a port"):
         check_place("127.0.0.1", port)
+
+
+@pytest.mark.security("L2")
+@pytest.mark.parametrize("letter", ["\b", "\a", "\x9b", "\x1b", "\x00", "\u202e", "\ufeff", '"', "<", "\\"])
+@pytest.mark.parametrize(
+    "url", ["http://h:1/lab?token=a{}b", "http://h:1/l{}ab?token=ab", "http://h:1/lab?token=ab#{}"]
+)
+def test_a_letter_that_no_url_has_makes_it_none(url, letter):
+    assert parse_url(url.format("")) is not None
+    assert parse_url(url.format(letter)) is None

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.desi.lab.plugins.module_utils._redact import HIDDEN, redact, secrets_among
+from ansible_collections.desi.lab.plugins.module_utils._redact import (
+    HIDDEN,
+    all_spellings,
+    cut_redacted,
+    redact,
+    secrets_among,
+)
 
 
 @pytest.mark.parametrize(
@@ -82,3 +88,58 @@ def test_secrets_are_known_by_the_names_of_variables():
         "EMPTY_TOKEN": "",
     }
     assert secrets_among(environment) == {"t0ken", "pass!"}
+
+
+@pytest.mark.security("M7")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "git clone https://ann:CANARY@example.org/r.git",
+        "https://CANARY@example.org/r.git",
+        "HTTP_PROXY=http://ann:CANARY@proxy.example.org:3128",
+        "http%3A%2F%2Fann:CANARY%40proxy.example.org",
+        "GET /o?X-Amz-Signature=CANARY&x=1",
+        "X-Amz-Credential=CANARY/20261128",
+        "X-Amz-Security-Token=CANARY",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nCANARY\n-----END OPENSSH PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\nCANARY and the text ends",
+    ],
+)
+def test_credentials_are_taken_out_by_their_place(text):
+    redacted = redact(text)
+    assert "CANARY" not in redacted
+    assert HIDDEN in redacted
+
+
+@pytest.mark.security("M7")
+@pytest.mark.parametrize(
+    "text", ["AKIAIOSFODNN7EXAMPLE", "ASIAIOSFODNN7EXAMPLE", "ghp_" + "a" * 36, "glpat-" + "b" * 20]
+)
+def test_credentials_are_taken_out_by_their_form(text):
+    assert redact(f"it is {text}!") == f"it is {HIDDEN}!"
+
+
+def test_who_logs_in_to_a_git_server_is_no_secret():
+    assert redact("ssh://git@example.org/r.git") == "ssh://git@example.org/r.git"
+
+
+@pytest.mark.security("M7")
+def test_the_password_of_a_proxy_is_known_in_any_spelling():
+    secrets = all_spellings(secrets_among({"https_proxy": "http://ann:p%40ss%2Fw0rd@proxy:3128", "EDITOR": "vi"}))
+    for text in ("p@ss/w0rd", "p%40ss%2Fw0rd", "cEBzcy93MHJk"):
+        assert redact(f"({text})", secrets) == f"({HIDDEN})"
+
+
+@pytest.mark.security("L7")
+@pytest.mark.parametrize("at", range(0, 60, 7))
+def test_a_cut_leaves_no_part_of_a_token(at):
+    token = "0123456789abcdef" * 3
+    for length in (100, 250):
+        text = "x " * ((length - at) // 2) + token + " y" * length
+        for part in (token[:12], token[-12:]):
+            assert part not in cut_redacted(text, (), 100)
+
+
+def test_what_is_cut_says_how_much():
+    assert cut_redacted("word " * 100, (), 100) == "word " * 20 + "\n… and 400 letters more"
+    assert cut_redacted("word", (), 100) == "word"

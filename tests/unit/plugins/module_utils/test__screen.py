@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import threading
 
 import pytest
@@ -173,3 +174,12 @@ def test_forked_worker_only_hands_on(monkeypatch):
     display.display("[WARNING]: old")
     assert warnings == []
     assert display.calls == [("[WARNING]: old", False, False)]
+
+
+@pytest.mark.security("L2")
+@pytest.mark.parametrize("evil", ["\b\b\b", "\a", "\x9b2J", "\x1b[2J", "\x1b]0;title\x07", "\x1b[1A", "\x00", "\x7f"])
+def test_nothing_that_is_written_steers_the_terminal(evil):
+    stream = io.StringIO()
+    Screen(stream).write(f"\x1b[1;31mred\x1b[0m{evil}end")
+    assert re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue()).rstrip("\n").isprintable()
+    assert stream.getvalue().startswith("\x1b[1;31mred\x1b[0m")

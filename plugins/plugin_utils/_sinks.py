@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This plugin util is PRIVATE to the collection.
+
+"""Where the results of tasks go in this run, so that a token goes to a terminal alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible import constants as C
+
+OWN_CALLBACK = "desi.lab.steps"
+# They look at times and counts, and keep no result.
+HARMLESS = ("profile_roles", "profile_tasks", "timer")
+
+
+def keeper(callback: str, log_path: str | None, enabled: Sequence[str]) -> str:
+    """Return what would keep the results of tasks beyond this terminal, as a word for people; empty if nothing would.
+
+    ``callback`` is the standard output callback, ``log_path`` Ansible's log, ``enabled`` the further callbacks.
+    """
+    for name in enabled:
+        if name.rpartition(".")[2] not in HARMLESS and name != OWN_CALLBACK:
+            return f"the callback {name}"
+    # DESI Lab's own callback writes to Ansible's log, too, but never what may hold a secret.
+    return f"Ansible's log {log_path}" if log_path and callback != OWN_CALLBACK else ""
+
+
+def keeper_of_this_run() -> str:
+    """Return what would keep the results of tasks of this run; empty if nothing would."""
+    return keeper(C.DEFAULT_STDOUT_CALLBACK, C.DEFAULT_LOG_PATH, C.CALLBACKS_ENABLED)
