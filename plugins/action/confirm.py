@@ -6,18 +6,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import typing as t
 
 from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-YES = ("y", "yes")
-
-
-def means_yes(typed: bytes) -> bool:
-    """Tell whether what somebody typed is a yes. All that is not, is a no."""
-    return typed.decode(errors="replace").strip().lower() in YES
+from ansible_collections.desi.lab.plugins.module_utils._consent import Interrupted, NobodyThere, consent
 
 
 class ActionModule(ActionBase):
@@ -28,21 +25,22 @@ class ActionModule(ActionBase):
     BYPASS_HOST_LOOP = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return what was answered; where nobody can be asked, that is yes."""
+        """Return what was answered; where nobody can be asked, that is no."""
         super().run(tmp, task_vars)
+        text = {"type": "str", "required": True}
         _spec, args = self.validate_argument_spec(
-            {
-                "question": {"type": "str", "required": True},
-                "assume_yes": {"type": "bool", "default": False},
-            }
+            {"question": text, "would": text, "assume_yes": {"type": "bool", "default": False}}
         )
-        asked, answer = False, True
-        if not args["assume_yes"] and not self._task.check_mode:
-            try:
-                answer = means_yes(Display().prompt_until(f"  {args['question']} [y/N]"))
-                asked = True
-            except AnsiblePromptInterrupt:
-                asked, answer = True, False
-            except AnsiblePromptNoninteractive:
-                pass
-        return {"changed": False, "asked": asked, "answer": answer}
+        ask = functools.partial(prompt, args["question"])
+        given = consent(args["assume_yes"], bool(self._task.check_mode), args["would"], ask)
+        return {"changed": False, **dataclasses.asdict(given)}
+
+
+def prompt(question: str) -> bytes:
+    """Ask on the terminal, and return what was typed."""
+    try:
+        return Display().prompt_until(f"  {question} [y/N]")
+    except AnsiblePromptInterrupt:
+        raise Interrupted from None
+    except AnsiblePromptNoninteractive:
+        raise NobodyThere from None

@@ -11,14 +11,19 @@ version_added: "0.1.0"
 description:
   - Asks on the terminal, and waits for the answer. C(y) and C(yes) are a yes, in upper or lower case. Everything else
     is a no, and so is Ctrl-C.
-  - Where standard input is no terminal, or the run is in the background, nobody can be asked, and the answer is yes.
+  - Where standard input is no terminal, or the run is in the background, nobody can be asked, and the answer is no.
+    Up to 0.1.0 it was yes.
   - It asks once, for however many hosts. With C(run_once) on the task, all of them know the answer.
-  - It does not fail on a no. What follows is to look at RV(answer).
+  - It does not fail on a no. What follows is to look at RV(answer), and may refuse with RV(why) and RV(do).
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   question:
     description: The question, such as C(Go on?). It is followed by C([y/N]).
+    type: str
+    required: true
+  would:
+    description: What is done after a yes, as the end of a sentence, such as C(delete the machine).
     type: str
     required: true
   assume_yes:
@@ -41,6 +46,7 @@ EXAMPLES = r"""
 - name: Ask before anything is made
   desi.lab.confirm:
     question: Go on?
+    would: start a machine that costs money
     assume_yes: "{{ lab_yes }}"
   register: go_on
 """
@@ -54,4 +60,12 @@ answer:
   description: Whether the answer is yes.
   returned: success
   type: bool
+why:
+  description: Why the answer is no, and, where nobody could be asked, what would have been done. Empty for a yes.
+  returned: success
+  type: str
+do:
+  description: How to say yes where nobody can be asked. Empty otherwise.
+  returned: success
+  type: str
 """

@@ -44,6 +44,8 @@ class Lab:
             "lab_image": "embedded",
             "lab_endpoint": region.bucket_endpoint,
             "lab_open_browser": "never",
+            # There is no terminal, and what costs money or destroys wants a yes.
+            "lab_yes": True,
             "ec2_address_services": [region.address_service],
             "ec2_ssh_timeout": 60,
             "desi_headline": "a lab for a test",

@@ -57,6 +57,14 @@ def test_no_capacity_anywhere_is_refused_with_what_was_tried_and_nothing_is_left
     assert not (lab.folder / "id_ed25519").exists()
 
 
+@pytest.mark.security("M3", "P10")
+def test_what_costs_money_is_refused_where_nobody_can_be_asked_and_nothing_is_left(lab):
+    shown = lab.refused(MACHINE, lab_yes=None)
+    assert "nobody could be asked" in shown
+    assert "-e lab_yes=true" in shown
+    assert lab.left() == []
+
+
 def test_spot_falls_back_to_on_demand_and_says_so(lab, region):
     with region.faults(helpers.no_spot()):
         shown = lab.run(MACHINE, lab_spot=True)

@@ -118,7 +118,7 @@ def test_what_needs_a_machine_that_runs_says_how_to_start_it(lab):
 
 
 def test_down_of_a_machine_that_is_stopped_says_that_work_would_be_lost(lab):
-    assert "would be lost" in lab.run("down", "--check")
+    assert "would be lost" in lab.run("down", "--check", lab_yes=False)
 
 
 def test_credentials_that_expire_in_the_middle_are_told_and_nothing_is_lost(lab, region):

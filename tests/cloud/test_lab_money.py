@@ -186,12 +186,22 @@ def test_what_was_removed_in_the_console_is_no_trouble(lab, region, parts, gone)
 
 
 def test_what_is_lost_is_named_before_anybody_is_asked(lab, region, parts):
-    shown = lab.run("down", "--check")
+    shown = lab.run("down", "--check", lab_yes=False)
     assert "with the files on its machine" in shown
     for name in ("machine", "security group", "key pair", "schedules"):
         assert parts[name] in shown
     assert state(region, parts["machine"]) == "running"
     assert set(schedules(region)) == {f"delete-{parts['machine']}"}
+
+
+@pytest.mark.security("M3", "P10")
+def test_down_without_a_terminal_and_without_a_yes_is_refused_and_nothing_goes(lab, region, parts):
+    shown = lab.refused("down", lab_yes=False)
+    assert "nobody could be asked" in shown
+    assert "-e lab_yes=true" in shown
+    assert parts["machine"] in shown
+    assert state(region, parts["machine"]) == "running"
+    assert (lab.folder / "id_ed25519").exists()
 
 
 def test_what_somebody_put_into_our_group_stays_and_is_told(lab, region, parts):

@@ -138,7 +138,7 @@ def local(scratch: Path, mount: str, port: int) -> Iterator[Lab]:
             shown=shown,
         )
     finally:
-        lab_command("down", *known, cwd=scratch)
+        lab_command("down", *known, "-elab_yes=true", cwd=scratch)
 
 
 def saved_there(region: RunningRegion, machine: str, user: str, name: str) -> Saved:

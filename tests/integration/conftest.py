@@ -18,10 +18,19 @@ def run_lab(verb: str, *settings: str, cwd: Path, **environment: str) -> subproc
     """Run a verb as ``./lab`` does, and return what a person would see."""
     command = [str(Path(sys.executable).with_name("ansible-playbook")), str(ROOT / "playbooks" / f"{verb}.yml")]
     for setting in settings:
-        command += ["-e", setting]
+        command += [setting] if setting.startswith("-") else ["-e", setting]
     known = {**os.environ, "PWD": str(cwd), "COLUMNS": "1000", "NO_COLOR": "1", **environment}
     known |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections")}
-    return subprocess.run(command, cwd=cwd, env=known, check=False, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=known,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
 
 
 def docker(*arguments: str) -> str:

@@ -145,8 +145,30 @@ def test_one_flag_goes_back_and_once_more_it_goes_forward(place):
     assert version() == "2"
 
 
+@pytest.mark.security("M3", "P10")
+@pytest.mark.parametrize(
+    ("verb", "settings"), [("down", []), ("down", ["lab_purge=true"]), ("update", ["lab_previous=true"])]
+)
+def test_what_destroys_is_refused_where_nobody_can_be_asked(place, verb, settings):
+    before = identity()
+    done = run_lab(verb, f"lab_name={NAME}", *settings, cwd=place / "work")
+    shown = done.stdout + done.stderr
+    assert done.returncode != 0, shown
+    assert "nobody could be asked" in shown
+    assert "-e lab_yes=true" in shown
+    assert SERVER in shown
+    assert identity() == before
+    assert "running" in docker("inspect", "--format", "{{.State.Status}}", SERVER)
+
+
+def test_checking_asks_nothing_and_takes_nothing(place):
+    before = identity()
+    assert "Nothing was removed" not in lab(place, "down", "--check")
+    assert identity() == before
+
+
 def test_down_takes_the_image_of_before_too_and_leaves_the_files(place):
-    lab(place, "down")
+    lab(place, "down", "lab_yes=true")
     assert not docker("image", "ls", "-q", PREVIOUS)
     assert (place / "work/results").read_text() == "mine"
     shown = lab(place, "down")

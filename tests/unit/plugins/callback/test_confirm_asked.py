@@ -17,6 +17,7 @@ ASK = """
     - name: Ask whether to go on
       desi.lab.confirm:
         question: Go on?
+        would: delete it
         assume_yes: "{{ sure | default(false) }}"
       run_once: true
       register: go_on
@@ -83,8 +84,10 @@ def test_who_is_sure_or_only_looks_is_not_asked(ansible, arguments):
     assert QUESTION not in run.screen()
 
 
-def test_where_nobody_is_at_a_terminal_nobody_is_asked(ansible):
+@pytest.mark.security("M3", "P10")
+@pytest.mark.security("M3", "P10")
+def test_where_nobody_is_at_a_terminal_nobody_is_asked_and_the_answer_is_no(ansible):
     run = ansible(ASK)
     assert run.returncode == 0
-    assert "asked=False answer=True" in run.stdout
+    assert "asked=False answer=False" in run.stdout
     assert QUESTION not in run.stdout + run.stderr
