@@ -15,6 +15,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 
@@ -127,6 +128,28 @@ def _not_safe(path: str, part: str, why: str) -> LabError:
 def open_directory(path: str) -> int:
     """Return a descriptor of a directory that somebody named: links on the way to it are theirs, and are followed."""
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def open_made(path: str, mode: int = 0o700) -> int:
+    """Return a descriptor of a directory as open_directory does; what is missing of it is made, with ``mode``.
+
+    The caller closes it. Raises OSError.
+    """
+    missing: list[str] = []
+    above = Path(path).absolute()
+    while True:
+        try:
+            here = open_directory(str(above))
+            break
+        except FileNotFoundError:
+            missing.append(above.name)
+            above = above.parent
+    if not missing:
+        return here
+    try:
+        return open_below(here, "/".join(reversed(missing)), make=True, mode=mode)
+    finally:
+        os.close(here)
 
 
 def parts_below(name: str) -> list[str]:

@@ -5,112 +5,107 @@
 
 """What a sync does to a folder, on either side of it: list it, compare files by their content, put files in place.
 
-The very text of this file is sent to a machine and run there, so it stands on Python alone.
+The very text of this file, and of those it imports, is sent to a machine and run there: besides them it stands on
+Python alone. Everything goes by descriptors. What is copied to and fro lies in a place of its own (``Rooms``), into
+which nobody who writes in the folder can reach.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
-import re
+import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ansible_collections.desi.lab.plugins.module_utils._files import (
+    folder_of,
+    open_below,
+    open_directory,
+    open_made,
+    read_below,
+    remove_below,
+)
+from ansible_collections.desi.lab.plugins.module_utils._sync_patterns import (
+    MAX_TEXT,
+    Rule,
+    is_ignored,
+    lines_of,
+    rules_of,
+)
+
 IGNORE_FILE = ".labignore"
-STAGING = ".desi-lab-sync"
-NEVER = (".bucket", STAGING)
-USUAL = (".ipynb_checkpoints/", "__pycache__/", ".Trash-*/", "*.nbi", "*.nbc", ".DS_Store")
-"""What nobody misses. Whoever does writes it with an exclamation mark into his own file."""
+OLD_STAGING = ".desi-lab-sync"
+"""Where 0.1.0 kept its copies, in the folder itself. It is never looked into, and stays."""
+NEVER = (".bucket", OLD_STAGING)
+INCOMING, OUTGOING, BASIS = "in", "out", "base"
+PRIVATE = 0o700
+PLAIN = 0o755
+"""What of a mode is kept: no bit that gives rights, and nothing that lets others write."""
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
-class Rule(NamedTuple):
-    """A line of a file of patterns."""
+class Rooms(NamedTuple):
+    """Descriptors of where copies lie: what comes, what goes, and what is there already of what comes."""
 
-    pattern: re.Pattern[str]
-    folders_only: bool
-    ignores: bool
-
-
-def rule_of(line: str) -> Rule | None:
-    """Read a line as git does; None where it says nothing."""
-    text = line.rstrip("\r\n")
-    text = text if text.endswith("\\ ") else text.rstrip(" ")
-    if not text or text.startswith("#"):
-        return None
-    ignores = not text.startswith("!")
-    text = text if ignores else text[1:]
-    folders_only, text = text.endswith("/"), text.rstrip("/")
-    if not text:
-        return None
-    anywhere = "" if "/" in text else "(?:.*/)?"
-    try:
-        return Rule(re.compile(anywhere + _expression(text.lstrip("/")), re.DOTALL), folders_only, ignores)
-    except re.error:
-        return None
+    incoming: int
+    outgoing: int
+    basis: int
 
 
-def _expression(text: str) -> str:
-    found = re.compile(r"\*\*/|/\*\*$|\*+|\?|\[[!^]?\]?[^\]]*\]|\\.|.", re.DOTALL)
-    meanings = {"**/": "(?:.*/)?", "/**": "/.*", "?": "[^/]"}
-    said = []
-    for word in found.findall(text):
-        if word in meanings:
-            said.append(meanings[word])
-        elif word.startswith("*"):
-            said.append("[^/]*")
-        elif word.startswith("[") and len(word) > 2:
-            said.append("[" + ("^" if word[1] in "!^" else "") + word[1:-1].lstrip("!^").replace("\\", "\\\\") + "]")
-        else:
-            said.append(re.escape(word[1:] if word.startswith("\\") and len(word) > 1 else word))
-    return "".join(said)
-
-
-def rules_of(lines: list[str]) -> list[Rule]:
-    """Return the rules, those of everybody first."""
-    return [rule for rule in map(rule_of, [*USUAL, *lines]) if rule]
-
-
-def is_ignored(path: str, is_folder: bool, rules: list[Rule]) -> bool:
-    """Return whether a path is left out; the last rule that speaks of it holds."""
-    said = [rule.ignores for rule in rules if (is_folder or not rule.folders_only) and rule.pattern.fullmatch(path)]
-    return bool(said) and said[-1]
-
-
-def own_lines(folder: Path) -> list[str]:
+def own_lines(folder: int) -> list[str]:
     """Return the patterns that the folder has itself."""
     try:
-        return (folder / IGNORE_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
+        data = read_below(folder, IGNORE_FILE, MAX_TEXT)
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise OSError(f"{IGNORE_FILE} cannot be read: {error.strerror or error}") from None
+    return lines_of(data)
 
 
-def entry_of(path: Path) -> list[Any] | None:
+def entry_of(folder: int, path: str) -> list[Any] | None:
     """Return what a file is known by: kind, size, time, and where a link leads. None where there is no file."""
-    try:
-        about = path.lstat()
-        if path.is_symlink():
-            return ["link", 0, about.st_mtime_ns, str(path.readlink())]
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return ["file", about.st_size, about.st_mtime_ns, ""] if path.is_file() else None
+    with contextlib.suppress(OSError), folder_of(folder, path) as (here, name):
+        return _entry(here, name)
+    return None
 
 
-def is_there(path: Path) -> bool:
+def _entry(here: int, name: str) -> list[Any] | None:
+    about = os.stat(name, dir_fd=here, follow_symlinks=False)
+    if stat.S_ISLNK(about.st_mode):
+        return ["link", 0, about.st_mtime_ns, os.readlink(name, dir_fd=here)]
+    return ["file", about.st_size, about.st_mtime_ns, ""] if stat.S_ISREG(about.st_mode) else None
+
+
+def is_there(folder: int, path: str) -> bool:
     """Return whether there is anything of that name, be it a link that leads nowhere."""
-    return path.is_symlink() or path.exists()
+    try:
+        with folder_of(folder, path) as (here, name):
+            os.stat(name, dir_fd=here, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return False
+        raise
+    return True
 
 
-def listing(folder: Path, rules: list[Rule]) -> dict[str, list[Any]]:
+def listing(folder: int, rules: list[Rule]) -> dict[str, list[Any]]:
     """Return every file and link below a folder that is not left out, by its path there."""
-    return dict(_walk(folder, "", rules, folder.stat().st_dev))
+    return dict(_walk(folder, "", rules, os.fstat(folder).st_dev))
 
 
-def _walk(folder: Path, below: str, rules: list[Rule], device: int) -> Iterator[tuple[str, list[Any]]]:
-    with os.scandir(folder / below) as found:
+def _walk(here: int, below: str, rules: list[Rule], device: int) -> Iterator[tuple[str, list[Any]]]:
+    with os.scandir(here) as found:
         items = sorted(found, key=lambda item: item.name)
     for item in items:
         path = f"{below}/{item.name}" if below else item.name
@@ -118,110 +113,252 @@ def _walk(folder: Path, below: str, rules: list[Rule], device: int) -> Iterator[
         if item.name in NEVER or is_ignored(path, is_folder, rules):
             continue
         if not is_folder:
-            entry = entry_of(Path(item.path))
+            entry = None
+            # It may have gone since.
+            with contextlib.suppress(FileNotFoundError):
+                entry = _entry(here, item.name)
             # A link into the mount of a bucket is a part of the mount.
             if entry and entry[3].split("/")[0] not in NEVER:
                 yield path, entry
         elif item.stat(follow_symlinks=False).st_dev == device:
-            yield from _walk(folder, path, rules, device)
+            try:
+                deeper = open_below(here, item.name)
+            except OSError as error:
+                if error.errno in _NOT_THERE:
+                    continue
+                raise OSError(error.errno, error.strerror, path) from None
+            try:
+                if os.fstat(deeper).st_dev == device:
+                    yield from _walk(deeper, path, rules, device)
+            finally:
+                os.close(deeper)
 
 
-def digests(folder: Path, paths: list[str]) -> dict[str, str]:
-    """Return hashes of files."""
+def digests(folder: int, paths: list[str]) -> dict[str, str]:
+    """Return hashes of files; of what has gone meanwhile there is none."""
     found = {}
     for path in paths:
         whole = hashlib.sha256()
-        with (folder / path).open("rb") as file:
-            for block in iter(lambda: file.read(1 << 20), b""):
-                whole.update(block)
+        try:
+            with folder_of(folder, path) as (here, name), os.fdopen(os.open(name, _READ, dir_fd=here), "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    continue
+                for block in iter(lambda: file.read(1 << 20), b""):
+                    whole.update(block)
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                continue
+            raise OSError(error.errno, error.strerror, path) from None
         found[path] = whole.hexdigest()
     return found
 
 
-def settle(folder: Path, steps: list[dict[str, Any]], owner: list[int] | None) -> dict[str, Any]:
+def rooms_in(staging: int, owner: list[int] | None = None) -> Rooms:
+    """Return the rooms of a staging directory. What came before is kept: it need not come again."""
+    for name in (OUTGOING, BASIS):
+        remove_below(staging, name)
+    rooms = Rooms(*(open_below(staging, name, make=True, mode=PRIVATE) for name in (INCOMING, OUTGOING, BASIS)))
+    for room in rooms:
+        if owner:
+            os.fchown(room, *owner)
+    return rooms
+
+
+def prepare(folder: int, rooms: Rooms, sends: list[str], gets: list[str]) -> dict[str, Any]:
+    """Put what the other side gets where only we can write, and what we have already of what we get.
+
+    Returns what is gone. A hard link costs no room, and no time. Where there are none, what goes is copied.
+    """
+    missing = [path for path in sends if not _lay(folder, path, rooms.outgoing, True)]
+    for path in gets:
+        _lay(folder, path, rooms.basis, False)
+    return {"missing": missing}
+
+
+def _lay(folder: int, path: str, room: int, needed: bool) -> bool:
+    try:
+        with folder_of(folder, path) as (here, name), folder_of(room, path, make=True) as (there, _name):
+            entry = _entry(here, name)
+            if entry is None or (not needed and entry[0] != "file"):
+                return False
+            try:
+                os.link(name, name, src_dir_fd=here, dst_dir_fd=there, follow_symlinks=False)
+            except (OSError, NotImplementedError):
+                if needed:
+                    _copy(here, name, there, name)
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return False
+        raise OSError(error.errno, error.strerror, path) from None
+    return True
+
+
+def _copy(here: int, name: str, there: int, target: str) -> None:
+    """Copy a file or a link with its time, and of its mode what is plain."""
+    about = os.stat(name, dir_fd=here, follow_symlinks=False)
+    if stat.S_ISLNK(about.st_mode):
+        os.symlink(os.readlink(name, dir_fd=here), target, dir_fd=there)
+    else:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(name, _READ, dir_fd=here), "rb") as source:
+            if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+                raise FileNotFoundError(errno.ENOENT, "It is no file any more", name)
+            with os.fdopen(os.open(target, flags, 0o600, dir_fd=there), "wb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+                os.fchmod(copy.fileno(), _plain(about.st_mode))
+    os.utime(target, ns=(about.st_atime_ns, about.st_mtime_ns), dir_fd=there, follow_symlinks=False)
+
+
+def _plain(mode: int) -> int:
+    return stat.S_IMODE(mode) & PLAIN | 0o600
+
+
+def settle(folder: int, rooms: Rooms, steps: list[dict[str, Any]]) -> dict[str, Any]:
     """Do what was decided to a folder; whatever has changed since stays as it is, and both are kept.
 
     Returns the entries of what was put in place, and what had changed meanwhile.
     """
     entries, changed = {}, []
     for step in steps:
-        path, expected = folder / step["path"], step["expected"]
-        untouched = entry_of(path) == expected and not (expected is None and is_there(path))
+        path, expected = step["path"], step["expected"]
+        untouched = entry_of(folder, path) == expected and not (expected is None and is_there(folder, path))
         if not untouched:
-            changed.append(step["path"])
+            changed.append(path)
         if step["do"] == "place":
-            target = step["path"] if untouched else free_name(folder, step["beside"])
-            if _place(folder, step["staged"], target, owner):
-                entries[target] = entry_of(folder / target)
+            target = path if untouched else free_name(folder, step["beside"])
+            if _place(folder, rooms.incoming, step["staged"], target):
+                entries[target] = entry_of(folder, target)
         elif step["do"] == "aside" and untouched:
             target = free_name(folder, step["to"])
-            path.rename(folder / target)
-            entries[target] = entry_of(folder / target)
+            with folder_of(folder, path) as (here, name), _parent(folder, target) as (there, new):
+                os.rename(name, new, src_dir_fd=here, dst_dir_fd=there)
+            entries[target] = entry_of(folder, target)
         elif step["do"] == "remove" and untouched:
-            path.unlink()
-            _remove_empty(folder, path.parent)
-    shutil.rmtree(folder / STAGING, ignore_errors=True)
+            with folder_of(folder, path) as (here, name):
+                os.unlink(name, dir_fd=here)
+            _remove_empty(folder, path)
     return {"entries": entries, "changed": changed}
 
 
-def free_name(folder: Path, name: str) -> str:
+def free_name(folder: int, name: str) -> str:
     """Return a name that nothing has yet."""
     number, free = 1, name
-    while is_there(folder / free):
+    while is_there(folder, free):
         number += 1
         free = f"{name}-{number}"
     return free
 
 
-def _place(folder: Path, staged: str, target: str, owner: list[int] | None) -> bool:
-    source = folder / STAGING / staged
+@contextlib.contextmanager
+def _parent(folder: int, path: str) -> Iterator[tuple[int, str]]:
+    """Open the directory of a path, made where it is missing. What is mounted in the folder is no part of it."""
+    try:
+        with folder_of(folder, path, make=True) as (here, name):
+            if os.fstat(here).st_dev != os.fstat(folder).st_dev:
+                raise OSError(errno.EXDEV, "Something else is mounted there", path)
+            yield here, name
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise OSError(error.errno, "A link or a file is where a directory has to be", path) from None
+        raise
+
+
+def _place(folder: int, incoming: int, staged: str, target: str) -> bool:
     # It may have gone where it came from, between being listed and being copied.
-    if not is_there(source):
+    if entry_of(incoming, staged) is None:
         return False
-    made = folder
-    for part in Path(target).parent.parts:
-        made = made / part
-        if made.is_symlink():
-            raise OSError(f"{made} is a link")
-        if not made.is_dir():
-            made.mkdir()
-            _give(made, owner)
-    _give(source, owner)
-    source.replace(folder / target)
+    with folder_of(incoming, staged) as (there, name), _parent(folder, target) as (here, new):
+        about = os.stat(name, dir_fd=there, follow_symlinks=False)
+        if stat.S_ISREG(about.st_mode):
+            os.chmod(name, _plain(about.st_mode), dir_fd=there)
+        try:
+            os.rename(name, new, src_dir_fd=there, dst_dir_fd=here)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            beside = f".{os.fsdecode(os.fsencode(new)[:200])}.{secrets.token_hex(8)}"
+            try:
+                _copy(there, name, here, beside)
+                os.rename(beside, new, src_dir_fd=here, dst_dir_fd=here)
+            except OSError:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(beside, dir_fd=here)
+                raise
     return True
 
 
-def _give(path: Path, owner: list[int] | None) -> None:
-    if owner and os.geteuid() == 0:
-        os.chown(path, *owner, follow_symlinks=False)
-
-
-def _remove_empty(folder: Path, emptied: Path) -> None:
-    while emptied != folder:
+def _remove_empty(folder: int, path: str) -> None:
+    above = path.split("/")[:-1]
+    while above:
         try:
-            emptied.rmdir()
+            with folder_of(folder, "/".join(above)) as (here, name):
+                os.rmdir(name, dir_fd=here)
         except OSError:
             return
-        emptied = emptied.parent
+        above.pop()
+
+
+def do(request: dict[str, Any], folder: int, rooms: Rooms | None) -> dict[str, Any]:
+    """Do what is asked for in an open folder."""
+    if request["do"] == "lines":
+        return {"lines": own_lines(folder)}
+    if request["do"] == "list":
+        own = own_lines(folder)
+        old = stat.S_ISDIR(_mode(folder, OLD_STAGING))
+        return {"lines": own, "files": listing(folder, rules_of([*request["lines"], *own])), "old": old}
+    if request["do"] == "digests":
+        return {"digests": digests(folder, request["paths"])}
+    if rooms is None:
+        raise OSError("There is no place for copies.")
+    if request["do"] == "prepare":
+        return prepare(folder, rooms, request["sends"], request["gets"])
+    return settle(folder, rooms, request["steps"])
+
+
+def _mode(here: int, name: str) -> int:
+    with contextlib.suppress(OSError):
+        return os.stat(name, dir_fd=here, follow_symlinks=False).st_mode
+    return 0
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Do what is asked for."""
-    folder = Path(request["folder"]).expanduser()
-    if request["do"] == "list":
-        if not folder.is_dir():
-            return {"lines": [], "files": {}, "absent": True}
-        own = own_lines(folder)
-        return {"lines": own, "files": listing(folder, rules_of([*request["lines"], *own]))}
-    if request["do"] == "digests":
-        return {"digests": digests(folder, request["paths"])}
-    return settle(folder, request["steps"], request["owner"])
+    """Do what is asked for on a machine, where copies lie in the home of who logs in."""
+    try:
+        folder = open_directory(str(Path(request["folder"]).expanduser()))
+    except (FileNotFoundError, NotADirectoryError):
+        if request["do"] != "list":
+            raise
+        return {"lines": [], "files": {}, "absent": True, "old": False}
+    if request["do"] in ("list", "digests"):
+        return do(request, folder, None)
+    place = open_own(str(Path("~/.local/state").expanduser()))
+    staging = open_below(place, request["id"], make=True, mode=PRIVATE)
+    if request["do"] == "prepare":
+        return do(request, folder, rooms_in(staging))
+    rooms = Rooms(*(open_below(staging, name) for name in (INCOMING, OUTGOING, BASIS)))
+    told = do(request, folder, rooms)
+    remove_below(place, request["id"])
+    return told
+
+
+def open_own(state: str) -> int:
+    """Return a descriptor of the directory of all staging below a state directory; nobody else gets into it."""
+    above = open_made(state)
+    try:
+        place = open_below(above, "desi-lab/sync", make=True, mode=PRIVATE)
+    finally:
+        os.close(above)
+    about = os.fstat(place)
+    if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) & 0o077:
+        raise OSError(errno.EPERM, "It is not ours alone", f"{state}/desi-lab/sync")
+    return place
 
 
 def main() -> None:
     """Answer whoever asks on standard input."""
     try:
         said = answer(json.load(sys.stdin))
-    except OSError as error:
-        said = {"trouble": f"{error.strerror or error}: {error.filename}" if error.filename else str(error)}
+    except (OSError, ValueError) as error:
+        where = getattr(error, "filename", None)
+        said = {"trouble": f"{getattr(error, 'strerror', '') or error}: {where}" if where else str(error)}
     json.dump(said, sys.stdout)

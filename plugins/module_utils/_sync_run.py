@@ -7,19 +7,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import types
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.desi.lab.plugins.module_utils import _errors, _files, _sync_answers, _sync_patterns
 from ansible_collections.desi.lab.plugins.module_utils import _sync_hands as hands
 from ansible_collections.desi.lab.plugins.module_utils import _sync_plan as plans
+from ansible_collections.desi.lab.plugins.module_utils._bounded_run import run_bounded
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._names import refused, shown
 from ansible_collections.desi.lab.plugins.module_utils._ssh import (
     CLOSED,
     MUTE,
@@ -29,16 +34,27 @@ from ansible_collections.desi.lab.plugins.module_utils._ssh import (
     check_host,
     classify,
 )
+from ansible_collections.desi.lab.plugins.module_utils._sync_staging import Here
 
-# Reads the text of what is to be done, then does it; whatever else there is to say follows on standard input.
+SENT: tuple[types.ModuleType, ...] = (_errors, _files, _sync_patterns, hands)
+"""What is run on a machine, each after what it imports."""
+# Reads the texts of these modules, each with its name in front, then runs the last of them; whatever else there is to
+# say follows on standard input.
 FIRST = (
-    "import sys; size = int(sys.stdin.buffer.readline()); text = sys.stdin.buffer.read(size); "
-    "scope = {'__name__': 'hands'}; exec(compile(text, 'hands', 'exec'), scope); scope['main']()"
+    "import json, sys, types; modules = json.loads(sys.stdin.buffer.readline())\n"
+    "for name, size in modules:\n"
+    "    module = sys.modules[name] = types.ModuleType(name)\n"
+    "    exec(compile(sys.stdin.buffer.read(size), name, 'exec'), module.__dict__)\n"
+    "module.main()"
 )
+PLACE_THERE = ".local/state/desi-lab/sync"
+"""Where copies lie on a machine, below the home of who logs in: outside of what a lab on it can write."""
+MODES = "Du=rwx,Dgo=,F-s,Fu+rw,Fgo-w"
 OLDEST_RSYNC = 3
 VANISHED = 24
 """How rsync says that something went while it was copied."""
 NO_WAY = (CLOSED, MUTE, REFUSED, SILENT, UNREACHABLE)
+MAX_OUTPUT = 2**20
 SPACE = ("No space left on device", "Disk quota exceeded")
 
 Answer = t.Mapping[str, t.Any]
@@ -70,20 +86,28 @@ class Memory:
         self.path = Path(wish.memory)
         self.key = {"folder": wish.folder, "peer": wish.peer or wish.host, "remote": wish.remote}
 
+    @property
+    def ident(self) -> str:
+        """Return what tells this pair of folders from all others."""
+        return hashlib.sha256(json.dumps(self.key, sort_keys=True).encode()).hexdigest()[:24]
+
     def read(self) -> dict[str, t.Any]:
         """Return what is remembered."""
         try:
             found = json.loads(self.path.read_text())
-            return dict(found["base"]) if {key: found.get(key) for key in self.key} == self.key else {}
+            if {key: found.get(key) for key in self.key} != self.key:
+                return {}
+            return {path: [each and _sync_answers.entry(each) for each in pair] for path, pair in found["base"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
     def write(self, base: t.Mapping[str, t.Any]) -> None:
         """Remember."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        new = self.path.with_suffix(".new")
-        new.write_text(json.dumps({**self.key, "base": base}))
-        new.replace(self.path)
+        folder = _files.open_made(str(self.path.parent), 0o755)
+        try:
+            _files.write_beside(folder, self.path.name, json.dumps({**self.key, "base": base}).encode())
+        finally:
+            os.close(folder)
 
 
 class Sync:
@@ -94,22 +118,26 @@ class Sync:
         check_host(wish.host)
         self.ssh = ["ssh", "-F", wish.config, "-o", "BatchMode=yes", "-o", f"ConnectTimeout={wish.timeout}"]
         self.memory = Memory(wish)
+        self.here = Here(wish.folder, self.memory.ident, wish.owner)
+        # Both sides may have one home.
+        self.there = f"{self.memory.ident}-there"
+        self.old: list[str] = []
+        """Where 0.1.0 has left a folder of copies."""
 
     def plan(self) -> plans.Plan:
         """Look at both sides, and decide."""
         self._check_tools()
         wish = self.wish
-        own = hands.own_lines(Path(wish.folder))
+        own = self._here({"do": "lines"})["lines"]
         there = self._there({"do": "list", "folder": wish.remote, "lines": own})
-        if there.get("absent") and wish.direction != plans.DOWN:
+        if there["absent"] and wish.direction != plans.DOWN:
             why = f"There is no folder {wish.remote} on it."
             raise LabError(
                 f"The files cannot be synced with {wish.host}.", why, "Make it with ./lab ec2, which is safe to repeat."
             )
-        here = {}
-        if Path(wish.folder).is_dir():
-            here = self._here({"do": "list", "folder": wish.folder, "lines": there["lines"]})["files"]
-        self.files = (here, there["files"])
+        here = self._here({"do": "list", "folder": wish.folder, "lines": there["lines"]})
+        self.old = [where for where, told in (("here", here), ("there", there)) if told["old"]]
+        self.files = (here["files"], there["files"])
         self.base = self.memory.read()
         unsure = plans.doubtful(*self.files, self.base)
         same: set[str] = set()
@@ -117,26 +145,59 @@ class Sync:
             asked = {"do": "digests", "paths": unsure}
             one = self._here({**asked, "folder": wish.folder})["digests"]
             other = self._there({**asked, "folder": wish.remote})["digests"]
-            same = {path for path in unsure if one[path] == other[path]}
+            same = {path for path in one.keys() & other.keys() if one[path] == other[path]}
         hosts = (wish.here, wish.host)
         return plans.decide(*self.files, self.base, same, wish.direction, wish.delete, hosts)
 
     def run(self, plan: plans.Plan) -> list[str]:
         """Do what was decided; return what had changed in the meantime, of which both versions are kept."""
         wish = self.wish
-        if plan.gets[plans.HERE]:
-            self._make_folder()
-        remote = f"{wish.host}:{wish.remote}"
-        self._copy(f"{remote}/", f"{wish.folder}/{hands.STAGING}/", plan.gets[plans.HERE])
-        self._copy(f"{wish.folder}/", f"{remote}/{hands.STAGING}/", plan.gets[plans.THERE])
-        done = [
-            self._settle(self._here, wish.folder, plan.steps[plans.HERE], wish.owner),
-            self._settle(self._there, wish.remote, plan.steps[plans.THERE], None),
-        ]
+        done: list[Answer] = [{"entries": {}, "changed": []}] * 2
+        if plan.changes:
+            self._copy(plan)
+            done = [
+                self._here({"do": "settle", "folder": wish.folder, "steps": plan.steps[plans.HERE]}),
+                self._there(
+                    {
+                        "do": "settle",
+                        "folder": wish.remote,
+                        "id": self.there,
+                        "steps": plan.steps[plans.THERE],
+                    }
+                ),
+            ]
+            self.here.clear()
         changed = {path for each in done for path in each["changed"]}
         after = [{**files, **each["entries"]} for files, each in zip(self.files, done)]
         self.memory.write(plans.remembered(plan, self.base, after, changed))
         return sorted(changed)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.here.close()
+
+    def _copy(self, plan: plans.Plan) -> None:
+        """Let each side lay ready what the other gets, and copy that. Nothing is read or written in the folders."""
+        here, there = plan.gets
+        if here:
+            try:
+                self.here.make()
+            except OSError as error:
+                raise self._in_the_way(
+                    "on this computer", f"{error.strerror or error}: {error.filename or ''}"
+                ) from None
+        place = f"{PLACE_THERE}/{self.there}"
+        asked = {"do": "prepare", "folder": self.wish.folder, "sends": there, "gets": here}
+        gone_here = set(self._here(asked)["missing"])
+        asked = {"do": "prepare", "folder": self.wish.remote, "id": self.there, "sends": here, "gets": there}
+        gone_there = set(self._there(asked)["missing"])
+        remote = f"{self.wish.host}:{place}"
+        self._rsync(
+            f"{remote}/{hands.OUTGOING}/", f"{hands.INCOMING}/", [each for each in here if each not in gone_there]
+        )
+        self._rsync(
+            f"{hands.OUTGOING}/", f"{remote}/{hands.INCOMING}/", [each for each in there if each not in gone_here]
+        )
 
     def size(self, plan: plans.Plan) -> tuple[int, int]:
         """Return how many bytes each side gets."""
@@ -162,53 +223,42 @@ class Sync:
                 f"The folder {self.wish.folder} cannot be synced.", why, "Choose another: -e lab_folder=/path"
             )
 
-    def _make_folder(self) -> None:
-        made = [path for path in (Path(self.wish.folder), *Path(self.wish.folder).parents) if not path.exists()]
-        for path in reversed(made):
-            path.mkdir()
-            if self.wish.owner and os.geteuid() == 0:
-                os.chown(path, *self.wish.owner)
-
-    @staticmethod
-    def _settle(ask: t.Callable[[Request], Answer], folder: str, steps: list[t.Any], owner: t.Any) -> Answer:  # noqa: ANN401 - as in Request
-        if not steps:
-            return {"entries": {}, "changed": []}
-        return ask({"do": "settle", "folder": folder, "steps": steps, "owner": list(owner) if owner else None})
-
     def _here(self, request: Request) -> Answer:
         try:
-            return hands.answer(dict(request))
+            return self.here.answer(dict(request))
         except OSError as error:
-            raise self._in_the_way("on this computer", f"{error.strerror or error}: {error.filename or ''}") from error
+            words = ": ".join(filter(None, (error.strerror or str(error), str(error.filename or ""))))
+            raise self._in_the_way("on this computer", words) from error
 
     def _there(self, request: Request) -> Answer:
-        source = Path(hands.__file__).read_bytes() if Path(hands.__file__).is_file() else _packed_source()
-        given = b"%d\n%b%b" % (len(source), source, json.dumps(request).encode())
+        texts = [(module.__name__, _source(module)) for module in SENT]
+        head = json.dumps([(name, len(text)) for name, text in texts]).encode()
+        given = b"\n".join((head, b"".join(text for _name, text in texts))) + json.dumps(request).encode()
         command = [*self.ssh, self.wish.host, f"python3 -c {shlex.quote(FIRST)}"]
-        done = subprocess.run(command, input=given, capture_output=True, check=False)
-        if done.returncode:
-            raise self._no_answer(done.stderr.decode(errors="replace"))
-        answer = json.loads(done.stdout)
+        done = run_bounded(command, given, _sync_answers.MAX_BYTES)
+        if done.too_much:
+            raise refused(self.wish.host, f"it is longer than {_sync_answers.MAX_BYTES} bytes")
+        if done.code:
+            raise self._no_answer(done.errors)
+        answer = _sync_answers.parse(done.output, self.wish.host, request)
         if "trouble" in answer:
             raise self._in_the_way(f"on {self.wish.host}", answer["trouble"])
         return answer
 
-    def _copy(self, source: str, target: str, paths: t.Sequence[str]) -> None:
+    def _rsync(self, source: str, target: str, paths: t.Sequence[str]) -> None:
         if not paths:
             return
-        to_there = target.startswith(f"{self.wish.host}:")
-        if not to_there:
-            Path(target).mkdir(exist_ok=True)
         command = [
             "rsync",
             "--links",
             "--perms",
             "--times",
+            f"--chmod={MODES}",
             "--from0",
             "--files-from=-",
             "--protect-args",
             # What is there already of a file need not travel, as far as it is the same.
-            "--copy-dest=..",
+            f"--copy-dest=../{hands.BASIS}",
             f"--timeout={60 * max(1, self.wish.timeout // 20)}",
             "--rsh",
             shlex.join(self.ssh),
@@ -216,18 +266,19 @@ class Sync:
             target,
         ]
         given = b"\0".join(os.fsencode(path) for path in paths)
-        done = subprocess.run(command, input=given, capture_output=True, check=False)
-        if done.returncode not in (0, VANISHED):
-            said = done.stderr.decode(errors="replace")
-            if "rsync: command not found" in said or "rsync: not found" in said:
+        staging = t.cast(int, self.here.staging)
+        # In the directory that was opened, wherever its path leads by now.
+        done = run_bounded(command, given, MAX_OUTPUT, preexec_fn=lambda: os.fchdir(staging))
+        if done.code not in (0, VANISHED):
+            if "rsync: command not found" in done.errors or "rsync: not found" in done.errors:
                 why = "rsync is not installed there."
                 raise LabError(f"The files cannot be synced with {self.wish.host}.", why, "./lab ec2 installs it.")
-            raise self._no_answer(said)
+            raise self._no_answer(done.errors)
 
     def _no_answer(self, said: str) -> LabError:
         lines = [line for line in said.splitlines() if line.strip() and not line.startswith("rsync error")]
         saying = classify(said)
-        words = saying.words or (lines[-1].strip() if lines else "nothing")
+        words = shown(saying.words or (lines[-1].strip() if lines else "nothing"))
         do = "Run the same command again; nothing was lost, and it goes on from here."
         if saying.kind in NO_WAY:
             do = "Run ./lab start, which lets your present address in, then the same command again; nothing was lost."
@@ -238,9 +289,11 @@ class Sync:
     @staticmethod
     def _in_the_way(where: str, words: str) -> LabError:
         do = "Put that right, or leave it out by a line in the file .labignore, then run the same command again."
-        return LabError("The files could not be synced.", f"Something is in the way {where}: {words.strip(': ')}.", do)
+        return LabError("The files could not be synced.", f"Something is in the way {where}: {shown(words, 500)}.", do)
 
 
-def _packed_source() -> bytes:
-    """Return the text of a module that lies in a ZIP file, as Ansible sends it."""
-    return hands.__loader__.get_source(hands.__name__).encode()  # type: ignore[union-attr] - what was imported has a loader
+def _source(module: types.ModuleType) -> bytes:
+    """Return the text of a module, also of one that lies in a ZIP file, as Ansible sends it."""
+    if module.__file__ and Path(module.__file__).is_file():
+        return Path(module.__file__).read_bytes()
+    return module.__loader__.get_source(module.__name__).encode()  # type: ignore[union-attr] - what was imported has one

@@ -16,6 +16,10 @@ description:
   - Leaves out what the files C(.labignore) of both folders say, in the language of C(.gitignore), and what nobody
     misses, such as checkpoints and caches. The mount of a bucket and links into it are never looked at.
   - What changes while it is copied stays as it is, and is kept twice, too.
+  - Copies lie outside of both folders meanwhile, in C(~/.local/state/desi-lab/sync) of whoever runs it and of who logs
+    in on the machine, or beside the folder here where it is on another file system. No link in a folder is followed.
+  - What the machine answers is refused as a whole if a name in it leads out of the folder, or if its shape is not the
+    right one. Of the modes of files the right to be run is kept, and nothing that gives others a right to change them.
 author:
   - The DESI Lab contributors (@desi-lab)
 requirements:
@@ -134,12 +138,21 @@ meanwhile:
   returned: success
   type: list
   elements: str
+old_copies:
+  description:
+    - On which sides, V(here) and V(there), the folder holds a directory C(.desi-lab-sync) in which 0.1.0 kept copies
+      while it synced. It is neither read nor changed.
+  returned: success
+  type: list
+  elements: str
 how:
   description: All that, in a few words.
   returned: success
   type: str
   sample: 3 files brought (1.2 MB), 1 sent
 """
+
+import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -171,10 +184,10 @@ def main() -> None:
     uid, gid = given.pop("uid"), given.pop("gid")
     meanwhile: list[str] = []
     try:
-        sync = Sync(Wish(**given, owner=None if uid is None else (uid, gid)))
-        plan = sync.plan()
-        if not module.check_mode:
-            meanwhile = sync.run(plan)
+        with contextlib.closing(Sync(Wish(**given, owner=None if uid is None else (uid, gid)))) as sync:
+            plan = sync.plan()
+            if not module.check_mode:
+                meanwhile = sync.run(plan)
     except LabError as error:
         module.fail_json(**error.as_result())
     hosts = (given["here"], given["host"])
@@ -186,6 +199,7 @@ def main() -> None:
         removed_there=plan.removes[THERE],
         conflicts=[{"path": each.path, "kept_as": each.kept_as, "of": hosts[each.of]} for each in plan.conflicts],
         meanwhile=meanwhile,
+        old_copies=sync.old,
         how=how([*map(len, plan.gets)], sync.size(plan), [*map(len, plan.removes)], len(plan.conflicts)),
     )
 
