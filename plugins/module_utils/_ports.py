@@ -33,6 +33,15 @@ _STAND_INS = ("docker-proxy", "dockerd", "rootlesskit", "com.docker", "vpnkit", 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 
+def is_loopback(address: str) -> bool:
+    """Return whether an address is reached from its own computer alone. What is no address is not taken for one."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
 class Listener(NamedTuple):
     """A socket that listens, as /proc/net lists it."""
 

@@ -71,12 +71,15 @@ def test_installed_collection_makes_and_removes_a_lab_without_the_clone(installe
         port = probe.getsockname()[1]
     name = f"e2e-archive-{os.getpid()}"
     known = ["-e", f"lab_name={name}", "-e", f"lab_cache={tmp_path}/cache"]
+    work = tmp_path / "work"
+    work.mkdir()
+    made = ["-e", f"lab_port={port}", "-e", f"lab_folder={work}"]
     paths = {"ANSIBLE_COLLECTIONS_PATH": str(installed), "ANSIBLE_STDOUT_CALLBACK": "desi.lab.steps"}
     try:
-        said = run("ansible-playbook", "desi.lab.demo", *known, "-e", f"lab_port={port}", cwd=tmp_path, **paths)
+        said = run("ansible-playbook", "desi.lab.demo", *known, *made, cwd=tmp_path, **paths)
         assert f"http://127.0.0.1:{port}/lab?token=" in said
         assert "Image desi-lab:0.1.0" in said
         assert docker("ps", "--quiet", "--filter", f"label=desi.lab.name={name}", "--filter", "status=running")
     finally:
-        run("ansible-playbook", "desi.lab.down", *known, cwd=tmp_path, **paths)
+        run("ansible-playbook", "desi.lab.down", *known, "-e", "lab_yes=true", cwd=tmp_path, **paths)
     assert not docker("ps", "--all", "--quiet", "--filter", f"label=desi.lab.name={name}")

@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from conftest import LABEL, docker, run_lab
+from conftest import LABEL, ROOT, docker, run_lab
 
 pytestmark = pytest.mark.docker
 
@@ -102,6 +102,29 @@ def test_a_folder_that_does_not_exist_is_refused(refused, tmp_path):
     shown = refused(f"lab_folder={tmp_path}/none")
     assert "does not exist" in shown
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.security("H3", "P2")
+@pytest.mark.parametrize("folder", ["/", "/etc/ssl", str(ROOT), "link"])
+def test_a_folder_that_is_not_for_notebooks_is_refused_with_a_better_one(refused, tmp_path, folder):
+    if folder == "link":
+        folder = tmp_path / "link"
+        folder.symlink_to(ROOT / "plugins")
+    shown = refused(f"lab_folder={folder}")
+    assert "is not shared with notebooks" in shown
+    assert "desi-labs/" in shown
+    assert "-e lab_folder_anyway=true" in shown
+
+
+@pytest.mark.security("H3", "P2")
+@pytest.mark.parametrize(("verb", "own"), [("local", ""), ("demo", "demo")])
+def test_in_the_clone_a_lab_gets_a_folder_of_its_own(lab_name, free_port, verb, own):
+    settings = [f"lab_name={lab_name}", f"lab_port={free_port}", "lab_image=embedded", "lab_data=sample"]
+    done = run_lab(verb, *settings, "--check", cwd=ROOT)
+    shown = done.stdout + done.stderr
+    assert done.returncode == 0, shown
+    assert f"{Path.home()}/desi-labs/{own or lab_name} " in shown
+    assert not (Path.home() / "desi-labs" / lab_name).exists()
 
 
 def test_a_folder_that_is_a_file_is_refused(refused, tmp_path):

@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This module util is PRIVATE to the collection.
+
+"""What there is around a folder that somebody wants to share, and a folder of its own for a lab."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._shared_folder import HOLDS_CREDENTIALS, Around, why_not_shared
+
+XDG = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
+
+
+def around_of(
+    environment: t.Mapping[str, str],
+    uids: t.Iterable[int],
+    homes: t.Iterable[str],
+    programs: t.Iterable[str],
+    private: t.Iterable[str],
+    platform: str,
+) -> Around:
+    """Return what is not to be shared on this computer, for people of these numbers and with these homes."""
+    at_home = [environment.get("HOME", ""), *homes]
+    for uid in uids:
+        with contextlib.suppress(KeyError):
+            at_home.append(pwd.getpwuid(uid).pw_dir)
+    named = [environment.get(name, "") for name in XDG]
+    return Around(
+        homes=_real(at_home),
+        programs=_real(programs),
+        private=_real([*named, *private]),
+        any_case=platform == "darwin",
+    )
+
+
+def _real(paths: t.Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(os.path.realpath(path) for path in paths if path.startswith("/")))
+
+
+def why_not(path: str, around: Around) -> str:
+    """Return why the folder at a path is not to be shared, or nothing if it may be."""
+    real = os.path.realpath(path)
+    return why_not_shared(real, [name for name in HOLDS_CREDENTIALS if os.path.lexists(f"{real}/{name}")], around)
+
+
+def make(path: str, uid: int, gid: int) -> None:
+    """Make a folder with the rights of a person, to whom it then belongs, and who may have laid links on the way."""
+    try:
+        with _with_rights_of(uid, gid):
+            Path(path).mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(
+            f"The folder {path} could not be made.",
+            f"{error.strerror or error}: {error.filename or path}.",
+            "Give another one with -e lab_folder=/path.",
+        ) from error
+
+
+@contextlib.contextmanager
+def _with_rights_of(uid: int, gid: int) -> Iterator[None]:
+    if os.geteuid() != 0 or uid == 0:
+        yield
+        return
+    own, groups = os.getegid(), os.getgroups()
+    os.setgroups([gid])
+    os.setegid(gid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(own)
+        os.setgroups(groups)
