@@ -9,8 +9,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._plain_settings import check_plain
 from ansible_collections.desi.lab.plugins.module_utils._settings import check_names, check_values
 
 
@@ -34,6 +36,9 @@ class ActionModule(ActionBase):
         )
         try:
             if args["given"] is not None:
+                # As they were given: the variables of the task would be worked out by looking at them.
+                typed = load_extra_vars(self._loader).items()
+                check_plain({name: value for name, value in typed if name.startswith(("lab_", "desi_"))})
                 check_names(args["given"], args["known"])
             if args["values"] is not None:
                 check_values(args["values"], args["releases"])

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: plain_settings
+type: notification
+short_description: Take settings as data
+version_added: "0.1.0"
+description:
+  - Looks at what was given with C(-e) before any play begins, which is before Ansible works any of it out.
+  - Ends the run if a template is in it, or if a file (C(-e @file)) sets something else than settings of DESI Lab.
+  - C(./lab) enables it. To have it elsewhere, name it in C(callbacks_enabled) of C(ansible.cfg).
+author:
+  - The DESI Lab contributors (@desi-lab)
+requirements:
+  - to be named in C(callbacks_enabled)
+"""
+
+import sys
+import typing as t
+
+from ansible import context
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._plain_settings import check_names_in_file, check_plain
+from ansible_collections.desi.lab.plugins.module_utils._terminal import clean
+
+if t.TYPE_CHECKING:
+    from ansible.playbook import Playbook
+
+
+class CallbackModule(CallbackBase):
+    """Ends a run whose settings are more than data."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "desi.lab.plain_settings"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def v2_playbook_on_start(self, playbook: Playbook) -> None:
+        try:
+            for play in playbook.get_plays()[:1]:
+                check_plain(play.get_variable_manager().extra_vars)
+                for given in context.CLIARGS.get("extra_vars") or ():
+                    if str(given).startswith("@"):
+                        check_names_in_file(str(given)[1:], names_in(play.get_loader(), str(given)[1:]))
+        except LabError as error:
+            self._end(error)
+        except Exception as error:
+            # Ansible itself would only warn, and go on.
+            do = "Give the settings one by one with -e to find out which one it is."
+            self._end(LabError("The settings could not be looked at.", f"{type(error).__name__}: {error}", do))
+
+    def _end(self, error: LabError) -> t.NoReturn:
+        for line in (f"x {error.what}", f"  Why   {error.why}", f"  Do    {error.do}"):
+            self._display.display(f"  {clean(line)}", stderr=True)
+        sys.exit(1)
+
+
+def names_in(loader: DataLoader, path: str) -> list[t.Any]:
+    """Return the names that a settings file sets."""
+    found = loader.load_from_file(path)
+    return list(found) if isinstance(found, dict) else []

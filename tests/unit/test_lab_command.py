@@ -1,0 +1,291 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The front door: what the caller's shell and the folder somebody stands in have no say in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible.constants import config
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+# They change how things look, or where pip finds packages.
+KEPT = {
+    *("ANSIBLE_COLOR_OK", "ANSIBLE_FORCE_COLOR", "ANSIBLE_NOCOLOR", "ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_VERBOSITY"),
+    *("PIP_INDEX_URL", "PIP_PROXY", "PIP_CERT", "PIP_CACHE_DIR"),
+}
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
+ANSIBLE = f'exec "{sys.executable}" "$@"'
+TELL = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug:
+        msg: "hosts={{ groups.all | sort | join(',') }} lab={{ groups.lab | default([]) }} who={{ who | default('') }}"
+"""
+
+pytestmark = pytest.mark.security("A1", "L3", "P13")
+
+
+def program(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def clone_at(root, python):
+    """Make a clone whose requirements are installed, with a Python of our own."""
+    for folder in ("playbooks", "inventories", ".collections/ansible_collections/desi"):
+        (root / folder).mkdir(parents=True)
+    for name in ("lab", "ansible.cfg", "inventories/local.yml"):
+        (root / name).write_bytes((ROOT / name).read_bytes())
+    (root / "lab").chmod(0o755)
+    (root / ".collections/ansible_collections/desi/lab").symlink_to(ROOT)
+    for name in ("url", "local", "status"):
+        (root / f"playbooks/{name}.yml").write_text(TELL)
+    (root / "requirements.txt").write_text("# none\n")
+    if python:
+        program(root / ".venv/bin/python", python)
+        (root / ".venv/bin/ansible-playbook").symlink_to(BIN / "ansible-playbook")
+        (root / ".venv/.installed-requirements.txt").write_text("# none\n")
+    return root
+
+
+@pytest.fixture
+def stand(tmp_path):
+    """Return the folder that somebody stands in, with modules in it that nobody asked for."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    names = (
+        "warnings",
+        "site",
+        "sitecustomize",
+        "usercustomize",
+        "pip",
+        "ensurepip",
+        "venv",
+        "compileall",
+        "ansible",
+        "yaml",
+        "json",
+    )
+    for name in names:
+        (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'poisoned')!r}, 'a').write({name!r})\n")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path, stand):
+    """Return a function that runs the command of a clone, and gives what it printed."""
+
+    def go(root, *arguments, **environment):
+        path = environment.pop("PATH", ENVIRONMENT["PATH"])
+        known = {**ENVIRONMENT, "HOME": str(tmp_path), "PATH": path, "PWD": str(stand), **environment}
+        return subprocess.run(
+            [str(root / "lab"), *arguments],
+            cwd=stand,
+            env=known,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return go
+
+
+def family_names():
+    """Return every variable that Ansible reads, and those of Python and pip that change what is run."""
+    read = {one["name"] for each in config.get_configuration_definitions().values() for one in each.get("env", [])}
+    return {
+        *(name for name in read if name.startswith("ANSIBLE_")),
+        *("ANSIBLE_SOMETHING_NEW", "ANSIBLE_HOSTS"),
+        *(
+            "PYTHONPATH",
+            "PYTHONHOME",
+            "PYTHONSTARTUP",
+            "PYTHONINSPECT",
+            "PYTHONUSERBASE",
+            "PYTHONWARNINGS",
+            "PYTHONPYCACHEPREFIX",
+        ),
+        *(
+            "PIP_USER",
+            "PIP_TARGET",
+            "PIP_PREFIX",
+            "PIP_ROOT",
+            "PIP_REQUIRE_VIRTUALENV",
+            "PIP_CONSTRAINT",
+            "PIP_NO_BINARY",
+        ),
+        *KEPT,
+    }
+
+
+def test_nothing_that_the_shell_says_to_ansible_python_or_pip_arrives_but_what_only_shows(tmp_path, run):
+    root = clone_at(tmp_path / "clone", 'env; printf "arguments: %s\\n" "$*"')
+    done = run(root, "local", "-e", "lab_port=1", **dict.fromkeys(family_names(), "hostile\nANSIBLE_LIBRARY=x"))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    seen = {
+        line.partition("=")[0]: line.partition("=")[2]
+        for line in lines
+        if line.startswith(("ANSIBLE_", "PYTHON", "PIP_"))
+    }
+    ours = {"ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_BECOME_ALLOW_SAME_USER"}
+    # The second line of a value looks like a variable and is none.
+    colors = {name for name in seen if name.startswith("ANSIBLE_COLOR_")} - KEPT
+    assert set(seen) - {"ANSIBLE_LIBRARY"} - ours - colors == KEPT
+    assert seen["ANSIBLE_CONFIG"] == f"{root}/ansible.cfg"
+    assert seen["ANSIBLE_COLLECTIONS_PATH"] == f"{root}/.collections"
+    (arguments,) = (line for line in lines if line.startswith("arguments: "))
+    assert f"-i {root}/inventories/local.yml {root}/playbooks/local.yml -e lab_port=1" in arguments
+    assert " -I " in f" {arguments.removeprefix('arguments:')}"
+
+
+@pytest.mark.parametrize("arguments", [("url",), ("status", "--json")])
+def test_what_is_printed_for_programs_is_not_changed_by_the_shell(tmp_path, run, arguments):
+    root = clone_at(tmp_path / "clone", "env")
+    done = run(root, *arguments, ANSIBLE_STDOUT_CALLBACK="minimal", ANSIBLE_VERBOSITY="4")
+    assert "ANSIBLE_STDOUT_CALLBACK" not in done.stdout
+    assert "ANSIBLE_VERBOSITY" not in done.stdout
+    assert "DESI_LAB_QUIET=1" in done.stdout
+
+
+def test_inventories_and_plugins_of_the_shell_bring_in_no_host_and_no_code(tmp_path, run, stand):
+    root = clone_at(tmp_path / "clone", ANSIBLE)
+    (stand / "hosts").write_text("[lab]\nprod1\n[all:vars]\nwho=shell\n")
+    (stand / "ansible.cfg").write_text(f"[defaults]\ninventory = {stand}/hosts\n")
+    for name in ("callback", "vars", "library", "inventory"):
+        (stand / name).mkdir()
+        (stand / name / "evil.py").write_text(f"open({str(tmp_path / 'poisoned')!r}, 'a').write({name!r})\n")
+    hostile = {
+        "ANSIBLE_INVENTORY": str(stand / "hosts"),
+        "ANSIBLE_CONFIG": str(stand / "ansible.cfg"),
+        "ANSIBLE_CALLBACK_PLUGINS": str(stand / "callback"),
+        "ANSIBLE_VARS_PLUGINS": str(stand / "vars"),
+        "ANSIBLE_INVENTORY_PLUGINS": str(stand / "inventory"),
+        "ANSIBLE_LIBRARY": str(stand / "library"),
+        "PYTHONPATH": str(stand),
+        "PYTHONHOME": str(stand),
+    }
+    done = run(root, "local", ANSIBLE_STDOUT_CALLBACK="ansible.builtin.default", **hostile)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "hosts=localhost lab=[] who=" in done.stdout
+    assert not (tmp_path / "poisoned").exists()
+
+
+def test_what_is_given_on_the_command_line_still_counts(tmp_path, run, stand):
+    root = clone_at(tmp_path / "clone", ANSIBLE)
+    (stand / "hosts").write_text("[mine]\nother\n")
+    given = ("-i", str(stand / "hosts"), "-l", "localhost", "--check", "--diff", "-v", "-e", "who=me")
+    done = run(root, "local", *given, ANSIBLE_STDOUT_CALLBACK="ansible.builtin.default")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "hosts=localhost,other lab=[] who=me" in done.stdout
+
+
+@pytest.mark.security("A5", "L3")
+def test_an_environment_is_made_whatever_the_shell_and_the_folder_hold(tmp_path, run):
+    root = clone_at(tmp_path / "clone", "")
+    (root / "playbooks/local.yml").write_text("[]\n")
+    hostile = {"PYTHONHOME": "/usr", "PYTHONPATH": str(tmp_path / "work"), "PIP_USER": "1", "PIP_TARGET": "/nowhere"}
+    program(tmp_path / "bin/apt-get", f"echo $* >> {tmp_path}/apt; exit 1")
+    python = tmp_path / "bin/python3"
+    python.symlink_to(sys.executable if sys.prefix == sys.base_prefix else os.path.realpath(sys.executable))
+    # The requirements are none, so that Ansible is missing in the end, and all before went well.
+    done = run(root, "local", PATH=f"{tmp_path}/bin:/usr/bin:/bin", **hostile)
+    assert (root / ".venv/bin/python").exists(), done.stderr
+    assert (root / ".venv/.installed-requirements.txt").exists(), done.stderr
+    assert not (tmp_path / "poisoned").exists()
+    assert not (tmp_path / "apt").exists()
+
+
+@pytest.mark.security("A5")
+def test_a_colon_in_the_path_is_told_and_nothing_is_installed(tmp_path, run):
+    root = clone_at(tmp_path / "a:b/clone", "")
+    for name in ("apt-get", "sudo", "python3"):
+        program(tmp_path / f"bin/{name}", f"echo {name} >> {tmp_path}/called; exit 1")
+    done = run(root, "local", PATH=f"{tmp_path}/bin:/usr/bin:/bin")
+    assert done.returncode == 1
+    assert "colon" in done.stderr
+    for sentence in ("Why", "Do"):
+        assert sentence in done.stderr
+    assert not (tmp_path / "called").exists()
+
+
+NEW = "Inst python3-pip-whl (23.0 Debian)\nInst python3.11-venv (3.11.2 Debian [amd64])\nConf python3.11-venv (3.11.2)"
+UPGRADES = f"Inst libc6 [2.36-9] (2.36-10 Debian [amd64])\n{NEW}"
+REMOVES = f"Remv python3-tk [3.11]\n{NEW}"
+
+
+@pytest.fixture
+def no_venv(tmp_path):
+    """Return a clone, and a PATH with a Python that cannot make environments until apt-get has installed that part."""
+    root = clone_at(tmp_path / "clone", "")
+    installed, made = tmp_path / "installed", root / ".venv/bin"
+    program(
+        tmp_path / "bin/python3",
+        f"""case "$*" in
+*ensurepip*) test -e {installed};;
+*"-m venv"*) test -e {installed} || {{ echo "the true cause" >&2; exit 1; }}
+    mkdir -p {made}; printf '#!/bin/sh\\necho ran "$@"\\n' > {made}/python; chmod +x {made}/python;;
+*print*) echo python3.11-venv;;
+esac""",
+    )
+
+    def with_apt(plan):
+        (tmp_path / "plan").write_text(plan)
+        program(
+            tmp_path / "bin/apt-get",
+            f"""echo "$*" >> {tmp_path}/apt
+case "$*" in
+*simulate*) cat {tmp_path}/plan;;
+*install*) touch {installed};;
+esac""",
+        )
+        program(tmp_path / "bin/sudo", 'exec "$@"')
+        return root, f"{tmp_path}/bin:/usr/bin:/bin"
+
+    return with_apt
+
+
+@pytest.mark.security("A5")
+def test_the_missing_part_of_python_is_installed_and_nothing_else_changes(tmp_path, run, no_venv):
+    root, path = no_venv(NEW)
+    done = run(root, "local", PATH=path)
+    assert done.returncode == 0, done.stderr
+    assert "installing python3.11-venv" in done.stderr
+    simulated, installed = (tmp_path / "apt").read_text().splitlines()
+    assert "--simulate" in simulated
+    assert "--no-remove" in installed
+    assert installed.endswith("python3.11-venv")
+
+
+@pytest.mark.security("A5")
+@pytest.mark.parametrize(("plan", "named"), [(UPGRADES, "libc6"), (REMOVES, "python3-tk")])
+def test_nothing_is_upgraded_or_removed_for_it(tmp_path, run, no_venv, plan, named):
+    root, path = no_venv(plan)
+    done = run(root, "local", PATH=path)
+    assert done.returncode == 1
+    assert named in done.stderr
+    assert "sudo apt-get install python3.11-venv" in done.stderr
+    assert all("--simulate" in line for line in (tmp_path / "apt").read_text().splitlines())
+
+
+@pytest.mark.security("A5")
+def test_an_environment_that_cannot_be_made_is_told_with_its_true_cause(tmp_path, run, no_venv):
+    root, path = no_venv(NEW)
+    python = tmp_path / "bin/python3"
+    python.write_text(python.read_text().replace(f"*ensurepip*) test -e {tmp_path}/installed;;", "*ensurepip*) ;;"))
+    done = run(root, "local", PATH=path)
+    assert done.returncode == 1
+    assert "the true cause" in done.stderr
+    assert not (tmp_path / "apt").exists()
