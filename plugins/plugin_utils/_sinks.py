@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from ansible import constants as C
 
 OWN_CALLBACK = "desi.lab.steps"
+# It looks at settings, before there are results.
+GUARD = "desi.lab.plain_settings"
 # They look at times and counts, and keep no result.
 HARMLESS = ("profile_roles", "profile_tasks", "timer")
 
@@ -22,7 +24,7 @@ def keeper(callback: str, log_path: str | None, enabled: Sequence[str]) -> str:
     ``callback`` is the standard output callback, ``log_path`` Ansible's log, ``enabled`` the further callbacks.
     """
     for name in enabled:
-        if name.rpartition(".")[2] not in HARMLESS and name != OWN_CALLBACK:
+        if name.rpartition(".")[2] not in HARMLESS and name not in (OWN_CALLBACK, GUARD):
             return f"the callback {name}"
     # DESI Lab's own callback writes to Ansible's log, too, but never what may hold a secret.
     return f"Ansible's log {log_path}" if log_path and callback != OWN_CALLBACK else ""

@@ -16,6 +16,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._sinks import keeper
         ("desi.lab.steps", "/tmp/log", []),  # noqa: S108
         ("ansible.builtin.default", None, []),
         ("desi.lab.steps", None, ["ansible.posix.profile_tasks", "timer"]),
+        ("desi.lab.steps", None, ["desi.lab.plain_settings"]),
     ],
 )
 def test_a_terminal_keeps_nothing(callback, log, enabled):
