@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
         try:
             server = Server(args["url"], args["certificate"])
             notebook, ran = run(server, path, args["folder"], functools.partial(tell, Display()))
-            write(notebook, output, args["uid"], args["gid"])
+            write(notebook, output, args["uid"], args["gid"], args["folder"])
         except LabError as error:
             return {"failed": True, "changed": False, **error.as_result()}
         return {**dataclasses.asdict(ran), **verdict(path, output, ran)}

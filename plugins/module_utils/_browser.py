@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import html
 import os
 import subprocess
@@ -14,8 +16,27 @@ import sys
 import typing as t
 from pathlib import Path
 
+from ansible_collections.desi.lab.plugins.module_utils._files import (
+    open_directory,
+    open_made,
+    remove_below,
+    write_beside,
+)
+
 # A program that was told to open a page and takes longer has opened it, and waits until somebody closes it.
 PATIENCE_SECONDS = 15
+# A browser that has to start first has read its page by then.
+PAGE_SECONDS = 60.0
+REMOVE = """
+import os, sys, time
+folder, name, number = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+time.sleep(float(sys.argv[4]))
+try:
+    if os.stat(name, dir_fd=folder, follow_symlinks=False).st_ino == number:
+        os.unlink(name, dir_fd=folder)
+except OSError:
+    pass
+"""
 OPEN = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
 
 
@@ -32,12 +53,36 @@ def page_text(url: str) -> str:
     return f'<!doctype html><meta http-equiv="refresh" content="0; url={target}"><a href="{target}">DESI Lab</a>\n'
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(folder: int, name: str, text: str) -> None:
     """Write a file that nobody but its owner may read, not even for a moment."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    write_beside(folder, name, text.encode())
+
+
+def open_private(path: Path) -> int:
+    """Return a descriptor of a directory in which nobody else can put anything; it is made if it is missing."""
+    folder = open_made(str(path))
+    about = os.fstat(folder)
+    if about.st_uid != os.geteuid() or about.st_mode & 0o022:
+        os.close(folder)
+        raise PermissionError(errno.EPERM, "its directory is not yours alone")
+    return folder
+
+
+def remove_later(folder: int, name: str) -> subprocess.Popen[bytes]:
+    """Have the page removed once a browser has had the time to read it, whatever becomes of this process.
+
+    When a browser has read a file cannot be seen. A page that was written anew meanwhile stays for its own time.
+    """
+    number = os.stat(name, dir_fd=folder, follow_symlinks=False).st_ino
+    null = subprocess.DEVNULL
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", REMOVE, str(folder), name, str(number), str(PAGE_SECONDS)],
+        stdin=null,
+        stdout=null,
+        stderr=null,
+        start_new_session=True,
+        pass_fds=(folder,),
+    )
 
 
 def show(page: Path) -> bool:
@@ -54,15 +99,34 @@ def show(page: Path) -> bool:
         return True
 
 
+def remove_old() -> None:
+    """Remove the page that 0.1.0 left, with its token."""
+    with contextlib.suppress(OSError):
+        folder = open_directory(str(Path("~/.cache/desi-lab").expanduser()))
+        try:
+            with contextlib.suppress(OSError):
+                remove_below(folder, "open.html")
+        finally:
+            os.close(folder)
+
+
 def why_not_opened(url: str, page: Path) -> str:
     """Open the URL by way of the page; return why that could not be, or an empty string."""
     if not has_desktop(os.environ, sys.platform):
         return "There is no desktop here."
+    remove_old()
     try:
-        write_private(page, page_text(url))
+        folder = open_private(page.parent)
     except OSError as error:
         return f"The page {page} could not be written: {error.strerror}."
-    if show(page):
-        return ""
-    page.unlink()
+    try:
+        write_private(folder, page.name, page_text(url))
+        remove_later(folder, page.name)
+        if show(page):
+            return ""
+        remove_below(folder, page.name)
+    except OSError as error:
+        return f"The page {page} could not be written: {error.strerror}."
+    finally:
+        os.close(folder)
     return "There is no browser in this desktop."

@@ -75,7 +75,11 @@ def looked_at(lab: dict[str, t.Any], asked: Asked, watch: t.Any, now: float) -> 
     watching = watched(watch, now)
     notes = watching.pop("notes", [])
     lab.update(watching)
-    if lab["reached"] is False:
+    if "refused" in look:
+        notes.append(
+            f"What its machine says is refused: {look['refused']}. If it stays so, somebody else may control it."
+        )
+    elif lab["reached"] is False:
         notes.append("Its machine does not answer over SSH.")
     elif lab["reached"] is None:
         notes.append("It was made from another computer, so its machine was not asked.")

@@ -8,30 +8,51 @@
 from __future__ import annotations
 
 import difflib
-import json
+import re
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._labs import labels_of
+from ansible_collections.desi.lab.plugins.module_utils._names import MAX_NAME, BadAnswer, mapping, strict_json, text
 
 SETTINGS = "desi.lab.settings"
 PREVIOUS = "desi.lab.previous"
+MAX_BYTES = 65_536
+_NAME = re.compile(r"lab_[a-z0-9_]{1,60}")
+_ID = re.compile(r"sha256:[0-9a-f]{3,64}")
 
 
 def remembered(container: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
     """Return the settings that a lab was made with, its image and the one before, from ``docker inspect``.
 
-    A lab that was made before there was such a label remembers no settings.
+    A lab that was made before there was such a label remembers no settings. A label that says anything but settings,
+    each a plain text, number or truth value, says nothing.
     """
     labels = labels_of(container or {})
     try:
-        settings = json.loads(labels.get(SETTINGS) or "{}")
-    except ValueError:
+        settings = settings_in(strict_json(str(labels.get(SETTINGS) or "{}"), MAX_BYTES))
+    except BadAnswer:
         settings = {}
     return {
-        "settings": settings if isinstance(settings, dict) else {},
-        "image": str((container or {}).get("Image") or ""),
-        "previous": labels.get(PREVIOUS, ""),
+        "settings": settings,
+        "image": _image((container or {}).get("Image")),
+        "previous": _image(labels.get(PREVIOUS)),
     }
+
+
+def settings_in(found: object) -> dict[str, t.Any]:
+    """Return settings out of a document. Raises BadAnswer."""
+    told = mapping(found, most=100)
+    for name, value in told.items():
+        if not _NAME.fullmatch(name):
+            raise BadAnswer("it names what is no setting")
+        if not isinstance(value, (bool, int)):
+            text(value, MAX_NAME)
+    return told
+
+
+def _image(found: object) -> str:
+    """Return the id of an image; nothing where it is none, because it is to be run."""
+    return found if isinstance(found, str) and _ID.fullmatch(found) else ""
 
 
 def no_such_lab(name: str, known: t.Iterable[str]) -> dict[str, t.Any]:

@@ -35,7 +35,7 @@ def mount_answers(path: str, seconds: float | None = None) -> bool | None:
         return None
     try:
         listing = subprocess.run(
-            ["ls", "-A", f"{path}/.bucket"], check=False, capture_output=True, timeout=seconds or PATIENCE_SECONDS
+            ["ls", "-A", "--", f"{path}/.bucket"], check=False, capture_output=True, timeout=seconds or PATIENCE_SECONDS
         )
     except subprocess.TimeoutExpired:
         return False

@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from typing import Any
 import nbformat
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._files import open_directory, read_below, write_beside
 from ansible_collections.desi.lab.plugins.module_utils._lab_server import Kernel, Server
 from ansible_collections.desi.lab.plugins.module_utils._notebook import (
     MAY_RAISE,
@@ -32,9 +35,12 @@ from ansible_collections.desi.lab.plugins.module_utils._notebook import (
     title_of,
 )
 from ansible_collections.desi.lab.plugins.module_utils._progress import Finished, Underway
+from ansible_collections.desi.lab.plugins.module_utils._run_log import as_caller
 
 # In the lab, where a notebook runs that is not in its folder.
 RUNS = "runs"
+# A notebook with many pictures has some megabytes.
+MAX_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,32 @@ class Ran:
     traceback: str = ""
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Read a notebook of any version, as one of the present version."""
+@contextlib.contextmanager
+def opened(path: Path, folder: str) -> Iterator[tuple[int, str]]:
+    """Give a directory, as a descriptor, and the name of a notebook below it.
+
+    In the folder that a lab shows, it may have laid links: none of them is followed. Under sudo this is done with the
+    rights of whoever called it.
+    """
+    with as_caller(os.environ):
+        top = Path(folder) if folder and path.is_relative_to(folder) else path.parent
+        descriptor = open_directory(str(top))
+        try:
+            yield descriptor, str(path.relative_to(top))
+        finally:
+            os.close(descriptor)
+
+
+def read(path: Path, folder: str = "") -> dict[str, Any]:
+    """Read a notebook of any version, as one of the present version. A link is none."""
     try:
-        return nbformat.read(path, as_version=4)
+        with opened(path, folder) as (descriptor, name):
+            text = read_below(descriptor, name, MAX_BYTES).decode("utf-8")
+        return nbformat.reads(text, as_version=4)
     except OSError as error:
-        why = f"{error.strerror}."
+        why = f"{error.strerror or error}."
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            why = "It is a link, or lies behind one, and a lab might have laid that."
     except Exception:  # nbformat lets through what JSON, its schema and its converters raise
         why = "It is not a notebook of Jupyter's."
     raise LabError(f"The notebook {path} cannot be read.", why, "Give the path of a file that ends in .ipynb.")
@@ -90,7 +116,7 @@ def run(
     server: Server, path: Path, folder: str, tell: Callable[[Underway | Finished], None]
 ) -> tuple[dict[str, Any], Ran]:
     """Run a notebook; return it with its outputs, and how it ran."""
-    notebook = read(path)
+    notebook = read(path, folder)
     name = kernel_for(notebook, server.ask("GET", "kernelspecs"))
     if not name:
         raise LabError(
@@ -141,17 +167,23 @@ def run_cell(kernel: Kernel, cell: Cell) -> tuple[str, str]:
     return (error_text(failure), "\n".join(failure.get("traceback", ()))) if failure else ("", "")
 
 
-def write(notebook: Mapping[str, Any], path: Path, uid: int | None = None, gid: int | None = None) -> None:
-    """Write a notebook so that a reader sees the old one or the new one, and let it belong to somebody."""
-    fresh = path.with_name(f".{path.name}.new")
+def write(
+    notebook: Mapping[str, Any], path: Path, uid: int | None = None, gid: int | None = None, folder: str = ""
+) -> None:
+    """Write a notebook so that a reader sees the old one or the new one, and let it belong to somebody.
+
+    A link at its name is replaced and not followed.
+    """
+    data = nbformat.writes(nbformat.from_dict(notebook)).encode("utf-8", "surrogatepass")
+    mask = os.umask(0)
+    os.umask(mask)
     try:
-        nbformat.write(nbformat.from_dict(notebook), fresh)
-        if uid is not None and os.geteuid() == 0:
-            os.chown(fresh, uid, gid if gid is not None else -1)
-        fresh.replace(path)
+        with opened(path, folder) as (descriptor, name):
+            owner = (uid, gid if gid is not None else -1) if uid is not None and os.geteuid() == 0 else None
+            write_beside(descriptor, name, data + b"\n", 0o666 & ~mask, owner)
     except OSError as error:
         raise LabError(
             f"The notebook's outputs could not be written to {path}.",
-            f"{error.strerror}.",
+            f"{error.strerror or error}.",
             "Put the notebook into a folder that you may write in, and run it again.",
         ) from None

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ansible_collections.desi.lab.plugins.module_utils._redact import all_spellings, cut_redacted, secrets_among
+from ansible_collections.desi.lab.plugins.module_utils._rights import as_owner
 
 KEPT = 20
 # Of one text: what is longer is of no use to a reader, and facts of a computer are very long.
@@ -74,17 +75,8 @@ def state_folder(environment: Mapping[str, str], uid: int) -> Path | None:
 def as_caller(environment: Mapping[str, str]) -> Iterator[None]:
     """Do something with no more rights than the person behind sudo has: in his folders he may have laid traps."""
     caller, group = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
-    if os.geteuid() != 0 or not (caller.isdecimal() and group.isdecimal()):
+    with as_owner((int(caller), int(group)) if caller.isdecimal() and group.isdecimal() else None):
         yield
-        return
-    own = os.getegid(), os.geteuid()
-    os.setegid(int(group))
-    os.seteuid(int(caller))
-    try:
-        yield
-    finally:
-        os.seteuid(own[1])
-        os.setegid(own[0])
 
 
 def open_log(environment: Mapping[str, str], name: str) -> RunLog:

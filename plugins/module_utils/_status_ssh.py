@@ -8,10 +8,12 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import subprocess
 import typing as t
 from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._bounded_run import run_bounded
+from ansible_collections.desi.lab.plugins.module_utils._look_answer import MAX_BYTES, parse
+from ansible_collections.desi.lab.plugins.module_utils._names import BadAnswer
 
 CONNECT_SECONDS = 2
 WHOLE_SECONDS = 5.0
@@ -49,17 +51,17 @@ def command(config: Path, host: str, address: str, port: int) -> list[str]:
 
 
 def ask(config: Path, host: str, address: str, port: int, program: str) -> dict[str, t.Any] | None:
-    """Return what a machine says; None where it does not answer in time, or not in a way that can be read."""
+    """Return what a machine says; None where it does not answer in time.
+
+    An answer of another shape is refused as a whole: what comes back then is why, as ``refused``.
+    """
     try:
-        done = subprocess.run(
-            command(config, host, address, port),
-            input=program,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=WHOLE_SECONDS,
-        )
-        told = json.loads(done.stdout)
-    except (OSError, ValueError, subprocess.TimeoutExpired):
+        done = run_bounded(command(config, host, address, port), program.encode(), MAX_BYTES, WHOLE_SECONDS)
+    except OSError:
         return None
-    return told if isinstance(told, dict) else None
+    if done.too_late or (done.code and not done.too_much):
+        return None
+    try:
+        return parse(done.output) if not done.too_much else {"refused": "it is too long"}
+    except BadAnswer as error:
+        return {"refused": str(error)}

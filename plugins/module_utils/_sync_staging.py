@@ -29,34 +29,9 @@ from ansible_collections.desi.lab.plugins.module_utils._files import (
     open_root_owned,
     remove_below,
 )
+from ansible_collections.desi.lab.plugins.module_utils._rights import Owner, as_owner
 
 BESIDE = ".desi-lab-sync-"
-Owner = t.Optional[t.Tuple[int, int]]  # noqa: UP006 - evaluated by Python 3.9, too
-
-
-@contextlib.contextmanager
-def as_owner(owner: Owner) -> t.Iterator[None]:
-    """Do something with the rights of a person alone, where root does it for one."""
-    if owner is None or os.geteuid() != 0 or owner[0] == 0:
-        yield
-        return
-    group, groups = os.getegid(), os.getgroups()
-    os.setgroups(_groups_of(*owner))
-    os.setegid(owner[1])
-    os.seteuid(owner[0])
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
-        os.setgroups(groups)
-
-
-def _groups_of(uid: int, gid: int) -> list[int]:
-    try:
-        return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
-    except KeyError:
-        return [gid]
 
 
 class Here:

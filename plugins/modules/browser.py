@@ -12,6 +12,7 @@ version_added: "0.1.0"
 description:
   - Opens a small page, readable by its owner alone, that leads to the URL. The URL itself is not in any command line,
     where every user of the computer could read it.
+  - The page is removed a minute later, when a browser has read it.
   - Where there is no desktop, or no browser in it, that is said and nothing is left.
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -21,7 +22,7 @@ options:
     type: str
     required: true
   page:
-    description: The file that leads to the URL. It is written anew each time.
+    description: The file that leads to the URL. It is written anew each time, in a directory that is one's own alone.
     type: path
     required: true
 attributes:
@@ -40,7 +41,7 @@ EXAMPLES = r"""
 - name: Open the lab
   desi.lab.browser:
     url: "{{ jupyter_url }}"
-    page: ~/.cache/desi-lab/open.html
+    page: ~/.local/state/desi-lab/page/open.html
   no_log: true
 """
 

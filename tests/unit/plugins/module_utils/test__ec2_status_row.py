@@ -82,6 +82,13 @@ def test_machine_that_does_not_answer_is_told_by_what_aws_says():
     assert lab["notes"] == ["Its machine does not answer over SSH."]
 
 
+@pytest.mark.security("C2")
+def test_machine_whose_answer_is_refused_is_said_to_be_odd_and_nothing_of_it_is_shown():
+    lab = row(look={"refused": "it is too long"})
+    assert (lab["image"], lab["server_answers"], lab["uptime_seconds"]) == ("", None, 7200)
+    assert "it is too long" in lab["notes"][0]
+
+
 def test_machine_of_another_computer_is_not_said_to_be_silent():
     lab = row(folder=None)
     assert lab["reached"] is None

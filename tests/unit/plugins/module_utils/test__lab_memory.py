@@ -21,13 +21,35 @@ def container(**labels):
 
 
 def test_settings_image_and_the_one_before_are_read_off_the_container():
-    found = remembered(container(settings=json.dumps({"lab_data": "sample"}), previous="sha256:old"))
-    assert found == {"settings": {"lab_data": "sample"}, "image": "sha256:abc", "previous": "sha256:old"}
+    found = remembered(container(settings=json.dumps({"lab_data": "sample"}), previous="sha256:01d"))
+    assert found == {"settings": {"lab_data": "sample"}, "image": "sha256:abc", "previous": "sha256:01d"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null"])
 def test_what_cannot_be_read_is_nothing(text):
     assert remembered(container(settings=text))["settings"] == {}
+
+
+@pytest.mark.security("C2")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ansible_host": "203.0.113.1"},
+        {"lab_image": ["a"]},
+        {"lab_image": "a\x1b[2J"},
+        {"lab_image": None},
+        {"lab_image": "x" * 5000},
+        {"lab_data": "sample", "desi_image": "/home/ann"},
+    ],
+)
+def test_a_label_that_says_anything_but_settings_says_nothing(settings):
+    assert remembered(container(settings=json.dumps(settings)))["settings"] == {}
+
+
+@pytest.mark.security("C2")
+@pytest.mark.parametrize("previous", ["/home/ann", "--privileged", "latest", "sha256:abc\n", "sha256:../x"])
+def test_an_image_that_is_run_again_is_known_by_its_id_alone(previous):
+    assert remembered(container(previous=previous))["previous"] == ""
 
 
 @pytest.mark.parametrize("given", [None, {}, {"Config": None}])

@@ -8,12 +8,15 @@ import ast
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils import _labs_look as look
+from ansible_collections.desi.lab.plugins.module_utils import _look_answer as look_answer
 from ansible_collections.desi.lab.plugins.module_utils import _status_ssh as ssh
+from ansible_collections.desi.lab.plugins.module_utils._names import BadAnswer
 
 
 def test_images_are_known_by_every_name_that_leads_to_them():
@@ -86,7 +89,85 @@ def test_machine_is_asked_at_the_address_that_aws_says_and_known_by_its_own_key(
     assert (tmp_path / "program").read_text() == "program"
 
 
-@pytest.mark.parametrize("script", ["exit 255", "echo nonsense", "echo '[]'", "exec sleep 30"])
+@pytest.mark.parametrize("script", ["exit 255", "exec sleep 30", "sleep 30 & wait"])
 def test_machine_that_does_not_answer_sensibly_in_time_is_not_waited_for(fake_ssh, script, monkeypatch):
     monkeypatch.setattr(ssh, "WHOLE_SECONDS", 0.3)
+    began = time.monotonic()
     assert fake_ssh(script)() is None
+    assert time.monotonic() - began < 10
+
+
+# What a machine answers
+
+TOLD = {
+    "watch": {"version": 1, "idle_since": 1.7e9, "active": ["A kernel is busy."], "last_stop": None},
+    "uptime": 12.5,
+    "mounts": {"/var/lib/desi-lab/mounts/a": True},
+    "containers": [
+        {
+            "Image": "sha256:0a",
+            "State": {"Running": True, "Status": "running", "StartedAt": "2026-11-24T11:00:00Z", "Pid": 7},
+            "Config": {
+                "Labels": {"desi.lab.name": "desi", "desi.lab.mount": "/m", "of.others": "a\nb"},
+                "Image": "desi-lab",
+            },
+            "HostConfig": {"PortBindings": {"8888/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8888"}]}},
+        }
+    ],
+    "images": {"desi-lab:0.1.0": "sha256:0a"},
+    "server": True,
+}
+
+
+def changed(path, value):
+    """Return an answer in which one thing is another."""
+    told = json.loads(json.dumps(TOLD))
+    *above, last = path
+    inner = told
+    for key in above:
+        inner = inner[key]
+    inner[last] = value
+    return told
+
+
+def test_an_answer_is_read_as_what_it_is():
+    told = look_answer.parse(json.dumps(TOLD).encode())
+    assert told["containers"][0]["Config"]["Labels"] == {"desi.lab.name": "desi", "desi.lab.mount": "/m"}
+    assert (told["uptime"], told["server"], told["watch"]["active"]) == (12.5, True, ["A kernel is busy."])
+
+
+@pytest.mark.security("C2", "L13")
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("uptime",), "long"),
+        (("uptime",), -1),
+        (("server",), "yes"),
+        (("extra",), 1),
+        (("mounts",), {"../../x": True}),
+        (("mounts",), {"/m": "True"}),
+        (("images",), {"a": "--help"}),
+        (("watch", "active"), ["\x1b]0;owned\x07"]),
+        (("watch", "active"), ["x"] * 201),
+        (("watch", "idle_since"), 1e300),
+        (("watch", "last_stop"), {"at": 1, "why": ["x"]}),
+        (("containers",), {}),
+        (("containers", 0, "Image"), "sha256:zz"),
+        (("containers", 0, "State"), {"Running": "no"}),
+        (("containers", 0, "Config", "Labels"), {"desi.lab.mount": "-x"}),
+        (("containers", 0, "Config", "Labels"), {"desi.lab.folder": "/a/../../etc"}),
+        (("containers", 0, "Config", "Labels"), {"desi.lab.text": "a\rb"}),
+        (("containers", 0, "Config", "Labels"), {"desi.lab.name": 3}),
+        (("containers", 0, "HostConfig"), {"PortBindings": {"8888/tcp": [{"HostIp": "x", "HostPort": "99999"}]}}),
+        (("containers", 0, "HostConfig"), {"PortBindings": {"8888/tcp": [{"HostIp": "x", "HostPort": "-1"}]}}),
+    ],
+)
+def test_an_answer_of_another_shape_is_refused_as_a_whole(path, value):
+    with pytest.raises(BadAnswer):
+        look_answer.parse(json.dumps(changed(path, value)).encode())
+
+
+@pytest.mark.security("C2", "L13")
+@pytest.mark.parametrize("script", ["echo nonsense", "echo '[]'", "yes"])
+def test_what_is_refused_is_said_to_be_and_none_of_it_is_kept(fake_ssh, script):
+    assert list(fake_ssh(script)()) == ["refused"]

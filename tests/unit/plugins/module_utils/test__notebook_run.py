@@ -152,3 +152,66 @@ def test_outputs_are_written_beside_the_notebook_and_belong_to_the_person(tmp_pa
 def test_folder_that_cannot_be_written_in_is_told(tmp_path):
     with pytest.raises(LabError, match="could not be written"):
         write(notebook("a"), tmp_path / "none" / "n.run.ipynb")
+
+
+@pytest.mark.security("H6")
+@pytest.mark.parametrize("name", [".n.run.ipynb.new", "n.run.ipynb", ".n.run.ipynb"])
+def test_a_link_at_any_name_that_is_written_is_not_followed(tmp_path, name):
+    victim = tmp_path / "elsewhere" / "passwords"
+    victim.parent.mkdir()
+    victim.write_text("mine")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / name).symlink_to(victim)
+    path = output_of(tmp_path / "work" / "n.ipynb")
+    write(notebook("$(touch /tmp/owned)"), path, 61235, 61235)
+    assert victim.read_text() == "mine"
+    assert victim.stat().st_uid == os.geteuid()
+    assert not path.is_symlink()
+    assert nbformat.read(path, as_version=4)["cells"][1]["source"] == "$(touch /tmp/owned)"
+
+
+@pytest.mark.security("H6")
+def test_a_directory_of_the_labs_folder_that_is_a_link_leads_nowhere(tmp_path):
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "n.ipynb").write_text(nbformat.writes(notebook("secret")))
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "sub").symlink_to(tmp_path / "victim")
+    with pytest.raises(LabError, match="could not be written"):
+        write(notebook("a"), shared / "sub" / "n.run.ipynb", folder=str(shared))
+    with pytest.raises(LabError, match="is a link"):
+        read(shared / "sub" / "n.ipynb", str(shared))
+    assert [path.name for path in (tmp_path / "victim").iterdir()] == ["n.ipynb"]
+
+
+@pytest.mark.security("H6")
+def test_a_notebook_that_is_a_link_or_no_file_is_not_read(tmp_path):
+    (tmp_path / "private.ipynb").write_text(nbformat.writes(notebook("secret")))
+    (tmp_path / "n.ipynb").symlink_to(tmp_path / "private.ipynb")
+    os.mkfifo(tmp_path / "pipe.ipynb")
+    with pytest.raises(LabError, match="is a link"):
+        read(tmp_path / "n.ipynb")
+    with pytest.raises(LabError, match="not a regular file"):
+        read(tmp_path / "pipe.ipynb")
+
+
+@pytest.mark.security("H6")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is somebody behind sudo")
+def test_under_sudo_nothing_is_read_or_written_that_the_caller_may_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("SUDO_UID", "61235")
+    monkeypatch.setenv("SUDO_GID", "61235")
+    for above in (tmp_path, *tmp_path.parents):
+        if above.name.startswith(("test_", "pytest-", "popen-")):
+            above.chmod(0o755)
+    roots, own = tmp_path / "roots", tmp_path / "own"
+    roots.mkdir()
+    own.mkdir()
+    os.chown(own, 61235, 61235)
+    (roots / "n.ipynb").write_text(nbformat.writes(notebook("secret")))
+    (roots / "n.ipynb").chmod(0o600)
+    with pytest.raises(LabError, match="Permission denied"):
+        read(roots / "n.ipynb")
+    with pytest.raises(LabError, match="Permission denied"):
+        write(notebook("a"), roots / "n.run.ipynb", 61235, 61235)
+    write(notebook("a"), own / "n.run.ipynb", 61235, 61235)
+    assert ((own / "n.run.ipynb").stat().st_uid, os.geteuid()) == (61235, 0)

@@ -72,7 +72,7 @@ def test_run_without_a_place_for_its_log_goes_on(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for somebody else")
 def test_root_writes_nothing_where_the_caller_of_sudo_may_not(tmp_path, monkeypatch):
-    person = type("Entry", (), {"pw_dir": str(tmp_path / "home")})
+    person = type("Entry", (), {"pw_dir": str(tmp_path / "home"), "pw_name": "nobody"})
     monkeypatch.setattr("pwd.getpwuid", lambda _uid: person)
     for folder in (tmp_path, *tmp_path.parents[:-2]):
         folder.chmod(folder.stat().st_mode | 0o011)

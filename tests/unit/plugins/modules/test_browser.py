@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from loopback import await_that
 
 from ansible_collections.desi.lab.plugins.module_utils import _browser
 from ansible_collections.desi.lab.plugins.modules import browser
@@ -36,6 +37,8 @@ def desktop(tmp_path, monkeypatch):
     """A desktop whose browser notes which page it was told to open."""
     program = tmp_path / "firebird"
     monkeypatch.setenv("BROWSER", f"{program} %s")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(_browser, "PAGE_SECONDS", 2.0)
 
     def install(script: str) -> None:
         program.write_text(f"#!/bin/sh\n{script}\n")
@@ -74,6 +77,14 @@ def test_page_leads_to_the_whole_url_whatever_is_in_it():
         assert [tag for tag, _attributes in seen] == ["meta", "a"]
 
 
+def write(page):
+    folder = _browser.open_private(page.parent)
+    try:
+        _browser.write_private(folder, page.name, "new")
+    finally:
+        os.close(folder)
+
+
 def test_private_file_is_its_owners_alone_even_where_another_one_was(tmp_path):
     page = tmp_path / "deep" / "open.html"
     page.parent.mkdir()
@@ -81,17 +92,18 @@ def test_private_file_is_its_owners_alone_even_where_another_one_was(tmp_path):
     page.chmod(0o666)
     other = tmp_path / "other"
     os.link(page, other)
-    _browser.write_private(page, "new")
+    write(page)
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     assert (page.read_text(), other.read_text()) == ("new", "old")
 
 
+@pytest.mark.security("L6")
 def test_private_file_is_not_written_through_a_link(tmp_path):
     target = tmp_path / "target"
     target.write_text("theirs")
     page = tmp_path / "open.html"
     page.symlink_to(target)
-    _browser.write_private(page, "new")
+    write(page)
     assert target.read_text() == "theirs"
     assert not page.is_symlink()
 
@@ -159,4 +171,43 @@ def test_page_that_cannot_be_written_is_told_and_nothing_is_opened(run, desktop,
     code, result = run(url=URL, page=str(tmp_path / "file" / "open.html"))
     assert (code, result["opened"]) == (0, False)
     assert result["reason"].startswith(f"The page {tmp_path}/file/open.html could not be written: ")
+    assert not (tmp_path / "opened").exists()
+
+
+@pytest.mark.security("L6")
+def test_the_page_with_the_token_is_gone_when_a_browser_has_read_it(run, desktop, tmp_path, monkeypatch):
+    monkeypatch.setattr(_browser, "PAGE_SECONDS", 0.3)
+    desktop(f'cat "${{1#file://}}" > {tmp_path}/read')
+    old = tmp_path / "home" / ".cache" / "desi-lab" / "open.html"
+    old.parent.mkdir(parents=True)
+    old.write_text("of 0.1.0")
+    page = tmp_path / "open.html"
+    assert run(url=URL, page=str(page))[1]["opened"]
+    assert "6f1cdead" in (tmp_path / "read").read_text()
+    await_that(lambda: not page.exists())
+    assert not old.exists()
+
+
+@pytest.mark.security("L6")
+def test_a_page_that_was_written_anew_meanwhile_is_not_removed_with_the_one_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(_browser, "PAGE_SECONDS", 0.3)
+    folder = _browser.open_private(tmp_path)
+    _browser.write_private(folder, "page", "old")
+    process = _browser.remove_later(folder, "page")
+    _browser.write_private(folder, "page", "new")
+    os.close(folder)
+    assert process.wait(30) == 0
+    assert (tmp_path / "page").read_text() == "new"
+
+
+@pytest.mark.security("L6")
+def test_no_token_is_written_where_others_can_put_something_in_its_place(run, desktop, tmp_path):
+    desktop(f"touch {tmp_path}/opened")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    code, result = run(url=URL, page=str(shared / "open.html"))
+    assert (code, result["opened"]) == (0, False)
+    assert "not yours alone" in result["reason"]
+    assert not list(shared.iterdir())
     assert not (tmp_path / "opened").exists()
