@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
+from ansible_collections.desi.lab.plugins.module_utils._ansible_settings import check_ansible
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._plain_settings import check_plain
 from ansible_collections.desi.lab.plugins.module_utils._settings import check_names, check_values
@@ -34,7 +36,9 @@ class ActionModule(ActionBase):
             required_together=[("given", "known"), ("values", "releases")],
             required_one_of=[("given", "values")],
         )
+        host = str((task_vars or {}).get("inventory_hostname", ""))
         try:
+            check_ansible(bool(C.INJECT_FACTS_AS_VARS), host, getattr(self._connection, "transport", "local"))
             if args["given"] is not None:
                 # As they were given: the variables of the task would be worked out by looking at them.
                 typed = load_extra_vars(self._loader).items()

@@ -89,6 +89,7 @@ from ansible_collections.desi.lab.plugins.module_utils._terminal import (
     cell_lines,
     check_verdict,
     clean,
+    clean_all,
     document,
     duration,
     finding_lines,
@@ -199,10 +200,10 @@ class CallbackModule(CallbackBase):
 
     def v2_on_file_diff(self, result: CallbackTaskResult) -> None:
         if result.result.get("diff") and result.result.get("changed"):
-            text = self._get_diff(result.result["diff"]).rstrip("\n")
+            # Before it is coloured: a host may have put letters for the terminal into it.
+            text = self._get_diff(clean_all(result.result["diff"])).rstrip("\n")
             if text:
                 self._announce_change(result)
-                text = text if self._voice.paint.on else clean(text)
                 self._voice.tell([*("    " + line for line in text.split("\n")), ""])
 
     def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
@@ -307,14 +308,16 @@ class CallbackModule(CallbackBase):
         verbosity = self._display.verbosity
         if result.task.action not in SPEAKERS:
             about = f"TASK {self._title(result)}  {outcome}  {result.task.get_path()}"
-            self._log.write(f"{about}\n{self._dump_results(result.result, indent=1)}")
+            self._log.write(f"{about}\n{clean(self._dump_results(result.result, indent=1))}")
         if not verbosity or result.task.action in SPEAKERS or (result.task.action in DEBUG and not whole):
             return
         where = f"  {result.task.get_path()}" if verbosity > 1 else ""
         self._voice.tell([self._voice.paint(f"  · {self._title(result)}  {outcome}{where}", "dim")])
         if verbosity > 2 or whole:
             trace = clean(str(result.result.get("exception", ""))) if verbosity > 2 else ""
-            self._voice.tell([self._dump_results(result.result, indent=4), *([trace] if "Traceback" in trace else [])])
+            self._voice.tell(
+                [clean(self._dump_results(result.result, indent=4)), *([trace] if "Traceback" in trace else [])]
+            )
 
     def _failure(self, result: CallbackTaskResult, told: list[Trouble], fate: str) -> None:
         self._keep_warnings(result)

@@ -16,6 +16,7 @@ from ansible.utils.display import Display
 from ansible_collections.desi.lab.plugins.module_utils import _url_at
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._labs import published, server_api
+from ansible_collections.desi.lab.plugins.module_utils._machine_answer import lab_answer
 from ansible_collections.desi.lab.plugins.module_utils._ports import is_loopback
 from ansible_collections.desi.lab.plugins.module_utils._status import document
 from ansible_collections.desi.lab.plugins.module_utils._status_table import status_text
@@ -51,6 +52,7 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
         return {
+            "lab_answer": lab_answer,
             "is_loopback": is_loopback,
             "published": published,
             "server_api": server_api,

@@ -11,31 +11,58 @@ import difflib
 import re
 import typing as t
 
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._images import image_source
 from ansible_collections.desi.lab.plugins.module_utils._labs import labels_of
+from ansible_collections.desi.lab.plugins.module_utils._machine_answer import image_id, plain_text, remembered_settings
 from ansible_collections.desi.lab.plugins.module_utils._names import MAX_NAME, BadAnswer, mapping, strict_json, text
 
 SETTINGS = "desi.lab.settings"
 PREVIOUS = "desi.lab.previous"
 MAX_BYTES = 65_536
+REMEMBERED = (
+    "lab_release",
+    "lab_data",
+    "lab_data_writable",
+    "lab_bucket",
+    "lab_bucket_region",
+    "lab_endpoint",
+    "lab_prefix",
+    "lab_mount",
+    "lab_mount_backend",
+    "lab_cache",
+    "lab_cache_max",
+    "lab_image",
+    "lab_folder",
+    "lab_folder_anyway",
+    "lab_bind",
+    "lab_port",
+    "lab_container_port",
+)
+"""What is taken up again, and nothing else: see role lab."""
 _NAME = re.compile(r"lab_[a-z0-9_]{1,60}")
-_ID = re.compile(r"sha256:[0-9a-f]{3,64}")
 
 
-def remembered(container: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
+def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False) -> dict[str, t.Any]:
     """Return the settings that a lab was made with, its image and the one before, from ``docker inspect``.
 
     A lab that was made before there was such a label remembers no settings. A label that says anything but settings,
-    each a plain text, number or truth value, says nothing.
+    each a plain text, number or truth value, says nothing. The machine of one ``elsewhere`` may be in other hands, so
+    what it says never has this computer copy a folder or clone a repository: such an image is no setting, but named
+    under ``source``.
     """
     labels = labels_of(container or {})
     try:
         settings = settings_in(strict_json(str(labels.get(SETTINGS) or "{}"), MAX_BYTES))
     except BadAnswer:
         settings = {}
+    kept = remembered_settings(settings, REMEMBERED)
+    source = str(kept.pop("lab_image")) if elsewhere and not _is_pulled(kept.get("lab_image", "embedded")) else ""
     return {
-        "settings": settings,
-        "image": _image((container or {}).get("Image")),
-        "previous": _image(labels.get(PREVIOUS)),
+        "settings": kept,
+        "image": image_id((container or {}).get("Image")),
+        "previous": image_id(labels.get(PREVIOUS)),
+        "source": plain_text(source),
     }
 
 
@@ -50,9 +77,12 @@ def settings_in(found: object) -> dict[str, t.Any]:
     return told
 
 
-def _image(found: object) -> str:
-    """Return the id of an image; nothing where it is none, because it is to be run."""
-    return found if isinstance(found, str) and _ID.fullmatch(found) else ""
+def _is_pulled(image: object) -> bool:
+    """Return whether an image comes from a registry, or is this collection's own."""
+    try:
+        return image_source(str(image), {})["kind"] == "pull"
+    except LabError:
+        return False
 
 
 def no_such_lab(name: str, known: t.Iterable[str]) -> dict[str, t.Any]:

@@ -66,6 +66,15 @@ def printable(text: str) -> str:
     return "".join(part if _COLOR.fullmatch(part) else _CONTROLS.sub("", part) for part in _COLOR.split(text))
 
 
+def clean_all(value: object) -> object:
+    """Clean each text in a structure; its shape stays."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {key: clean_all(entry) for key, entry in value.items()}
+    return [clean_all(entry) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
 def one_line(text: str) -> str:
     return clean(text).strip().replace("\n", " ")
 

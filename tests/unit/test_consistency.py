@@ -67,6 +67,29 @@ def test_options_of_a_role_are_prefixed_typed_and_described(role):
         assert not (option.get("required") and "default" in option), name
 
 
+def tasks_in(content: object) -> list[dict]:
+    """Every task of a file of tasks or plays, those of blocks included."""
+    found = []
+    for entry in content if isinstance(content, list) else []:
+        found.append(entry)
+        for part in ("tasks", "pre_tasks", "post_tasks", "handlers", "block", "rescue", "always"):
+            found += tasks_in(entry.get(part))
+    return found
+
+
+@pytest.mark.security("H1")
+@pytest.mark.parametrize(
+    "file", sorted(ROOT.glob("roles/*/tasks/*.yml")) + sorted(ROOT.glob("playbooks/**/*.yml")), ids=str
+)
+def test_what_a_play_of_a_machine_does_here_it_does_as_who_began_it(file):
+    """Whom to become there is partly the machine's answer."""
+    for task in tasks_in(yaml.safe_load(file.read_text())):
+        if "delegate_to" in task:
+            assert (task["delegate_to"], task.get("become")) == ("localhost", False), task["name"]
+            assert "delegate_facts" not in task
+        assert task.get("hosts", "") not in ("all", "lab", "desi_lab_hosts"), "plays name the hosts that they added"
+
+
 # Versions
 
 VERSION = str(read_yaml("galaxy.yml")["version"])

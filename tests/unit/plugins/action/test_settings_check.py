@@ -5,12 +5,27 @@
 from __future__ import annotations
 
 import pytest
+from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.desi.lab.plugins.action.settings_check import ActionModule
 
 RELEASES = {"edr": {"specprod": "fuji", "public": True}}
 KNOWN = ["lab_name", "lab_port"]
+
+
+@pytest.fixture(autouse=True)
+def answers_kept_apart(monkeypatch):
+    """What ansible.cfg of DESI Lab says."""
+    monkeypatch.setattr(C, "INJECT_FACTS_AS_VARS", False)
+
+
+@pytest.mark.security("H1")
+def test_ansible_that_makes_variables_of_answers_is_refused_before_anything_else(act, monkeypatch):
+    monkeypatch.setattr(C, "INJECT_FACTS_AS_VARS", True)
+    result = act(ActionModule, given=["lab_prot"], known=KNOWN)
+    assert result["failed"]
+    assert "inject_facts_as_vars=false" in result["do"]
 
 
 @pytest.mark.parametrize(

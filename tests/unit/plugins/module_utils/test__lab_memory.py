@@ -11,18 +11,47 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.desi.lab.plugins.module_utils._lab_memory import no_such_lab, remembered
+from ansible_collections.desi.lab.plugins.module_utils._lab_memory import REMEMBERED, no_such_lab, remembered
 
 ROLE = Path(__file__).parents[4] / "roles/lab"
 
 
+NEW, OLD = f"sha256:{'ab' * 32}", f"sha256:{'cd' * 32}"
+
+
 def container(**labels):
-    return {"Image": "sha256:abc", "Config": {"Labels": {f"desi.lab.{name}": value for name, value in labels.items()}}}
+    return {"Image": NEW, "Config": {"Labels": {f"desi.lab.{name}": value for name, value in labels.items()}}}
 
 
 def test_settings_image_and_the_one_before_are_read_off_the_container():
-    found = remembered(container(settings=json.dumps({"lab_data": "sample"}), previous="sha256:01d"))
-    assert found == {"settings": {"lab_data": "sample"}, "image": "sha256:abc", "previous": "sha256:01d"}
+    found = remembered(container(settings=json.dumps({"lab_data": "sample"}), previous=OLD))
+    assert found == {"settings": {"lab_data": "sample"}, "image": NEW, "previous": OLD, "source": ""}
+
+
+@pytest.mark.security("H1")
+@pytest.mark.parametrize(
+    "image", ["/home/ann", "https://h/x.git", "git@h:x", "ssh://h/x", "github.com/a/b", "../x", "~", "/"]
+)
+def test_what_a_machine_remembers_is_no_folder_and_no_repository_to_build_from(image):
+    memory = container(settings=json.dumps({"lab_image": image, "lab_data": "s3"}))
+    found = remembered(memory, elsewhere=True)
+    assert found["settings"] == {"lab_data": "s3"}
+    assert found["source"] == image
+    here = remembered(memory)
+    assert (here["settings"]["lab_image"], here["source"]) == (image, "")
+
+
+@pytest.mark.parametrize("image", ["embedded", "docker-aws-jupyter", "ghcr.io/a/b:main", "localhost:5000/lab:1"])
+def test_an_image_of_a_registry_is_taken_up_again_elsewhere(image):
+    found = remembered(container(settings=json.dumps({"lab_image": image})), elsewhere=True)
+    assert (found["settings"]["lab_image"], found["source"]) == (image, "")
+
+
+@pytest.mark.security("H1")
+@pytest.mark.parametrize("told", ["/home/ann", "evil:latest", "sha256:abc", "https://h/x.git", "", 3, ["x"]])
+def test_an_image_is_remembered_by_its_id_and_by_nothing_else(told):
+    found = remembered({"Image": told, "Config": {"Labels": {"desi.lab.previous": told}}})
+    assert (found["image"], found["previous"]) == ("", "")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null"])
@@ -54,7 +83,7 @@ def test_an_image_that_is_run_again_is_known_by_its_id_alone(previous):
 
 @pytest.mark.parametrize("given", [None, {}, {"Config": None}])
 def test_no_container_remembers_nothing(given):
-    assert remembered(given) == {"settings": {}, "image": "", "previous": ""}
+    assert remembered(given) == {"settings": {}, "image": "", "previous": "", "source": ""}
 
 
 def test_each_setting_that_is_remembered_is_taken_up_again_and_exists():
@@ -62,8 +91,8 @@ def test_each_setting_that_is_remembered_is_taken_up_again_and_exists():
     kept = set(re.findall(r"'(lab_\w+)'", text)) if isinstance(text, str) else set(text)
     taken = set(yaml.safe_load((ROLE / "tasks/remember.yml").read_text())[0]["ansible.builtin.set_fact"])
     known = set(yaml.safe_load((ROLE / "defaults/main.yml").read_text()))
-    # It is kept only where it was said (playbooks/parts/lab.yml).
-    assert kept | {"lab_folder_anyway"} == taken <= known
+    # That one is written into the label only where somebody said it.
+    assert kept | {"lab_folder_anyway"} == taken == set(REMEMBERED) <= known
     # No secret is among them, and none may come to be: labels are for everybody who may ask the engine.
     assert not any("key" in name or "token" in name for name in kept)
 

@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A program that is called ssh, and answers Ansible as a machine in other hands would: usual results, and more.
+
+DESI_TEST_MACHINE is a folder: `answers.json` there has the results by module, and what each of them carries besides;
+`calls` gets a line for each time that it is called.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+folder = Path(os.environ["DESI_TEST_MACHINE"])
+with (folder / "calls").open("a", encoding="utf-8") as calls:
+    calls.write(json.dumps(sys.argv[1:]) + "\n")
+told = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
+command = sys.argv[-1]
+if "python3" not in command:
+    sys.exit(0)
+module = re.search(rb"ansible_module='(?:[\w.]+\.)?(\w+)'", sys.stdin.buffer.read())
+answer = told["results"].get(module.group(1).decode() if module else "", {})
+print(json.dumps({"changed": False, **answer, **told["besides"]}))

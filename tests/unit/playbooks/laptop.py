@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A person's computer with a lab on EC2, whose machine answers what a test says."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags
+
+ROOT = Path(__file__).parents[3]
+TOKEN = "c0ffee" * 8
+ENGINE = {
+    "answers": True,
+    "denied": False,
+    "installed": True,
+    "elsewhere": False,
+    "platform": "linux",
+    "endpoint": "unix:///run/docker.sock",
+    "reason": "",
+    "state": "",
+    "version": "28",
+    "architecture": "amd64",
+    "root": "/var/lib/docker",
+    "desktop": False,
+    "rootless": False,
+}
+PERSON = {"name": "ec2-user", "uid": 1000, "gid": 1000, "home": "/home/ec2-user", "groups": [1000], "by_sudo": False}
+LAB = {"name": "desi", "state": "running", "address": "127.0.0.1", "port": 8888, "folder": "/home/ec2-user/synced"}
+
+
+def results(url):
+    return {
+        "person_info": PERSON,
+        "docker_engine_info": ENGINE,
+        "labs_info": {"labs": [LAB], "containers": [], "engine": True, "reason": ""},
+        "jupyter_token": {"found": True, "token": TOKEN, "url": url},
+    }
+
+
+class Laptop:
+    """A person's computer, with a lab on EC2 that is reached without a tunnel."""
+
+    def __init__(self, folder, region):
+        self.folder = folder
+        self.config = folder / "config"
+        self.lab = self.config / "desi-lab/us-west-2/desi"
+        self.lab.mkdir(parents=True)
+        (self.lab / "id_ed25519").touch(mode=0o600)
+        self.machine = folder / "machine"
+        self.machine.mkdir()
+        program = folder / "bin/ssh"
+        program.parent.mkdir()
+        shutil.copy(Path(__file__).with_name("hostile_machine.py"), program)
+        program.chmod(0o755)
+        tags = as_tag_list(lab_tags("desi", region.owner, {"os": "amazon", "access": "direct", "port": "8888"}))
+        kinds = [{"ResourceType": "instance", "Tags": tags}]
+        image = region.ec2.describe_images()["Images"][0]["ImageId"]
+        made = region.ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=kinds)
+        found = region.ec2.describe_instances(InstanceIds=[made["Instances"][0]["InstanceId"]])
+        self.address = found["Reservations"][0]["Instances"][0]["PublicIpAddress"]
+
+    def play(self, name, answers, besides=None, *more, **environment):
+        (self.machine / "answers.json").write_text(json.dumps({"results": answers, "besides": besides or {}}))
+        (self.machine / "calls").write_text("")
+        known = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("DESI_LAB", "ANSIBLE_"))},
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+            "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"),
+            "ANSIBLE_REMOTE_TEMP": str(self.folder / "tmp"),
+            "XDG_CONFIG_HOME": str(self.config),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            "DESI_TEST_MACHINE": str(self.machine),
+            "DESI_LAB_QUIET": "1",
+            "NO_COLOR": "1",
+            "COLUMNS": "1000",
+            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            **environment,
+        }
+        command = ["ansible-playbook", str(ROOT / f"playbooks/{name}.yml"), "-e", "lab_where=ec2", *more]
+        return subprocess.run(command, env=known, capture_output=True, text=True, cwd=self.folder, timeout=120)
+
+    def configurations(self):
+        """Return the SSH configurations that ssh was called with."""
+        calls = [json.loads(line) for line in (self.machine / "calls").read_text().splitlines()]
+        return {call[call.index("-F") + 1] if "-F" in call else "" for call in calls}
