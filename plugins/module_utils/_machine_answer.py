@@ -77,7 +77,7 @@ def lab_url(value: object, access: str) -> str:
 
 
 def lab_answer(answer: t.Mapping[str, t.Any], access: str) -> dict[str, t.Any]:
-    """Return where a lab is (``url``) and what it shows (``data``, ``files``), or as ``trouble`` why that is refused."""
+    """Return where a lab is (``url``) and what it shows (``data``, ``files``), or as ``trouble`` why it is refused."""
     texts = {name: plain_text(answer.get(name)) for name in ("data", "files")}
     try:
         return {"url": lab_url(answer.get("url"), access), **texts, "trouble": {}}
@@ -102,6 +102,6 @@ def _refused(why: str) -> LabError:
     return LabError(
         "The answer of the lab is refused.",
         f"A lab may be in other hands, and {why}.",
-        "If the image is your own, look at the URL that its server prints. Else remove the lab with ./lab down and make it "
-        "anew.",
+        "If the image is your own, look at the URL that its server prints. Else remove the lab with ./lab down and make "
+        "it anew.",
     )

@@ -31,8 +31,8 @@ def inventory(region):
     return read
 
 
-def machine(region, name="desi", os="amazon", release="edr"):
-    tags = as_tag_list(lab_tags(name, "ann", {"os": os, "release": release}))
+def machine(region, name="desi", os="amazon", release="edr", owner=None):
+    tags = as_tag_list(lab_tags(name, region.owner if owner is None else owner, {"os": os, "release": release}))
     answer = region.ec2.run_instances(
         ImageId="ami-0d53cc9bd365ad65b",
         MinCount=1,
@@ -79,7 +79,7 @@ def test_what_does_not_run_or_is_no_lab_is_not_listed(region, inventory):
 
 
 def test_machine_without_more_tags_is_listed_all_the_same(region, inventory):
-    tags = [{"Key": "desi-lab:name", "Value": "desi"}]
+    tags = [{"Key": "desi-lab:name", "Value": "desi"}, {"Key": "desi-lab:owner", "Value": region.owner}]
     specification = [{"ResourceType": "instance", "Tags": tags}]
     region.ec2.run_instances(ImageId="ami-0d53cc9bd365ad65b", MinCount=1, MaxCount=1, TagSpecifications=specification)
     hosts, groups = inventory()
@@ -91,3 +91,37 @@ def test_region_of_the_environment_is_asked(region, inventory, monkeypatch):
     machine(region)
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     assert inventory()[0] == {}
+
+
+HOSTILE = [
+    "../../../desi-labs/desi",
+    "..",
+    "",
+    "a/../../x",
+    "desi\n",
+    "-oProxyCommand=x",
+    "desi -o ProxyCommand=x",
+    "Desi",
+    "' ~ lookup('ansible.builtin.pipe', 'id') ~ '",
+    "{{ lookup('ansible.builtin.pipe', 'id') }}",
+]
+
+
+@pytest.mark.security("M8")
+def test_name_that_no_lab_can_have_leads_nowhere(region, inventory):
+    for name in HOSTILE:
+        machine(region, name)
+    hosts = inventory()[0]
+    assert len(hosts) >= len(HOSTILE) - 1
+    for facts in hosts.values():
+        assert plain(facts["ansible_host"]) == "no-name-of-a-lab.invalid"
+        assert plain(facts["ansible_ssh_common_args"]) == "-F /dev/null -o ProxyCommand=false"
+    assert "uid=" not in json.dumps(hosts)
+
+
+@pytest.mark.security("M8")
+def test_machines_of_others_are_not_listed(region, inventory):
+    machine(region)
+    machine(region, "other", owner="mallory")
+    machine(region, "third", owner="")
+    assert sorted(inventory()[0]) == ["desi-desi"]

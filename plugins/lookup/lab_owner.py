@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whose labs at AWS are the caller's own."""
+
+from __future__ import annotations
+
+import typing as t
+
+import boto3
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import owner_of
+
+DOCUMENTATION = r"""
+name: lab_owner
+short_description: What the labs of whoever asks are tagged with at AWS
+version_added: "0.2.0"
+author: "The DESI Lab contributors (@desi-lab)"
+description:
+  - Asks AWS who is calling, and returns what C(desi-lab:owner) of that caller's labs is.
+  - An inventory that filters by it lists nobody else's machines.
+options: {}
+requirements:
+  - boto3
+"""
+
+EXAMPLES = r"""
+- name: Say whose labs are looked for
+  ansible.builtin.debug:
+    msg: "{{ lookup('desi.lab.lab_owner') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: The owner, as one text.
+  type: list
+  elements: str
+"""
+
+
+class LookupModule(LookupBase):
+    """One question to AWS, which needs no permission."""
+
+    def run(self, terms: list[t.Any], variables: t.Any = None, **kwargs: t.Any) -> list[str]:  # noqa: ANN401 - of Ansible
+        try:
+            owner = owner_of(boto3.client("sts", region_name="us-east-1").get_caller_identity()["Arn"])
+        except AWS_ERRORS as error:
+            raise AnsibleLookupError(str(aws_trouble(error, "find out whose labs to list", ""))) from error
+        if not owner:
+            # An empty filter would find what has an empty tag.
+            raise AnsibleLookupError("AWS does not say who is asking, so no lab can be told to be yours.")
+        return [owner]
