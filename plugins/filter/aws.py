@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import aws_failure
 from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import role_name
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import owner_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_way import is_allowed, known_way
 
 
 class FilterModule:
@@ -18,4 +19,10 @@ class FilterModule:
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
-        return {"aws_failure": aws_failure, "expiry_role_name": role_name, "lab_owner": owner_of}
+        return {
+            "aws_failure": aws_failure,
+            "expiry_role_name": role_name,
+            "known_way": known_way,
+            "lab_owner": owner_of,
+            "way_allowed": is_allowed,
+        }

@@ -53,6 +53,7 @@ class Laptop:
         self.lab = self.config / "desi-lab/us-west-2/desi"
         self.lab.mkdir(parents=True)
         (self.lab / "id_ed25519").touch(mode=0o600)
+        (self.lab / "way.json").write_text('{"access": "direct", "port": 8888}')
         self.machine = folder / "machine"
         self.machine.mkdir()
         program = folder / "bin/ssh"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -75,3 +76,29 @@ def test_words_of_a_machine_do_not_reach_the_terminal_as_they_are(laptop, failed
     seen = re.sub("\x1b\\[[0-9;]*m", "", done.stdout + done.stderr)
     assert not {"\x1b", "\x07", "\x9b", "\r"} & set(seen)
     assert "1337" not in seen
+
+
+@pytest.mark.security("M14")
+@pytest.mark.parametrize("known", ["", '{"access": "tunnel", "port": 8888}', '{"access": "https", "port": 8888}'])
+def test_tag_that_says_a_weaker_way_is_not_followed_where_nobody_says_yes(laptop, known):
+    memory = laptop.lab / "way.json"
+    memory.write_text(known)
+    answers = results(f"https://h:1/lab?token={TOKEN}")
+    done = laptop.play("url", answers, {}, "-e", "lab_yes=true")
+    assert done.returncode != 0
+    assert "without encryption" in " ".join(done.stderr.split()), done.stdout + done.stderr
+    assert "-e lab_access=direct" in done.stderr
+    assert TOKEN not in done.stdout + done.stderr
+    assert memory.read_text() == known
+
+
+@pytest.mark.security("M14")
+def test_weaker_way_that_somebody_names_is_used_and_remembered(laptop):
+    memory = laptop.lab / "way.json"
+    memory.unlink()
+    answers = results(f"http://h:1/lab?token={TOKEN}")
+    first = laptop.play("url", answers, {}, "-e", "lab_access=direct")
+    assert first.stdout.strip() == f"http://{laptop.address}:8888/lab?token={TOKEN}", first.stdout + first.stderr
+    assert json.loads(memory.read_text()) == {"access": "direct", "port": 8888}
+    assert memory.stat().st_mode & 0o777 == 0o600
+    assert laptop.play("url", answers).stdout == first.stdout
