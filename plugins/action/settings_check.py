@@ -15,7 +15,7 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.desi.lab.plugins.module_utils._ansible_settings import check_ansible
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._plain_settings import check_plain
-from ansible_collections.desi.lab.plugins.module_utils._settings import check_names, check_values
+from ansible_collections.desi.lab.plugins.module_utils._settings import check_names, check_own, check_values
 
 
 class ActionModule(ActionBase):
@@ -30,6 +30,7 @@ class ActionModule(ActionBase):
             {
                 "given": {"type": "list", "elements": "str"},
                 "known": {"type": "list", "elements": "str"},
+                "own": {"type": "list", "elements": "str", "default": []},
                 "values": {"type": "dict"},
                 "releases": {"type": "dict"},
             },
@@ -41,8 +42,9 @@ class ActionModule(ActionBase):
             check_ansible(bool(C.INJECT_FACTS_AS_VARS), host, getattr(self._connection, "transport", "local"))
             if args["given"] is not None:
                 # As they were given: the variables of the task would be worked out by looking at them.
-                typed = load_extra_vars(self._loader).items()
-                check_plain({name: value for name, value in typed if name.startswith(("lab_", "desi_"))})
+                typed = load_extra_vars(self._loader)
+                check_plain({name: value for name, value in typed.items() if name.startswith(("lab_", "desi_"))})
+                check_own(typed, args["own"])
                 check_names(args["given"], args["known"])
             if args["values"] is not None:
                 check_values(args["values"], args["releases"])

@@ -17,6 +17,26 @@ from pathlib import Path
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._shared_folder import HOLDS_CREDENTIALS, Around, why_not_shared
 
+# Where programs are told that keys, or sockets of somebody's rights, are.
+POINT_TO_KEYS = (
+    *(
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "DOCKER_CERT_PATH",
+        "DOCKER_CONFIG",
+    ),
+    *(
+        "GNUPGHOME",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "KRB5CCNAME",
+        "KUBECONFIG",
+        "NETRC",
+        "PASSWORD_STORE_DIR",
+        "SSH_AUTH_SOCK",
+    ),
+)
+SCHEMES = ("unix://", "FILE:")
 XDG = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
 
 
@@ -34,6 +54,10 @@ def around_of(
         with contextlib.suppress(KeyError):
             at_home.append(pwd.getpwuid(uid).pw_dir)
     named = [environment.get(name, "") for name in XDG]
+    for name in (*POINT_TO_KEYS, "DOCKER_HOST"):
+        value = environment.get(name, "")
+        scheme = next((scheme for scheme in SCHEMES if value.startswith(scheme)), "")
+        named += value[len(scheme) :].split(":")
     return Around(
         homes=_real(at_home),
         programs=_real(programs),

@@ -55,6 +55,16 @@ def check_names(given: t.Iterable[str], known: t.Collection[str]) -> None:
         )
 
 
+def check_own(typed: t.Iterable[str], own: t.Collection[str]) -> None:
+    """Refuse a name that DESI Lab gives itself: whoever set it could lead a run to other keys."""
+    for name in sorted(set(typed) & set(own)):
+        raise LabError(
+            f"There is no setting {name}.",
+            "DESI Lab works that out itself.",
+            "Leave it out; the table of settings is in README.md.",
+        )
+
+
 def _wrong(name: str, value: object, why: str, do: str) -> LabError:
     return LabError(f"The setting {name}={value} cannot work.", why, do)
 

@@ -43,6 +43,8 @@ HOLDS_CREDENTIALS = (
 CREDENTIALS = (".aws", ".azure", ".docker", ".gnupg", ".kube", ".password-store", ".ssh")
 # In a home, beside all that is hidden.
 OF_A_HOME = ("AppData", "Library", "bin", "snap")
+# In a home, each lab that has a folder of its own has it there.
+LABS = "desi-labs"
 # Where homes are that are nobody's who is known here. With Windows around it, /mnt/c is its disk.
 SOMEBODYS_HOME = re.compile(
     r"/(root|(var/)?home/[^/]+|Users/[^/]+|private/var/root|mnt/[a-z]/Users/[^/]+)(?=/)", re.IGNORECASE
@@ -72,6 +74,8 @@ def why_not_shared(path: str, holds: t.Iterable[str], around: Around) -> str:
     if there.parts == ():
         return "It is the whole computer."
     for home in homes:
+        if there.path == f"{home}/{LABS}":
+            return "It holds the folders of all labs."
         if there.holds(home):
             same = there.is_in(home)
             return "It is a home, with all that is in it." if same else f"It holds the home {home}."

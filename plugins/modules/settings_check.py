@@ -11,6 +11,7 @@ version_added: "0.1.0"
 description:
   - Compares the names of settings with those that exist and names the nearest one where they differ.
   - Compares the values of settings with what can work, so that a mistake is told before anything is made.
+  - Refuses templates in the settings that were given with C(-e), because they are data.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -22,6 +23,12 @@ options:
     description: The names of all settings that exist.
     type: list
     elements: str
+  own:
+    description:
+      - The names like those of settings that DESI Lab gives itself. They are refused where they are given with C(-e).
+    type: list
+    elements: str
+    default: []
   values:
     description: The values of the settings, by name.
     type: dict

@@ -104,6 +104,20 @@ def test_a_lab_that_was_stopped_starts_as_it_was_without_its_settings(place, por
     assert "Nothing had to change" in lab(place, "start")
 
 
+@pytest.mark.security("H3", "P2")
+def test_a_lab_whose_folder_is_not_for_notebooks_starts_only_if_that_is_said(place):
+    before = identity()
+    (place / "work/.netrc").write_text("machine example.org password secret")
+    done = run_lab("start", f"lab_name={NAME}", cwd=place / "work")
+    shown = done.stdout + done.stderr
+    assert done.returncode != 0, shown
+    assert f"The folder {place}/work" in shown
+    assert "-e lab_folder_anyway=true" in shown
+    lab(place, "start", "lab_folder_anyway=true")
+    assert identity() == before
+    (place / "work/.netrc").unlink()
+
+
 def test_there_is_nothing_to_sync_for_a_lab_whose_folder_is_here(place):
     assert "nothing to sync" in lab(place, "sync")
 

@@ -120,11 +120,12 @@ def test_a_folder_that_is_not_for_notebooks_is_refused_with_a_better_one(refused
 @pytest.mark.parametrize(("verb", "own"), [("local", ""), ("demo", "demo")])
 def test_in_the_clone_a_lab_gets_a_folder_of_its_own(lab_name, free_port, verb, own):
     settings = [f"lab_name={lab_name}", f"lab_port={free_port}", "lab_image=embedded", "lab_data=sample"]
-    done = run_lab(verb, *settings, "--check", cwd=ROOT)
+    done = run_lab(verb, *settings, "lab_bind=0.0.0.0", "--check", cwd=ROOT)
     shown = done.stdout + done.stderr
     assert done.returncode == 0, shown
     assert f"{Path.home()}/desi-labs/{own or lab_name} " in shown
     assert not (Path.home() / "desi-labs" / lab_name).exists()
+    assert "open to the network, unencrypted" in shown
 
 
 def test_a_folder_that_is_a_file_is_refused(refused, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 
+from ansible_collections.desi.lab.plugins.action import settings_check
 from ansible_collections.desi.lab.plugins.action.settings_check import ActionModule
 
 RELEASES = {"edr": {"specprod": "fuji", "public": True}}
@@ -66,6 +67,15 @@ def test_setting_that_cannot_work_fails_in_three_sentences(act, arguments, what,
     assert (result["failed"], result["changed"]) == (True, False)
     assert (result["what"], result["do"]) == (what, do)
     assert result["msg"] == f"What  {what}\nWhy   {result['why']}\nDo    {do}"
+
+
+@pytest.mark.security("L3", "P11")
+@pytest.mark.parametrize("typed", [{"lab_config": "/home/ann/work"}, {"lab_port": "{{ lookup('pipe', 'id') }}"}])
+def test_what_is_no_setting_of_people_and_what_is_no_data_is_refused_as_it_was_given(act, monkeypatch, typed):
+    monkeypatch.setattr(settings_check, "load_extra_vars", lambda _loader: typed)
+    result = act(ActionModule, given=["lab_config", "lab_port"], known=[*KNOWN, "lab_config"], own=["lab_config"])
+    assert result["failed"]
+    assert next(iter(typed)) in result["what"]
 
 
 def test_names_are_looked_at_before_values(act):

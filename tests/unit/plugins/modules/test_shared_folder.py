@@ -88,6 +88,30 @@ def test_folders_of_settings_are_refused_wherever_they_are(run, tmp_path, monkey
         assert run(folder=folder)["failed"]
 
 
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        ("AWS_SHARED_CREDENTIALS_FILE", ""),
+        ("DOCKER_CONFIG", ""),
+        ("KUBECONFIG", "/nowhere:"),
+        ("DOCKER_HOST", "unix://"),
+    ],
+)
+def test_what_the_environment_says_of_keys_is_refused_wherever_it_is(run, tmp_path, monkeypatch, name, before):
+    kept = tmp_path / "elsewhere/kept"
+    kept.mkdir(parents=True)
+    assert "failed" not in run(folder=kept)
+    monkeypatch.setenv(name, f"{before}{kept}/file")
+    assert run(folder=kept)["failed"]
+    assert run(folder=kept.parent)["failed"]
+
+
+def test_the_folder_of_all_labs_is_no_folder_of_one(run, home):
+    (home / "desi-labs/other").mkdir(parents=True)
+    assert run(standing=home / "desi-labs")["folder"] == str(home / "desi-labs/desi")
+    assert run(standing=home / "desi-labs/other")["folder"] == str(home / "desi-labs/other")
+
+
 def test_a_home_with_another_name_is_known_by_what_it_holds(run, tmp_path):
     other = tmp_path / "data/bob"
     (other / ".ssh").mkdir(parents=True)
