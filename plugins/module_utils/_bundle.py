@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._bundle_clean import Cleaner
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._files import open_directory
 from ansible_collections.desi.lab.plugins.module_utils._run_log import as_caller
 
 ENDS = (".tar.gz", ".tgz")
@@ -83,7 +84,12 @@ def write(path: Path, members: t.Mapping[str, str], environment: t.Mapping[str, 
     data = archive(members, time.time())
     try:
         with as_caller(environment):
-            number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            folder = open_directory(str(path.parent))
+            try:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                number = os.open(path.name, flags, 0o600, dir_fd=folder)
+            finally:
+                os.close(folder)
             with os.fdopen(number, "wb") as opened:
                 opened.write(data)
     except FileExistsError:

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._files import open_made
 
 _PROC = Path("/proc")
 
@@ -144,10 +145,15 @@ def _other(found: Holder | None, me: Holder) -> Holder | None:
 def _locked(path: Path) -> Iterator[int]:
     """Open the file, and keep all others out of it."""
     while True:
-        for folder in reversed([folder for folder in path.parents if not folder.exists()]):
-            with contextlib.suppress(FileExistsError):
-                folder.mkdir(mode=0o700)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        folder = open_made(str(path.parent))
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(path.name, flags, 0o600, dir_fd=folder)
+        except FileNotFoundError:
+            # The folder was removed with the lab, a moment ago.
+            continue
+        finally:
+            os.close(folder)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _is_there(path, descriptor):

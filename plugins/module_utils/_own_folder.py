@@ -11,10 +11,10 @@ import contextlib
 import os
 import pwd
 import typing as t
-from collections.abc import Iterator
-from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._files import open_made
+from ansible_collections.desi.lab.plugins.module_utils._rights import as_owner
 from ansible_collections.desi.lab.plugins.module_utils._shared_folder import HOLDS_CREDENTIALS, Around, why_not_shared
 
 # Where programs are told that keys, or sockets of somebody's rights, are.
@@ -79,28 +79,11 @@ def why_not(path: str, around: Around) -> str:
 def make(path: str, uid: int, gid: int) -> None:
     """Make a folder with the rights of a person, to whom it then belongs, and who may have laid links on the way."""
     try:
-        with _with_rights_of(uid, gid):
-            Path(path).mkdir(mode=0o755, parents=True, exist_ok=True)
+        with as_owner((uid, gid)):
+            os.close(open_made(path, 0o755))
     except OSError as error:
         raise LabError(
             f"The folder {path} could not be made.",
             f"{error.strerror or error}: {error.filename or path}.",
             "Give another one with -e lab_folder=/path.",
         ) from error
-
-
-@contextlib.contextmanager
-def _with_rights_of(uid: int, gid: int) -> Iterator[None]:
-    if os.geteuid() != 0 or uid == 0:
-        yield
-        return
-    own, groups = os.getegid(), os.getgroups()
-    os.setgroups([gid])
-    os.setegid(gid)
-    os.seteuid(uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(own)
-        os.setgroups(groups)

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
+from ansible_collections.desi.lab.plugins.module_utils._files import open_made
 from ansible_collections.desi.lab.plugins.module_utils._redact import all_spellings, cut_redacted, secrets_among
 from ansible_collections.desi.lab.plugins.module_utils._rights import as_owner
 
@@ -85,14 +86,20 @@ def open_log(environment: Mapping[str, str], name: str) -> RunLog:
     folder = state_folder(environment, os.geteuid())
     if folder is None:
         return RunLog(None, None, secrets)
-    path = folder / f"{time.strftime('%Y-%m-%d-%H%M%S')}-{name}-{os.getpid()}.log"
+    name = f"{time.strftime('%Y-%m-%d-%H%M%S')}-{name}-{os.getpid()}.log"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with as_caller(environment):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            for old in sorted(folder.glob("*.log"))[:-KEPT]:
-                with contextlib.suppress(OSError):
-                    old.unlink()
+            place = open_made(str(folder))
+            try:
+                number = os.open(name, flags, 0o600, dir_fd=place)
+                with os.scandir(place) as found:
+                    logs = sorted(each.name for each in found if each.name.endswith(".log"))
+                for old in logs[:-KEPT]:
+                    with contextlib.suppress(OSError):
+                        os.unlink(old, dir_fd=place)
+            finally:
+                os.close(place)
     except OSError:
         return RunLog(None, None, secrets)
-    return RunLog(os.fdopen(number, "w", encoding="utf-8", errors="replace"), path, secrets)
+    return RunLog(os.fdopen(number, "w", encoding="utf-8", errors="replace"), folder / name, secrets)
