@@ -70,10 +70,11 @@ def _real(paths: t.Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(os.path.realpath(path) for path in paths if path.startswith("/")))
 
 
-def why_not(path: str, around: Around) -> str:
-    """Return why the folder at a path is not to be shared, or nothing if it may be."""
+def why_not(path: str, around: Around, system: bool = True) -> str:
+    """Return why the folder at a path is not to be shared, or nothing if it may be. See why_not_shared."""
     real = os.path.realpath(path)
-    return why_not_shared(real, [name for name in HOLDS_CREDENTIALS if os.path.lexists(f"{real}/{name}")], around)
+    holds = [name for name in HOLDS_CREDENTIALS if os.path.lexists(f"{real}/{name}")]
+    return why_not_shared(real, holds, around, system)
 
 
 def make(path: str, uid: int, gid: int) -> None:

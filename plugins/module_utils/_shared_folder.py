@@ -64,10 +64,11 @@ class Around:
     any_case: bool = False
 
 
-def why_not_shared(path: str, holds: t.Iterable[str], around: Around) -> str:
+def why_not_shared(path: str, holds: t.Iterable[str], around: Around, system: bool = True) -> str:
     """Return why a folder is not to be shared, as a sentence, or nothing if it may be.
 
-    ``path`` is its real path, ``holds`` are the names of what lies directly in it.
+    ``path`` is its real path, ``holds`` are the names of what lies directly in it. Without ``system``, it may lie among
+    the system's folders, as data do that are only read.
     """
     there = _Place(path, around.any_case)
     homes = [home for home in around.homes if home != "/"]
@@ -85,7 +86,7 @@ def why_not_shared(path: str, holds: t.Iterable[str], around: Around) -> str:
     for folder in (*PRODUCT, *around.private):
         if there.meets(folder):
             return f"It {there.relation(folder)} {folder}, where settings, keys or data of programs are."
-    return _of_the_system(there, homes) or _of_a_person(there, homes, holds)
+    return (_of_the_system(there, homes) if system else "") or _of_a_person(there, homes, holds)
 
 
 def _of_the_system(there: _Place, homes: t.Sequence[str]) -> str:
@@ -183,4 +184,15 @@ def refusal(asked: str, real: str, why: str, own: str) -> LabError:
         f"The folder {asked}{leads} is not shared with notebooks.",
         f"{why} Each notebook in the lab could read and change all of it.",
         f"{instead} To share this one all the same, add -e lab_folder_anyway=true.",
+    )
+
+
+def refusal_of_data(asked: str, real: str, why: str) -> LabError:
+    """Return what is said of a folder of data that is not to be shared."""
+    leads = f" (it leads to {real})" if real != asked else ""
+    return LabError(
+        f"The data in {asked}{leads} are not shared with notebooks.",
+        f"{why} Each notebook in the lab could read all of it.",
+        "Give the folder that holds the releases and nothing else: -e lab_data=/path. "
+        "To share this one all the same, add -e lab_folder_anyway=true.",
     )

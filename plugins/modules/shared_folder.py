@@ -33,6 +33,10 @@ options:
     description: Whether O(own) is taken wherever somebody stands.
     type: bool
     default: false
+  data:
+    description: A folder of data that is shared, too, and must not hold keys or programs either. Empty means none.
+    type: path
+    default: ""
   make:
     description: Whether O(own) is made if it is taken.
     type: bool
@@ -106,7 +110,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._own_folder import around_of, make, why_not
-from ansible_collections.desi.lab.plugins.module_utils._shared_folder import choose, refusal
+from ansible_collections.desi.lab.plugins.module_utils._shared_folder import choose, refusal, refusal_of_data
 
 
 def main() -> None:
@@ -117,6 +121,7 @@ def main() -> None:
             "standing": {"type": "path", "default": ""},
             "own": {"type": "path", "required": True},
             "only_own": {"type": "bool", "default": False},
+            "data": {"type": "path", "default": ""},
             "make": {"type": "bool", "default": True},
             "anyway": {"type": "bool", "default": False},
             "homes": {"type": "list", "elements": "path", "default": []},
@@ -143,6 +148,9 @@ def main() -> None:
         reason = why(folder)
         if reason:
             raise refusal(folder, os.path.realpath(folder), reason, given["own"])
+        of_data = why_not(given["data"], around, system=False) if given["data"] and not given["anyway"] else ""
+        if of_data:
+            raise refusal_of_data(given["data"], os.path.realpath(given["data"]), of_data)
         if made and not module.check_mode:
             make(folder, uid, gid)
     except LabError as error:

@@ -118,6 +118,20 @@ def test_a_home_with_another_name_is_known_by_what_it_holds(run, tmp_path):
     assert ".ssh" in run(folder=other)["why"]
 
 
+@pytest.mark.parametrize("data", ["/", ".", ".ssh", "clone", "link"])
+def test_data_are_not_shared_with_keys_and_programs_around_them(run, home, data):
+    (home / "link").symlink_to(home)
+    result = run(folder=home / "work", data=home / data)
+    assert "data" in result["what"]
+    assert "lab_folder_anyway=true" in result["do"]
+    assert "failed" not in run(folder=home / "work", data=home / data, anyway=True)
+
+
+@pytest.mark.parametrize("data", ["/usr/share", "/proc/self/task", "/srv/desi"])
+def test_data_may_lie_among_the_folders_of_the_system(run, home, data):
+    assert "failed" not in run(folder=home / "work", data=data)
+
+
 def test_one_word_goes_past_it(run, home):
     assert run(folder=home, anyway=True)["folder"] == str(home)
     assert run(standing=home / "clone", anyway=True)["folder"] == str(home / "clone")
