@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright: (c) 2026, the DESI Lab contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -101,62 +100,3 @@ instead:
   returned: success
   type: str
 """
-
-import os
-import sys
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._own_folder import around_of, make, why_not
-from ansible_collections.desi.lab.plugins.module_utils._shared_folder import choose, refusal, refusal_of_data
-
-
-def main() -> None:
-    """Choose it, and make it if it is the lab's own."""
-    module = AnsibleModule(
-        argument_spec={
-            "folder": {"type": "path", "default": ""},
-            "standing": {"type": "path", "default": ""},
-            "own": {"type": "path", "required": True},
-            "only_own": {"type": "bool", "default": False},
-            "data": {"type": "path", "default": ""},
-            "make": {"type": "bool", "default": True},
-            "anyway": {"type": "bool", "default": False},
-            "homes": {"type": "list", "elements": "path", "default": []},
-            "programs": {"type": "list", "elements": "path", "default": []},
-            "private": {"type": "list", "elements": "path", "default": []},
-            "uid": {"type": "int"},
-            "gid": {"type": "int"},
-        },
-        supports_check_mode=True,
-    )
-    given = module.params
-    uid = os.getuid() if given["uid"] is None else given["uid"]
-    gid = os.getgid() if given["gid"] is None else given["gid"]
-    around = around_of(
-        os.environ, {os.getuid(), uid}, given["homes"], given["programs"], given["private"], sys.platform
-    )
-
-    def why(path: str) -> str:
-        return "" if given["anyway"] else why_not(path, around)
-
-    folder, instead = choose(given["folder"], given["standing"], given["own"], given["only_own"], why)
-    made = given["make"] and folder == given["own"] and not Path(folder).is_dir()
-    try:
-        reason = why(folder)
-        if reason:
-            raise refusal(folder, os.path.realpath(folder), reason, given["own"])
-        of_data = why_not(given["data"], around, system=False) if given["data"] and not given["anyway"] else ""
-        if of_data:
-            raise refusal_of_data(given["data"], os.path.realpath(given["data"]), of_data)
-        if made and not module.check_mode:
-            make(folder, uid, gid)
-    except LabError as error:
-        module.fail_json(**error.as_result())
-    module.exit_json(changed=made, folder=folder, made=made, instead=instead)
-
-
-if __name__ == "__main__":
-    main()

@@ -13,8 +13,8 @@ import pytest
 def act():
     """Run an action plugin that needs no host."""
 
-    def run(action, **arguments):
-        task = SimpleNamespace(args=arguments, action="x", async_val=0, check_mode=True)
+    def run(action, check_mode=True, **arguments):
+        task = SimpleNamespace(args=arguments, action="x", async_val=0, check_mode=check_mode)
         connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere"))
         plugin = action(task, connection, play_context=None, loader=None, templar=None)
         plugin._load_name = "x"

@@ -4,15 +4,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.desi.lab.plugins.modules import shared_folder
+from ansible_collections.desi.lab.plugins.action.shared_folder import ActionModule
 
 pytestmark = pytest.mark.security("H3", "P2")
 
@@ -30,15 +28,13 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(home, capsys):
-    """Return a function that runs the module, and gives its result."""
+def run(home, act):
+    """Return a function that chooses a folder, and gives the result."""
 
     def go(check=False, **options):
         given = {"own": str(home / "desi-labs/desi"), "programs": [str(home / "clone")], **options}
         given = {name: str(value) if isinstance(value, os.PathLike) else value for name, value in given.items()}
-        with patch_module_args({**given, "_ansible_check_mode": check}), pytest.raises(SystemExit):
-            shared_folder.main()
-        return json.loads(capsys.readouterr().out)
+        return act(ActionModule, check_mode=check, **given)
 
     return go
 
