@@ -226,8 +226,11 @@ def settle(folder: int, rooms: Rooms, steps: list[dict[str, Any]]) -> dict[str, 
             changed.append(path)
         if step["do"] == "place":
             target = path if untouched else free_name(folder, step["beside"])
-            if _place(folder, rooms.incoming, step["staged"], target):
-                entries[target] = entry_of(folder, target)
+            if "link" in step:
+                _link(folder, target, *step["link"])
+            elif not _place(folder, rooms.incoming, step["staged"], target):
+                continue
+            entries[target] = entry_of(folder, target)
         elif step["do"] == "aside" and untouched:
             target = free_name(folder, step["to"])
             with folder_of(folder, path) as (here, name), _parent(folder, target) as (there, new):
@@ -263,6 +266,27 @@ def _parent(folder: int, path: str) -> Iterator[tuple[int, str]]:
         raise
 
 
+def _link(folder: int, path: str, target: str, time: int) -> None:
+    with _parent(folder, path) as (here, name):
+        beside = _beside(name)
+        try:
+            os.symlink(target, beside, dir_fd=here)
+            os.utime(beside, ns=(time, time), dir_fd=here, follow_symlinks=False)
+            os.rename(beside, name, src_dir_fd=here, dst_dir_fd=here)
+        except OSError:
+            _forget(here, beside)
+            raise
+
+
+def _beside(name: str) -> str:
+    return f".{os.fsdecode(os.fsencode(name)[:200])}.{secrets.token_hex(8)}"
+
+
+def _forget(here: int, name: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=here)
+
+
 def _place(folder: int, incoming: int, staged: str, target: str) -> bool:
     # It may have gone where it came from, between being listed and being copied.
     if entry_of(incoming, staged) is None:
@@ -276,13 +300,12 @@ def _place(folder: int, incoming: int, staged: str, target: str) -> bool:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            beside = f".{os.fsdecode(os.fsencode(new)[:200])}.{secrets.token_hex(8)}"
+            beside = _beside(new)
             try:
                 _copy(there, name, here, beside)
                 os.rename(beside, new, src_dir_fd=here, dst_dir_fd=here)
             except OSError:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(beside, dir_fd=here)
+                _forget(here, beside)
                 raise
     return True
 

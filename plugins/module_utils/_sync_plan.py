@@ -198,6 +198,10 @@ class Decider:
         if not beside:
             beside = conflict_name(path, self.hosts[1 - side], self.files[1 - side][staged])
         step = {"do": "place", "path": path, "staged": staged, "expected": expected, "beside": beside}
+        kind, _size, time, target = self.files[1 - side][staged]
+        if kind == "link":
+            # It is made anew, so that nothing that is copied can be a link.
+            step["link"] = [target, time]
         self.plan.steps[side].append(step)
         if staged not in self.plan.gets[side]:
             self.plan.gets[side].append(staged)

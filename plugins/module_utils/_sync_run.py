@@ -178,14 +178,17 @@ class Sync:
 
     def _copy(self, plan: plans.Plan) -> None:
         """Let each side lay ready what the other gets, and copy that. Nothing is read or written in the folders."""
-        here, there = plan.gets
-        if here:
+        if plan.gets[plans.HERE]:
             try:
                 self.here.make()
             except OSError as error:
                 raise self._in_the_way(
                     "on this computer", f"{error.strerror or error}: {error.filename or ''}"
                 ) from None
+        here, there = (
+            [path for path in plan.gets[side] if self.files[1 - side][path][0] == "file"]
+            for side in (plans.HERE, plans.THERE)
+        )
         place = f"{PLACE_THERE}/{self.there}"
         asked = {"do": "prepare", "folder": self.wish.folder, "sends": there, "gets": here}
         gone_here = set(self._here(asked)["missing"])
@@ -250,7 +253,7 @@ class Sync:
             return
         command = [
             "rsync",
-            "--links",
+            # Without links: whoever sends could lay one, and then send a file to where it leads.
             "--perms",
             "--times",
             f"--chmod={MODES}",

@@ -10,7 +10,7 @@ import os
 import posixpath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils import _names as names
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.security("C2")
 PARTS = st.one_of(st.sampled_from(["", ".", "..", "a", "~", "-e", "\0", "\udcff", "\ud800"]), st.text(max_size=8))
 
 
+@settings(deadline=None)
 @given(st.lists(PARTS, max_size=6).map("/".join))
 def test_a_relative_name_leads_nowhere_but_below(text):
     try:
@@ -63,6 +64,7 @@ REQUESTS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.one_of(JSON, LISTINGS, st.dictionaries(st.sampled_from(["digests", "missing", "entries"]), JSON)), REQUESTS)
 def test_an_answer_is_of_its_shape_or_refused_in_three_sentences(answer, request):
     try:
@@ -77,6 +79,7 @@ def test_an_answer_is_of_its_shape_or_refused_in_three_sentences(answer, request
 
 
 @pytest.mark.security("L13")
+@settings(deadline=None)
 @given(st.binary(max_size=64))
 def test_bytes_are_a_document_or_refused(data):
     with contextlib.suppress(names.BadAnswer):
@@ -92,6 +95,7 @@ def test_documents_without_end_or_sense_are_refused(data):
         names.strict_json(data, 100_000)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_whatever_is_shown_moves_no_cursor(text):
     assert names.shown(text).isprintable()

@@ -58,6 +58,7 @@ def test_no_line_makes_it_fail(lines, path):
     assert hands.is_ignored(path, False, hands.rules_of(lines)) in (True, False)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="ab*?!/.", min_size=1, max_size=5), max_size=4))
 def test_git_itself_leaves_out_the_same_files(lines):
     # What git makes of a slash at both ends, or of several, is its own affair.
@@ -90,6 +91,7 @@ def git_ignores(lines):
 
 
 @pytest.mark.security("L13")
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="a*?/[]!b", max_size=300), max_size=5), st.text(alphabet="ab/", min_size=1))
 def test_no_pattern_takes_long(lines, path):
     began = time.process_time()

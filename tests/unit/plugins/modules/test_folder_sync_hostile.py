@@ -228,6 +228,40 @@ def test_a_link_where_copies_were_staged_leads_nothing_into_another_folder_of_th
     assert (hostile.remote / "authorized_keys").read_text() == "another key"
 
 
+@pytest.mark.security("C2", "H5")
+def test_a_link_that_is_sent_in_place_of_a_folder_leads_no_file_elsewhere(hostile):
+    # It is listed as a folder with a file in it, and there is a link where the file is read.
+    (hostile.remote / "sub").mkdir()
+    (hostile.remote / "sub" / "authorized_keys").write_text("another key")
+    about = entry(hostile.remote / "sub" / "authorized_keys")
+    (hostile.remote / "out" / "sub").symlink_to(hostile.home / ".ssh")
+    hostile.say({"sub/authorized_keys": about})
+    before = hostile.around()
+    hostile.sync()
+    # Then the link comes first, and the file the next time.
+    (hostile.remote / "out" / "sub").unlink()
+    shutil.copytree(hostile.remote / "sub", hostile.remote / "out" / "sub")
+    hostile.say({"sub": ["link", 0, about[2], str(hostile.home / ".ssh")]})
+    hostile.sync()
+    hostile.say({"sub/authorized_keys": about})
+    hostile.sync()
+    assert hostile.around() == before
+
+
+@pytest.mark.security("H5")
+def test_links_are_made_anew_and_never_copied(hostile):
+    hostile.is_honest()
+    (hostile.remote / "link").symlink_to("../../../.ssh")
+    os.utime(hostile.remote / "link", (10**9, 10**9), follow_symlinks=False)
+    (hostile.folder / "mine").symlink_to("nowhere")
+    code, result = hostile.sync(direction="both")
+    assert (code, result["brought"], result["sent"]) == (0, ["link"], ["mine"])
+    assert str((hostile.folder / "link").readlink()) == "../../../.ssh"
+    assert (hostile.folder / "link").lstat().st_mtime == 10**9
+    assert str((hostile.remote / "mine").readlink()) == "nowhere"
+    assert not hostile.sync(direction="both")[1]["changed"]
+
+
 @pytest.mark.security("H5")
 def test_what_an_earlier_version_left_in_the_folder_stays_and_is_told(hostile):
     hostile.is_honest()
