@@ -17,6 +17,9 @@ DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 # `uname -m` against the names that images use: https://go.dev/doc/install/source#environment
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
+# What an engine says of the limits that it can hold: not each kernel, and not each rootless engine, has all of them.
+LIMITS = {"memory": "MemoryLimit", "swap": "SwapLimit", "cpus": "CpuCfsQuota", "processes": "PidsLimit"}
+
 # Where Docker Desktop on macOS puts its own, in the user's home folder.
 DESKTOP_SOCKET = "/.docker/run/docker.sock"
 
@@ -52,6 +55,10 @@ class Engine:
     root: str = ""
     desktop: bool = False
     rootless: bool = False
+    memory: int = 0
+    cpus: int = 0
+    limits: tuple[str, ...] = ()
+    log_driver: str = ""
 
     @property
     def state(self) -> str:
@@ -107,6 +114,10 @@ def read_engine(
         root=str(info.get("DockerRootDir") or ""),
         desktop="Docker Desktop" in system,
         rootless="name=rootless" in options,
+        memory=int(info.get("MemTotal") or 0),
+        cpus=int(info.get("NCPU") or 0),
+        limits=tuple(name for name, sign in LIMITS.items() if info.get(sign) is True),
+        log_driver=str(info.get("LoggingDriver") or ""),
     )
 
 

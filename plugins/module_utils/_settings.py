@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._images import image_source
+from ansible_collections.desi.lab.plugins.module_utils._limits import check_cpus, check_memory
 from ansible_collections.desi.lab.plugins.module_utils._mount_spec import parse_size
 from ansible_collections.desi.lab.plugins.module_utils._settings_ec2 import check_ec2_values
 
@@ -207,6 +208,8 @@ CHECKS: dict[str, t.Callable[[str], None]] = {
     "lab_endpoint": check_endpoint,
     "lab_bucket": check_bucket,
     "lab_cache_max": check_cache_max,
+    "lab_memory": check_memory,
+    "lab_cpus": check_cpus,
 }
 
 

@@ -90,6 +90,23 @@ rootless:
   description: Whether the engine runs without root's rights.
   returned: always
   type: bool
+memory:
+  description: The memory of the engine's computer, in bytes.
+  returned: always
+  type: int
+cpus:
+  description: The number of its processors.
+  returned: always
+  type: int
+limits:
+  description: The limits that the engine can hold, of V(memory), V(swap), V(cpus) and V(processes).
+  returned: always
+  type: list
+  elements: str
+log_driver:
+  description: How the engine keeps the logs of containers, such as V(json-file).
+  returned: always
+  type: str
 """
 
 import time

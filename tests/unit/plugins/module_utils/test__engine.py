@@ -193,3 +193,14 @@ def test_output_that_is_no_document_means_that_no_engine_answers(printed):
 
 def test_text_in_place_of_a_document_is_the_reason():
     assert "WSL integration is off" in read(NO_WSL).reason
+
+
+def test_what_an_engine_can_bound_is_told():
+    able = {"MemTotal": 25276510208, "NCPU": 2, "LoggingDriver": "json-file", "MemoryLimit": True, "PidsLimit": True}
+    found = read({**ANSWER, **able, "SwapLimit": False})
+    assert (found.memory, found.cpus, found.log_driver) == (25276510208, 2, "json-file")
+    assert found.limits == ("memory", "processes")
+
+
+def test_an_engine_that_does_not_answer_can_bound_nothing():
+    assert (read().memory, read().cpus, read().limits) == (0, 0, ())

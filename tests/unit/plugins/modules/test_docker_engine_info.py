@@ -87,6 +87,10 @@ def test_engine_that_answers_is_told(run, install, check_mode):
         "root": "/var/lib/docker",
         "desktop": False,
         "rootless": False,
+        "memory": 0,
+        "cpus": 0,
+        "limits": [],
+        "log_driver": "",
     }
 
 

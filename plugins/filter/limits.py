@@ -1,0 +1,19 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How much a lab may take, as templates need it; each filter is documented in the YAML file of its name."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._limits import interface_of, lab_limits, limits_update
+
+
+class FilterModule:
+    """The filters about what a lab may take."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Return the filters by name."""
+        return {"interface_of": interface_of, "lab_limits": lab_limits, "limits_update": limits_update}
