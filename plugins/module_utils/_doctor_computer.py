@@ -184,3 +184,27 @@ def judge_tools(tools: t.Mapping[str, str]) -> list[Finding]:
     why = "A lab on EC2 is made and reached with them. Labs on this computer need none of them."
     do = "install them: sudo apt-get install openssh-client rsync"
     return [Finding("tools", title, WARNING, f"missing: {', '.join(missing)}", why, do, facts)]
+
+
+def judge_link_local(obstacle: str, made: bool, may: bool, answers: bool) -> list[Finding]:
+    """Judge whether labs are kept from link-local addresses, where clouds hand out the keys of their machines.
+
+    ``obstacle`` says why the rule cannot hold here, ``made`` whether it was made since the last boot, ``may`` whether
+    this person can make it, and ``answers`` whether there is anything at such an address.
+    """
+    title = "Metadata addresses"
+    facts = {"obstacle": obstacle, "made": made, "may": may, "answers": answers}
+    if made and not obstacle:
+        return [Finding("link_local", title, OK, "out of reach of labs", facts=facts)]
+    if not answers:
+        return [Finding("link_local", title, OK, "nothing answers at 169.254.169.254", facts=facts)]
+    why = "Notebooks can ask 169.254.169.254 for the keys of this computer, as its cloud gives them out there."
+    if obstacle:
+        do = (
+            "run labs by a Docker Engine on this computer that runs as root, or give this computer no role in its cloud"
+        )
+        return [Finding("link_local", title, WARNING, f"within reach of labs: {obstacle}", why, do, facts)]
+    if may:
+        return [Finding("link_local", title, OK, "out of reach of labs from the next ./lab local on", facts=facts)]
+    do = "run ./lab local once as root or with sudo, or give this computer no role in its cloud"
+    return [Finding("link_local", title, WARNING, "within reach of labs: only root can make the rule", why, do, facts)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import typing as t
@@ -21,6 +22,7 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor import OK, SKIPPE
 from ansible_collections.desi.lab.plugins.module_utils._doctor_computer import (
     judge_engine,
     judge_fuse,
+    judge_link_local,
     judge_memory,
     judge_port,
     judge_propagation,
@@ -30,6 +32,7 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor_computer import (
 from ansible_collections.desi.lab.plugins.module_utils._engine import Engine
 from ansible_collections.desi.lab.plugins.module_utils._engine_find import find_engine
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._link_local import MARK
 from ansible_collections.desi.lab.plugins.module_utils._mount_failures import check_fuse
 from ansible_collections.desi.lab.plugins.module_utils._mount_host import list_folder, read_mounts, search_path
 
@@ -39,6 +42,8 @@ USUAL_ROOT = "/var/lib/docker"
 ENGINE_SECONDS = 3.0
 MOUNT_SECONDS = 2.0
 SEARCHED_PORTS = 100
+METADATA = ("169.254.169.254", 80)
+METADATA_SECONDS = 1.0
 _PROCESS = re.compile(r"\(process (\d+)\)$")
 
 
@@ -111,6 +116,33 @@ def propagation_findings(folder: str) -> list[Finding]:
     outer = table.mount_of(mounts, folder)
     may_bind = os.geteuid() == 0 or shutil.which("sudo") is not None
     return judge_propagation(outer.mount_point if outer else "/", not table.needs_shared_bind(mounts, folder), may_bind)
+
+
+def link_local_findings() -> list[Finding]:
+    """Look whether labs are kept from the address at which a cloud hands out keys, and whether one does."""
+    engine = find_engine(ENGINE_SECONDS)
+    may = os.geteuid() == 0 or shutil.which("sudo") is not None
+    return judge_link_local(obstacle_to_rules(engine), Path(MARK).exists(), may, metadata_answers())
+
+
+def obstacle_to_rules(engine: Engine) -> str:
+    """Return why this computer's firewall has no say in the networks of an engine, or an empty string."""
+    if engine.desktop:
+        return "Docker Desktop's networks are in a machine of its own"
+    if not engine.endpoint.startswith("unix:"):
+        return "the engine is on another computer"
+    if engine.rootless:
+        return "a rootless engine's networks are out of the reach of root's rules"
+    return ""
+
+
+def metadata_answers() -> bool:
+    """Return whether anything is at the address at which clouds hand out keys."""
+    try:
+        with socket.create_connection(METADATA, timeout=METADATA_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def memory_findings() -> list[Finding]:

@@ -209,6 +209,7 @@ def checks(given: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> li
         Check("engine", "Docker Engine", lambda: gather.engine_findings(images), seconds, BROKEN),
         Check("fuse", "FUSE", lambda: needed(mounts, gather.fuse_findings), seconds),
         Check("propagation", "Mount propagation", lambda: gather.propagation_findings(given["mounts"]), seconds),
+        Check("link_local", "Metadata addresses", gather.link_local_findings, seconds),
         Check("disk_cache", "Disk for the cache", lambda: needed(mounts, cache), seconds),
         Check("disk_folder", "Disk for your folder", folder, seconds),
         Check("memory", "Memory", gather.memory_findings, seconds),

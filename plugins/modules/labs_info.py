@@ -129,6 +129,10 @@ mounts:
       description: The labs that use it.
       type: list
       elements: str
+link_local:
+  description: Whether there is a rule here that keeps labs from link-local addresses, of M(desi.lab.link_local).
+  returned: success
+  type: bool
 engine:
   description: Whether a Docker Engine answers. Where none does, only mounts are told.
   returned: success
@@ -155,6 +159,8 @@ from ansible_collections.desi.lab.plugins.module_utils._labs_look import (
     mount_answers,
     server_answers,
 )
+from ansible_collections.desi.lab.plugins.module_utils._link_local import FOLDER
+from ansible_collections.desi.lab.plugins.module_utils._link_local import NAME as PROGRAM_NAME
 
 
 def containers_of_labs(docker: Docker) -> list[dict[str, t.Any]]:
@@ -213,6 +219,7 @@ def main() -> None:
             for item in containers
         ],
         networks=networks,
+        link_local=Path(FOLDER, PROGRAM_NAME).exists(),
         mounts=[{"path": folder, "labs": users.get(folder, [])} for folder in folders],
     )
 

@@ -11,6 +11,7 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor_computer import (
     GIB,
     judge_engine,
     judge_fuse,
+    judge_link_local,
     judge_memory,
     judge_port,
     judge_propagation,
@@ -193,3 +194,23 @@ def test_programs_that_are_missing_are_named():
     assert one(judge_tools({"ssh": "/usr/bin/ssh", "rsync": "/usr/bin/rsync"})).verdict == OK
     found = one(judge_tools({"ssh": "/usr/bin/ssh", "rsync": ""}))
     assert (found.verdict, found.found) == (WARNING, "missing: rsync")
+
+
+@pytest.mark.security("M12")
+@pytest.mark.parametrize(
+    ("obstacle", "made", "may", "answers", "verdict", "found"),
+    [
+        ("", True, False, True, OK, "out of reach of labs"),
+        ("", False, True, True, OK, "from the next ./lab local on"),
+        ("", False, False, True, WARNING, "only root can make the rule"),
+        ("Docker Desktop's", False, True, True, WARNING, "within reach of labs: Docker Desktop's"),
+        # A rule of before does not hold for another engine.
+        ("a rootless engine's", True, True, True, WARNING, "within reach of labs: a rootless engine's"),
+        ("a rootless engine's", False, False, False, OK, "nothing answers"),
+        ("", False, False, False, OK, "nothing answers"),
+    ],
+)
+def test_whether_labs_reach_the_keys_of_their_machine_is_told(obstacle, made, may, answers, verdict, found):
+    (told,) = judge_link_local(obstacle, made, may, answers)
+    assert (told.verdict, found in told.found) == (verdict, True)
+    assert bool(told.do) is (verdict == WARNING)

@@ -254,3 +254,27 @@ def test_a_mount_whose_program_has_died_is_dead(tmp_path, monkeypatch):
         finally:
             process.kill()
             subprocess.run(["umount", "-l", str(place)], check=False)
+
+
+@pytest.mark.security("M12")
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({}, ""),
+        ({"desktop": True}, "Docker Desktop"),
+        ({"rootless": True}, "rootless"),
+        ({"endpoint": "ssh://far"}, "another computer"),
+    ],
+)
+def test_where_root_has_no_say_in_the_networks_of_an_engine_is_known(changed, why):
+    facts = {"answers": True, "denied": False, "installed": True, "elsewhere": False, "platform": "linux"}
+    known = {**facts, "endpoint": "unix:///var/run/docker.sock", "reason": "", **changed}
+    told = gather.obstacle_to_rules(Engine(**known))
+    assert (why in told, bool(told)) == (True, bool(why))
+
+
+def test_a_cloud_that_hands_out_keys_is_seen(monkeypatch):
+    with socket.create_server((QUIET, 0)) as server:
+        monkeypatch.setattr(gather, "METADATA", server.getsockname())
+        assert gather.metadata_answers()
+    assert not gather.metadata_answers()

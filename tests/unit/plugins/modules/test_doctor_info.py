@@ -18,7 +18,18 @@ from ansible_collections.desi.lab.plugins.modules import doctor_info
 
 QUIET = "127.83.24.7"
 CHECKS = [
-    *("versions", "engine", "disk_images", "fuse", "propagation", "disk_cache", "disk_folder", "memory", "port"),
+    *(
+        "versions",
+        "engine",
+        "disk_images",
+        "fuse",
+        "propagation",
+        "link_local",
+        "disk_cache",
+        "disk_folder",
+        "memory",
+        "port",
+    ),
     *("proxy", "authorities", "bucket", "clock", "labs", "leftovers", "tools"),
 ]
 VERSIONS = {
