@@ -11,7 +11,7 @@ short_description: Keep labs from link-local addresses
 version_added: "0.2.0"
 description:
   - Clouds hand out the keys of a machine at link-local addresses (169.254.169.254, fd00:ec2::254). This module ensures
-    a rule of the firewall by which nothing from the network of a lab gets there, and which holds after a reboot and after
+    a rule of the firewall by which nothing from the network of a lab gets there. It holds after a reboot, and after
     a restart of Docker.
   - Name servers of the computer that are link-local stay reachable at their port.
   - With systemd, a unit makes the rule at boot, before Docker starts. Without it, the rule alone is made.
