@@ -9,8 +9,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._placement import (
+    may_mount,
     mount_key,
     mount_place,
+    mounting_rights,
     volumes,
     writable_by,
 )
@@ -22,8 +24,10 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
         return {
+            "may_mount": may_mount,
             "mount_key": mount_key,
             "mount_place": mount_place,
+            "mounting_rights": mounting_rights,
             "volumes": volumes,
             "writable_by": writable_by,
         }

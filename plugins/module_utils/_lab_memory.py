@@ -16,6 +16,7 @@ from ansible_collections.desi.lab.plugins.module_utils._images import image_sour
 from ansible_collections.desi.lab.plugins.module_utils._labs import labels_of
 from ansible_collections.desi.lab.plugins.module_utils._machine_answer import image_id, plain_text, remembered_settings
 from ansible_collections.desi.lab.plugins.module_utils._names import MAX_NAME, BadAnswer, mapping, strict_json, text
+from ansible_collections.desi.lab.plugins.module_utils._placement import may_mount
 
 SETTINGS = "desi.lab.settings"
 PREVIOUS = "desi.lab.previous"
@@ -38,6 +39,8 @@ REMEMBERED = (
     "lab_bind",
     "lab_port",
     "lab_container_port",
+    "lab_memory",
+    "lab_cpus",
 )
 """What is taken up again, and nothing else: see role lab."""
 _NAME = re.compile(r"lab_[a-z0-9_]{1,60}")
@@ -57,6 +60,9 @@ def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False)
     except BadAnswer:
         settings = {}
     kept = remembered_settings(settings, REMEMBERED)
+    if kept.get("lab_mount") == "auto" and may_mount(container):
+        # 0.1.0 took this place by itself, and what was asked for does not choose it any more.
+        kept["lab_mount"] = "container"
     source = str(kept.pop("lab_image")) if elsewhere and not _is_pulled(kept.get("lab_image", "embedded")) else ""
     return {
         "settings": kept,

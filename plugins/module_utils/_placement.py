@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module util is PRIVATE to the collection.
 
-"""Where a bucket is mounted: on the host, or by the lab's own container; and what a mount is called."""
+"""Where a bucket is mounted: on the host, by a container beside the lab, or by the lab's own; and what a mount is called."""
 
 from __future__ import annotations
 
@@ -17,24 +17,57 @@ PUBLIC_BUCKET = {"bucket": "desidata", "endpoint": "", "prefix": ""}
 def mount_place(
     asked: str, host: t.Mapping[str, t.Any], image_mounts_any: bool, bucket: t.Mapping[str, str]
 ) -> dict[str, str]:
-    """Return ``place`` (``host`` or ``container``), ``reason`` (why not the other, empty if it was asked for) and
-    ``trouble`` (why even that cannot work, empty if it can).
+    """Return ``place`` (``host``, ``mounter`` or ``container``), ``reason`` (why not the host, empty if another place
+    was asked for) and ``trouble`` (why even that cannot work, empty if it can).
 
     ``host`` says of the host: ``desktop`` (the engine is Docker Desktop's), ``endpoint`` (the engine's address),
     ``root`` (root's rights can be had) and ``fuse`` (the file system can be mounted at all: /dev/fuse is there).
+
+    The lab's own container is never chosen: whoever is root in it can become root of the computer. It has to be
+    asked for. Whether the engine lets a container beside the lab mount is only known when it is tried.
     """
     obstacle = _host_obstacle(host)
     place, reason = asked, ""
     if asked == "auto":
-        place, reason = ("container", obstacle) if obstacle else ("host", "")
+        place, reason = ("mounter", obstacle) if obstacle else ("host", "")
     trouble = ""
     if _engine_is_here(host) and not host["fuse"]:
         trouble = "This computer has no /dev/fuse, without which no bucket can be mounted."
     elif place == "host":
         trouble = obstacle
-    elif not image_mounts_any and not _is_public(bucket):
-        trouble = f"{reason} This image, by itself, can mount the public bucket alone.".strip()
+    elif place == "container" and not image_mounts_any and not _is_public(bucket):
+        trouble = "This image, by itself, can mount the public bucket alone."
     return {"place": place, "reason": reason, "trouble": trouble}
+
+
+# What a container has to be granted that mounts by itself, as the hand procedure does. Everything else is dropped.
+MOUNTING = {
+    "capabilities": ["SYS_ADMIN"],
+    "devices": ["/dev/fuse"],
+    "security_opts": ["apparmor:unconfined"],
+    "cap_drop": ["ALL"],
+}
+# With these our own image becomes the user of the lab once it has mounted, and lets go of all of them for good.
+STEP_DOWN = ["SETGID", "SETPCAP", "SETUID"]
+# What images that were not made here may need for the same: sudo, or to hand over files before they step down.
+STEP_DOWN_OTHERS = ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]
+
+
+def mounting_rights(image_is_embedded: bool) -> dict[str, list[str]]:
+    """Return what a container is granted that is to mount by itself, as docker_container takes it.
+
+    Our own image mounts as root and needs no program with the setuid bit; of others that is not known.
+    """
+    rights = {name: list(words) for name, words in MOUNTING.items()}
+    rights["capabilities"] += STEP_DOWN if image_is_embedded else STEP_DOWN_OTHERS
+    rights["security_opts"] += ["no-new-privileges:true"] if image_is_embedded else []
+    return rights
+
+
+def may_mount(container: t.Mapping[str, t.Any] | None) -> bool:
+    """Return whether a container was granted the right to mount, from ``docker inspect``."""
+    host = (container or {}).get("HostConfig") or {}
+    return any(str(name).upper() in ("SYS_ADMIN", "CAP_SYS_ADMIN", "ALL") for name in host.get("CapAdd") or [])
 
 
 def _engine_is_here(host: t.Mapping[str, t.Any]) -> bool:
