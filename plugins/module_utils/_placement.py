@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module util is PRIVATE to the collection.
 
-"""Where a bucket is mounted: on the host, by a container beside the lab, or by the lab's own; and what a mount is called."""
+"""Where a bucket is mounted, by the host, a container beside the lab, or the lab's own; and what a mount is called."""
 
 from __future__ import annotations
 

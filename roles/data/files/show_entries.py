@@ -8,17 +8,17 @@ Arguments: the directory around the mount, the name of the mount in it, and how 
 """
 
 import json
-import os
 import sys
 import time
+from pathlib import Path
 
 
-def entries_of(mount: str, seconds: float) -> list[str]:
+def entries_of(mount: Path, seconds: float) -> list[str]:
     """Return the names in a mount as soon as there are any; none if the time is over."""
     end = time.monotonic() + seconds
     while True:
         try:
-            names = os.listdir(mount) if os.path.ismount(mount) else []
+            names = [entry.name for entry in mount.iterdir()] if mount.is_mount() else []
         except OSError:
             names = []
         if names or time.monotonic() > end:
@@ -26,21 +26,21 @@ def entries_of(mount: str, seconds: float) -> list[str]:
         time.sleep(0.2)
 
 
-def show(place: str, hidden: str, names: list[str]) -> bool:
+def show(place: Path, hidden: str, names: list[str]) -> bool:
     """Lay a link for each name, remove those that are too many, and return whether something changed."""
     wanted = {name: f"{hidden}/{name}" for name in names if name != hidden}
-    there = {entry.name: os.readlink(entry.path) for entry in os.scandir(place) if entry.is_symlink()}
+    there = {entry.name: str(entry.readlink()) for entry in place.iterdir() if entry.is_symlink()}
     for name in there.keys() - wanted.keys():
-        os.unlink(os.path.join(place, name))
+        (place / name).unlink()
     for name in wanted.keys() - there.keys():
-        os.symlink(wanted[name], os.path.join(place, name))
+        (place / name).symlink_to(wanted[name])
     return there != wanted
 
 
 def main(place: str, hidden: str, seconds: str) -> int:
     """Tell the entries and whether links changed, as JSON."""
-    names = entries_of(os.path.join(place, hidden), float(seconds))
-    print(json.dumps({"entries": names, "changed": bool(names) and show(place, hidden, names)}))
+    names = entries_of(Path(place, hidden), float(seconds))
+    print(json.dumps({"entries": names, "changed": bool(names) and show(Path(place), hidden, names)}))
     return 0 if names else 1
 
 

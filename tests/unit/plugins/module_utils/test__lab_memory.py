@@ -116,3 +116,17 @@ def test_a_lab_that_there_is_none_of_is_told_with_the_nearest_names(name, known,
 
 def test_of_many_labs_some_are_named():
     assert "and 15 more" in no_such_lab("zzz", [f"lab{number}" for number in range(25)])["why"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "granted", "place"),
+    [
+        ("auto", ["SYS_ADMIN"], "container"),
+        ("auto", [], "auto"),
+        ("auto", None, "auto"),
+        ("host", ["SYS_ADMIN"], "host"),
+    ],
+)
+def test_a_lab_that_was_given_the_right_to_mount_by_itself_goes_on_with_it(asked, granted, place):
+    lab = container(settings=json.dumps({"lab_mount": asked})) | {"HostConfig": {"CapAdd": granted}}
+    assert remembered(lab)["settings"] == {"lab_mount": place}

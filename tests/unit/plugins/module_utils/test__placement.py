@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.desi.lab.plugins.module_utils._placement import mount_key, mount_place, volumes, writable_by
+from ansible_collections.desi.lab.plugins.module_utils._placement import (
+    may_mount,
+    mount_key,
+    mount_place,
+    mounting_rights,
+    volumes,
+    writable_by,
+)
 
 PUBLIC = {"bucket": "desidata", "endpoint": "", "prefix": ""}
 MIRROR = {**PUBLIC, "endpoint": "http://127.0.0.1:8333"}
@@ -27,13 +34,80 @@ def test_bucket_is_mounted_on_the_host_where_that_can_be(host, asked):
     assert place == {"place": "host", "reason": "", "trouble": ""}
 
 
+@pytest.mark.security("H4")
+@pytest.mark.parametrize("image_mounts_any", [True, False])
+@pytest.mark.parametrize("bucket", [PUBLIC, MIRROR])
 @pytest.mark.parametrize(
     ("host", "reason"), [(DESKTOP, "Docker Desktop"), (ELSEWHERE, "another computer"), (NO_ROOT, "rights of root")]
 )
-def test_bucket_is_left_to_the_container_where_the_host_cannot_and_that_is_said(host, reason):
-    place = mount_place("auto", host, image_mounts_any=False, bucket=PUBLIC)
-    assert (place["place"], place["trouble"]) == ("container", "")
+def test_a_container_beside_the_lab_mounts_where_the_host_cannot_and_that_is_said(
+    host, reason, bucket, image_mounts_any
+):
+    place = mount_place("auto", host, image_mounts_any=image_mounts_any, bucket=bucket)
+    assert (place["place"], place["trouble"]) == ("mounter", "")
     assert reason in place["reason"]
+
+
+@pytest.mark.security("H4")
+@pytest.mark.parametrize("bucket", [PUBLIC, MIRROR])
+@pytest.mark.parametrize("image_mounts_any", [True, False])
+@pytest.mark.parametrize("fuse", [True, False])
+@pytest.mark.parametrize("root", [True, False])
+@pytest.mark.parametrize("desktop", [True, False])
+@pytest.mark.parametrize("endpoint", ["unix:///var/run/docker.sock", "ssh://ann@192.0.2.7", "tcp://192.0.2.7:2375"])
+def test_the_lab_is_never_given_the_right_to_mount_without_being_asked(
+    endpoint, desktop, root, fuse, image_mounts_any, bucket
+):
+    host = {"desktop": desktop, "endpoint": endpoint, "root": root, "fuse": fuse}
+    for asked in ("auto", "host", "mounter"):
+        assert mount_place(asked, host, image_mounts_any, bucket)["place"] != "container"
+    assert mount_place("container", host, image_mounts_any, bucket)["place"] == "container"
+
+
+@pytest.mark.parametrize("host", [LINUX, ROOTLESS, NO_ROOT, DESKTOP, ELSEWHERE])
+def test_a_container_beside_the_lab_can_be_asked_for_anywhere(host):
+    expected = {"place": "mounter", "reason": "", "trouble": ""}
+    assert mount_place("mounter", host, image_mounts_any=False, bucket=MIRROR) == expected
+
+
+@pytest.mark.security("H4")
+@pytest.mark.parametrize("embedded", [True, False])
+def test_a_lab_that_mounts_has_all_else_dropped(embedded):
+    rights = mounting_rights(embedded)
+    assert rights["cap_drop"] == ["ALL"]
+    assert rights["capabilities"][0] == "SYS_ADMIN"
+    assert not {"NET_RAW", "MKNOD", "SYS_CHROOT", "SETFCAP", "NET_ADMIN", "SYS_PTRACE"} & set(rights["capabilities"])
+    assert (rights["devices"], rights["security_opts"][0]) == (["/dev/fuse"], "apparmor:unconfined")
+
+
+@pytest.mark.security("H4")
+def test_our_own_image_only_steps_down_and_gains_nothing_by_setuid():
+    rights = mounting_rights(True)
+    assert set(rights["capabilities"]) == {"SYS_ADMIN", "SETUID", "SETGID", "SETPCAP"}
+    assert "no-new-privileges:true" in rights["security_opts"]
+    # Whoever changes what one lab gets does not change what the next one gets.
+    rights["capabilities"].append("ALL")
+    assert "ALL" not in mounting_rights(True)["capabilities"]
+
+
+@pytest.mark.parametrize(
+    ("granted", "may"),
+    [
+        (["SYS_ADMIN"], True),
+        (["CAP_SYS_ADMIN", "SETUID"], True),
+        (["ALL"], True),
+        (["NET_ADMIN"], False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_a_container_that_may_mount_is_known(granted, may):
+    assert may_mount({"HostConfig": {"CapAdd": granted}}) is may
+
+
+@pytest.mark.parametrize("nothing", [None, {}, {"HostConfig": None}])
+def test_no_container_may_mount(nothing):
+    assert may_mount(nothing) is False
 
 
 @pytest.mark.parametrize(
@@ -45,7 +119,7 @@ def test_host_that_was_asked_for_and_cannot_is_trouble_and_no_other_place_is_tak
     assert trouble in place["trouble"]
 
 
-@pytest.mark.parametrize("asked", ["auto", "host", "container"])
+@pytest.mark.parametrize("asked", ["auto", "host", "mounter", "container"])
 def test_computer_without_fuse_can_mount_nowhere(asked):
     assert "/dev/fuse" in mount_place(asked, NO_FUSE, image_mounts_any=True, bucket=PUBLIC)["trouble"]
 
@@ -64,12 +138,6 @@ def test_image_that_knows_one_bucket_is_not_given_another(bucket):
 
 def test_image_that_knows_one_bucket_may_have_that_one_however_its_root_is_written():
     assert mount_place("container", LINUX, False, {**PUBLIC, "prefix": "/"})["trouble"] == ""
-
-
-def test_both_reasons_are_told_where_neither_place_will_do():
-    trouble = mount_place("auto", NO_ROOT, image_mounts_any=False, bucket=MIRROR)["trouble"]
-    assert trouble.startswith("Mounting on this computer takes the rights of root")
-    assert trouble.endswith("can mount the public bucket alone.")
 
 
 def test_mount_is_called_after_its_bucket():
