@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""As whom a lab runs and what it may, as the variables of role jupyter come out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+ROLES = Path(__file__).parents[4] / "roles"
+MOUNTING = {"cap_drop": ["ALL"], "capabilities": ["SYS_ADMIN", "SETUID"], "security_opts": ["apparmor:unconfined"]}
+ENGINE = {"endpoint": "unix:///var/run/docker.sock", "desktop": False, "rootless": False}
+
+
+def told(expression, owner=(1000, 1001), **changed):
+    """Return what an expression comes out as, for the owner of the folder and the variables of the role."""
+    loader = DataLoader()
+    given = {
+        **yaml.safe_load((ROLES / "jupyter/defaults/main.yml").read_text()),
+        **loader.load_from_file(str(ROLES / "jupyter/vars/main.yml"), trusted_as_template=True),
+        "__jupyter_stat": {"stat": {"uid": owner[0], "gid": owner[1]} if owner else {}},
+        "__jupyter_before": {},
+        **changed,
+    }
+    return Templar(loader=loader, variables=given).template(trust_as_template(f"{{{{ {expression} }}}}"))
+
+
+@pytest.mark.security("L11")
+def test_where_root_makes_a_lab_it_runs_as_the_owner_of_the_folder():
+    root = {"jupyter_uid": 0, "jupyter_gid": 0}
+    assert told("__jupyter_start_user", **root) == "1000:1001"
+    assert told("__jupyter_start_user", jupyter_image_is_embedded=False, **root) == "1000:1001"
+    mounting = told("__jupyter_environment", jupyter_container=MOUNTING, **root)
+    assert (mounting["NB_UID"], mounting["NB_GID"]) == ("1000", "1001")
+
+
+@pytest.mark.parametrize("owner", [(0, 0), None])
+def test_a_folder_of_roots_is_left_to_root(owner):
+    assert told("__jupyter_start_user", owner, jupyter_uid=0, jupyter_gid=0) == "0:0"
+
+
+def test_somebody_who_is_not_root_keeps_their_own_files():
+    assert told("__jupyter_start_user", (1234, 1234), jupyter_uid=1000, jupyter_gid=1000) == "1000:1000"
+
+
+@pytest.mark.security("H4")
+def test_a_lab_without_a_mount_to_make_has_no_right():
+    assert told("__jupyter_rights") == {"cap_drop": ["ALL"], "security_opts": ["no-new-privileges:true"]}
+    assert told("__jupyter_rights", jupyter_container=MOUNTING) == MOUNTING
+
+
+@pytest.mark.security("A3")
+@pytest.mark.parametrize(
+    ("has", "differs"),
+    [
+        ({"HostConfig": {"CapDrop": ["ALL"]}, "Config": {"User": "1000:1000"}}, False),
+        ({"HostConfig": {"CapDrop": None, "CapAdd": ["SYS_ADMIN"]}, "Config": {"User": "root"}}, True),
+        ({"HostConfig": {"CapDrop": ["ALL"]}, "Config": {"User": "0:0"}}, True),
+    ],
+)
+def test_a_lab_is_not_replaced_for_its_rights_without_a_question(has, differs):
+    assert told("__jupyter_old_rights", __jupyter_before={"exists": True, "container": has}) is differs
+
+
+@pytest.mark.security("M12")
+@pytest.mark.parametrize(
+    ("changed", "blocks"),
+    [
+        ({}, True),
+        ({"endpoint": "unix:///run/user/1000/docker.sock"}, True),
+        ({"desktop": True}, False),
+        ({"rootless": True}, False),
+        ({"endpoint": "ssh://far"}, False),
+    ],
+)
+def test_link_local_addresses_are_blocked_wherever_root_can_have_a_say(changed, blocks):
+    assert told("__jupyter_blocks", jupyter_engine={**ENGINE, **changed}) is blocks
+
+
+def test_without_an_engine_nothing_is_blocked():
+    assert told("__jupyter_blocks") is False
+
+
+@pytest.mark.security("L10")
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes somebody else")
+def test_nobody_is_added_to_group_docker_without_a_yes(tmp_path):
+    play = [
+        {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "tasks": [
+                {
+                    "ansible.builtin.import_role": {"name": "desi.lab.docker", "tasks_from": "user"},
+                    "vars": {"docker_user": "nobody"},
+                }
+            ],
+        }
+    ]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump(play))
+    words = [
+        "ansible-playbook",
+        "-i",
+        "localhost,",
+        "-c",
+        "local",
+        "play.yml",
+        "-e",
+        f"ansible_python_interpreter={sys.executable}",
+    ]
+    root = ROLES.parent
+    known = {**os.environ, "ANSIBLE_CONFIG": str(root / "ansible.cfg"), "NO_COLOR": "1", "COLUMNS": "200"}
+    known |= {"ANSIBLE_COLLECTIONS_PATH": str(root / ".collections")}
+    known.pop("SUDO_UID", None)
+    done = subprocess.run(
+        words,
+        cwd=tmp_path,
+        env=known,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    shown = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0
+    assert "root of this computer without a password" in shown
+    assert "-e lab_yes=true" in shown
+    groups = subprocess.run(["id", "-nG", "nobody"], check=True, capture_output=True, text=True).stdout
+    assert "docker" not in groups.split()
