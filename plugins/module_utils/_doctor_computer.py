@@ -88,7 +88,10 @@ def judge_engine(engine: Engine, rights: str) -> list[Finding]:
             return [Finding("engine", title, WARNING, found, why, do, facts)]
         return [Finding("engine", title, OK, found, facts=facts)]
     if engine.denied:
-        do = 'log out and in again if you joined group docker just now; else: sudo usermod -aG docker "$USER"'
+        do = (
+            'log out and in again if you joined group docker just now; else: sudo usermod -aG docker "$USER", '
+            "by which you are root of this computer without a password"
+        )
         return [Finding("engine", title, BROKEN, engine.state, engine.reason, do, facts)]
     if not engine.installed and not engine.elsewhere:
         if engine.platform == "linux":

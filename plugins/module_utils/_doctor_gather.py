@@ -96,7 +96,7 @@ def room_findings(check: str, title: str, use: str, path: str, gib: t.Sequence[f
 def fuse_findings() -> list[Finding]:
     """Try to open the device, as whatever mounts does."""
     if not sys.platform.startswith("linux"):
-        return [Finding("fuse", "FUSE", SKIPPED, "not needed: the lab's container mounts the bucket")]
+        return [Finding("fuse", "FUSE", SKIPPED, "not needed: a container beside the lab mounts the bucket")]
     helper = next(
         filter(None, (shutil.which(name, path=search_path(())) for name in ("fusermount3", "fusermount"))), ""
     )
@@ -111,7 +111,7 @@ def propagation_findings(folder: str) -> list[Finding]:
     """Look at the mount that our folder of mounts lies in."""
     title = "Mount propagation"
     if not sys.platform.startswith("linux"):
-        return [Finding("propagation", title, SKIPPED, "not needed: the lab's container mounts the bucket")]
+        return [Finding("propagation", title, SKIPPED, "not needed: a container beside the lab mounts the bucket")]
     mounts = read_mounts()
     outer = table.mount_of(mounts, folder)
     may_bind = os.geteuid() == 0 or shutil.which("sudo") is not None

@@ -23,7 +23,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount_texts import ENDED
 from ansible_collections.desi.lab.plugins.module_utils._mount_tools import BACKENDS, Tool
 
 FUSE_DEVICE = "/dev/fuse"
-_IN_CONTAINER = "or let the lab's container mount the bucket: -e lab_mount=container"
+_IN_CONTAINER = "or let a container beside the lab mount the bucket: -e lab_mount=mounter"
 
 # What tools say, as (pattern, why, do); the first that is found counts.
 _SAYINGS = (

@@ -45,7 +45,7 @@ def read_mounts() -> list[MountEntry]:
         raise LabError(
             "The bucket cannot be mounted on this computer.",
             "It has no /proc/self/mountinfo: only Linux can mount a bucket on the host.",
-            "Let the lab's container mount the bucket: -e lab_mount=container",
+            "Let a container beside the lab mount the bucket: -e lab_mount=mounter",
         ) from None
     return parse_mountinfo(text)
 

@@ -186,5 +186,5 @@ def _missing(backend: str, rclone: Tool | None) -> NoTool:
     return NoTool(
         "The bucket cannot be mounted on this computer.",
         f"No usable mount tool is installed: {wanted} was looked for{old}.",
-        "Install one (rclone is the most complete), or let a container mount the bucket: -e lab_mount=container",
+        "Install one (rclone is the most complete), or let a container mount the bucket: -e lab_mount=mounter",
     )
