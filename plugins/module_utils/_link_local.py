@@ -31,6 +31,7 @@ UNIT = "desi-lab-link-local.service"
 # Everybody may look whether the rule was made since the last boot; only root can look at the rule itself.
 MARK = "/run/desi-lab-link-local"
 SYSTEMD = "/run/systemd/system"
+INTERFACES = "/sys/class/net"
 SHELL = ("/bin/sh",)
 SECONDS = 30
 MOST_BYTES = 100_000
@@ -179,6 +180,10 @@ class LinkLocal:
         if self.boots_by_systemd:
             self._systemctl("daemon-reload")
             self._systemctl("enable", UNIT)
+
+    def is_in_use(self, interfaces: str = INTERFACES) -> bool:
+        """Return whether there are networks of labs, be it of one that another run is about to make."""
+        return any(Path(interfaces).glob(f"{INTERFACE}*"))
 
     def is_absent(self) -> bool:
         """Return whether nothing of it is left."""

@@ -20,7 +20,7 @@ author:
   - The DESI Lab contributors (@desi-lab)
 options:
   state:
-    description: V(absent) removes rule, unit and program.
+    description: V(absent) removes rule, unit and program, unless there are networks of labs.
     type: str
     choices: [present, absent]
     default: present
@@ -78,9 +78,12 @@ def main() -> None:
     rule, present = LinkLocal(), module.params["state"] == "present"
     try:
         check_host()
-        changed = not rule.holds() if present else not rule.is_absent()
+        # A rule that is of use to somebody stays.
+        changed = not rule.holds() if present else not rule.is_absent() and not rule.is_in_use()
         before = {name: content_of(folder, name) for folder, name, _content, _mode in rule.files()}
-        after = {name: content if present else "" for _folder, name, content, _mode in rule.files()}
+        after = (
+            {name: content if present else "" for _folder, name, content, _mode in rule.files()} if changed else before
+        )
         if changed and not module.check_mode:
             if present:
                 rule.ensure()

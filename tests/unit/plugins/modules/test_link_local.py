@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -14,6 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.desi.lab.plugins.module_utils import _link_local as rule
 from ansible_collections.desi.lab.plugins.modules import link_local as module
@@ -226,6 +228,32 @@ def test_the_program_and_the_unit_are_sound():
         words = ["shellcheck", "--shell=sh", "-"]
         done = subprocess.run(words, input=rule.PROGRAM, check=False, capture_output=True, text=True)
         assert done.stdout == ""
+
+
+def test_a_rule_is_of_use_as_long_as_there_is_a_network_of_a_lab(host, tmp_path):
+    (tmp_path / "net" / "docker0").mkdir(parents=True)
+    assert not host.is_in_use(str(tmp_path / "net"))
+    (tmp_path / "net" / "dlab-0123456789").mkdir()
+    assert host.is_in_use(str(tmp_path / "net"))
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_the_module_ensures_removes_and_leaves_alone_what_is_of_use(host, capsys, monkeypatch, used):
+    monkeypatch.setattr(module, "LinkLocal", lambda: host)
+    monkeypatch.setattr(host, "is_in_use", lambda: used)
+
+    def run(**arguments):
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            module.main()
+        return json.loads(capsys.readouterr().out)
+
+    assert run(_ansible_check_mode=True)["changed"]
+    assert host.is_absent()
+    assert run(_ansible_diff=True)["changed"]
+    assert host.holds()
+    assert not run()["changed"]
+    assert run(state="absent")["changed"] is not used
+    assert host.is_absent() is not used
 
 
 def test_only_root_is_let_try(monkeypatch):
