@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 
 from ansible_collections.desi.lab.plugins.module_utils._lab_memory import REMEMBERED, no_such_lab, remembered
 
@@ -130,3 +132,11 @@ def test_of_many_labs_some_are_named():
 def test_a_lab_that_was_given_the_right_to_mount_by_itself_goes_on_with_it(asked, granted, place):
     lab = container(settings=json.dumps({"lab_mount": asked})) | {"HostConfig": {"CapAdd": granted}}
     assert remembered(lab)["settings"] == {"lab_mount": place}
+
+
+def test_the_bounds_of_a_lab_are_remembered_as_the_role_writes_them():
+    loader = DataLoader()
+    role = loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)["lab_to_remember"]
+    given = {"lab_memory": "2GiB", "lab_cpus": 1.5}
+    written = Templar(loader=loader, variables=given).template({name: role[name] for name in given})
+    assert remembered(container(settings=json.dumps(written)))["settings"] == {"lab_memory": "2GiB", "lab_cpus": "1.5"}
