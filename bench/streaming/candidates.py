@@ -20,6 +20,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount_spec import MountS
 from ansible_collections.desi.lab.plugins.module_utils._mount_tools import Tool, mount_command
 
 STREAM = Path(__file__).parents[2] / "roles/data/files/stream"
+PACKAGE = tuple(STREAM.parent.glob("desi_stream/*.py"))
 Command = Callable[[str, str, str], list[str]]  # endpoint, mountpoint, cache
 
 _REMOTE = (

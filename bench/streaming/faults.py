@@ -13,7 +13,6 @@ import hashlib
 import os
 import random
 import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -22,13 +21,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._mount_host import processes, unmount_call, wait_until
+from ansible_collections.desi.lab.plugins.module_utils._mount_programs import (
+    find_python,
+    install_rclone,
+    install_relay,
+    rclone_path,
+    relay_command,
+)
 from ansible_collections.desi.lab.plugins.module_utils._mount_service import LoopSupervisor, end_everything
 from ansible_collections.desi.lab.plugins.module_utils._mount_spec import MountSpec
 from ansible_collections.desi.lab.plugins.module_utils._mount_tools import Tool
 from ansible_collections.desi.lab.plugins.module_utils._mount_work import make_job
 
 from . import shapes
-from .candidates import STREAM, tool
+from .candidates import PACKAGE, STREAM, tool
 from .delay import Delay, compile_delay
 from .middleman import Middleman
 from .readers import read_at
@@ -110,7 +116,7 @@ class Faults:
 
     def kill_relay(self) -> None:
         for process in processes():
-            if process.command[1:2] == (str(STREAM),) and self._supervisor.mountpoint in process.command:
+            if str(process.command[0]) == find_python() and self._supervisor.mountpoint in process.command:
                 process.signal(signal.SIGKILL)
 
     def network_away(self, seconds: float) -> None:
@@ -151,9 +157,15 @@ def run(server: Server, scratch: Path, minutes: float) -> int:
     with Middleman(server.port) as middleman, Delay(program, middleman.port, 20) as delay:
         # A small cache, so that there is always something to be asked for.
         spec = MountSpec(BUCKET, endpoint=delay.endpoint, cache=str(scratch / "faults" / "c"), cache_max=64 << 20)
-        rclone = Tool("rclone", tool("rclone"), (1, 75, 2), (sys.executable, str(STREAM)))
+        # As in a lab: root runs copies of its own.
+        programs = str(scratch / "faults" / "programs")
+        relay = {str(file.relative_to(STREAM.parent)): file.read_text() for file in (STREAM, *PACKAGE)}
+        install_rclone(tool("rclone"), programs)
+        install_relay(relay, programs)
+        command = relay_command(relay, find_python(), programs)
+        rclone = Tool("rclone", rclone_path(programs), (1, 75, 2), command)
         supervisor = LoopSupervisor(str(mountpoint))
-        supervisor.start(make_job(rclone, spec, str(mountpoint), os.environ))
+        supervisor.start(make_job(rclone, spec, str(mountpoint), os.environ, programs=programs))
         seen = Seen()
         work = [threading.Thread(target=read_known, args=(mountpoint, sums, seen), daemon=True) for _ in range(READERS)]
         work.append(threading.Thread(target=read_changing, args=(mountpoint, seen), daemon=True))

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._mount_host import search_path
+from ansible_collections.desi.lab.plugins.module_utils._mount_host import SYSTEM_PATH
 from ansible_collections.desi.lab.plugins.module_utils._mount_spec import MountSpec
 from ansible_collections.desi.lab.plugins.module_utils._mount_texts import ENDED
 from ansible_collections.desi.lab.plugins.module_utils._mount_tools import BACKENDS, Tool
@@ -72,7 +72,7 @@ def check_fuse(device: str = FUSE_DEVICE) -> None:
 def check_tool(tool: Tool) -> None:
     """See that the helper program is there that some tools call."""
     programs = ("fusermount3", "fusermount")
-    if BACKENDS[tool.backend].needs_fusermount and not any(shutil.which(one, path=search_path(())) for one in programs):
+    if BACKENDS[tool.backend].needs_fusermount and not any(shutil.which(one, path=SYSTEM_PATH) for one in programs):
         raise LabError(
             "The bucket cannot be mounted on this computer.",
             f"{tool.title} needs the program fusermount3, which is not installed.",

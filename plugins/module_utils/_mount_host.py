@@ -22,13 +22,23 @@ from pathlib import Path
 from typing import Callable
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._mount_spec import fingerprint
+from ansible_collections.desi.lab.plugins.module_utils._mount_programs import (
+    PROGRAMS,
+    RCLONE_VERSION,
+    rclone_is_installed,
+    rclone_path,
+    rclone_version,
+    refused_rclone,
+    require_program,
+)
 from ansible_collections.desi.lab.plugins.module_utils._mount_tools import BACKENDS, Tool
 from ansible_collections.desi.lab.plugins.module_utils._mounts import MountEntry, parse_mountinfo
 from ansible_collections.desi.lab.plugins.module_utils._waiting import wait_until
 
 # sudo and cron leave the folders of system tools out of PATH.
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+# For what root runs by name: PATH of who called may lead elsewhere.
+SYSTEM_PATH = os.pathsep.join(SYSTEM_FOLDERS)
 
 _MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 1 << 20
 _MNT_DETACH, _UMOUNT_NOFOLLOW = 2, 8
@@ -117,34 +127,45 @@ def search_path(search: Iterable[str]) -> str:
     return os.pathsep.join(dict.fromkeys(filter(None, folders)))
 
 
-def find_tools(search: Iterable[str], wanted: str = "auto") -> dict[str, Tool]:
-    """Return the mount tools that are installed and run, by backend; only the wanted one is looked for."""
-    tools = {}
+def find_tools(
+    search: Iterable[str], wanted: str = "auto", programs: str = PROGRAMS
+) -> tuple[dict[str, Tool], list[LabError]]:
+    """Return the mount tools that root may run, by backend, and why others that are there are none of them.
+
+    Only the wanted backend is looked for. A tool that is not safe is not run, not even for its version.
+    """
+    tools, refused = {}, []
     for backend, about in BACKENDS.items():
         if wanted not in ("auto", backend):
             continue
-        path = shutil.which(backend, path=search_path(search))
-        version = _version([path, *about.version_words]) if path else None
-        if path and version is not None:
-            tools[backend] = Tool(backend, str(Path(path).absolute()), version)
-    return tools
+        for path in _candidates(backend, search):
+            try:
+                tools[backend] = _tool(backend, path, about.version_words, programs)
+                break
+            except LabError as problem:
+                refused.append(problem)
+            except (OSError, subprocess.SubprocessError):
+                continue
+    return tools, refused
 
 
-def relay_command(program: str, check_mode: bool = False) -> tuple[str, ...]:
-    """Return the command that runs a relay, with what tells one build of it from another; nothing for no relay."""
-    if not program:
-        return ()
-    files = [Path(program), *sorted(Path(program).parent.glob("desi_stream/*.py"))]
-    if not files[0].is_file():
-        if check_mode:
-            return (sys.executable, program)
-        raise LabError(
-            "The bucket cannot be mounted behind the relay.",
-            f"There is no program {program}.",
-            "Give the path of the program stream of role data, or leave relay empty.",
-        )
-    build = fingerprint([file.read_text() for file in files])
-    return (sys.executable, program, f"--build={build}")
+def _candidates(name: str, search: Iterable[str]) -> list[str]:
+    found = (shutil.which(name, path=folder) for folder in search_path(search).split(os.pathsep))
+    return list(dict.fromkeys(str(Path(path).absolute()) for path in found if path))
+
+
+def _tool(backend: str, path: str, version_words: tuple[str, ...], programs: str) -> Tool:
+    """Return a tool that root may run: where it lies, or, for the reviewed rclone, as a copy of root's."""
+    try:
+        require_program(path, programs)
+    except LabError as problem:
+        if backend != "rclone":
+            raise
+        if not rclone_is_installed(programs) and not rclone_version(path):
+            raise refused_rclone(path) from problem
+        version = tuple(int(part) for part in RCLONE_VERSION.split("."))
+        return Tool(backend, rclone_path(programs), version, source=path)
+    return Tool(backend, path, _version([path, *version_words]))
 
 
 def machine_memory() -> int:
@@ -152,13 +173,10 @@ def machine_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _version(command: list[str]) -> tuple[int, ...] | None:
-    try:
-        # rclone makes a folder in HOME for its configuration unless it is told that there is none.
-        environment = {**os.environ, "RCLONE_CONFIG": "/dev/null"}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, env=environment)
-    except (OSError, subprocess.SubprocessError):
-        return None
+def _version(command: list[str]) -> tuple[int, ...]:
+    # rclone makes a folder in HOME for its configuration unless it is told that there is none.
+    environment = {**os.environ, "PATH": SYSTEM_PATH, "RCLONE_CONFIG": "/dev/null"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, env=environment)
     found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", done.stdout)
     return tuple(int(part) for part in found.groups() if part) if found else ()
 

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.desi.lab.plugins.module_utils import _mount_texts as texts
+from ansible_collections.desi.lab.plugins.module_utils._files import open_root_owned, require_root_owned
 from ansible_collections.desi.lab.plugins.module_utils._mount_host import (
+    SYSTEM_PATH,
     Process,
     end_processes,
     processes,
-    search_path,
 )
+from ansible_collections.desi.lab.plugins.module_utils._mount_programs import PROGRAMS, require_command
 from ansible_collections.desi.lab.plugins.module_utils._mount_spec import mount_name
 from ansible_collections.desi.lab.plugins.module_utils._mount_tools import BACKENDS
 from ansible_collections.desi.lab.plugins.module_utils._mounts import DEVICE_PREFIX
@@ -41,6 +43,7 @@ class Job:
     settings: Mapping[str, Any]
     environment: Mapping[str, str]
     shared_parent: bool = False
+    programs: str = PROGRAMS
 
 
 class Supervisor(ABC):
@@ -61,9 +64,15 @@ class Supervisor(ABC):
     def serves(self, job: Job) -> bool:
         """Tell whether this very job is being kept running."""
 
-    @abstractmethod
     def start(self, job: Job) -> None:
-        """Start the job, and see to it that it comes back."""
+        """Start the job, and see to it that it comes back; refuse what somebody else than root could change."""
+        require_root_owned(str(Path(self.mountpoint).parent))
+        require_command(job.command, self.mountpoint, job.programs)
+        self._start(job)
+
+    @abstractmethod
+    def _start(self, job: Job) -> None:
+        """Start the job, whose paths are proven."""
 
     @abstractmethod
     def ended(self) -> bool:
@@ -113,10 +122,13 @@ class LoopSupervisor(Supervisor):
     def _command(self, job: Job) -> list[str]:
         return texts.loop_command(self.mountpoint, str(self.log_file), job.settings, job.command)
 
-    def start(self, job: Job) -> None:
-        RUN_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW
-        log = os.open(self.log_file, flags, 0o600)
+    def _start(self, job: Job) -> None:
+        folder = open_root_owned(str(RUN_FOLDER), make=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            log = os.open(self.log_file.name, flags, 0o600, dir_fd=folder)
+        finally:
+            os.close(folder)
         try:
             self._started = subprocess.Popen(
                 self._command(job),
@@ -124,7 +136,7 @@ class LoopSupervisor(Supervisor):
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env={**job.environment, "PATH": search_path(())},
+                env={**job.environment, "PATH": SYSTEM_PATH},
                 start_new_session=True,
             )
         finally:

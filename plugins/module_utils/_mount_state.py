@@ -65,6 +65,7 @@ class Outcome:
     healed: bool = False
     lazy: bool = False
     shared_parent: str = ""
+    cache_left: str = ""  # where an earlier version kept what was read, if that could not be brought
 
 
 def look(path: str, supervisors: list[Supervisor]) -> Found:

@@ -17,6 +17,8 @@ from typing import Any
 
 from ansible_collections.desi.lab.plugins.module_utils import _mount_texts as texts
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._files import open_root_owned, write_beside
+from ansible_collections.desi.lab.plugins.module_utils._mount_host import SYSTEM_PATH
 from ansible_collections.desi.lab.plugins.module_utils._mount_service import Job, LoopSupervisor, Supervisor
 from ansible_collections.desi.lab.plugins.module_utils._mount_tools import BACKENDS
 
@@ -47,15 +49,18 @@ class SystemdSupervisor(Supervisor):
         environment = str(self.environment_file)
         return texts.unit_text(self.mountpoint, job.settings, job.command, tells, environment, job.shared_parent)
 
-    def start(self, job: Job) -> None:
-        self.environment_file.unlink(missing_ok=True)
-        if job.environment:
-            target = os.open(self.environment_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(target, "w") as opened:
-                opened.write(texts.environment_text(job.environment))
-        self._started = time.time()
-        self.file.write_text(self._text(job))
-        self.file.chmod(0o644)
+    def _start(self, job: Job) -> None:
+        folder = open_root_owned(str(UNIT_FOLDER))
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.environment_file.name, dir_fd=folder)
+            if job.environment:
+                text = texts.environment_text(job.environment)
+                write_beside(folder, self.environment_file.name, text.encode(errors="surrogateescape"))
+            self._started = time.time()
+            write_beside(folder, self.file.name, self._text(job).encode(errors="surrogateescape"), 0o644)
+        finally:
+            os.close(folder)
         for words in (["daemon-reload"], ["enable", self.unit], ["restart", "--no-block", self.unit]):
             done = _systemctl(*words)
             if done.returncode != 0:
@@ -91,23 +96,36 @@ class SystemdSupervisor(Supervisor):
             "--no-pager",
         ]
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            done = subprocess.run(["journalctl", *words], capture_output=True, text=True, check=False, timeout=20)
+            done = subprocess.run(
+                ["journalctl", *words], capture_output=True, text=True, check=False, timeout=20, env=_environment()
+            )
             return done.stdout[-4000:]
         return ""
+
+
+def _environment() -> dict[str, str]:
+    # PATH of who called may lead to programs that are not root's.
+    return {**os.environ, "PATH": SYSTEM_PATH}
 
 
 def _systemctl(*words: str, timeout: float = 90) -> subprocess.CompletedProcess[str]:
     command = ["systemctl", *words]
     try:
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=_environment(),
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, 124, "", f"no answer within {timeout:g} s")
 
 
 def systemd_runs() -> bool:
-    return Path("/run/systemd/system").is_dir() and shutil.which("systemctl") is not None
+    return Path("/run/systemd/system").is_dir() and shutil.which("systemctl", path=SYSTEM_PATH) is not None
 
 
 def make_supervisors(wanted: str, mountpoint: str) -> tuple[Supervisor, list[Supervisor]]:

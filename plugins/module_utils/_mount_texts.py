@@ -65,6 +65,24 @@ SHARE = (
 )
 
 
+# What mounting by FUSE does not need is taken away. None of these gives the unit mounts of its own, because what it
+# mounts there would reach nobody else: so ProtectSystem, ProtectHome, ReadWritePaths, PrivateTmp, PrivateDevices and
+# ProtectKernel* cannot be used. Without CAP_DAC_OVERRIDE it cannot read what people have closed to others.
+HARDENING = """\
+NoNewPrivileges=yes
+CapabilityBoundingSet=CAP_SYS_ADMIN
+DevicePolicy=closed
+DeviceAllow=/dev/fuse rw
+LockPersonality=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @debug @module @obsolete @raw-io @reboot @swap
+"""
+
+
 def settings_text(settings: Mapping[str, Any]) -> str:
     return json.dumps(dict(settings), sort_keys=True)
 
@@ -131,7 +149,7 @@ ExecStop=-{shell('umount "$1"')}
 Restart=always
 RestartSec={PAUSE}
 TimeoutStopSec=10
-
+{HARDENING}
 [Install]
 WantedBy=multi-user.target
 """
@@ -157,8 +175,8 @@ def tool_environment(environ: Mapping[str, str], ca_variable: str, anonymous: bo
 
     Nothing else goes in: a stray RCLONE_CONFIG or AWS_PROFILE would change what is mounted.
     """
-    names = ["HOME", "TMPDIR", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
-    names += [name.lower() for name in names[2:]]
+    names = ["HOME", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
+    names += [name.lower() for name in names[1:]]
     picked = {name: environ[name] for name in names if environ.get(name)}
     bundle = ca_bundle(environ)
     if bundle:

@@ -37,6 +37,7 @@ class Tool:
     version: Version
     relay: tuple[str, ...] = ()  # the command that runs a relay, if there is one for it
     memory: int = 0  # of the machine, in bytes; 0 if that is not known
+    source: str = ""  # where it is to be copied from first, if it is not there yet
 
     @property
     def title(self) -> str:

@@ -8,15 +8,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import posixpath
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
 from ansible_collections.desi.lab.plugins.module_utils import _mounts as table
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._files import open_root_owned, require_root_owned
+from ansible_collections.desi.lab.plugins.module_utils._mount_cache import (
+    bring_cache,
+    forget_empty,
+    make_cache,
+    refused_cache,
+    require_place,
+)
 from ansible_collections.desi.lab.plugins.module_utils._mount_failures import (
     check_credentials,
     check_fuse,
@@ -25,6 +34,13 @@ from ansible_collections.desi.lab.plugins.module_utils._mount_failures import (
     explain_log,
 )
 from ansible_collections.desi.lab.plugins.module_utils._mount_probe import Answer, probe_bucket
+from ansible_collections.desi.lab.plugins.module_utils._mount_programs import (
+    PROGRAMS,
+    install_rclone,
+    install_relay,
+    relay_is_installed,
+    remove_unused,
+)
 from ansible_collections.desi.lab.plugins.module_utils._mount_service import Job, Supervisor
 from ansible_collections.desi.lab.plugins.module_utils._mount_spec import MountSpec, fingerprint, size_text
 from ansible_collections.desi.lab.plugins.module_utils._mount_state import (
@@ -37,8 +53,9 @@ from ansible_collections.desi.lab.plugins.module_utils._mount_state import (
     share_parent,
     unshare_parent,
 )
-from ansible_collections.desi.lab.plugins.module_utils._mount_texts import tool_environment
-from ansible_collections.desi.lab.plugins.module_utils._mount_tools import BACKENDS, Tool, mount_command
+from ansible_collections.desi.lab.plugins.module_utils._mount_systemd import UNIT_FOLDER
+from ansible_collections.desi.lab.plugins.module_utils._mount_texts import MARK, tool_environment
+from ansible_collections.desi.lab.plugins.module_utils._mount_tools import BACKENDS, Tool, mount_command, uses_relay
 
 
 def device_of(tool: Tool, spec: MountSpec) -> str:
@@ -46,7 +63,14 @@ def device_of(tool: Tool, spec: MountSpec) -> str:
     return table.device_name(spec.bucket, fingerprint(mount_command(tool, spec, "", "")))
 
 
-def make_job(tool: Tool, spec: MountSpec, path: str, environ: Mapping[str, str], shared_parent: bool = False) -> Job:
+def make_job(
+    tool: Tool,
+    spec: MountSpec,
+    path: str,
+    environ: Mapping[str, str],
+    shared_parent: bool = False,
+    programs: str = PROGRAMS,
+) -> Job:
     shown = {**asdict(spec), "cache_max": size_text(spec.cache_max) if spec.cache_max else "", "backend": tool.backend}
     return Job(
         backend=tool.backend,
@@ -54,6 +78,7 @@ def make_job(tool: Tool, spec: MountSpec, path: str, environ: Mapping[str, str],
         settings=shown,
         environment=tool_environment(environ, BACKENDS[tool.backend].ca_variable, spec.anonymous),
         shared_parent=shared_parent,
+        programs=programs,
     )
 
 
@@ -70,13 +95,18 @@ class Mounting:
     timeout: float
     environ: Mapping[str, str]
     check_mode: bool = False
+    programs: str = PROGRAMS
+    relay: Mapping[str, str] = field(default_factory=dict)  # the files of the relay, by their names
+    cache_before: str = ""  # where an earlier version kept what was read
 
     def __post_init__(self) -> None:
         self.parent = posixpath.dirname(self.path)
         self.device = device_of(self.tool, self.spec)
-        self.job = make_job(self.tool, self.spec, self.path, self.environ, self.shared_parent)
+        self.environ = safe_environment(self.environ, self.spec.anonymous)
+        self.job = make_job(self.tool, self.spec, self.path, self.environ, self.shared_parent, self.programs)
 
     def run(self) -> Outcome:
+        self._check_places()
         found = look(self.path, self.supervisors)
         if not found.entry:
             check_folder(self.path)
@@ -95,7 +125,28 @@ class Mounting:
 
     def _is_as_wanted(self, found: Found) -> bool:
         hidden = self.shared_parent and table.needs_shared_bind(host.read_mounts(), self.parent)
-        return self._is_mounted(found.entry) and found.alive and not hidden and self.supervisor.serves(self.job)
+        serves = self._is_mounted(found.entry) and found.alive and not hidden and self.supervisor.serves(self.job)
+        return serves and (not self._has_relay or relay_is_installed(self.relay, self.programs))
+
+    @property
+    def _has_relay(self) -> bool:
+        return bool(self.relay) and uses_relay(self.tool, self.spec)
+
+    def _check_places(self) -> None:
+        """Refuse, before anything is done, a place where somebody else than root could change what root writes."""
+        require_place(self.parent)
+        if self._has_relay or self.tool.source:
+            try:
+                require_place(self.programs)
+            except LabError as problem:
+                do = "Close it to others, for example: sudo chmod go-w /usr/local /usr/local/lib"
+                raise LabError(problem.what, problem.why, do) from None
+        if not self.spec.cache:
+            return
+        try:
+            require_place(self.spec.cache)
+        except LabError as problem:
+            raise refused_cache(self.spec.cache, problem) from None
 
     def _is_broken(self, found: Found) -> bool:
         """Tell a mount that died from one that is wanted otherwise than it is."""
@@ -110,18 +161,23 @@ class Mounting:
         check_credentials(self.spec, self.environ)
         self._check_cache()
         answer = probe_bucket(self.spec, self.environ, self.timeout)
+        self._install()
         if found.anything:
             outcome.lazy = clear(self.path, self.supervisors, self.timeout)
             check_folder(self.path)
         made = [self.path] if found.anything else []
+        cache = self.spec.cache
         try:
-            made += _make_folders(self.parent, 0o755)
+            made += _missing(self.parent)
+            os.close(open_root_owned(self.parent, make=True))
             if self.shared_parent:
                 outcome.shared_parent = share_parent(self.parent)
-            # While nothing is mounted, readers shall meet an error and not an empty bucket.
-            made += _make_folders(self.path, 0o000)
-            if self.spec.cache:
-                made += _make_folders(self.spec.cache, 0o700)
+            made += _missing(self.path)
+            self._make_mountpoint()
+            if cache:
+                made += _missing(cache)
+                outcome.cache_left = bring_cache(self.cache_before, cache)
+                make_cache(cache)
             self.supervisor.start(self.job)
             self._verify(answer)
         except BaseException:
@@ -133,8 +189,28 @@ class Mounting:
             if outcome.shared_parent == "bound":
                 unshare_parent(self.parent)
             for folder in sorted(made, key=len, reverse=True):
+                if folder == cache:
+                    forget_empty(folder)
                 remove_empty(folder)
             raise
+        with contextlib.suppress(LabError, OSError):
+            remove_unused(self.programs, used_programs())
+
+    def _install(self) -> None:
+        """Put what root runs where nobody else can change it."""
+        if self.tool.source and not os.path.lexists(self.tool.path):
+            install_rclone(self.tool.source, self.programs)
+        if self._has_relay and not relay_is_installed(self.relay, self.programs):
+            install_relay(self.relay, self.programs)
+
+    def _make_mountpoint(self) -> None:
+        """Make it, closed to all: while nothing is mounted, readers shall meet an error and not an empty bucket."""
+        parent = open_root_owned(self.parent)
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(posixpath.basename(self.path), 0o000, dir_fd=parent)
+        finally:
+            os.close(parent)
 
     def _check_cache(self) -> None:
         """Two processes that write one cache spoil it: a cache is for one mount."""
@@ -165,18 +241,31 @@ class Mounting:
             )
 
 
-def _make_folders(path: str, mode: int) -> list[str]:
-    """Make a folder and those above it, and return the ones that were not there, outermost first."""
-    folder = Path(path)
-    missing: list[Path] = []
-    while not folder.exists():
-        missing.insert(0, folder)
-        folder = folder.parent
+def _missing(path: str) -> list[str]:
+    """Return the folders on a path that are not there, outermost first."""
+    missing: list[str] = []
+    while not os.path.lexists(path):
+        missing.insert(0, path)
+        path = posixpath.dirname(path)
+    return missing
+
+
+def used_programs() -> list[str]:
+    """Return the commands that run and the units that are there: what they name is not to be removed."""
+    commands = ["\0".join(process.command) for process in host.processes()]
+    units = UNIT_FOLDER.glob(f"{MARK}-*.service")
+    return [*commands, *(unit.read_text(errors="replace") for unit in units)]
+
+
+def safe_environment(environ: Mapping[str, str], anonymous: bool) -> dict[str, str]:
+    """Return an environment whose files are root's: a file of settings of AWS can name a program to be run."""
+    safe = dict(environ)
     try:
-        for folder in missing:
-            folder.mkdir(mode=mode if folder == missing[-1] else 0o755)
-    except OSError as problem:
-        raise LabError(
-            f"The folder {folder} could not be made.", f"{problem.strerror}.", "Choose another folder, or run as root."
-        ) from None
-    return [str(folder) for folder in missing]
+        require_root_owned(safe.get("HOME") or "/root")
+    except LabError:
+        # That of who called sudo.
+        safe["HOME"] = "/root"
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        if not anonymous and safe.get(name):
+            require_root_owned(safe[name])
+    return safe

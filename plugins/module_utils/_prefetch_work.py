@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import threading
 import time
@@ -20,13 +21,20 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils import _prefetch as words
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._files import (
+    open_directory,
+    open_root_owned,
+    read_below,
+    write_beside,
+)
 
 PIECE = 1 << 20
 # Four reach 0.6 of a line of 100 MB/s at 60 ms, eight all of it (bench/stream --columns prefetch).
 SIDE_BY_SIDE = 8
 RESERVE = 2 << 30
 CATALOG_COLUMNS = ("TARGETID", "TARGET_RA", "TARGET_DEC", "HEALPIX")
-STATE = "prefetched.json"
+STATE, STATE_LIMIT = "prefetched.json", 256 << 20
+KEEP_EACH = 1.0
 
 
 @dataclass
@@ -129,7 +137,11 @@ class Fetch:
 
     def _known(self) -> dict[str, list[float]]:
         with contextlib.suppress(OSError, ValueError):
-            found = json.loads((self.cache / STATE).read_text())
+            folder = open_directory(str(self.cache))
+            try:
+                found = json.loads(read_below(folder, STATE, STATE_LIMIT))
+            finally:
+                os.close(folder)
             return found if isinstance(found, dict) else {}
         return {}
 
@@ -156,10 +168,11 @@ class Fetch:
             while not ended.wait(0.5):
                 self.tell(words.progress_words(self._done, total, time.monotonic() - began))
 
+        folder = open_kept(str(self.cache))
         teller = threading.Thread(target=report, daemon=True)
         teller.start()
         sums = {folder: self._sums(folder) for folder in {path.parent for path, _size in left}}
-        known = self._known()
+        known, kept = self._known(), time.monotonic()
         try:
             with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
                 for (path, size), digest in zip(left, pool.map(lambda one: self._read(one[0]), left)):
@@ -168,8 +181,13 @@ class Fetch:
                     outcome[verdict].append(name)
                     if verdict != "wrong":
                         known[name] = [size, path.stat().st_mtime]
-                        self._keep(known)
+                    # Not for each of many small files: it is written whole.
+                    if time.monotonic() - kept > KEEP_EACH:
+                        self._keep(folder, known)
+                        kept = time.monotonic()
         finally:
+            self._keep(folder, known)
+            os.close(folder)
             ended.set()
             teller.join()
         return outcome
@@ -197,8 +215,11 @@ class Fetch:
             ) from None
         return digest.hexdigest()
 
-    def _keep(self, known: dict[str, list[float]]) -> None:
-        new = self.cache / f"{STATE}.new"
+    def _keep(self, folder: int, known: dict[str, list[float]]) -> None:
         with contextlib.suppress(OSError):
-            new.write_text(json.dumps(known))
-            new.replace(self.cache / STATE)
+            write_beside(folder, STATE, json.dumps(known).encode())
+
+
+def open_kept(path: str) -> int:
+    """Return a descriptor of a directory to write in: for root, one that nobody else can change or replace."""
+    return open_root_owned(path) if os.geteuid() == 0 else open_directory(path)

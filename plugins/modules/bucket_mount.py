@@ -15,6 +15,8 @@ description:
     network that is down are told apart within seconds, and a mount that works is not given up for one that cannot be.
   - There is no state file. The mount's device name (C(desi-lab:BUCKET:FINGERPRINT)) and the process that serves it say
     whose mount it is and with which settings. What was not made by this module is never unmounted.
+  - Root runs and writes only what root owns. Each part of the path of a program, of the mountpoint's folder and of the
+    cache has to belong to root and be writable by nobody else, else the module refuses before it does anything.
 attributes:
   check_mode:
     description: Whether it can tell what it would do, and do nothing.
@@ -40,8 +42,9 @@ options:
   state:
     description:
       - Whether the bucket is to be mounted.
+      - V(held) only notes that a lab is being made with the mount (O(run), O(lab)), where something else mounts.
     type: str
-    choices: [mounted, unmounted]
+    choices: [mounted, unmounted, held]
     default: mounted
   bucket:
     description:
@@ -77,8 +80,14 @@ options:
   cache:
     description:
       - A folder for what was read, used by this mount alone; empty for none.
-      - It is made if it does not exist, and never removed.
+      - It is made if it does not exist, and never removed. It is root's, and closed to all others.
       - C(mount-s3) empties it whenever it starts and ends.
+    type: path
+    default: ""
+  cache_before:
+    description:
+      - Where an earlier version kept the cache, such as V(/home/ann/.cache/desi-lab/KEY); empty for nowhere.
+      - It is moved to O(cache) where that is safe and both are in one file system, so that nothing is read again.
     type: path
     default: ""
   cache_max:
@@ -99,17 +108,38 @@ options:
   search:
     description:
       - Folders in which tools are looked for before E(PATH).
+      - A tool that packages of the system have put there is run where it lies. Of all others, only the C(rclone) that
+        this collection was tested with is used, told by its SHA-256. It is copied to O(programs), and run there.
     type: list
     elements: path
     default: []
+  programs:
+    description:
+      - The folder for the programs that root runs, which is root's. What no mount needs any more is removed from it.
+    type: path
+    default: /usr/local/lib/desi-lab
   relay:
     description:
-      - The program that stands between C(rclone) and the bucket (C(files/stream) of role P(desi.lab.data#role)); empty
-        for none. It keeps connections open, asks ahead for folders and headers, and never mixes two versions of an
-        object.
+      - The program that stands between C(rclone) and the bucket, as the texts of its files by their relative paths
+        (C(files/stream) and C(files/desi_stream) of role P(desi.lab.data#role)); empty for none. It keeps connections
+        open, asks ahead for folders and headers, and never mixes two versions of an object.
+      - The files are put into O(programs), and run by a Python of the system, 3.9 or newer. Where there is none, the
+        bucket is mounted without a relay, which the module warns of.
       - It is used for buckets that are asked anonymously and only read.
-    type: path
+    type: dict
+    default: {}
+  lab:
+    description:
+      - The name of the lab that the mount is for. It is written down until the next boot, so that the mount of a lab
+        that came to nothing is known to be its own.
+    type: str
     default: ""
+  run:
+    description:
+      - The process of the run that makes a lab with this mount. As long as it is alive, another run does not take the
+        mount away. It is given by itself where Ansible runs on the same computer.
+    type: int
+    default: 0
   supervisor:
     description:
       - What keeps the mount alive, V(systemd) (a unit, mounted again at boot) or V(process) (a detached shell loop).
@@ -208,13 +238,24 @@ shared_parent:
   returned: state=mounted and shared_parent=true
   type: str
   choices: [already, bound]
+cache_left:
+  description: The cache of an earlier version that could not be moved and is no longer used; empty if there is none.
+  returned: state=mounted
+  type: str
+held:
+  description: Who is making a lab with this mount, in words, so that it was not taken away; empty if nobody is.
+  returned: state=unmounted
+  type: str
 no_tool:
   description: Whether there is no tool, so that a container has to mount the bucket. Also returned by the failure.
   returned: always
   type: bool
 """
 
+import datetime
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -222,12 +263,14 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._mount_cache import with_size
-from ansible_collections.desi.lab.plugins.module_utils._mount_host import find_tools, machine_memory, relay_command
+from ansible_collections.desi.lab.plugins.module_utils._mount_cache import require_place, with_size
+from ansible_collections.desi.lab.plugins.module_utils._mount_host import find_tools, machine_memory
+from ansible_collections.desi.lab.plugins.module_utils._mount_programs import PROGRAMS, find_python, relay_command
 from ansible_collections.desi.lab.plugins.module_utils._mount_spec import check_path, make_spec
 from ansible_collections.desi.lab.plugins.module_utils._mount_state import Outcome, unmount
 from ansible_collections.desi.lab.plugins.module_utils._mount_systemd import make_supervisors
 from ansible_collections.desi.lab.plugins.module_utils._mount_tools import NoTool, choose_tool
+from ansible_collections.desi.lab.plugins.module_utils._mount_users import Users, alone, users_of
 from ansible_collections.desi.lab.plugins.module_utils._mount_work import Mounting
 
 SPEC_OPTIONS = ("bucket", "prefix", "endpoint", "region", "anonymous", "read_only", "cache", "cache_max")
@@ -239,12 +282,19 @@ def mounted(module: AnsibleModule, path: str) -> dict[str, Any]:
     spec = make_spec({name: wanted[name] for name in SPEC_OPTIONS})
     path = check_path(path, spec.cache)
     supervisor, supervisors = make_supervisors(wanted["supervisor"], path)
-    tool, reason = choose_tool(wanted["backend"], spec, find_tools(wanted["search"], wanted["backend"]))
-    tool = replace(tool, relay=relay_command(wanted["relay"], module.check_mode), memory=machine_memory())
+    tools, refused = find_tools(wanted["search"], wanted["backend"], wanted["programs"])
+    if refused and not tools:
+        raise refused[0]
+    tool, reason = choose_tool(wanted["backend"], spec, tools)
+    python = find_python() if wanted["relay"] else ""
+    if wanted["relay"] and not python:
+        module.warn("There is no Python of the system, 3.9 or newer: the bucket is mounted without the relay.")
+    relay = relay_command(wanted["relay"], python, wanted["programs"])
+    tool = replace(tool, relay=relay, memory=machine_memory())
     if tool.backend == "s3fs" and spec.cache_max:
         module.warn("s3fs knows no largest size of a cache; it is told to leave 2 GiB of the disk free instead.")
     known = [found for found in (one.settings() for one in supervisors) if found is not None]
-    spec = with_size(spec, known[0] if known else None)
+    spec = with_size(spec, known[0] if known else None, wanted["cache_before"])
     work = Mounting(
         path=path,
         spec=spec,
@@ -255,9 +305,20 @@ def mounted(module: AnsibleModule, path: str) -> dict[str, Any]:
         timeout=wanted["timeout"],
         environ=os.environ,
         check_mode=module.check_mode,
+        programs=wanted["programs"],
+        relay=wanted["relay"],
+        cache_before=wanted["cache_before"],
     )
+    with held(module, path):
+        outcome = work.run()
+    if outcome.cache_left:
+        module.warn(
+            f"What was streamed before lies at {outcome.cache_left} and is no longer used. It could not be moved to "
+            f"{spec.cache}. To remove it: sudo rm -r {outcome.cache_left}"
+        )
     return {
-        **result(module, work.run()),
+        **result(module, outcome),
+        "cache_left": outcome.cache_left,
         # Not named path: Ansible would stat that, and wait for ever if the mount hangs.
         "mountpoint": path,
         "backend": tool.backend,
@@ -271,12 +332,44 @@ def mounted(module: AnsibleModule, path: str) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def held(module: AnsibleModule, path: str) -> Iterator[None]:
+    """Mount while nobody else mounts or unmounts there, and note whom it is for."""
+    if module.check_mode or os.geteuid() != 0:
+        yield
+        return
+    with alone(path) as users:
+        before = Users(list(users.runs), list(users.labs))
+        users.add(module.params["run"], module.params["lab"], datetime.datetime.now().astimezone())
+        try:
+            yield
+        except Exception:
+            users.runs, users.labs = before.runs, before.labs
+            raise
+
+
 def unmounted(module: AnsibleModule, path: str) -> dict[str, Any]:
-    """Take the mount away, and return the module's result."""
+    """Take the mount away unless another run is making a lab with it, and return the module's result."""
     wanted = module.params
+    require_place(str(Path(path).parent))
     supervisors = make_supervisors("auto", path)[1]
-    outcome = unmount(path, supervisors, wanted["shared_parent"], wanted["timeout"], module.check_mode)
-    return {**result(module, outcome), "mountpoint": path}
+
+    def work() -> Outcome:
+        return unmount(path, supervisors, wanted["shared_parent"], wanted["timeout"], module.check_mode)
+
+    def end(users: Users) -> dict[str, Any]:
+        others = users.others(wanted["run"])
+        if others:
+            words = others[0].words(datetime.datetime.now().astimezone())
+            return {**result(module, Outcome(changed=False, before={}, after={})), "mountpoint": path, "held": words}
+        ended = {**result(module, work()), "mountpoint": path, "held": ""}
+        users.runs, users.labs = [], []
+        return ended
+
+    if module.check_mode or os.geteuid() != 0:
+        return end(users_of(path))
+    with alone(path) as users:
+        return end(users)
 
 
 def result(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
@@ -301,7 +394,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
-            "state": {"type": "str", "choices": ["mounted", "unmounted"], "default": "mounted"},
+            "state": {"type": "str", "choices": ["mounted", "unmounted", "held"], "default": "mounted"},
             "bucket": {"type": "str"},
             "prefix": {"type": "str", "default": ""},
             "endpoint": {"type": "str", "default": ""},
@@ -309,10 +402,14 @@ def main() -> None:
             "anonymous": {"type": "bool", "default": True},
             "read_only": {"type": "bool", "default": True},
             "cache": {"type": "path", "default": ""},
+            "cache_before": {"type": "path", "default": ""},
             "cache_max": {"type": "str", "default": ""},
             "backend": {"type": "str", "choices": ["auto", "mount-s3", "rclone", "s3fs"], "default": "auto"},
             "search": {"type": "list", "elements": "path", "default": []},
-            "relay": {"type": "path", "default": ""},
+            "programs": {"type": "path", "default": PROGRAMS},
+            "relay": {"type": "dict", "default": {}},
+            "lab": {"type": "str", "default": ""},
+            "run": {"type": "int", "default": 0},
             "supervisor": {"type": "str", "choices": ["auto", "systemd", "process"], "default": "auto"},
             "shared_parent": {"type": "bool", "default": True},
             "timeout": {"type": "float", "default": 30},
@@ -324,6 +421,9 @@ def main() -> None:
         path = check_path(module.params["path"])
         # The mount table knows no symbolic links; the last part may be a dead mount, which cannot be asked.
         path = str(Path(path).parent.resolve() / Path(path).name)
+        if module.params["state"] == "held":
+            with held(module, path):
+                module.exit_json(changed=False, mountpoint=path, no_tool=False)
         shown = mounted(module, path) if module.params["state"] == "mounted" else unmounted(module, path)
     except NoTool as error:
         if module.check_mode:

@@ -95,7 +95,7 @@ attributes:
 EXAMPLES = r"""
 - name: Look at this computer
   desi.lab.doctor_info:
-    cache: /home/ann/.cache/desi-lab
+    cache: /var/cache/desi-lab
     folder: /home/ann/desi
   register: doctor
 """

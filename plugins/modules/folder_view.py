@@ -13,6 +13,7 @@ description:
   - A container that is given a mountpoint keeps the mount that was there when it started, and sees nothing when that
     mount dies and another takes its place. A container that is given the folder around the mountpoint sees the new one.
   - This module makes such a folder look like the mount in it, with a link for each of its entries.
+  - For root, the folder and all above it have to be root's and writable by nobody else.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -57,11 +58,13 @@ entries:
 """
 
 import contextlib
+import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._files import open_directory, open_root_owned
 
 
 def links_of(folder: Path, hidden: str) -> dict[str, str]:
@@ -103,10 +106,17 @@ def is_bare(folder: Path, links: dict[str, str]) -> bool:
 
 def apply(folder: Path, before: dict[str, str], after: dict[str, str]) -> None:
     """Make the links that are missing or lead elsewhere, and take away those that are too many."""
-    for name, _target in before.items() - after.items():
-        (folder / name).unlink()
-    for name, target in after.items() - before.items():
-        (folder / name).symlink_to(target)
+    if before == after:
+        return
+    # What root changes is root's, and stays the directory that was looked at.
+    opened = open_root_owned(str(folder)) if os.geteuid() == 0 else open_directory(str(folder))
+    try:
+        for name, _target in before.items() - after.items():
+            os.unlink(name, dir_fd=opened)
+        for name, target in after.items() - before.items():
+            os.symlink(target, name, dir_fd=opened)
+    finally:
+        os.close(opened)
 
 
 def main() -> None:

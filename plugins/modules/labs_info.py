@@ -129,6 +129,10 @@ mounts:
       description: The labs that use it.
       type: list
       elements: str
+    made_for:
+      description: The labs that it was made for since the last boot, which may have come to nothing.
+      type: list
+      elements: str
 link_local:
   description: Whether there is a rule here that keeps labs from link-local addresses, of M(desi.lab.link_local).
   returned: success
@@ -161,6 +165,7 @@ from ansible_collections.desi.lab.plugins.module_utils._labs_look import (
 )
 from ansible_collections.desi.lab.plugins.module_utils._link_local import FOLDER
 from ansible_collections.desi.lab.plugins.module_utils._link_local import NAME as PROGRAM_NAME
+from ansible_collections.desi.lab.plugins.module_utils._mount_users import users_of
 
 
 def containers_of_labs(docker: Docker) -> list[dict[str, t.Any]]:
@@ -220,7 +225,10 @@ def main() -> None:
         ],
         networks=networks,
         link_local=Path(FOLDER, PROGRAM_NAME).exists(),
-        mounts=[{"path": folder, "labs": users.get(folder, [])} for folder in folders],
+        mounts=[
+            {"path": folder, "labs": users.get(folder, []), "made_for": users_of(f"{folder}/.bucket").labs}
+            for folder in folders
+        ],
     )
 
 

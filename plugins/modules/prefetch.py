@@ -64,7 +64,7 @@ EXAMPLES = r"""
   desi.lab.prefetch:
     root: /var/lib/desi-lab/mounts/desidata-0a1b2c3d/.bucket/dr1
     specprod: iron
-    cache: /home/ann/.cache/desi-lab/desidata-0a1b2c3d
+    cache: /var/cache/desi-lab/desidata-0a1b2c3d
     files:
       - healpix:23040
       - zcatalog/v1/zall-pix-iron.fits
@@ -107,21 +107,21 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._files import write_beside
 from ansible_collections.desi.lab.plugins.module_utils._prefetch import size_words
-from ansible_collections.desi.lab.plugins.module_utils._prefetch_work import Fetch
+from ansible_collections.desi.lab.plugins.module_utils._prefetch_work import Fetch, open_kept
 
 
 class Progress:
     """The file that tells how far it is."""
 
     def __init__(self, path: str) -> None:
-        self._path = Path(path) if path else None
+        self._folder, self._name = (open_kept(str(Path(path).parent)), Path(path).name) if path else (-1, "")
 
     def tell(self, text: str, finished: bool = False) -> None:
-        if self._path:
-            new = self._path.with_suffix(".new")
-            new.write_text(json.dumps({"text": text, "pid": os.getpid(), "finished": finished}))
-            new.replace(self._path)
+        if self._name:
+            told = json.dumps({"text": text, "pid": os.getpid(), "finished": finished})
+            write_beside(self._folder, self._name, told.encode())
 
 
 def main() -> None:
@@ -138,7 +138,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    progress = Progress("" if module.check_mode else given["progress"])
+    try:
+        progress = Progress("" if module.check_mode else given["progress"])
+    except LabError as error:
+        module.fail_json(**error.as_result())
     fetch = Fetch(Path(given["root"]), given["specprod"], Path(given["cache"]), given["cache_max"], progress.tell)
     outcome: dict[str, list[str]] = {"verified": [], "unverified": [], "wrong": []}
     try:

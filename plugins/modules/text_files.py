@@ -11,6 +11,7 @@ short_description: Have several text files, in one go
 version_added: "0.1.0"
 description:
   - Has files with a content each, and the folders that they are in.
+  - For root, each folder above a file has to be root's and writable by nobody else.
   - M(ansible.builtin.copy) goes to the machine twice for each file, which over SSH takes seconds for a small program.
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -52,14 +53,14 @@ written:
   sample: ["/etc/desi-lab/watch.json"]
 """
 
-import contextlib
-import tempfile
+import os
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._files import open_directory, open_root_owned, write_beside
 
 
 class File(t.NamedTuple):
@@ -89,21 +90,17 @@ def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
 
 
 def write(file: File) -> None:
-    """Write a file whole or not at all."""
-    missing = [folder for folder in file.path.parents if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir()
-        folder.chmod(0o755)
-    with tempfile.NamedTemporaryFile("w", dir=file.path.parent, prefix=".", delete=False, encoding="utf-8") as beside:
-        try:
-            beside.write(file.after)
-            beside.flush()
-            Path(beside.name).chmod(file.mode)
-            Path(beside.name).replace(file.path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(beside.name).unlink()
-            raise
+    """Write a file whole or not at all. For root, all that is above it has to be root's."""
+    above = str(file.path.parent)
+    if os.geteuid() == 0:
+        folder = open_root_owned(above, make=True)
+    else:
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        folder = open_directory(above)
+    try:
+        write_beside(folder, file.path.name, file.after.encode(), file.mode)
+    finally:
+        os.close(folder)
 
 
 def difference(file: File) -> dict[str, str]:

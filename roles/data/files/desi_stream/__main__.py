@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from .keeping import own_directory, remove_all_but
 from .kinds import Kinds
 from .reading import Sizes
 from .relay import Relay
@@ -37,7 +37,6 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--memory", type=int, default=128, help="MiB for what is read ahead and for listings")
     parser.add_argument("--keep", default="", help="a file for what was learned of the shapes of files")
-    parser.add_argument("--build", default="", help="which build this is; only to be read in the process list")
     parser.add_argument("tool", nargs="+")
     return parser.parse_args(words)
 
@@ -61,10 +60,10 @@ def remote(port: int) -> str:
 
 def forget_others(cache: Path) -> None:
     """Remove what was cached under other names, by settings of the past: nobody would ever read it again."""
-    for folder in ("vfs", "vfsMeta"):
-        for kept in (cache / folder).glob("*"):
-            if kept.name != REMOTE:
-                shutil.rmtree(kept, ignore_errors=True)
+    with contextlib.suppress(OSError), own_directory(cache) as folder:
+        for inside in ("vfs", "vfsMeta"):
+            with contextlib.suppress(OSError):
+                remove_all_but(folder, inside, REMOTE)
 
 
 def die_with_parent() -> None:

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 from .fits import Header
+from .keeping import own_directory, write_beside
 
 MOST = 1000
 
@@ -40,11 +41,9 @@ class Kinds:
 
     def _write(self, file: Path) -> None:
         text = json.dumps({kind: [vars(header) for header in known] for kind, known in self._known.items()})
-        new = file.with_suffix(".new")
         # A disk that is full is no reason to read more slowly.
-        with contextlib.suppress(OSError):
-            new.write_text(text)
-            new.replace(file)
+        with contextlib.suppress(OSError), own_directory(file.parent) as folder:
+            write_beside(folder, file.name, text.encode())
 
 
 def _read(found: dict[str, list[dict[str, int | list[int]]]]) -> dict[str, list[Header]]:

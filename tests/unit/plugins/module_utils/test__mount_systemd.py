@@ -11,7 +11,7 @@ from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._mount_service import Job
 from ansible_collections.desi.lab.plugins.module_utils._mount_systemd import SystemdSupervisor, make_supervisors
 
-JOB = Job("rclone", ["/usr/bin/rclone", "mount", "/srv/lab"], {"bucket": "lab"}, {"AWS_SECRET_ACCESS_KEY": 'se"cret'})
+JOB = Job("rclone", ["/usr/bin/env", "mount", "/srv/lab"], {"bucket": "lab"}, {"AWS_SECRET_ACCESS_KEY": 'se"cret'})
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def machine(tmp_path, monkeypatch):
     )
     program.chmod(0o755)
     (tmp_path / "state").write_text("active\n")
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(_mount_systemd, "SYSTEM_PATH", f"{tmp_path}:{_mount_systemd.SYSTEM_PATH}")
     monkeypatch.setattr(_mount_systemd, "UNIT_FOLDER", tmp_path / "units")
     monkeypatch.setattr(_mount_systemd, "systemd_runs", lambda: True)
     return tmp_path

@@ -20,7 +20,7 @@ from loopback import SSHD, Listener, Machine
 from middleman import Middleman
 
 from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
-from ansible_collections.desi.lab.plugins.module_utils import _mount_service
+from ansible_collections.desi.lab.plugins.module_utils import _mount_service, _mount_users
 from ansible_collections.desi.lab.plugins.modules import bucket_mount
 
 
@@ -80,13 +80,23 @@ def base():
         assert host.unmount_call(left[-1].mount_point, lazily=True) == 0
     shutil.rmtree(folder)
     _mount_service.LoopSupervisor(str(folder / folder.name / ".bucket")).stop(1)
+    _mount_users.users_file(str(folder / folder.name / ".bucket")).unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def programs():
+    """Give the folder for what root runs; not the one of this computer, and one for all, as rclone is large."""
+    folder = tempfile.mkdtemp(prefix="desi-lab-programs-")
+    Path(folder).chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
-def run(capsys, base):
+def run(capsys, base, programs):
     def run_module(_check=False, **arguments):
         path = str(base / base.name / ".bucket")
-        known = {"path": path, "supervisor": "process", "timeout": 10, **arguments}
+        known = {"path": path, "supervisor": "process", "timeout": 10, "programs": programs, **arguments}
         known = {**known, "_ansible_check_mode": _check, "_ansible_diff": True}
         with patch_module_args(known), pytest.raises(SystemExit) as caught:
             bucket_mount.main()

@@ -21,7 +21,7 @@ from buckets import BACKENDS, FITS, NOBODY, free_ports, has, needs_fuse, needs_r
 
 from ansible_collections.desi.lab.plugins.filter.mounts import mounter_command
 from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
-from ansible_collections.desi.lab.plugins.module_utils import _mount_service, _mount_state
+from ansible_collections.desi.lab.plugins.module_utils import _mount_programs, _mount_service, _mount_state
 from ansible_collections.desi.lab.plugins.module_utils._mounts import mount_at, mounts_below
 from ansible_collections.desi.lab.plugins.modules import bucket_mount
 
@@ -362,7 +362,7 @@ def test_mount_that_works_is_kept_when_the_new_one_cannot_be_made(run, path, s3)
 
 
 def test_missing_tool_says_so_to_the_role(run, base, monkeypatch):
-    monkeypatch.setattr(bucket_mount, "find_tools", lambda _search, _backend: {})
+    monkeypatch.setattr(bucket_mount, "find_tools", lambda *_: ({}, []))
     failed = run(bucket="lab", endpoint="http://127.0.0.1:9")
     assert failed["no_tool"] is True
     assert "rclone, s3fs or mount-s3" in failed["why"]
@@ -381,8 +381,9 @@ def test_missing_credentials_are_told_before_anything_is_mounted(run, base, s3, 
     assert list(base.iterdir()) == []
 
 
-def stand_in(base, name, lines):
-    """Make a program that takes the place of a mount tool."""
+def stand_in(base, name, lines, monkeypatch):
+    """Make a program that takes the place of a mount tool, as if a package had put it there."""
+    monkeypatch.setattr(_mount_programs, "SYSTEM_PLACES", (*_mount_programs.SYSTEM_PLACES, str(base)))
     folder = base / "bin"
     folder.mkdir()
     program = folder / name
@@ -399,8 +400,9 @@ def stand_in(base, name, lines):
         (["exec sleep 30"], "did not mount within 1 s"),
     ],
 )
-def test_tool_that_fails_is_quoted_and_nothing_is_left(run, base, path, s3, lines, why):
-    search = stand_in(base, "rclone", ["[ $1 = version ] && { echo rclone v1.70.0; exit; }", *lines])
+def test_tool_that_fails_is_quoted_and_nothing_is_left(run, base, path, s3, lines, why, monkeypatch):
+    lines = ["[ $1 = version ] && { echo rclone v1.70.0; exit; }", *lines]
+    search = stand_in(base, "rclone", lines, monkeypatch)
     began = time.monotonic()
     failed = run(bucket="lab", endpoint=s3, backend="rclone", search=[search], timeout=1)
     assert why in failed["why"], failed
@@ -410,7 +412,7 @@ def test_tool_that_fails_is_quoted_and_nothing_is_left(run, base, path, s3, line
 
 
 @pytest.mark.skipif(not has("s3fs"), reason="s3fs is not installed")
-def test_tool_that_names_its_device_itself_is_recognised_by_its_command(run, base, path, s3):
+def test_tool_that_names_its_device_itself_is_recognised_by_its_command(run, base, path, s3, monkeypatch):
     # Stands in for mount-s3: takes its command line and its device name, and is s3fs underneath.
     options = (
         "-f -o allow_other,ro,public_bucket=1,use_path_request_style,umask=0022,mp_umask=0022,fsname=mountpoint-s3"
@@ -423,6 +425,7 @@ def test_tool_that_names_its_device_itself_is_recognised_by_its_command(run, bas
             'for word in "$@"; do case $word in --endpoint-url=*) url=${word#*=};; esac; done',
             f'exec -a mount-s3 s3fs "$1" "$2" {options} -o url="$url"',
         ],
+        monkeypatch,
     )
     wanted = {"bucket": "lab", "endpoint": s3, "backend": "mount-s3", "search": [search]}
     assert run(**wanted)["changed"]

@@ -15,7 +15,7 @@ import subprocess
 import time
 
 import pytest
-from buckets import FITS, STREAM, needs_fuse, needs_rclone, put
+from buckets import FITS, RELAY, needs_fuse, needs_rclone, put
 
 from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
 from ansible_collections.desi.lab.plugins.module_utils import _mount_service
@@ -40,7 +40,7 @@ def mount(large, run, middleman, base):
     """Mount with a cache in a folder of the test; the same again each time."""
 
     def again(cache=base / "cache", **more):
-        return run(bucket="lab", endpoint=middleman.endpoint, backend="rclone", relay=STREAM, cache=str(cache), **more)
+        return run(bucket="lab", endpoint=middleman.endpoint, backend="rclone", relay=RELAY, cache=str(cache), **more)
 
     return again
 

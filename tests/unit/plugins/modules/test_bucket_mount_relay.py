@@ -10,9 +10,10 @@ import contextlib
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
-from buckets import FITS, STREAM, TREE, needs_fuse, needs_rclone, put
+from buckets import FITS, RELAY, TREE, needs_fuse, needs_rclone, put
 
 from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
 
@@ -22,19 +23,23 @@ SIZE = 24 << 20
 
 @pytest.fixture
 def mounted(run, path, base, middleman):
-    result = run(bucket="lab", endpoint=middleman.endpoint, backend="rclone", relay=STREAM, cache=str(base / "cache"))
+    result = run(bucket="lab", endpoint=middleman.endpoint, backend="rclone", relay=RELAY, cache=str(base / "cache"))
     assert result["changed"] is True
     return path
 
 
 def relays(path):
-    return [p for p in host.processes() if STREAM in p.command and str(path) in p.command and p.command[1] == STREAM]
+    return [
+        process
+        for process in host.processes()
+        if str(path) in process.command and Path(process.command[0]).name.startswith("python")
+    ]
 
 
 def test_bucket_behind_the_relay_is_read_as_it_is_and_a_second_run_changes_nothing(mounted, run, base, middleman):
     for name, data in TREE.items():
         assert (mounted / name).read_bytes() == data
-    again = run(bucket="lab", endpoint=middleman.endpoint, backend="rclone", relay=STREAM, cache=str(base / "cache"))
+    again = run(bucket="lab", endpoint=middleman.endpoint, backend="rclone", relay=RELAY, cache=str(base / "cache"))
     assert again["changed"] is False
     run(state="unmounted")
     assert host.wait_until(lambda: not relays(mounted), 5)

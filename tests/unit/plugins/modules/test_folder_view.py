@@ -154,3 +154,14 @@ def test_failing_disk_is_told_in_three_sentences(run, view, monkeypatch):
 @pytest.mark.parametrize("arguments", [{}, {"path": "/x"}, {"path": "/x", "hidden": "y", "state": "gone"}])
 def test_arguments_that_are_missing_or_unknown_fail(run, arguments):
     assert run(**arguments)[0] == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can lay what others own")
+@pytest.mark.security("M1")
+@pytest.mark.parametrize("which", ["folder", "above"])
+def test_root_lays_no_links_where_somebody_else_may_write(run, view, which):
+    os.chown(view if which == "folder" else view.parent, 65534, 65534)
+    code, result = run(path=str(view), hidden=".bucket")
+    assert code == 1
+    assert "not safe" in result["what"]
+    assert links(view) == {}

@@ -143,7 +143,10 @@ def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, docker, tmp_pa
         {"name": "desi-lab-desi-sample", "lab": "desi", "role": "sample"},
     ]
     assert result["networks"] == [{"name": "desi-lab-desi", "lab": "desi"}, {"name": "desi-lab-zeta", "lab": "zeta"}]
-    assert result["mounts"] == [{"path": str(used), "labs": ["desi"]}, {"path": str(unused), "labs": []}]
+    assert result["mounts"] == [
+        {"path": str(used), "labs": ["desi"], "made_for": []},
+        {"path": str(unused), "labs": [], "made_for": []},
+    ]
 
 
 def test_nothing_is_asked_where_that_was_said(run, docker, tmp_path):
@@ -173,7 +176,10 @@ def test_engine_that_does_not_answer_leaves_the_mounts_and_its_reason(run, docke
     result = run()
     assert not result["engine"]
     assert reason in result["reason"]
-    assert (result["labs"], result["mounts"]) == ([], [{"path": str(tmp_path / "mounts" / "m"), "labs": []}])
+    assert (result["labs"], result["mounts"]) == (
+        [],
+        [{"path": str(tmp_path / "mounts" / "m"), "labs": [], "made_for": []}],
+    )
 
 
 def test_computer_without_docker_has_no_labs(run, tmp_path, monkeypatch):

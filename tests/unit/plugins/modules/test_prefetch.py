@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -154,3 +155,25 @@ def test_progress_is_told_and_its_end_too(run, release, capsys):
     # Who was killed says nothing any more.
     file.write_text(json.dumps({"text": "half", "pid": 2**22 + 1, "finished": False}))
     assert (far()["finished"], far()["progress"]) == (True, "half")
+
+
+@pytest.mark.security("M1")
+@pytest.mark.parametrize("name", ["prefetched.json", "prefetched.json.new", "progress.new", "progress.json"])
+def test_links_at_names_that_are_written_are_not_followed(run, release, tmp_path, name):
+    (tmp_path / "victim").write_text("precious")
+    cache = release.parents[1] / "cache"
+    (cache / name).symlink_to(tmp_path / "victim")
+    assert run("healpix:23040", progress=str(cache / "progress.json"))["changed"] is True
+    assert (tmp_path / "victim").read_text() == "precious"
+    assert not (cache / "prefetched.json").is_symlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can lay what others own")
+@pytest.mark.security("M1")
+@pytest.mark.parametrize("which", ["cache", "mount"])
+def test_root_writes_nothing_into_a_cache_of_somebody(run, release, which):
+    cache = release.parents[1] / "cache"
+    os.chown(cache if which == "cache" else cache.parent, 65534, 65534)
+    assert "not safe" in run("healpix:23040", progress=str(cache / "progress.json"))["what"]
+    assert "not safe" in run("healpix:23040")["what"]
+    assert list(cache.iterdir()) == []

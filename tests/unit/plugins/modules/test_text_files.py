@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -87,3 +88,20 @@ def test_a_place_where_no_file_can_be_is_told(run, tmp_path):
     assert code == 1
     assert str(tmp_path / "file") in result["what"]
     assert (tmp_path / "file").read_text() == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can lay what others own")
+@pytest.mark.security("M1")
+@pytest.mark.parametrize("which", ["folder", "above", "link"])
+def test_root_writes_nothing_where_somebody_else_may_write(run, tmp_path, which):
+    folder = tmp_path / "home" / "lib"
+    folder.mkdir(parents=True)
+    if which == "link":
+        (tmp_path / "link").symlink_to(folder)
+        os.lchown(tmp_path / "link", 65534, 65534)
+    else:
+        os.chown(folder if which == "folder" else folder.parent, 65534, 65534)
+    code, result = run({(tmp_path / "link" if which == "link" else folder) / "program": "x"})
+    assert code == 1
+    assert "not safe" in result["what"]
+    assert list(folder.iterdir()) == []

@@ -1,0 +1,23 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tell the module of the same name which run it belongs to, where that runs on the same computer."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action.normal import ActionModule as NormalAction
+
+from ansible_collections.desi.lab.plugins.action.hold import run_process
+
+
+class ActionModule(NormalAction):
+    """Runs the module as usual."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Give the process of the run, which a module cannot know: sudo may lie in between."""
+        if self._connection.transport == "local":
+            self._task.args.setdefault("run", run_process())
+        return super().run(tmp, task_vars)

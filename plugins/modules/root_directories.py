@@ -1,0 +1,123 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: root_directories
+short_description: Ensure directories that nobody but root can change or replace
+version_added: "0.2.0"
+description:
+  - Each part of a path has to belong to root and be writable by nobody else. It is proven by descriptors, so that a
+    part that is swapped meanwhile leads nowhere else. What is missing is made.
+  - In check mode it only proves what is there, for which it needs no rights.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  directories:
+    description: The directories.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: The absolute path.
+        type: path
+        required: true
+      cache:
+        description:
+          - Whether it is a cache of streamed data. It is made for root alone then, with a mark, without which
+            M(desi.lab.mount_leftovers) removes nothing.
+        type: bool
+        default: false
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tells whether something would be made.
+  diff_mode:
+    support: none
+    description: A directory is there or not, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Directories that are there are left alone.
+"""
+
+EXAMPLES = r"""
+- name: Ensure the directory of a mount and its cache
+  desi.lab.root_directories:
+    directories:
+      - path: /var/lib/desi-lab/mounts/desidata-0a1b2c3d
+      - path: /var/cache/desi-lab/desidata-0a1b2c3d
+        cache: true
+  become: true
+"""
+
+RETURN = r"""
+made:
+  description: The directories that were not there.
+  returned: success
+  type: list
+  elements: str
+  sample: ["/var/cache/desi-lab/desidata-0a1b2c3d"]
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._files import open_root_owned
+from ansible_collections.desi.lab.plugins.module_utils._mount_cache import make_cache, refused_cache, require_place
+
+
+def ensure(path: str, cache: bool, check_mode: bool) -> bool:
+    """Have a directory; return whether it was not there."""
+    missing = not os.path.lexists(path)
+    try:
+        require_place(path)
+        if not check_mode:
+            if cache:
+                make_cache(path)
+            else:
+                os.close(open_root_owned(path, make=True))
+    except LabError as problem:
+        if cache:
+            raise refused_cache(path, problem) from None
+        raise
+    return missing
+
+
+def main() -> None:
+    """Prove all, then make what is missing."""
+    module = AnsibleModule(
+        {
+            "directories": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "cache": {"type": "bool", "default": False},
+                },
+            }
+        },
+        supports_check_mode=True,
+    )
+    wanted = [(one["path"], one["cache"]) for one in module.params["directories"]]
+    try:
+        made = [path for path, cache in wanted if ensure(path, cache, check_mode=True)]
+        if not module.check_mode:
+            for path, cache in wanted:
+                ensure(path, cache, check_mode=False)
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    except OSError as error:
+        what = f"The directory {error.filename} could not be made."
+        module.fail_json(**LabError(what, f"{error.strerror}.", "Run the task with become: true.").as_result())
+    module.exit_json(changed=bool(made), made=made)
+
+
+if __name__ == "__main__":
+    main()

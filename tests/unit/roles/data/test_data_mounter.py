@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The container that mounts where the host cannot: what it may do, and whose it is."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import socketserver
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[4]
+TASKS = ROOT / "roles/data/tasks"
+NAME = "desi-lab-mount-lab-1-mounter"
+
+pytestmark = pytest.mark.security("L8")
+
+
+class Engine(http.server.BaseHTTPRequestHandler):
+    """An engine with one container, whose label the server knows; it notes what it is told to change."""
+
+    def answer(self, status, content=None):
+        body = json.dumps(content).encode() if content is not None else b""
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        container = {"Id": "c1", "Name": f"/{NAME}", "Image": "i1", "Config": {"Labels": self.server.labels}}
+        container |= {
+            "State": {"Running": True, "Status": "running"},
+            "HostConfig": {"AutoRemove": False},
+            "Mounts": [],
+        }
+        if self.path.endswith("/version"):
+            self.answer(200, {"ApiVersion": "1.44", "MinAPIVersion": "1.24", "Version": "25.0"})
+        elif self.server.removed:
+            self.answer(200, []) if "/containers/json" in self.path else self.answer(404, {"message": "none"})
+        elif "/containers/json" in self.path:
+            self.answer(200, [{"Id": "c1", "Names": [f"/{NAME}"]}])
+        elif "/containers/" in self.path:
+            self.answer(200, container)
+        else:
+            self.answer(404, {"message": "none"})
+
+    def change(self):
+        self.server.changes.append(f"{self.command} {self.path}")
+        self.server.removed = self.command == "DELETE"
+        self.answer(204)
+
+    do_POST = do_DELETE = change
+
+    def address_string(self):
+        return "socket"
+
+    def log_message(self, *_words):
+        pass
+
+
+class Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def __init__(self, path, labels):
+        super().__init__(path, Engine)
+        self.labels, self.changes, self.removed = labels, [], False
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Run a file of tasks of the role against an engine whose container has these labels."""
+    servers = []
+
+    def run(tasks, labels):
+        servers.append(Server(str(tmp_path / "engine.sock"), labels))
+        threading.Thread(target=servers[-1].serve_forever, args=(0.01,), daemon=True).start()
+        known = {
+            "__data_mounter": NAME,
+            "__data_from": "s3://lab",
+            "__data_unused": str(tmp_path / NAME.removeprefix("desi-lab-mount-")),
+            "__data_hidden": ".bucket",
+        }
+        playbook = [{"hosts": "localhost", "gather_facts": False, "tasks": [{"include_tasks": str(TASKS / tasks)}]}]
+        (tmp_path / "play.json").write_text(json.dumps(playbook))
+        environment = {
+            **os.environ,
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+            "ANSIBLE_HOME": str(tmp_path / "ansible"),
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+            "DOCKER_HOST": f"unix://{tmp_path}/engine.sock",
+        }
+        command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local"]
+        command += ["-e", json.dumps(known), "-e", f"ansible_python_interpreter={sys.executable}"]
+        done = subprocess.run(
+            [*command, tmp_path / "play.json"], capture_output=True, text=True, check=False, env=environment, cwd=ROOT
+        )
+        return done, servers[-1].changes
+
+    yield run
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+FOREIGN = [{}, {"desi.lab.role": "server"}, {"role": "mounter"}]
+OURS = {"desi.lab.role": "mounter"}
+
+
+@pytest.mark.parametrize("labels", FOREIGN)
+def test_container_of_somebody_else_with_that_name_is_refused_by_name(play, labels):
+    done, changes = play("mounter_name.yml", labels)
+    assert done.returncode == 2
+    assert f"There is a container {NAME} that DESI Lab did not make." in done.stdout
+    assert changes == []
+
+
+def test_mounter_of_ours_is_not_refused(play):
+    assert play("mounter_name.yml", OURS)[0].returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+@pytest.mark.parametrize(("labels", "goes"), [*((labels, False) for labels in FOREIGN), (OURS, True)])
+def test_only_a_container_with_our_label_is_removed(play, labels, goes):
+    done, changes = play("mounter_remove.yml", labels)
+    assert done.returncode == 0, done.stdout
+    assert any(change.startswith("DELETE") for change in changes) is goes
+    assert goes or changes == []
+
+
+def test_mounter_may_mount_and_nothing_else():
+    tasks = yaml.safe_load((TASKS / "mounter.yml").read_text())
+    (container,) = [
+        options
+        for task in tasks
+        for name, options in task.items()
+        if name == "community.docker.docker_container"
+    ]  # fmt: skip
+    assert (container["cap_drop"], container["capabilities"]) == (["ALL"], ["SYS_ADMIN"])
+    assert "no-new-privileges:true" in container["security_opts"]
+    assert container["labels"] == OURS
+    assert not container.get("privileged")
