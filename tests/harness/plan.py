@@ -47,7 +47,7 @@ IMAGES = Part("images", ["ansible-playbook", "tests/harness/images.yml"], timeou
 
 REFUSALS = Part("refusals", [sys.executable, "-m", "pytest", "tests/integration"], timeout=1200, gate=IMAGES.name)
 
-# Those that make or end mounts share a lane: a lab that goes away takes every mount with it that no lab uses.
+# Those that make or end mounts share a lane: they look at the mounts and processes of the whole computer.
 MOUNTING = ("local_folder", "bucket_host", "bucket_container", "down")
 
 
