@@ -37,7 +37,7 @@ trap '' HUP
 while [ -z "$stopping" ]; do
     # The endpoint of a tool that died is no folder: it answers every question with an error.
     [ -d "$mountpoint" ] || umount -l "$mountpoint" 2>/dev/null
-    mkdir -m 0 -p "$mountpoint"
+    mkdir -m 700 -p "$mountpoint"
     # No "$(": bash, signalled while it reads one, may fail to read what it is to do then.
     wc -c <"$log" | (read -r size; [ "$size" -lt 1000000 ] || : >"$log")
     "$@" &
@@ -56,7 +56,7 @@ done
 """
 
 # What a new start finds in the way when the tool was killed.
-CLEAR = '[ -d "$1" ] || umount -l "$1" 2>/dev/null; mkdir -m 0 -p "$1"'
+CLEAR = '[ -d "$1" ] || umount -l "$1" 2>/dev/null; mkdir -m 700 -p "$1"'
 
 # At boot, what bucket_mount's shared_parent did is to be done again, where systemd has not made all mounts shared.
 SHARE = (

@@ -204,11 +204,14 @@ class Mounting:
             install_relay(self.relay, self.programs)
 
     def _make_mountpoint(self) -> None:
-        """Make it, closed to all: while nothing is mounted, readers shall meet an error and not an empty bucket."""
+        """Make it, closed to others: while nothing is mounted, readers shall meet an error and not an empty bucket."""
         parent = open_root_owned(self.parent)
         try:
+            name = posixpath.basename(self.path)
             with contextlib.suppress(FileExistsError):
-                os.mkdir(posixpath.basename(self.path), 0o000, dir_fd=parent)
+                os.mkdir(name, 0o700, dir_fd=parent)
+            # 0.1.0 closed it to root, too, who may pass by modes only with a capability that the tool does not have.
+            os.chmod(name, 0o700, dir_fd=parent)
         finally:
             os.close(parent)
 
