@@ -47,13 +47,22 @@ def sizes_for(memory: int) -> Sizes:
     return Sizes(ahead=min(Sizes.ahead, reading // 3), memory=reading)
 
 
-def remote(port: int) -> str:
-    """Return the remote's settings as rclone's configuration.
+def bucket_of(tool: list[str]) -> str:
+    """Return the bucket that the mount tool is to mount, out of its command."""
+    places = [word.partition(":")[2] for word in tool if word.startswith(f"{REMOTE}:")]
+    bucket = places[0].partition("/")[0] if places else ""
+    if not bucket:
+        sys.exit(f"desi_stream: the command of the mount tool names no bucket of {REMOTE}:")
+    return bucket
+
+
+def remote(endpoint: str) -> str:
+    """Return the remote's settings as rclone's configuration, which nobody else may read.
 
     rclone keeps its cache under the remote's name, to which it adds a sign of what was set in any other way: by the
     command line or the environment. The relay has another port each time, and the cache is to be found again.
     """
-    known = {"type": "s3", "provider": "Other", "endpoint": f"http://127.0.0.1:{port}", "env_auth": "false"}
+    known = {"type": "s3", "provider": "Other", "endpoint": endpoint, "env_auth": "false"}
     known |= {"region": "us-east-1", "force_path_style": "true", "no_check_bucket": "true", "list_version": "2"}
     return "\n".join([f"[{REMOTE}]", *(f"{name} = {value}" for name, value in known.items()), ""])
 
@@ -97,13 +106,13 @@ def main(words: list[str]) -> int:
         started.wait()
         running[0].kill()
 
-    relay = Relay(upstream, sizes_for(memory), memory // 4, kinds, changed)
+    relay = Relay(upstream, sizes_for(memory), memory // 4, kinds, changed, bucket_of(known.tool))
     threading.Thread(target=relay.serve_forever, daemon=True).start()
     upstream.warm(WARM)
     if known.keep:
         forget_others(Path(known.keep).parent)
     with tempfile.NamedTemporaryFile("w", prefix="desi-stream-", suffix=".conf") as configuration:
-        configuration.write(remote(relay.server_address[1]))
+        configuration.write(remote(relay.endpoint))
         configuration.flush()
         command = [*known.tool, f"--config={configuration.name}"]
         tool = subprocess.Popen(command, preexec_fn=die_with_parent)

@@ -47,7 +47,6 @@ class Listed:
     """The server's answer to a question for a folder."""
 
     status: int
-    kind: str
     body: bytes
 
 
@@ -131,7 +130,7 @@ class Listings:
 
     def _fetch(self, question: str, kept: Kept, depth: int = DEPTH) -> None:
         try:
-            status, headers, body = self._upstream.whole(question, {})
+            status, _headers, body = self._upstream.whole(question, {})
             folders, tags = read_names(body) if status == 200 else ([], {})
         except Exception as problem:
             with self._lock:
@@ -154,7 +153,7 @@ class Listings:
         else:
             with self._lock:
                 self._kept.pop(question, None)
-        kept.answer.set_result(Listed(status, headers.get("content-type", "application/xml"), body))
+        kept.answer.set_result(Listed(status, body))
         if status == 200 and 0 < len(folders) <= FEW and depth > 0 and self._guessed < MOST_GUESSED:
             self._guessed += len(folders)
             parts = urlsplit(question)

@@ -2,11 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the mount tool talks to: an S3 server on the loopback that answers from listings and readings."""
+"""What the mount tool talks to: an S3 server on the loopback that answers from listings and readings.
+
+Whoever else is on this computer, or has a web page open, can reach a port of the loopback. So the relay answers below a
+path that only its own mount knows, for one bucket, and never as something that a browser would run.
+"""
 
 from __future__ import annotations
 
 import re
+import secrets
 import socket
 import sys
 from collections.abc import Callable
@@ -19,7 +24,10 @@ from .reading import Budget, Reading, Readings, Refused, Sizes
 from .spots import Spots
 from .upstream import Away, Upstream
 
-KEPT_HEADERS = ("etag", "last-modified", "content-type", "content-encoding", "cache-control", "x-amz-version-id")
+KEPT_HEADERS = ("etag", "last-modified", "content-encoding", "cache-control", "content-range", "accept-ranges")
+OF_AMAZON = "x-amz-"
+# A part of an object has a range of its own.
+OF_AN_OBJECT = ("etag", "last-modified", "content-encoding", "cache-control", f"{OF_AMAZON}version-id")
 
 
 class Relay(ThreadingHTTPServer):
@@ -29,9 +37,14 @@ class Relay(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, upstream: Upstream, sizes: Sizes, memory: int, kinds: Kinds, changed: Callable[[], None]
+        self, upstream: Upstream, sizes: Sizes, memory: int, kinds: Kinds, changed: Callable[[], None], bucket: str
     ) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
+        self.host = f"127.0.0.1:{self.server_address[1]}"
+        self.secret = f"/{secrets.token_urlsafe(32)}"
+        self.endpoint = f"http://{self.host}{self.secret}"
+        # What each question begins with.
+        self.begins = f"{self.secret}/{bucket}".encode()
         self.upstream, self.sizes, self.changed = upstream, sizes, changed
         self.budget = Budget(sizes.memory)
         self.readings = Readings(sizes.memory // 6)
@@ -57,13 +70,41 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_words: object) -> None:
         """The mount tool says what went wrong."""
 
+    def parse_request(self) -> bool:
+        """Take a question of the own mount, and leave the secret out of it."""
+        if not super().parse_request():
+            return False
+        asked, begins = self.path.encode("latin-1"), self.server.begins
+        size = len(begins)
+        if (
+            not secrets.compare_digest(asked[:size], begins)
+            or asked[size : size + 1] not in (b"", b"/", b"?")
+            or self.headers.get_all("Host") != [self.server.host]
+            or self.command not in ("GET", "HEAD")
+        ):
+            self.send_error(404)
+            return False
+        self.path = self.path[len(self.server.secret) :]
+        return True
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Tell nothing to whoever does not know how to ask."""
+        self.close_connection = True
+        self._answer(404, b"")
+
+    def end_headers(self) -> None:
+        """Whatever a bucket says that its objects are, to a browser they are nothing that runs."""
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         bucket, _, key = parts.path.lstrip("/").partition("/")
         try:
             if not key and "list-type=2" in parts.query:
                 listed = self.server.listings.ask(canonical(self.path))
-                self._answer(listed.status, listed.body, listed.kind)
+                self._answer(listed.status, listed.body)
             elif key and not parts.query.replace("x-id=GetObject", ""):
                 self._object(bucket, unquote(key))
             else:
@@ -98,7 +139,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.upstream.finish(answer)
         self.send_response_only(answer.status)
         for name, value in answer.headers.items():
-            if name not in ("connection", "transfer-encoding", "content-length", "date", "server"):
+            if name in KEPT_HEADERS or name.startswith(OF_AMAZON):
                 self.send_header(name, value)
         self.send_header(
             "Content-Length", answer.headers.get("content-length", "0") if method == "HEAD" else str(len(body))
@@ -106,9 +147,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _answer(self, status: int, body: bytes, kind: str = "application/xml") -> None:
+    def _answer(self, status: int, body: bytes) -> None:
         self.send_response_only(status)
-        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -177,7 +217,7 @@ class Handler(BaseHTTPRequestHandler):
         ranged = "Range" in self.headers
         self.send_response_only(206 if ranged else 200)
         for name, value in reading.headers.items():
-            if name in KEPT_HEADERS or name.startswith("x-amz-meta-"):
+            if name in OF_AN_OBJECT or name.startswith(f"{OF_AMAZON}meta-"):
                 self.send_header(name, value)
         if ranged:
             self.send_header("Content-Range", f"bytes {start}-{end - 1}/{reading.total}")

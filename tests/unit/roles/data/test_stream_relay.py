@@ -57,12 +57,19 @@ class _Answers(BaseHTTPRequestHandler):
             self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
         elif self.headers.get("If-Match", server.tag(key)) != server.tag(key):
             self._answer(412, b"")
+        elif "Range" not in self.headers:
+            self._answer(200, server.objects[key], [("Content-Type", "text/html"), ("Set-Cookie", "a=b")])
         else:
             first, last = (int(number) for number in self.headers["Range"].removeprefix("bytes=").split("-"))
             data = server.objects[key]
             piece = data[first : last + 1]
             there = f"bytes {first}-{first + len(piece) - 1}/{len(data)}"
             self._answer(206, piece, [("ETag", server.tag(key)), ("Content-Range", there)])
+
+    def do_HEAD(self):
+        key = urlsplit(self.path).path.removeprefix("/b/")
+        self.server.asked.append((self.path, "HEAD"))
+        self._answer(200 if key in self.server.objects else 404, b"")
 
     def _listing(self, prefix):
         rest = [key.removeprefix(prefix) for key in self.server.objects if key.startswith(prefix)]
@@ -107,7 +114,7 @@ def changes():
 @pytest.fixture
 def relay(bucket, changes):
     upstream = Upstream(f"http://127.0.0.1:{bucket.server_address[1]}", 8)
-    server = Relay(upstream, Sizes(), 8 * MIB, Kinds(), lambda: changes.append(1))
+    server = Relay(upstream, Sizes(), 8 * MIB, Kinds(), lambda: changes.append(1), "b")
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -119,7 +126,7 @@ def get(relay):
     def ask(path, range_=None, size=None):
         connection = HTTPConnection("127.0.0.1", relay.server_address[1], timeout=20)
         try:
-            connection.request("GET", path, headers={"Range": range_} if range_ else {})
+            connection.request("GET", relay.secret + path, headers={"Range": range_} if range_ else {})
             answer = connection.getresponse()
             return answer.status, answer.read(size), answer.headers
         finally:
@@ -201,7 +208,7 @@ def test_what_the_listing_told_of_an_object_is_not_asked_for_again(get, relay, b
     get(folder("d/"))
     bucket.asked.clear()
     connection = HTTPConnection("127.0.0.1", relay.server_address[1], timeout=20)
-    connection.request("HEAD", "/b/d/large.bin")
+    connection.request("HEAD", relay.secret + "/b/d/large.bin")
     answer = connection.getresponse()
     connection.close()
     assert answer.status == 200
