@@ -42,7 +42,7 @@ def instructions(dockerfile):
 def locked(files):
     """The lock, name by name."""
     lines = (files / "embedded" / "requirements.txt").read_text().splitlines()
-    pins = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    pins = [line.removesuffix("\\").strip() for line in lines if re.match(r"[a-z0-9]", line)]
     return {canonicalize_name(name): version for name, version in (pin.split("==") for pin in pins)}
 
 
