@@ -1,0 +1,185 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: packages
+short_description: Install packages of the distribution, and touch none that is there
+version_added: "0.1.0"
+description:
+  - Asks the package manager first what it would do. Where that is anything but to add packages, it is refused, and what
+    would be removed or put in another version is named.
+  - Packages that are installed keep their version.
+author:
+  - The DESI Lab contributors (@desi-lab)
+requirements:
+  - C(apt-get) on Debian and what comes of it, C(dnf) on Amazon Linux, Fedora and Red Hat's family
+options:
+  name:
+    description: The packages.
+    type: list
+    elements: str
+    required: true
+  update_cache:
+    description: Whether to ask the repositories for their newest lists before, if anything has to be installed.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    support: full
+    description: Asks what would be done, refuses what it would refuse, and installs nothing.
+  diff_mode:
+    support: none
+    description: RV(installed) tells what there is to tell.
+  idempotent:
+    support: full
+    description: Changes nothing where all packages are installed.
+"""
+
+EXAMPLES = r"""
+- name: Install what FUSE needs
+  desi.lab.packages:
+    name: fuse3
+  become: true
+"""
+
+RETURN = r"""
+installed:
+  description: The packages that were, or in check mode would be, installed, with those that they need.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._packages import (
+    Transaction,
+    check_names,
+    check_only_adds,
+    manager_of,
+    read_apt,
+    read_dnf,
+)
+
+# Another installation may be under way, above all on a machine that has just started.
+PATIENCE = 120
+APT = ["apt-get", "--quiet", "--option", f"DPkg::Lock::Timeout={PATIENCE}"]
+# A file that somebody changed stays as it is.
+INSTALL_APT = [
+    "--yes",
+    "--no-remove",
+    "--option",
+    "Dpkg::Options::=--force-confdef",
+    "--option",
+    "Dpkg::Options::=--force-confold",
+]
+ADD = ["install", "--no-install-recommends", "--no-upgrade", "--"]
+
+
+def run(*command: str) -> tuple[int, str]:
+    """Run a command; return its exit code and all that it said."""
+    known = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive", "COLUMNS": "200"}
+    done = subprocess.run(
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        env=known,
+    )
+    return done.returncode, done.stdout
+
+
+def failed(names: list[str], said: str) -> LabError:
+    """Return why packages could not be installed."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(("E:", "Error", "Failed", "No match"))] or lines
+    why = telling[0] if telling else "The package manager gave no reason."
+    return LabError(
+        f"Not installed: {', '.join(names)}.", why, "Look at the network and its proxy, or install it yourself."
+    )
+
+
+def missing_of(manager: str, names: list[str]) -> list[str]:
+    """Return those of the packages that are not installed."""
+    query = ["dpkg-query", "--show", "--showformat", "${db:Status-Status}"] if manager == "apt-get" else ["rpm", "-q"]
+    found = {name: run(*query, name) for name in names}
+    return [name for name, (code, said) in found.items() if code or (manager == "apt-get" and said != "installed")]
+
+
+def plan_apt(names: list[str], update: bool, check: bool) -> Transaction:
+    """Return what apt-get would do."""
+    # Lists that cannot be had are told by what follows.
+    told = run(*APT, "update")[1] if update and not check else ""
+    code, said = run(*APT, "--simulate", *ADD, *names)
+    if code and "Unable to locate package" in said and not update and not check:
+        return plan_apt(names, update=True, check=False)
+    if code and check and "Unable to locate package" in said:
+        # Without lists nothing is known but the names, and a check fetches none.
+        return Transaction(install=tuple(names))
+    plan = read_apt(said)
+    if code and plan.only_adds:
+        raise failed(names, f"{said}\n{told}")
+    return plan
+
+
+def plan_dnf(names: list[str], update: bool, check: bool) -> Transaction:
+    """Return what dnf would do."""
+    code, said = run("dnf", *(["--refresh"] if update and not check else []), "--assumeno", "install", *names)
+    if code and "Operation aborted" not in said:
+        raise failed(names, said)
+    return read_dnf(said)
+
+
+def ensure(names: list[str], update: bool, check: bool) -> tuple[str, ...]:
+    """Install what is missing; return what was, or would be, installed."""
+    check_names(names)
+    release = Path("/etc/os-release")
+    manager = manager_of(release.read_text(encoding="utf-8") if release.exists() else "")
+    if not manager:
+        why = "DESI Lab does not know how packages are installed on this system."
+        raise LabError(f"Not installed: {', '.join(names)}.", why, "Install it yourself, then run this again.")
+    missing = missing_of(manager, names)
+    if not missing:
+        return ()
+    plan = (plan_apt if manager == "apt-get" else plan_dnf)(missing, update, check)
+    check_only_adds(missing, plan, manager)
+    if not check:
+        install = [*APT, *INSTALL_APT, *ADD] if manager == "apt-get" else ["dnf", "--assumeyes", "--quiet", "install"]
+        code, said = run(*install, *missing)
+        if code:
+            raise failed(missing, said)
+    return plan.install
+
+
+def main() -> None:
+    """Install, or say what would be."""
+    module = AnsibleModule(
+        {
+            "name": {"type": "list", "elements": "str", "required": True},
+            "update_cache": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        installed = ensure(module.params["name"], module.params["update_cache"], module.check_mode)
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    except OSError as error:
+        module.fail_json(msg=f"The package manager could not be started: {error}")
+    module.exit_json(changed=bool(installed), installed=list(installed))
+
+
+if __name__ == "__main__":
+    main()

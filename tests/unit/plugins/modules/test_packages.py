@@ -1,0 +1,179 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.desi.lab.plugins.modules import packages
+
+pytestmark = pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="the system has no dpkg")
+
+
+@pytest.fixture
+def run(capsys):
+    def run_module(**arguments):
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            packages.main()
+        result = json.loads(capsys.readouterr().out)
+        result.pop("invocation", None)
+        return result
+
+    return run_module
+
+
+@pytest.fixture
+def system(tmp_path, monkeypatch):
+    """A Debian of its own for apt and dpkg, in a folder: what is there, and what could be installed."""
+    architecture = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True)
+    for folder in (
+        "dpkg/info",
+        "dpkg/updates",
+        "dpkg/triggers",
+        "repository",
+        "state/lists/partial",
+        "cache/archives/partial",
+    ):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "dpkg" / "status").touch()
+    (tmp_path / "sources").write_text(f"deb [trusted=yes] file:{tmp_path}/repository ./\n")
+    (tmp_path / "apt.conf").write_text(
+        f"""Dir::State "{tmp_path}/state"; Dir::State::status "{tmp_path}/dpkg/status"; Dir::Cache "{tmp_path}/cache";
+Dir::Etc::sourcelist "{tmp_path}/sources"; Dir::Etc::sourceparts "/dev/null"; Dir::Etc::main "/dev/null";
+Dir::Etc::parts "/dev/null"; Dir::Log "{tmp_path}"; APT::Architecture "{architecture.stdout.strip()}";
+APT::Sandbox::User "root";
+DPkg::Options {{ "--root={tmp_path}/root"; "--admindir={tmp_path}/dpkg"; "--force-not-root"; }};
+"""
+    )
+    (tmp_path / "root").mkdir()
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    monkeypatch.setenv("DPKG_ADMINDIR", str(tmp_path / "dpkg"))
+    monkeypatch.setattr(packages, "manager_of", lambda _release: "apt-get")
+
+    def make(installed=(), **offered):
+        """Each as name="version; Field: value; ..."."""
+        status = tmp_path / "dpkg" / "status"
+        for name, said in dict(installed).items():
+            with status.open("a") as file:
+                file.write(control(name, said) + "Status: install ok installed\n\n")
+            (tmp_path / "dpkg" / "info" / f"{name}.list").write_text("/.\n")
+        index = ""
+        for name, said in offered.items():
+            built = tmp_path / "built" / name
+            (built / "DEBIAN").mkdir(parents=True)
+            (built / "DEBIAN" / "control").write_text(control(name, said))
+            archive = tmp_path / "repository" / f"{name}.deb"
+            subprocess.run(["dpkg-deb", "--build", "-Znone", built, archive], check=True, capture_output=True)
+            digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+            size = archive.stat().st_size
+            index += control(name, said) + f"Filename: ./{name}.deb\nSize: {size}\nSHA256: {digest}\n\n"
+        (tmp_path / "repository" / "Packages").write_text(index)
+
+    def control(name, said):
+        version, *fields = said.split("; ")
+        known = ["Maintainer: t <t@localhost>", "Description: x", "Architecture: all"]
+        return "\n".join([f"Package: {name}", f"Version: {version}", *known, *fields, ""])
+
+    def here():
+        query = ["dpkg-query", "--show", "--showformat", "${Package} ${Version} ${db:Status-Status}\\n"]
+        said = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+        return {line.split()[0]: line.split()[1] for line in said.splitlines() if line.endswith(" installed")}
+
+    make.here = here
+    return make
+
+
+PODMAN = {"podman-docker": "4.3; Depends: podman", "podman": "4.3", "cockpit-podman": "1; Depends: podman-docker"}
+DOCKER = {"docker.io": "20.10; Conflicts: podman-docker; Depends: runc (>= 1.1)", "runc": "1.1"}
+
+
+@pytest.mark.security("A4")
+@pytest.mark.parametrize("check", [False, True])
+def test_package_that_would_have_to_go_stays_and_is_named_with_what_needs_it(run, system, check):
+    system(PODMAN, **DOCKER)
+    before = system.here()
+    # In check mode no lists are fetched: they are those of the last time.
+    packages.run(*packages.APT, "update")
+    result = run(name=["docker.io"], update_cache=True, _ansible_check_mode=check)
+    assert result["failed"]
+    assert "remove" in result["why"]
+    assert "podman-docker" in result["why"]
+    assert "cockpit-podman" in result["why"]
+    assert "sudo apt-get install docker.io" in result["do"]
+    assert system.here() == before
+
+
+@pytest.mark.security("A4")
+def test_package_that_would_have_to_change_keeps_its_version_and_is_named(run, system):
+    system({"runc": "1.0"}, **DOCKER)
+    result = run(name=["docker.io"])
+    assert "change the version of runc" in result["why"]
+    assert system.here() == {"runc": "1.0"}
+
+
+def test_what_is_missing_is_added_with_what_it_needs_and_once(run, system):
+    system({"git": "1"}, **DOCKER, git="2")
+    assert run(name=["docker.io", "git"], _ansible_check_mode=True)["installed"] == ["docker.io"]
+    assert system.here() == {"git": "1"}
+    assert run(name=["docker.io", "git"]) == {"changed": True, "installed": ["runc", "docker.io"]}
+    assert system.here() == {"git": "1", "docker.io": "20.10", "runc": "1.1"}
+    assert run(name=["docker.io", "git"]) == {"changed": False, "installed": []}
+
+
+def test_package_that_there_is_not_is_told_in_a_sentence(run, system):
+    system(**DOCKER)
+    result = run(name=["nosuch"])
+    assert (result["what"], result["why"]) == ("Not installed: nosuch.", "E: Unable to locate package nosuch")
+
+
+def test_system_whose_packages_are_not_known_is_told_so(run, monkeypatch):
+    monkeypatch.setattr(packages, "manager_of", lambda _release: "")
+    assert "does not know how packages are installed" in run(name=["git"])["why"]
+
+
+@pytest.fixture
+def dnf(tmp_path, monkeypatch):
+    """Stand-ins for dnf, which writes down what it is asked, and for rpm, which has nothing."""
+
+    def make(said, code=1):
+        (tmp_path / "said").write_text(said)
+        (tmp_path / "rpm").write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / "dnf").write_text(
+            f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n'
+            f"case $* in *assumeno*) cat {tmp_path}/said; exit {code};; esac\n"
+        )
+        for name in ("rpm", "dnf"):
+            (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        monkeypatch.setattr(packages, "manager_of", lambda _release: "dnf")
+
+    make.asked = lambda: (tmp_path / "asked").read_text().splitlines()
+    return make
+
+
+@pytest.mark.security("A4")
+@pytest.mark.parametrize("check", [False, True])
+def test_dnf_that_would_replace_a_package_is_asked_no_further(run, dnf, check):
+    dnf("Installing:\n docker x86_64 25\n     replacing  podman-docker.noarch 4\n\nOperation aborted.\n")
+    result = run(name=["docker"], update_cache=True, _ansible_check_mode=check)
+    assert "dnf would remove podman-docker" in result["why"]
+    assert len(dnf.asked()) == 1
+    assert "--assumeno" in dnf.asked()[0]
+
+
+def test_dnf_that_only_adds_is_let_do_it(run, dnf):
+    dnf("Installing:\n docker x86_64 25 repo 1 M\n\nTransaction Summary\n\nOperation aborted.\n")
+    assert run(name=["docker"]) == {"changed": True, "installed": ["docker"]}
+    assert dnf.asked() == ["--assumeno install docker", "--assumeyes --quiet install docker"]
+
+
+def test_dnf_that_fails_says_why(run, dnf):
+    dnf("Error: Unable to find a match: docker\n")
+    assert run(name=["docker"])["why"] == "Error: Unable to find a match: docker"
