@@ -20,6 +20,9 @@ from ansible_collections.desi.lab.plugins.module_utils._placement import may_mou
 
 SETTINGS = "desi.lab.settings"
 PREVIOUS = "desi.lab.previous"
+DIGEST = "desi.lab.digest"
+# As registries give it: the repository, and the hash of what is in it.
+_DIGEST = re.compile(r"[A-Za-z0-9._:/\[\]-]{1,255}@sha256:[0-9a-f]{64}", re.ASCII)
 MAX_BYTES = 65_536
 REMEMBERED = (
     "lab_release",
@@ -59,6 +62,7 @@ def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False)
         settings = settings_in(strict_json(str(labels.get(SETTINGS) or "{}"), MAX_BYTES))
     except BadAnswer:
         settings = {}
+    digest = str(labels.get(DIGEST) or "")
     kept = remembered_settings(settings, REMEMBERED)
     if kept.get("lab_mount") == "auto" and may_mount(container):
         # 0.1.0 took this place by itself, and what was asked for does not choose it any more.
@@ -68,6 +72,7 @@ def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False)
         "settings": kept,
         "image": image_id((container or {}).get("Image")),
         "previous": image_id(labels.get(PREVIOUS)),
+        "digest": digest if _DIGEST.fullmatch(digest) else "",
         "source": plain_text(source),
     }
 

@@ -85,7 +85,9 @@ def image_newer(container: t.Mapping[str, t.Any], images: t.Mapping[str, str]) -
 
     No registry is asked: that is slow, and is for whoever wants a newer one.
     """
-    name = str((container.get("Config") or {}).get("Image") or "")
+    # A container is made by the id of its image; the name that was asked for is on its label.
+    made_of = str((container.get("Config") or {}).get("Image") or "")
+    name = labels_of(container).get("desi.lab.image", "") if made_of.startswith("sha256:") else made_of
     found = images.get(name) or images.get(f"{name}:latest")
     runs = container.get("Image")
     return None if not found or not runs else found != runs

@@ -27,7 +27,7 @@ def container(**labels):
 
 def test_settings_image_and_the_one_before_are_read_off_the_container():
     found = remembered(container(settings=json.dumps({"lab_data": "sample"}), previous=OLD))
-    assert found == {"settings": {"lab_data": "sample"}, "image": NEW, "previous": OLD, "source": ""}
+    assert found == {"settings": {"lab_data": "sample"}, "image": NEW, "previous": OLD, "digest": "", "source": ""}
 
 
 @pytest.mark.security("H1")
@@ -54,6 +54,15 @@ def test_an_image_of_a_registry_is_taken_up_again_elsewhere(image):
 def test_an_image_is_remembered_by_its_id_and_by_nothing_else(told):
     found = remembered({"Image": told, "Config": {"Labels": {"desi.lab.previous": told}}})
     assert (found["image"], found["previous"]) == ("", "")
+
+
+@pytest.mark.security("M5")
+def test_digest_is_remembered_in_the_form_of_registries_alone():
+    hexadecimal = "0a" * 32
+    digest = f"registry.example.org:5000/me/lab@sha256:{hexadecimal}"
+    assert remembered(container(digest=digest))["digest"] == digest
+    for told in ("x", "me/lab@sha256:0a", f"{{{{ x }}}}@sha256:{hexadecimal}", f"{digest}\n", 3):
+        assert remembered(container(digest=told))["digest"] == ""
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null"])
@@ -85,7 +94,7 @@ def test_an_image_that_is_run_again_is_known_by_its_id_alone(previous):
 
 @pytest.mark.parametrize("given", [None, {}, {"Config": None}])
 def test_no_container_remembers_nothing(given):
-    assert remembered(given) == {"settings": {}, "image": "", "previous": "", "source": ""}
+    assert remembered(given) == {"settings": {}, "image": "", "previous": "", "digest": "", "source": ""}
 
 
 def test_each_setting_that_is_remembered_is_taken_up_again_and_exists():
