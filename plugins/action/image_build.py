@@ -6,8 +6,44 @@
 
 from __future__ import annotations
 
+import tempfile
+import typing as t
+from pathlib import Path
+
+from ansible import constants
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._image_context import write_context
 from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedModule
 
 
 class ActionModule(WatchedModule):
-    """Runs the module desi.lab.image_build on its host."""
+    """Takes the context to the host as one file, and runs the module desi.lab.image_build there."""
+
+    TRANSFERS_FILES = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the result of the module."""
+        try:
+            return super().run(tmp, task_vars)
+        except LabError as error:
+            return {"failed": True, "changed": False, **error.as_result()}
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+
+    def _prepare(self) -> dict[str, t.Any]:
+        if self._task.check_mode:
+            return {}
+        shell = self._connection._shell
+        there = shell.join_path(shell.tmpdir, "context.tar")
+        with tempfile.NamedTemporaryFile(dir=constants.DEFAULT_LOCAL_TMP, suffix=".tar") as archive:
+            # On the way to another computer it is worth it.
+            write_context(
+                str(Path(str(self._task.args.get("path"))).expanduser()),
+                t.cast("t.BinaryIO", archive),
+                compress=self._connection.transport != "local",
+            )
+            archive.flush()
+            self._transfer_file(archive.name, there)
+        self._fixup_perms2((shell.tmpdir, there))
+        return {"archive": there}

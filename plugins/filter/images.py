@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.desi.lab.plugins.module_utils._image_context import context_hash
 from ansible_collections.desi.lab.plugins.module_utils._images import (
     build_reason,
-    context_hash,
     image_called,
     image_facts,
     image_source,

@@ -19,6 +19,7 @@ import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _LAYER = re.compile(r"\b([0-9a-f]{12}): ([A-Z][A-Za-z ]+?)(?: +\[[=> ]*\] +([\d.]+) ?(\w?B)/([\d.]+) ?(\w?B))?\s*$")
@@ -102,7 +103,11 @@ class ProgressFile:
 
 
 def follow(
-    command: Sequence[str], see: Callable[[str], None], environment: Mapping[str, str], terminal: bool
+    command: Sequence[str],
+    see: Callable[[str], None],
+    environment: Mapping[str, str],
+    terminal: bool,
+    stdin: IO[bytes] | None = None,
 ) -> tuple[int, str]:
     """Run a command to its end; hand on each line that it prints, and return its exit code and all that it printed.
 
@@ -116,7 +121,7 @@ def follow(
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
             stdout=theirs,
             stderr=errors if terminal else theirs,
             env={**os.environ, **environment},

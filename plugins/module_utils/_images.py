@@ -14,9 +14,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-
-# The guide's forms of a Git URL: https://docs.docker.com/build/concepts/context/#git-repositories
-GIT_URL = re.compile(r"(?:https?://\S+?\.git|git://\S+|git@\S+|github\.com/\S+|ssh://\S+)(?:#\S*)?")
+from ansible_collections.desi.lab.plugins.module_utils._git_source import GIT_URL, git_source
 
 # https://github.com/distribution/reference/blob/main/reference.go
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"
@@ -76,16 +74,7 @@ def image_source(name: str, table: t.Mapping[str, t.Mapping[str, t.Any]]) -> dic
     if name.startswith("/"):
         return {"kind": "folder", "path": name, "reference": _built_name(name)}
     if GIT_URL.fullmatch(name):
-        url, _hash, rest = name.partition("#")
-        version, _colon, folder = rest.partition(":")
-        scheme = "https://" if url.startswith("github.com/") else ""
-        return {
-            "kind": "git",
-            "url": scheme + url,
-            "version": version or "HEAD",
-            "folder": folder.strip("/"),
-            "reference": _built_name(name),
-        }
+        return {"kind": "git", "reference": _built_name(name), **git_source(name)._asdict()}
     reference = entry.pop("reference", name)
     if not REFERENCE.fullmatch(reference):
         raise _no_reference(reference)
@@ -93,6 +82,13 @@ def image_source(name: str, table: t.Mapping[str, t.Mapping[str, t.Any]]) -> dic
 
 
 def _no_reference(name: str) -> LabError:
+    if re.match(r"(?:[^/]*://)?[^/]*@", name):
+        # The value is not repeated: it may hold a secret.
+        return LabError(
+            "The setting lab_image cannot work.",
+            "It holds a user name or a password, and everybody who can list processes would see them.",
+            "Give the image or URL alone: docker login, or the credential helper of Git, knows who you are.",
+        )
     scheme, separator, rest = name.partition("://")
     if separator and scheme in ("http", "https"):
         why = "It is a URL, but not that of a Git repository, which ends with .git."
@@ -181,7 +177,8 @@ def image_facts(image: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return what an image promises, from ``docker image inspect``.
 
     ``data_path`` is where it wants data, ``port`` where it listens (0 if it does not say), ``embedded`` whether it is
-    this collection's own lab, ``context`` what it was built from, if it was built by this collection.
+    this collection's own lab, ``context`` what it was built from, if it was built by this collection, ``starts``
+    whether it names a program to run.
     """
     config = image.get("Config") or {}
     environment = dict(item.partition("=")[::2] for item in config.get("Env") or [])
@@ -197,28 +194,5 @@ def image_facts(image: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "context": labels.get("desi.lab.context", ""),
         "version": labels.get("org.opencontainers.image.version", ""),
         "digests": sorted(image.get("RepoDigests") or []),
+        "starts": bool(config.get("Cmd") or config.get("Entrypoint")),
     }
-
-
-def context_hash(path: str, extra: t.Mapping[str, t.Any]) -> str:
-    """Return a hash of all files below ``path`` and of what else goes into a build (arguments, files, its base).
-
-    Names, contents and executable bits count; owners and times do not.
-    """
-    digest = hashlib.sha256()
-    root = Path(path)
-    for file in sorted(item for item in root.rglob("*") if item.is_file() and "__pycache__" not in item.parts):
-        executable = "x" if file.stat().st_mode & 0o100 else "-"
-        digest.update(f"{file.relative_to(root)}\0{executable}\0".encode())
-        digest.update(_file_hash(file))
-    for key in sorted(extra):
-        digest.update(f"{key}\0{extra[key]}\0".encode())
-    return digest.hexdigest()[:16]
-
-
-def _file_hash(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.digest()

@@ -11,6 +11,8 @@ short_description: Build an image from a folder, and tell how far it has got
 version_added: "0.1.0"
 description:
   - Builds an image from a folder with a Dockerfile, as C(docker build) does with the builder that is in every engine.
+  - The folder is on the computer where Ansible runs, and goes to the host as one tar archive. Links in it stay links,
+    C(.dockerignore) is honored, and C(.git) is left out.
   - Unlike C(community.docker.docker_image_build) it needs no plugin of Docker's, and tells its step while it
     works. The callback P(desi.lab.steps#callback) shows that on a terminal.
 author:
@@ -23,9 +25,21 @@ options:
     type: str
     required: true
   path:
-    description: The folder.
+    description: The folder, on the computer where Ansible runs.
     type: path
     required: true
+  host_file:
+    description: A file of the host that is added to the folder's. Empty adds an empty one.
+    type: path
+    default: ""
+  host_file_name:
+    description: What O(host_file) is called in the build. Empty adds none.
+    type: str
+    default: ""
+  archive:
+    description: The folder as a tar archive on the host. The action plugin gives it.
+    type: path
+    default: ""
   nocache:
     description: Whether every step is done anew.
     type: bool
@@ -71,6 +85,13 @@ output:
   elements: str
 """
 
+import contextlib
+import io
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._image_progress import ProgressFile, build_progress, follow
@@ -86,7 +107,33 @@ def command_of(params: dict) -> tuple[list[str], dict[str, str]]:
         command += ["--build-arg", name]
     # The newer builder is a plugin that many engines lack.
     known = {"DOCKER_BUILDKIT": "0", **{name: str(value) for name, value in params["args"].items()}}
-    return [*command, "--", params["path"]], known
+    return [*command, "-"], known
+
+
+def add_file(archive: BinaryIO, name: str, content: bytes, out: BinaryIO) -> None:
+    """Write the members of a tar archive, and one more."""
+    with tarfile.open(fileobj=archive, mode="r|*") as members, tarfile.open(fileobj=out, mode="w|") as more:
+        for member in members:
+            if member.name != name:
+                more.addfile(member, members.extractfile(member) if member.isreg() else None)
+        header = tarfile.TarInfo(name)
+        header.size, header.mode = len(content), 0o644
+        more.addfile(header, io.BytesIO(content))
+
+
+def build(params: dict) -> tuple[int, str]:
+    """Build from the archive; return the exit code and what Docker said."""
+    command, known = command_of(params)
+    with contextlib.ExitStack() as opened:
+        file = opened.enter_context(ProgressFile(params["progress"], every=0))
+        source: BinaryIO = opened.enter_context(Path(params["archive"]).open("rb"))
+        if params["host_file_name"]:
+            content = Path(params["host_file"]).read_bytes() if params["host_file"] else b""
+            whole: BinaryIO = opened.enter_context(tempfile.TemporaryFile())
+            add_file(source, params["host_file_name"], content, whole)
+            whole.seek(0)
+            source = whole
+        return follow(command, lambda line: file.write(build_progress(line)), known, terminal=False, stdin=source)
 
 
 def main() -> None:
@@ -95,6 +142,9 @@ def main() -> None:
         {
             "name": {"type": "str", "required": True},
             "path": {"type": "path", "required": True},
+            "host_file": {"type": "path", "default": ""},
+            "host_file_name": {"type": "str", "default": ""},
+            "archive": {"type": "path", "default": ""},
             "nocache": {"type": "bool", "default": False},
             "args": {"type": "dict", "default": {}},
             "labels": {"type": "dict", "default": {}},
@@ -104,12 +154,12 @@ def main() -> None:
     )
     if module.check_mode:
         module.exit_json(changed=True)
-    command, known = command_of(module.params)
     try:
-        with ProgressFile(module.params["progress"], every=0) as file:
-            code, said = follow(command, lambda line: file.write(build_progress(line)), known, terminal=False)
+        code, said = build(module.params)
+    except FileNotFoundError as error:
+        module.fail_json(msg=f"There is no {error.filename} on this computer.", output=[])
     except OSError as error:
-        module.fail_json(msg=f"The command docker could not be started ({error.strerror}).", output=[])
+        module.fail_json(msg=f"The files of the build could not be read or written ({error.strerror}).", output=[])
     if code:
         module.fail_json(msg=said or f"docker build ended with {code}", output=said.splitlines())
     module.exit_json(changed=True, output=said.splitlines())

@@ -33,12 +33,16 @@ class WatchedModule(ActionBase):
         watcher = threading.Thread(target=self._watch, args=(path, done), daemon=True)
         watcher.start()
         try:
-            arguments = {**self._task.args, "progress": path}
+            arguments = {**self._task.args, **self._prepare(), "progress": path}
             result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         finally:
             done.set()
             watcher.join(timeout=10)
         return result
+
+    def _prepare(self) -> dict[str, t.Any]:
+        """Return what the module is given besides the task's own arguments."""
+        return {}
 
     def _watch(self, path: str, done: threading.Event) -> None:
         title, display, known = task_title(self._task.get_name()), Display(), ""

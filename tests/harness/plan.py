@@ -24,6 +24,7 @@ SCRIPTS = (
     "tests/lint/reference",
     "tests/lint/validate_modules",
     "tests/other_python",
+    "tests/registry/serve_git",
     "tests/run",
 )
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Serves /srv/stand_in as git://…/stand-in.git
+# Serves /srv/stand_in as https://…/stand-in.git
 set -eu
 
 repository=/srv/git/stand-in.git
@@ -8,4 +8,4 @@ git init --quiet --bare "$repository"
 cd /srv/stand_in
 git --git-dir "$repository" --work-tree . add .
 git --git-dir "$repository" --work-tree . -c user.name=test -c user.email=test@localhost commit --quiet --message "A stand-in"
-exec git daemon --reuseaddr --export-all --base-path=/srv/git --port=5000
+exec /etc/stand-in/serve_git /srv/git 0.0.0.0 5000 /run/certificate.pem

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import json
+import tarfile
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.desi.lab.plugins.module_utils._image_context import write_context
 from ansible_collections.desi.lab.plugins.modules import image_build, image_pull
 
 
@@ -71,22 +73,50 @@ def test_check_mode_pulls_and_builds_nothing(run, docker, tmp_path):
     assert not (tmp_path / "called").exists()
 
 
-def test_build_names_labels_and_arguments_and_keeps_values_off_the_command_line(run, docker, tmp_path):
+@pytest.fixture
+def archive(tmp_path):
+    """A context on its host."""
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context" / "Dockerfile").write_text("FROM scratch")
+    (tmp_path / "context" / "link").symlink_to("/etc/hostname")
+    with (tmp_path / "context.tar").open("wb") as out:
+        write_context(str(tmp_path / "context"), out, compress=True)
+    return str(tmp_path / "context.tar")
+
+
+def test_build_names_labels_and_arguments_and_keeps_values_off_the_command_line(run, docker, tmp_path, archive):
     docker('echo "$@" > asked\necho $DOCKER_BUILDKIT $http_proxy\necho "Step 1/2 : FROM x"')
     result = run(
         image_build,
         name="lab:1",
         path="/lab",
+        archive=archive,
         nocache=True,
         args={"http_proxy": "http://ann:sesame@proxy:1"},
         labels={"desi.lab.context": "c0ffee"},
     )
-    asked = "build --force-rm --tag lab:1 --no-cache --label desi.lab.context=c0ffee --build-arg http_proxy -- /lab\n"
+    asked = "build --force-rm --tag lab:1 --no-cache --label desi.lab.context=c0ffee --build-arg http_proxy -\n"
     assert (tmp_path / "asked").read_text() == asked
     assert result == {"changed": True, "output": ["0 http://ann:sesame@proxy:1", "Step 1/2 : FROM x"]}
 
 
-def test_build_that_fails_says_all_that_the_builder_said(run, docker):
+@pytest.mark.security("H2")
+@pytest.mark.parametrize("host_file", ["", "ca.pem"])
+def test_build_is_handed_the_archive_with_the_file_of_the_host_as_one_more_member(
+    run, docker, tmp_path, archive, host_file
+):
+    (tmp_path / "ca.pem").write_text("CERTIFICATE")
+    docker("cat > whole")
+    path = str(tmp_path / host_file) if host_file else ""
+    result = run(image_build, name="x:1", path="/lab", archive=archive, host_file=path, host_file_name="ca-bundle.crt")
+    assert result["changed"]
+    with tarfile.open(tmp_path / "whole") as found:
+        assert found.extractfile("ca-bundle.crt").read() == (b"CERTIFICATE" if host_file else b"")
+        assert found.getmember("link").linkname == "/etc/hostname"
+        assert found.getnames() == ["Dockerfile", "link", "ca-bundle.crt"]
+
+
+def test_build_that_fails_says_all_that_the_builder_said(run, docker, archive):
     docker("echo 'Step 1/1 : RUN false'\necho 'E: no package' >&2\nexit 1")
-    result = run(image_build, name="lab:1", path="/lab")
+    result = run(image_build, name="lab:1", path="/lab", archive=archive)
     assert result["msg"] == "Step 1/1 : RUN false\nE: no package"

@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Get and check the folder that an image is built from."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._git_source import fetch, git_source
+from ansible_collections.desi.lab.plugins.module_utils._image_context import check_context, folder_below
+
+
+class ActionModule(ActionBase):
+    """Runs where Ansible runs: the sources are here, wherever the image is built."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the folder with the Dockerfile, and the commit that is in it."""
+        super().run(tmp, task_vars)
+        _spec, args = self.validate_argument_spec(
+            {"path": {"type": "path", "required": True}, "url": {"type": "str", "default": ""}}
+        )
+        path, commit = args["path"], ""
+        try:
+            if args["url"]:
+                source = git_source(args["url"])
+                commit = fetch(source, path, {**os.environ, **self._environment()})
+                path = folder_below(path, source.folder)
+            check_context(path)
+        except LabError as error:
+            return {"failed": True, "changed": False, **error.as_result()}
+        return {"changed": False, "path": path, "commit": commit}
+
+    def _environment(self) -> dict[str, str]:
+        """Return what the keyword ``environment`` of the task and its play says."""
+        known: dict[str, str] = {}
+        for each in self._task.environment or []:
+            known.update({str(name): str(value) for name, value in (self._templar.template(each) or {}).items()})
+        return known

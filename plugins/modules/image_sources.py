@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_sources
+short_description: Get and check the folder that an image is built from
+version_added: "0.2.0"
+description:
+  - Checks a folder with a Dockerfile, or fetches one from a Git repository, always on the computer where Ansible runs.
+  - Of a repository one commit is fetched, without its history and without submodules, by https or ssh alone. The
+    credential helpers and SSH keys of whoever runs this are used; hooks are not run.
+  - Refuses a folder that is a link, and whatever would lead out of the repository.
+author:
+  - The DESI Lab contributors (@desi-lab)
+requirements:
+  - the command C(git), for O(url)
+options:
+  path:
+    description: The folder, or with O(url) an empty one that the repository is put into.
+    type: path
+    required: true
+  url:
+    description: The repository, as C(URL#VERSION:FOLDER). Empty means that the files are in O(path) already.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there, so that what would be built can be compared.
+  diff_mode:
+    support: none
+    description: Sources are no difference that anybody could read.
+  idempotent:
+    support: full
+    description: Reports no change, as only O(path) is written to.
+"""
+
+EXAMPLES = r"""
+- name: Fetch the sources of an image
+  desi.lab.image_sources:
+    url: https://github.com/flyorboom/docker-aws-jupyter.git#main
+    path: /tmp/sources
+  register: sources
+"""
+
+RETURN = r"""
+path:
+  description: The folder with the Dockerfile.
+  returned: success
+  type: str
+commit:
+  description: The commit that was fetched. Empty without O(url).
+  returned: success
+  type: str
+"""
