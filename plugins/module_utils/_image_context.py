@@ -27,6 +27,8 @@ from ansible_collections.desi.lab.plugins.module_utils._files import open_below,
 LEFT_OUT = (".git", "__pycache__")
 IGNORE_FILE = ".dockerignore"
 MAX_IGNORE_BYTES = 1 << 20
+MAX_PATTERNS = 2000
+MAX_STARS = 8
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -193,6 +195,9 @@ def _ignored(path: str, root: int) -> tuple[Callable[[str], bool], bool]:
         raise _refused(path, why, "Install that package where Ansible runs: pip install docker") from problem
     lines = [line.strip() for line in text.splitlines()]
     patterns = [line for line in lines if line and not line.startswith("#")]
+    # Each becomes a regular expression, and this computer is not to be kept busy by those of somebody else.
+    if len(patterns) > MAX_PATTERNS or any(pattern.count("*") > MAX_STARS for pattern in patterns):
+        raise _refused(path, f"Its file {IGNORE_FILE} has too many patterns or stars.", "Write it with fewer of them.")
     matcher = PatternMatcher([*patterns, "!Dockerfile"])
     return matcher.matches, any(line.startswith("!") for line in patterns)
 

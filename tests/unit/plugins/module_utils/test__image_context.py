@@ -305,6 +305,14 @@ def test_dockerignore_that_is_a_link_is_not_read(context, outside):
         packed(context)
 
 
+@pytest.mark.security("H2")
+def test_dockerignore_does_not_keep_this_computer_busy(context):
+    (context / ("a" * 200)).write_text("")
+    (context / ".dockerignore").write_text("*a*a*a*a*a*a*a*a*a*a*a*a*b\n")
+    with pytest.raises(LabError, match="too many patterns or stars"):
+        packed(context)
+
+
 def test_names_of_any_bytes_are_packed(context):
     odd = os.fsdecode(b"caf\xe9 \n-x")
     (context / odd).write_text("1")
