@@ -221,6 +221,16 @@ def test_with_systemd_a_unit_makes_the_rule_before_docker_starts(host, tmp_path,
     assert said[2:] == [("disable", "--now", rule.UNIT), ("daemon-reload",)]
 
 
+def test_the_unit_grants_what_the_program_needs(networks, host, monkeypatch):
+    line = next(line for line in rule.UNIT_TEXT.splitlines() if line.startswith("CapabilityBoundingSet="))
+    granted = [name.lower().replace("cap_", "+") for name in line.partition("=")[2].split()]
+    words = ("setpriv", f"--bounding-set=-all,{','.join(granted)}", "--inh-caps=-all", "--no-new-privs")
+    monkeypatch.setattr(rule, "SHELL", ("ip", "netns", "exec", networks.name("host"), *words, "/bin/sh"))
+    host.ensure()
+    assert host.holds()
+    assert networks.ask("lab", METADATA, seconds=1) == "nothing"
+
+
 def test_the_program_and_the_unit_are_sound():
     done = subprocess.run(["/bin/sh", "-n"], input=rule.PROGRAM, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
