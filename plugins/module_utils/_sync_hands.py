@@ -21,6 +21,7 @@ import secrets
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,6 +48,7 @@ OLD_STAGING = ".desi-lab-sync"
 NEVER = (".bucket", OLD_STAGING)
 INCOMING, OUTGOING, BASIS = "in", "out", "base"
 PRIVATE = 0o700
+KEPT_SECONDS = 7 * 86_400
 PLAIN = 0o755
 """What of a mode is kept: no bit that gives rights, and nothing that lets others write."""
 
@@ -266,12 +268,12 @@ def _parent(folder: int, path: str) -> Iterator[tuple[int, str]]:
         raise
 
 
-def _link(folder: int, path: str, target: str, time: int) -> None:
+def _link(folder: int, path: str, target: str, when: int) -> None:
     with _parent(folder, path) as (here, name):
         beside = _beside(name)
         try:
             os.symlink(target, beside, dir_fd=here)
-            os.utime(beside, ns=(time, time), dir_fd=here, follow_symlinks=False)
+            os.utime(beside, ns=(when, when), dir_fd=here, follow_symlinks=False)
             os.rename(beside, name, src_dir_fd=here, dst_dir_fd=here)
         except OSError:
             _forget(here, beside)
@@ -374,7 +376,16 @@ def open_own(state: str) -> int:
     about = os.fstat(place)
     if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) & 0o077:
         raise OSError(errno.EPERM, "It is not ours alone", f"{state}/desi-lab/sync")
+    forget_old(place)
     return place
+
+
+def forget_old(place: int) -> None:
+    """Remove copies of a sync that came to no end, and has not been run again for long."""
+    with os.scandir(place) as found:
+        old = [each.name for each in found if each.stat(follow_symlinks=False).st_mtime < time.time() - KEPT_SECONDS]
+    for name in old:
+        remove_below(place, name)
 
 
 def main() -> None:

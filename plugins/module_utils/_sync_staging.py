@@ -145,9 +145,11 @@ def _own_place() -> int:
         with contextlib.suppress(LabError):
             above = open_root_owned(each, make=True, mode=hands.PRIVATE)
             try:
-                return open_below(above, "desi-lab/sync", make=True, mode=hands.PRIVATE)
+                place = open_below(above, "desi-lab/sync", make=True, mode=hands.PRIVATE)
             finally:
                 os.close(above)
+            hands.forget_old(place)
+            return place
     raise LabError(
         "The files cannot be synced.",
         "Root has no directory for copies that nobody else can change.",

@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -292,6 +293,19 @@ def test_a_folder_on_another_file_system_is_synced_by_copies_beside_it_that_are_
         assert [each.name for each in other.iterdir()] == ["desi"]
     finally:
         shutil.rmtree(other)
+
+
+def test_copies_of_a_sync_that_was_given_up_do_not_stay_for_ever(hostile):
+    hostile.is_honest()
+    (hostile.remote / "a").write_text("work")
+    places = [top / ".local/state/desi-lab/sync" for top in (hostile.home, hostile.top / "machine")]
+    for place in places:
+        for name, age in (("new", 86_400), ("old", 8 * 86_400)):
+            (place / name / "in").mkdir(parents=True)
+            os.utime(place / name, (time.time() - age,) * 2)
+        place.chmod(0o700)
+    assert hostile.sync()[0] == 0
+    assert [[each.name for each in place.iterdir()] for place in places] == [["new"], ["new"]]
 
 
 @pytest.mark.security("M11")
