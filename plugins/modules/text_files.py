@@ -60,7 +60,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._files import open_directory, open_root_owned, write_beside
+from ansible_collections.desi.lab.plugins.module_utils._files import open_made, open_root_owned, write_beside
 
 
 class File(t.NamedTuple):
@@ -92,11 +92,7 @@ def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
 def write(file: File) -> None:
     """Write a file whole or not at all. For root, all that is above it has to be root's."""
     above = str(file.path.parent)
-    if os.geteuid() == 0:
-        folder = open_root_owned(above, make=True)
-    else:
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-        folder = open_directory(above)
+    folder = open_root_owned(above, make=True) if os.geteuid() == 0 else open_made(above, 0o755)
     try:
         write_beside(folder, file.path.name, file.after.encode(), file.mode)
     finally:

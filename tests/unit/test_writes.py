@@ -1,0 +1,215 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files are written, renamed and removed by module_utils/_files.py, which follows no link that somebody laid.
+
+Whoever needs to do it otherwise says here why nobody else can lay one there.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HELPER = "plugins/module_utils/_files.py"
+ON_PATHS = {
+    *("hardlink_to", "lchmod", "mkdir", "rename", "replace", "rmdir", "symlink_to", "touch", "unlink"),
+    *("chmod", "write_bytes", "write_text"),
+}
+OF_OS = {
+    *("chmod", "chown", "lchown", "link", "makedirs", "mkdir", "mkfifo", "mknod", "remove", "removedirs", "rename"),
+    *("renames", "replace", "rmdir", "symlink", "truncate", "unlink", "utime"),
+}
+TWO_PLACES = {"link", "rename", "replace"}
+OF_SHUTIL = {"chown", "copy", "copy2", "copyfile", "copymode", "copystat", "copytree", "move", "rmtree"}
+OF_TEMPFILE = {"mktemp"}
+WRITING = ("O_CREAT", "O_RDWR", "O_TRUNC", "O_WRONLY", "O_APPEND")
+
+RUN = "an empty directory of root's in /run or /var/lib, which only root can put anything into; what is not empty stays"
+INSIDE = "in a lab's container, as the person who runs it, in what is theirs alone"
+SAMPLE = "fills a new directory while an image is built, or in a container of its own"
+EXCEPTIONS: dict[str, tuple[set[str], str]] = {
+    "plugins/callback/steps.py": ({".rename"}, "gives a line on the screen another name"),
+    "plugins/module_utils/_image_progress.py": (
+        {".unlink", ".write_text", "os.open"},
+        "made with O_EXCL in a directory of Ansible's own, or in /tmp, where nobody else can replace it",
+    ),
+    "plugins/module_utils/_mount_cache.py": ({".rmdir"}, "removes a directory that is empty"),
+    "plugins/module_utils/_mount_failures.py": ({"os.open"}, "opens the device of FUSE"),
+    "plugins/module_utils/_mount_programs.py": ({".rmdir"}, RUN),
+    "plugins/module_utils/_mount_service.py": ({".rmdir", ".unlink"}, "its log, in root's own directory in /run"),
+    "plugins/module_utils/_mount_state.py": ({".rmdir"}, RUN),
+    "plugins/module_utils/_mount_systemd.py": ({".unlink"}, "units and their environments, in /etc and /run, root's"),
+    "plugins/module_utils/_mount_users.py": ({".rmdir"}, RUN),
+    "plugins/module_utils/_screen.py": ({"os.open"}, "opens the null device"),
+    "plugins/module_utils/_ssh_tunnel.py": (
+        {".mkdir", ".open", ".rmdir", ".unlink", "open", "os.open", "os.truncate"},
+        "in the directory of a lab in ~/.config/desi-lab, which is the person's own, with O_EXCL",
+    ),
+    "plugins/modules/folder_view.py": ({".rmdir"}, "removes a directory that is empty"),
+    "roles/autostop/files/watch/desi_watch/keeping.py": (
+        {".replace", ".unlink", "os.open"},
+        "in /var/lib/desi-lab/watch, which systemd makes for root alone; it is sent without the helper",
+    ),
+    "roles/autostop/files/watch/desi_watch/telling.py": ({"os.open"}, "opens terminals, which the kernel makes"),
+    "roles/data/files/show_entries.py": (
+        {".symlink_to", ".unlink"},
+        "in the container that mounts, in a directory of root's that labs see read-only",
+    ),
+    "roles/image/files/embedded/lab/desi_lab/home.py": ({".mkdir", "shutil.copyfile"}, INSIDE),
+    "roles/image/files/embedded/lab/desi_lab/person.py": ({".write_text"}, INSIDE),
+    "roles/image/files/embedded/lab/desi_lab/shims.py": ({".mkdir", ".replace", ".symlink_to", ".unlink"}, INSIDE),
+    "roles/image/files/embedded/lab/desi_lab/start.py": ({".write_text"}, INSIDE),
+    "roles/sample/files/desi_sample/fitsfile.py": ({".mkdir", ".open", ".unlink"}, SAMPLE),
+    "roles/sample/files/desi_sample/lists.py": ({".mkdir", ".write_text"}, SAMPLE),
+    "roles/sample/files/desi_sample/texts.py": ({".mkdir", ".write_text"}, SAMPLE),
+    "roles/sample/files/desi_sample/tree.py": ({"os.utime"}, SAMPLE),
+}
+
+
+class Call(NamedTuple):
+    """A call that is forbidden outside of the helper."""
+
+    line: int
+    name: str
+
+
+def calls_in(tree: ast.AST) -> list[Call]:
+    """Return the calls that write, rename or remove by a path."""
+    named = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found = []
+    for node in ast.walk(tree):
+        name = forbidden(node, named) if isinstance(node, ast.Call) else ""
+        if name:
+            found.append(Call(node.lineno, name))
+    return found
+
+
+def forbidden(node: ast.Call, named: dict[str, ast.expr]) -> str:
+    """Return the name of what is called, if it is forbidden."""
+    given = {word.arg for word in node.keywords}
+    if isinstance(node.func, ast.Name):
+        return "open" if node.func.id == "open" and writes(node, 1) else ""
+    if not isinstance(node.func, ast.Attribute):
+        return ""
+    name, of = node.func.attr, node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+    if of == "os":
+        if name == "open":
+            flags = written_out(node.args[1], named) if len(node.args) > 1 else ""
+            return "os.open" if "dir_fd" not in given and any(word in flags for word in WRITING) else ""
+        needed = {"src_dir_fd", "dst_dir_fd"} if name in TWO_PLACES else {"dir_fd"}
+        # A descriptor in place of a path has been opened by somebody, which was looked at there.
+        return f"os.{name}" if name in OF_OS and not needed <= given else ""
+    if of == "shutil":
+        return f"shutil.{name}" if name in OF_SHUTIL else ""
+    if of == "tempfile":
+        return f"tempfile.{name}" if name in OF_TEMPFILE else ""
+    if name == "open":
+        return ".open" if "fileobj" not in given and writes(node, 0) else ""
+    if name == "replace" and (len(node.args) != 1 or given or of in ("dataclasses", "copy")):
+        # That of a text, or of a time.
+        return ""
+    return f".{name}" if name in ON_PATHS else ""
+
+
+def writes(node: ast.Call, place: int) -> bool:
+    """Return whether a call of open() asks to write."""
+    modes = [word.value for word in node.keywords if word.arg == "mode"] or node.args[place : place + 1]
+    return any(isinstance(mode, ast.Constant) and set("wax+") & set(str(mode.value)) for mode in modes)
+
+
+def written_out(flags: ast.expr, named: dict[str, ast.expr]) -> str:
+    """Return an expression with the names in it replaced by what they stand for."""
+    text = ast.unparse(flags)
+    inside = [each.id for each in ast.walk(flags) if isinstance(each, ast.Name) and each.id in named]
+    return " ".join([text, *(ast.unparse(named[each]) for each in inside)])
+
+
+def sources() -> list[Path]:
+    """Return all Python that is run for people: plugins, what roles bring, and what lies beside them without a name."""
+    found = [path for top in ("plugins", "roles", "playbooks") for path in (ROOT / top).rglob("*") if path.is_file()]
+    return sorted(path for path in found if path.suffix == ".py" or (not path.suffix and is_python(path)))
+
+
+def is_python(path: Path) -> bool:
+    """Return whether a file is run by Python."""
+    with path.open("rb") as file:
+        first = file.readline(200)
+    return first.startswith(b"#!") and b"python" in first
+
+
+@pytest.mark.security("C2", "H5", "H6")
+def test_nothing_is_written_by_a_path_but_by_the_helper_or_with_a_reason():
+    wrong, used = [], set()
+    for path in sources():
+        name = str(path.relative_to(ROOT))
+        allowed, _why = EXCEPTIONS.get(name, (set(), ""))
+        if name == HELPER:
+            continue
+        for call in calls_in(ast.parse(path.read_text())):
+            if call.name in allowed:
+                used.add((name, call.name))
+            else:
+                wrong.append(f"{name}:{call.line}: {call.name}")
+    assert not wrong, "Use module_utils/_files.py:\n" + "\n".join(wrong)
+    stale = EXCEPTIONS.keys() - {name for name, _call in used}
+    assert not stale, f"These exceptions are needed no more: {sorted(stale)}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'open("a", "w")',
+        'open("a", mode="ab")',
+        'Path("a").open("x")',
+        'path.write_text("a")',
+        "path.replace(other)",
+        "path.rename(other)",
+        "path.unlink(missing_ok=True)",
+        "path.mkdir()",
+        "os.rename(a, b)",
+        "os.rename(a, b, src_dir_fd=c)",
+        "os.chown(path, 1, 1)",
+        "os.makedirs(a)",
+        "os.open(a, os.O_WRONLY | os.O_CREAT)",
+        "flags = os.O_CREAT\nos.open(a, flags)",
+        "shutil.rmtree(a)",
+        "shutil.copy2(a, b)",
+        "tempfile.mktemp()",
+        "path.symlink_to(a)",
+        "path.touch()",
+    ],
+)
+def test_the_lint_sees_what_it_forbids(code):
+    assert calls_in(ast.parse(code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'open("a")',
+        'Path("a").open("rb")',
+        '"a".replace("b", "c")',
+        "when.replace(tzinfo=None)",
+        'os.fdopen(number, "w")',
+        "os.rename(a, b, src_dir_fd=c, dst_dir_fd=c)",
+        "os.unlink(a, dir_fd=b)",
+        "os.open(a, os.O_RDONLY)",
+        "os.open(a, os.O_CREAT, dir_fd=b)",
+        'tarfile.open(mode="w", fileobj=a)',
+        "os.fchown(a, 1, 1)",
+    ],
+)
+def test_the_lint_lets_through_what_follows_no_link(code):
+    assert not calls_in(ast.parse(code))
