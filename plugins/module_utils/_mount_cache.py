@@ -22,6 +22,7 @@ from ansible_collections.desi.lab.plugins.module_utils._files import (
     open_directory,
     open_root_owned,
     remove_below,
+    require_root_owned,
     write_beside,
 )
 from ansible_collections.desi.lab.plugins.module_utils._mount_spec import MountSpec, parse_size
@@ -66,10 +67,21 @@ KNOWN = {"vfs", "vfsMeta", "relay.json", "prefetched.json", "prefetch.json", "mo
 
 
 def require_place(path: str) -> None:
-    """Prove what is there of the path of a directory; what is missing will be made by root."""
-    while not os.path.lexists(path):
-        path = posixpath.dirname(path)
-    os.close(open_root_owned(path))
+    """Prove what is there of the path of a directory; what is missing will be made by root.
+
+    It needs no rights: what cannot be looked into is proven when it is made.
+    """
+    there = path
+    while not os.path.lexists(there):
+        there = posixpath.dirname(there)
+    about = Path(there).lstat()
+    # A directory such as /tmp may stand above, where nobody can take the place of what is root's.
+    kept_apart = stat.S_ISDIR(about.st_mode) and about.st_uid == 0 and about.st_mode & stat.S_ISVTX
+    real = require_root_owned(posixpath.dirname(there) if there != path and kept_apart else there)
+    if not Path(real).is_dir():
+        raise LabError(
+            f"The directory {path} cannot be made.", f"{there} is not a directory.", "Give the path of a directory."
+        )
 
 
 def refused_cache(path: str, problem: LabError) -> LabError:

@@ -222,3 +222,34 @@ def test_mark_alone_is_no_reason_to_leave_a_cache_that_came_to_nothing(tmp_path)
     (tmp_path / "lab-2/vfs").mkdir()
     cache_of.forget_empty(str(tmp_path / "lab-2"))
     assert (tmp_path / "lab-2" / cache_of.MARKER).exists()
+
+
+@pytest.mark.security("M1")
+def test_place_below_a_folder_for_all_is_roots_once_root_has_made_it(tmp_path):
+    shared = tmp_path / "tmp"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    cache_of.require_place(str(shared / "cache" / "lab-1"))
+    cache_of.make_cache(str(shared / "cache" / "lab-1"))
+    # Not what somebody else has made there before, and not the folder itself.
+    (shared / "theirs").mkdir()
+    os.chown(shared / "theirs", NOBODY, NOBODY)
+    for path in (shared, shared / "theirs", shared / "theirs" / "lab-1"):
+        with pytest.raises(LabError):
+            cache_of.require_place(str(path))
+    (shared / "file").touch()
+    with pytest.raises(LabError, match="not a directory"):
+        cache_of.require_place(str(shared / "file" / "lab-1"))
+
+
+def test_place_that_only_root_may_look_into_is_not_refused_to_others():
+    child = os.fork()
+    if child == 0:
+        # The check before anything is made has no rights.
+        try:
+            os.setuid(NOBODY)
+            cache_of.require_place("/root/desi-lab-cache/lab-1")
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
