@@ -18,6 +18,7 @@ from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._lab_server import Server
 from ansible_collections.desi.lab.plugins.module_utils._notebook_run import Ran, output_of, run, write
 from ansible_collections.desi.lab.plugins.module_utils._progress import tell
+from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel import proof_of
 from ansible_collections.desi.lab.plugins.module_utils._terminal import duration
 
 
@@ -35,6 +36,8 @@ class ActionModule(ActionBase):
                 "url": {"type": "str", "required": True, "no_log": True},
                 "folder": {"type": "str", "default": ""},
                 "certificate": {"type": "path", "default": ""},
+                "tunnel": {"type": "path", "default": ""},
+                "container": {"type": "str", "default": ""},
                 "uid": {"type": "int"},
                 "gid": {"type": "int"},
             }
@@ -44,7 +47,7 @@ class ActionModule(ActionBase):
         path = Path(args["path"])
         output = output_of(path)
         try:
-            server = Server(args["url"], args["certificate"])
+            server = Server(args["url"], args["certificate"], proof_of(args["tunnel"], args["container"]))
             notebook, ran = run(server, path, args["folder"], functools.partial(tell, Display()))
             write(notebook, output, args["uid"], args["gid"], args["folder"])
         except LabError as error:

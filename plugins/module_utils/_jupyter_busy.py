@@ -7,15 +7,12 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import ssl
 import typing as t
-import urllib.error
-import urllib.request
-from urllib.parse import parse_qs, urlsplit
+from dataclasses import replace
 
-from ansible_collections.desi.lab.plugins.module_utils._labs import server_api
+from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._port_proof import Proof
+from ansible_collections.desi.lab.plugins.module_utils._server_answer import NotYet, prepare, read
 
 STATES = {"busy": "computes at this moment", "idle": "waits for you", "starting": "is starting"}
 PATIENCE_SECONDS = 10
@@ -47,29 +44,13 @@ def words_of(lines: t.Sequence[Line]) -> str:
     return " and ".join(told) or "what runs in it"
 
 
-def ask(url: str) -> list[Line]:
+def ask(url: str, certificate: str = "", proof: Proof | None = None) -> list[Line]:
     """Return what runs in the server at a URL with its token. One that does not answer is told as such."""
     try:
-        sessions = _get(url, "api/sessions")
-        try:
-            terminals = _get(url, "api/terminals")
-        except urllib.error.HTTPError as error:
-            if error.code != 404:
-                raise
-            # A server may have no terminals.
-            terminals = []
-        return lines_of(sessions, terminals)
-    except (OSError, ValueError, AttributeError, http.client.HTTPException):
+        question = replace(prepare(url, certificate), proof=proof)
+        sessions = read(question, "api/sessions", PATIENCE_SECONDS)
+        # A server may have no terminals.
+        terminals = read(question, "api/terminals", PATIENCE_SECONDS)
+        return [dict(UNKNOWN)] if sessions is None else lines_of(sessions, terminals or [])
+    except (LabError, NotYet, TypeError, AttributeError):
         return [dict(UNKNOWN)]
-
-
-def _get(url: str, question: str) -> t.Any:  # noqa: ANN401 - JSON
-    token = "".join(parse_qs(urlsplit(url).query).get("token", [])[:1])
-    request = urllib.request.Request(server_api(url, question))  # noqa: S310 - the lab's own URL
-    if token:
-        request.add_header("Authorization", f"token {token}")
-    # It is asked on its own machine, where its certificate, which is for another name, proves nothing.
-    context = ssl._create_unverified_context()  # noqa: S323 - as above
-    handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-    with urllib.request.build_opener(*handlers).open(request, timeout=PATIENCE_SECONDS) as answer:
-        return json.load(answer)

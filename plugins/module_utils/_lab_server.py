@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import struct
 import time
 import uuid
@@ -20,10 +21,12 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import requests
+import urllib3
 import websocket
 from requests.adapters import HTTPAdapter
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._port_proof import Proof, proven_connection
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # For one answer of the server; a cell may take as long as it likes.
@@ -38,10 +41,33 @@ class Pinned(HTTPAdapter):
         super().init_poolmanager(*arguments, assert_hostname=False, **options)
 
 
-class Server:
-    """A Jupyter server at the URL that it prints, token included; with a certificate, no other one is believed."""
+class Proven(HTTPAdapter):
+    """Connects only where it is proven who listens, each time that a connection is made."""
 
-    def __init__(self, url: str, certificate: str = "") -> None:
+    def __init__(self, proof: Proof) -> None:
+        class Connection(urllib3.connection.HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                timeout = self.timeout if isinstance(self.timeout, (int, float)) else PATIENCE
+                return proven_connection((self.host, self.port), timeout, proof)
+
+        class Pool(urllib3.HTTPConnectionPool):
+            ConnectionCls = Connection
+
+        self._pool = Pool
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  # as in requests
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": self._pool}
+
+
+class Server:
+    """A Jupyter server at the URL that it prints, token included; with a certificate, no other one is believed.
+
+    With a proof, the token goes only where it is proven who listens.
+    """
+
+    def __init__(self, url: str, certificate: str = "", proof: Proof | None = None) -> None:
         parts = urlsplit(url)
         path = parts.path.rstrip("/")
         for page in ("/lab", "/tree"):
@@ -51,10 +77,14 @@ class Server:
         # What is on this computer is not asked for through a proxy.
         self._is_here = parts.hostname in LOOPBACK
         self._certificate = certificate
+        self._proof = proof if parts.scheme == "http" else None
+        self._at = (parts.hostname or "", parts.port or 80)
         self._session = requests.Session()
         self._session.trust_env = not self._is_here
         if certificate:
             self._session.mount("https://", Pinned())
+        if self._proof:
+            self._session.mount("http://", Proven(self._proof))
         self._session.headers["Authorization"] = f"token {self._token}"
 
     def ask(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401  # JSON
@@ -65,6 +95,8 @@ class Server:
                 f"{self._base}/api/{quote(path, safe='/?=&')}",
                 json=data,
                 timeout=PATIENCE,
+                # A redirect would take the token along.
+                allow_redirects=False,
                 # Said of a session, it would give way to REQUESTS_CA_BUNDLE.
                 verify=self._certificate or None,
             )
@@ -78,7 +110,7 @@ class Server:
                 "Its token is another one, so the URL is of an older lab.",
                 "Read the URL anew with ./lab url.",
             )
-        if not answer.ok:
+        if not answer.ok or answer.is_redirect:
             raise self.lost(f"it answered {answer.status_code} {answer.reason}")
         return answer.json() if answer.content else {}
 
@@ -106,13 +138,20 @@ class Server:
             time.sleep(1)
 
     def _connect(self, kernel: str) -> websocket.WebSocket:
-        return websocket.create_connection(
+        channel = websocket.create_connection(
             f"{self._base.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels",
             header=[f"Authorization: token {self._token}"],
             sslopt={"ca_certs": self._certificate, "check_hostname": False} if self._certificate else {},
             http_no_proxy=["*"] if self._is_here else None,
             timeout=PATIENCE,
+            redirect_limit=0,
+            **({"socket": proven_connection(self._at, PATIENCE, self._proof)} if self._proof else {}),
         )
+        # What is no switch of protocols is a redirect, which is not followed, and no channel either.
+        if channel.getstatus() != 101:
+            channel.close()
+            raise self.lost(f"it answered {channel.getstatus()}")
+        return channel
 
     def lost(self, why: str) -> LabError:
         """Return the failure of a server that does not answer as it should."""

@@ -48,6 +48,7 @@ class Listener(NamedTuple):
     address: Address
     port: int
     inode: str
+    user: int
 
 
 def parse_address(text: str) -> Address:
@@ -117,7 +118,7 @@ def parse_listeners(text: str) -> Iterator[Listener]:
         columns = line.split()
         if len(columns) > 9 and columns[3] == _LISTEN:
             address, _, port = columns[1].partition(":")
-            yield Listener(_from_kernel(address), int(port, 16), columns[9])
+            yield Listener(_from_kernel(address), int(port, 16), columns[9], int(columns[7]))
 
 
 def published_at(lines: Iterable[str], address: Address, port: int) -> str | None:

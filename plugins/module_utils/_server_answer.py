@@ -19,6 +19,7 @@ from urllib.parse import unquote_plus, urlsplit
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._labs import server_api
+from ansible_collections.desi.lab.plugins.module_utils._port_proof import Proof, proven_connection
 from ansible_collections.desi.lab.plugins.module_utils._server_proof import (
     context_of_one,
     fingerprint,
@@ -30,6 +31,7 @@ PAUSE = 0.5
 # A server on a small machine takes its time, and a connection that hangs is better made anew.
 TRY_SECONDS = 10.0
 MOST_BYTES = 65536
+MOST_LISTED = 8 << 20
 _TOKEN = re.compile(r"(?:^|&)token=([^&#]*)")
 
 
@@ -55,6 +57,7 @@ class Question:
     address: str
     context: ssl.SSLContext | None = None
     pinned: bytes = b""
+    proof: Proof | None = None
 
     @property
     def place(self) -> str:
@@ -148,13 +151,35 @@ class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         """Connect, for the first question or because the server ended the connection, and have it proven each time."""
         at = (self.question.address or self.host, self.port)
-        self.sock = socket.create_connection(at, timeout=self.timeout)
+        self.sock = proven_connection(at, self.timeout, self.question.proof)
         if self.question.context:
             self.sock = self.question.context.wrap_socket(self.sock, server_hostname=self.host)
             self.certificate = self.sock.getpeercert(binary_form=True) or b""
             if self.question.pinned and self.certificate != self.question.pinned:
                 # It was signed with the pinned one, which not even its holder has a reason to do.
                 raise _another_certificate(self.question, "It showed another one")
+
+
+def read(question: Question, what: str, seconds: float) -> Any:  # noqa: ANN401 - JSON
+    """Return what the server answers to one question with its token; None where it knows nothing of the kind."""
+    connection = _Connection(question, seconds)
+    headers = {"Authorization": f"token {question.token}"} if question.token else {}
+    try:
+        connection.connect()
+        connection.request("GET", question.path(what), headers={"Accept": "application/json", **headers})
+        response = connection.getresponse()
+        if response.status == 404:
+            return None
+        if response.status != 200:
+            raise NotYet(f"it answered {response.status}")
+        body = response.read(MOST_LISTED + 1)
+        if len(body) > MOST_LISTED:
+            raise NotYet("it answered without an end")
+        return json.loads(body)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise NotYet(_failure(error)) from None
+    finally:
+        connection.close()
 
 
 def _get(connection: _Connection, question: Question, what: str, headers: dict[str, str]) -> dict[str, Any]:

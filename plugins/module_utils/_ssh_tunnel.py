@@ -15,9 +15,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
-from ansible_collections.desi.lab.plugins.module_utils import _ports, _ssh
+from ansible_collections.desi.lab.plugins.module_utils import _port_proof, _ports, _ssh
 from ansible_collections.desi.lab.plugins.module_utils import _ssh_tunnel_texts as texts
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel_texts import Loop, Process, Tunnel
@@ -47,11 +48,13 @@ def open_tunnel(tunnel: Tunnel, timeout: float, only_look: bool = False) -> dict
         processes = _look()
         found = texts.tunnel_processes(processes, tunnel.place, os.geteuid())
         loop = texts.running_loop(processes, tunnel.place, os.geteuid())
-        if loop and loop.digest == tunnel.digest:
-            seen = probe(tunnel, min(PROBE_SECONDS, timeout))
-            if seen in (ANSWERS, NOTHING_THERE):
-                return _result(False, "open", loop, tunnel, how="reused", answers=seen == ANSWERS)
         same = loop is not None and loop.digest == tunnel.digest
+        if loop and same:
+            seen = probe(tunnel, min(PROBE_SECONDS, timeout))
+            # While the line is down its port is held, and whoever connects is sent away.
+            stands = texts.is_connected(_log_of(tunnel), tunnel.place) and holds(tunnel, loop)
+            if stands and seen in (ANSWERS, NOTHING_THERE):
+                return _result(False, "open", loop, tunnel, how="reused", answers=seen == ANSWERS)
         how = "opened" if not loop else "revived" if same else "replaced"
         if only_look:
             # A port that our own tunnel has now will be free.
@@ -59,17 +62,28 @@ def open_tunnel(tunnel: Tunnel, timeout: float, only_look: bool = False) -> dict
                 _refuse_taken(address, tunnel.local_port)
             return _result(True, "open", loop, tunnel, how=how, answers=False)
         target = find_target(tunnel.config, tunnel.host)
-        _end(tunnel.place)
-        if not wait_until(lambda: _ports.is_free(address, tunnel.local_port), 1.0 if found else 0.0):
-            _refuse_taken(address, tunnel.local_port)
-        process = _start(tunnel)
-        try:
-            answers = _await(tunnel, target, process, timeout)
-        except BaseException:
-            _end(tunnel.place)
-            _forget(tunnel)
-            raise
+        if same and loop and holds(tunnel, loop) and tunnel.log.exists():
+            # What keeps the port goes on keeping it, also if nothing comes of this.
+            os.truncate(tunnel.log, 0)
+            os.kill(loop.pid, signal.SIGUSR1)
+            answers = _await(tunnel, target, None, timeout)
+        else:
+            answers = _open_anew(tunnel, target, timeout, bool(found))
     return _result(True, "open", loop, tunnel, how=how, answers=answers)
+
+
+def _open_anew(tunnel: Tunnel, target: _ssh.Target, timeout: float, was_there: bool) -> bool:
+    address = _ports.parse_address(tunnel.local_address)
+    _end(tunnel.place)
+    if not wait_until(lambda: _ports.is_free(address, tunnel.local_port), 1.0 if was_there else 0.0):
+        _refuse_taken(address, tunnel.local_port)
+    process = _start(tunnel)
+    try:
+        return _await(tunnel, target, process, timeout)
+    except BaseException:
+        _end(tunnel.place)
+        _forget(tunnel)
+        raise
 
 
 def open_ports(folders: Iterable[str]) -> dict[str, int]:
@@ -86,12 +100,38 @@ def close_tunnel(tunnel: Tunnel, only_look: bool = False) -> dict[str, Any]:
         processes = _look()
         loop = texts.running_loop(processes, tunnel.place, os.geteuid())
         found = texts.tunnel_processes(processes, tunnel.place, os.geteuid())
-        files = [path for path in (tunnel.script, tunnel.log) if path.exists() or path.is_symlink()]
+        files = [path for path in tunnel.files if path.exists() or path.is_symlink()]
         if not only_look:
             _end(tunnel.place)
             _forget(tunnel)
     how = "closed" if found else "cleaned" if files else "absent"
     return _result(how != "absent", "closed", loop, None, how=how, answers=False)
+
+
+def keeper_of(folder: str) -> Loop | None:
+    """Return the program that keeps the tunnel of a folder, if one runs."""
+    return texts.running_loop(_look(), texts.place_of(folder), os.geteuid())
+
+
+def proof_of(tunnel: str, container: str) -> _port_proof.Proof | None:
+    """Return how to prove who listens, if it is a tunnel's keeper or a lab's container that should."""
+    if container:
+        return _port_proof.of_container(container)
+    if not tunnel:
+        return None
+    folder = str(Path(tunnel).resolve())
+
+    def keeper() -> int | None:
+        found = keeper_of(folder)
+        return found.pid if found else None
+
+    return _port_proof.of_process(keeper)
+
+
+def holds(tunnel: Tunnel, loop: Loop | None) -> bool:
+    """Tell whether the program that keeps the tunnel is the one that listens at its beginning."""
+    address = _ports.parse_address(tunnel.local_address)
+    return loop is not None and bool(_port_proof.sockets_of(loop.pid, address, tunnel.local_port))
 
 
 def probe(tunnel: Tunnel, seconds: float) -> str:
@@ -163,10 +203,10 @@ def _refuse_taken(address: _ports.Address, port: int) -> None:
 
 
 def _start(tunnel: Tunnel) -> subprocess.Popen[bytes]:
-    # Anew, and not through a link that somebody may have put there: a shell that reads the old file keeps it.
-    for path, mode, text in ((tunnel.script, 0o700, texts.LOOP), (tunnel.log, 0o600, "")):
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+    _forget(tunnel)
+    tunnel.room.mkdir(0o700)
+    # Anew, and not through a link that somebody may have put there.
+    for path, mode, text in ((tunnel.script, 0o600, texts.KEEPER), (tunnel.log, 0o600, "")):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor is no path
             file.write(text)
@@ -179,18 +219,19 @@ def _start(tunnel: Tunnel) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            cwd="/",
+            # The way of a socket has at most about a hundred letters, so that its name alone is given.
+            cwd=tunnel.room,
             env={**kept, "LC_ALL": "C"},
             start_new_session=True,
         )
 
 
-def _await(tunnel: Tunnel, target: _ssh.Target, process: subprocess.Popen[bytes], timeout: float) -> bool:
+def _await(tunnel: Tunnel, target: _ssh.Target, process: subprocess.Popen[bytes] | None, timeout: float) -> bool:
     """Wait until the tunnel is open; return whether the far end answers."""
     deadline = time.monotonic() + timeout
     silent = False
     while True:
-        log = tunnel.log.read_text(errors="replace") if tunnel.log.exists() else ""
+        log = _log_of(tunnel)
         left = deadline - time.monotonic()
         if texts.cannot_listen(log):
             _end(tunnel.place)
@@ -200,12 +241,18 @@ def _await(tunnel: Tunnel, target: _ssh.Target, process: subprocess.Popen[bytes]
             seen = probe(tunnel, max(0.5, left))
             silent = seen == SILENT
             if seen in (ANSWERS, NOTHING_THERE):
+                if not holds(tunnel, keeper_of(tunnel.folder)):
+                    raise _port_proof.not_ours(tunnel.local_address, tunnel.local_port)
                 return seen == ANSWERS
         elif saying.kind in (*_ssh.FINAL, _ssh.DENIED):
             raise _ssh.not_let_in(saying, target)
-        if process.poll() is not None or left <= 0:
+        if (process and process.poll() is not None) or left <= 0:
             raise _not_open(tunnel, target, saying, silent, timeout)
         time.sleep(0.05)
+
+
+def _log_of(tunnel: Tunnel) -> str:
+    return tunnel.log.read_text(errors="replace") if tunnel.log.exists() else ""
 
 
 def _not_open(tunnel: Tunnel, target: _ssh.Target, saying: _ssh.Saying, silent: bool, timeout: float) -> LabError:
@@ -220,9 +267,12 @@ def _not_open(tunnel: Tunnel, target: _ssh.Target, saying: _ssh.Saying, silent: 
 
 
 def _forget(tunnel: Tunnel) -> None:
-    for path in (tunnel.script, tunnel.log):
+    for path in tunnel.files:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            path.unlink()
+            if path == tunnel.room and not path.is_symlink():
+                path.rmdir()
+            else:
+                path.unlink()
 
 
 def _end(place: str) -> None:

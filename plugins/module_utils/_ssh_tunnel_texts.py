@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module util is PRIVATE to the collection.
 
-"""What keeps a tunnel alive, as texts: a shell loop, and how it and its ssh are known in the process list.
+"""What keeps a tunnel alive, as texts: a program, and how it and its ssh are known in the process list.
 
 The command line says what a tunnel is, so that no other record of it is needed, and none can be out of date.
 """
@@ -11,52 +11,43 @@ The command line says what a tunnel is, so that no other record of it is needed,
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import ipaddress
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-# Stands in the process list, and is how a tunnel of ours is found again.
-MARK = "desi-lab-tunnel"
-SCRIPT = "tunnel.sh"
-LOG = "tunnel.log"
+from ansible_collections.desi.lab.plugins.module_utils import _ssh_tunnel_keeper
+from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel_keeper import MARK
 
-# Arguments: mark, place and digest (only to be read in the process list), what to forward, host, configuration, log.
-LOOP = f"""\
-# Written by desi.lab.ssh_tunnel. It ends by itself when the SSH configuration is gone.
-# It leads its process group, and whoever ends it ends the group. It works nothing out: bash, signalled while it reads
-# "$(", may fail to read what it is to do then.
-place=$2 forward=$4 host=$5 config=$6 log=$7
-trap 'trap "" TERM; kill -s TERM -- "-$$"; exit 0' TERM INT
-# It is to outlive the terminal in which it was begun.
-trap '' HUP
-(pause=1
-while [ -f "$config" ] && kill -0 "$$" 2>/dev/null; do
-    began=$(date +%s)
-    # The local command says that the forwarding stands, and makes this ssh known in the process list.
-    ssh -F "$config" -N -T -a -x -o BatchMode=yes -o ControlMaster=no -o ControlPath=none \\
-        -o ExitOnForwardFailure=yes -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ServerAliveCountMax=3 \\
-        -o PermitLocalCommand=yes -o "LocalCommand=echo {MARK} $place connected" -L "$forward" "$host"
-    code=$?
-    [ $(($(date +%s) - began)) -lt 60 ] || pause=1
-    [ "$(wc -c <"$log")" -lt 100000 ] || : >"$log"
-    echo "{MARK} $place ended with $code, and is started again in $pause s"
-    sleep "$pause"
-    pause=$((pause * 2))
-    [ "$pause" -le 30 ] || pause=30
-done) &
-# A connection that stands does not look at files.
-while [ -f "$config" ]; do
-    sleep 5 &
-    wait "$!"
-done
-kill -s TERM "$$"
-"""
+SCRIPT = "tunnel.py"
+LOG = "tunnel.log"
+# Only its owner may enter it: ssh listens in it.
+ROOM = "tunnel"
+# What the shell loop of version 0.1.0 was called. One that still runs is found, and replaced.
+OLD_SCRIPT = "tunnel.sh"
+
+
+def source() -> str:
+    """Return the program that keeps a tunnel. It may lie in an archive, from which only its loader can read."""
+    spec = importlib.util.find_spec(_ssh_tunnel_keeper.__name__)
+    loader = getattr(spec, "loader", None)
+    text = loader.get_source(_ssh_tunnel_keeper.__name__) if hasattr(loader, "get_source") else None
+    if not text:
+        raise FileNotFoundError(_ssh_tunnel_keeper.__name__)
+    return str(text)
+
+
+KEEPER = source()
 
 _PS_LINE = re.compile(r"\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\S.*)")
-_LOOP_LINE = re.compile(rf"\S*sh \S.*/{re.escape(SCRIPT)} {MARK} ([0-9a-f]{{16}}) ([0-9a-f]{{16}}) (\S+) (\S+) \S.*")
+_LOOP_LINE = re.compile(
+    rf"(?:\S*sh \S.*/{re.escape(OLD_SCRIPT)}|\S.* -I \S.*/{re.escape(SCRIPT)})"
+    rf" {MARK} ([0-9a-f]{{16}}) ([0-9a-f]{{16}}) (\S+) (\S+) \S.*"
+)
 _SSH_LINE = re.compile(rf"(?:\S*/)?ssh -F \S.* LocalCommand=echo {MARK} ([0-9a-f]{{16}}) connected -L \S+ \S+")
 _CANNOT_LISTEN = re.compile(r"bind .*: |bind: |.*cannot listen to port: \d+|Could not request local forwarding")
 
@@ -87,8 +78,8 @@ class Tunnel:
 
     @property
     def digest(self) -> str:
-        """Return what stands for all that makes this tunnel another one, down to the loop that keeps it."""
-        return _hash(*map(str, astuple(self)), LOOP)
+        """Return what stands for all that makes this tunnel another one, down to the program that keeps it."""
+        return _hash(*map(str, astuple(self)), KEEPER)
 
     @property
     def script(self) -> Path:
@@ -98,10 +89,19 @@ class Tunnel:
     def log(self) -> Path:
         return Path(self.folder, LOG)
 
+    @property
+    def room(self) -> Path:
+        return Path(self.folder, ROOM)
+
+    @property
+    def files(self) -> list[Path]:
+        """Return what a tunnel has in its folder while it is open, also one of version 0.1.0."""
+        return [self.script, self.log, self.room / "socket", self.room, Path(self.folder, OLD_SCRIPT)]
+
     def command(self) -> list[str]:
-        """Return the command of the shell that keeps the tunnel up until it is sent SIGTERM."""
+        """Return the command of the program that keeps the tunnel up until it is sent SIGTERM."""
         words = [MARK, self.place, self.digest, self.forward, self.host, self.config, str(self.log)]
-        return ["/bin/sh", str(self.script), *words]
+        return [sys.executable, "-I", str(self.script), *words]
 
 
 class Process(NamedTuple):
@@ -113,11 +113,12 @@ class Process(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """A loop of ours that runs, as its command line tells."""
+    """A program of ours that keeps a tunnel, as its command line tells."""
 
     digest: str
     forward: str
     host: str
+    pid: int
 
 
 def place_of(folder: str) -> str:
@@ -144,7 +145,7 @@ def running_loop(processes: Iterable[Process], place: str, user: int) -> Loop | 
         match = _LOOP_LINE.fullmatch(process.line)
         # What a loop forks has its command line, too, but does not lead the process group.
         if match and match[1] == place and process.user == user and process.pid == process.group:
-            return Loop(match[2], match[3], match[4])
+            return Loop(match[2], match[3], match[4], process.pid)
     return None
 
 

@@ -19,6 +19,14 @@ options:
     description: The URL of the server, with its token.
     type: str
     required: true
+  certificate:
+    description: A file with the server's certificate in PEM form. It alone is trusted. Needed where the URL is https.
+    type: path
+    default: ""
+  container:
+    description: The lab's container. The token is sent only while it has the port, and only the engine listens there.
+    type: str
+    default: ""
 attributes:
   check_mode:
     support: full
@@ -65,13 +73,19 @@ words:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._jupyter_busy import ask, words_of
+from ansible_collections.desi.lab.plugins.module_utils._port_proof import of_container
 
 
 def main() -> None:
     """Ask, and tell."""
-    spec = {"url": {"type": "str", "required": True, "no_log": True}}
+    spec = {
+        "url": {"type": "str", "required": True, "no_log": True},
+        "certificate": {"type": "path", "default": ""},
+        "container": {"type": "str", "default": ""},
+    }
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    running = ask(module.params["url"])
+    container = module.params["container"]
+    running = ask(module.params["url"], module.params["certificate"], of_container(container) if container else None)
     module.exit_json(changed=False, running=running, words=words_of(running))
 
 

@@ -36,6 +36,14 @@ options:
     description: The certificate that a server of HTTPS has to show, where no authority vouches for it.
     type: path
     default: ""
+  tunnel:
+    description: The folder of the tunnel through which the server is reached. See M(desi.lab.server_answer).
+    type: path
+    default: ""
+  container:
+    description: The lab's container, if it is on the same computer. See M(desi.lab.server_answer).
+    type: str
+    default: ""
   uid:
     description: The number of the user to whom the notebook with its outputs is to belong, where root runs this.
     type: int

@@ -39,6 +39,18 @@ options:
       - Not to be given with O(certificate).
     type: path
     default: ""
+  tunnel:
+    description:
+      - The folder of a tunnel of M(desi.lab.ssh_tunnel). If it is given, the program that keeps that tunnel has to be
+        who listens at the address, before and after the connection is made. The token is not sent to anybody else.
+    type: path
+    default: ""
+  container:
+    description:
+      - The container of a lab on the same computer. If it is given, it has to run and to publish the port, and where
+        the system tells who listens there, nobody but the engine may.
+    type: str
+    default: ""
   timeout:
     description: For how many seconds to go on asking.
     type: float
@@ -93,11 +105,13 @@ elapsed:
 """
 
 import time
+from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._server_answer import ask_until, prepare
+from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel import proof_of
 
 
 def main() -> None:
@@ -108,12 +122,16 @@ def main() -> None:
             "certificate": {"type": "path", "default": ""},
             "address": {"type": "str", "default": ""},
             "ca": {"type": "path", "default": ""},
+            "tunnel": {"type": "path", "default": ""},
+            "container": {"type": "str", "default": ""},
             "timeout": {"type": "float", "default": 60},
         },
+        mutually_exclusive=[("tunnel", "container")],
         supports_check_mode=True,
     )
     given = dict(module.params)
     timeout, begun = given.pop("timeout"), time.monotonic()
+    proof = proof_of(given.pop("tunnel"), given.pop("container"))
     try:
         if given["certificate"] and given["ca"]:
             raise LabError(
@@ -123,7 +141,7 @@ def main() -> None:
             )
         if module.check_mode:
             module.exit_json(changed=False, answered=False, fingerprint="", version="", elapsed=0.0)
-        answer = ask_until(prepare(**given), timeout)
+        answer = ask_until(replace(prepare(**given), proof=proof), timeout)
     except LabError as error:
         module.fail_json(**error.as_result())
     elapsed = round(time.monotonic() - begun, 2)

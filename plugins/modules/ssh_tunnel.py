@@ -10,10 +10,13 @@ short_description: Keep an SSH tunnel open after the run
 version_added: "0.1.0"
 description:
   - Forwards a port of this computer to a port as a machine sees it, with C(ssh -L), and keeps it so.
+  - The port is held for as long as the tunnel is open, also while the connection is down, so that no other account of
+    this computer can listen there in its place. Whoever connects then is sent away.
+  - A port at which anybody else listens is refused.
   - The tunnel is detached from the run and from the terminal. It comes back by itself when the connection breaks, when
     the computer has slept, and when the machine has got another address in the SSH configuration.
-  - There is one tunnel for a folder. It is known from the process list alone, by its command line, and it ends by
-    itself when the SSH configuration is gone.
+  - There is one tunnel for a folder, also if version 0.1.0 opened it. It is known from the process list alone, by its
+    command line, and it ends by itself when the SSH configuration is gone.
   - When the tunnel cannot be opened, nothing of it is left.
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -27,7 +30,9 @@ options:
     type: str
     required: true
   folder:
-    description: The lab's folder. It gets the files C(tunnel.sh) and C(tunnel.log) while the tunnel is open.
+    description:
+      - The lab's folder. While the tunnel is open it has the files C(tunnel.py) and C(tunnel.log), and a directory
+        C(tunnel) that nobody else may enter.
     type: path
     required: true
   local_address:

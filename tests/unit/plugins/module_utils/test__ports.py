@@ -252,8 +252,8 @@ def test_listeners_are_read_as_the_kernel_writes_them(address, port, state, inod
     packed = address.packed
     words = struct.unpack(f"={len(packed) // 4}I", packed)
     written = "".join(f"{word:08X}" for word in words)
-    text = f"  sl  local_address ...\n 0: {written}:{port:04X} 0:0 {state} 0:0 00:0 0 0 0 {inode} 1 0 100 0 0 10 0\n"
-    expected = [_ports.Listener(address, port, str(inode))] if state == "0A" else []
+    text = f"  sl  local_address ...\n 0: {written}:{port:04X} 0:0 {state} 0:0 00:0 0 1000 0 {inode} 1 0 100 0 0 10 0\n"
+    expected = [_ports.Listener(address, port, str(inode), 1000)] if state == "0A" else []
     assert list(_ports.parse_listeners(text)) == expected
 
 

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-from pathlib import Path
 
 import pytest
 
+from ansible_collections.desi.lab.plugins.module_utils import _ssh_tunnel_keeper as keeper
 from ansible_collections.desi.lab.plugins.module_utils import _ssh_tunnel_texts as texts
 from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel_texts import Loop, Process, Tunnel
 
@@ -17,7 +16,7 @@ FOLDER = "/home/ann/.config/desi-lab/us-west-2/desi"
 TUNNEL = Tunnel(FOLDER, f"{FOLDER}/ssh_config", "desi-desi", "127.0.0.1", 8888, "127.0.0.1", 8889)
 LOOP = " ".join(TUNNEL.command())
 SAYS = f"{texts.MARK} {TUNNEL.place}"
-SSH = f"ssh -F {FOLDER}/ssh_config -N -o LocalCommand=echo {SAYS} connected -L {TUNNEL.forward} desi-desi"
+SSH = " ".join(keeper.ssh_command(TUNNEL.config, TUNNEL.place, "127.0.0.1:8889", "desi-desi"))
 
 # The loop, the watcher that it forked, its ssh, a nap, and what has nothing to do with it.
 LINUX = f"""\
@@ -36,7 +35,7 @@ LINUX = f"""\
 MACOS = f"""\
     1     0     1     0 /sbin/launchd
   700     1   700   501 {LOOP.replace("/home/ann", "/Users/M-CM-$nn M-bM-^CM-,")}
-  702   700   700   501 {SSH.replace("ssh -F /home/ann", "/usr/bin/ssh -F /Users/M-CM-$nn")}
+  702   700   700   501 {SSH.replace("ssh -F /home/ann", "/usr/bin/ssh -F /Users/M-CM-$nn", 1)}
   709   700   700   501 (ssh)
 """
 
@@ -48,7 +47,7 @@ def test_processes_of_a_tunnel_are_known_by_their_command_line(text, user, mine)
     processes = texts.parse_processes(text)
     assert len(processes) == len(text.splitlines())
     assert [found.pid for found in texts.tunnel_processes(processes, TUNNEL.place, user)] == mine
-    assert texts.running_loop(processes, TUNNEL.place, user) == Loop(TUNNEL.digest, TUNNEL.forward, "desi-desi")
+    assert texts.running_loop(processes, TUNNEL.place, user) == Loop(TUNNEL.digest, TUNNEL.forward, "desi-desi", 700)
 
 
 @pytest.mark.parametrize(("place", "user"), [(texts.place_of("/home/ann/other"), 1000), (TUNNEL.place, 1001)])
@@ -75,8 +74,8 @@ def test_line_that_is_no_process_is_passed_over(text):
 
 
 @pytest.mark.parametrize("sh", ["/bin/sh", "sh", "/bin/bash", "/bin/dash"])
-def test_loop_is_known_whatever_shell_is_behind_sh(sh):
-    line = LOOP.replace("/bin/sh", sh, 1)
+def test_loop_of_the_first_version_is_known_whatever_shell_is_behind_sh(sh):
+    line = f"{sh} {FOLDER}/tunnel.sh {LOOP[LOOP.index(texts.MARK) :]}"
     assert texts.running_loop([Process(7, 1, 7, 0, line)], TUNNEL.place, 0) is not None
 
 
@@ -90,7 +89,7 @@ def test_tunnel_with_other_parameters_is_another_one(change):
 
 def test_tunnel_kept_by_another_loop_is_another_one(monkeypatch):
     digest = TUNNEL.digest
-    monkeypatch.setattr(texts, "LOOP", "true")
+    monkeypatch.setattr(texts, "KEEPER", "true")
     assert TUNNEL.digest != digest
 
 
@@ -146,42 +145,25 @@ def test_what_ssh_said_is_told_apart_from_what_the_loop_said():
     assert texts.what_ssh_said(f"a\n{SAYS} ended with 1, and is started again in 1 s\nb\n") == "a\nb"
 
 
-@pytest.fixture
-def pauses(tmp_path):
-    """Run the loop with an ssh that fails, a sleep that does not wait and a clock of ours; return how it paused."""
-
-    def run(shell, seconds):
-        config, log, clock, script = (tmp_path / name for name in ("ssh_config", "log", "clock", "tunnel.sh"))
-        config.touch()
-        programs = {
-            "ssh": f'[ "$(grep -c ended {log})" -lt 7 ] || rm -f {config}; exit 255',
-            "sleep": "exec /bin/sleep 0.01",
-            "date": f"echo x >>{clock}; echo $(($(wc -l <{clock}) * {seconds}))",
-        }
-        for name, text in programs.items():
-            (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-            (tmp_path / name).chmod(0o755)
-        script.write_text(texts.LOOP)
-        words = [texts.MARK, TUNNEL.place, TUNNEL.digest, TUNNEL.forward, "desi-desi", str(config), str(log)]
-        with log.open("ab") as stream:
-            environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-            loop = [shell, script, *words]
-            subprocess.run(loop, check=True, timeout=60, env=environment, stdout=stream, start_new_session=True)
-        return [line.split()[-2] for line in log.read_text().splitlines() if "ended with 255" in line]
-
-    return run
+def test_keeper_tries_again_after_pauses_that_grow_to_half_a_minute():
+    pause, waited = 1, []
+    for _ in range(7):
+        now, pause = keeper.pauses(pause, lasted=0)
+        waited.append(now)
+    assert waited == [1, 2, 4, 8, 16, 30, 30]
 
 
-@pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_loop_tries_again_after_pauses_that_grow_to_half_a_minute(pauses, shell):
-    assert pauses(shell, seconds=0)[:7] == ["1", "2", "4", "8", "16", "30", "30"]
+def test_pause_is_short_again_after_a_connection_that_lasted():
+    assert keeper.pauses(30, lasted=60) == (1, 2)
 
 
-def test_pause_is_short_again_after_a_connection_that_lasted(pauses):
-    assert pauses("sh", seconds=60)[:4] == ["1", "1", "1", "1"]
-
-
-def test_loop_passes_the_linter(tmp_path):
-    script = Path(tmp_path, "tunnel.sh")
-    script.write_text(f"#!/bin/sh\n{texts.LOOP}")
-    subprocess.run(["shellcheck", "--severity=warning", "--exclude=SC2086,SC2154", script], check=True)
+@pytest.mark.parametrize(
+    ("forward", "parts"),
+    [
+        ("127.0.0.1:8888:127.0.0.1:8889", (("127.0.0.1", 8888), "127.0.0.1:8889")),
+        ("[::1]:8888:[fe80::1]:8889", (("::1", 8888), "[fe80::1]:8889")),
+        ("127.0.0.1:8888:web.internal:8889", (("127.0.0.1", 8888), "web.internal:8889")),
+    ],
+)
+def test_keeper_reads_where_a_tunnel_begins_and_where_it_leads(forward, parts):
+    assert keeper.split_forward(forward) == parts

@@ -55,6 +55,8 @@ class Machine:
         self.known_hosts = self.folder / "known_hosts"
         self.key = make_key(self.folder / "id_ed25519")
         self.host_key = make_key(home / "host_key")
+        # It is known before it is met, as the product has it.
+        self.known_hosts.write_text(f"i-0abc {self.host_key.with_suffix('.pub').read_text()}")
         self.authorized = home / "authorized_keys"
         self.authorized.write_text(self.key.with_suffix(".pub").read_text())
         self.port = free_port()
@@ -71,7 +73,7 @@ class Machine:
             "IdentitiesOnly": "yes",
             "UserKnownHostsFile": str(self.known_hosts),
             "HostKeyAlias": "i-0abc",
-            "StrictHostKeyChecking": "accept-new",
+            "StrictHostKeyChecking": "yes",
             **settings,
         }
         text = "".join(f"  {name} {value}\n" for name, value in lines.items())

@@ -18,7 +18,7 @@ from ansible.module_utils.testing import patch_module_args
 from loopback import await_that, free_port, make_key
 
 from ansible_collections.desi.lab.plugins.module_utils import _ssh_tunnel, _ssh_tunnel_texts
-from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel_texts import LOOP, Tunnel, place_of
+from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel_texts import KEEPER, Tunnel, place_of
 from ansible_collections.desi.lab.plugins.modules import ssh_tunnel
 
 
@@ -124,7 +124,7 @@ def test_connection_that_broke_comes_back_by_itself(desk):
 
 
 def test_connection_that_died_in_a_sleep_comes_back_by_itself(desk, monkeypatch):
-    monkeypatch.setattr(_ssh_tunnel_texts, "LOOP", LOOP.replace("ServerAliveInterval=15", "ServerAliveInterval=1"))
+    monkeypatch.setattr(_ssh_tunnel_texts, "KEEPER", KEEPER.replace("ServerAliveInterval=15", "ServerAliveInterval=1"))
     desk.open()
     loop = desk.loop()
     for session in desk.machine.sessions():
@@ -153,7 +153,7 @@ def test_tunnel_that_waits_for_its_next_try_is_revived_at_once(desk):
     desk.machine.write_config()
     result = desk.open()
     assert (result["changed"], result["how"], result["answers"]) == (True, "revived", True)
-    assert desk.loop() != loop
+    assert desk.loop() == loop
 
 
 def test_connection_that_is_dead_without_a_word_is_made_anew(desk, monkeypatch):
@@ -290,7 +290,7 @@ def test_what_is_left_of_a_loop_that_was_killed_is_replaced(desk):
     loop = desk.loop()
     os.kill(loop, signal.SIGKILL)
     await_that(lambda: loop not in [process.pid for process in desk.processes()])
-    assert desk.answers()
+    assert not desk.answers()
     result = desk.open()
     assert (result["changed"], result["answers"]) == (True, True)
     assert sum("LocalCommand" in process.line for process in desk.processes()) == 1
@@ -323,11 +323,13 @@ def test_files_are_their_owners_alone_and_not_written_through_links(desk, tmp_pa
     other = tmp_path / "other"
     other.write_text("theirs")
     desk.log.symlink_to(other)
-    (desk.machine.folder / "tunnel.sh").symlink_to(other)
+    (desk.machine.folder / "tunnel.py").symlink_to(other)
+    (desk.machine.folder / "tunnel").symlink_to(tmp_path)
     desk.open()
     assert other.read_text() == "theirs"
     modes = {path.name: path.lstat().st_mode & 0o7777 for path in desk.machine.folder.glob("tunnel*")}
-    assert modes == {"tunnel.sh": 0o700, "tunnel.log": 0o600}
+    assert modes == {"tunnel": 0o700, "tunnel.py": 0o600, "tunnel.log": 0o600}
+    assert (desk.machine.folder / "tunnel" / "socket").lstat().st_mode & 0o7777 == 0o600
 
 
 def test_tunnel_takes_no_keys_along(desk, monkeypatch):
