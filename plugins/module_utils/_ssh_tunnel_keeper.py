@@ -134,8 +134,8 @@ class Pair:
 class Keeper:
     """Holds the port, and starts ssh again whenever it ends."""
 
-    def __init__(self, listener: socket.socket, command: list[str], config: str, log: str, place: str) -> None:
-        self.listener, self.command, self.config, self.log, self.place = listener, command, config, log, place
+    def __init__(self, listener: socket.socket, command: list[str], config: str, place: str) -> None:
+        self.listener, self.command, self.config, self.place = listener, command, config, place
         self.selector = selectors.DefaultSelector()
         self.buffer = memoryview(bytearray(CHUNK))
         self.ssh: subprocess.Popen[bytes] | None = None
@@ -190,8 +190,9 @@ class Keeper:
             wait, self.pause = pauses(self.pause, now - self.begun)
             self.ssh, self.next = None, now + wait
             with contextlib.suppress(OSError):
-                if os.stat(self.log).st_size > MOST_LOG:  # noqa: PTH116 - by the name alone
-                    os.truncate(self.log, 0)
+                # What is printed is the log.
+                if os.fstat(sys.stdout.fileno()).st_size > MOST_LOG:
+                    os.ftruncate(sys.stdout.fileno(), 0)
             code = 128 - code if code < 0 else code
             print(f"{MARK} {self.place} ended with {code}, and is started again in {wait} s", flush=True)
         elif now >= self.next:
@@ -266,8 +267,8 @@ class Keeper:
 
 
 def main(words: list[str]) -> int:
-    # The first three are only read in the list of processes.
-    _mark, place, _digest, forward, host, config, log = words
+    # The rest is only read in the list of processes.
+    _mark, place, _digest, forward, host, config, _log = words
     begins, remote = split_forward(forward)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
@@ -279,7 +280,7 @@ def main(words: list[str]) -> int:
     except OSError as error:
         print(f"bind [{begins[0]}]:{begins[1]}: {error.strerror}", flush=True)
         return 1
-    Keeper(listener, ssh_command(config, place, remote, host), config, log, place).run()
+    Keeper(listener, ssh_command(config, place, remote, host), config, place).run()
     return 0
 
 
