@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import aws_failure
-from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import role_name
+from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import role_name, role_path
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import owner_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_way import is_allowed, known_way
 
@@ -22,6 +22,7 @@ class FilterModule:
         return {
             "aws_failure": aws_failure,
             "expiry_role_name": role_name,
+            "expiry_role_path": role_path,
             "known_way": known_way,
             "lab_owner": owner_of,
             "way_allowed": is_allowed,

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import owner_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import caller_of
 
 DOCUMENTATION = r"""
 name: lab_owner
@@ -47,7 +47,7 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[t.Any], variables: t.Any = None, **kwargs: t.Any) -> list[str]:  # noqa: ANN401 - of Ansible
         try:
-            owner = owner_of(boto3.client("sts", region_name="us-east-1").get_caller_identity()["Arn"])
+            owner = caller_of(boto3.client("sts", region_name="us-east-1").get_caller_identity()).owner
         except AWS_ERRORS as error:
             raise AnsibleLookupError(str(aws_trouble(error, "find out whose labs to list", ""))) from error
         if not owner:

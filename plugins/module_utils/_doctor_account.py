@@ -26,7 +26,7 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor import (
 from ansible_collections.desi.lab.plugins.module_utils._doctor_orphans import TITLE, judge_orphans, orphans
 from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import Asker
 from ansible_collections.desi.lab.plugins.module_utils._ec2_cost import from_table
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import owner_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import caller_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_look import Look, Seen, Wanted
 from ansible_collections.desi.lab.plugins.module_utils._ec2_network import ON_DEMAND, SPOT
 from ansible_collections.desi.lab.plugins.module_utils._ec2_permissions import judge, needed, refusal
@@ -50,7 +50,7 @@ def account_findings(account: Account, wanted: Wanted, regions: t.Sequence[str],
             return [without("there are no AWS credentials here; labs on this computer need none")]
         return [from_error("credentials", "AWS credentials", account.no_caller(error))]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        left = pool.submit(orphan_findings, account, owner_of(caller["Arn"]), regions, config, wanted.prices)
+        left = pool.submit(orphan_findings, account, caller_of(caller).owner, regions, config, wanted.prices)
         return [judge_caller(caller), *lab_findings(account, wanted), *left.result()]
 
 
@@ -61,9 +61,10 @@ def without(why: str) -> Finding:
 
 def judge_caller(caller: t.Mapping[str, t.Any]) -> Finding:
     """Judge who asks. Of the account, nobody needs more than its end."""
-    owner, end = owner_of(caller["Arn"]), str(caller["Account"])[-4:]
+    who = caller_of(caller)
+    owner, end = who.owner, who.account[-4:]
     facts = {"owner": owner, "account_end": end}
-    found = f"{owner or 'nobody'}, account …{end}"
+    found = f"{who.name or 'nobody'}, account …{end}"
     if owner == "root":
         do = "make a user for it, and allow it what docs/iam-policy.json has"
         return Finding("credentials", "AWS credentials", WARNING, found, ROOT_NOTE, do, facts)

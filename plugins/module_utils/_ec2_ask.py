@@ -40,7 +40,7 @@ QUESTIONS = (
     Question("address", "describe_addresses", "Addresses"),
     Question("network interface", "describe_network_interfaces", "NetworkInterfaces"),
     Question("security group", "describe_security_groups", "SecurityGroups"),
-    Question("key pair", "describe_key_pairs", "KeyPairs"),
+    Question("key pair", "describe_key_pairs", "KeyPairs", {"IncludePublicKey": True}),
 )
 SCHEDULES = "schedule group"
 KINDS = [*(question.kind for question in QUESTIONS), SCHEDULES]

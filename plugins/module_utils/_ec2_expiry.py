@@ -16,7 +16,7 @@ import math
 import re
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, is_session, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._times import DAY, HOUR, parse_time, time_text
 
 GROUPS = "desi-lab-"
@@ -45,7 +45,26 @@ def group_name(owner: str, name: str) -> str:
 
 
 def role_name(owner: str) -> str:
-    """Return what the role is called by which schedules act on what this owner has, and on nothing else."""
+    """Return what the role is called by which schedules act on what this owner has, and on nothing else.
+
+    No name of an owner is in it: one may be the beginning of another, and a policy that allows names by a pattern would
+    take the one for the other.
+    """
+    return f"desi-lab-expiry-{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
+
+
+def role_path(owner: str) -> str:
+    """Return the path of that role, by which a policy tells whose it is: names of users have no slash in them.
+
+    AWS knows no variable for a session of a role that may stand in a path, so theirs have one in common.
+    """
+    return (
+        "/desi-lab-expiry-of-session/" if is_session(owner) else f"/desi-lab-expiry-of/{_NO_ROLE_NAME.sub('.', owner)}/"
+    )
+
+
+def former_role_name(owner: str) -> str:
+    """Return what DESI Lab 0.1.0 called that role."""
     return f"desi-lab-expiry-{_NO_ROLE_NAME.sub('.', owner)[:39]}-{_digest(owner)}"
 
 
@@ -63,7 +82,7 @@ def role_arn(role: str, owner: str, account: str, region: str) -> str:
     """Return the ARN of the role that a setting means: an ARN, a name, or empty for the owner's own."""
     if role.startswith("arn:"):
         return role
-    return f"arn:{partition(region)}:iam::{account}:role/{role or role_name(owner)}"
+    return f"arn:{partition(region)}:iam::{account}:role{f'/{role}' if role else role_path(owner) + role_name(owner)}"
 
 
 def expiry(now: float, hours: float, days: int) -> float:

@@ -12,8 +12,10 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.desi.lab.plugins.module_utils import _ec2_expiry as expiry
+from ansible_collections.desi.lab.plugins.module_utils._aws_texts import FORBIDDEN
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, code_of, message_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, is_ours, lab_tags, our_filters
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import Memory
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_machine import ours_alive
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 
@@ -63,10 +65,11 @@ class Group:
         region: str,
         clock: t.Callable[[], float] = time.time,
         sleep: t.Callable[[float], None] = time.sleep,
+        memory: Memory | None = None,
     ) -> None:
         self.ec2, self.scheduler, self.iam = (clients.get(name) for name in ("ec2", "scheduler", "iam"))
         self.name, self.owner, self.region, self.clock, self.sleep = name, owner, region, clock, sleep
-        self.group = expiry.group_name(owner, name)
+        self.group, self.memory = expiry.group_name(owner, name), memory
 
     def there(self) -> Schedules | None:
         """Return the schedules in the group, by name; None where there is no group.
@@ -95,23 +98,29 @@ class Group:
         """Let the lab go some days after its last use; where that is not possible, say why."""
         with ThreadPoolExecutor(max_workers=3) as pool:
             machine_asked, there_asked = pool.submit(self._machine), pool.submit(self.there)
-            role_asked = pool.submit(self._role_is_there, wish)
+            role_asked = pool.submit(self._role, wish)
             (lab, account), there, role = machine_asked.result(), there_asked.result(), role_asked.result()
         if lab is None:
             return Outcome(False, None, "there is no machine", {}, {})
-        if not role:
+        if role is None:
             named = wish.role or expiry.role_name(self.owner)
             why = f"there is no role {named} for that; -e lab_expire_role=make makes it"
             return Outcome(False, None, why, {}, {})
         if wish.snapshot and not lab.disk:
             return Outcome(False, None, "AWS does not tell of which disk there would be a snapshot", {}, {})
         when = expiry.expiry(self.clock(), wish.hours, wish.days)
-        want = expiry.wanted(lab, when, wish.snapshot, expiry.role_arn(wish.role, self.owner, account, self.region))
+        want = expiry.wanted(lab, when, wish.snapshot, expiry.role_arn(role, self.owner, account, self.region))
         before = {name: self._get(name) for name in there or {} if expiry.is_for(name)}
         stale = [name for name in before if name not in want]
         differ = [name for name in want if name not in before or not expiry.same(before[name], want[name])]
         if not check and (stale or differ):
-            self._make(there is None, before, want, differ, wish.role_wait)
+            try:
+                self._make(there is None, before, want, differ, wish.role_wait)
+            except AWS_ERRORS as error:
+                # A lab that is in use must not go at a time that may no longer be moved.
+                for name in before if code_of(error) in FORBIDDEN else ():
+                    self._delete(name)
+                raise
             for name in stale:
                 self._delete(name)
         told = [{name: each["ScheduleExpression"] for name, each in rows.items()} for rows in (before, want)]
@@ -134,19 +143,27 @@ class Group:
     def _machine(self) -> tuple[expiry.Lab | None, str]:
         pages = self.ec2.get_paginator("describe_instances").paginate(Filters=our_filters(self.owner, self.name))
         found = [row for page in pages for row in page["Reservations"]]
-        machine = ours_alive([one for row in found for one in row["Instances"]], self.name, self.owner)
+        machine = ours_alive([one for row in found for one in row["Instances"]], self.name, self.owner, self.memory)
         if machine is None:
             return None, ""
         account = next(str(row.get("OwnerId") or "") for row in found if machine in row["Instances"])
         return expiry.Lab(self.name, self.owner, machine["InstanceId"], root_disk(machine), self.region), account
 
-    def _role_is_there(self, wish: Wish) -> bool:
-        """Return whether the role is there. Whoever may not look finds out when it is used."""
-        try:
-            self.iam.get_role(RoleName=wish.role.rpartition("/")[2] or expiry.role_name(self.owner))
-        except AWS_ERRORS as error:
-            return code_of(error) not in ("NoSuchEntity", "NoSuchEntityException")
-        return True
+    def _role(self, wish: Wish) -> str | None:
+        """Return which role it is, as role_arn takes it; None where there is none.
+
+        Whoever may not look finds out when it is used. The one of DESI Lab 0.1.0 does, too.
+        """
+        former = "" if wish.role else expiry.former_role_name(self.owner)
+        for role in [wish.role, former] if former else [wish.role]:
+            try:
+                self.iam.get_role(RoleName=role.rpartition("/")[2] or expiry.role_name(self.owner))
+            except AWS_ERRORS as error:
+                if code_of(error) in ("NoSuchEntity", "NoSuchEntityException"):
+                    continue
+                return wish.role
+            return role
+        return None
 
     def _get(self, name: str) -> dict[str, t.Any]:
         return dict(self.scheduler.get_schedule(GroupName=self.group, Name=name))

@@ -85,6 +85,19 @@ class Group(t.NamedTuple):
     notes: list[str]
 
     @property
+    def foreign(self) -> list[Rule]:
+        """Return the ways in that DESI Lab did not make."""
+        return [rule for rule in self.rules if not rule.is_ours]
+
+    @property
+    def wider(self) -> list[str]:
+        """Say whom those let in, which is not for DESI Lab to change; nothing where there are none."""
+        ours = {rule[:-1] for rule in self.rules if rule.is_ours}
+        more = [rule for rule in self.foreign if rule.way not in ours]
+        said = f"The security group {self.name} also lets in {told(more)}, by rules that DESI Lab did not make."
+        return [said] if more else []
+
+    @property
     def changes(self) -> bool:
         """Return whether anything has to be done."""
         return not self.id or bool(self.opened or self.closed or self.also)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This module util is PRIVATE to the collection.
 
-"""The labs on EC2, as their tags tell. There is no other record of them."""
+"""The labs on EC2, as their tags tell. What this computer remembers of its own labs is in _ec2_memory.py."""
 
 from __future__ import annotations
 
@@ -24,10 +24,53 @@ TITLE_TAG = "Name"
 _SESSION_OF_THE_MOMENT = re.compile(r"(?:.*\D)?\d{10,}")
 
 
-def owner_of(arn: str) -> str:
-    """Return whose a lab is, from the ARN that AWS gives its caller: a user's name, or role and session.
+class Caller(t.NamedTuple):
+    """Who asks AWS, as GetCallerIdentity tells it."""
 
-    An ARN that cannot be read is an empty owner, which owns nothing.
+    arn: str
+    account: str
+    user_id: str
+
+    @property
+    def owner(self) -> str:
+        """Return whose the labs are that this caller makes."""
+        return owner_of(self.arn, self.user_id)
+
+    @property
+    def former(self) -> str:
+        """Return whose they were for DESI Lab 0.1.0, where that differs; else empty."""
+        before = owner_of(self.arn)
+        return before if before != self.owner else ""
+
+    @property
+    def partition(self) -> str:
+        """Return the part of AWS that the account is in, such as ``aws``."""
+        parts = self.arn.split(":")
+        return parts[1] if len(parts) > 1 else ""
+
+    @property
+    def words(self) -> str:
+        """Return who that is for people. Of the account, nobody needs more than its end."""
+        return f"{self.name or 'nobody'} in account …{self.account[-4:]}"
+
+    @property
+    def name(self) -> str:
+        """Return what to call the caller: a user's name, or role and session."""
+        return owner_of(self.arn)
+
+
+def caller_of(answer: t.Mapping[str, t.Any]) -> Caller:
+    """Return who asks, from the answer of GetCallerIdentity."""
+    return Caller(*(str(answer.get(key) or "") for key in ("Arn", "Account", "UserId")))
+
+
+def owner_of(arn: str, user_id: str = "") -> str:
+    """Return whose a lab is, from what AWS tells of its caller.
+
+    That has to be what a policy can say, so that one can keep people apart (docs/iam-policy.json): of a user the name
+    (``aws:username``), of a session of a role its id (``aws:userid``), which has the role's id and the session's name.
+    Without the id it is what DESI Lab 0.1.0 took: role and session. An ARN that cannot be read is an empty owner, which
+    owns nothing.
     """
     parts = str(arn).split(":", 5)
     if len(parts) < 6 or parts[0] != "arn":
@@ -38,8 +81,16 @@ def owner_of(arn: str) -> str:
         return rest.rsplit("/", 1)[-1]
     if kind == "assumed-role":
         role, _slash, session = rest.partition("/")
-        return role if not session or _SESSION_OF_THE_MOMENT.fullmatch(session) else f"{role}/{session}"
-    return parts[5]
+        lasts = bool(session) and not _SESSION_OF_THE_MOMENT.fullmatch(session)
+        if user_id:
+            return user_id if lasts else user_id.partition(":")[0]
+        return f"{role}/{session}" if lasts else role
+    return user_id if user_id and kind == "federated-user" else parts[5]
+
+
+def is_session(owner: str) -> bool:
+    """Return whether an owner is a session of a role. No user's name has a colon."""
+    return ":" in owner
 
 
 def lab_tags(name: str, owner: str, extra: t.Mapping[str, t.Any] | None = None) -> dict[str, str]:

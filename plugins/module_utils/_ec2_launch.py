@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ansible_collections.desi.lab.plugins.module_utils import _ec2_launch_texts as texts
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble, code_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import is_ours, our_filters
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import Keeper
 from ansible_collections.desi.lab.plugins.module_utils._ec2_request import (
     ELSEWHERE,
     Attempt,
@@ -63,14 +64,19 @@ class Launcher:
         region: str = "",
         sleep: t.Callable[[float], None] = time.sleep,
         clock: t.Callable[[], float] = time.monotonic,
+        keeper: Keeper | None = None,
     ) -> None:
         self.ec2, self.wish, self.region, self.sleep, self.clock = ec2, wish, region, sleep, clock
+        self.keeper = keeper or Keeper()
         self.tried: list[dict[str, str]] = []
         self.another_s = False
 
     def ensure(self, check: bool = False) -> Outcome:
         """Find the machine and start it, or make it; in check mode, tell which of these."""
-        found = self.alive()
+        tagged = self.tagged()
+        found = [instance for instance in tagged if self.keeper.knows(instance)]
+        if tagged and not found:
+            raise texts.stranger(tagged[0], self.wish.name)
         if len(found) > 1:
             raise texts.several(found, self.wish.name)
         if found:
@@ -81,7 +87,11 @@ class Launcher:
         return self._would_launch() if check else self._launch()
 
     def alive(self) -> list[Instance]:
-        """Return the machines of the lab that are not terminated, the oldest first."""
+        """Return the machines of the lab that were made from here and are not terminated, the oldest first."""
+        return [instance for instance in self.tagged() if self.keeper.knows(instance)]
+
+    def tagged(self) -> list[Instance]:
+        """Return the machines that have the tags of the lab and are not terminated, the oldest first."""
         try:
             pages = self.ec2.get_paginator("describe_instances").paginate(
                 Filters=our_filters(self.wish.owner, self.wish.name)
@@ -103,6 +113,7 @@ class Launcher:
                 raise texts.nowhere(self.tried, self.region, out_of_time=True)
             try:
                 instance = self._run(attempt, end)
+                self.keeper.has(instance)
                 return self._only(self._bring_up(instance, "runs" if self.another_s else "launched"))
             except Elsewhere as error:
                 row = {"type": attempt.type, "zone": attempt.zone, "market": attempt.market, "reason": error.reason}
@@ -113,8 +124,10 @@ class Launcher:
         """Ask for a machine until there is one, or it is known that there will be none."""
         generation = lost = 0
         while True:
+            parameters = run_parameters(self.wish, attempt, generation)
+            self.keeper.asks(parameters["ClientToken"])
             try:
-                answer = self.ec2.run_instances(**run_parameters(self.wish, attempt, generation))
+                answer = self.ec2.run_instances(**parameters)
                 if state_of(answer["Instances"][0]) in ALIVE:
                     return answer["Instances"][0]
                 # It was made by an earlier run, and terminated since.
@@ -123,6 +136,8 @@ class Launcher:
                 verdict, trouble = verdict_on(error), aws_trouble(error, "start a machine for the lab", self.region)
                 if verdict == "elsewhere":
                     raise Elsewhere(ELSEWHERE[code_of(error)]) from error
+            if verdict == "differs":
+                self.keeper.disowns(parameters["ClientToken"])
             if verdict in ("again", "differs"):
                 found = self._found_within(SETTLE_SECONDS if verdict == "differs" else 0)
                 if found:
@@ -172,6 +187,8 @@ class Launcher:
         while True:
             state = state_of(instance)
             if state == "running" and instance.get("PublicIpAddress"):
+                # Its disks are told of only now.
+                self.keeper.has(instance)
                 return Outcome(seen(instance), how, how != "runs", self.tried)
             if state in ("shutting-down", "terminated") or (state in ("stopping", "stopped") and how == "launched"):
                 self._tell_death(instance, how)

@@ -103,6 +103,15 @@ def several(instances: t.Sequence[t.Mapping[str, t.Any]], name: str) -> LabError
     )
 
 
+def stranger(instance: t.Mapping[str, t.Any], name: str) -> LabError:
+    """Tell that a machine has the tags of a lab, and was made by somebody else or elsewhere."""
+    return LabError(
+        f"The machine {seen(instance)['id']} has the tags of lab {name}, and was not made from this computer.",
+        "It came a moment ago: another computer makes a lab of that name, or somebody has set tags that are not his.",
+        "run the same command again: it asks whether the machine is yours · or use another name: -e lab_name=NAME",
+    )
+
+
 _DEATHS = {
     "Client.VolumeLimitExceeded": (
         "The quota of your account for disks is used up.",

@@ -93,6 +93,11 @@ def left_rows(found: Found, prices: Prices | None = None) -> list[dict[str, t.An
     return rows
 
 
+def id_of(kind: str, thing: Thing) -> str:
+    """Return the id of a thing, as its row has it."""
+    return str(_ROWS[kind](thing)["id"])
+
+
 def _machine(thing: Thing) -> dict[str, t.Any]:
     view = seen(thing)
     about = f"{view['type']}, {view['state']}" + (", spot" if market_of(thing) == "spot" else "")

@@ -15,6 +15,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws_texts import FORBIDD
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import code_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_image import parameters_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import NAME_TAG
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import Memory
 from ansible_collections.desi.lab.plugins.module_utils._ec2_network import ON_DEMAND, SPOT
 from ansible_collections.desi.lab.plugins.module_utils._ec2_permissions import Outcome, dry_run
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import Account, Rows, where
@@ -41,6 +42,8 @@ class Wanted:
     release: str
     public_key: str
     prices: t.Mapping[str, t.Any]
+    folder: str = ""
+    memory: Memory | None = None
     idle_minutes: float = 60
     max_hours: float = 12
 
@@ -51,6 +54,7 @@ class Seen:
 
     arn: str = ""
     account: str = ""
+    user_id: str = ""
     named: Rows = field(default_factory=list)
     running: Rows = field(default_factory=list)
     keys: Rows = field(default_factory=list)
@@ -112,6 +116,7 @@ class Look:
         seen = Seen(
             arn=answers["caller"]["Arn"],
             account=str(answers["caller"]["Account"]),
+            user_id=str(answers["caller"].get("UserId") or ""),
             named=answers["named"],
             running=answers["running"],
             keys=answers["keys"].get("KeyPairs", []),

@@ -25,9 +25,11 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_image import (
     read_image,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2_key import Key, check_public_key, decide_key
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, is_ours, lab_tags, owner_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import Caller, as_tag_list, is_ours, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._ec2_look import Seen, Wanted
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import former_note, owner_among
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_actions import Things
+from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_known import NOTHING, Known, known
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_machine import Machine
 from ansible_collections.desi.lab.plugins.module_utils._ec2_quota import within_quota
 from ansible_collections.desi.lab.plugins.module_utils._ec2_request import Attempt, Wish, run_parameters
@@ -51,6 +53,7 @@ class Draft:
     attempts: list[Attempt] = field(default_factory=list)
     image_id: str = ""
     notes: list[str] = field(default_factory=list)
+    who: str = ""
 
     @property
     def vpc_id(self) -> str:
@@ -70,6 +73,8 @@ class Plan:
     disk_gib: int
     costs: dict[str, Cost]
     notes: list[str]
+    known: Known
+    wider: list[str]
 
     @property
     def owner(self) -> str:
@@ -92,12 +97,19 @@ def check(wanted: Wanted) -> None:
 
 def begin(wanted: Wanted, seen: Seen) -> Draft:
     """Return who asks, and whether there is a machine."""
-    owner = owner_of(seen.arn)
-    if not owner:
+    caller = Caller(seen.arn, seen.account, seen.user_id)
+    if wanted.memory is not None:
+        wanted.memory.check(caller, wanted.region)
+    if not caller.owner:
         why = f"AWS calls you {seen.arn.rpartition(':')[2] or 'nothing'}, which names nobody."
         raise LabError("Whose the lab is cannot be told.", why, "use the credentials of a user or of a role")
-    draft = Draft(owner, owner == "root", machines.ours_alive(seen.named, wanted.name, owner))
-    draft.notes = machines.others(seen.named, wanted.name, owner) + ([ROOT_NOTE] if draft.is_root else [])
+    owner = wanted.memory.owner if wanted.memory else owner_among(caller, machines.alive(seen.named))
+    draft = Draft(owner, owner == "root", machines.ours_alive(seen.named, wanted.name, owner, wanted.memory))
+    draft.notes = machines.others(seen.named, wanted.name, owner, wanted.memory) + (
+        [ROOT_NOTE] if draft.is_root else []
+    )
+    draft.notes += former_note(caller, owner)
+    draft.who = caller.name
     return draft
 
 
@@ -170,6 +182,7 @@ def decide(wanted: Wanted, seen: Seen, draft: Draft, let_in: Allowed) -> Plan:
         machine.group_ids,
         seen.account,
     )
+    wider = list(group.wider)
     if machine.is_there:
         check_start(wanted, seen, machine)
         image = Image(machine.image_id, machine.root_device, 0)
@@ -178,6 +191,9 @@ def decide(wanted: Wanted, seen: Seen, draft: Draft, let_in: Allowed) -> Plan:
         notes = machines.differences(machine, wanted.instance_types, wanted.disk_gib, wanted.os, wanted.subnet)
         if group.id not in machine.group_ids:
             notes.append(f"The machine is not in the security group {group.name} of this lab; its own is not changed.")
+        more = [one for one in machine.group_ids if one != group.id]
+        if group.id in machine.group_ids and more:
+            wider.append(f"The machine has more security groups, which may let others in: {', '.join(more)}.")
     else:
         image = read_image(draft.image_id, seen.images)
         disk = disk_of(wanted.disk_gib, image)
@@ -187,8 +203,9 @@ def decide(wanted: Wanted, seen: Seen, draft: Draft, let_in: Allowed) -> Plan:
             notes.append(f"The disk is {disk} GiB, because the system's image is no smaller.")
     prices = joined(Prices(seen.type_prices, seen.disk_price, None), from_table(wanted.prices, wanted.region, names))
     costs = {name: cost_of(name, disk, prices) for name in names}
-    said = [*draft.notes, *key.notes, *group.notes, *notes, *let_in.notes, *seen.notes]
-    return Plan(draft, machine, key, group, image, disk, costs, list(dict.fromkeys(said)))
+    said = [*draft.notes, *key.notes, *group.notes, *wider, *notes, *let_in.notes, *seen.notes]
+    about = known(wanted.memory, draft.instance, group, key) if wanted.folder else NOTHING
+    return Plan(draft, machine, key, group, image, disk, costs, list(dict.fromkeys(said)), about, wider)
 
 
 def user_of(plan: Plan, system: str) -> str:

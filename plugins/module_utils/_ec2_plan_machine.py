@@ -19,6 +19,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import (
     tags_of,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2_launch_texts import several
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import Memory
 from ansible_collections.desi.lab.plugins.module_utils._ec2_request import seen, state_of
 
 ABSENT = "absent"
@@ -58,9 +59,20 @@ class Machine(t.NamedTuple):
         return self.state in ("stopping", "stopped")
 
 
-def ours_alive(instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str) -> t.Mapping[str, t.Any] | None:
-    """Return the one machine of this lab that is not given up; None where there is none."""
+def alive(instances: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
+    """Return the machines that are not given up."""
+    return [item for item in instances if state_of(item) in ALIVE]
+
+
+def ours_alive(
+    instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, memory: Memory | None = None
+) -> t.Mapping[str, t.Any] | None:
+    """Return the one machine of this lab that is not given up; None where there is none.
+
+    One that is remembered as made from here goes before others with the same tags.
+    """
     found = [item for item in instances if is_ours(item, name, owner) and state_of(item) in ALIVE]
+    found = [item for item in found if memory is not None and memory.knows_machine(item)] or found
     if len(found) > 1:
         raise several(found, name)
     return found[0] if found else None
@@ -119,9 +131,16 @@ def tags_to_set(machine: Machine, wanted: t.Mapping[str, str]) -> dict[str, str]
     }
 
 
-def others(instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str) -> list[str]:
+def others(
+    instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, memory: Memory | None = None
+) -> list[str]:
     """Say which machines have the name of this lab and are not its own, and which is on its way out."""
     said = []
+    chosen = ours_alive(instances, name, owner, memory)
+    for other in instances:
+        if is_ours(other, name, owner) and state_of(other) in ALIVE and other is not chosen:
+            number = other.get("InstanceId")
+            said.append(f"The machine {number} has the tags of this lab, too, and was not made here. It is left alone.")
     owners = {tags_of(item).get(OWNER_TAG, "") for item in instances if state_of(item) in ALIVE}
     for other in sorted(owners - {owner, ""}):
         said.append(f"{other} has a lab {name} in this account, too. It is left alone.")

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import asdict
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2_cost import cost_line, hour_text
+from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import group_name
 from ansible_collections.desi.lab.plugins.module_utils._ec2_group import Group, told
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import (
     ACCESS_TAG,
@@ -93,9 +94,9 @@ def kept(plan: Plan) -> list[str]:
     stays = []
     if plan.key.action == "keep":
         stays.append(f"key pair {plan.key.name}")
-    if plan.group.id and not plan.group.changes:
+    if plan.group.id and not plan.group.changes and not plan.known.of(plan.group.id):
         stays.append(f"security group {plan.group.name}: {told(plan.group.rules)}")
-    if plan.machine.is_there and not plan.machine.starts:
+    if plan.machine.is_there and not plan.machine.starts and not plan.known.of(plan.machine.id):
         stays.append(machine_text(plan.machine))
     return stays
 
@@ -107,7 +108,8 @@ def started(plan: Plan) -> list[str]:
 
 def lines(wanted: Wanted, plan: Plan, account: str) -> list[dict[str, str]]:
     """Return the plan, a line for each thing there is to know."""
-    rows = [("Plan", [f'for lab "{wanted.name}" in {wanted.region} (account …{account[-4:]}, user {plan.owner})'])]
+    rows = [("Plan", [f'for lab "{wanted.name}" in {wanted.region} (account …{account[-4:]}, user {plan.draft.who})'])]
+    rows += [("ask", [f"{words}: not made from this computer as far as it knows" for words in plan.known.unknown])]
     rows += [("make", to_make(plan)), ("start", started(plan)), ("change", to_change(plan)), ("keep", kept(plan))]
     told_of = [{"label": label, "text": " · ".join(texts), "about": ""} for label, texts in rows if texts]
     told_of.append(cost_line(plan.costs, _is_spot(plan)))
@@ -158,5 +160,9 @@ def result(wanted: Wanted, plan: Plan, account: str, cidrs: t.Sequence[str]) -> 
         "allow_from": list(cidrs),
         "notes": plan.notes,
         "lines": rows,
+        "schedules": group_name(plan.owner, wanted.name),
+        "wider": plan.wider,
+        "unknown": plan.known.unknown,
+        "memory": {"things": plan.known.things, "begun": plan.known.begun, "new": plan.known.new},
         "changes": [*to_make(plan), *(f"start {text}" for text in started(plan)), *to_change(plan)],
     }

@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import Asker
 from ansible_collections.desi.lab.plugins.module_utils._ec2_left import lab_rows
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import Memory
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_machine import ours_alive, read_machine
 from ansible_collections.desi.lab.plugins.module_utils._ec2_request import state_of
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
@@ -35,12 +36,13 @@ def wait_for_rest(
     seconds: float,
     sleep: t.Callable[[float], None] = time.sleep,
     clock: t.Callable[[], float] = time.monotonic,
+    memory: Memory | None = None,
 ) -> Rest:
     """Wait until the lab's machine is in one of some states, or there is none; fail when the time is up."""
     end, was = clock() + seconds, ""
     while True:
         found = asker.everything(("machine",))["machine"]
-        alive = ours_alive(found, name, asker.owner)
+        alive = ours_alive(found, name, asker.owner, memory)
         # One that is deleted has nothing to come to.
         if alive is None or state_of(alive) in states:
             return Rest(alive, was)

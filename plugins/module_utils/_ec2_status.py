@@ -17,7 +17,7 @@ from ansible_collections.desi.lab.plugins.module_utils import _ec2_expiry as exp
 from ansible_collections.desi.lab.plugins.module_utils import _status_ssh as ssh
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, code_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry_work import root_disk
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import NAME_TAG, is_ours, owner_of, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import NAME_TAG, OWNER_TAG, caller_of, is_ours, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2_left import lab_rows
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import Account
 from ansible_collections.desi.lab.plugins.module_utils._ec2_request import state_of
@@ -53,11 +53,12 @@ class Region:
             caller = pool.submit(self.account.clients["sts"].get_caller_identity)
             disks = pool.submit(self._disks)
             found = self.account.instances(TAGGED)
-            owner = owner_of(caller.result()["Arn"])
-            ours = [one for one in found if is_ours(one, tags_of(one).get(NAME_TAG, ""), owner)]
+            who = caller_of(caller.result())
+            owners = [owner for owner in (who.owner, who.former) if owner]
+            ours = [one for one in found for owner in owners if is_ours(one, tags_of(one).get(NAME_TAG, ""), owner)]
             machines = {one["InstanceId"]: one for one in ours if state_of(one) != "terminated"}
             rows = lab_rows(machines.values(), self.region)
-            asked = {row["id"]: self._about(pool, row, machines[row["id"]], owner) for row in rows}
+            asked = {row["id"]: self._about(pool, row, machines[row["id"]]) for row in rows}
             prices = self._prices(pool, {row["type"] for row in rows}) if rows else None
             sizes, now = disks.result(), self.clock()
             return [
@@ -84,10 +85,10 @@ class Region:
             return {}
         return {str(disk["VolumeId"]): int(disk.get("Size") or 0) for disk in found}
 
-    def _about(self, pool: ThreadPoolExecutor, row: dict[str, t.Any], machine: t.Any, owner: str) -> dict[str, Future]:  # noqa: ANN401 - of EC2
+    def _about(self, pool: ThreadPoolExecutor, row: dict[str, t.Any], machine: t.Any) -> dict[str, Future]:  # noqa: ANN401 - of EC2
         nothing: Future[None] = Future()
         nothing.set_result(None)
-        folder = self.known.get((self.region, row["name"]))
+        folder, owner = self.known.get((self.region, row["name"])), tags_of(machine)[OWNER_TAG]
         reachable = row["state"] == "running" and folder is not None and row["address"]
         return {
             "look": pool.submit(self._look, row, folder) if reachable and folder else nothing,

@@ -29,6 +29,10 @@ options:
     description: Whose lab it is, as its tags say it. Empty means whoever asks.
     type: str
     default: ""
+  folder:
+    description: The folder that keeps the lab's keys, and what is remembered of it. A machine that it knows goes first.
+    type: path
+    default: ""
   state:
     description: Whether there are to be schedules. V(absent) removes the group, too, if nothing else is in it.
     type: str
@@ -94,7 +98,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
 from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry_work import Group, Outcome, Wish
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import owner_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import caller_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import read
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import clients_of
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._times import time_text
@@ -102,6 +107,7 @@ from ansible_collections.desi.lab.plugins.module_utils._times import time_text
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
     "owner": {"type": "str", "default": ""},
+    "folder": {"type": "path", "default": ""},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "days": {"type": "int", "default": 14},
     "hours": {"type": "float", "default": 0},
@@ -116,9 +122,12 @@ def work(module: AnsibleAWSModule) -> Outcome:
     given, region = module.params, module.region or ""
     try:
         client = clients_of(module)
-        owner = given["owner"] or owner_of(client("sts").get_caller_identity()["Arn"])
+        memory = read(given["folder"])
+        owner = (
+            given["owner"] or (memory.owner if memory else "") or caller_of(client("sts").get_caller_identity()).owner
+        )
         clients = {service: client(service) for service in ("ec2", "scheduler", "iam")}
-        group = Group(clients, given["name"], owner, region)
+        group = Group(clients, given["name"], owner, region, memory=memory)
         if given["state"] == "absent":
             return group.remove(module.check_mode)
         wish = Wish(given["hours"], given["days"], given["snapshot"], given["role"], given["role_wait"])

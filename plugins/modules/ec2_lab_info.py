@@ -10,8 +10,9 @@ module: ec2_lab_info
 short_description: Tell which labs there are on EC2, and everything that belongs to them
 version_added: "0.1.0"
 description:
-  - Asks EC2 for everything in a region that carries the tags of a lab, which are the only record of it.
-    What lacks them is not looked at.
+  - Asks EC2 for everything in a region that carries the tags of a lab. What lacks them is not looked at.
+  - With O(folder), it tells of each thing whether this computer remembers having made it, fails where others are asked
+    than those with whom the lab was made, and tells whether AWS says of all that was made that it is gone.
 author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
@@ -24,6 +25,10 @@ options:
   owner:
     description: Whose labs. Empty means those of whoever asks.
     type: str
+    default: ""
+  folder:
+    description: The folder that keeps the lab's keys, and what is remembered of it. Needs O(name).
+    type: path
     default: ""
   gone:
     description:
@@ -75,6 +80,12 @@ EXAMPLES = r"""
   desi.lab.ec2_lab_info:
     name: desi
     gone: [machine]
+  register: found
+
+- name: See what belongs to the lab, and which of it was made here
+  desi.lab.ec2_lab_info:
+    name: desi
+    folder: ~/.config/desi-lab/us-west-2/desi
   register: found
 """
 
@@ -174,11 +185,40 @@ left:
     words:
       description: The thing, in words for people.
       type: str
+    known:
+      description: Whether it was made from this computer, as O(folder) tells.
+      type: bool
+things:
+  description: What of it is not remembered yet, as M(desi.lab.ec2_memory) takes it.
+  returned: success
+  type: list
+  elements: dict
+remembered:
+  description: Whether anything is remembered in O(folder).
+  returned: success
+  type: bool
+fits:
+  description: Whether what was found is the lab whose key is in O(folder). True where there is no key.
+  returned: success
+  type: bool
+kept_for:
+  description:
+    - Why what O(folder) keeps must not be removed though nothing is found. Empty where something is found, and where
+      AWS says of all that was made that it is gone.
+  returned: success
+  type: str
+notes:
+  description: What there is to know of the lab, as sentences.
+  returned: success
+  type: list
+  elements: str
 unseen:
   description: Why some kinds of things cannot be seen, by kind. Only schedule groups may lack.
   returned: success
   type: dict
 """
+
+import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -186,43 +226,87 @@ from ansible_collections.desi.lab.plugins.module_utils._aws_client import aws_cl
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
 from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import KINDS, Asker
 from ansible_collections.desi.lab.plugins.module_utils._ec2_cost import from_table
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import owner_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2_left import lab_rows, left_rows
+from ansible_collections.desi.lab.plugins.module_utils._ec2_gone import fits, local_key, why_not_gone
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import Caller, caller_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_left import id_of, lab_rows, left_rows
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import KINDS as REMEMBERED
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import Memory, former_note, knows_thing, read
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 
 ARGUMENTS = {
     "name": {"type": "str", "default": ""},
     "owner": {"type": "str", "default": ""},
+    "folder": {"type": "path", "default": ""},
     "gone": {"type": "list", "elements": "str", "choices": KINDS, "default": []},
     "timeout": {"type": "int", "default": 300},
     "prices": {"type": "dict", "default": {}},
 }
 
 
-def main() -> None:
+def notes_of(memory: Memory | None, caller: Caller, owner: str) -> list[str]:
+    """Return what there is to know of whose the lab is."""
+    if memory is not None and memory.arn != caller.arn and memory.owner != caller.owner:
+        return [f"It was made by {memory.maker}. Who asks now is {caller.words}."]
+    return former_note(caller, owner)
+
+
+def look(module: AnsibleAWSModule) -> dict[str, t.Any]:
     """Ask who asks, then what there is."""
-    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    given, region = module.params, module.region or ""
-    try:
-        caller = aws_client(module, "sts").get_caller_identity()
-        owner = given["owner"] or owner_of(caller["Arn"])
-        asker = Asker(aws_client(module, "ec2"), owner, given["name"], scheduler=aws_client(module, "scheduler"))
-        if given["gone"]:
-            asker.wait(given["gone"], given["timeout"])
+    given, region, folder = module.params, module.region or "", module.params["folder"]
+    memory = read(folder)
+    caller = caller_of(aws_client(module, "sts").get_caller_identity())
+    if memory is not None:
+        memory.check(caller, region)
+    owner = given["owner"] or (memory.owner if memory else caller.owner)
+    ec2, scheduler = aws_client(module, "ec2"), aws_client(module, "scheduler")
+    asker = Asker(ec2, owner, given["name"], scheduler=scheduler)
+    if given["gone"]:
+        asker.wait(given["gone"], given["timeout"])
+    found = asker.everything()
+    if given["name"] and caller.former and owner == caller.owner and memory is None and not any(found.values()):
+        asker = Asker(ec2, caller.former, given["name"], scheduler=scheduler)
         found = asker.everything()
+    key = local_key(folder) if folder else ""
+    left = left_rows(found, from_table(given["prices"], region, []))
+    known = {
+        (kind, id_of(kind, thing)): knows_thing(memory, kind, thing, key) for kind in found for thing in found[kind]
+    }
+    nothing = not any(row["kind"] != "snapshot" for row in left)
+    return {
+        "owner": asker.owner,
+        "account_end": caller.account[-4:],
+        "region": region,
+        "labs": lab_rows(found["machine"], region),
+        "left": [{**row, "known": known[row["kind"], row["id"]]} for row in left],
+        "things": [
+            {"kind": row["kind"], "id": row["id"]}
+            for row in left
+            if row["kind"] in REMEMBERED and not (memory and memory.knows(row["kind"], row["id"]))
+        ],
+        "remembered": memory is not None,
+        "fits": memory is not None
+        or fits(folder, [one["InstanceId"] for one in found["machine"]], materials(found["key pair"])),
+        "kept_for": why_not_gone(ec2, folder, memory, caller) if folder and nothing else "",
+        "notes": notes_of(memory, caller, asker.owner),
+        "unseen": asker.unseen,
+    }
+
+
+def materials(keys: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
+    """Return public keys without their comments."""
+    return [" ".join(str(key.get("PublicKey") or "").split()[:2]) for key in keys]
+
+
+def main() -> None:
+    """Look, and tell."""
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        found = look(module)
     except LabError as error:
         module.fail_json(**error.as_result())
     except AWS_ERRORS as error:
-        module.fail_json(**aws_trouble(error, "see what there is of labs", region).as_result())
-    module.exit_json(
-        changed=False,
-        owner=owner,
-        account_end=str(caller["Account"])[-4:],
-        region=region,
-        labs=lab_rows(found["machine"], region),
-        left=left_rows(found, from_table(given["prices"], region, [])),
-        unseen=asker.unseen,
-    )
+        module.fail_json(**aws_trouble(error, "see what there is of labs", module.region or "").as_result())
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,12 @@ options:
     description: The security group. It stands for the life of the lab, so that two computers ask for the same machine.
     type: str
     required: true
+  folder:
+    description:
+      - The folder that keeps the lab's keys, and what is remembered of it. A machine that is not remembered there is
+        not used. Without it, tags alone decide.
+    type: path
+    default: ""
   tags:
     description: More tags of the machine itself, by what comes after C(desi-lab:).
     type: dict
@@ -183,6 +189,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.desi.lab.plugins.module_utils._aws_client import aws_client
 from ansible_collections.desi.lab.plugins.module_utils._ec2_launch import Launcher
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import Keeper
 from ansible_collections.desi.lab.plugins.module_utils._ec2_request import Attempt, Wish
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 
@@ -205,6 +212,7 @@ ARGUMENTS = {
     "disk_gib": {"type": "int", "required": True},
     "key_name": {"type": "str", "required": True, "no_log": False},
     "group_id": {"type": "str", "required": True},
+    "folder": {"type": "path", "default": ""},
     "tags": {"type": "dict", "default": {}},
     "timeout": {"type": "int", "default": 120},
     "wait": {"type": "int", "default": 180},
@@ -215,12 +223,13 @@ def main() -> None:
     """See to the machine, and tell how it came to run."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
-    look, wait, attempts = (given.pop(name) for name in ("timeout", "wait", "attempts"))
+    look, wait, attempts, folder = (given.pop(name) for name in ("timeout", "wait", "attempts", "folder"))
     try:
         wish = Wish(
             attempts=tuple(Attempt(**attempt) for attempt in attempts), look_seconds=look, wait_seconds=wait, **given
         )
-        outcome = Launcher(aws_client(module, "ec2"), wish, module.region or "").ensure(check=module.check_mode)
+        launcher = Launcher(aws_client(module, "ec2"), wish, module.region or "", keeper=Keeper(folder))
+        outcome = launcher.ensure(check=module.check_mode)
     except LabError as error:
         module.fail_json(**error.as_result())
     module.exit_json(**asdict(outcome))

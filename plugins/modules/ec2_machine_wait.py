@@ -12,7 +12,8 @@ version_added: "0.1.0"
 description:
   - A machine that is starting or being stopped can be neither started nor stopped. This waits, within bounds, until
     it is in one of the wanted states.
-  - Where there is no machine, that is the answer.
+  - Where there is no machine, that is the answer. With O(folder), it fails where others are asked than those with whom
+    the lab was made.
 author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
@@ -28,6 +29,10 @@ options:
     elements: str
     choices: [running, stopped]
     default: [running, stopped]
+  folder:
+    description: The folder that keeps the lab's keys, and what is remembered of it.
+    type: path
+    default: ""
   timeout:
     description: How long to wait, in seconds.
     type: int
@@ -78,6 +83,21 @@ machine:
     volume_id:
       description: The id of its disk.
       type: str
+    known:
+      description: Whether it was made from this computer, as O(folder) tells.
+      type: bool
+    things:
+      description: It and what it brought along, as M(desi.lab.ec2_memory) takes them.
+      type: list
+      elements: dict
+    owner:
+      description: Whose it is, as its tags say it.
+      type: str
+notes:
+  description: What there is to know of the lab, as sentences.
+  returned: success
+  type: list
+  elements: str
 was:
   description: The state that it was in before, such as V(stopping). Empty where there was nothing to wait for.
   returned: success
@@ -89,13 +109,15 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.desi.lab.plugins.module_utils._aws_client import aws_client
 from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
 from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import Asker
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import owner_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import OWNER_TAG, caller_of, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import former_note, read, things_of_machine
 from ansible_collections.desi.lab.plugins.module_utils._ec2_rest import AT_REST, machine_row, wait_for_rest
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
     "states": {"type": "list", "elements": "str", "choices": list(AT_REST), "default": list(AT_REST)},
+    "folder": {"type": "path", "default": ""},
     "timeout": {"type": "int", "default": 300},
 }
 
@@ -105,18 +127,32 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     name, region = module.params["name"], module.region or ""
     try:
-        owner = owner_of(aws_client(module, "sts").get_caller_identity()["Arn"])
-        ec2 = aws_client(module, "ec2")
-        rest = wait_for_rest(Asker(ec2, owner, name), name, module.params["states"], module.params["timeout"])
-        disks = []
+        memory = read(module.params["folder"])
+        caller = caller_of(aws_client(module, "sts").get_caller_identity())
+        if memory is not None:
+            memory.check(caller, region)
+        ec2, disks, more, notes = aws_client(module, "ec2"), [], {}, []
+        states, timeout = module.params["states"], module.params["timeout"]
+        asker = Asker(ec2, memory.owner if memory else caller.owner, name)
+        rest = wait_for_rest(asker, name, states, timeout, memory=memory)
+        if rest.instance is None and memory is None and caller.former:
+            rest = wait_for_rest(Asker(ec2, caller.former, name), name, states, timeout)
         if rest.instance is not None:
             ours = [{"Name": "attachment.instance-id", "Values": [rest.instance["InstanceId"]]}]
             disks = ec2.describe_volumes(Filters=ours)["Volumes"]
+            more = {
+                "known": memory is not None and memory.knows_machine(rest.instance),
+                "things": things_of_machine(rest.instance),
+                "owner": tags_of(rest.instance)[OWNER_TAG],
+            }
+            notes = former_note(caller, more["owner"])
     except LabError as error:
         module.fail_json(**error.as_result())
     except AWS_ERRORS as error:
         module.fail_json(**aws_trouble(error, f"look at the machine of lab {name}", region).as_result())
-    module.exit_json(changed=False, machine=machine_row(rest.instance, disks, region), was=rest.was)
+    module.exit_json(
+        changed=False, machine={**machine_row(rest.instance, disks, region), **more}, was=rest.was, notes=notes
+    )
 
 
 if __name__ == "__main__":

@@ -86,6 +86,10 @@ options:
       - It has C(date), C(ipv4_hour), and C(regions); each region has C(gib_month) and C(types).
     type: dict
     default: {}
+  folder:
+    description: The folder that keeps the lab's keys, and what is remembered of it.
+    type: path
+    default: ""
   idle_minutes:
     description: After how many idle minutes the machine is to stop by itself, which the plan says. V(0) means never.
     type: float
@@ -309,6 +313,38 @@ lines:
   returned: success
   type: list
   elements: dict
+wider:
+  description: Who is let in by rules that DESI Lab did not make, as sentences.
+  returned: success
+  type: list
+  elements: str
+unknown:
+  description:
+    - What has the tags of the lab and is not remembered as made from this computer, in words. It has to be asked for
+      before it is used. Empty without O(folder).
+  returned: success
+  type: list
+  elements: str
+schedules:
+  description: What the group of the lab's schedules is called.
+  returned: success
+  type: str
+memory:
+  description: What to remember of the lab once that was answered.
+  returned: success
+  type: dict
+  contains:
+    things:
+      description: Things that are there, as M(desi.lab.ec2_memory) takes them.
+      type: list
+      elements: dict
+    begun:
+      description: Security groups that are about to be made, as M(desi.lab.ec2_memory) takes them.
+      type: list
+      elements: str
+    new:
+      description: Whether any of it is not remembered yet.
+      type: bool
 changes:
   description: What would be made, started or changed, in words. Where it is empty there is nothing to ask.
   returned: success
@@ -322,6 +358,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2_address import Inquiry, allowed, wants_own_address
 from ansible_collections.desi.lab.plugins.module_utils._ec2_look import Look, Wanted
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import read
 from ansible_collections.desi.lab.plugins.module_utils._ec2_permissions import judge, needed
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan import begin, check, decide, place, things
 from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import Account, account_of
@@ -344,6 +381,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "release": {"type": "str", "default": "edr"},
     "public_key": {"type": "str", "default": "", "no_log": False},
     "prices": {"type": "dict", "default": {}},
+    "folder": {"type": "path", "default": ""},
     "idle_minutes": {"type": "float", "default": 60},
     "max_hours": {"type": "float", "default": 12},
 }
@@ -368,9 +406,9 @@ def main() -> None:
     """Plan, and tell the plan."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
-    services = given.pop("address_services")
+    services, folder = given.pop("address_services"), given.pop("folder")
     try:
-        wanted = Wanted(region=module.region or "", **given)
+        wanted = Wanted(region=module.region or "", folder=folder, memory=read(folder), **given)
         check(wanted)
         planned = plan(account_of(module), wanted, services)
     except LabError as error:

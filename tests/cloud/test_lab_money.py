@@ -7,19 +7,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from dataclasses import replace
 
 import pytest
 from bare import launched, many, tags
 from jsonschema import Draft202012Validator
 from labs import ROOT, Lab, nothing_changed
 from region import helpers
+from region.people import KEYS
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import group_name
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import Caller
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import begin, read, write
 
 SCHEMA = Draft202012Validator(json.loads((ROOT / "docs/status.schema.json").read_text()))
 MACHINE = "playbooks/parts/machine.yml"
 QUIET = {"DESI_LAB_QUIET": "1"}
+BEN = KEYS["ben"]
 
 
 @pytest.fixture
@@ -162,7 +168,11 @@ def parts(lab, region):
     scheduler.create_schedule_group(Name=group, Tags=tags(lab.name))
     put(region, group, f"delete-{machine}", QUEUE)
     lab.folder.mkdir(parents=True)
-    (lab.folder / "id_ed25519").touch()
+    (lab.folder / "id_ed25519").write_text("the only key")
+    maker = Caller("arn:aws:iam::123456789012:user/ann", "123456789012", "AIDA")
+    things = [("machine", machine), ("security group", made), ("schedule group", group)]
+    memory = begin(maker, "us-west-2", lab.name, "ann").with_things({"kind": kind, "id": one} for kind, one in things)
+    write(str(lab.folder), memory)
     return {"machine": machine, "security group": made, "key pair": name, "schedules": group}
 
 
@@ -219,6 +229,59 @@ def test_without_rights_for_schedules_a_lab_is_taken_away_all_the_same(lab, regi
         assert row["expires"] is None
         assert "not looked for" in lab.run("down", lab_yes=True)
     assert lab.left() == []
+
+
+# Not found is not gone
+
+
+def kept(lab) -> dict[str, bytes]:
+    """Return what this computer keeps of a lab. Only the hold is made anew by each run."""
+    return {path.name: path.read_bytes() for path in lab.folder.iterdir() if path.name != "hold"}
+
+
+@pytest.mark.security("A2")
+def test_nothing_here_is_removed_before_those_who_made_the_lab_say_that_it_is_gone(lab, region, parts):
+    before, memory = kept(lab), read(str(lab.folder))
+    with region.faults(helpers.expired_token()):
+        assert "expired" in lab.refused("down")
+    assert kept(lab) == before
+    # Keys of another account see nothing of it.
+    write(str(lab.folder), replace(memory, account="210987654321"))
+    other = kept(lab)
+    for verb in ("down", "stop"):
+        shown = " ".join(lab.refused(verb, environment={"AWS_REGION": "eu-west-1"}).split())
+        assert "It was made by ann in account …4321. Who asks now is ann in account …9012" in shown
+        assert "AWS_PROFILE=" in shown
+    assert kept(lab) == other
+    # Of a lab of 0.1.0 nothing is remembered, and whoever sees nothing of it may be somebody else.
+    (lab.folder / "made.json").unlink()
+    shown = lab.refused("down", environment={"AWS_ACCESS_KEY_ID": BEN[0], "AWS_SECRET_ACCESS_KEY": BEN[1]})
+    assert "does not remember who made it" in shown
+    assert kept(lab) == {"id_ed25519": b"the only key"}
+    assert state(region, parts["machine"]) == "running"
+
+
+@pytest.mark.security("E12", "M4")
+def test_a_lab_of_which_nothing_is_kept_here_is_found_by_aws_and_asked_for(lab, region, parts):
+    shutil.rmtree(lab.folder)
+    shown = " ".join(lab.refused("down", lab_yes=False).split())
+    assert "AWS has it in us-west-2" in shown
+    assert f"{parts['machine']} (t2.micro, running): has its tags, but this computer does not remember" in shown
+    assert state(region, parts["machine"]) == "running"
+    assert "nothing is left" in lab.run("down")
+    assert lab.left() == []
+    assert not lab.folder.exists()
+    assert "not on EC2 in us-west-2, as ann sees it" in lab.run("down")
+
+
+@pytest.mark.security("M4")
+def test_a_machine_of_somebody_else_with_the_tags_of_the_lab_is_not_touched_unasked(lab, region, parts):
+    region.client("ec2").terminate_instances(InstanceIds=[parts["machine"]])
+    [theirs] = launched(region, lab.name)
+    for playbook in (MACHINE, "stop", "url"):
+        assert theirs in lab.refused(playbook, lab_yes=False)
+    assert state(region, theirs) == "running"
+    assert not read(str(lab.folder)).knows("machine", theirs)
 
 
 # Told

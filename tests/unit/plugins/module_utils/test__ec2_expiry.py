@@ -56,7 +56,7 @@ def test_part_of_aws_is_that_of_the_region(region, name):
 
 
 def test_role_is_the_owners_own_a_named_one_or_an_arn():
-    assert role_arn("", "ann", "1", "us-west-2") == f"arn:aws:iam::1:role/{role_name('ann')}"
+    assert role_arn("", "ann", "1", "us-west-2") == f"arn:aws:iam::1:role/desi-lab-expiry-of/ann/{role_name('ann')}"
     assert role_arn("theirs", "ann", "1", "us-west-2") == "arn:aws:iam::1:role/theirs"
     assert role_arn("arn:aws:iam::2:role/x", "ann", "1", "us-west-2") == "arn:aws:iam::2:role/x"
 

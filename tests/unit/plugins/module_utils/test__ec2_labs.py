@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import (
     as_tag_list,
+    caller_of,
     is_ours,
     lab_tags,
     our_filters,
@@ -32,6 +33,23 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import (
 )
 def test_owner_is_the_end_of_the_arn(arn, owner):
     assert owner_of(arn) == owner
+
+
+@pytest.mark.security("H9")
+@pytest.mark.parametrize(
+    ("arn", "user_id", "owner", "former"),
+    [
+        ("arn:aws:iam::1:user/a/ann", "AIDAANN", "ann", ""),
+        ("arn:aws:iam::1:root", "1", "root", ""),
+        ("arn:aws:sts::1:assumed-role/Astronomer/ann", "AROAX:ann", "AROAX:ann", "Astronomer/ann"),
+        ("arn:aws:sts::1:assumed-role/Astronomer/botocore-session-1732425000", "AROAX:b-1", "AROAX", "Astronomer"),
+        ("arn:aws:sts::1:federated-user/ann", "1:ann", "1:ann", "federated-user/ann"),
+        ("nonsense", "AIDAANN", "", ""),
+    ],
+)
+def test_owner_is_what_a_policy_can_compare(arn, user_id, owner, former):
+    caller = caller_of({"Arn": arn, "Account": "1", "UserId": user_id})
+    assert (caller.owner, caller.former) == (owner, former)
 
 
 @pytest.mark.parametrize("session", ["botocore-session-1732425000", "1732425000123456789", "aws-go-sdk-1732425000123"])

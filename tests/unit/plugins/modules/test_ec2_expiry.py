@@ -12,7 +12,12 @@ from aws_region import run_module
 from botocore.exceptions import ClientError
 
 from ansible_collections.desi.lab.plugins.module_utils import _ec2_expiry_work as work
-from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import expiry, group_name, role_name
+from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import (
+    expiry,
+    former_role_name,
+    group_name,
+    role_name,
+)
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._times import parse_time
 from ansible_collections.desi.lab.plugins.modules import ec2_expiry
@@ -29,7 +34,9 @@ def scheduler(region):
 @pytest.fixture
 def role(region):
     iam = boto3.client("iam", region_name="us-west-2")
-    return iam.create_role(RoleName=role_name("moto"), AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    return iam.create_role(Path="/desi-lab-expiry-of/moto/", RoleName=role_name("moto"), AssumeRolePolicyDocument="{}")[
+        "Role"
+    ]["Arn"]
 
 
 @pytest.fixture
@@ -42,7 +49,7 @@ def machine(region):
 @pytest.fixture
 def run(region, capsys, monkeypatch):
     def run_it(now=NOON, **arguments):
-        monkeypatch.setattr(work.Group.__init__, "__defaults__", (lambda: now, lambda _seconds: None))
+        monkeypatch.setattr(work.Group.__init__, "__defaults__", (lambda: now, lambda _seconds: None, None))
         return run_module(ec2_expiry, capsys, name="desi", **arguments)
 
     return run_it
@@ -128,6 +135,28 @@ def test_without_a_role_nothing_is_made_and_it_is_said_why(run, scheduler, machi
     assert role_name("moto") in result["why"]
     assert "lab_expire_role=make" in result["why"]
     assert groups(scheduler) == ["default"]
+
+
+def test_role_that_desi_lab_0_1_0_made_is_used_as_long_as_there_is_no_other(run, scheduler, machine):
+    iam = boto3.client("iam", region_name="us-west-2")
+    before = iam.create_role(RoleName=former_role_name("moto"), AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    assert run()["expires"]
+    assert {each["Target"]["RoleArn"] for each in schedules(scheduler).values()} == {before}
+
+
+@pytest.mark.security("H9")
+def test_schedule_that_may_no_longer_be_moved_does_not_delete_a_lab_in_use(run, scheduler, role, machine, monkeypatch):
+    assert run()["expires"]
+
+    def refused(*_arguments):
+        said = {"Code": "AccessDeniedException", "Message": "not authorized to perform: iam:PassRole"}
+        raise ClientError({"Error": said}, "UpdateSchedule")
+
+    monkeypatch.setattr(work.Group, "_make", refused)
+    result = run(now=NOON + 5 * 86400)
+    assert result["expires"] == ""
+    assert "iam:PassRole" in result["why"]
+    assert schedules(scheduler) == {}
 
 
 def test_role_of_ones_own_is_taken_by_name(run, scheduler, role, machine):

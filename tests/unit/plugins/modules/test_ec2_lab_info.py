@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from aws_region import run_module
 
 from ansible_collections.desi.lab.plugins.module_utils import _ec2_ask
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import Caller
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import begin, read, write
 from ansible_collections.desi.lab.plugins.modules import ec2_lab_info
 
 
@@ -111,3 +114,72 @@ def test_without_credentials_it_is_told_how_to_give_them(look, monkeypatch):
 
 def test_without_a_region_it_is_told_how_to_give_one(look):
     assert look(region="")["why"] == "No AWS region was given."
+
+
+# What this computer remembers
+
+
+MAKER = Caller("arn:aws:sts::123456789012:user/moto", "123456789012", "AKIAIOSFODNN7EXAMPLE")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return the folder of a lab of which nothing is made yet."""
+    (tmp_path / "id_ed25519").write_text("the only key")
+    write(str(tmp_path), begin(MAKER, "us-west-2", "desi", "moto"))
+    return tmp_path
+
+
+def remember(folder, **things):
+    more = [{"kind": kind.replace("_", " "), "id": number} for kind, number in things.items()]
+    write(str(folder), read(str(folder)).with_things(more))
+
+
+@pytest.mark.security("M4")
+def test_what_only_has_the_tags_is_told_from_what_was_made_here(region, look, folder):
+    ours, theirs = machine(region), region.group()
+    remember(folder, machine=ours)
+    found = look(name="desi", folder=str(folder))
+    assert {row["id"]: row["known"] for row in found["left"] if row["kind"] != "disk"} == {ours: True, theirs: False}
+    assert {"kind": "security group", "id": theirs} in found["things"]
+    assert {"kind": "machine", "id": ours} not in found["things"]
+
+
+@pytest.mark.security("A2")
+def test_others_than_those_who_made_it_are_refused(look, folder):
+    write(str(folder), replace(read(str(folder)), account="210987654321"))
+    failed = look(name="desi", folder=str(folder))
+    assert "account …4321" in failed["why"]
+    assert "account …9012" in failed["why"]
+    write(str(folder), replace(read(str(folder)), account="123456789012", region="eu-west-1"))
+    assert look(name="desi", folder=str(folder))["failed"]
+
+
+@pytest.mark.security("A2")
+def test_nothing_found_is_gone_only_if_aws_says_so_of_each_id(region, look, folder):
+    assert look(name="desi", folder=str(folder))["kept_for"] == ""
+    identity = machine(region)
+    remember(folder, machine=identity)
+    # Somebody gave it other tags.
+    disks = [disk["VolumeId"] for disk in region.ec2.describe_volumes()["Volumes"]]
+    region.ec2.create_tags(Resources=[identity, *disks], Tags=[{"Key": "desi-lab:owner", "Value": "ben"}])
+    assert f"machine {identity} is still there" in look(name="desi", folder=str(folder))["kept_for"]
+    region.ec2.terminate_instances(InstanceIds=[identity])
+    assert look(name="desi", folder=str(folder))["kept_for"] == ""
+
+
+@pytest.mark.security("A2")
+def test_of_a_lab_of_0_1_0_nothing_found_is_no_proof(look, folder):
+    (folder / "made.json").unlink()
+    found = look(name="desi", folder=str(folder))
+    assert "does not remember who made it, and moto in account …9012" in found["kept_for"]
+
+
+@pytest.mark.security("A2")
+def test_without_an_answer_nothing_is_said_to_be_gone(look, folder, monkeypatch):
+    remember(folder, machine="i-0abc12345")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    failed = look(name="desi", folder=str(folder))
+    assert failed["failed"]
+    assert "kept_for" not in failed

@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a policy of IAM allows a request: as much of its language as docs/iam-policy.json uses, without a guess.
+
+An operator or an element that is not known here is an error, so that nothing is taken for a condition that is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+_VARIABLE = re.compile(r"\$\{([^},]+)(?:, '([^']*)')?\}")
+_ELEMENTS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+
+
+class Request(NamedTuple):
+    """What somebody wants to do, to what, and what AWS knows of it. Values are texts, or lists of them."""
+
+    action: str
+    resource: str
+    context: Mapping[str, Any]
+
+
+class UnresolvedError(Exception):
+    """A variable has no value, so its statement says nothing."""
+
+
+def allows(policy: Mapping[str, Any], request: Request) -> bool:
+    """Return whether a policy allows a request: some statement does, and none denies it."""
+    effects = {statement["Effect"] for statement in listed(policy["Statement"]) if applies(statement, request)}
+    assert effects <= {"Allow", "Deny"}
+    return effects == {"Allow"}
+
+
+def listed(value: Any) -> list[Any]:
+    """Return the values of an element, which may be one by itself."""
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def applies(statement: Mapping[str, Any], request: Request) -> bool:
+    """Return whether a statement is about a request."""
+    assert set(statement) <= _ELEMENTS, statement
+    context = {key.lower(): value for key, value in request.context.items()}
+    try:
+        return (
+            _matches(statement, "Action", request.action, context)
+            and _matches(statement, "Resource", request.resource, context)
+            and all(
+                condition(operator, key, listed(wanted), context)
+                for operator, keys in statement.get("Condition", {}).items()
+                for key, wanted in keys.items()
+            )
+        )
+    except UnresolvedError:
+        # Of a denial that would be more than it says; there is none with a variable.
+        assert statement["Effect"] == "Allow"
+        return False
+
+
+def _matches(statement: Mapping[str, Any], element: str, value: str, context: Mapping[str, Any]) -> bool:
+    ignored = re.IGNORECASE if element == "Action" else 0
+    negated = f"Not{element}" in statement
+    patterns = listed(statement[f"Not{element}" if negated else element])
+    return negated is not any(re.fullmatch(_pattern(one, context), value, ignored) for one in patterns)
+
+
+def _pattern(text: str, context: Mapping[str, Any]) -> str:
+    """Return a regular expression. What a variable stands for is taken as it is, whatever signs it has."""
+    found, position = "", 0
+    for variable in _VARIABLE.finditer(text):
+        found += _wild(text[position : variable.start()]) + re.escape(_value(variable, context))
+        position = variable.end()
+    return found + _wild(text[position:])
+
+
+def _wild(text: str) -> str:
+    return re.escape(text).replace(r"\*", ".*").replace(r"\?", ".")
+
+
+def _value(variable: re.Match[str], context: Mapping[str, Any]) -> str:
+    value = context.get(variable[1].lower(), variable[2])
+    if not isinstance(value, str):
+        raise UnresolvedError(variable[1])
+    return value
+
+
+def _text(text: str, context: Mapping[str, Any]) -> str:
+    return _VARIABLE.sub(lambda variable: _value(variable, context), text)
+
+
+def condition(operator: str, key: str, wanted: Iterable[str], context: Mapping[str, Any]) -> bool:
+    """Return whether one key of a condition is met. Keys of conditions are the same in small and capital letters."""
+    every = operator.startswith("ForAllValues:")
+    operator = operator.removeprefix("ForAllValues:")
+    lenient = operator.endswith("IfExists")
+    operator = operator.removesuffix("IfExists")
+    value = context.get(key.lower())
+    if operator == "Null":
+        return all((value is None) is (one == "true") for one in wanted)
+    assert operator in ("StringEquals", "StringLike", "ArnLike"), operator
+    texts = list(wanted)
+    if value is None:
+        # Variables are looked up before: one that there is none of voids the statement, whatever it is compared with.
+        for one in texts:
+            _text(one, context)
+        return lenient or every
+    met = [_is(operator, one, texts, context) for one in listed(value)]
+    return all(met) if every else any(met)
+
+
+def _is(operator: str, value: str, wanted: Iterable[str], context: Mapping[str, Any]) -> bool:
+    if operator == "StringEquals":
+        return value in [_text(one, context) for one in wanted]
+    return any(re.fullmatch(_pattern(one, context), value) for one in wanted)

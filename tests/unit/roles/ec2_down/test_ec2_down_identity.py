@@ -1,0 +1,173 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A lab is taken away as those who made it, and what is kept here stays until AWS says that all of it is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aws_region import region_on_loopback
+
+from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import Caller
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import begin, read, write
+
+ROOT = Path(__file__).parents[4]
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  module_defaults:
+    group/desi.lab.aws:
+      region: us-west-2
+  tasks:
+    - ansible.builtin.include_role:
+        name: desi.lab.ec2
+        tasks_from: look
+      vars:
+        ec2_folder: "{{ folder }}"
+        ec2_yes: "{{ yes_to_all }}"
+        ec2_ask_known: "{{ ask_known }}"
+    - ansible.builtin.include_role:
+        name: desi.lab.ec2_down
+      vars:
+        ec2_down_folder: "{{ folder }}"
+        ec2_down_yes: "{{ yes_to_all }}"
+"""
+MAKER = Caller("arn:aws:sts::123456789012:user/moto", "123456789012", "AKIAIOSFODNN7EXAMPLE")
+KEY = b"the only key\n"
+
+
+@pytest.fixture
+def region(monkeypatch, tmp_path):
+    with region_on_loopback(monkeypatch, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return the folder of a lab, in which its key lies, and what is remembered of it."""
+    found = tmp_path / "config/us-west-2/desi"
+    found.mkdir(parents=True)
+    (found / "id_ed25519").write_bytes(KEY)
+    write(str(found), begin(MAKER, "us-west-2", "desi", "moto"))
+    return found
+
+
+@pytest.fixture
+def down(tmp_path, folder):
+    def run(yes=True, ask_known=False, **environment):
+        play = tmp_path / "play.yml"
+        play.write_text(PLAY)
+        given = {"folder": str(folder), "yes_to_all": yes, "ask_known": ask_known}
+        program, inventory = Path(sys.executable).with_name("ansible-playbook"), ROOT / "inventories/local.yml"
+        done = subprocess.run(
+            [str(program), str(play), "-i", str(inventory), "-e", json.dumps(given)],
+            env={
+                **os.environ,
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+                "ANSIBLE_HOME": str(tmp_path / "a"),
+                "XDG_STATE_HOME": str(tmp_path / "state"),
+                "AWS_EC2_METADATA_DISABLED": "true",
+                "NO_COLOR": "1",
+                "COLUMNS": "1000",
+                **environment,
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    return run
+
+
+def machine(region, folder=None, **whose):
+    tags = [*region.tags("instance", **whose), *region.tags("volume", **whose)]
+    made = region.ec2.run_instances(ImageId="ami-0d53cc9bd365ad65b", MinCount=1, MaxCount=1, TagSpecifications=tags)
+    number = made["Instances"][0]["InstanceId"]
+    if folder is not None:
+        write(str(folder), read(str(folder)).with_things([{"kind": "machine", "id": number}]))
+    return number
+
+
+def states(region):
+    return {one["InstanceId"]: one["State"]["Name"] for one in region.machines()}
+
+
+@pytest.mark.security("A2")
+def test_with_other_keys_another_region_or_none_nothing_is_removed_and_they_are_told(region, folder, down):
+    number = machine(region, folder)
+    write(str(folder), replace(read(str(folder)), account="210987654321"))
+    for environment, word in (
+        ({}, "It was made by moto in account …4321. Who asks now is moto in account …9012"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}, "AWS_PROFILE="),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "No AWS credentials"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}, "does not reach"),
+    ):
+        code, shown = down(**environment)
+        assert code != 0, shown
+        assert word in shown
+        assert (folder / "id_ed25519").read_bytes() == KEY
+        assert read(str(folder)).knows("machine", number)
+    assert states(region) == {number: "running"}
+
+
+@pytest.mark.security("A2")
+def test_a_machine_that_lost_its_tags_keeps_the_key_and_once_it_is_gone_all_goes(region, folder, down):
+    number = machine(region, folder)
+    disks = [disk["VolumeId"] for disk in region.ec2.describe_volumes()["Volumes"]]
+    region.ec2.create_tags(Resources=[number, *disks], Tags=[{"Key": "desi-lab:owner", "Value": "ben"}])
+    code, shown = down()
+    assert code != 0
+    assert f"the machine {number} is still there" in shown
+    assert (folder / "id_ed25519").read_bytes() == KEY
+    region.ec2.terminate_instances(InstanceIds=[number])
+    code, shown = down()
+    assert code == 0, shown
+    assert not folder.exists()
+
+
+@pytest.mark.security("M4")
+def test_what_only_has_the_tags_is_not_removed_unless_somebody_says_so(region, folder, down):
+    ours, group, theirs = machine(region, folder), region.group(), machine(region)
+    code, shown = down(yes=False)
+    assert code != 0
+    for number in (group, theirs):
+        assert f"{number}" in shown
+    assert "this computer does not remember having made it" in shown
+    assert states(region) == {ours: "running", theirs: "running"}
+    assert (folder / "id_ed25519").read_bytes() == KEY
+
+
+@pytest.mark.security("M4", "E12")
+def test_without_the_folder_aws_is_asked_and_what_is_found_goes_once_somebody_says_so(region, folder, down):
+    number = machine(region)
+    for file in folder.iterdir():
+        file.unlink()
+    code, shown = down(yes=False)
+    assert code != 0
+    assert number in shown
+    assert states(region) == {number: "running"}
+    code, shown = down()
+    assert code == 0, shown
+    assert states(region) == {number: "terminated"}
+    assert not folder.exists()
+
+
+@pytest.mark.security("M4")
+def test_a_machine_with_our_tags_is_not_used_until_somebody_says_that_it_is_ours(region, folder, down):
+    number = machine(region)
+    code, shown = down(yes=False, ask_known=True)
+    assert code != 0
+    assert f"The machine {number} was not touched" in shown
+    assert not read(str(folder)).knows("machine", number)
