@@ -140,10 +140,13 @@ def test_nothing_that_the_shell_says_to_ansible_python_or_pip_arrives_but_what_o
         for line in lines
         if line.startswith(("ANSIBLE_", "PYTHON", "PIP_"))
     }
-    ours = {"ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_BECOME_ALLOW_SAME_USER"}
+    ours = {
+        *("ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_BECOME_ALLOW_SAME_USER", "ANSIBLE_INJECT_FACT_VARS"),
+    }
     # The second line of a value looks like a variable and is none.
     colors = {name for name in seen if name.startswith("ANSIBLE_COLOR_")} - KEPT
     assert set(seen) - {"ANSIBLE_LIBRARY"} - ours - colors == KEPT
+    assert seen["ANSIBLE_INJECT_FACT_VARS"] == "false"
     assert seen["ANSIBLE_CONFIG"] == f"{root}/ansible.cfg"
     assert seen["ANSIBLE_COLLECTIONS_PATH"] == f"{root}/.collections"
     (arguments,) = (line for line in lines if line.startswith("arguments: "))
