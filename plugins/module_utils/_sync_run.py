@@ -14,6 +14,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 import types
 import typing as t
 from dataclasses import dataclass
@@ -116,7 +117,17 @@ class Sync:
     def __init__(self, wish: Wish) -> None:
         self.wish = wish
         check_host(wish.host)
-        self.ssh = ["ssh", "-F", wish.config, "-o", "BatchMode=yes", "-o", f"ConnectTimeout={wish.timeout}"]
+        self.shared = tempfile.TemporaryDirectory(prefix="desi-")
+        """Where the one connection of this sync is met: to log in takes longer than to ask."""
+        options = {
+            "BatchMode": "yes",
+            "ConnectTimeout": wish.timeout,
+            "ControlMaster": "auto",
+            "ControlPath": f"{self.shared.name}/ssh",
+            "ControlPersist": 15,
+        }
+        words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        self.ssh = ["ssh", "-F", wish.config, *words]
         self.memory = Memory(wish)
         self.here = Here(wish.folder, self.memory.ident, wish.owner)
         # Both sides may have one home.
@@ -175,6 +186,11 @@ class Sync:
     def close(self) -> None:
         """Close what is open."""
         self.here.close()
+        if Path(self.shared.name, "ssh").exists():
+            null = subprocess.DEVNULL
+            command = [*self.ssh, "-O", "exit", self.wish.host]
+            subprocess.run(command, stdin=null, stdout=null, stderr=null, check=False)
+        self.shared.cleanup()
 
     def _copy(self, plan: plans.Plan) -> None:
         """Let each side lay ready what the other gets, and copy that. Nothing is read or written in the folders."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from loopback import await_that
 
 from ansible_collections.desi.lab.plugins.modules import folder_sync
 
@@ -220,6 +221,14 @@ def test_a_machine_without_rsync_is_told_with_who_installs_it(folders):
     code, result = folders.attempt()
     assert code == 1
     assert "rsync is not installed there" in result["why"]
+
+
+def test_a_sync_logs_in_once_and_leaves_no_connection(folders):
+    (folders.here / "a").write_text("1")
+    (folders.there / "b").write_text("2")
+    folders.sync()
+    assert (folders.machine.home / "sshd.log").read_text().count("Accepted publickey") == 1
+    await_that(lambda: not folders.machine.sessions())
 
 
 def test_nothing_is_left_behind_in_either_folder(folders):
