@@ -165,6 +165,7 @@ def test_no_command_and_no_unit_names_a_path_outside_of_what_is_roots(backend, k
         text = unit_text(mountpoint, job.settings, job.command, True, "/etc/systemd/system/x.env", True)
         starts = [line.partition("=")[2] for line in text.splitlines() if line.startswith("Exec")]
         command = [word for line in starts for word in re.findall(r'"((?:[^"\\]|\\.)*)"', line)]
+        assert {"NoNewPrivileges=yes", "CapabilityBoundingSet=CAP_SYS_ADMIN"} <= set(text.splitlines())
     ours = ("/bin/", "/usr/", "/var/lib/desi-lab/", "/var/cache/desi-lab/", "/run/desi-lab/")
     found = paths_in(command)
     assert found
