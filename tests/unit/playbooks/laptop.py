@@ -30,6 +30,10 @@ ENGINE = {
     "root": "/var/lib/docker",
     "desktop": False,
     "rootless": False,
+    "memory": 1 << 30,
+    "cpus": 1,
+    "limits": [],
+    "log_driver": "json-file",
 }
 PERSON = {"name": "ec2-user", "uid": 1000, "gid": 1000, "home": "/home/ec2-user", "groups": [1000], "by_sudo": False}
 LAB = {"name": "desi", "state": "running", "address": "127.0.0.1", "port": 8888, "folder": "/home/ec2-user/synced"}
