@@ -38,6 +38,8 @@ def place(tmp_path_factory):
     yield home
     for container in docker("ps", "-aq", "--filter", f"label={LABEL}={NAME}").split():
         docker("rm", "--force", container)
+    for network in docker("network", "ls", "-q", "--filter", f"label={LABEL}={NAME}").split():
+        docker("network", "rm", network)
     built = docker("image", "ls", "-q", "--filter", f"label=life={home}").split()
     if built:
         subprocess.run(["docker", "image", "rm", "--force", *dict.fromkeys(built)], check=False, capture_output=True)
