@@ -46,6 +46,8 @@ class Wish:
     key_name: str
     group_id: str
     tags: t.Mapping[str, str] = field(default_factory=dict)
+    # It holds a key, if one that is of no use any more soon.
+    user_data: str = field(default="", repr=False)
     look_seconds: float = 120
     wait_seconds: float = 180
 
@@ -104,6 +106,8 @@ def run_parameters(wish: Wish, attempt: Attempt, generation: int) -> dict[str, t
             }
         ],
     }
+    if wish.user_data:
+        parameters["UserData"] = wish.user_data
     if attempt.spot:
         tagged["spot-instances-request"] = shared
         # Only a persistent request lets its machine be stopped and started again.

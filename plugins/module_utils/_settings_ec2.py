@@ -12,6 +12,7 @@ import re
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._host_key import check_fingerprint
 
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
@@ -104,6 +105,11 @@ def check_subnet(value: str) -> None:
         raise _wrong("lab_subnet", value, "It is not the id of a subnet, such as subnet-0123456789abcdef0.", do)
 
 
+def check_host_key(value: str) -> None:
+    """Refuse what is not the fingerprint of a host key; empty means that none is given."""
+    check_fingerprint(value)
+
+
 def check_domain(value: str) -> None:
     """Refuse what is not a domain name; empty means the machine's address."""
     if value and not DOMAIN.fullmatch(value):
@@ -157,6 +163,7 @@ TEXTS: dict[str, t.Callable[[str], None]] = {
     "lab_disk_gib": check_disk,
     "lab_security_group": check_group,
     "lab_subnet": check_subnet,
+    "lab_host_key": check_host_key,
     "lab_domain": check_domain,
     "lab_idle_minutes": check_idle_minutes,
     "lab_max_hours": check_max_hours,

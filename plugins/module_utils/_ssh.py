@@ -11,7 +11,6 @@ Nothing here runs anything; every function turns text into facts or sentences.
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -154,7 +153,6 @@ def reason(saying: Saying, target: Target) -> tuple[str, str]:
         "config": target.config,
         "known_hosts": target.known_hosts or "known_hosts",
         "pinned_as": target.pinned_as,
-        "forget": f"ssh-keygen -R {shlex.quote(target.pinned_as)} -f {shlex.quote(target.known_hosts)}",
     }
     said = f' ssh says: "{saying.words}".' if saying.words else ""
     return why.format(**facts) + said, do.format(**facts)
@@ -192,7 +190,8 @@ _REASONS = {
     HOST_KEY: (
         "The host key at {place} is not the one that is pinned for {pinned_as} in {known_hosts}. Another machine"
         " answers there, or somebody is listening in between, or the machine's host keys were made anew.",
-        "Do not go on unless you know that its keys were made anew. If so, forget the old one: {forget}",
+        "Do not go on unless you know that its keys were made anew. If so, compare the fingerprint in the machine's"
+        " system log in the AWS console, and give it with -e lab_host_key=SHA256:…",
     ),
     KEY_FILE: (
         "The private key {key} cannot be used.",
@@ -218,6 +217,10 @@ _REASONS = {
 }
 
 
+class HostKeyDiffers(LabError):
+    """Whoever answers has another host key than the one that is pinned, or than any."""
+
+
 def not_let_in(saying: Saying, target: Target) -> LabError:
     """Return what to say of a trouble that waiting does not cure."""
     what = {
@@ -226,7 +229,8 @@ def not_let_in(saying: Saying, target: Target) -> LabError:
         KEY_FILE: f"The key to the machine {target.host} is of no use.",
         UNKNOWN_HOST: f"The machine {target.host} is not known.",
     }.get(saying.kind, f"The machine {target.host} cannot be reached over SSH.")
-    return LabError(what, *reason(saying, target))
+    kind = HostKeyDiffers if saying.kind == HOST_KEY else LabError
+    return kind(what, *reason(saying, target))
 
 
 def too_late(saying: Saying, target: Target, seconds: float) -> LabError:

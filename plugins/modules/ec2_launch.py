@@ -83,6 +83,11 @@ options:
     description: More tags of the machine itself, by what comes after C(desi-lab:).
     type: dict
     default: {}
+  host_key:
+    description:
+      - A private host key, which the machine is to begin with. It is handed over by user data, from which cloud-init
+        takes it, and is to be replaced at the first log-in, as M(desi.lab.host_key) does.
+    type: path
   timeout:
     description: How long to look for a place, in seconds.
     type: int
@@ -192,6 +197,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2_launch import Launch
 from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import Keeper
 from ansible_collections.desi.lab.plugins.module_utils._ec2_request import Attempt, Wish
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._first_contact import user_data_of
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
@@ -214,6 +220,7 @@ ARGUMENTS = {
     "group_id": {"type": "str", "required": True},
     "folder": {"type": "path", "default": ""},
     "tags": {"type": "dict", "default": {}},
+    "host_key": {"type": "path", "no_log": False},
     "timeout": {"type": "int", "default": 120},
     "wait": {"type": "int", "default": 180},
 }
@@ -223,10 +230,17 @@ def main() -> None:
     """See to the machine, and tell how it came to run."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
-    look, wait, attempts, folder = (given.pop(name) for name in ("timeout", "wait", "attempts", "folder"))
+    names = ("timeout", "wait", "attempts", "folder", "host_key")
+    look, wait, attempts, folder, key = (given.pop(name) for name in names)
     try:
+        # In check mode, and where the machine is there already, none has been made.
+        user_data = user_data_of(key) if key and attempts and not module.check_mode else ""
         wish = Wish(
-            attempts=tuple(Attempt(**attempt) for attempt in attempts), look_seconds=look, wait_seconds=wait, **given
+            attempts=tuple(Attempt(**attempt) for attempt in attempts),
+            look_seconds=look,
+            wait_seconds=wait,
+            user_data=user_data,
+            **given,
         )
         launcher = Launcher(aws_client(module, "ec2"), wish, module.region or "", keeper=Keeper(folder))
         outcome = launcher.ensure(check=module.check_mode)

@@ -115,6 +115,14 @@ def test_a_machine_that_never_answers_is_told_and_taken_back(lab, region):
     assert lab.left() == []
 
 
+@pytest.mark.security("H8")
+def test_another_host_at_first_contact_is_refused_at_once_and_the_machine_taken_back(lab, region):
+    with region.faults(helpers.ssh_another_host()):
+        shown = lab.refused(MACHINE, ec2_ssh_timeout=300)
+    assert "that AWS started" in shown
+    assert lab.left() == []
+
+
 def test_a_key_that_is_not_accepted_is_told_at_once_as_what_it_is(lab, region):
     with region.faults(helpers.ssh_rejects_key()):
         shown = lab.refused(MACHINE, ec2_ssh_timeout=300)

@@ -9,6 +9,8 @@ The tests of a class are the days of one lab, in order: each begins with what th
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import ssl
@@ -19,6 +21,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from labs import BIN, ROOT, Lab, allowed_actions, asked_actions, nothing_changed, url_in
 
 READ_COADD = """
@@ -109,6 +112,22 @@ class TestALabOnAmazonLinux:
         token = url_in(shown).partition("token=")[2]
         assert shown.count(token) == 1
         assert "PRIVATE KEY" not in shown
+
+    @pytest.mark.security("H8")
+    def test_host_key_of_the_user_data_is_not_the_machines_any_more(self, lab, region):
+        machine = lab.instances()[0]["InstanceId"]
+        told = region.client("ec2").describe_instance_attribute(InstanceId=machine, Attribute="userData")
+        data = base64.b64decode(told["UserData"]["Value"]).decode()
+        handed = json.loads(data.partition("\n")[2])["ssh_keys"]["ed25519_public"]
+        (pinned,) = (line.split() for line in (lab.folder / "known_hosts").read_text().splitlines())
+        assert pinned[0] == machine
+        assert pinned[1:] != handed.split()
+        assert pinned[1:] == region.exec(machine, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout.split()[:2]
+        assert not (lab.folder / "host_key").exists()
+        # Whoever has lost what is pinned is not let into anything by itself.
+        (lab.folder / "known_hosts").rename(lab.home / "lost")
+        assert "is not known to this computer" in lab.refused("url")
+        (lab.home / "lost").rename(lab.folder / "known_hosts")
 
     def test_a_second_run_changes_nothing_and_shows_the_same_url(self, lab):
         url = lab.url()

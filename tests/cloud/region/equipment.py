@@ -24,12 +24,12 @@ def system_of(instance: Any) -> str:
     return "ubuntu_machine" if images and "ubuntu" in (images[0].name or "") else "amazon_machine"
 
 
-def files_of(instance: Any, *, wrong_key: bool) -> list[File]:
+def files_of(instance: Any, *, wrong_key: bool, own_host_key: bool = False) -> list[File]:
     """Return the files that a machine is given."""
     key = NOBODYS_KEY if wrong_key else key_of(instance)
     user = USERS[system_of(instance)]
     files = [File(f"/home/{user}/.ssh/authorized_keys", f"{key}\n".encode(), 0o600, 1000), *authorities()]
-    if instance.user_data:
+    if instance.user_data and not own_host_key:
         data = base64.b64decode(str(instance.user_data))
         files.append(File("/var/lib/cloud/instance/user-data.txt", data, 0o600))
     return files

@@ -25,6 +25,8 @@ KINDS: Mapping[str, frozenset[str]] = {
     "ssh_late": frozenset({"seconds"}),
     "ssh_refused": frozenset(),
     "ssh_rejects_key": frozenset(),
+    # Somebody else answers in its place: it has another host key than the one in its user data.
+    "ssh_another_host": frozenset(),
     "dies": frozenset({"seconds"}),
     # What is not allowed in does not answer, as on EC2, where by default it is refused.
     "closed_is_silent": frozenset(),

@@ -96,6 +96,11 @@ def ssh_refused() -> Rule:
     return {"kind": "ssh_refused"}
 
 
+def ssh_another_host() -> Rule:
+    """Let the next machine have another host key than the one that it was given, as if somebody were in between."""
+    return {"kind": "ssh_another_host"}
+
+
 def ssh_rejects_key() -> Rule:
     """Return the rule that machines that are made meanwhile know another key than the one they were given."""
     return {"kind": "ssh_rejects_key"}

@@ -153,7 +153,11 @@ class Life:
             return
         if first:
             image, name = self._images[system_of(instance)], instance.private_dns_name.split(".")[0]
-            files = files_of(instance, wrong_key=self._faults.use("ssh_rejects_key") is not None)
+            files = files_of(
+                instance,
+                wrong_key=self._faults.use("ssh_rejects_key") is not None,
+                own_host_key=self._faults.use("ssh_another_host") is not None,
+            )
             self._machines.create(instance.id, image, name, files)
         self._up(instance, self._machines.start)
         set_state(instance, "running")

@@ -34,6 +34,7 @@ GOOD = {
     ],
     "lab_security_group": ["jupyter", "my group (1)"],
     "lab_subnet": ["", "subnet-0123456789abcdef0", "subnet-1a2b3c4d"],
+    "lab_host_key": ["", "SHA256:" + "a" * 43],
     "lab_domain": ["", "desi.example.org", "a-b.example.co.uk"],
     "lab_idle_minutes": [0, 1, "60", 10080],
     "lab_max_hours": [0, "12", 8760],
@@ -47,6 +48,7 @@ BAD = {
     "lab_allow_from": ["", "me", "203.0.113.0/33", "300.1.1.1", [], ["auto", "home"], "0.0.0.0/0;"],
     "lab_security_group": ["", "sg-0123", "jupyter ", "größe", "x" * 201],
     "lab_subnet": ["subnet", "subnet-xyz", "sg-0123456789abcdef0", "subnet-0123456789ABCDEF0"],
+    "lab_host_key": ["SHA256:", "SHA256:" + "a" * 44, "MD5:00:11", "a" * 43, "SHA256:" + "a" * 42 + " "],
     "lab_domain": [
         "https://desi.example.org",
         "desi",

@@ -172,10 +172,10 @@ def test_refused_key_is_told_with_the_key_and_the_user():
     assert error.why.startswith("It does not take the key /c/id_ed25519 for the user ec2-user at 203.0.113.7.")
 
 
-def test_changed_host_key_is_told_with_how_to_forget_the_old_one():
+def test_changed_host_key_is_told_with_how_to_compare_the_new_one():
     error = _ssh.not_let_in(_ssh.classify(CHANGED), TARGET)
     assert "pinned for i-0abc in /c d/known_hosts" in error.why
-    assert error.do.endswith("ssh-keygen -R i-0abc -f '/c d/known_hosts'")
+    assert error.do.endswith("-e lab_host_key=SHA256:…")
 
 
 @pytest.mark.parametrize(
