@@ -88,7 +88,7 @@ def with_pins(text: str, machine: str, keys: list[str]) -> str:
 
 def user_data(private: str, public: str) -> str:
     """Return user data from which cloud-init takes the host key before sshd starts. JSON is YAML, too."""
-    keys = {"ed25519_private": private, "ed25519_public": public}
+    keys = {"ed25519_private": private, "ed25519_public": f"{public}\n"}
     return f"#cloud-config\n{json.dumps({'ssh_keys': keys})}\n"
 
 
@@ -117,6 +117,15 @@ if [ -e "$new" ]; then
     mv -f "$new" "$has"
     rm -f "$new.pub"
 fi
+# Its system log at AWS shows by which key it is known, anew at each start.
+boot=/var/lib/cloud/scripts/per-boot
+mkdir -p "$boot"
+cat >"$boot/desi-lab-host-key" <<'END'
+#!/bin/sh
+{{ echo "DESI Lab: the SSH host key is"; ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub; }} >/dev/console
+END
+chmod 755 "$boot/desi-lab-host-key"
+"$boot/desi-lab-host-key" 2>/dev/null || :
 if command -v restorecon >/dev/null 2>&1; then restorecon "$has" "$has.pub" || :; fi
 systemctl try-restart ssh.service 2>/dev/null || systemctl try-restart sshd.service
 """
@@ -143,8 +152,8 @@ def unknown_machine(host: str, machine: str) -> LabError:
     return LabError(
         f"The machine {machine} of {host} is not known to this computer.",
         "Its host key is not pinned here: the file known_hosts of the lab was lost, or the machine was made elsewhere.",
-        "Compare: the fingerprint of its ED25519 host key stands in the machine's system log in the AWS console. Give"
-        " it with -e lab_host_key=SHA256:…",
+        "Compare the fingerprint of its host key with the machine's system log in the AWS console, where it stands below"
+        " the words DESI Lab, and give it with -e lab_host_key=SHA256:…",
     )
 
 

@@ -21,7 +21,8 @@ from ansible_collections.desi.lab.plugins.modules import host_key
 SHIM = """#!/bin/sh
 PATH={bin}:$PATH; export PATH
 printf '%s\\n' "$SSH_ORIGINAL_COMMAND" >>{log}
-exec /bin/sh -c "$(printf '%s' "$SSH_ORIGINAL_COMMAND" | sed 's#/etc/ssh#{etc}#g')"
+moved="s#/etc/ssh#{etc}#g; s#/var/lib/cloud#{home}/cloud#; s#/dev/console#{home}/console#"
+exec /bin/sh -c "$(printf '%s' "$SSH_ORIGINAL_COMMAND" | sed "$moved")"
 """
 
 
@@ -37,7 +38,7 @@ class NewMachine(Machine):
         self.host_key.chmod(0o600)
         self.log = self.home / "commands"
         programs = {
-            "shim": SHIM.format(bin=self.home / "bin", etc=self.etc, log=self.log),
+            "shim": SHIM.format(bin=self.home / "bin", etc=self.etc, log=self.log, home=self.home),
             "sudo": '#!/bin/sh\nshift\nexec "$@"\n',
             "systemctl": f"#!/bin/sh\n[ $2 = ssh.service ] && kill -HUP $(cat {self.home}/pid)\n",
         }
@@ -97,6 +98,12 @@ def test_machine_is_met_by_the_key_that_it_was_given_and_has_another_one_from_th
     assert sorted(path.name for path in ready.folder.glob("host_key*")) == []
     assert sorted(path.name for path in ready.etc.iterdir()) == ["ssh_host_ed25519_key", "ssh_host_ed25519_key.pub"]
     assert ready.host_key.stat().st_mode & 0o777 == 0o600
+    # Whoever loses what is pinned finds it in the system log, and at each start anew.
+    console = ready.home / "console"
+    assert _host_key.fingerprint(ready.shows()) in console.read_text()
+    console.unlink()
+    subprocess.run([ready.home / "cloud/scripts/per-boot/desi-lab-host-key"], check=True)
+    assert _host_key.fingerprint(ready.shows()) in console.read_text()
     again = run()[1]
     assert (again["how"], again["changed"]) == ("known", False)
 
@@ -203,7 +210,7 @@ def test_user_data_are_what_cloud_init_reads(made, run):
     assert text.startswith("#cloud-config\n")
     keys = yaml.safe_load(text)["ssh_keys"]
     assert keys["ed25519_private"] == (made.folder / "host_key").read_text()
-    assert keys["ed25519_public"] == _first_contact.public_half(made.folder / "host_key")
+    assert keys["ed25519_public"].rstrip() == _first_contact.public_half(made.folder / "host_key")
     assert len(text) < 2000
 
 
