@@ -152,8 +152,8 @@ def unknown_machine(host: str, machine: str) -> LabError:
     return LabError(
         f"The machine {machine} of {host} is not known to this computer.",
         "Its host key is not pinned here: the file known_hosts of the lab was lost, or the machine was made elsewhere.",
-        "Compare the fingerprint of its host key with the machine's system log in the AWS console, where it stands below"
-        " the words DESI Lab, and give it with -e lab_host_key=SHA256:…",
+        "Compare the fingerprint of its host key with the machine's system log in the AWS console, where it stands"
+        " below the words DESI Lab, and give it with -e lab_host_key=SHA256:…",
     )
 
 
