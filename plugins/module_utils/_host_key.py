@@ -139,9 +139,9 @@ def rotate_command(handed: str) -> str:
 def another_machine(host: str, machine: str, place: str) -> LabError:
     """Return what to say where a machine did not show the key that it was given."""
     return LabError(
-        f"Whoever answers at {place} is not the machine {machine} that AWS started for {host}.",
-        "The machine was given a host key that was made here, and another one was shown. Somebody may be in between."
-        " Nothing was sent there.",
+        f"Whoever answers at {place} is not the machine that AWS started.",
+        f"The machine {machine} of {host} was given a host key that was made here, and another one was shown."
+        " Somebody may be in between. Nothing was sent there.",
         "Run the same command again from another network. If it stays so, take the machine away with ./lab down and"
         " make another one.",
     )

@@ -119,7 +119,7 @@ def test_a_machine_that_never_answers_is_told_and_taken_back(lab, region):
 def test_another_host_at_first_contact_is_refused_at_once_and_the_machine_taken_back(lab, region):
     with region.faults(helpers.ssh_another_host()):
         shown = lab.refused(MACHINE, ec2_ssh_timeout=300)
-    assert "that AWS started" in shown
+    assert "is not the machine that AWS started" in shown
     assert lab.left() == []
 
 

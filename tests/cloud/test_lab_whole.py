@@ -126,7 +126,7 @@ class TestALabOnAmazonLinux:
         assert not (lab.folder / "host_key").exists()
         # Whoever has lost what is pinned is not let into anything by itself.
         (lab.folder / "known_hosts").rename(lab.home / "lost")
-        assert "is not known to this computer" in lab.refused("url")
+        assert "-e lab_host_key=SHA256" in lab.refused("url")
         (lab.home / "lost").rename(lab.folder / "known_hosts")
 
     def test_a_second_run_changes_nothing_and_shows_the_same_url(self, lab):
