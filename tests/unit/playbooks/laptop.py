@@ -36,6 +36,7 @@ ENGINE = {
     "log_driver": "json-file",
 }
 PERSON = {"name": "ec2-user", "uid": 1000, "gid": 1000, "home": "/home/ec2-user", "groups": [1000], "by_sudo": False}
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMglP0ViRc+3mwrmCNRarXlaceIbSSc15QU4Ykk0OiPj"
 LAB = {"name": "desi", "state": "running", "address": "127.0.0.1", "port": 8888, "folder": "/home/ec2-user/synced"}
 
 
@@ -69,7 +70,10 @@ class Laptop:
         image = region.ec2.describe_images()["Images"][0]["ImageId"]
         made = region.ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=kinds)
         found = region.ec2.describe_instances(InstanceIds=[made["Instances"][0]["InstanceId"]])
-        self.address = found["Reservations"][0]["Instances"][0]["PublicIpAddress"]
+        instance = found["Reservations"][0]["Instances"][0]
+        self.address = instance["PublicIpAddress"]
+        # It was met before.
+        (self.lab / "known_hosts").write_text(f"{instance['InstanceId']} {HOST_KEY}\n")
 
     def play(self, name, answers, besides=None, *more, **environment):
         (self.machine / "answers.json").write_text(json.dumps({"results": answers, "besides": besides or {}}))
