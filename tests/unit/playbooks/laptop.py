@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import MACHINE, Memory, write
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "c0ffee" * 8
@@ -72,7 +73,11 @@ class Laptop:
         found = region.ec2.describe_instances(InstanceIds=[made["Instances"][0]["InstanceId"]])
         instance = found["Reservations"][0]["Instances"][0]
         self.address = instance["PublicIpAddress"]
-        # It was met before.
+        # It was made here, and met before.
+        memory = Memory(
+            "123456789012", "aws", f"arn:aws:sts::123456789012:user/{region.owner}", "us-west-2", "desi", region.owner
+        )
+        write(str(self.lab), memory.with_things([{"kind": MACHINE, "id": instance["InstanceId"]}]))
         (self.lab / "known_hosts").write_text(f"{instance['InstanceId']} {HOST_KEY}\n")
 
     def play(self, name, answers, besides=None, *more, **environment):
