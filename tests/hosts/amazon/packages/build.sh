@@ -1,5 +1,5 @@
 #!/bin/sh
-# Packs Docker and Git, as Debian installed them here, into a repository of RPM packages: build.sh FOLDER
+# Packs Docker, Git and stunnel, as Debian installed them here, into a repository of RPM packages: build.sh FOLDER
 set -eu
 
 repository=$1
