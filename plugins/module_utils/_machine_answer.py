@@ -19,7 +19,6 @@ from ansible_collections.desi.lab.plugins.module_utils._terminal import one_line
 
 ACCESSES = ("direct", "https", "tunnel")
 """The ways to a lab on EC2, the weakest first: in clear, open to the network with TLS, open to nobody."""
-SCHEMES = {"https": ("https",)}
 URL_LONGEST = 2048
 TEXT_LONGEST = 300
 SETTING_LONGEST = 4096
@@ -58,10 +57,10 @@ def one_of(value: object, known: t.Collection[str]) -> str:
     return value if isinstance(value, str) and value in known else ""
 
 
-def lab_url(value: object, access: str) -> str:
+def lab_url(value: object) -> str:
     """Return the URL of a lab's server, made anew of parts that are each of a strict type; raise LabError otherwise.
 
-    ``access`` says how the lab is reached: one that is to speak TLS may not answer with less.
+    Whether it is asked by TLS is for the caller to say, who knows how the lab is reached.
     """
     found = parse_url(value) if isinstance(value, str) and len(value) <= URL_LONGEST else None
     # The answer is not repeated: it may hold the token, or whatever a terminal should not be told.
@@ -71,16 +70,14 @@ def lab_url(value: object, access: str) -> str:
         raise _refused("the path in its URL has letters that no server of a lab uses")
     if found.token != HIDDEN_TOKEN and not _TOKEN.fullmatch(found.token):
         raise _refused("its token has letters that no token has")
-    if found.scheme not in SCHEMES.get(access, ("http", "https")):
-        raise _refused(f"the lab is reached by {access}, and its server answered without encryption")
     return write_url(found, found.hosts[0], found.port)
 
 
-def lab_answer(answer: t.Mapping[str, t.Any], access: str) -> dict[str, t.Any]:
+def lab_answer(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return where a lab is (``url``) and what it shows (``data``, ``files``), or as ``trouble`` why it is refused."""
     texts = {name: plain_text(answer.get(name)) for name in ("data", "files")}
     try:
-        return {"url": lab_url(answer.get("url"), access), **texts, "trouble": {}}
+        return {"url": lab_url(answer.get("url")), **texts, "trouble": {}}
     except LabError as error:
         return {"url": "", **texts, "trouble": {"what": error.what, "why": error.why, "do": error.do}}
 

@@ -97,6 +97,12 @@ class Lab:
         """Return what ``./lab url`` prints, which is the URL and nothing else."""
         return self.run("url", environment={"DESI_LAB_QUIET": "1"}).strip()
 
+    def on_machine(self, command: str) -> str:
+        """Run a shell command on the lab's machine as somebody in a terminal would; return what it prints."""
+        ssh = ["ssh", "-F", str(self.folder / "ssh_config"), f"desi-{self.name}", command]
+        done = subprocess.run(ssh, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=120)
+        return done.stdout.strip()
+
     def attempt(
         self, playbook: str, *arguments: str, environment: dict[str, str] | None = None, **settings: object
     ) -> subprocess.CompletedProcess[str]:

@@ -26,18 +26,16 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 @pytest.mark.parametrize(
-    ("url", "access"),
+    "url",
     [
-        (URL, "tunnel"),
-        (URL, "direct"),
-        (URL, "here"),
-        ("https://0.0.0.0/lab?token=a.b-c_d~e", "https"),
-        ("http://[::1]:8888/user/ann@x/lab?token=a%20b", "here"),
-        ("http://c0ffee:9999/", "tunnel"),
+        URL,
+        "https://0.0.0.0/lab?token=a.b-c_d~e",
+        "http://[::1]:8888/user/ann@x/lab?token=a%20b",
+        "http://c0ffee:9999/",
     ],
 )
-def test_url_of_a_server_comes_through_as_it_is(url, access):
-    assert lab_answer({"url": url, "data": "edr", "files": "x"}, access) == {
+def test_url_of_a_server_comes_through_as_it_is(url):
+    assert lab_answer({"url": url, "data": "edr", "files": "x"}) == {
         "url": url,
         "data": "edr",
         "files": "x",
@@ -47,35 +45,33 @@ def test_url_of_a_server_comes_through_as_it_is(url, access):
 
 @pytest.mark.security("H1")
 @pytest.mark.parametrize(
-    ("url", "access"),
+    "url",
     [
-        (None, "here"),
-        (["http://127.0.0.1:8888/"], "here"),
-        ({"__jinja": "{{ 1 }}"}, "here"),
-        ("", "here"),
-        ("-oProxyCommand=x", "tunnel"),
-        ("file:///etc/passwd", "tunnel"),
-        ("javascript:alert(1)", "tunnel"),
-        (f"{URL}\x1b]0;x\x07", "tunnel"),
-        (f"{URL}\u009b2J", "tunnel"),
-        (f"{URL}\x08\x08", "tunnel"),
-        (f"{URL}\nWhat  all is well", "tunnel"),
-        ("http://127.0.0.1:8888/lab?token=a%0d%0aX-Evil:1", "tunnel"),
-        ("http://127.0.0.1:8888/lab?token=a%1b[2J", "tunnel"),
-        ("http://127.0.0.1:8888/lab?token={{lookup('pipe','id')}}", "tunnel"),
-        ("http://127.0.0.1:8888/lab?token='$(id)'", "tunnel"),
-        ("http://127.0.0.1:8888/$(id)?token=a", "tunnel"),
-        ("http://127.0.0.1:8888/../lab?token=a", "tunnel"),
-        ("http://ann@127.0.0.1:8888/lab?token=a", "tunnel"),
-        ("http://(a or b):8888/lab?token=a", "tunnel"),
-        ("http://127.0.0.1:99999/lab?token=a", "tunnel"),
-        (f"http://127.0.0.1:8888/lab?token={'a' * 4096}", "tunnel"),
-        # What is to speak TLS may not answer with less.
-        (URL, "https"),
+        None,
+        ["http://127.0.0.1:8888/"],
+        {"__jinja": "{{ 1 }}"},
+        "",
+        "-oProxyCommand=x",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        f"{URL}\x1b]0;x\x07",
+        f"{URL}\u009b2J",
+        f"{URL}\x08\x08",
+        f"{URL}\nWhat  all is well",
+        "http://127.0.0.1:8888/lab?token=a%0d%0aX-Evil:1",
+        "http://127.0.0.1:8888/lab?token=a%1b[2J",
+        "http://127.0.0.1:8888/lab?token={{lookup('pipe','id')}}",
+        "http://127.0.0.1:8888/lab?token='$(id)'",
+        "http://127.0.0.1:8888/$(id)?token=a",
+        "http://127.0.0.1:8888/../lab?token=a",
+        "http://ann@127.0.0.1:8888/lab?token=a",
+        "http://(a or b):8888/lab?token=a",
+        "http://127.0.0.1:99999/lab?token=a",
+        f"http://127.0.0.1:8888/lab?token={'a' * 4096}",
     ],
 )
-def test_what_is_no_url_of_a_server_is_refused_and_not_repeated(url, access):
-    answer = lab_answer({"url": url}, access)
+def test_what_is_no_url_of_a_server_is_refused_and_not_repeated(url):
+    answer = lab_answer({"url": url})
     assert answer["url"] == ""
     assert set(answer["trouble"]) == {"what", "why", "do"}
     told = " ".join(answer["trouble"].values())
@@ -83,9 +79,9 @@ def test_what_is_no_url_of_a_server_is_refused_and_not_repeated(url, access):
     assert not CONTROLS.search(told)
 
 
-@given(st.text(max_size=80), st.sampled_from(["tunnel", "https", "direct", "here"]))
-def test_whatever_follows_a_url_it_is_refused_or_made_of_letters_of_a_url(rest, access):
-    answer = lab_answer({"url": f"https://h:1/lab?token=a{rest}"}, access)
+@given(st.text(max_size=80))
+def test_whatever_follows_a_url_it_is_refused_or_made_of_letters_of_a_url(rest):
+    answer = lab_answer({"url": f"https://h:1/lab?token=a{rest}"})
     assert re.fullmatch(r"(https://h:1/lab(\?token=[A-Za-z0-9._~%-]+)?)?", answer["url"])
     assert bool(answer["url"]) != bool(answer["trouble"])
 
