@@ -230,11 +230,12 @@ class TestALabOnUbuntu:
     @pytest.mark.security("M6")
     def test_notebooks_cannot_read_the_key_of_the_certificate(self, lab):
         key = (lab.folder / "tls/key.pem").read_text().splitlines()[1]
-        inside = f"docker exec -u root desi-lab-{lab.name} grep -rlsF {key} /etc /home /opt /root /run /srv /tmp /usr/local /var; true"
-        assert lab.on_machine(inside) == ""
+        places = "/etc /home /opt /root /run /srv /tmp /usr/local /var"
+        found = lab.on_machine(f"docker exec -u root desi-lab-{lab.name} grep -rlsF -e '{key}' {places}; true")
+        assert found == ""
         assert "tls" not in lab.on_machine(f"docker inspect --format '{{{{json .Mounts}}}}' desi-lab-{lab.name}")
         # It is there, where root alone reads it.
-        assert lab.on_machine("sudo grep -rlF -e " + f"'{key}' /etc/desi-lab") == "/etc/desi-lab/tls/key.pem"
+        assert lab.on_machine(f"sudo grep -rlF -e '{key}' /etc/desi-lab") == "/etc/desi-lab/tls/key.pem"
         assert lab.on_machine("cat /etc/desi-lab/tls/key.pem 2>&1; true").endswith("Permission denied")
 
     def test_a_second_run_changes_nothing(self, lab):
