@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import typing as t
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
@@ -25,14 +27,18 @@ class ActionModule(ActionBase):
         """Return the folder with the Dockerfile, and the commit that is in it."""
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(
-            {"path": {"type": "path", "required": True}, "url": {"type": "str", "default": ""}}
+            {"path": {"type": "path"}, "url": {"type": "str"}},
+            mutually_exclusive=[("path", "url")],
+            required_one_of=[("path", "url")],
         )
         path, commit = args["path"], ""
         try:
             if args["url"]:
                 source = git_source(args["url"])
-                commit = fetch(source, path, {**os.environ, **self._environment()})
-                path = folder_below(path, source.folder)
+                # Ansible removes what is in there when it ends, however it does.
+                clone = tempfile.mkdtemp(prefix="sources-", dir=constants.DEFAULT_LOCAL_TMP)
+                commit = fetch(source, clone, {**os.environ, **self._environment()})
+                path = folder_below(clone, source.folder)
             check_context(path)
         except LabError as error:
             return {"failed": True, "changed": False, **error.as_result()}

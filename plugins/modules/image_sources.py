@@ -19,13 +19,11 @@ requirements:
   - the command C(git), for O(url)
 options:
   path:
-    description: The folder, or with O(url) an empty one that the repository is put into.
+    description: The folder, where it is here already.
     type: path
-    required: true
   url:
-    description: The repository, as C(URL#VERSION:FOLDER). Empty means that the files are in O(path) already.
+    description: The repository, as C(URL#VERSION:FOLDER). Its files are kept until this run of Ansible ends.
     type: str
-    default: ""
 attributes:
   check_mode:
     support: full
@@ -35,14 +33,13 @@ attributes:
     description: Sources are no difference that anybody could read.
   idempotent:
     support: full
-    description: Reports no change, as only O(path) is written to.
+    description: Reports no change, as nothing stays.
 """
 
 EXAMPLES = r"""
 - name: Fetch the sources of an image
   desi.lab.image_sources:
     url: https://github.com/flyorboom/docker-aws-jupyter.git#main
-    path: /tmp/sources
   register: sources
 """
 
