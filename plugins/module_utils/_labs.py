@@ -10,6 +10,8 @@ from __future__ import annotations
 import typing as t
 from urllib.parse import urlsplit, urlunsplit
 
+from ansible_collections.desi.lab.plugins.module_utils._machine_answer import port_number
+
 NAME = "desi.lab.name"
 ROLE = "desi.lab.role"
 MOUNT = "desi.lab.mount"
@@ -24,7 +26,7 @@ def published(container: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
     bindings = ((container or {}).get("HostConfig") or {}).get("PortBindings") or {}
     for place in (place for places in bindings.values() for place in places or []):
         # Docker leaves the port empty, or 0, where it was to choose one itself.
-        port = int(place.get("HostPort") or 0)
+        port = port_number(place.get("HostPort"))
         if port:
             return {"address": place.get("HostIp") or "0.0.0.0", "port": port}  # noqa: S104 (read, not bound)
     return {"address": "", "port": 0}

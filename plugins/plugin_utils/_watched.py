@@ -20,6 +20,8 @@ from ansible_collections.desi.lab.plugins.module_utils._progress import Underway
 from ansible_collections.desi.lab.plugins.module_utils._terminal import one_line
 
 SECONDS_BETWEEN_LOOKS = 1.0
+# In bytes: more than a line that tells how far something is.
+LONGEST = 4096
 
 
 class WatchedModule(ActionBase):
@@ -59,4 +61,5 @@ class WatchedModule(ActionBase):
             return Path(path).read_text(encoding="utf-8")
         # As whoever logged in: to become somebody else is the work's, which goes on at the same time.
         code, text, _errors = self._connection.exec_command(f"cat {path}", sudoable=False)
-        return text.decode("utf-8", errors="replace") if code == 0 else ""
+        # A line is what is shown of it, whatever a machine sends.
+        return text[:LONGEST].decode("utf-8", errors="replace") if code == 0 else ""

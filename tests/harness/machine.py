@@ -26,7 +26,10 @@ NEEDED = {
     "fusermount3": "fuse3",
     "git": "git",
     "ip": "iproute2",
+    "iptables": "iptables",
+    "mmdebstrap": "mmdebstrap",
     "pgrep": "procps",
+    "rsync": "rsync",
     "s3fs": "s3fs",
     "/usr/sbin/sshd": "openssh-server",
     "unshare": "util-linux",
@@ -35,7 +38,8 @@ NEEDED = {
 
 def packages_missing() -> list[str]:
     """Return the Debian packages of which something is missing."""
-    return sorted({package for command, package in NEEDED.items() if shutil.which(command) is None})
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    return sorted({package for command, package in NEEDED.items() if shutil.which(command, path=path) is None})
 
 
 def engine_answers() -> bool:

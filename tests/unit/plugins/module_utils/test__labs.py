@@ -144,3 +144,10 @@ def test_image_is_newer_if_its_name_leads_to_another_one_by_now(name, runs, newe
     assert image_newer({"Image": runs, "Config": {"Image": name}}, images) is newer
     labelled = {"Image": "sha256:0", "Labels": {"desi.lab.image": name}}
     assert image_newer({"Image": runs, "Config": labelled}, images) is newer
+
+
+@pytest.mark.security("H1")
+@pytest.mark.parametrize("port", ["8888; reboot", "-1", "99999", "\uff18", [1], {"a": 1}, None, ""])
+def test_a_port_that_is_none_is_not_published(port):
+    container = {"HostConfig": {"PortBindings": {"8888/tcp": [{"HostIp": "127.0.0.1", "HostPort": port}]}}}
+    assert published(container)["port"] == 0
