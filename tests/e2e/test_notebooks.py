@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -30,6 +31,14 @@ def write_notebook(path: Path, *sources: str) -> Path:
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), path)
     os.chown(path, PERSON, PERSON)
     return path
+
+
+@pytest.fixture
+def elsewhere():
+    """Return a folder of the person that is not the lab's: notebooks are read and written with that person's rights."""
+    with tempfile.TemporaryDirectory(prefix="desi-lab-test-", dir="/var/tmp") as folder:  # noqa: S108 - made anew
+        os.chown(folder, PERSON, PERSON)
+        yield Path(folder)
 
 
 def outputs(path: Path) -> list[str]:
@@ -70,25 +79,25 @@ def test_notebook_in_the_folder_runs_in_place_and_its_outputs_belong_to_the_pers
 
 
 @ours
-def test_first_error_ends_the_run_and_is_told_in_three_sentences(lab, tmp_path):
-    path = write_notebook(tmp_path / "fails.ipynb", "x = 1", "{}['flux']", "print('never')")
-    done = lab.verb("run", tmp_path, desi_notebook=path)
+def test_first_error_ends_the_run_and_is_told_in_three_sentences(lab, elsewhere):
+    path = write_notebook(elsewhere / "fails.ipynb", "x = 1", "{}['flux']", "print('never')")
+    done = lab.verb("run", elsewhere, desi_notebook=path)
     assert done.returncode != 0
     assert "✗ 2 {}['flux']" in done.stdout
     assert "What  The notebook fails.ipynb stopped at cell 2 of 3." in done.stdout
     assert "Why   KeyError: 'flux'" in done.stdout
-    assert outputs(tmp_path / "fails.run.ipynb") == ["", "KeyError", ""]
+    assert outputs(elsewhere / "fails.run.ipynb") == ["", "KeyError", ""]
     assert "token=" not in done.stdout + done.stderr
 
 
 @ours
 @pytest.mark.parametrize(("name", "reason"), [("none.ipynb", "does not exist"), ("text.ipynb", "not a notebook")])
-def test_what_is_no_notebook_is_refused(lab, tmp_path, name, reason):
-    (tmp_path / "text.ipynb").write_text("no notebook")
-    done = lab.verb("run", tmp_path, desi_notebook=name)
+def test_what_is_no_notebook_is_refused(lab, elsewhere, name, reason):
+    (elsewhere / "text.ipynb").write_text("no notebook")
+    done = lab.verb("run", elsewhere, desi_notebook=name)
     assert done.returncode != 0
     assert reason in done.stdout
-    assert not (tmp_path / "text.run.ipynb").exists()
+    assert not (elsewhere / "text.run.ipynb").exists()
 
 
 @pytest.mark.kinds(*ON_EC2)
