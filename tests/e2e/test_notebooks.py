@@ -36,7 +36,7 @@ def write_notebook(path: Path, *sources: str) -> Path:
 @pytest.fixture
 def elsewhere():
     """Return a folder of the person that is not the lab's: notebooks are read and written with that person's rights."""
-    with tempfile.TemporaryDirectory(prefix="desi-lab-test-", dir="/var/tmp") as folder:  # noqa: S108 - made anew
+    with tempfile.TemporaryDirectory(prefix="desi-lab-test-", dir="/var/tmp") as folder:
         os.chown(folder, PERSON, PERSON)
         yield Path(folder)
 
