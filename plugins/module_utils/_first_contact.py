@@ -32,6 +32,9 @@ KNOWN = "known"
 MET = "met"
 COMPARED = "compared"
 ROTATE_SECONDS = 60.0
+ROTATE_TRIES = 3
+# The exit code of ssh where it is the connection that ended, and not the command.
+SSH_ENDED = 255
 PROOF_SECONDS = 30.0
 MOST_BYTES = 1 << 20
 # Of each kind a machine may have one.
@@ -125,14 +128,24 @@ class Meeting:
             wait_for(target, timeout)
         except _ssh.HostKeyDiffers:
             raise texts.another_machine(self.host, self.machine, target.place) from None
-        own = self._rotate(handed)
+        for tries_left in reversed(range(ROTATE_TRIES)):
+            own, code, said = self._rotate(handed)
+            # A machine that starts may restart its SSH server once more, with whoever is logged in.
+            if code != SSH_ENDED or not tries_left:
+                break
+            wait_for(target, timeout)
+        if not own or code:
+            raise texts.not_made_anew(self.host, f"Making it ended with {code}: {said or 'no word'}.")
         self._prove(target, own)
         self._pin([own])
         with _opened(self.folder) as here:
             _forget_key(here)
 
-    def _rotate(self, handed: str) -> str:
-        """Let the machine make a key of its own, and return it. It is pinned before the machine shows it."""
+    def _rotate(self, handed: str) -> tuple[str, int, str]:
+        """Let the machine make a key of its own; return it, the exit code, and what ssh said.
+
+        The key is pinned before the machine shows it, so that this may be done again wherever it ended.
+        """
         command = ["ssh", "-F", self.config, "-T", *_options("ConnectTimeout=10"), self.host]
         with (
             tempfile.TemporaryFile() as errors,
@@ -163,9 +176,7 @@ class Meeting:
                 process.kill()
             errors.seek(0)
             said = _ssh.classify(errors.read(65536).decode(errors="replace")).words
-        if not own or process.returncode:
-            raise texts.not_made_anew(self.host, f"Making it ended with {process.returncode}: {said or 'no word'}.")
-        return own
+        return own, process.returncode, said
 
     def _prove(self, target: _ssh.Target, own: str) -> None:
         """Log in where the machine's own key alone is believed."""

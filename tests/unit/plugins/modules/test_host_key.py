@@ -177,6 +177,24 @@ def test_machine_without_a_key_of_its_own_is_not_worked_with_and_the_next_run_go
     assert (code, result["how"], ready.pins()) == (0, "met", [ready.shows()])
 
 
+@pytest.mark.parametrize("times", [1, _first_contact.ROTATE_TRIES])
+def test_line_that_the_starting_machine_lets_go_is_taken_up_again(ready, run, times):
+    ready.boot()
+    sudo = ready.home / "bin/sudo"
+    left = ready.home / "left"
+    left.write_text("x" * times)
+    # The session of sshd is the parent of the shell that runs this.
+    sudo.write_text(
+        f"#!/bin/sh\nif [ -s {left} ]; then truncate -s -1 {left}; kill -9 $(ps -o ppid= -p $PPID); sleep 1; fi\n"
+        'shift\nexec "$@"\n'
+    )
+    code, result = run()
+    if times < _first_contact.ROTATE_TRIES:
+        assert (code, result["how"], ready.pins()) == (0, "met", [ready.shows()]), result
+    else:
+        assert (code, "no host key of its own" in result["what"]) == (1, True), result
+
+
 @pytest.mark.security("H8")
 def test_machine_that_answers_anything_else_than_a_key_is_refused(ready, run):
     ready.boot()
