@@ -4,7 +4,21 @@
 
 from __future__ import annotations
 
+import stat
+
 import pytest
+
+
+@pytest.fixture
+def open_to_others(tmp_path):
+    """The folder of the test, into which other accounts get, too: what stands above it lets them through."""
+    for above in (tmp_path, *tmp_path.parents):
+        mode = above.stat().st_mode
+        # Such a one is the system's, and so is all above it.
+        if mode & stat.S_ISVTX:
+            break
+        above.chmod(stat.S_IMODE(mode) | 0o055)
+    return tmp_path
 
 
 @pytest.fixture

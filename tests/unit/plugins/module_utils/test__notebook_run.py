@@ -197,13 +197,10 @@ def test_a_notebook_that_is_a_link_or_no_file_is_not_read(tmp_path):
 
 @pytest.mark.security("H6")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root is somebody behind sudo")
-def test_under_sudo_nothing_is_read_or_written_that_the_caller_may_not(tmp_path, monkeypatch):
+def test_under_sudo_nothing_is_read_or_written_that_the_caller_may_not(open_to_others, monkeypatch):
     monkeypatch.setenv("SUDO_UID", "61235")
     monkeypatch.setenv("SUDO_GID", "61235")
-    for above in (tmp_path, *tmp_path.parents):
-        if above.name.startswith(("test_", "pytest-", "popen-")):
-            above.chmod(0o755)
-    roots, own = tmp_path / "roots", tmp_path / "own"
+    roots, own = open_to_others / "roots", open_to_others / "own"
     roots.mkdir()
     own.mkdir()
     os.chown(own, 61235, 61235)

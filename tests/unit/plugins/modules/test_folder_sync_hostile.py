@@ -335,21 +335,11 @@ def test_patterns_of_a_machine_take_no_longer_than_others(hostile):
     assert hostile.sync()[0] == 0
 
 
-def let_others_in(path: Path) -> None:
-    for above in (path, *path.parents):
-        mode = above.stat().st_mode
-        # What stands above such a directory is the system's.
-        if mode & stat.S_ISVTX:
-            break
-        above.chmod(stat.S_IMODE(mode) | 0o055)
-
-
 @pytest.mark.security("H5")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root does it for somebody else")
-def test_root_syncs_with_the_rights_of_the_person_alone(hostile, tmp_path):
+def test_root_syncs_with_the_rights_of_the_person_alone(hostile, open_to_others):
     # The person lays a link in place of the folder: root's own files are neither read nor written through it.
-    let_others_in(tmp_path)
-    secret = tmp_path / "roots"
+    secret = open_to_others / "roots"
     secret.mkdir(mode=0o700)
     (secret / "key").write_text("root's")
     for path in (hostile.home, hostile.folder.parent, hostile.folder):
@@ -365,8 +355,7 @@ def test_root_syncs_with_the_rights_of_the_person_alone(hostile, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root does it for somebody else")
-def test_what_root_syncs_for_a_person_belongs_to_them(hostile, tmp_path):
-    let_others_in(tmp_path)
+def test_what_root_syncs_for_a_person_belongs_to_them(hostile, open_to_others):
     for path in (hostile.home, hostile.folder.parent, hostile.folder):
         os.chown(path, 65534, 65534)
     hostile.is_honest()
