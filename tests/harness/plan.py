@@ -116,7 +116,7 @@ def e2e(place: str, kinds: Sequence[str], scratch: Path) -> Part:
 
 def attacks(scratch: Path, record: Path) -> tuple[list[list[Part]], list[Part]]:
     """Return the parts that run the tests that attack (marker security); each test adds to the record how it ended."""
-    plugin = ["-m", "security", "-p", "security_findings", "-p", "every_test_runs"]
+    plugin = ["-p", "security_findings", "-p", "every_test_runs"]
 
     def part(name: str, words: Sequence[str]) -> Part:
         return Part(

@@ -17,12 +17,22 @@ RECORD = "DESI_LAB_SECURITY_RECORD"
 _OUTCOMES = ("failed", "skipped", "passed")
 
 
-def pytest_collection_modifyitems(items):
-    """Note at each test which findings it attacks as: a report has no markers, but it keeps these properties."""
-    for item in items:
+def pytest_collection_modifyitems(config, items):
+    """Keep the tests that attack, and those that they go on from. Each notes which findings it attacks as."""
+    kept, going_on = [], set()
+    for item in reversed(items):
         findings = [finding for marker in item.iter_markers("security") for finding in marker.args]
+        # The tests of a class, and of a module that says so, are the days of one lab, in order.
+        story = item.cls or (item.module if getattr(item.module, "IN_ORDER", False) else None)
         if findings:
+            # A report has no markers, but it keeps these properties.
             item.user_properties.append(("security", findings))
+            going_on.add(story)
+        if findings or (story is not None and story in going_on):
+            kept.append(item)
+    chosen = set(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = reversed(kept)
 
 
 def pytest_runtest_logreport(report):

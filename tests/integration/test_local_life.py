@@ -21,6 +21,7 @@ import pytest
 from conftest import LABEL, docker, run_lab
 
 pytestmark = pytest.mark.docker
+IN_ORDER = True
 
 NAME = f"life-{os.getpid()}"
 SERVER = f"desi-lab-{NAME}"
