@@ -82,7 +82,7 @@ EXAMPLES = r"""
     gone: [machine]
   register: found
 
-- name: See what belongs to the lab, and which of it was made here
+- name: Inspect what belongs to the lab, and which of it was made here
   desi.lab.ec2_lab_info:
     name: desi
     folder: ~/.config/desi-lab/us-west-2/desi
