@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._prefetch_work import Fetch
+from ansible_collections.desi.lab.plugins.module_utils._prefetch.fetcher import Fetch
 
 from . import faults, floor, report, shapes
 from .candidates import CANDIDATES, OURS, Mounted, ours

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from ansible_collections.desi.lab.plugins.module_utils._mount_spec import MountSpec
-from ansible_collections.desi.lab.plugins.module_utils._mount_tools import Tool, mount_command
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
+from ansible_collections.desi.lab.plugins.module_utils._mount.tools import Tool, mount_command
 
 STREAM = Path(__file__).parents[2] / "roles/data/files/stream"
 PACKAGE = tuple(STREAM.parent.glob("desi_stream/*.py"))

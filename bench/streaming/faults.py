@@ -20,18 +20,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._mount_host import processes, unmount_call, wait_until
-from ansible_collections.desi.lab.plugins.module_utils._mount_programs import (
+from ansible_collections.desi.lab.plugins.module_utils._mount.host import processes, unmount_call, wait_until
+from ansible_collections.desi.lab.plugins.module_utils._mount.mounter import make_job
+from ansible_collections.desi.lab.plugins.module_utils._mount.programs import (
     find_python,
     install_rclone,
     install_relay,
     rclone_path,
     relay_command,
 )
-from ansible_collections.desi.lab.plugins.module_utils._mount_service import LoopSupervisor, end_everything
-from ansible_collections.desi.lab.plugins.module_utils._mount_spec import MountSpec
-from ansible_collections.desi.lab.plugins.module_utils._mount_tools import Tool
-from ansible_collections.desi.lab.plugins.module_utils._mount_work import make_job
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
+from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import LoopSupervisor, end_everything
+from ansible_collections.desi.lab.plugins.module_utils._mount.tools import Tool
 
 from . import shapes
 from .candidates import PACKAGE, STREAM, tool

@@ -10,9 +10,9 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.desi.lab.plugins.module_utils._redact import redact
-from ansible_collections.desi.lab.plugins.module_utils._terminal import box
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact
 from ansible_collections.desi.lab.plugins.plugin_utils._sinks import keeper_of_this_run
+from ansible_collections.desi.lab.plugins.plugin_utils._terminal import box
 
 
 class ActionModule(ActionBase):

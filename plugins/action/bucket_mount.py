@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
-from ansible_collections.desi.lab.plugins.action.hold import run_process
+from ansible_collections.desi.lab.plugins.action.run_lock import run_process
 
 
 class ActionModule(NormalAction):

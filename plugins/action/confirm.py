@@ -14,7 +14,7 @@ from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.desi.lab.plugins.module_utils._consent import Interrupted, NobodyThere, consent
+from ansible_collections.desi.lab.plugins.plugin_utils._confirmation import Interrupted, NobodyThere, consent
 
 
 class ActionModule(ActionBase):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ansible import constants
 
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._image_context import write_context
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.plugin_utils._build_context import write_context
 from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedModule
 
 

@@ -13,9 +13,9 @@ import typing as t
 from ansible import constants
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._git_source import fetch, git_source
-from ansible_collections.desi.lab.plugins.module_utils._image_context import check_context, folder_below
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.plugin_utils._build_context import check_context, folder_below
+from ansible_collections.desi.lab.plugins.plugin_utils._git_source import fetch, git_source
 
 
 class ActionModule(ActionBase):

@@ -12,10 +12,10 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.desi.lab.plugins.module_utils._ansible_settings import check_ansible
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._plain_settings import check_plain
-from ansible_collections.desi.lab.plugins.module_utils._settings import check_names, check_own, check_values
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.plugin_utils._ansible_settings import check_ansible
+from ansible_collections.desi.lab.plugins.plugin_utils._fact_injection import check_plain
+from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_names, check_own, check_values
 
 
 class ActionModule(ActionBase):

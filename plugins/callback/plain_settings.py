@@ -26,9 +26,9 @@ from ansible import context
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._plain_settings import check_names_in_file, check_plain
-from ansible_collections.desi.lab.plugins.module_utils._terminal import clean
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.text import clean
+from ansible_collections.desi.lab.plugins.plugin_utils._fact_injection import check_names_in_file, check_plain
 
 if t.TYPE_CHECKING:
     from ansible.playbook import Playbook

@@ -13,7 +13,7 @@ type: stdout
 short_description: A line a step, for people
 version_added: "0.1.0"
 description:
-  - Shows a line for each step that M(desi.lab.step) announces, with the time that it took, and the box of
+  - Shows a line for each step that M(desi.lab.report_step) announces, with the time that it took, and the box of
     M(desi.lab.box) at the end.
   - On a terminal, a running line tells what is under way. In a pipe or a file there is none.
   - A failure is told as What, Why and Do. Failures that were ignored or rescued are not shown.
@@ -29,7 +29,7 @@ requirements:
 options:
   quiet:
     description:
-      - Print nothing on standard output but what M(desi.lab.say) says; failures go to standard error.
+      - Print nothing on standard output but what M(desi.lab.report) says; failures go to standard error.
     type: bool
     default: false
     env:
@@ -74,22 +74,21 @@ from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__
 from ansible.utils import color
 
-from ansible_collections.desi.lab.plugins.module_utils._plain_words import (
+from ansible_collections.desi.lab.plugins.module_utils._common.progress import Finished, Underway
+from ansible_collections.desi.lab.plugins.module_utils._common.run_log import RunLog, open_log
+from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, clean_all
+from ansible_collections.desi.lab.plugins.plugin_utils._failures import (
     Trouble,
     own_warnings,
     task_title,
     troubles,
     unreachable,
 )
-from ansible_collections.desi.lab.plugins.module_utils._progress import Finished, Underway
-from ansible_collections.desi.lab.plugins.module_utils._run_log import RunLog, open_log
-from ansible_collections.desi.lab.plugins.module_utils._screen import WARNINGS, Screen, Voice, share
-from ansible_collections.desi.lab.plugins.module_utils._terminal import (
+from ansible_collections.desi.lab.plugins.plugin_utils._screen import WARNINGS, Screen, Voice, share
+from ansible_collections.desi.lab.plugins.plugin_utils._terminal import (
     Paint,
     cell_lines,
     check_verdict,
-    clean,
-    clean_all,
     document,
     duration,
     finding_lines,
@@ -108,10 +107,10 @@ if t.TYPE_CHECKING:
     from ansible.playbook.play import Play
     from ansible.playbook.task import Task
 
-STEP = "desi.lab.step"
+STEP = "desi.lab.report_step"
 BOX = "desi.lab.box"
-SAY = "desi.lab.say"
-FINDINGS = "desi.lab.findings"
+SAY = "desi.lab.report"
+FINDINGS = "desi.lab.report_findings"
 SPEAKERS = (STEP, BOX, SAY, FINDINGS)
 DEBUG = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
 WOULD = "would: "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._doctor import report_of
+from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import report_of
 
 
 class FilterModule:

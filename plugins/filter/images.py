@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._image_context import context_hash
-from ansible_collections.desi.lab.plugins.module_utils._images import (
+from ansible_collections.desi.lab.plugins.plugin_utils._build_context import context_hash
+from ansible_collections.desi.lab.plugins.plugin_utils._images import (
     build_reason,
     image_called,
     image_facts,
@@ -26,7 +26,7 @@ class FilterModule:
         return {
             "build_reason": build_reason,
             "context_hash": context_hash,
-            "image_called": image_called,
+            "image_by_name": image_called,
             "image_facts": image_facts,
             "image_source": image_source,
             "pull_reason": pull_reason,

@@ -13,21 +13,21 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
-from ansible_collections.desi.lab.plugins.module_utils import _url_at
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._labs import published, server_api
-from ansible_collections.desi.lab.plugins.module_utils._machine_answer import lab_answer
-from ansible_collections.desi.lab.plugins.module_utils._ports import is_loopback
-from ansible_collections.desi.lab.plugins.module_utils._status import document
-from ansible_collections.desi.lab.plugins.module_utils._status_table import status_text
-from ansible_collections.desi.lab.plugins.module_utils._stops import stops_when
-from ansible_collections.desi.lab.plugins.module_utils._terminal import WIDEST
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.stops import stops_when
+from ansible_collections.desi.lab.plugins.module_utils._docker.ports import is_loopback
+from ansible_collections.desi.lab.plugins.module_utils._lab import url_at as lab_url_at
+from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import lab_answer
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import published, server_api
+from ansible_collections.desi.lab.plugins.module_utils._status.document import document
+from ansible_collections.desi.lab.plugins.plugin_utils._status_table import status_text
+from ansible_collections.desi.lab.plugins.plugin_utils._terminal import WIDEST
 
 
 def url_at(url: str, host: str, port: int | str, scheme: str = "") -> str:
     """Return the URL with another host and port, and with another scheme if one is given."""
     try:
-        return _url_at.url_at(url, host, port, scheme)
+        return lab_url_at.url_at(url, host, port, scheme)
     except LabError as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -54,10 +54,10 @@ class FilterModule:
         return {
             "lab_answer": lab_answer,
             "is_loopback": is_loopback,
-            "published": published,
-            "server_api": server_api,
+            "published_address": published,
+            "server_api_url": server_api,
             "status_document": status_document,
             "status_table": status_table,
-            "stops_when": stops_when,
-            "url_at": url_at,
+            "stop_time_text": stops_when,
+            "url_for_address": url_at,
         }

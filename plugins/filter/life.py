@@ -10,11 +10,11 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.desi.lab.plugins.module_utils import _ec2_rest
-from ansible_collections.desi.lab.plugins.module_utils._disk_grow import disk_is_seen, grow_commands
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._lab_memory import no_such_lab, remembered
-from ansible_collections.desi.lab.plugins.module_utils._settings_ec2 import words
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance_wait as ec2_instance_wait
+from ansible_collections.desi.lab.plugins.plugin_utils._disk_resize import disk_is_seen, grow_commands
+from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import no_such_lab, remembered
+from ansible_collections.desi.lab.plugins.plugin_utils._settings_ec2 import words
 
 
 def machine_changes(
@@ -22,7 +22,7 @@ def machine_changes(
 ) -> dict[str, t.Any]:
     """Return what has to change of a machine, or under ``trouble`` why it cannot."""
     try:
-        return {**_ec2_rest.changes(machine, words(types), int(disk_gib), name), "trouble": {}}
+        return {**ec2_instance_wait.changes(machine, words(types), int(disk_gib), name), "trouble": {}}
     except LabError as error:
         return {
             "type": "",
@@ -40,9 +40,9 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
         return {
-            "disk_is_seen": disk_is_seen,
-            "grow_commands": grow_commands,
-            "machine_changes": machine_changes,
-            "no_such_lab": no_such_lab,
-            "remembered": remembered,
+            "disk_size_visible": disk_is_seen,
+            "resize_commands": grow_commands,
+            "instance_changes": machine_changes,
+            "unknown_lab_error": no_such_lab,
+            "saved_settings": remembered,
         }

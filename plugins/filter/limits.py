@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._limits import interface_of, lab_limits, limits_update
+from ansible_collections.desi.lab.plugins.module_utils._docker.limits import interface_of, lab_limits, limits_update
 
 
 class FilterModule:
@@ -16,4 +16,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
-        return {"interface_of": interface_of, "lab_limits": lab_limits, "limits_update": limits_update}
+        return {"network_interface": interface_of, "lab_limits": lab_limits, "limits_update": limits_update}

@@ -11,11 +11,11 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._mount_spec import check_path, make_spec
-from ansible_collections.desi.lab.plugins.module_utils._mount_texts import loop_command
-from ansible_collections.desi.lab.plugins.module_utils._mount_tools import Tool
-from ansible_collections.desi.lab.plugins.module_utils._mount_work import make_job
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount.mounter import make_job
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import check_path, make_spec
+from ansible_collections.desi.lab.plugins.module_utils._mount.tools import Tool
+from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import loop_command
 
 # The image that this is for is built here with a current rclone.
 RCLONE = Tool("rclone", "rclone", (1, 75))

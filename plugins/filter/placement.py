@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._placement import (
+from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import (
     may_mount,
     mount_key,
     mount_place,
@@ -24,7 +24,7 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
         return {
-            "may_mount": may_mount,
+            "can_mount": may_mount,
             "mount_key": mount_key,
             "mount_place": mount_place,
             "mounting_rights": mounting_rights,

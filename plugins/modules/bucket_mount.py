@@ -262,16 +262,16 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._mount_cache import require_place, with_size
-from ansible_collections.desi.lab.plugins.module_utils._mount_host import find_tools, machine_memory
-from ansible_collections.desi.lab.plugins.module_utils._mount_programs import PROGRAMS, find_python, relay_command
-from ansible_collections.desi.lab.plugins.module_utils._mount_spec import check_path, make_spec
-from ansible_collections.desi.lab.plugins.module_utils._mount_state import Outcome, unmount
-from ansible_collections.desi.lab.plugins.module_utils._mount_systemd import make_supervisors
-from ansible_collections.desi.lab.plugins.module_utils._mount_tools import NoTool, choose_tool
-from ansible_collections.desi.lab.plugins.module_utils._mount_users import Users, alone, users_of
-from ansible_collections.desi.lab.plugins.module_utils._mount_work import Mounting
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount.cache import require_place, with_size
+from ansible_collections.desi.lab.plugins.module_utils._mount.host import find_tools, machine_memory
+from ansible_collections.desi.lab.plugins.module_utils._mount.mounter import Mounting
+from ansible_collections.desi.lab.plugins.module_utils._mount.programs import PROGRAMS, find_python, relay_command
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import check_path, make_spec
+from ansible_collections.desi.lab.plugins.module_utils._mount.state import Outcome, unmount
+from ansible_collections.desi.lab.plugins.module_utils._mount.systemd import make_supervisors
+from ansible_collections.desi.lab.plugins.module_utils._mount.tools import NoTool, choose_tool
+from ansible_collections.desi.lab.plugins.module_utils._mount.users import Users, alone, users_of
 
 SPEC_OPTIONS = ("bucket", "prefix", "endpoint", "region", "anonymous", "read_only", "cache", "cache_max")
 

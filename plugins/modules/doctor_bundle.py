@@ -78,10 +78,10 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils import _bundle
-from ansible_collections.desi.lab.plugins.module_utils import _bundle_gather as gather
-from ansible_collections.desi.lab.plugins.module_utils._bundle_clean import Cleaner
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._doctor import bundle as doctor_bundle
+from ansible_collections.desi.lab.plugins.module_utils._doctor import bundle_collect as gather
+from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner
 
 
 def main() -> None:
@@ -100,7 +100,7 @@ def main() -> None:
     given, environment = module.params, os.environ
     path = Path(given["path"]).absolute()
     try:
-        _bundle.check_path(path)
+        doctor_bundle.check_path(path)
         inspected = gather.containers()
         secrets = gather.secrets_of(environment, inspected, given["settings"], given["config"])
         cleaner = Cleaner(secrets, {**gather.names_of(environment), **gather.names_in(given["report"])})
@@ -112,9 +112,9 @@ def main() -> None:
             "network.txt": gather.network_text(environment),
             **gather.logs(environment),
         }
-        clean = _bundle.cleaned(members, cleaner)
+        clean = doctor_bundle.cleaned(members, cleaner)
         if not module.check_mode:
-            _bundle.write(path, clean, environment)
+            doctor_bundle.write(path, clean, environment)
     except LabError as error:
         module.fail_json(**error.as_result())
     module.exit_json(changed=True, path=str(path), members=sorted(clean))

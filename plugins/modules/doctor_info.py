@@ -136,8 +136,9 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils import _doctor_gather as gather
-from ansible_collections.desi.lab.plugins.module_utils._doctor import (
+from ansible_collections.desi.lab.plugins.module_utils._doctor import host_facts as gather
+from ansible_collections.desi.lab.plugins.module_utils._doctor.bucket import Bucket
+from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import (
     BROKEN,
     WARNING,
     Check,
@@ -145,12 +146,11 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor import (
     all_findings,
     no_worse_than,
 )
-from ansible_collections.desi.lab.plugins.module_utils._doctor_bucket import Bucket
-from ansible_collections.desi.lab.plugins.module_utils._doctor_computer import CACHE_GIB, FOLDER_GIB, judge_versions
-from ansible_collections.desi.lab.plugins.module_utils._doctor_labs import judge_labs, judge_leftovers
-from ansible_collections.desi.lab.plugins.module_utils._doctor_proxy import authority_findings, proxy_findings
-from ansible_collections.desi.lab.plugins.module_utils._mount_probe import listing_url
-from ansible_collections.desi.lab.plugins.module_utils._mount_spec import MountSpec
+from ansible_collections.desi.lab.plugins.module_utils._doctor.host_checks import CACHE_GIB, FOLDER_GIB, judge_versions
+from ansible_collections.desi.lab.plugins.module_utils._doctor.labs import judge_labs, judge_leftovers
+from ansible_collections.desi.lab.plugins.module_utils._doctor.proxies import authority_findings, proxy_findings
+from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import listing_url
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
 
 # Less than that, and no image can be unpacked at all.
 LEAST_IMAGE_GIB = 2

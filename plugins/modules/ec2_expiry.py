@@ -96,13 +96,13 @@ why:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
-from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry_work import Group, Outcome, Wish
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import caller_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import read
-from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import clients_of
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._times import time_text
+from ansible_collections.desi.lab.plugins.module_utils._aws.account import clients_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import time_text
+from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry_schedule import Group, Outcome, Wish
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},

@@ -189,7 +189,7 @@ left:
       description: Whether it was made from this computer, as O(folder) tells.
       type: bool
 things:
-  description: What of it is not remembered yet, as M(desi.lab.ec2_memory) takes it.
+  description: What of it is not remembered yet, as M(desi.lab.ec2_record) takes it.
   returned: success
   type: list
   elements: dict
@@ -222,16 +222,16 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws_client import aws_client
-from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
-from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import KINDS, Asker
-from ansible_collections.desi.lab.plugins.module_utils._ec2_cost import from_table
-from ansible_collections.desi.lab.plugins.module_utils._ec2_gone import fits, local_key, why_not_gone
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import Caller, caller_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2_left import id_of, lab_rows, left_rows
-from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import KINDS as REMEMBERED
-from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import Memory, former_note, knows_thing, read
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import fits, local_key, why_not_gone
+from ansible_collections.desi.lab.plugins.module_utils._ec2.leftovers import id_of, lab_rows, left_rows
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import KINDS as REMEMBERED
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import Memory, former_note, knows_thing, read
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import KINDS, Asker
 
 ARGUMENTS = {
     "name": {"type": "str", "default": ""},

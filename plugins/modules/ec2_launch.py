@@ -192,12 +192,12 @@ from dataclasses import asdict
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws_client import aws_client
-from ansible_collections.desi.lab.plugins.module_utils._ec2_launch import Launcher
-from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import Keeper
-from ansible_collections.desi.lab.plugins.module_utils._ec2_request import Attempt, Wish
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._first_contact import user_data_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2.launcher import Launcher
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import Keeper
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, Wish
+from ansible_collections.desi.lab.plugins.module_utils._ssh.first_contact import user_data_of
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},

@@ -335,11 +335,11 @@ memory:
   type: dict
   contains:
     things:
-      description: Things that are there, as M(desi.lab.ec2_memory) takes them.
+      description: Things that are there, as M(desi.lab.ec2_record) takes them.
       type: list
       elements: dict
     begun:
-      description: Security groups that are about to be made, as M(desi.lab.ec2_memory) takes them.
+      description: Security groups that are about to be made, as M(desi.lab.ec2_record) takes them.
       type: list
       elements: str
     new:
@@ -356,15 +356,15 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_address import Inquiry, allowed, wants_own_address
-from ansible_collections.desi.lab.plugins.module_utils._ec2_look import Look, Wanted
-from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import read
-from ansible_collections.desi.lab.plugins.module_utils._ec2_permissions import judge, needed
-from ansible_collections.desi.lab.plugins.module_utils._ec2_plan import begin, check, decide, place, things
-from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import Account, account_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_told import result
-from ansible_collections.desi.lab.plugins.module_utils._ec2_request import state_of
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account, account_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import judge, needed
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import Inquiry, allowed, wants_own_address
+from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Look, Wanted
+from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import begin, check, decide, place, things
+from ansible_collections.desi.lab.plugins.module_utils._ec2.plan_report import result
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},

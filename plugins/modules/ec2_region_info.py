@@ -77,12 +77,12 @@ from pathlib import Path
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
-from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import Asker
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import Caller, caller_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import clients_of
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._status_places import (
+from ansible_collections.desi.lab.plugins.module_utils._aws.account import clients_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Asker
+from ansible_collections.desi.lab.plugins.module_utils._status.regions import (
     has_credentials,
     known_labs,
     regions_to_ask,

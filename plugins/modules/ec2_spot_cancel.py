@@ -52,10 +52,10 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws_client import aws_client
-from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
-from ansible_collections.desi.lab.plugins.module_utils._ec2_ask import OPEN_REQUESTS
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import OPEN_REQUESTS
 
 
 def open_among(ec2: t.Any, ids: list[str]) -> list[str]:  # noqa: ANN401 - a client of botocore

@@ -80,14 +80,14 @@ from pathlib import Path
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils import _status_ssh
-from ansible_collections.desi.lab.plugins.module_utils._aws_texts import OPEN_REGIONS
-from ansible_collections.desi.lab.plugins.module_utils._aws_trouble import AWS_ERRORS, aws_trouble
-from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import COMMON_REGION, Account, clients_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2_status import Region
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel import open_ports
-from ansible_collections.desi.lab.plugins.module_utils._status_places import (
+from ansible_collections.desi.lab.plugins.module_utils._aws.account import COMMON_REGION, Account, clients_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import OPEN_REGIONS
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import open_ports
+from ansible_collections.desi.lab.plugins.module_utils._status import remote_probe as status_remote_probe
+from ansible_collections.desi.lab.plugins.module_utils._status.ec2 import Region
+from ansible_collections.desi.lab.plugins.module_utils._status.regions import (
     Known,
     has_credentials,
     known_labs,
@@ -166,7 +166,7 @@ def main() -> None:
         found, troubles = accounts(module, regions)
     except LabError as error:
         found, troubles = [], [(region, error.why) for region in regions]
-    open_now, program = tunnels(known), _status_ssh.source()
+    open_now, program = tunnels(known), status_remote_probe.source()
     asked = [Region(account, known, given["prices"], open_now, program) for account in found]
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
         answers = list(pool.map(seen, asked))

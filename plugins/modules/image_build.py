@@ -94,7 +94,7 @@ from typing import BinaryIO
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._image_progress import ProgressFile, build_progress, follow
+from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile, build_progress, follow
 
 
 def command_of(params: dict) -> tuple[list[str], dict[str, str]]:

@@ -154,21 +154,21 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils import _jupyter_wait
-from ansible_collections.desi.lab.plugins.module_utils._docker_cli import Docker, EngineUnavailable
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._jupyter_log import Server
-from ansible_collections.desi.lab.plugins.module_utils._jupyter_trouble import NotThere
-from ansible_collections.desi.lab.plugins.module_utils._jupyter_url import check_place, write_url
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker, EngineUnavailable
+from ansible_collections.desi.lab.plugins.module_utils._jupyter import wait as jupyter_wait
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.errors import NotThere
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import Server
+from ansible_collections.desi.lab.plugins.module_utils._lab.url import check_place, write_url
 
 
 def find_server(params: dict[str, Any]) -> Server:
     """Return the server that the options name."""
     if params["container"] is not None:
-        return _jupyter_wait.wait_for_container(Docker(), params["container"], params["timeout"])
+        return jupyter_wait.wait_for_container(Docker(), params["container"], params["timeout"])
     if params["path"] is not None:
-        return _jupyter_wait.wait_for_file(Path(params["path"]), params["timeout"])
-    return _jupyter_wait.read_text(params["text"])
+        return jupyter_wait.wait_for_file(Path(params["path"]), params["timeout"])
+    return jupyter_wait.read_text(params["text"])
 
 
 def describe(server: Server, host: str, port: int | None) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def main() -> None:
     begun = time.monotonic()
     result: dict[str, Any] = {"changed": False, "found": False}
     try:
-        _jupyter_wait.check_timeout(module.params["timeout"])
+        jupyter_wait.check_timeout(module.params["timeout"])
         check_place(module.params["url_host"], module.params["url_port"])
         server = find_server(module.params)
         result.update(found=True, **describe(server, module.params["url_host"], module.params["url_port"]))

@@ -154,18 +154,18 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._docker_cli import Docker
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._labs import NAME, ROLE, lab_row, labels_of, mount_users
-from ansible_collections.desi.lab.plugins.module_utils._labs_look import (
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
+from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import FOLDER
+from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import NAME as PROGRAM_NAME
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, lab_row, labels_of, mount_users
+from ansible_collections.desi.lab.plugins.module_utils._lab.probe import (
     LIST_IMAGES,
     image_ids,
     mount_answers,
     server_answers,
 )
-from ansible_collections.desi.lab.plugins.module_utils._link_local import FOLDER
-from ansible_collections.desi.lab.plugins.module_utils._link_local import NAME as PROGRAM_NAME
-from ansible_collections.desi.lab.plugins.module_utils._mount_users import users_of
+from ansible_collections.desi.lab.plugins.module_utils._mount.users import users_of
 
 
 def containers_of_labs(docker: Docker) -> list[dict[str, t.Any]]:

@@ -71,10 +71,10 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._mount_cache import purge
-from ansible_collections.desi.lab.plugins.module_utils._mount_programs import remove_unused
-from ansible_collections.desi.lab.plugins.module_utils._mount_work import used_programs
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount.cache import purge
+from ansible_collections.desi.lab.plugins.module_utils._mount.mounter import used_programs
+from ansible_collections.desi.lab.plugins.module_utils._mount.programs import remove_unused
 
 SHOWN = 20
 

@@ -37,11 +37,11 @@ options:
     type: path
     default: ""
   tunnel:
-    description: The folder of the tunnel through which the server is reached. See M(desi.lab.server_answer).
+    description: The folder of the tunnel through which the server is reached. See M(desi.lab.jupyter_probe).
     type: path
     default: ""
   container:
-    description: The lab's container, if it is on the same computer. See M(desi.lab.server_answer).
+    description: The lab's container, if it is on the same computer. See M(desi.lab.jupyter_probe).
     type: str
     default: ""
   uid:

@@ -84,8 +84,8 @@ next_free:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils import _ports
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker import ports as docker_ports
 
 
 def main() -> None:
@@ -98,15 +98,15 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        address = _ports.parse_address(module.params["address"])
-        port = _ports.check_port(module.params["port"])
-        free = _ports.is_free(address, port)
+        address = docker_ports.parse_address(module.params["address"])
+        port = docker_ports.check_port(module.params["port"])
+        free = docker_ports.is_free(address, port)
         result = {
             "address": str(address),
             "port": port,
             "free": free,
-            "listener": "" if free else _ports.who_listens(address, port),
-            "next_free": port if free else _ports.next_free(address, port, module.params["search"]),
+            "listener": "" if free else docker_ports.who_listens(address, port),
+            "next_free": port if free else docker_ports.next_free(address, port, module.params["search"]),
         }
     except LabError as error:
         module.fail_json(**error.as_result())

@@ -106,10 +106,10 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._files import write_beside
-from ansible_collections.desi.lab.plugins.module_utils._prefetch import size_words
-from ansible_collections.desi.lab.plugins.module_utils._prefetch_work import Fetch, open_kept
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.files import write_beside
+from ansible_collections.desi.lab.plugins.module_utils._prefetch.fetcher import Fetch, open_kept
+from ansible_collections.desi.lab.plugins.module_utils._prefetch.selection import size_words
 
 
 class Progress:

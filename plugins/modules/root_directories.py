@@ -67,9 +67,9 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._files import open_root_owned
-from ansible_collections.desi.lab.plugins.module_utils._mount_cache import make_cache, refused_cache, require_place
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.files import open_root_owned
+from ansible_collections.desi.lab.plugins.module_utils._mount.cache import make_cache, refused_cache, require_place
 
 
 def ensure(path: str, cache: bool, check_mode: bool) -> bool:

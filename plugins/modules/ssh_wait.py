@@ -77,8 +77,8 @@ user:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ssh_wait import find_target, wait_for
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import find_target, wait_for
 
 
 def main() -> None:

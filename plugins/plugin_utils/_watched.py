@@ -15,9 +15,9 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.desi.lab.plugins.module_utils._plain_words import task_title
-from ansible_collections.desi.lab.plugins.module_utils._progress import Underway, tell
-from ansible_collections.desi.lab.plugins.module_utils._terminal import one_line
+from ansible_collections.desi.lab.plugins.module_utils._common.progress import Underway, tell
+from ansible_collections.desi.lab.plugins.module_utils._common.text import one_line
+from ansible_collections.desi.lab.plugins.plugin_utils._failures import task_title
 
 SECONDS_BETWEEN_LOOKS = 1.0
 # In bytes: more than a line that tells how far something is.

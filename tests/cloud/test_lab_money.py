@@ -18,12 +18,12 @@ from labs import ROOT, Lab, nothing_changed
 from region import helpers
 from region.people import KEYS
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import group_name
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import Caller
-from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import begin, read, write
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
+from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import group_name
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, read, write
 
 SCHEMA = Draft202012Validator(json.loads((ROOT / "docs/status.schema.json").read_text()))
-MACHINE = "playbooks/parts/machine.yml"
+MACHINE = "playbooks/common/provision_ec2.yml"
 QUIET = {"DESI_LAB_QUIET": "1"}
 BEN = KEYS["ben"]
 

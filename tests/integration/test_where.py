@@ -22,12 +22,12 @@ PLAY = """
   gather_facts: false
   tasks:
     - ansible.builtin.include_role:
-        name: desi.lab.where
+        name: desi.lab.locate
     - ansible.builtin.include_role:
-        name: desi.lab.where
+        name: desi.lab.locate
         tasks_from: regions
     - ansible.builtin.copy:
-        content: "{{ {'found': where_region_found, 'regions': where_regions} | to_json }}"
+        content: "{{ {'found': locate_region_found, 'regions': locate_regions} | to_json }}"
         dest: "{{ answer }}"
         mode: "0600"
 """
@@ -40,7 +40,7 @@ def where(tmp_path):
     def ask(name: str, **more: str) -> tuple[subprocess.CompletedProcess[str], dict]:
         play, answer = tmp_path / "play.yml", tmp_path / "answer.json"
         play.write_text(PLAY)
-        given = {"where_name": name, "where_config": str(tmp_path / "config"), "answer": str(answer), **more}
+        given = {"locate_name": name, "locate_config": str(tmp_path / "config"), "answer": str(answer), **more}
         command = [str(Path(sys.executable).with_name("ansible-playbook")), str(play), "-e", json.dumps(given)]
         known = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "NO_COLOR": "1", "COLUMNS": "1000"}
         known["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / ".collections")
@@ -102,14 +102,14 @@ def test_a_name_in_two_regions_is_refused_with_both(where, keeps):
 def test_a_region_that_is_named_is_believed(where, keeps):
     keeps("eu-west-1", "ann")
     keeps("us-west-2", "ann")
-    asked = where("ann", where_asked="ec2", where_region="us-west-2")[1]
+    asked = where("ann", locate_where="ec2", locate_region="us-west-2")[1]
     assert asked == {"found": "us-west-2", "regions": ["us-west-2"]}
-    assert where("ann", where_asked="here")[1] == {"found": "", "regions": []}
+    assert where("ann", locate_where="here")[1] == {"found": "", "regions": []}
 
 
 def test_a_name_that_no_lab_has_is_refused_with_the_nearest_where_one_is_needed(where, keeps):
     keeps("us-west-2", "spectra")
-    done, answer = where("spectre", where_needed=True)
+    done, answer = where("spectre", locate_needed=True)
     assert done.returncode != 0
     assert answer == {}
     assert "There is no lab spectre." in done.stdout

@@ -15,7 +15,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from moto.server import ThreadedMotoServer
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
 # Whoever runs the tests may have settings of AWS, which are not to be used.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_cost import HOURS_A_MONTH, cost_of, from_table, money
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import HOURS_A_MONTH, cost_of, from_table, money
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT.joinpath("docs/costs.md").read_text()

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from iam_policy import Request, allows
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import former_role_name, group_name, role_arn
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import Caller, lab_tags
-from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_actions import CHANGES, EXPIRY, OF_PURGE
+from ansible_collections.desi.lab.plugins.module_utils._aws.actions import CHANGES, EXPIRY, OF_PURGE
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import former_role_name, group_name, role_arn
 
 POLICY = json.loads((Path(__file__).parents[2] / "docs/iam-policy.json").read_text())
 ACCOUNT, REGION = "123456789012", "us-west-2"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files are written, renamed and removed by module_utils/_files.py, which follows no link that somebody laid.
+"""Files are written, renamed and removed by module_utils/_common/files.py, which follows no link that somebody laid.
 
 Whoever needs to do it otherwise says here why nobody else can lay one there.
 """
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HELPER = "plugins/module_utils/_files.py"
+HELPER = "plugins/module_utils/_common/files.py"
 ON_PATHS = {
     *("hardlink_to", "lchmod", "mkdir", "rename", "replace", "rmdir", "symlink_to", "touch", "unlink"),
     *("chmod", "write_bytes", "write_text"),
@@ -35,27 +35,27 @@ INSIDE = "in a lab's container, as the person who runs it, in what is theirs alo
 SAMPLE = "fills a new directory while an image is built, or in a container of its own"
 EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "plugins/callback/steps.py": ({".rename"}, "gives a line on the screen another name"),
-    "plugins/module_utils/_image_progress.py": (
+    "plugins/module_utils/_docker/progress.py": (
         {".unlink", ".write_text", "os.open"},
         "made with O_EXCL in a directory of Ansible's own, or in /tmp, where nobody else can replace it",
     ),
-    "plugins/module_utils/_mount_cache.py": ({".rmdir"}, "removes a directory that is empty"),
-    "plugins/module_utils/_mount_failures.py": ({"os.open"}, "opens the device of FUSE"),
-    "plugins/module_utils/_mount_programs.py": ({".rmdir"}, RUN),
-    "plugins/module_utils/_mount_service.py": ({".rmdir", ".unlink"}, "its log, in root's own directory in /run"),
-    "plugins/module_utils/_mount_state.py": ({".rmdir"}, RUN),
-    "plugins/module_utils/_mount_systemd.py": ({".unlink"}, "units and their environments, in /etc and /run, root's"),
-    "plugins/module_utils/_mount_users.py": ({".rmdir"}, RUN),
-    "plugins/module_utils/_screen.py": ({"os.open"}, "opens the null device"),
-    "plugins/module_utils/_ssh_tunnel.py": (
+    "plugins/module_utils/_mount/cache.py": ({".rmdir"}, "removes a directory that is empty"),
+    "plugins/module_utils/_mount/preflight.py": ({"os.open"}, "opens the device of FUSE"),
+    "plugins/module_utils/_mount/programs.py": ({".rmdir"}, RUN),
+    "plugins/module_utils/_mount/supervisors.py": ({".rmdir", ".unlink"}, "its log, in root's own directory in /run"),
+    "plugins/module_utils/_mount/state.py": ({".rmdir"}, RUN),
+    "plugins/module_utils/_mount/systemd.py": ({".unlink"}, "units and their environments, in /etc and /run, root's"),
+    "plugins/module_utils/_mount/users.py": ({".rmdir"}, RUN),
+    "plugins/plugin_utils/_screen.py": ({"os.open"}, "opens the null device"),
+    "plugins/module_utils/_ssh/tunnel.py": (
         {".mkdir", ".open", ".rmdir", ".unlink", "open", "os.open", "os.truncate"},
         "in the directory of a lab in ~/.config/desi-lab, which is the person's own, with O_EXCL",
     ),
-    "plugins/module_utils/_ssh_tunnel_keeper.py": (
+    "plugins/module_utils/_ssh/tunnel_keeper.py": (
         {"os.unlink"},
         "its socket, in a directory that nobody else may enter",
     ),
-    "plugins/modules/folder_view.py": ({".rmdir"}, "removes a directory that is empty"),
+    "plugins/modules/directory_links.py": ({".rmdir"}, "removes a directory that is empty"),
     "roles/autostop/files/watch/desi_watch/keeping.py": (
         {".replace", ".unlink", "os.open"},
         "in /var/lib/desi-lab/watch, which systemd makes for root alone; it is sent without the helper",
@@ -166,7 +166,7 @@ def test_nothing_is_written_by_a_path_but_by_the_helper_or_with_a_reason():
                 used.add((name, call.name))
             else:
                 wrong.append(f"{name}:{call.line}: {call.name}")
-    assert not wrong, "Use module_utils/_files.py:\n" + "\n".join(wrong)
+    assert not wrong, "Use module_utils/_common/files.py:\n" + "\n".join(wrong)
     stale = EXCEPTIONS.keys() - {name for name, _call in used}
     assert not stale, f"These exceptions are needed no more: {sorted(stale)}"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
 
 INVENTORY = Path(__file__).parents[3] / "inventories/aws_ec2.yml"
 

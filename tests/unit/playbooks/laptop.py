@@ -12,8 +12,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags
-from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import MACHINE, Memory, write
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import MACHINE, Memory, write
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "c0ffee" * 8
@@ -43,7 +43,7 @@ LAB = {"name": "desi", "state": "running", "address": "127.0.0.1", "port": 8888,
 
 def results(url):
     return {
-        "person_info": PERSON,
+        "user_info": PERSON,
         "docker_engine_info": ENGINE,
         "labs_info": {"labs": [LAB], "containers": [], "engine": True, "reason": ""},
         "jupyter_token": {"found": True, "token": TOKEN, "url": url},

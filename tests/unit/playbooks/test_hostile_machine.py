@@ -28,7 +28,7 @@ def facts(laptop):
         "lab_domain": EVIL,
         "jupyter_url": f"http://{EVIL}/",
         "ec2_way": {"host": "desi-desi", "access": "direct", "address": EVIL, "port": 9999, "ssh": "x", "folder": "x"},
-        "reach_way": f"http://{EVIL}/",
+        "access_url": f"http://{EVIL}/",
         "ansible_connection": "local",
         "ansible_host": EVIL,
         "ansible_ssh_common_args": f"-F {laptop.folder}/synced/evil_config",

@@ -10,7 +10,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.desi.lab.plugins.action.notebook_run import ActionModule, verdict
-from ansible_collections.desi.lab.plugins.module_utils._notebook_run import Ran
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook_run import Ran
 
 PATH = Path("/home/ann/n.ipynb")
 OUTPUT = Path("/home/ann/n.run.ipynb")

@@ -22,7 +22,7 @@ ASK = """
       run_once: true
       register: go_on
     - name: Tell
-      desi.lab.say:
+      desi.lab.report:
         text: "asked={{ go_on.asked }} answer={{ go_on.answer }} changed={{ go_on is changed }}"
 """
 QUESTION = "Go on? [y/N]"

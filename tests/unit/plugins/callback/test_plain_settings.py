@@ -22,7 +22,7 @@ PLAY = """
       region: "{{ lab_region | default('') }}"
   tasks:
     - name: Tell
-      desi.lab.say:
+      desi.lab.report:
         text: "release={{ lab_release | default('edr') }}"
 """
 NAMES = [

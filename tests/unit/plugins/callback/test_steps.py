@@ -17,12 +17,12 @@ LAB = f"""
     environment: a reserved name
   tasks:
     - name: Announce the engine
-      desi.lab.step:
+      desi.lab.report_step:
         name: Docker Engine 20.10
         how: installed
         changed: "{{{{ fresh | default(false) | bool }}}}"
     - name: Announce the releases
-      desi.lab.step:
+      desi.lab.report_step:
         name: Release {{{{ item }}}}
       loop: [edr, dr1]
     - name: Show the box
@@ -35,10 +35,10 @@ LAB = f"""
             about: read-only
         notes: [The data are synthetic.]
     - name: Say the URL
-      desi.lab.say:
+      desi.lab.report:
         text: http://127.0.0.1:8888/lab?token={TOKEN}
     - name: Say the state
-      desi.lab.say:
+      desi.lab.report:
         data: {{labs: ["{{{{ lab_name }}}}", é], ports: [8888]}}
 """
 SHOWN = f"""DESI Lab · demo: synthetic data
@@ -157,7 +157,7 @@ WAIT = """
         path: "{{ playbook_dir }}/go"
         sleep: 1
     - name: Announce
-      desi.lab.step:
+      desi.lab.report_step:
         name: Image
         how: built
 """
@@ -339,7 +339,7 @@ PLAYS = """
   gather_facts: false
   handlers:
     - name: Restart
-      desi.lab.step: {name: Restarted}
+      desi.lab.report_step: {name: Restarted}
   tasks:
     - name: Change something
       ansible.builtin.file:
@@ -348,7 +348,7 @@ PLAYS = """
         mode: "0755"
       notify: Restart
     - name: Hide what is said
-      desi.lab.say: {text: hush}
+      desi.lab.report: {text: hush}
       no_log: true
     - name: Show nothing
       desi.lab.box: {lines: []}
@@ -358,7 +358,7 @@ PLAYS = """
 - hosts: all
   gather_facts: false
   tasks:
-    - desi.lab.step: {name: Of a play without a name}
+    - desi.lab.report_step: {name: Of a play without a name}
 - name: Play in which nothing is said
   hosts: all
   gather_facts: false
@@ -379,7 +379,7 @@ MORE = """
   ansible.builtin.debug:
     msg: "tried {{ tried.attempts }} times"
 - name: Announce
-  desi.lab.step: {name: Of a file}
+  desi.lab.report_step: {name: Of a file}
 """
 
 
@@ -414,7 +414,7 @@ CHECK = """
       changed_when: false
       check_mode: false
     - name: Announce
-      desi.lab.step:
+      desi.lab.report_step:
         name: Settings
         how: written
         changed: true
@@ -445,7 +445,7 @@ FINDINGS = """
   gather_facts: false
   tasks:
     - name: Show what was found
-      desi.lab.findings:
+      desi.lab.report_findings:
         findings:
           - {check: engine, title: Docker Engine, verdict: ok, found: "27.3.1"}
           - {check: port, title: Port 8888, verdict: broken, found: taken, why: A lab wants it., do: take another}

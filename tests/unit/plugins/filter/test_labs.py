@@ -12,14 +12,14 @@ from ansible_collections.desi.lab.plugins.filter.labs import FilterModule, statu
 
 
 def test_url_at_another_place_is_a_filter():
-    url_at = FilterModule().filters()["url_at"]
+    url_at = FilterModule().filters()["url_for_address"]
     assert url_at("http://127.0.0.1:8888/lab", "203.0.113.7", 443, "https") == "https://203.0.113.7/lab"
     assert url_at("http://127.0.0.1:8888/lab", "203.0.113.7", 8888) == "http://203.0.113.7:8888/lab"
 
 
 def test_what_the_filter_cannot_do_is_told_in_three_sentences():
     with pytest.raises(AnsibleFilterError, match=r"What .*\nWhy .*\nDo "):
-        FilterModule().filters()["url_at"]("rubbish", "h", 80)
+        FilterModule().filters()["url_for_address"]("rubbish", "h", 80)
 
 
 def found():

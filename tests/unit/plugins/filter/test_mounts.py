@@ -8,8 +8,8 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.desi.lab.plugins.filter.mounts import FilterModule, mounter_command, rclone_mount_arguments
-from ansible_collections.desi.lab.plugins.module_utils._mount_texts import loop_mountpoint, loop_settings
-from ansible_collections.desi.lab.plugins.module_utils._mounts import is_our_device
+from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import is_our_device
+from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import loop_mountpoint, loop_settings
 
 SAMPLE = {"bucket": "lab", "endpoint": "http://sample:8333", "prefix": "edr", "cache": "/cache", "cache_max": "1GiB"}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from little_ec2 import WISH, Clock, Ec2
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_launch import Launcher
+from ansible_collections.desi.lab.plugins.module_utils._ec2.launcher import Launcher
 
 
 @pytest.fixture

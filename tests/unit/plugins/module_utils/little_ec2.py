@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from botocore import exceptions as boto
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags
-from ansible_collections.desi.lab.plugins.module_utils._ec2_request import Attempt, Wish
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, Wish
 
 A = Attempt("t2.micro", "us-west-2a", "subnet-a")
 B = Attempt("t2.micro", "us-west-2b", "subnet-b")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
+from ansible_collections.desi.lab.plugins.module_utils._mount import host
 
 FITS = bytes(range(251)) * 12_000
 TREE = {"edr/a.fits": FITS, "edr/sub/b c.txt": b"hello", "dr1/x.txt": b"dr1"}

@@ -19,8 +19,9 @@ from buckets import TREE, free_ports, has, put
 from loopback import SSHD, Listener, Machine
 from middleman import Middleman
 
-from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
-from ansible_collections.desi.lab.plugins.module_utils import _mount_service, _mount_users
+from ansible_collections.desi.lab.plugins.module_utils._mount import host
+from ansible_collections.desi.lab.plugins.module_utils._mount import supervisors as mount_supervisors
+from ansible_collections.desi.lab.plugins.module_utils._mount import users as mount_users
 from ansible_collections.desi.lab.plugins.modules import bucket_mount
 
 
@@ -79,8 +80,8 @@ def base():
     while left := [one for one in host.read_mounts() if f"{one.mount_point}/".startswith(here)]:
         assert host.unmount_call(left[-1].mount_point, lazily=True) == 0
     shutil.rmtree(folder)
-    _mount_service.LoopSupervisor(str(folder / folder.name / ".bucket")).stop(1)
-    _mount_users.users_file(str(folder / folder.name / ".bucket")).unlink(missing_ok=True)
+    mount_supervisors.LoopSupervisor(str(folder / folder.name / ".bucket")).stop(1)
+    mount_users.users_file(str(folder / folder.name / ".bucket")).unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")

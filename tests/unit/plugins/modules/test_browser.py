@@ -16,7 +16,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from loopback import await_that
 
-from ansible_collections.desi.lab.plugins.module_utils import _browser
+from ansible_collections.desi.lab.plugins.module_utils._common import browser as common_browser
 from ansible_collections.desi.lab.plugins.modules import browser
 
 URL = "http://127.0.0.1:8888/lab?token=6f1cdead&next=%2Ftree"
@@ -38,7 +38,7 @@ def desktop(tmp_path, monkeypatch):
     program = tmp_path / "firebird"
     monkeypatch.setenv("BROWSER", f"{program} %s")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(_browser, "PAGE_SECONDS", 2.0)
+    monkeypatch.setattr(common_browser, "PAGE_SECONDS", 2.0)
 
     def install(script: str) -> None:
         program.write_text(f"#!/bin/sh\n{script}\n")
@@ -59,7 +59,7 @@ def desktop(tmp_path, monkeypatch):
     ],
 )
 def test_desktop_is_where_a_browser_has_a_window(environment, system, answer):
-    assert _browser.has_desktop(environment, system) is answer
+    assert common_browser.has_desktop(environment, system) is answer
 
 
 def test_page_leads_to_the_whole_url_whatever_is_in_it():
@@ -71,16 +71,16 @@ def test_page_leads_to_the_whole_url_whatever_is_in_it():
 
     for url in (URL, 'http://h/?a="><script>x</script>'):
         seen.clear()
-        Reader().feed(_browser.page_text(url))
+        Reader().feed(common_browser.page_text(url))
         assert dict(seen)["meta"]["content"] == f"0; url={url}"
         assert dict(seen)["a"]["href"] == url
         assert [tag for tag, _attributes in seen] == ["meta", "a"]
 
 
 def write(page):
-    folder = _browser.open_private(page.parent)
+    folder = common_browser.open_private(page.parent)
     try:
-        _browser.write_private(folder, page.name, "new")
+        common_browser.write_private(folder, page.name, "new")
     finally:
         os.close(folder)
 
@@ -122,7 +122,7 @@ def test_browser_is_given_a_page_and_not_the_url(run, desktop, tmp_path):
 
 
 def test_browser_that_stays_open_is_not_waited_for(run, desktop, tmp_path, monkeypatch):
-    monkeypatch.setattr(_browser, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(common_browser, "PATIENCE_SECONDS", 0.5)
     note = tmp_path / "pid"
     desktop(f"echo $$ > {note}.new; mv {note}.new {note}; exec sleep 60")
     start = time.monotonic()
@@ -137,7 +137,7 @@ def test_browser_that_stays_open_is_not_waited_for(run, desktop, tmp_path, monke
 
 def test_browser_does_not_hold_the_streams_that_ansible_listens_to(desktop, tmp_path, capfd):
     desktop("echo nonsense; echo nonsense >&2")
-    assert _browser.show(tmp_path / "open.html")
+    assert common_browser.show(tmp_path / "open.html")
     assert "".join(capfd.readouterr()) == ""
 
 
@@ -151,7 +151,7 @@ def test_browser_that_fails_leaves_no_page(run, desktop, tmp_path):
 def test_without_a_desktop_nothing_is_opened_or_written(run, tmp_path, monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(_browser.sys, "platform", "linux")
+    monkeypatch.setattr(common_browser.sys, "platform", "linux")
     code, result = run(url=URL, page=str(tmp_path / "cache" / "open.html"))
     assert (code, result["opened"], result["reason"]) == (0, False, "There is no desktop here.")
     assert not (tmp_path / "cache").exists()
@@ -176,7 +176,7 @@ def test_page_that_cannot_be_written_is_told_and_nothing_is_opened(run, desktop,
 
 @pytest.mark.security("L6")
 def test_the_page_with_the_token_is_gone_when_a_browser_has_read_it(run, desktop, tmp_path, monkeypatch):
-    monkeypatch.setattr(_browser, "PAGE_SECONDS", 0.3)
+    monkeypatch.setattr(common_browser, "PAGE_SECONDS", 0.3)
     desktop(f'cat "${{1#file://}}" > {tmp_path}/read')
     old = tmp_path / "home" / ".cache" / "desi-lab" / "open.html"
     old.parent.mkdir(parents=True)
@@ -190,11 +190,11 @@ def test_the_page_with_the_token_is_gone_when_a_browser_has_read_it(run, desktop
 
 @pytest.mark.security("L6")
 def test_a_page_that_was_written_anew_meanwhile_is_not_removed_with_the_one_before(tmp_path, monkeypatch):
-    monkeypatch.setattr(_browser, "PAGE_SECONDS", 0.3)
-    folder = _browser.open_private(tmp_path)
-    _browser.write_private(folder, "page", "old")
-    process = _browser.remove_later(folder, "page")
-    _browser.write_private(folder, "page", "new")
+    monkeypatch.setattr(common_browser, "PAGE_SECONDS", 0.3)
+    folder = common_browser.open_private(tmp_path)
+    common_browser.write_private(folder, "page", "old")
+    process = common_browser.remove_later(folder, "page")
+    common_browser.write_private(folder, "page", "new")
     os.close(folder)
     assert process.wait(30) == 0
     assert (tmp_path / "page").read_text() == "new"

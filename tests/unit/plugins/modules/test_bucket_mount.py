@@ -20,20 +20,22 @@ import pytest
 from buckets import BACKENDS, FITS, NOBODY, free_ports, has, needs_fuse, needs_rclone
 
 from ansible_collections.desi.lab.plugins.filter.mounts import mounter_command
-from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
-from ansible_collections.desi.lab.plugins.module_utils import _mount_programs, _mount_service, _mount_state
-from ansible_collections.desi.lab.plugins.module_utils._mounts import mount_at, mounts_below
+from ansible_collections.desi.lab.plugins.module_utils._mount import host
+from ansible_collections.desi.lab.plugins.module_utils._mount import programs as mount_programs
+from ansible_collections.desi.lab.plugins.module_utils._mount import state as mount_state
+from ansible_collections.desi.lab.plugins.module_utils._mount import supervisors as mount_supervisors
+from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import mount_at, mounts_below
 from ansible_collections.desi.lab.plugins.modules import bucket_mount
 
 pytestmark = needs_fuse
 
 
 def loops(path):
-    return _mount_service.LoopSupervisor(str(path)).loops()
+    return mount_supervisors.LoopSupervisor(str(path)).loops()
 
 
 def tools(path):
-    return _mount_service.LoopSupervisor(str(path)).tools()
+    return mount_supervisors.LoopSupervisor(str(path)).tools()
 
 
 def tool(path):
@@ -58,7 +60,7 @@ def assert_nothing_is_left(path):
     assert not loops(path)
     assert not tools(path)
     assert not os.path.lexists(path)
-    assert not _mount_service.LoopSupervisor(str(path)).log_file.exists()
+    assert not mount_supervisors.LoopSupervisor(str(path)).log_file.exists()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -149,8 +151,8 @@ def test_mount_that_nobody_supervises_any_more_is_healed(run, path, s3):
 
 @needs_rclone
 def test_hung_mount_is_healed(run, path, s3, monkeypatch):
-    monkeypatch.setattr(_mount_state, "PATIENCE", 1.0)
-    monkeypatch.setattr(_mount_state, "GRACE", 0.5)
+    monkeypatch.setattr(mount_state, "PATIENCE", 1.0)
+    monkeypatch.setattr(mount_state, "GRACE", 0.5)
     run(bucket="lab", endpoint=s3)
     hung = tool(path)
     hung.signal(signal.SIGSTOP)
@@ -383,7 +385,7 @@ def test_missing_credentials_are_told_before_anything_is_mounted(run, base, s3, 
 
 def stand_in(base, name, lines, monkeypatch):
     """Make a program that takes the place of a mount tool, as if a package had put it there."""
-    monkeypatch.setattr(_mount_programs, "SYSTEM_PLACES", (*_mount_programs.SYSTEM_PLACES, str(base)))
+    monkeypatch.setattr(mount_programs, "SYSTEM_PLACES", (*mount_programs.SYSTEM_PLACES, str(base)))
     folder = base / "bin"
     folder.mkdir()
     program = folder / name

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from buckets import FITS, RELAY, needs_fuse, needs_rclone
 
-from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
-from ansible_collections.desi.lab.plugins.module_utils._mount_service import LoopSupervisor
+from ansible_collections.desi.lab.plugins.module_utils._mount import host
+from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import LoopSupervisor
 
 NOBODY = 65534
 

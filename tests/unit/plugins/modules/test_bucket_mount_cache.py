@@ -17,8 +17,8 @@ import time
 import pytest
 from buckets import FITS, RELAY, needs_fuse, needs_rclone, put
 
-from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
-from ansible_collections.desi.lab.plugins.module_utils import _mount_service
+from ansible_collections.desi.lab.plugins.module_utils._mount import host
+from ansible_collections.desi.lab.plugins.module_utils._mount import supervisors as mount_supervisors
 
 pytestmark = [*needs_fuse, needs_rclone]
 SIZE = 12 << 20
@@ -74,7 +74,7 @@ def test_tool_that_is_killed_while_a_file_comes_in_leaves_nothing_wrong_behind(m
         file = os.open(path / "large/two.fits", os.O_RDONLY)
         with contextlib.suppress(OSError):
             os.read(file, 3 << 20)
-        tool = _mount_service.LoopSupervisor(str(path)).tools()[0]
+        tool = mount_supervisors.LoopSupervisor(str(path)).tools()[0]
         tool.signal(signal.SIGKILL)
         with contextlib.suppress(OSError):
             os.close(file)
@@ -94,7 +94,7 @@ def test_disk_that_is_full_never_makes_wrong_bytes(mount, path, base):
         # What is small enough is read all the same.
         assert (path / "edr/a.fits").read_bytes() == FITS
     finally:
-        _mount_service.end_everything([_mount_service.LoopSupervisor(str(path))], 5)
+        mount_supervisors.end_everything([mount_supervisors.LoopSupervisor(str(path))], 5)
         host.unmount_call(str(path), lazily=True)
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from buckets import FITS, RELAY, TREE, needs_fuse, needs_rclone, put
 
-from ansible_collections.desi.lab.plugins.module_utils import _mount_host as host
+from ansible_collections.desi.lab.plugins.module_utils._mount import host
 
 pytestmark = [*needs_fuse, needs_rclone]
 SIZE = 24 << 20

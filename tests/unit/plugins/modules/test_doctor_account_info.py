@@ -17,8 +17,8 @@ from moto.server import MotoRequestHandler
 from test_ec2_plan import OWNER, POLICY, PRICES, Account, import_key, launch, make_group, tagged
 from werkzeug.serving import make_server
 
-from ansible_collections.desi.lab.plugins.module_utils import _hold
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._common import run_lock as common_run_lock
 from ansible_collections.desi.lab.plugins.modules import doctor_account_info
 
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -271,7 +271,7 @@ def test_a_lab_that_another_run_works_on_is_left_alone(look, ec2, tmp_path):
     hold.parent.mkdir(parents=True)
     # Whoever runs the tests is alive, and not the process that looks.
     parent = os.getppid()
-    holder = {"pid": parent, "started": _hold.started(parent), "since": "2026-11-24T10:00:00+00:00"}
+    holder = {"pid": parent, "started": common_run_lock.started(parent), "since": "2026-11-24T10:00:00+00:00"}
     hold.write_text(json.dumps(holder))
     assert things(look(config=str(tmp_path))) == {}
     hold.write_text(json.dumps({**holder, "started": "at another time"}))

@@ -17,10 +17,10 @@ from urllib.parse import quote, quote_plus
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.desi.lab.plugins.module_utils import _bundle
-from ansible_collections.desi.lab.plugins.module_utils import _bundle_gather as gather
-from ansible_collections.desi.lab.plugins.module_utils._bundle_clean import Cleaner, decoded
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._doctor import bundle as archive
+from ansible_collections.desi.lab.plugins.module_utils._doctor import bundle_collect as gather
+from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner, decoded
 from ansible_collections.desi.lab.plugins.modules import doctor_bundle
 
 # One for each place that a secret may come from, so that the test says which one was not looked at.
@@ -269,15 +269,15 @@ def test_a_secret_that_cannot_be_taken_out_keeps_the_bundle_from_being_written()
             return text
 
     with pytest.raises(LabError) as caught:
-        _bundle.cleaned({"a.txt": "well", "b.txt": "x secret-word y"}, Careless(["secret-word"]))
+        archive.cleaned({"a.txt": "well", "b.txt": "x secret-word y"}, Careless(["secret-word"]))
     assert "b.txt" in caught.value.why
     assert "secret-word" not in str(caught.value)
 
 
 def test_of_a_long_log_the_end_is_kept():
     long = "".join(f"line {number}\n" for number in range(100_000))
-    clean = _bundle.cleaned({"a.log": long}, Cleaner())["a.log"]
-    assert len(clean) <= _bundle.LONGEST + 2
+    clean = archive.cleaned({"a.log": long}, Cleaner())["a.log"]
+    assert len(clean) <= archive.LONGEST + 2
     assert clean.endswith("line 99999\n")
 
 
@@ -299,8 +299,8 @@ def test_a_link_in_the_folder_of_logs_is_read_with_the_callers_rights_alone(pers
 
 
 def test_archive_can_be_read_by_everybody_s_tar():
-    data = _bundle.archive({"a/b.txt": "é"}, 1.0)
+    data = archive.archive({"a/b.txt": "é"}, 1.0)
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         (member,) = tar.getmembers()
         assert (member.name, tar.extractfile(member).read().decode()) == ("desi-lab-bundle/a/b.txt", "é")
-    assert Path(member.name).parts[0] == _bundle.TOP
+    assert Path(member.name).parts[0] == archive.TOP

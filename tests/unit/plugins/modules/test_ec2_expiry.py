@@ -11,15 +11,15 @@ import pytest
 from aws_region import run_module
 from botocore.exceptions import ClientError
 
-from ansible_collections.desi.lab.plugins.module_utils import _ec2_expiry_work as work
-from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import (
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_time
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import expiry_schedule as work
+from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import (
     expiry,
     former_role_name,
     group_name,
     role_name,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags
-from ansible_collections.desi.lab.plugins.module_utils._times import parse_time
 from ansible_collections.desi.lab.plugins.modules import ec2_expiry
 
 GROUP = group_name("moto", "desi")

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 from aws_region import run_module
 
-from ansible_collections.desi.lab.plugins.module_utils import _ec2_ask
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import Caller
-from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import begin, read, write
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import resources as ec2_resources
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, read, write
 from ansible_collections.desi.lab.plugins.modules import ec2_lab_info
 
 
@@ -84,7 +84,7 @@ def test_more_things_than_a_page_holds_are_found(region, look):
 
 
 def test_it_waits_until_what_is_to_go_is_gone(region, look, monkeypatch):
-    monkeypatch.setattr(_ec2_ask, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(ec2_resources, "POLL_SECONDS", 0.01)
     region.key()
     going = threading.Timer(0.3, lambda: region.ec2.delete_key_pair(KeyName="desi-lab-desi"))
     going.start()

@@ -9,14 +9,14 @@ import socket
 import pytest
 from aws_region import run_module
 
-from ansible_collections.desi.lab.plugins.module_utils import _ec2_launch
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import tags_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import tags_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import launcher as ec2_launcher
 from ansible_collections.desi.lab.plugins.modules import ec2_launch
 
 
 @pytest.fixture
 def launch(region, capsys, monkeypatch):
-    monkeypatch.setattr(_ec2_launch, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(ec2_launcher, "POLL_SECONDS", 0.01)
 
     def run(check=False, **arguments):
         attempts = [

@@ -25,7 +25,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
 from ansible_collections.desi.lab.plugins.modules import ec2_plan
 
 ROOT = Path(__file__).parents[4]

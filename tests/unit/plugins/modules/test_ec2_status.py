@@ -12,8 +12,8 @@ import yaml
 from aws_region import run_module
 from botocore.exceptions import EndpointConnectionError
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_expiry import group_name
-from ansible_collections.desi.lab.plugins.module_utils._ec2_plan_account import Account
+from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account
+from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import group_name
 from ansible_collections.desi.lab.plugins.modules import ec2_status
 
 PRICES = yaml.safe_load((Path(__file__).parents[4] / "roles/ec2/files/prices.yml").read_text())

@@ -14,7 +14,8 @@ import yaml
 from ansible.module_utils.testing import patch_module_args
 from loopback import Machine, make_key
 
-from ansible_collections.desi.lab.plugins.module_utils import _first_contact, _host_key
+from ansible_collections.desi.lab.plugins.module_utils._ssh import first_contact as ssh_first_contact
+from ansible_collections.desi.lab.plugins.module_utils._ssh import host_key as ssh_host_key
 from ansible_collections.desi.lab.plugins.modules import host_key
 
 # What a machine is to whoever logs in: sudo, /etc/ssh and systemctl, in a folder of the test.
@@ -51,11 +52,11 @@ class NewMachine(Machine):
         (self.home / "pid").write_text(str(self.server.pid))
 
     def shows(self):
-        return _first_contact.public_half(self.host_key)
+        return ssh_first_contact.public_half(self.host_key)
 
     def pins(self):
         text = self.known_hosts.read_text() if self.known_hosts.exists() else ""
-        return _host_key.pins(text, "i-0abc")
+        return ssh_host_key.pins(text, "i-0abc")
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def ready(made, run):
 
 @pytest.mark.security("H8")
 def test_machine_is_met_by_the_key_that_it_was_given_and_has_another_one_from_then_on(ready, run):
-    handed = _first_contact.public_half(ready.folder / "host_key")
+    handed = ssh_first_contact.public_half(ready.folder / "host_key")
     assert (ready.folder / "host_key").stat().st_mode & 0o777 == 0o600
     ready.boot()
     code, result = run()
@@ -100,10 +101,10 @@ def test_machine_is_met_by_the_key_that_it_was_given_and_has_another_one_from_th
     assert ready.host_key.stat().st_mode & 0o777 == 0o600
     # Whoever loses what is pinned finds it in the system log, and at each start anew.
     console = ready.home / "console"
-    assert _host_key.fingerprint(ready.shows()) in console.read_text()
+    assert ssh_host_key.fingerprint(ready.shows()) in console.read_text()
     console.unlink()
     subprocess.run([ready.home / "cloud/scripts/per-boot/desi-lab-host-key"], check=True)
-    assert _host_key.fingerprint(ready.shows()) in console.read_text()
+    assert ssh_host_key.fingerprint(ready.shows()) in console.read_text()
     again = run()[1]
     assert (again["how"], again["changed"]) == ("known", False)
 
@@ -145,7 +146,7 @@ def test_machine_of_which_nothing_is_known_is_refused_until_its_key_was_compared
     assert (code, made.pins()) == (1, [])
     assert "does not have the host key that you gave" in result["what"]
     assert not made.log.exists()
-    code, result = run(fingerprint=_host_key.fingerprint(made.shows()))
+    code, result = run(fingerprint=ssh_host_key.fingerprint(made.shows()))
     assert (code, result.get("how"), made.pins()) == (0, "compared", [made.shows()]), result
 
 
@@ -160,7 +161,7 @@ def test_machine_that_was_pinned_before_is_known_and_is_not_asked(made, run, tmp
 @pytest.mark.security("H8")
 @pytest.mark.parametrize("harm", ["keygen", "restart", "sudo"])
 def test_machine_without_a_key_of_its_own_is_not_worked_with_and_the_next_run_goes_on(ready, run, harm, monkeypatch):
-    monkeypatch.setattr(_first_contact, "PROOF_SECONDS", 1)
+    monkeypatch.setattr(ssh_first_contact, "PROOF_SECONDS", 1)
     ready.boot()
     program = ready.home / "bin" / {"keygen": "ssh-keygen", "restart": "systemctl", "sudo": "sudo"}[harm]
     before = program.read_text() if program.exists() else ""
@@ -177,7 +178,7 @@ def test_machine_without_a_key_of_its_own_is_not_worked_with_and_the_next_run_go
     assert (code, result["how"], ready.pins()) == (0, "met", [ready.shows()])
 
 
-@pytest.mark.parametrize("times", [1, _first_contact.ROTATE_TRIES])
+@pytest.mark.parametrize("times", [1, ssh_first_contact.ROTATE_TRIES])
 def test_line_that_the_starting_machine_lets_go_is_taken_up_again(ready, run, times):
     ready.boot()
     sudo = ready.home / "bin/sudo"
@@ -189,7 +190,7 @@ def test_line_that_the_starting_machine_lets_go_is_taken_up_again(ready, run, ti
         'shift\nexec "$@"\n'
     )
     code, result = run()
-    if times < _first_contact.ROTATE_TRIES:
+    if times < ssh_first_contact.ROTATE_TRIES:
         assert (code, result["how"], ready.pins()) == (0, "met", [ready.shows()]), result
     else:
         assert (code, "no host key of its own" in result["what"]) == (1, True), result
@@ -217,18 +218,18 @@ def test_key_is_kept_for_the_next_run_until_a_machine_has_had_it(made, run):
     assert run("made")[1]["how"] == "kept"
     assert (made.folder / "host_key").read_text() == first
     # The machine that had it is gone, and another one is to be made.
-    made.known_hosts.write_text(f"i-0old {_first_contact.public_half(made.folder / 'host_key')}\n")
+    made.known_hosts.write_text(f"i-0old {ssh_first_contact.public_half(made.folder / 'host_key')}\n")
     assert run("made")[1]["how"] == "made"
     assert (made.folder / "host_key").read_text() != first
 
 
 def test_user_data_are_what_cloud_init_reads(made, run):
     assert run("made")[0] == 0
-    text = _first_contact.user_data_of(str(made.folder / "host_key"))
+    text = ssh_first_contact.user_data_of(str(made.folder / "host_key"))
     assert text.startswith("#cloud-config\n")
     keys = yaml.safe_load(text)["ssh_keys"]
     assert keys["ed25519_private"] == (made.folder / "host_key").read_text()
-    assert keys["ed25519_public"].rstrip() == _first_contact.public_half(made.folder / "host_key")
+    assert keys["ed25519_public"].rstrip() == ssh_first_contact.public_half(made.folder / "host_key")
     assert len(text) < 2000
 
 
@@ -244,7 +245,8 @@ def test_what_is_no_id_is_not_written_among_the_known_hosts(ready, run, machine)
 def test_other_lines_of_the_known_hosts_stay():
     text = "# mine\ni-1 ssh-ed25519 AAAA\ni-0abc ssh-rsa BBBB\n"
     assert (
-        _host_key.with_pins(text, "i-0abc", ["k 1", "k 2"]) == "# mine\ni-1 ssh-ed25519 AAAA\ni-0abc k 1\ni-0abc k 2\n"
+        ssh_host_key.with_pins(text, "i-0abc", ["k 1", "k 2"])
+        == "# mine\ni-1 ssh-ed25519 AAAA\ni-0abc k 1\ni-0abc k 2\n"
     )
 
 
@@ -253,7 +255,7 @@ def test_other_lines_of_the_known_hosts_stay():
     ["", "ssh-ed25519", "ssh-ed25519 AAAA", "ssh-ed25519 !!!", "command=x ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA"],
 )
 def test_line_that_is_no_key_is_none(line):
-    assert _host_key.key_in(line) is None
+    assert ssh_host_key.key_in(line) is None
 
 
 def test_fingerprint_is_that_of_ssh_keygen(tmp_path):
@@ -261,4 +263,4 @@ def test_fingerprint_is_that_of_ssh_keygen(tmp_path):
     told = subprocess.run(["ssh-keygen", "-l", "-f", path], capture_output=True, text=True, check=True).stdout.split()[
         1
     ]
-    assert _host_key.fingerprint(_first_contact.public_half(path)) == told == _host_key.check_fingerprint(told)
+    assert ssh_host_key.fingerprint(ssh_first_contact.public_half(path)) == told == ssh_host_key.check_fingerprint(told)

@@ -10,8 +10,8 @@ import tarfile
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.desi.lab.plugins.module_utils._image_context import write_context
 from ansible_collections.desi.lab.plugins.modules import image_build, image_pull
+from ansible_collections.desi.lab.plugins.plugin_utils._build_context import write_context
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.desi.lab.plugins.module_utils import _labs_look
+from ansible_collections.desi.lab.plugins.module_utils._lab import probe as lab_probe
 from ansible_collections.desi.lab.plugins.modules import labs_info
 
 QUIET = "127.83.24.5"
@@ -208,7 +208,7 @@ def test_mount_that_hangs_does_not_answer(tmp_path, monkeypatch):
     program.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(_labs_look, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(lab_probe, "PATIENCE_SECONDS", 0.2)
     assert labs_info.mount_answers(str(tmp_path)) is False
 
 

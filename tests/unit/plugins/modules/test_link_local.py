@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.desi.lab.plugins.module_utils import _link_local as rule
+from ansible_collections.desi.lab.plugins.module_utils._docker import link_local as rule
 from ansible_collections.desi.lab.plugins.modules import link_local as module
 
 pytestmark = pytest.mark.skipif(

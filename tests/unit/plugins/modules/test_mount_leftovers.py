@@ -10,7 +10,7 @@ import os
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.desi.lab.plugins.module_utils._mount_cache import MARKER, make_cache
+from ansible_collections.desi.lab.plugins.module_utils._mount.cache import MARKER, make_cache
 from ansible_collections.desi.lab.plugins.modules import mount_leftovers, root_directories
 
 NOBODY = 65534

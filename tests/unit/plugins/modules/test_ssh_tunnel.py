@@ -17,8 +17,9 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from loopback import await_that, free_port, make_key
 
-from ansible_collections.desi.lab.plugins.module_utils import _ssh_tunnel, _ssh_tunnel_texts
-from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel_texts import KEEPER, Tunnel, place_of
+from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel as tunnels
+from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel_process as ssh_tunnel_process
+from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import KEEPER, Tunnel, place_of
 from ansible_collections.desi.lab.plugins.modules import ssh_tunnel
 
 
@@ -60,7 +61,7 @@ class Desk:
         return result
 
     def processes(self):
-        return _ssh_tunnel_texts.tunnel_processes(_ssh_tunnel._look(), place_of(str(self.machine.folder)), os.geteuid())
+        return ssh_tunnel_process.tunnel_processes(tunnels._look(), place_of(str(self.machine.folder)), os.geteuid())
 
     def loop(self):
         """Return the process of the loop."""
@@ -71,7 +72,7 @@ class Desk:
 
     def answers(self):
         tunnel = Tunnel("", "", "", "127.0.0.1", self.port, "", 0)
-        return _ssh_tunnel.probe(tunnel, 2) == _ssh_tunnel.ANSWERS
+        return tunnels.probe(tunnel, 2) == tunnels.ANSWERS
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_tunnel_is_closed_with_all_that_belongs_to_it(desk):
     assert (result["changed"], result["how"], result["diff"]["after"]) == (True, "closed", {"state": "closed"})
     assert desk.processes() == []
     assert desk.files() == []
-    assert _ssh_tunnel.probe(Tunnel("", "", "", "127.0.0.1", desk.port, "", 0), 1) == _ssh_tunnel.DOWN
+    assert tunnels.probe(Tunnel("", "", "", "127.0.0.1", desk.port, "", 0), 1) == tunnels.DOWN
     again = desk.close()
     assert (again["changed"], again["how"]) == (False, "absent")
 
@@ -124,7 +125,7 @@ def test_connection_that_broke_comes_back_by_itself(desk):
 
 
 def test_connection_that_died_in_a_sleep_comes_back_by_itself(desk, monkeypatch):
-    monkeypatch.setattr(_ssh_tunnel_texts, "KEEPER", KEEPER.replace("ServerAliveInterval=15", "ServerAliveInterval=1"))
+    monkeypatch.setattr(ssh_tunnel_process, "KEEPER", KEEPER.replace("ServerAliveInterval=15", "ServerAliveInterval=1"))
     desk.open()
     loop = desk.loop()
     for session in desk.machine.sessions():
@@ -157,7 +158,7 @@ def test_tunnel_that_waits_for_its_next_try_is_revived_at_once(desk):
 
 
 def test_connection_that_is_dead_without_a_word_is_made_anew(desk, monkeypatch):
-    monkeypatch.setattr(_ssh_tunnel, "PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(tunnels, "PROBE_SECONDS", 0.5)
     desk.open()
     for session in desk.machine.sessions():
         os.kill(session, signal.SIGSTOP)
@@ -178,7 +179,7 @@ def test_tunnel_with_other_parameters_takes_the_place_of_the_one_before(desk, li
     assert result["diff"]["before"]["forward"] != result["diff"]["after"]["forward"]
     assert [process.pid for process in desk.processes() if process.pid == process.group] == [desk.loop()] != [loop]
     if change == "local_port":
-        assert _ssh_tunnel.probe(Tunnel("", "", "", "127.0.0.1", before, "", 0), 1) == _ssh_tunnel.DOWN
+        assert tunnels.probe(Tunnel("", "", "", "127.0.0.1", before, "", 0), 1) == tunnels.DOWN
 
 
 def test_tunnel_to_a_machine_without_a_server_is_open_and_says_so(desk):
@@ -214,8 +215,8 @@ def test_port_that_is_taken_between_look_and_use_is_told(desk, listener, monkeyp
     other = listener(answer)
     desk.port = other.port
     asked = []
-    real = _ssh_tunnel._ports.is_free
-    monkeypatch.setattr(_ssh_tunnel._ports, "is_free", lambda *at: asked.append(at) or len(asked) == 1 or real(*at))
+    real = tunnels.docker_ports.is_free
+    monkeypatch.setattr(tunnels.docker_ports, "is_free", lambda *at: asked.append(at) or len(asked) == 1 or real(*at))
     code, result = desk.run()
     assert (code, result["what"]) == (1, f"Port {other.port} on 127.0.0.1 is taken.")
     assert (desk.processes(), desk.files()) == ([], [])
@@ -373,9 +374,7 @@ def test_many_at_once_open_one_tunnel(desk):
         str(desk.machine.folder), str(desk.machine.config), desk.machine.host,
         "127.0.0.1", desk.port, "127.0.0.1", desk.server.port,
     )  # fmt: skip
-    threads = [
-        threading.Thread(target=lambda: opened.append(_ssh_tunnel.open_tunnel(tunnel, 20)["how"])) for _ in range(5)
-    ]
+    threads = [threading.Thread(target=lambda: opened.append(tunnels.open_tunnel(tunnel, 20)["how"])) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -444,6 +443,6 @@ def test_what_cannot_work_is_refused(desk, arguments):
 
 
 def test_computer_without_ps_is_told(desk, monkeypatch):
-    monkeypatch.setattr(_ssh_tunnel, "_PS", ["no-such-command"])
+    monkeypatch.setattr(tunnels, "_PS", ["no-such-command"])
     code, result = desk.run()
     assert (code, result["what"]) == (1, "The tunnels that are open cannot be found.")

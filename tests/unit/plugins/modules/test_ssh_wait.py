@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.desi.lab.plugins.module_utils import _ssh_wait
+from ansible_collections.desi.lab.plugins.module_utils._ssh import wait as ssh_waiting
 from ansible_collections.desi.lab.plugins.modules import ssh_wait
 
 
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch):
-    monkeypatch.setattr(_ssh_wait, "PAUSE", 0.2)
-    monkeypatch.setattr(_ssh_wait, "GRACE_PAUSE", 0.3)
+    monkeypatch.setattr(ssh_waiting, "PAUSE", 0.2)
+    monkeypatch.setattr(ssh_waiting, "GRACE_PAUSE", 0.3)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_refusal_is_told_when_the_time_is_over_and_not_long_after(wait):
 
 
 def test_tries_do_not_follow_each_other_at_once(wait, listener, machine, monkeypatch):
-    monkeypatch.setattr(_ssh_wait, "PAUSE", 0.5)
+    monkeypatch.setattr(ssh_waiting, "PAUSE", 0.5)
     closing = listener(lambda connection: connection.close())
     machine.write_config(port=closing.port)
     code, result = wait(timeout=2)
@@ -123,7 +123,7 @@ def test_refused_key_is_told_after_a_grace_and_long_before_the_time_is_over(wait
 
 
 def test_key_that_is_written_while_the_machine_listens_already_is_taken(wait, machine, monkeypatch):
-    monkeypatch.setattr(_ssh_wait, "GRACE_PAUSE", 1.0)
+    monkeypatch.setattr(ssh_waiting, "GRACE_PAUSE", 1.0)
     machine.start()
     key = machine.authorized.read_text()
     machine.authorized.write_text("")

@@ -16,9 +16,9 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._lab_server import Server
-from ansible_collections.desi.lab.plugins.modules import jupyter_busy_info, server_answer
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.client import Server
+from ansible_collections.desi.lab.plugins.modules import jupyter_activity_info, jupyter_probe
 
 TOKEN = "c0ffee0123456789"  # noqa: S105 - of a server that the tests make
 ROLES = Path(__file__).parents[4] / "roles"
@@ -74,9 +74,9 @@ def test_no_redirect_takes_the_token_along(servers, capsys):
     first, second = servers
     with pytest.raises(LabError, match="stopped answering"):
         Server(url(first)).ask("GET", "sessions")
-    assert module(jupyter_busy_info, url=url(first)) == 0
+    assert module(jupyter_activity_info, url=url(first)) == 0
     assert json.loads(capsys.readouterr().out)["running"][0]["label"] == "server"
-    assert module(server_answer, url=url(first), timeout=1) == 1
+    assert module(jupyter_probe, url=url(first), timeout=1) == 1
     assert [token for _path, token in first.asked] == [f"token {TOKEN}"] * 3
     assert second.asked == []
 
@@ -99,4 +99,4 @@ def test_role_sends_the_token_by_nothing_that_follows_or_that_checks_no_certific
         assert "Authorization" not in text, tasks
         assert "validate_certs: false" not in text, tasks
     (task,) = yaml.safe_load((ROLES / "jupyter/tasks/prove.yml").read_text())
-    assert task["desi.lab.server_answer"]["container"] == "{{ __jupyter_container_name }}"
+    assert task["desi.lab.jupyter_probe"]["container"] == "{{ __jupyter_container_name }}"

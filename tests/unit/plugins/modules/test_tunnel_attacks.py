@@ -20,11 +20,13 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from loopback import await_that, free_port
 
-from ansible_collections.desi.lab.plugins.module_utils import _port_proof, _ssh_tunnel, _ssh_tunnel_texts
-from ansible_collections.desi.lab.plugins.module_utils._errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._lab_server import Server
-from ansible_collections.desi.lab.plugins.module_utils._ssh_tunnel_texts import Tunnel
-from ansible_collections.desi.lab.plugins.modules import server_answer
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker import port_owner as docker_port_owner
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.client import Server
+from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel as ssh_tunnel
+from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel_process as ssh_tunnel_process
+from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import Tunnel
+from ansible_collections.desi.lab.plugins.modules import jupyter_probe
 
 TOKEN = "c0ffee0123456789"  # noqa: S105 - of a server that the tests make
 ANSWER = b'{"version": "2.17.0"}'
@@ -79,7 +81,7 @@ class Line:
         self.url = f"http://127.0.0.1:{self.port}/lab?token={TOKEN}"
 
     def open(self):
-        return _ssh_tunnel.open_tunnel(self.tunnel, 20)
+        return ssh_tunnel.open_tunnel(self.tunnel, 20)
 
     def drop(self):
         self.machine.stop()
@@ -88,7 +90,7 @@ class Line:
     def ask(self, capsys, **more):
         given = {"url": self.url, "tunnel": self.folder, "timeout": 2, **more}
         with patch_module_args(given), pytest.raises(SystemExit) as caught:
-            server_answer.main()
+            jupyter_probe.main()
         return caught.value.code, json.loads(capsys.readouterr().out)
 
 
@@ -97,7 +99,7 @@ def line(machine, listener):
     made = Line(machine, listener(jupyter))
     machine.start()
     yield made
-    _ssh_tunnel.close_tunnel(made.tunnel)
+    ssh_tunnel.close_tunnel(made.tunnel)
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_port_cannot_be_had_by_another_account_while_the_line_is_down(line, squa
     caught = squatter(line.port)
     assert caught[0] == "refused\n"
     with pytest.raises(LabError):
-        Server(line.url, "", _ssh_tunnel.proof_of(line.folder, "")).ask("GET", "sessions")
+        Server(line.url, "", ssh_tunnel.proof_of(line.folder, "")).ask("GET", "sessions")
     code, result = line.ask(capsys)
     assert (code, TOKEN in json.dumps(result.get("msg"))) == (1, False)
     line.machine.start()
@@ -144,14 +146,14 @@ def test_port_cannot_be_had_by_another_account_while_the_line_is_down(line, squa
 def test_whoever_sits_on_the_port_before_the_tunnel_is_refused_and_catches_nothing(line, squatter, capsys):
     # The keeper that was killed has left a line behind: all that the first version looked at.
     line.open()
-    os.kill(_ssh_tunnel.keeper_of(line.folder).pid, signal.SIGKILL)
-    await_that(lambda: _ssh_tunnel.keeper_of(line.folder) is None)
+    os.kill(ssh_tunnel.keeper_of(line.folder).pid, signal.SIGKILL)
+    await_that(lambda: ssh_tunnel.keeper_of(line.folder) is None)
     caught = squatter(line.port)
     await_that(lambda: "listens\n" in caught)
     code, result = line.ask(capsys)
     assert (code, result["what"]) == (1, f"Port {line.port} on 127.0.0.1 is not the lab's.")
     with pytest.raises(LabError, match="is not the lab's"):
-        Server(line.url, "", _ssh_tunnel.proof_of(line.folder, "")).ask("GET", "sessions")
+        Server(line.url, "", ssh_tunnel.proof_of(line.folder, "")).ask("GET", "sessions")
     with pytest.raises(LabError, match="is taken"):
         line.open()
     assert TOKEN not in "".join(caught)
@@ -165,10 +167,10 @@ def test_keeper_without_the_port_is_no_tunnel(line, squatter, monkeypatch):
     await_that(lambda: "listens\n" in caught)
     command = line.tunnel.command()
     line.tunnel.script.write_text("import time\ntime.sleep(60)\n")
-    line.tunnel.log.write_text(f"{_ssh_tunnel_texts.MARK} {line.tunnel.place} connected\n")
+    line.tunnel.log.write_text(f"{ssh_tunnel_process.MARK} {line.tunnel.place} connected\n")
     pretender = subprocess.Popen(command, start_new_session=True)
     try:
-        await_that(lambda: _ssh_tunnel.keeper_of(line.folder))
+        await_that(lambda: ssh_tunnel.keeper_of(line.folder))
         with pytest.raises(LabError, match="is taken"):
             line.open()
     finally:
@@ -238,7 +240,7 @@ def test_much_goes_through_the_tunnel_at_once_whole_and_in_both_directions(line,
 def test_tunnel_of_the_first_version_that_still_runs_is_closed_and_made_anew(line):
     script = line.machine.folder / "tunnel.sh"
     script.write_text("sleep 60\n:\n")
-    words = [_ssh_tunnel_texts.MARK, line.tunnel.place, "0" * 16, line.tunnel.forward, line.machine.host]
+    words = [ssh_tunnel_process.MARK, line.tunnel.place, "0" * 16, line.tunnel.forward, line.machine.host]
     old = subprocess.Popen(["/bin/sh", str(script), *words, str(line.machine.config), "x"], start_new_session=True)
     threading.Thread(target=old.wait, daemon=True).start()
     result = line.open()
@@ -265,7 +267,7 @@ def test_tunnel_of_the_first_version_that_still_runs_is_closed_and_made_anew(lin
 )
 @pytest.mark.security("H7")
 def test_container_has_a_port_only_while_it_runs_and_publishes_it(told, fits):
-    assert _port_proof.published_by(told, _port_proof._ports.parse_address("127.0.0.1"), 8888)[1] is fits
+    assert docker_port_owner.published_by(told, docker_port_owner.ports.parse_address("127.0.0.1"), 8888)[1] is fits
 
 
 class Told:
@@ -284,10 +286,10 @@ def test_another_account_that_listens_where_a_container_should_gets_no_token(squ
     caught = squatter(engine.port)
     await_that(lambda: "listens\n" in caught)
     with pytest.raises(LabError, match="is not the lab's"):
-        _port_proof.of_container("desi-lab-x", engine)("127.0.0.1", engine.port)
+        docker_port_owner.of_container("desi-lab-x", engine)("127.0.0.1", engine.port)
     with socket.create_server(("127.0.0.1", 0)) as roots:
         engine.port = roots.getsockname()[1]
-        assert _port_proof.of_container("desi-lab-x", engine)("127.0.0.1", engine.port)
+        assert docker_port_owner.of_container("desi-lab-x", engine)("127.0.0.1", engine.port)
 
 
 @pytest.mark.parametrize(
@@ -301,4 +303,4 @@ def test_another_account_that_listens_where_a_container_should_gets_no_token(squ
 )
 @pytest.mark.security("H7")
 def test_owner_of_a_port_is_read_from_lsof_where_there_is_no_proc(text, found):
-    assert _port_proof.parse_lsof(text, 70) == found
+    assert docker_port_owner.parse_lsof(text, 70) == found

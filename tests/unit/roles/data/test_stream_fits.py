@@ -10,7 +10,7 @@ from desi_stream.kinds import Kinds
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.desi.lab.plugins.module_utils import _mount_settings
+from ansible_collections.desi.lab.plugins.module_utils._mount import tool_options as mount_tool_options
 
 WAVELENGTHS = 251
 
@@ -124,7 +124,7 @@ def test_every_header_lies_in_what_is_fetched_and_nothing_is_longer_than_it_may_
 
 
 def test_mount_tool_asks_as_the_relay_expects():
-    options = [setting.option for setting in _mount_settings.RCLONE_SETTINGS if "relay" in setting.when]
+    options = [setting.option for setting in mount_tool_options.RCLONE_SETTINGS if "relay" in setting.when]
     assert f"--vfs-read-chunk-size={fits.QUESTION >> 10}K" in options
     assert f"--vfs-read-chunk-size-limit={fits.LONGEST_QUESTION >> 20}M" in options
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.module_utils._mount_users import alone, users_file
+from ansible_collections.desi.lab.plugins.module_utils._mount.users import alone, users_file
 
 ROOT = Path(__file__).parents[4]
 

@@ -16,7 +16,7 @@ import pytest
 from moto.core.responses import ActionResult
 from moto.ec2.responses.security_groups import SecurityGroups
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import read
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read
 
 ROOT = Path(__file__).parents[4]
 PLAY = """

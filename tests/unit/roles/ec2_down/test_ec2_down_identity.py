@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from aws_region import region_on_loopback
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2_labs import Caller
-from ansible_collections.desi.lab.plugins.module_utils._ec2_memory import begin, read, write
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, read, write
 
 ROOT = Path(__file__).parents[4]
 PLAY = """

@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hold a name for this run, so that no other run works on the same thing."""
+
+from __future__ import annotations
+
+import datetime
+import multiprocessing
+import os
+import typing as t
+from pathlib import Path
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.run_lock import take
+
+
+def run_process() -> int:
+    """Return the process of the run: tasks are done by workers that it forks, and that live no longer than a task."""
+    parent = multiprocessing.parent_process()
+    return parent.pid if parent and parent.pid else os.getpid()
+
+
+class ActionModule(ActionBase):
+    """Runs where Ansible runs: it is about the run itself."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Take the hold, or fail with who has it; in check mode, only tell."""
+        super().run(tmp, task_vars)
+        _spec, args = self.validate_argument_spec(
+            {"path": {"type": "path", "required": True}, "what": {"type": "str", "required": True}}
+        )
+        now = datetime.datetime.now().astimezone()
+        only_look = bool(self._task.check_mode)
+        try:
+            other = take(Path(args["path"]).absolute(), args["what"], run_process(), now, only_look)
+        except LabError as error:
+            return {"failed": True, "changed": False, **error.as_result()}
+        result = {"changed": False, "held": not only_look, "other": other.words(now) if other else ""}
+        if other:
+            result["warnings"] = [f"{args['what']} is being worked on by another run ({other.words(now)})."]
+        return result

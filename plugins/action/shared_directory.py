@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Choose the folder that is shared with a lab."""
+
+from __future__ import annotations
+
+import os
+import sys
+import typing as t
+from pathlib import Path
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.plugin_utils._caller_folder import around_of, make, why_not
+from ansible_collections.desi.lab.plugins.plugin_utils._shared_folder import choose, refusal, refusal_of_data
+
+NO_PATH = {"type": "path", "default": ""}
+NO_PATHS = {"type": "list", "elements": "path", "default": []}
+NO = {"type": "bool", "default": False}
+SPEC = {
+    **dict.fromkeys(("folder", "standing", "data"), NO_PATH),
+    **dict.fromkeys(("homes", "programs", "private"), NO_PATHS),
+    **dict.fromkeys(("only_own", "anyway"), NO),
+    "own": {"type": "path", "required": True},
+    "make": {"type": "bool", "default": True},
+    "uid": {"type": "int"},
+    "gid": {"type": "int"},
+}
+
+
+class ActionModule(ActionBase):
+    """Runs where Ansible runs: the folder is on the computer of whoever runs it."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return which folder it is, or a failure that says why none is shared."""
+        super().run(tmp, task_vars)
+        _spec, args = self.validate_argument_spec(SPEC)
+        try:
+            return chosen(args, check_mode=bool(self._task.check_mode))
+        except LabError as error:
+            return {"failed": True, "changed": False, **error.as_result()}
+
+
+def chosen(given: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Choose a folder, and make it if it is the lab's own. Raises LabError for one that is not to be shared."""
+    uid = os.getuid() if given["uid"] is None else given["uid"]
+    gid = os.getgid() if given["gid"] is None else given["gid"]
+    around = around_of(
+        os.environ, {os.getuid(), uid}, given["homes"], given["programs"], given["private"], sys.platform
+    )
+
+    def why(path: str, system: bool = True) -> str:
+        return why_not(path, around, system) if path and not given["anyway"] else ""
+
+    folder, instead = choose(given["folder"], given["standing"], given["own"], given["only_own"], why)
+    reason, of_data = why(folder), why(given["data"], system=False)
+    if reason:
+        raise refusal(folder, os.path.realpath(folder), reason, given["own"])
+    if of_data:
+        raise refusal_of_data(given["data"], os.path.realpath(given["data"]), of_data)
+    made = given["make"] and folder == given["own"] and not Path(folder).is_dir()
+    if made and not check_mode:
+        make(folder, uid, gid)
+    return {"changed": made, "folder": folder, "made": made, "instead": instead}

@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The tables of what AWS says and what it means, for _aws_trouble."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing as t
+
+
+class Told(t.NamedTuple):
+    """Why something did not work, and what to do about it."""
+
+    why: str
+    do: str
+
+
+LOG_IN = "log in again, for example with 'aws sso login'"
+SEE_CLOCK = "set the clock, for example with 'sudo timedatectl set-ntp true', and see that 'date -u' is right"
+AGAIN = "wait a minute and run the same command again: it goes on from here"
+
+OPEN_REGIONS = [
+    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"),
+    *("eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3"),
+    *("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
+]
+"""The regions that every account may use; all later ones have to be enabled first."""
+
+FORBIDDEN = ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "AuthorizationError")
+ACTION_REASON = (
+    ("explicit deny in a service control policy", "your organization forbids it"),
+    ("explicit deny in a resource control policy", "your organization forbids it"),
+    ("explicit deny", "a policy forbids it explicitly"),
+    ("no permissions boundary allows", "the boundary of your permissions leaves it out"),
+    ("no session policy allows", "the policy of your session leaves it out"),
+    ("no identity-based policy allows", "no policy of yours allows it"),
+)
+
+
+def _say(why: str, do: str) -> t.Callable[[str, str], Told]:
+    return lambda _text, _region: Told(why, do)
+
+
+def _expired(_text: str, _region: str) -> Told:
+    return Told("The credentials have expired.", LOG_IN)
+
+
+def _too_few_vcpus(text: str, region: str) -> Told:
+    found = re.search(r"limit of (\d+)", text)
+    limit = f"to {found[1]} vCPUs" if found else "to fewer vCPUs than are needed"
+    return Told(
+        f"The quota of your account limits machines of this family{_in(region)} {limit}.",
+        "take a smaller type with -e lab_instance_type=…, stop other machines, or ask for more (it takes a day or so): "
+        "aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-1216C47A "
+        f"--desired-value 8{f' --region {region}' if region else ''}",
+    )
+
+
+def _too_many_spot(_text: str, region: str) -> Told:
+    return Told(
+        f"The quota of your account for spot machines{_in(region)} is used up.",
+        "leave out lab_spot, or ask for more: aws service-quotas request-service-quota-increase --service-code ec2 "
+        f"--quota-code L-34B43A08 --desired-value 8{f' --region {region}' if region else ''}",
+    )
+
+
+def _no_capacity(text: str, region: str) -> Told:
+    found = re.search(r"sufficient (\S+) capacity .*?\((\S+)\)", text)
+    where = f"no {found[1]} to give in {found[2]}" if found else f"no such machine to give{_in(region)}"
+    return Told(
+        f"At this moment AWS has {where}.",
+        "try again later, or give several types, for example -e lab_instance_type=t3.micro,t3a.micro",
+    )
+
+
+def _not_enabled(_text: str, region: str) -> Told:
+    return Told(
+        f"Your account has not enabled {region or 'this region'}, or has not finished signing up.",
+        "enable it in the console under Account, or use -e lab_region=us-west-2",
+    )
+
+
+def _in(region: str) -> str:
+    return f" in {region}" if region else ""
+
+
+_AWS_TROUBLE = _say("AWS itself has trouble at this moment.", AGAIN)
+_LIMIT = "delete what is not needed any more in the console, or ask AWS for more under Service Quotas"
+
+# The code as a pattern, what the message holds, and what is told. The first that fits is taken.
+BY_CODE: tuple[tuple[str, str, t.Callable[[str, str], Told]], ...] = (
+    ("ExpiredToken(Exception)?|TokenRefreshRequired|ExpiredTokenRequest", "", _expired),
+    ("RequestLimitExceeded|Throttling(Exception)?|ThrottledException|RequestThrottled(Exception)?|"
+     "TooManyRequestsException|EC2ThrottledException|SlowDown|PriorRequestNotComplete", "",
+     _say("AWS gets too many requests from this account at this moment.", AGAIN)),
+    ("VcpuLimitExceeded|InstanceLimitExceeded", "", _too_few_vcpus),
+    ("MaxSpotInstanceCountExceeded", "", _too_many_spot),
+    ("InsufficientInstanceCapacity|InsufficientHostCapacity|InsufficientCapacity", "", _no_capacity),
+    ("SpotMaxPriceTooLow", "", _say("No spot machine is to be had at the price on demand.", "leave out lab_spot")),
+    ("InsufficientFreeAddressesInSubnet", "",
+     _say("The subnet has no free address left.", "give another one with -e lab_subnet=subnet-…, or free some")),
+    ("OptInRequired", "", _not_enabled),
+    ("PendingVerification", "",
+     _say("AWS is still verifying your account for this region.", "wait for the e-mail of AWS, then try again")),
+    ("Blocked", "", _say("AWS has blocked your account.", "read the e-mails of AWS, or ask AWS Support")),
+    ("InvalidParameterCombination", "Free Tier",
+     _say("Your account is on the free plan of AWS, which does not include this type of machine.",
+          "list those that it includes: aws ec2 describe-instance-types --filters Name=free-tier-eligible,Values=true "
+          "--query 'InstanceTypes[].InstanceType', and give one with -e lab_instance_type=…")),
+    ("VPCIdNotSpecified|DefaultVpcDoesNotExist|MissingInput", "VPC",
+     _say("The region has no default VPC.",
+          "make one with 'aws ec2 create-default-vpc', or give -e lab_subnet=subnet-…")),
+    ("VolumeLimitExceeded|MaxIOPSLimitExceeded|SnapshotLimitExceeded", "",
+     _say("The quota of your account for disks is used up.", _LIMIT)),
+    ("SecurityGroupLimitExceeded|SecurityGroupsPerInterfaceLimitExceeded", "",
+     _say("The quota of your account for security groups is used up.", _LIMIT)),
+    ("AddressLimitExceeded|VpcLimitExceeded|NetworkInterfaceLimitExceeded|RulesPerSecurityGroupLimitExceeded", "",
+     _say("A quota of your account for networking is used up.", _LIMIT)),
+    ("DependencyViolation", "",
+     _say("Something that lacks the lab's tags still uses it.",
+          "see in the console, under Network interfaces, what that is, and run this again without it")),
+    ("OperationNotPermitted", "disableApiTermination",
+     _say("The machine is protected against being terminated.",
+          "take the protection off in the console, under Instance settings, and run this again")),
+    ("InternalError|InternalFailure|InternalServerError|InternalServiceError|ServiceUnavailable(Exception)?|"
+     "Unavailable|RequestTimeout(Exception)?|50[0-4]", "", _AWS_TROUBLE),
+)  # fmt: skip
+
+
+def _unreachable(facts: t.Mapping[str, t.Any], region: str) -> Told:
+    server = facts["endpoint_url"]
+    near = difflib.get_close_matches(region, OPEN_REGIONS, 1, 0.8)
+    if region and near and near != [region] and region in server:
+        return Told(f"There is no server {server}; is {near[0]} meant?", f"write -e lab_region={near[0]}")
+    why = f"This computer does not reach {server or 'AWS'}."
+    do = "check the network, and HTTPS_PROXY where your network wants a proxy"
+    if region and region in server and region not in OPEN_REGIONS:
+        do += f" · see that {region} is a region of AWS"
+    elif server and "amazonaws" not in server:
+        do += " · AWS_ENDPOINT_URL leads there instead of to AWS"
+    return Told(why, do)
+
+
+def _log_in(_facts: t.Mapping[str, t.Any], _region: str) -> Told:
+    return Told("Your login at AWS has ended, or was never made on this computer.", LOG_IN)
+
+
+def _fixed(why: str, do: str) -> t.Callable[[t.Mapping[str, t.Any], str], Told]:
+    # What botocore knows of an exception stands in it by name; it may lack any of them.
+    return lambda facts, _region: Told(why.format_map(_Facts(facts)), do.format_map(_Facts(facts)))
+
+
+class _Facts(dict):
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+# The class of an exception of botocore, and what is told. The first that fits is taken.
+BY_CLASS: tuple[tuple[str, t.Callable[[t.Mapping[str, t.Any], str], Told]], ...] = (
+    ("NoCredentialsError",
+     _fixed("No AWS credentials were found on this computer.",
+            "give them with 'aws configure' or 'aws sso login', or set AWS_PROFILE, "
+            "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")),
+    ("PartialCredentialsError",
+     _fixed("The AWS credentials are not whole: {cred_var} is missing.", "set it too, or use 'aws configure'")),
+    ("ProfileNotFound",
+     _fixed("There is no AWS profile called {profile} on this computer.",
+            "see which there are with 'aws configure list-profiles', and set AWS_PROFILE to one of them")),
+    ("ConfigParseError",
+     _fixed("The file {path} cannot be read as AWS settings.", "correct it, or use 'aws configure'")),
+    ("ConfigNotFound",
+     _fixed("The file {path} of AWS settings does not exist.", "correct AWS_CONFIG_FILE, or unset it")),
+    ("SSOError", _log_in),
+    ("LoginError", _log_in),
+    ("TokenRetrievalError", _log_in),
+    ("CredentialRetrievalError",
+     _fixed("The AWS credentials could not be had from {provider}.", f"see that it works by itself, or {LOG_IN}")),
+    ("MetadataRetrievalError",
+     _fixed("The AWS credentials could not be had from this machine's metadata.", "give them with 'aws configure'")),
+    ("NoAuthTokenError", _log_in),
+    ("RefreshWithMFAUnsupportedError",
+     _fixed("The AWS profile asks for a code of a second device, and nobody can be asked here.",
+            "get credentials for some hours with 'aws sts get-session-token --serial-number … --token-code …'")),
+    ("MissingDependencyException",
+     _fixed("The AWS login that is set up needs a package that is missing here.", "install botocore[crt]")),
+    ("NoRegionError", _fixed("No AWS region was given.", "give one: -e lab_region=us-west-2")),
+    ("InvalidRegionError",
+     _fixed("“{region_name}” is not the name of an AWS region.", "write it as AWS does: -e lab_region=us-west-2")),
+    ("UnknownRegionError", _fixed("There is no AWS region {region_name}.", "choose another: -e lab_region=us-west-2")),
+    ("UnknownEndpointError", _fixed("AWS has no {service_name} in {region_name}.", "use -e lab_region=us-west-2")),
+    ("ProxyConnectionError",
+     _fixed("The proxy {proxy_url} does not answer.", "correct HTTPS_PROXY, or unset it where no proxy is needed")),
+    ("SSLError",
+     _fixed("The certificate that {endpoint_url} shows is not trusted here; a proxy of your network may stand between.",
+            "set AWS_CA_BUNDLE to a file with the certificate authorities that your network uses")),
+    ("ReadTimeoutError", _fixed("{endpoint_url} took the request and did not answer in time.", AGAIN)),
+    ("ConnectionClosedError", _fixed("{endpoint_url} hung up before it had answered.", AGAIN)),
+    ("EndpointConnectionError", _unreachable),
+    ("ConnectTimeoutError", _unreachable),
+    ("ConnectionError", _unreachable),
+    ("HTTPClientError", _unreachable),
+    ("ResponseParserError",
+     _fixed("What answers is not AWS: its answer cannot be read. A proxy or a login page may stand between.",
+            "open any page in a browser to see whether your network wants a login, then try again")),
+    ("WaiterError", _fixed("AWS took too long.", AGAIN)),
+)  # fmt: skip

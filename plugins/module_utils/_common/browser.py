@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Leading the desktop's browser to a secret URL by way of a page that its owner alone can read."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import html
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    open_directory,
+    open_made,
+    remove_below,
+    write_beside,
+)
+
+# A program that was told to open a page and takes longer has opened it, and waits until somebody closes it.
+PATIENCE_SECONDS = 15
+# A browser that has to start first has read its page by then.
+PAGE_SECONDS = 60.0
+REMOVE = """
+import os, sys, time
+folder, name, number = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+time.sleep(float(sys.argv[4]))
+try:
+    if os.stat(name, dir_fd=folder, follow_symlinks=False).st_ino == number:
+        os.unlink(name, dir_fd=folder)
+except OSError:
+    pass
+"""
+OPEN = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
+
+
+def has_desktop(environment: t.Mapping[str, str], system: str) -> bool:
+    """Return whether a browser would have a window to open in; one that runs in a terminal would be seen by nobody."""
+    if system in ("darwin", "win32"):
+        return True
+    return any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+
+
+def page_text(url: str) -> str:
+    """Return a page that leads to the URL at once."""
+    target = html.escape(url, quote=True)
+    return f'<!doctype html><meta http-equiv="refresh" content="0; url={target}"><a href="{target}">DESI Lab</a>\n'
+
+
+def write_private(folder: int, name: str, text: str) -> None:
+    """Write a file that nobody but its owner may read, not even for a moment."""
+    write_beside(folder, name, text.encode())
+
+
+def open_private(path: Path) -> int:
+    """Return a descriptor of a directory in which nobody else can put anything; it is made if it is missing."""
+    folder = open_made(str(path))
+    about = os.fstat(folder)
+    if about.st_uid != os.geteuid() or about.st_mode & 0o022:
+        os.close(folder)
+        raise PermissionError(errno.EPERM, "its directory is not yours alone")
+    return folder
+
+
+def remove_later(folder: int, name: str) -> subprocess.Popen[bytes]:
+    """Have the page removed once a browser has had the time to read it, whatever becomes of this process.
+
+    When a browser has read a file cannot be seen. A page that was written anew meanwhile stays for its own time.
+    """
+    number = os.stat(name, dir_fd=folder, follow_symlinks=False).st_ino
+    null = subprocess.DEVNULL
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", REMOVE, str(folder), name, str(number), str(PAGE_SECONDS)],
+        stdin=null,
+        stdout=null,
+        stderr=null,
+        start_new_session=True,
+        pass_fds=(folder,),
+    )
+
+
+def show(page: Path) -> bool:
+    """Open a page in the desktop's browser, and return whether there is one.
+
+    The browser gets none of this module's streams: it would keep them open, and Ansible would wait for their end.
+    """
+    null = subprocess.DEVNULL
+    command = [sys.executable, "-c", OPEN, page.as_uri()]
+    browser = subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True)
+    try:
+        return browser.wait(PATIENCE_SECONDS) == 0
+    except subprocess.TimeoutExpired:
+        return True
+
+
+def remove_old() -> None:
+    """Remove the page that 0.1.0 left, with its token."""
+    with contextlib.suppress(OSError):
+        folder = open_directory(str(Path("~/.cache/desi-lab").expanduser()))
+        try:
+            with contextlib.suppress(OSError):
+                remove_below(folder, "open.html")
+        finally:
+            os.close(folder)
+
+
+def why_not_opened(url: str, page: Path) -> str:
+    """Open the URL by way of the page; return why that could not be, or an empty string."""
+    if not has_desktop(os.environ, sys.platform):
+        return "There is no desktop here."
+    remove_old()
+    try:
+        folder = open_private(page.parent)
+    except OSError as error:
+        return f"The page {page} could not be written: {error.strerror}."
+    try:
+        write_private(folder, page.name, page_text(url))
+        remove_later(folder, page.name)
+        if show(page):
+            return ""
+        remove_below(folder, page.name)
+    except OSError as error:
+        return f"The page {page} could not be written: {error.strerror}."
+    finally:
+        os.close(folder)
+    return "There is no browser in this desktop."

@@ -1,0 +1,265 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Open, write, rename and remove files where somebody else may lay links or swap directories meanwhile.
+
+A path is walked once, part by part and by descriptors. What was checked is what is used: no path is resolved twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+
+# As many as the kernel follows.
+MAX_LINKS = 40
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def open_root_owned(path: str, make: bool = False, mode: int = 0o755) -> int:
+    """Return a descriptor of a directory that nobody but root can change or replace. Linux only.
+
+    ``path`` is absolute. Each part of it is root's and writable by nobody else. A directory such as /tmp, where the
+    sticky bit keeps everybody from what is root's, may stand above. Links are followed where root laid them.
+    With ``make``, missing parts are made: those above 0755, the last one with ``mode``.
+    The caller closes the descriptor. Raises LabError, which names the part that is not safe.
+    """
+    found, real = _walk(path, mode if make else None)
+    try:
+        return os.open(".", _DIRECTORY, dir_fd=found)
+    except NotADirectoryError:
+        raise _not_safe(path, real, "It is not a directory.") from None
+    finally:
+        os.close(found)
+
+
+def require_root_owned(path: str) -> str:
+    """Return the real path of a file or directory that nobody but root can change or replace. See open_root_owned."""
+    found, real = _walk(path, None)
+    os.close(found)
+    return real
+
+
+def _walk(path: str, mode: int | None) -> tuple[int, str]:
+    """Return a descriptor (O_PATH) and the real path of what is at a path. With a mode, missing parts are made."""
+    if not path.startswith("/") or "\0" in path:
+        raise _not_safe(path, path, "It is not an absolute path.")
+    ahead = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+    opened, names, links = [os.open("/", os.O_PATH | os.O_CLOEXEC)], [""], 0
+
+    def go_up(to: int) -> None:
+        while len(opened) > to:
+            os.close(opened.pop())
+            names.pop()
+
+    try:
+        _check_part(opened[0], path, "/", last=not ahead)
+        while ahead:
+            part = ahead.pop()
+            if part == "..":
+                go_up(max(1, len(opened) - 1))
+                continue
+            here = "/".join([*names, part])
+            opened.append(_open_part(opened[-1], part, path, here, mode, bool(ahead)))
+            names.append(part)
+            if not stat.S_ISLNK(os.fstat(opened[-1]).st_mode):
+                _check_part(opened[-1], path, here, last=not ahead)
+                continue
+            links += 1
+            if os.fstat(opened[-1]).st_uid != 0:
+                raise _not_safe(path, here, "It is a link that root did not make.")
+            if links > MAX_LINKS:
+                raise _not_safe(path, here, "Too many links lead on from it.")
+            target = os.readlink("", dir_fd=opened[-1])
+            go_up(1 if target.startswith("/") else len(opened) - 1)
+            ahead.extend(part for part in reversed(target.split("/")) if part not in ("", "."))
+        return os.dup(opened[-1]), "/".join(names) or "/"
+    finally:
+        go_up(0)
+
+
+def _open_part(above: int, part: str, path: str, here: str, mode: int | None, more: bool) -> int:
+    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(part, flags, dir_fd=above)
+    except FileNotFoundError:
+        if mode is None:
+            raise _not_safe(path, here, "It is not there.") from None
+    except OSError as problem:
+        raise _not_safe(path, here, f"It cannot be opened: {problem.strerror}.") from None
+    wanted = 0o755 if more else mode
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(part, wanted, dir_fd=above)
+            # Whatever the umask of this process is.
+            os.chmod(part, wanted, dir_fd=above)
+        return os.open(part, flags, dir_fd=above)
+    except OSError as problem:
+        raise _not_safe(path, here, f"It cannot be made: {problem.strerror}.") from None
+
+
+def _check_part(descriptor: int, path: str, here: str, last: bool) -> None:
+    about = os.fstat(descriptor)
+    if about.st_uid != 0:
+        raise _not_safe(path, here, f"It belongs to the user with the number {about.st_uid}, and not to root.")
+    shared = about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    kept_apart = stat.S_ISDIR(about.st_mode) and about.st_mode & stat.S_ISVTX and not last
+    if shared and not kept_apart:
+        raise _not_safe(path, here, "Others than root may write to it.")
+
+
+def _not_safe(path: str, part: str, why: str) -> LabError:
+    where = path if part == path else f"{path}, at {part}"
+    return LabError(
+        f"The path {where} is not safe for what runs with the rights of root.",
+        why,
+        "Use a path whose directories all belong to root and are writable by root alone.",
+    )
+
+
+def open_directory(path: str) -> int:
+    """Return a descriptor of a directory that somebody named: links on the way to it are theirs, and are followed."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def open_made(path: str, mode: int = 0o700) -> int:
+    """Return a descriptor of a directory as open_directory does; what is missing of it is made, with ``mode``.
+
+    The caller closes it. Raises OSError.
+    """
+    missing: list[str] = []
+    above = Path(path).absolute()
+    while True:
+        try:
+            here = open_directory(str(above))
+            break
+        except FileNotFoundError:
+            missing.append(above.name)
+            above = above.parent
+    if not missing:
+        return here
+    try:
+        return open_below(here, "/".join(reversed(missing)), make=True, mode=mode)
+    finally:
+        os.close(here)
+
+
+def parts_below(name: str) -> list[str]:
+    """Return the parts of a relative name. Raises ValueError for one that is empty, absolute, or leads elsewhere."""
+    parts = name.split("/")
+    if any(part in ("", ".", "..") or "\0" in part for part in parts):
+        raise ValueError(f"not a name below a directory: {name!r}")
+    return parts
+
+
+def open_below(descriptor: int, name: str, make: bool = False, mode: int = 0o755) -> int:
+    """Return a descriptor of a directory below another; no part may be a link. Missing ones are made if asked.
+
+    The caller closes it. Raises OSError (ELOOP or ENOTDIR for a link or a file on the way), and ValueError as
+    parts_below.
+    """
+    here = os.dup(descriptor)
+    try:
+        for part in parts_below(name):
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, mode, dir_fd=here)
+            below = os.open(part, _DIRECTORY, dir_fd=here)
+            os.close(here)
+            here = below
+    except BaseException:
+        os.close(here)
+        raise
+    return here
+
+
+@contextlib.contextmanager
+def folder_of(descriptor: int, name: str, make: bool = False) -> Iterator[tuple[int, str]]:
+    """Give the directory that holds a name below another, as a descriptor, and the name in it."""
+    *above, last = parts_below(name)
+    here = open_below(descriptor, "/".join(above), make) if above else os.dup(descriptor)
+    try:
+        yield here, last
+    finally:
+        os.close(here)
+
+
+def read_below(descriptor: int, name: str, limit: int) -> bytes:
+    """Return what is in a regular file below a directory, which is at most ``limit`` bytes.
+
+    Raises OSError where it is a link, no regular file, or larger, and ValueError as parts_below.
+    """
+    with folder_of(descriptor, name) as (here, last):
+        opened = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here)
+    with os.fdopen(opened, "rb") as file:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise OSError(f"{name} is not a regular file")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(f"{name} is larger than {limit} bytes")
+    return content
+
+
+def write_beside(
+    descriptor: int, name: str, data: bytes, mode: int = 0o600, owner: tuple[int, int] | None = None
+) -> None:
+    """Put a file below a directory, whole or not at all. A link of that name is replaced and not followed.
+
+    ``owner`` is a UID and a GID. Raises OSError, and ValueError as parts_below.
+    """
+    with folder_of(descriptor, name) as (here, last):
+        beside = f".{last[:200]}.{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        opened = os.open(beside, flags, 0o600, dir_fd=here)
+        try:
+            with os.fdopen(opened, "wb") as file:
+                file.write(data)
+                file.flush()
+                if owner is not None:
+                    os.fchown(opened, *owner)
+                # After the owner: a change of owner takes bits of the mode away.
+                os.fchmod(opened, mode)
+                os.fsync(opened)
+            os.rename(beside, last, src_dir_fd=here, dst_dir_fd=here)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(beside, dir_fd=here)
+            raise
+
+
+def remove_below(descriptor: int, name: str) -> None:
+    """Remove a file, a link, or a directory with all that is in it, below a directory. No link is followed.
+
+    What is not there is no error. Raises OSError, and ValueError as parts_below.
+    """
+    with contextlib.suppress(FileNotFoundError), folder_of(descriptor, name) as (here, last):
+        _remove(here, last)
+
+
+def _remove(above: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=above)
+        return
+    except IsADirectoryError:
+        pass
+    except PermissionError:
+        # So says macOS of a directory.
+        if not stat.S_ISDIR(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
+            raise
+    here = os.open(name, _DIRECTORY, dir_fd=above)
+    try:
+        with os.scandir(here) as entries:
+            names = [entry.name for entry in entries]
+        for each in names:
+            with contextlib.suppress(FileNotFoundError):
+                _remove(here, each)
+    finally:
+        os.close(here)
+    os.rmdir(name, dir_fd=above)

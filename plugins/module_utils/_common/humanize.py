@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Sizes, times and durations as people write them. What reads the clock is handed the time."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from datetime import datetime, timezone
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?B?)", re.IGNORECASE)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+# Docker writes nine digits of a second, and Python before 3.11 reads six at most.
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def parse_time(text: str) -> float | None:
+    """Return a time that Docker or AWS wrote, as seconds; None where there is none."""
+    found = _TIME.fullmatch(str(text or ""))
+    if not found or found[1].startswith("0001-"):
+        return None
+    return datetime.fromisoformat(found[1] + found[2].replace("Z", "+00:00")).timestamp()
+
+
+def time_text(when: float | datetime | None) -> str:
+    """Return a time as Docker writes times, too (UTC); empty where there is none."""
+    if when is None:
+        return ""
+    moment = when if isinstance(when, datetime) else datetime.fromtimestamp(when, timezone.utc)
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def span(seconds: float) -> str:
+    """Return how long something takes, in the unit in which people would say it."""
+    seconds = max(seconds, 0)
+    if seconds < MINUTE:
+        return "less than a minute"
+    for unit, size, until in (("min", MINUTE, HOUR), ("h", HOUR, 2 * DAY), ("days", DAY, float("inf"))):
+        # What rounds up to the next unit is said in that.
+        if round(seconds / size) * size < until:
+            return f"{round(seconds / size)} {unit}"
+    raise AssertionError("a span without end has a unit")
+
+
+def ahead(when: float, now: float) -> str:
+    """Return when something is going to happen."""
+    return f"in {span(when - now)}" if when > now else "now"
+
+
+def ago(when: float, now: float) -> str:
+    """Return when something has happened."""
+    return f"{span(now - when)} ago"
+
+
+def number(value: t.Any) -> float | None:  # noqa: ANN401 - whatever stands in a document of another program
+    """Return a number out of a document; None where it is none."""
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def parse_size(text: str) -> int:
+    """Return a size such as 20GiB in bytes; without a unit, or as 20G, it counts in powers of 1024.
+
+    Raises ValueError for what is no size or not more than 0.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if not found or float(found.group(1)) <= 0:
+        raise ValueError(f"{text} is no size")
+    decimal = found.group(3).upper() == "B" and found.group(2) != ""
+    return int(float(found.group(1)) * (1000 if decimal else 1024) ** _POWERS[found.group(2).upper()])
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes with the largest binary unit that keeps it whole."""
+    for unit, power in (("TiB", 4), ("GiB", 3), ("MiB", 2), ("KiB", 1)):
+        if size and size % 1024**power == 0:
+            return f"{size // 1024**power}{unit}"
+    return f"{size}B"

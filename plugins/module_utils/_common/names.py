@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a machine, a label, a tag or a log says, read as data of a strict shape.
+
+Whoever parses an answer uses these, at one place, before anything else sees it. What has another shape raises
+BadAnswer, and nothing of the answer is used.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+
+MAX_NAME = 4096
+MAX_PART = 255
+INT64 = 2**63
+# No number that means anything here is longer.
+_DIGITS = 25
+_SHOWN = 200
+
+
+class BadAnswer(ValueError):
+    """What somebody said does not have the shape that it has to have."""
+
+
+class RelativeName(str):
+    """The name of a file below a directory. There is none that leads out of it: making one is what parses it.
+
+    No part is empty, "." or "..", none is longer than 255 bytes, all are not longer than 4096, and it has no NUL.
+    Raises BadAnswer for anything else.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: object) -> RelativeName:
+        if not isinstance(text, str):
+            raise BadAnswer("a name is not a text")
+        parts = text.split("/")
+        if any(part in ("", ".", "..") for part in parts) or "\0" in text:
+            raise BadAnswer(f"{shown(text)} is not the name of a file in a folder")
+        try:
+            if len(os.fsencode(text)) > MAX_NAME or any(len(os.fsencode(part)) > MAX_PART for part in parts):
+                raise BadAnswer(f"the name {shown(text)} is too long")
+        except UnicodeEncodeError:
+            raise BadAnswer(f"{shown(text)} is not the name of a file") from None
+        return super().__new__(cls, text)
+
+
+def shown(text: str, limit: int = _SHOWN) -> str:
+    """Return a text so that it can be printed: what moves a cursor, or is no letter, is escaped."""
+    cut = text if len(text) <= limit else f"{text[:limit]}…"
+    # An ideographic space is no letter to Python either, but harmless.
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in cut)
+
+
+def refused(machine: str, why: str, do: str = "") -> LabError:
+    """Return what to say of a machine whose answer is refused."""
+    return LabError(
+        f"The answer of {machine} is refused, and nothing of it was used.",
+        f"It is not what the programs of DESI Lab say: {shown(why)}.",
+        do or "Run the same command again. If it stays so, somebody else may be in control of that machine: end it.",
+    )
+
+
+def strict_json(data: bytes | str, limit: int) -> t.Any:  # noqa: ANN401 - checked by whoever asked
+    """Parse a document of at most ``limit`` bytes, without NaN, doubled keys, or numbers without end."""
+    if len(data) > limit:
+        raise BadAnswer(f"it is longer than {limit} bytes")
+    try:
+        return json.loads(
+            data,
+            parse_constant=_no_constant,
+            parse_int=_int,
+            parse_float=_float,
+            object_pairs_hook=_object,
+        )
+    except RecursionError:
+        raise BadAnswer("it is nested too deep") from None
+    except BadAnswer:
+        raise
+    except ValueError:
+        raise BadAnswer("it is not a JSON document") from None
+
+
+def _no_constant(_word: str) -> t.NoReturn:
+    raise BadAnswer("it has a number that is none")
+
+
+def _int(word: str) -> int:
+    if len(word) > _DIGITS:
+        raise BadAnswer("it has a number without end")
+    return int(word)
+
+
+def _float(word: str) -> float:
+    found = float(word) if len(word) <= 4 * _DIGITS else math.inf
+    if not math.isfinite(found):
+        raise BadAnswer("it has a number without end")
+    return found
+
+
+def _object(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadAnswer("it says something twice")
+    return found
+
+
+def mapping(value: object, keys: t.Collection[str] | None = None, most: int = 10_000) -> dict[str, t.Any]:
+    """Return an object, with exactly these keys if they are given."""
+    if not isinstance(value, dict) or len(value) > most:
+        raise BadAnswer("a part of it is not an object of a sensible size")
+    if keys is not None and set(value) != set(keys):
+        raise BadAnswer("an object of it has other keys")
+    return value
+
+
+def sequence(value: object, most: int = 10_000) -> list[t.Any]:
+    """Return a list of at most so many elements."""
+    if not isinstance(value, list) or len(value) > most:
+        raise BadAnswer("a part of it is not a list of a sensible length")
+    return value
+
+
+def text(value: object, most: int = 1000) -> str:
+    """Return a text that can be printed: no control characters, and of at most so many letters."""
+    if not isinstance(value, str) or len(value) > most or not value.isprintable():
+        raise BadAnswer("a part of it is not a text that can be printed")
+    return value
+
+
+def whole_number(value: object, least: int = -INT64, most: int = INT64 - 1) -> int:
+    """Return a whole number between two others."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise BadAnswer("a part of it is not a whole number in its range")
+    return value
+
+
+def moment(value: object) -> float:
+    """Return a time in seconds since 1970, up to the year 9999."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 253_402_300_800:
+        raise BadAnswer("a part of it is not a time")
+    return value
+
+
+def truth(value: object) -> bool:
+    """Return a truth value."""
+    if not isinstance(value, bool):
+        raise BadAnswer("a part of it is neither true nor false")
+    return value
+
+
+_T = t.TypeVar("_T")
+
+
+def unless_none(value: object, parse: t.Callable[[object], _T]) -> _T | None:
+    """Return what is parsed, or None where there is none."""
+    return None if value is None else parse(value)
+
+
+def absolute_path(value: object) -> str:
+    """Return an absolute path without parts that lead up or nowhere, and without control characters."""
+    found = text(value, MAX_NAME)
+    if not found.startswith("/"):
+        raise BadAnswer(f"{shown(found)} is not an absolute path")
+    if found != "/":
+        RelativeName(found[1:])
+    return found

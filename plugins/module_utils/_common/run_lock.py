@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A name that one run holds, so that two of them never work on the same thing at once.
+
+Nothing has to let go of it: a hold is worth as much as the process that took it is alive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process, told from any other that had or will have its number, and when it took hold."""
+
+    pid: int
+    started: str
+    since: str = ""
+
+    def is_alive(self) -> bool:
+        return bool(self.started) and started(self.pid) == self.started
+
+    def words(self, now: datetime.datetime) -> str:
+        """Say who it is; the day only where it was not today."""
+        try:
+            since = datetime.datetime.fromisoformat(self.since).astimezone(now.tzinfo)
+        except ValueError:
+            return f"process {self.pid}"
+        return f"process {self.pid}, since {since:%H:%M}" + (
+            "" if since.date() == now.date() else f" on {since:%Y-%m-%d}"
+        )
+
+
+def started(pid: int) -> str:
+    """Return what tells a process from others that have its number at other times; empty if it has ended."""
+    if (_PROC / "self" / "stat").exists():
+        return _started_linux(pid)
+    # In one time zone, for a laptop travels.
+    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
+    command = ["ps", "-p", str(pid), "-o", "stat=", "-o", "lstart="]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    except OSError:
+        return ""
+    return parse_ps(done.stdout)
+
+
+def _started_linux(pid: int) -> str:
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return ""
+    with contextlib.suppress(OSError):
+        return parse_stat(stat, (_PROC / "sys/kernel/random/boot_id").read_text().strip())
+    return parse_stat(stat, "")
+
+
+def parse_stat(stat: str, boot: str) -> str:
+    """Return when a process began, from /proc/PID/stat and the id of this boot; empty if it has ended."""
+    # The name of the program is in parentheses, and may have some itself.
+    fields = stat.rpartition(")")[2].split()
+    if len(fields) < 20 or fields[0] in "ZXx":
+        return ""
+    return f"{boot} {fields[19]}".strip()
+
+
+def parse_ps(line: str) -> str:
+    """Return when a process began, from its state and start as ps prints them; empty if it has ended."""
+    state, _, start = " ".join(line.split()).partition(" ")
+    return "" if state.startswith("Z") else start
+
+
+def parse_holder(text: str) -> Holder | None:
+    """Read what a hold's file says; a file that was cut off, or is none of ours, says nothing."""
+    try:
+        found = json.loads(text)
+        holder = Holder(pid=int(found["pid"]), started=str(found["started"]), since=str(found["since"]))
+    except (ValueError, TypeError, KeyError):
+        return None
+    return holder if holder.pid > 0 else None
+
+
+def take(path: Path, what: str, pid: int, now: datetime.datetime, only_look: bool = False) -> Holder | None:
+    """Take the hold for a process; return who else has it, if it is only looked at.
+
+    Taking it again is nothing new: the process keeps it since when it had it first.
+    """
+    me = Holder(pid, started(pid), now.isoformat(timespec="seconds"))
+    if only_look:
+        with contextlib.suppress(OSError):
+            return _other(parse_holder(path.read_text(errors="replace")), me)
+        return None
+    try:
+        with _locked(path) as descriptor:
+            found = parse_holder(os.read(descriptor, 4096).decode(errors="replace"))
+            other = _other(found, me)
+            if other is None and not (found and _same(found, me)):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, json.dumps(asdict(me)).encode(), 0)
+    except OSError as error:
+        raise LabError(
+            f"{_begun(what)} cannot be kept from other runs.",
+            f"The file {path} cannot be written ({error.strerror}).",
+            "See that its folder is yours and has room.",
+        ) from None
+    if other:
+        raise LabError(
+            f"{_begun(what)} is being worked on by another run ({other.words(now)}).",
+            "Two runs at once would get in each other's way.",
+            f"Wait until it has ended, and run this again. To end it: kill {other.pid}",
+        )
+    return None
+
+
+def _begun(what: str) -> str:
+    return what[:1].upper() + what[1:]
+
+
+def _same(one: Holder, other: Holder) -> bool:
+    return (one.pid, one.started) == (other.pid, other.started)
+
+
+def _other(found: Holder | None, me: Holder) -> Holder | None:
+    return found if found and not _same(found, me) and found.is_alive() else None
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Open the file, and keep all others out of it."""
+    while True:
+        folder = open_made(str(path.parent))
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(path.name, flags, 0o600, dir_fd=folder)
+        except FileNotFoundError:
+            # The folder was removed with the lab, a moment ago.
+            continue
+        finally:
+            os.close(folder)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_there(path, descriptor):
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_there(path: Path, descriptor: int) -> bool:
+    # Whoever removed the lab may have taken the file away meanwhile, and a lock on one that is gone locks nobody out.
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The full log of a run, for the day on which something was wrong.
+
+It lies in the person's own state folder, can be read by nobody else, and holds no secret that can be known as one. A
+run goes on without it where it cannot be written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made
+from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_owner
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import all_spellings, cut_redacted, secrets_among
+
+KEPT = 20
+# Of one text: what is longer is of no use to a reader, and facts of a computer are very long.
+LONGEST = 20_000
+
+
+class RunLog:
+    """A log that is being written; one that could not be opened swallows everything."""
+
+    def __init__(self, stream: TextIO | None, path: Path | None, secrets: set[str]) -> None:
+        self._stream = stream
+        self.path = path if stream else None
+        self._secrets = all_spellings(secrets)
+        self._began = time.monotonic()
+
+    def write(self, text: str) -> None:
+        """Write what happens now, without its secrets."""
+        if self._stream is None:
+            return
+        lines = cut_redacted(text, self._secrets, LONGEST).strip("\n").split("\n")
+        head = f"{time.monotonic() - self._began:9.1f}  "
+        try:
+            self._stream.write("".join(f"{head if not n else ' ' * 11}{line}\n" for n, line in enumerate(lines)))
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._stream = None
+
+    def close(self) -> None:
+        """End the log."""
+        if self._stream is not None:
+            with contextlib.suppress(OSError):
+                self._stream.close()
+            self._stream = None
+
+
+def state_folder(environment: Mapping[str, str], uid: int) -> Path | None:
+    """Return where a person's logs go; under sudo, that person is the one who called it."""
+    caller = environment.get("SUDO_UID", "")
+    if uid == 0 and caller.isdecimal() and caller != "0":
+        # The environment is root's, so what it says of folders is, too.
+        with contextlib.suppress(KeyError):
+            return Path(pwd.getpwuid(int(caller)).pw_dir, ".local/state/desi-lab")
+        return None
+    named = environment.get("XDG_STATE_HOME", "")
+    home = environment.get("HOME", "")
+    if named.startswith("/"):
+        return Path(named, "desi-lab")
+    return Path(home, ".local/state/desi-lab") if home.startswith("/") else None
+
+
+@contextlib.contextmanager
+def as_caller(environment: Mapping[str, str]) -> Iterator[None]:
+    """Do something with no more rights than the person behind sudo has: in his folders he may have laid traps."""
+    caller, group = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
+    with as_owner((int(caller), int(group)) if caller.isdecimal() and group.isdecimal() else None):
+        yield
+
+
+def open_log(environment: Mapping[str, str], name: str) -> RunLog:
+    """Begin the log of a run, and remove the oldest ones."""
+    secrets = secrets_among(environment)
+    folder = state_folder(environment, os.geteuid())
+    if folder is None:
+        return RunLog(None, None, secrets)
+    name = f"{time.strftime('%Y-%m-%d-%H%M%S')}-{name}-{os.getpid()}.log"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with as_caller(environment):
+            place = open_made(str(folder))
+            try:
+                number = os.open(name, flags, 0o600, dir_fd=place)
+                with os.scandir(place) as found:
+                    logs = sorted(each.name for each in found if each.name.endswith(".log"))
+                for old in logs[:-KEPT]:
+                    with contextlib.suppress(OSError):
+                        os.unlink(old, dir_fd=place)
+            finally:
+                os.close(place)
+    except OSError:
+        return RunLog(None, None, secrets)
+    return RunLog(os.fdopen(number, "w", encoding="utf-8", errors="replace"), folder / name, secrets)

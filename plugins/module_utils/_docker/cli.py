@@ -1,0 +1,249 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What DESI Lab asks of the ``docker`` command line, with types.
+
+The command line is used, not the engine's API, because it alone knows the user's contexts, DOCKER_HOST and
+credentials.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import IO, Any, Callable
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+
+_NAME = re.compile(r"/?[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
+_ABSENT = re.compile(r"no such (?:container|object)", re.IGNORECASE)
+_UNREACHABLE = re.compile(
+    r"cannot connect to the docker daemon|is the docker daemon running|connection refused|no such host"
+    r"|error during connect|failed to connect|i/o timeout",
+    re.IGNORECASE,
+)
+_READ_SIZE = 1 << 16
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Container:
+    """What ``docker inspect`` says of a container, as far as the lab needs it."""
+
+    id: str
+    name: str
+    image: str
+    status: str
+    exit_code: int
+    error: str
+    oom_killed: bool
+    started_at: str
+    finished_at: str
+    restart_count: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    # Not in the repr: these often hold secrets.
+    command: tuple[str, ...] = field(default=(), repr=False)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ran and nothing will start it again."""
+        return self.status in ("exited", "dead", "removing")
+
+    @classmethod
+    def from_inspect(cls, raw: Mapping[str, Any]) -> Container:
+        """Read one element of what ``docker inspect`` prints."""
+        state: Mapping[str, Any] = raw.get("State") or {}
+        config: Mapping[str, Any] = raw.get("Config") or {}
+        return cls(
+            id=str(raw.get("Id") or ""),
+            name=str(raw.get("Name") or "").lstrip("/"),
+            image=str(config.get("Image") or raw.get("Image") or ""),
+            status=str(state.get("Status") or "").lower(),
+            exit_code=int(state.get("ExitCode") or 0),
+            error=str(state.get("Error") or ""),
+            oom_killed=bool(state.get("OOMKilled")),
+            started_at=str(state.get("StartedAt") or ""),
+            finished_at=str(state.get("FinishedAt") or ""),
+            restart_count=int(raw.get("RestartCount") or 0),
+            command=(str(raw.get("Path") or ""), *(str(word) for word in raw.get("Args") or ())),
+            labels=dict(config.get("Labels") or {}),
+            env=dict(entry.partition("=")[::2] for entry in config.get("Env") or []),
+        )
+
+
+class EngineUnavailable(LabError):
+    """Docker is not installed, does not run, or may not be used: nothing can be said of any container."""
+
+
+class LogStream:
+    """The bytes that ``docker logs`` writes, standard output and standard error in the order they came."""
+
+    def __init__(self, process: subprocess.Popen[bytes], pipe: IO[bytes]) -> None:
+        self._process = process
+        self._pipe = pipe
+
+    def read(self, timeout: float) -> bytes | None:
+        """Return what is there now: b"" at the end of the log, None if nothing came within timeout seconds."""
+        # poll, not select: select refuses descriptors of 1024 and up.
+        poller = select.poll()
+        poller.register(self._pipe, select.POLLIN | select.POLLHUP)
+        if not poller.poll(max(0.0, timeout) * 1000):
+            return None
+        return os.read(self._pipe.fileno(), _READ_SIZE)
+
+    def exit_code(self) -> int | None:
+        """Return what ``docker logs`` ended with, None while it runs; ask after the end of the log."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        return self._process.returncode
+
+
+class Docker:
+    """The ``docker`` command line."""
+
+    def __init__(self, command: Sequence[str] = ("docker",)) -> None:
+        self._command = list(command)
+
+    def run(self, *args: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run ``docker ARGS`` to its end; its exit code is the caller's to judge."""
+        try:
+            return subprocess.run(
+                [*self._command, *args],
+                check=False,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=timeout,
+            )
+        except OSError as error:
+            raise _cannot_start(error) from error
+        except subprocess.TimeoutExpired as error:
+            raise EngineUnavailable(
+                "Docker did not answer.",
+                f"The command 'docker {args[0]}' gave no answer within {timeout:g} seconds.",
+                "see whether 'docker info' answers in a terminal; if it does not, restart Docker",
+            ) from error
+
+    def output(self, *args: str, timeout: float = 60) -> str:
+        """Run ``docker ARGS`` and return what it prints; an exit code other than 0 is a LabError."""
+        done = self.run(*args, timeout=timeout)
+        if done.returncode != 0:
+            raise refused(args[0], done.stderr)
+        return done.stdout
+
+    def inspect_container(self, name: str) -> Container | None:
+        """Return the container of that name or id, None if there is none."""
+        done = self.run("container", "inspect", "--", checked_name(name))
+        if done.returncode != 0:
+            if _ABSENT.search(done.stderr):
+                return None
+            raise refused("container inspect", done.stderr)
+        try:
+            return Container.from_inspect(json.loads(done.stdout)[0])
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise LabError(
+                f"The container {name} could not be looked at.",
+                "The command 'docker container inspect' printed something that is not its usual JSON.",
+                f"run 'docker container inspect {name}' in a terminal and see what it says",
+            ) from error
+
+    @contextmanager
+    def logs(self, name: str, *, since: str = "", tail: int = 0, follow: bool = False) -> Iterator[LogStream]:
+        """Stream a container's log; ``docker logs`` is ended on leaving, however that happens."""
+        command = [*self._command, "logs"]
+        command += ["--follow"] if follow else []
+        command += ["--since", since] if since else []
+        command += ["--tail", str(tail)] if tail else []
+        try:
+            process = subprocess.Popen(
+                [*command, "--", checked_name(name)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                # A group of its own, so that a wrapper's children (podman-docker, Docker Desktop) end with it.
+                start_new_session=True,
+                preexec_fn=_die_with_parent(),
+            )
+        except OSError as error:
+            raise _cannot_start(error) from error
+        pipe = process.stdout
+        assert pipe is not None  # noqa: S101 - stdout=PIPE was asked for; this tells the type checker
+        try:
+            yield LogStream(process, pipe)
+        finally:
+            _end(process)
+            pipe.close()
+
+
+def checked_name(name: str) -> str:
+    """Return the name of a container as docker takes it; a LabError if no container can be called so."""
+    if not _NAME.match(name):
+        raise LabError(
+            f"'{name}' is not a container.",
+            "A container's name or id has letters, digits, '_', '.' and '-' only, and begins with a letter or digit.",
+            "list the containers that there are with 'docker ps --all' and name one of them",
+        )
+    return name.lstrip("/")
+
+
+def refused(command: str, stderr: str) -> LabError:
+    """Say in plain words why ``docker COMMAND`` failed, going by what it wrote to standard error."""
+    if "permission denied" in stderr.lower():
+        return EngineUnavailable(
+            "Docker may not be used by this user.",
+            "The Docker engine runs, but this user has no right to talk to it.",
+            'add the user to the group docker (sudo usermod -aG docker "$USER"), log in again, and try again',
+        )
+    if _UNREACHABLE.search(stderr):
+        return EngineUnavailable(
+            "Docker does not answer.",
+            "The Docker engine is not running, or DOCKER_HOST or the docker context names one that is not there.",
+            "start Docker, see that 'docker info' answers, and try again",
+        )
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return LabError(
+        f"The command 'docker {command}' failed.",
+        f"Docker says: {lines[-1]}" if lines else "Docker gives no reason.",
+        "see whether 'docker info' answers in a terminal, and try again",
+    )
+
+
+def _cannot_start(error: OSError) -> LabError:
+    if isinstance(error, FileNotFoundError):
+        why = "The command docker was not found on this computer."
+    else:
+        why = f"The command docker could not be started ({error.strerror})."
+    return EngineUnavailable("Docker could not be used.", why, "install Docker Engine or Docker Desktop, and try again")
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """Return what makes the kernel end the child when this process is killed outright; only Linux can."""
+    if not sys.platform.startswith("linux"):
+        return None
+    # Loaded here, before the fork: little is safe to do between fork and exec.
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    return (lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)) if prctl else None
+
+
+def _end(process: subprocess.Popen[bytes], patience: float = 2.0) -> None:
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        # Once it has been waited for, its number may be another's.
+        if process.poll() is not None:
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, sign)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience)

@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the ``docker`` command says of its engine, in words that decisions can be made on."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass
+
+# Where Docker's packages and Docker Desktop put the engine's socket; any other endpoint was chosen by somebody.
+DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
+
+# `uname -m` against the names that images use: https://go.dev/doc/install/source#environment
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+
+# What an engine says of the limits that it can hold: not each kernel, and not each rootless engine, has all of them.
+LIMITS = {"memory": "MemoryLimit", "swap": "SwapLimit", "cpus": "CpuCfsQuota", "processes": "PidsLimit"}
+
+# Where Docker Desktop on macOS puts its own, in the user's home folder.
+DESKTOP_SOCKET = "/.docker/run/docker.sock"
+
+DENIED = "This account may not use the engine: it is not in group docker."
+
+# What the docker command prints when the engine does not answer, and what it means. The first that is found holds.
+REASONS = (
+    ("wsl integration", "Docker Desktop does not let this Linux use it: its WSL integration is off."),
+    ("permission denied (", "The engine's computer does not let this account in by SSH."),
+    ("permission denied", DENIED),
+    ("no such host", "The name of the engine's computer cannot be resolved."),
+    ("connection refused", "Nothing listens at the engine's address."),
+    ("no such file", "The engine is not running: its socket is not there."),
+    ("is the docker daemon running", "The engine is not running."),
+    ("i/o timeout", "The engine's address does not answer in time."),
+    ("context deadline exceeded", "The engine's address does not answer in time."),
+)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine as it was found. Texts are empty and flags false where nothing answered."""
+
+    answers: bool
+    denied: bool
+    installed: bool
+    elsewhere: bool
+    platform: str
+    endpoint: str
+    reason: str
+    version: str = ""
+    architecture: str = ""
+    root: str = ""
+    desktop: bool = False
+    rootless: bool = False
+    memory: int = 0
+    cpus: int = 0
+    limits: tuple[str, ...] = ()
+    log_driver: str = ""
+
+    @property
+    def state(self) -> str:
+        """Return the state as a sentence for a person."""
+        if self.answers:
+            return "Docker Engine answers."
+        if self.denied:
+            return "Docker Engine runs, but this account may not use it."
+        if self.installed:
+            return "Docker Engine is installed but not running."
+        return "There is no Docker Engine on this computer."
+
+
+def platform_of(system: str, kernel: str) -> str:
+    """Return ``macos``, ``windows`` (WSL, whose kernel names its maker) or ``linux``."""
+    if system == "Darwin":
+        return "macos"
+    return "windows" if "microsoft" in kernel.lower() else "linux"
+
+
+def reason_of(stderr: str) -> str:
+    """Return why the engine does not answer, as a sentence, from what the docker command printed."""
+    text = stderr.lower()
+    for sign, reason in REASONS:
+        if sign in text:
+            return reason
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return lines[-1] if lines else "The docker command says nothing."
+
+
+def read_engine(
+    *, stdout: str, stderr: str, endpoint: str, has_command: bool, has_daemon: bool, platform: str
+) -> Engine:
+    """Return the engine that ``docker info --format '{{json .}}'`` describes.
+
+    The command prints a document even when no engine answers; then the server's version is missing from it.
+    """
+    info = _document(stdout)
+    version = info.get("ServerVersion") or ""
+    system = str(info.get("OperatingSystem", ""))
+    options = [str(option) for option in info.get("SecurityOptions") or []]
+    reason = "" if version else _why_silent(info, stderr or ("" if info else stdout), has_command)
+    return Engine(
+        answers=bool(version),
+        denied=reason == DENIED,
+        installed=has_daemon or bool(version),
+        elsewhere=not version and not _is_usual(endpoint, platform),
+        platform=platform,
+        endpoint=endpoint or DEFAULT_ENDPOINT,
+        reason=reason,
+        version=version,
+        architecture=ARCHITECTURES.get(info.get("Architecture", ""), str(info.get("Architecture", ""))),
+        root=str(info.get("DockerRootDir") or ""),
+        desktop="Docker Desktop" in system,
+        rootless="name=rootless" in options,
+        memory=int(info.get("MemTotal") or 0),
+        cpus=int(info.get("NCPU") or 0),
+        limits=tuple(name for name, sign in LIMITS.items() if info.get(sign) is True),
+        log_driver=str(info.get("LoggingDriver") or ""),
+    )
+
+
+def _document(stdout: str) -> dict[str, t.Any]:
+    try:
+        info = json.loads(stdout)
+    except ValueError:
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
+def _is_usual(endpoint: str, platform: str) -> bool:
+    """Return whether an engine is expected at that address without anybody having asked for it."""
+    return endpoint in ("", DEFAULT_ENDPOINT) or (platform == "macos" and endpoint.endswith(DESKTOP_SOCKET))
+
+
+def _why_silent(info: dict[str, t.Any], stderr: str, has_command: bool) -> str:
+    if not has_command:
+        return "The command docker is not installed."
+    errors = "\n".join(str(error) for error in info.get("ServerErrors") or [])
+    return reason_of(errors or stderr)

@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How much of a computer a lab's container may take: processes, memory, processors and log; and its network's name."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size, size_text
+
+GIB = 2**30
+MIB = 2**20
+# Below that, no Jupyter server with a kernel starts.
+LEAST_MEMORY = 256 * MIB
+LEAST_CPUS = 0.1
+# A kernel with threads for each processor, Dask and terminals need some hundreds; a fork bomb needs all there are.
+PROCESSES = 4096
+LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+# The drivers that keep logs in files of their own, and take these options. Others (journald) have limits of their own.
+LOG_DRIVERS = ("json-file", "local")
+# Linux takes no more letters for the name of a network interface.
+INTERFACE_LETTERS = 15
+INTERFACE = "dlab-"
+
+
+def memory_by_default(whole: int) -> int:
+    """Return all of a computer's memory but a tenth of it, at most 1 GiB, so that the rest of it goes on."""
+    return (whole - min(GIB, whole // 10)) // MIB * MIB
+
+
+def lab_limits(engine: t.Mapping[str, t.Any], memory: str = "", cpus: float = 0, most: str = "") -> dict[str, t.Any]:
+    """Return the limits of a container on an engine, as docker_container takes them, and ``trouble``.
+
+    ``engine`` is what docker_engine_info returned. A limit that the engine cannot hold is left out: Docker would
+    forget it, and the container would look like another one each time. ``trouble`` says why a limit that was asked
+    for cannot be had, and ``do`` what can; both are empty if all is well. ``most`` bounds the memory by default.
+    """
+    able, whole, every = engine.get("limits") or [], int(engine.get("memory") or 0), int(engine.get("cpus") or 0)
+    found: dict[str, t.Any] = {"trouble": "", "do": ""}
+    asked = parse_size(memory) if memory else 0
+    if asked and "memory" not in able:
+        found.update(trouble="This Docker Engine cannot limit memory.", do="Leave lab_memory out.")
+    elif asked > whole:
+        found.update(
+            trouble=f"The computer of this lab has {in_gib(whole)} of memory in all.",
+            do=f"Give less, for example -e lab_memory={size_text(rounded(memory_by_default(whole)))}, or leave it out.",
+        )
+    elif cpus and "cpus" not in able:
+        found.update(trouble="This Docker Engine cannot limit processors.", do="Leave lab_cpus out.")
+    elif cpus > every:
+        found.update(
+            trouble=f"The computer of this lab has {every} processors.",
+            do=f"Give fewer, for example -e lab_cpus={every}, or leave it out for all of them.",
+        )
+    if "memory" in able and whole:
+        limit = asked or memory_by_default(whole)
+        limit = limit if asked or not most else min(limit, parse_size(most))
+        found["memory"] = str(limit)
+        if "swap" in able:
+            # What Docker takes by itself where nothing is said; said, so that both can be raised together later.
+            found["memory_swap"] = str(2 * limit)
+    if "cpus" in able and cpus:
+        found["cpus"] = float(cpus)
+    if "processes" in able:
+        found["pids_limit"] = PROCESSES
+    if engine.get("log_driver") in LOG_DRIVERS:
+        found["log_driver"], found["log_options"] = engine["log_driver"], LOG_OPTIONS
+    return found
+
+
+def limits_update(
+    limits: t.Mapping[str, t.Any], container: t.Mapping[str, t.Any] | None, engine: t.Mapping[str, t.Any]
+) -> list[str]:
+    """Return the options of ``docker update`` that give a container these limits as it runs; none if it has them."""
+    has = (container or {}).get("HostConfig") or {}
+    every = int(engine.get("cpus") or 0)
+    options: list[str] = []
+    if not has:
+        return options
+    if "memory" in limits and int(has.get("Memory") or 0) != int(limits["memory"]):
+        options += ["--memory", limits["memory"], "--memory-swap", limits.get("memory_swap", "-1")]
+    if "pids_limit" in limits and int(has.get("PidsLimit") or 0) != limits["pids_limit"]:
+        options += ["--pids-limit", str(limits["pids_limit"])]
+    # Docker takes no 0 for "all of them again".
+    cpus = float(limits.get("cpus") or every)
+    if cpus and float(has.get("NanoCpus") or every * 1e9) != cpus * 1e9:
+        options += ["--cpus", f"{cpus:g}"]
+    return options
+
+
+def interface_of(name: str) -> str:
+    """Return what the network interface of a lab is called; one rule holds for all that begin so."""
+    return f"{INTERFACE}{hashlib.sha256(name.encode()).hexdigest()}"[:INTERFACE_LETTERS]
+
+
+def rounded(size: int) -> int:
+    """Return a size in whole GiB, or in MiB if there are not so many of them."""
+    return size // GIB * GIB if size >= 2 * GIB else size
+
+
+def in_gib(size: int) -> str:
+    """Return a size as people read it."""
+    return f"{size / GIB:.1f} GiB"
+
+
+def check_memory(value: str) -> None:
+    """Refuse what is no size, or less than a lab starts with."""
+    if not value:
+        return
+    try:
+        size = parse_size(value)
+    except ValueError:
+        size = 0
+    if size < LEAST_MEMORY:
+        why = "It is not a size." if not size else f"A lab needs {size_text(LEAST_MEMORY)} at the least."
+        do = "Give a number and a unit, for example -e lab_memory=8GiB, or leave it out."
+        raise LabError(f"The setting lab_memory={value} cannot work.", why, do)
+
+
+def check_cpus(value: str) -> None:
+    """Refuse what is no number of processors."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if number != 0 and not (math.isfinite(number) and number >= LEAST_CPUS):
+        why = f"It is not a number of processors from {LEAST_CPUS:g} upwards, nor 0 for all of them."
+        do = "Give such a number, for example -e lab_cpus=2, or leave it out."
+        raise LabError(f"The setting lab_cpus={value} cannot work.", why, do)

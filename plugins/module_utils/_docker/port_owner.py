@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether it is really ours who listens at a port, which is to be known before a token goes there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import stat
+import subprocess
+import typing as t
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker import ports
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
+
+PROC = Path("/proc")
+LABEL = "desi.lab.name"
+
+Sockets = t.FrozenSet[str]  # noqa: UP006 - evaluated by Python 3.9, too
+# Given address and port, it returns what stands for whoever listens there, or refuses.
+Proof = t.Callable[[str, int], t.Hashable]
+
+
+def not_ours(address: str, port: int) -> LabError:
+    return LabError(
+        f"Port {port} on {address} is not the lab's.",
+        f"It is in use by {ports.who_listens(ports.parse_address(address), port)}. The token was not sent.",
+        "Run the same command again. If it stays so, choose another port: -e lab_port=…",
+    )
+
+
+def listeners(address: ports.Address, port: int, proc: Path = PROC) -> list[ports.Listener] | None:
+    """Return who listens there; None where the system does not tell."""
+    found: list[ports.Listener] = []
+    told = False
+    for table in ("tcp", "tcp6"):
+        try:
+            rows = list(ports.parse_listeners((proc / "net" / table).read_text()))
+        except (OSError, ValueError):
+            continue
+        told = True
+        found += [row for row in rows if row.port == port and ports.covers(row.address, address)]
+    return found if told else None
+
+
+def sockets_of(pid: int, address: ports.Address, port: int, proc: Path = PROC) -> Sockets:
+    """Return the sockets that listen there if all of them are the process's, and none if they are not."""
+    found = listeners(address, port, proc)
+    if found is None:
+        return _told_by_lsof(pid, port)
+    wanted = frozenset(f"socket:[{row.inode}]" for row in found)
+    try:
+        held = {str(entry.readlink()) for entry in (proc / str(pid) / "fd").iterdir()}
+    except OSError:
+        return frozenset()
+    # Only whoever is of the same account may share a port, so what another account has is another socket.
+    return wanted if wanted <= held and all(row.user == os.geteuid() for row in found) else frozenset()
+
+
+def _told_by_lsof(pid: int, port: int) -> Sockets:
+    """Ask lsof, where there is no /proc; a system without both cannot tell, and then nothing is sent."""
+    command = ["lsof", "-nP", "-a", "-p", str(pid), f"-iTCP:{port}", "-sTCP:LISTEN", "-FdPn"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return frozenset()
+    return parse_lsof(done.stdout, pid)
+
+
+def parse_lsof(text: str, pid: int) -> Sockets:
+    """Read the device of each listening socket of a process."""
+    lines = text.splitlines()
+    ours = f"p{pid}" in lines and not any(re.fullmatch(r"p\d+", line) and line != f"p{pid}" for line in lines)
+    return frozenset(line for line in lines if line.startswith("d")) if ours else frozenset()
+
+
+def of_process(find: t.Callable[[], int | None]) -> Proof:
+    """Return the proof that the process which is found has the port."""
+
+    def prove(address: str, port: int) -> t.Hashable:
+        pid = find()
+        held = sockets_of(pid, ports.parse_address(address), port) if pid else frozenset()
+        if not held:
+            raise not_ours(address, port)
+        return (pid, held)
+
+    return prove
+
+
+def of_container(name: str, docker: Docker | None = None, proc: Path = PROC) -> Proof:
+    """Return the proof that a lab's container runs, publishes the port, and that only the engine listens there."""
+
+    def prove(address: str, port: int) -> t.Hashable:
+        asked = ports.parse_address(address)
+        # Labels and ports are asked for alone: the rest holds the container's environment.
+        form = "{{json .Id}}\t{{json .State.Running}}\t{{json .Config.Labels}}\t{{json .NetworkSettings.Ports}}"
+        told = (docker or Docker()).output("inspect", "--type", "container", "--format", form, name, timeout=30)
+        number, published = published_by(told, asked, port)
+        if not published:
+            raise LabError(
+                f"Port {port} on {address} is not the lab's.",
+                f"The container {name} does not run, or has not published that port. The token was not sent.",
+                "Run the same command again. ./lab status tells which labs run, and where.",
+            )
+        found = listeners(asked, port, proc) or []
+        # Where the kernel alone leads the way there is none.
+        if not all(row.user in engine_users() for row in found):
+            raise not_ours(address, port)
+        return (number, frozenset(row.inode for row in found))
+
+    return prove
+
+
+def published_by(told: str, address: ports.Address, port: int) -> tuple[str, bool]:
+    """Return a container's id, and whether it is a lab's, runs, and has the port, from four words of JSON."""
+    try:
+        number, running, labels, ports = (json.loads(word) for word in told.strip().split("\t"))
+        places = [place for name, each in (ports or {}).items() if name.endswith("/tcp") for place in each or []]
+        here = any(
+            int(place["HostPort"]) == port and _covers(str(place.get("HostIp") or ""), address) for place in places
+        )
+        return str(number), running is True and LABEL in (labels or {}) and here
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return "", False
+
+
+def _covers(listening: str, address: ports.Address) -> bool:
+    return ports.covers(ports.parse_address(listening or "0.0.0.0"), address)  # noqa: S104 - what Docker means
+
+
+def engine_users(environment: t.Mapping[str, str] | None = None) -> set[int]:
+    """Return whose an engine's listeners may be: root's, one's own, and those of whoever has the engine's socket."""
+    users = {0, os.geteuid()}
+    scheme, _, path = (environment or os.environ).get("DOCKER_HOST", "").partition("://")
+    if scheme == "unix":
+        try:
+            about = Path(path).stat()
+        except OSError:
+            return users
+        if stat.S_ISSOCK(about.st_mode):
+            users.add(about.st_uid)
+    return users
+
+
+def proven_connection(at: tuple[str, int], timeout: float, proof: Proof | None) -> socket.socket:
+    """Connect; if there is a proof, the same listener has to be proven before and after it."""
+    before = proof(*at) if proof else None
+    made = socket.create_connection(at, timeout=timeout)
+    try:
+        if proof and proof(*at) != before:
+            raise not_ours(*at)
+    except BaseException:
+        made.close()
+        raise
+    return made

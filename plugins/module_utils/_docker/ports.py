@@ -1,0 +1,207 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a TCP port can be listened on, by whom it is taken, and which one next to it is free."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import re
+import socket
+import struct
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple, Union
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
+
+LAST_PORT = 65535
+ANOTHER_PROGRAM = "another program"
+_LISTEN = "0A"
+_PUBLISHED = re.compile(r"(?P<address>\S+):(?P<first>\d+)(?:-(?P<last>\d+))?->\S+/tcp")
+# These hold a port on behalf of a container; the container's name says more.
+_STAND_INS = ("docker-proxy", "dockerd", "rootlesskit", "com.docker", "vpnkit", "conmon", "slirp4netns")
+
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether an address is reached from its own computer alone. What is no address is not taken for one."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
+class Listener(NamedTuple):
+    """A socket that listens, as /proc/net lists it."""
+
+    address: Address
+    port: int
+    inode: str
+    user: int
+
+
+def parse_address(text: str) -> Address:
+    """Return the IP address that the text is."""
+    try:
+        return ipaddress.ip_address("127.0.0.1" if text == "localhost" else text)
+    except ValueError:
+        raise LabError(
+            f"'{text}' is not an address to listen on.",
+            "It has to be an IP address of this computer.",
+            "give 127.0.0.1 (this computer only) or 0.0.0.0 (everyone who can reach this computer)",
+        ) from None
+
+
+def check_port(port: int) -> int:
+    """Return the port if it is one."""
+    if not 1 <= port <= LAST_PORT:
+        raise LabError(
+            f"{port} is not a port.",
+            f"A port is a whole number from 1 to {LAST_PORT}.",
+            "give another one, for example 8888",
+        )
+    return port
+
+
+def is_free(address: Address, port: int) -> bool:
+    """Tell whether a server could listen there now."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As servers do: connections that are closed but linger (TIME_WAIT) are then no hindrance.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            probe.bind((str(address), port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            if error.errno == errno.EACCES:
+                # A low port, which this user may not bind but Docker may.
+                return not _answers(address, port)
+            raise _unusable(address, error) from None
+    # BSD and macOS let one bind 127.0.0.1 beside a listener on 0.0.0.0; Linux does not.
+    return sys.platform.startswith("linux") or not _answers(address, port)
+
+
+def next_free(address: Address, port: int, search: int) -> int | None:
+    """Return the first free port from port to port + search, None if all are taken."""
+    last = min(port + max(0, search), LAST_PORT)
+    return next((candidate for candidate in range(port, last + 1) if is_free(address, candidate)), None)
+
+
+def who_listens(address: Address, port: int, docker: Docker | None = None, proc: Path = Path("/proc")) -> str:
+    """Say in plain text who listens there, as far as that can be known."""
+    process = _process_at(address, port, proc)
+    if process and not process[0].startswith(_STAND_INS):
+        return f"{process[0]} (process {process[1]})"
+    name = _container_at(address, port, docker or Docker())
+    if name:
+        return f"the Docker container {name}"
+    return f"{process[0]} (process {process[1]})" if process else ANOTHER_PROGRAM
+
+
+def parse_listeners(text: str) -> Iterator[Listener]:
+    """Read the listening sockets from the text of /proc/net/tcp or /proc/net/tcp6."""
+    for line in text.splitlines()[1:]:
+        columns = line.split()
+        if len(columns) > 9 and columns[3] == _LISTEN:
+            address, _, port = columns[1].partition(":")
+            yield Listener(_from_kernel(address), int(port, 16), columns[9], int(columns[7]))
+
+
+def published_at(lines: Iterable[str], address: Address, port: int) -> str | None:
+    """Return the container that publishes the port, from lines of 'name TAB ports' of ``docker ps``."""
+    for line in lines:
+        name, _, ports = line.partition("\t")
+        for match in _PUBLISHED.finditer(ports):
+            in_range = int(match["first"]) <= port <= int(match["last"] or match["first"])
+            listening = _published_address(match["address"])
+            if in_range and listening and covers(listening, address):
+                return name
+    return None
+
+
+def covers(listening: Address, wanted: Address) -> bool:
+    """Tell whether a listener on one address stands in the way of one on the other."""
+    listening, wanted = (getattr(each, "ipv4_mapped", None) or each for each in (listening, wanted))
+    if listening.version != wanted.version:
+        # [::] takes IPv4 connections, too, unless its program says otherwise.
+        return listening.is_unspecified and listening.version == 6
+    return listening == wanted or listening.is_unspecified or wanted.is_unspecified
+
+
+def _published_address(text: str) -> Address | None:
+    try:
+        # Docker writes the wildcard of IPv6 as ':::8888' before 25 and as '[::]:8888' since.
+        return ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return None
+
+
+def _from_kernel(text: str) -> Address:
+    # The kernel prints each 32-bit word of the address in the byte order of the machine.
+    words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
+    return ipaddress.ip_address(struct.pack(f"={len(words)}I", *words))
+
+
+def _process_at(address: Address, port: int, proc: Path) -> tuple[str, int] | None:
+    wanted = set()
+    for table in ("tcp", "tcp6"):
+        try:
+            listeners = list(parse_listeners((proc / "net" / table).read_text()))
+        except (OSError, ValueError):
+            continue
+        here = (each for each in listeners if each.port == port and covers(each.address, address))
+        wanted |= {f"socket:[{each.inode}]" for each in here}
+    return _owner_of(wanted, proc) if wanted else None
+
+
+def _owner_of(sockets: set[str], proc: Path) -> tuple[str, int] | None:
+    # The oldest process first: it is the server itself rather than a child that inherited the socket.
+    for pid in sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()):
+        process = proc / str(pid)
+        try:
+            if any(str(link.readlink()) in sockets for link in (process / "fd").iterdir()):
+                return (process / "comm").read_text(errors="replace").strip(), pid
+        except OSError:
+            # It has just ended, or is another user's.
+            continue
+    return None
+
+
+def _container_at(address: Address, port: int, docker: Docker) -> str | None:
+    try:
+        listed = docker.output("ps", "--filter", f"publish={port}", "--format", "{{.Names}}\t{{.Ports}}", timeout=10)
+    except LabError:
+        # Without Docker no container has the port; who has it is then not known, which is no failure.
+        return None
+    return published_at(listed.splitlines(), address, port)
+
+
+def _answers(address: Address, port: int) -> bool:
+    loopback = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
+    target = loopback if address.is_unspecified else address
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((str(target), port)) == 0
+
+
+def _unusable(address: Address, error: OSError) -> LabError:
+    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        why = "This computer has no such address."
+    else:
+        why = f"The system refuses it ({error.strerror})."
+    return LabError(
+        f"Nothing can listen on {address}.",
+        why,
+        "give 127.0.0.1 (this computer only), 0.0.0.0 (everyone who can reach it), or one of 'ip address'",
+    )

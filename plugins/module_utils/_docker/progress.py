@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How far Docker has got with an image, read off what it prints."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import tempfile
+import termios
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_LAYER = re.compile(r"\b([0-9a-f]{12}): ([A-Z][A-Za-z ]+?)(?: +\[[=> ]*\] +([\d.]+) ?(\w?B)/([\d.]+) ?(\w?B))?\s*$")
+_HERE = ("Already exists", "Pull complete")
+_LOADED = ("Verifying Checksum", "Download complete", "Extracting", *_HERE)
+_STEP = re.compile(r"^(?:#\d+ \[(?:\S+ )?|Step )(\d+)/(\d+)(?:\]| :) (.*)")
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+# Wide enough for the words and the bar of a layer: a line that is cut has no bytes in it.
+_COLUMNS = 200
+
+
+class PullProgress:
+    """The layers of an image on their way, as a terminal is shown them."""
+
+    def __init__(self) -> None:
+        self._done: dict[str, int] = {}
+        self._size: dict[str, int] = {}
+        self._here: dict[str, bool] = {}
+
+    def see(self, line: str) -> str:
+        """Take in a line; return how far the pull has got, or nothing as long as that is not known."""
+        found = _LAYER.search(line)
+        if not found:
+            return ""
+        layer, state, done, done_unit, size, size_unit = found.groups()
+        self._here[layer] = state in _HERE
+        if state == "Downloading" and size:
+            self._done[layer] = _bytes(done, done_unit)
+            self._size[layer] = _bytes(size, size_unit)
+        elif state in _LOADED and layer in self._size:
+            self._done[layer] = self._size[layer]
+        layers = f"{sum(self._here.values())} of {len(self._here)} layers"
+        if not self._size:
+            return layers
+        return f"{_text(sum(self._done.values()))} of {_text(sum(self._size.values()))}, {layers}"
+
+
+def build_progress(line: str) -> str:
+    """Return how far a build has got, if a line of what it prints begins a step."""
+    found = _STEP.match(line)
+    return f"step {found[1]} of {found[2]}: {' '.join(found[3].split())}" if found else ""
+
+
+def _bytes(number: str, unit: str) -> int:
+    return int(float(number) * _UNITS.get(unit, 1))
+
+
+def _text(count: int) -> str:
+    for unit in ("GB", "MB"):
+        if count >= _UNITS[unit]:
+            return f"{count / _UNITS[unit]:.{1 if unit == 'GB' else 0}f} {unit}"
+    return f"{count / 1000:.0f} kB"
+
+
+class ProgressFile:
+    """A small file in which anybody can read how far this process has got. It goes in the end."""
+
+    def __init__(self, path: str, every: float = 0.5) -> None:
+        self._path = path
+        self._every = every
+        self._written = 0.0
+
+    def __enter__(self) -> ProgressFile:
+        if self._path:
+            # Nobody is to have laid something there before.
+            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._path:
+            with contextlib.suppress(OSError):
+                Path(self._path).unlink()
+
+    def write(self, text: str) -> None:
+        """Write how far it is, not more often than anybody would look."""
+        now = time.monotonic()
+        if self._path and text and now - self._written >= self._every:
+            self._written = now
+            with contextlib.suppress(OSError):
+                Path(self._path).write_text(text, encoding="utf-8")
+
+
+def follow(
+    command: Sequence[str],
+    see: Callable[[str], None],
+    environment: Mapping[str, str],
+    terminal: bool,
+    stdin: IO[bytes] | None = None,
+) -> tuple[int, str]:
+    """Run a command to its end; hand on each line that it prints, and return its exit code and all that it printed.
+
+    Docker tells the bytes of a pull to a terminal alone, so that it is given one for its standard output. What it says
+    of errors comes last then.
+    """
+    ours, theirs = pty.openpty() if terminal else os.pipe()
+    if terminal:
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, _COLUMNS, 0, 0))
+    said: list[str] = []
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=theirs,
+            stderr=errors if terminal else theirs,
+            env={**os.environ, **environment},
+        )
+        os.close(theirs)
+        try:
+            # The end of a terminal whose last user has gone is an error (EIO), that of a pipe is none.
+            with os.fdopen(ours, encoding="utf-8", errors="replace") as stream, contextlib.suppress(OSError):
+                for line in stream:
+                    said.append(_ESCAPES.sub("", line.rstrip("\n")))
+                    see(said[-1])
+            code = process.wait()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        errors.seek(0)
+        return code, "\n".join([*said, *errors.read().splitlines()])

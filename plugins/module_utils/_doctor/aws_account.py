@@ -1,0 +1,171 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether an AWS account has what a lab on EC2 needs, asked as a plan asks, and without making anything."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import judge, needed, refusal
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
+from ansible_collections.desi.lab.plugins.module_utils._common import run_lock as common_run_lock
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._doctor.aws_orphans import TITLE, judge_orphans, orphans
+from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import (
+    BROKEN,
+    OK,
+    SKIPPED,
+    WARNING,
+    Finding,
+    from_error,
+)
+from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Look, Seen, Wanted
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import read_kind
+from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import ROOT_NOTE, Draft, begin, place, things
+from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import in_use
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Asker
+from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
+
+NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError")
+NOT_ALLOWED = refusal([]).what
+
+
+def account_findings(account: Account, wanted: Wanted, regions: t.Sequence[str], config: str) -> list[Finding]:
+    """Look at everything. Who asks comes first: without that, there is nothing to look at."""
+    try:
+        caller = account.clients["sts"].get_caller_identity()
+    except AWS_ERRORS as error:
+        if type(error).__name__ in NO_CREDENTIALS:
+            return [without("there are no AWS credentials here; labs on this computer need none")]
+        return [from_error("credentials", "AWS credentials", account.no_caller(error))]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        left = pool.submit(orphan_findings, account, caller_of(caller).owner, regions, config, wanted.prices)
+        return [judge_caller(caller), *lab_findings(account, wanted), *left.result()]
+
+
+def without(why: str) -> Finding:
+    """Return the one line that is told where an account was not looked at."""
+    return Finding("credentials", "EC2", SKIPPED, f"not checked: {why}")
+
+
+def judge_caller(caller: t.Mapping[str, t.Any]) -> Finding:
+    """Judge who asks. Of the account, nobody needs more than its end."""
+    who = caller_of(caller)
+    owner, end = who.owner, who.account[-4:]
+    facts = {"owner": owner, "account_end": end}
+    found = f"{who.name or 'nobody'}, account …{end}"
+    if owner == "root":
+        do = "make a user for it, and allow it what docs/iam-policy.json has"
+        return Finding("credentials", "AWS credentials", WARNING, found, ROOT_NOTE, do, facts)
+    return Finding("credentials", "AWS credentials", OK, found, facts=facts)
+
+
+def lab_findings(account: Account, wanted: Wanted) -> list[Finding]:
+    """Look whether a lab with these settings could be made in the region."""
+    look = Look(account, wanted)
+    try:
+        seen = look.first()
+        begun = begin(wanted, seen)
+    except LabError as error:
+        return [_permissions(error) if error.what == NOT_ALLOWED else from_error("account", "AWS account", error)]
+    machine = str((begun.instance or {}).get("InstanceId") or "")
+    # The lab's own machine is in nobody's way: where it runs, none is launched beside it.
+    seen.running = [each for each in seen.running if not machine or each.get("InstanceId") != machine]
+    every = [judge_vpc(seen, wanted), judge_quota(seen, wanted)]
+    try:
+        # A launch is tried even where there is a machine: it may have to be made again.
+        draft = Draft(begun.owner, begun.is_root, None)
+        place(wanted, seen, draft)
+        tried = dict.fromkeys(needed("absent", wanted.spot), things(wanted, seen, draft)._replace(machine_id=machine))
+    except LabError as error:
+        # That has a line of its own already.
+        if not any(finding.verdict == BROKEN for finding in every):
+            every.append(from_error("launch", "A machine on EC2", error))
+        return every
+    try:
+        notes = judge(look.second(seen, None, draft.image_id, tried))
+    except LabError as error:
+        every.append(_permissions(error) if error.what == NOT_ALLOWED else from_error("launch", "AWS account", error))
+    else:
+        found = "all that can be tried are there" if notes else "all are there"
+        every.append(Finding("permissions", "AWS permissions", OK, found, facts={"tried": [a.name for a in tried]}))
+    return every
+
+
+def _permissions(error: LabError) -> Finding:
+    why = "A lab on EC2 is made, reached and taken away with them."
+    return Finding("permissions", "AWS permissions", BROKEN, error.why, why, error.do)
+
+
+def judge_vpc(seen: Seen, wanted: Wanted) -> Finding:
+    """Judge the network that a machine would stand in."""
+    title, ids = "Default VPC", [str(vpc["VpcId"]) for vpc in seen.vpcs]
+    facts = {"vpcs": ids, "subnets": len(seen.subnets), "subnet": wanted.subnet}
+    if wanted.subnet:
+        return Finding("vpc", title, OK, f"not needed: the subnet {wanted.subnet} was given", facts=facts)
+    if not ids:
+        why = "A machine stands in it, unless a subnet is given."
+        do = f"aws ec2 create-default-vpc --region {wanted.region} · or give -e lab_subnet=subnet-…"
+        return Finding("vpc", title, BROKEN, f"none in {wanted.region}", why, do, facts)
+    return Finding("vpc", title, OK, f"{ids[0]}, {len(seen.subnets)} subnets", facts=facts)
+
+
+def judge_quota(seen: Seen, wanted: Wanted) -> Finding:
+    """Judge how many virtual processors are left for the type that is tried first."""
+    title, name = "vCPU quota", wanted.instance_types[0]
+    code = quota_of(name, SPOT if wanted.spot else ON_DEMAND)
+    limit = seen.quotas.get(code)
+    vcpus = {kind.name: kind.vcpus for kind in map(read_kind, seen.types)}
+    used, need = in_use(code, seen.running, vcpus), vcpus.get(name, 0)
+    facts = {"code": code, "limit": limit, "used": used, "needed": need, "type": name}
+    if limit is None:
+        why = "A launch may be refused for it. Your account did not tell its quotas."
+        do = "ask for servicequotas:GetServiceQuota (docs/iam-policy.json), or see Service Quotas in the console"
+        return Finding("quota", title, WARNING, f"not known for {name}", why, do, facts)
+    found = f"{used} of {limit:g} in use in {wanted.region}, {name} takes {need or '?'}"
+    if used + need > limit:
+        do = (
+            "aws service-quotas request-service-quota-increase --service-code ec2 "
+            f"--quota-code {code} --desired-value {used + need} --region {wanted.region} · or stop another machine"
+        )
+        return Finding("quota", title, BROKEN, found, "AWS would refuse to start the machine.", do, facts)
+    return Finding("quota", title, OK, found, facts=facts)
+
+
+def orphan_findings(
+    account: Account, owner: str, regions: t.Sequence[str], config: str, prices: t.Mapping[str, t.Any]
+) -> list[Finding]:
+    """Look in each region for what carries our tags and belongs to no lab."""
+    rows: list[dict[str, t.Any]] = []
+    unseen: list[Finding] = []
+    seen: list[str] = []
+    for region in regions:
+        try:
+            client = account.client_in("ec2", region) if account.client_in else account.ec2
+            found = Asker(client, owner).everything()
+        except (*AWS_ERRORS, LabError) as error:
+            told = error if isinstance(error, LabError) else aws_trouble(error, f"look into {region}", region)
+            unseen.append(from_error("orphans", TITLE, told, WARNING))
+            continue
+        seen.append(region)
+        rows += orphans(found, region, from_table(prices, region, ()), busy_labs(config, region))
+    return [*(judge_orphans(rows, seen) if seen else []), *unseen]
+
+
+def busy_labs(config: str, region: str) -> set[str]:
+    """Return the labs of a region on which another run works now: what there is of them may not be whole yet."""
+    if not config:
+        return set()
+    now = datetime.datetime.now().astimezone()
+    holds = Path(config, region).glob("*/hold")
+    return {hold.parent.name for hold in holds if common_run_lock.take(hold, "", os.getpid(), now, only_look=True)}

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What carries our tags at AWS and belongs to no lab any more: what it costs, and how it is removed."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import HOURS_A_MONTH, Prices
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import OK, WARNING, Finding
+from ansible_collections.desi.lab.plugins.module_utils._ec2.leftovers import Found, left_rows
+
+TITLE = "Left behind at AWS"
+# What ./lab down does not take away.
+BY_HAND = {
+    "address": "aws ec2 release-address --allocation-id {id} --region {region}",
+    "network interface": "aws ec2 delete-network-interface --network-interface-id {id} --region {region}",
+}
+
+
+def orphans(found: Found, region: str, prices: Prices, busy: t.Container[str] = ()) -> list[dict[str, t.Any]]:
+    """Return what belongs to no lab: a lab has a machine that is not terminated, or a run works on it (``busy``)."""
+    living = {tags_of(machine).get(NAME_TAG, "") for machine in found.get("machine") or []}
+    rows = [row for row in left_rows(found) if row["lab"] not in living and row["lab"] not in busy]
+    costs = _costs(found, prices)
+    return [
+        {
+            **{name: row[name] for name in ("kind", "id", "name", "lab", "words")},
+            "region": region,
+            "usd_month": costs.get(row["id"], 0.0) if row["billed"] else 0.0,
+            "command": command_for(row, region),
+        }
+        for row in rows
+    ]
+
+
+def _costs(found: Found, prices: Prices) -> dict[str, float | None]:
+    """Return what things cost a month as they lie, by id; None where no price is known."""
+    disk, snapshot, address = prices.gib_month, prices.snapshot_gib_month, prices.ipv4_hour
+    costs: dict[str, float | None] = {}
+    for thing in found.get("disk") or []:
+        costs[thing["VolumeId"]] = round(disk.usd * thing.get("Size", 0), 2) if disk else None
+    for thing in found.get("snapshot") or []:
+        costs[thing["SnapshotId"]] = round(snapshot.usd * thing.get("VolumeSize", 0), 2) if snapshot else None
+    for thing in found.get("address") or []:
+        identity = str(thing.get("AllocationId") or thing.get("PublicIp") or "")
+        costs[identity] = round(address.usd * HOURS_A_MONTH, 2) if address else None
+    return costs
+
+
+def command_for(row: t.Mapping[str, t.Any], region: str) -> str:
+    """Return the command that removes a thing."""
+    if row["kind"] in BY_HAND:
+        return BY_HAND[row["kind"]].format(id=row["id"], region=region)
+    named = "" if row["lab"] == "desi" else f" -e lab_name={row['lab']}"
+    placed = "" if region == "us-west-2" else f" -e lab_region={region}"
+    # A snapshot may be all that is left of somebody's work: it wants a word of its own.
+    purging = " -e lab_purge=true" if row["kind"] == "snapshot" else ""
+    return f"./lab down -e lab_where=ec2{named}{placed}{purging}"
+
+
+def judge_orphans(rows: t.Sequence[t.Mapping[str, t.Any]], regions: t.Sequence[str]) -> list[Finding]:
+    """Return a finding for all that one command removes."""
+    if not rows:
+        return [Finding("orphans", TITLE, OK, f"nothing in {', '.join(regions)}", facts={"things": []})]
+    by_command: dict[str, list[t.Mapping[str, t.Any]]] = {}
+    for row in rows:
+        by_command.setdefault(row["command"], []).append(row)
+    return [_group(command, things) for command, things in by_command.items()]
+
+
+def _group(command: str, things: t.Sequence[t.Mapping[str, t.Any]]) -> Finding:
+    first, costs = things[0], [thing["usd_month"] for thing in things]
+    total = sum(cost for cost in costs if cost)
+    told = ", ".join(f"{thing['words']}, {cost_text(thing)}" for thing in things)
+    why = f"Lab {first['lab']} has no machine in {first['region']} any more, and nothing uses them."
+    if total:
+        why += f" Together {total:.2f} USD a month."
+    facts = {"things": [dict(thing) for thing in things], "usd_month": round(total, 2)}
+    return Finding("orphans", TITLE, WARNING, told, why, command, facts)
+
+
+def cost_text(thing: t.Mapping[str, t.Any]) -> str:
+    """Say what a thing costs."""
+    cost = thing["usd_month"]
+    if cost is None:
+        return "of a price that is not known here"
+    if not cost:
+        # A request that is open may make a machine at any time.
+        return "free until it makes a machine" if thing["kind"] == "spot request" else "free"
+    return f"{'at most ' if thing['kind'] == 'snapshot' else ''}{cost:.2f} USD a month"

@@ -1,0 +1,202 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Gather what a bug report wants to know, and beside it every secret that may stand in it."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import json
+import os
+import platform
+import pwd
+import re
+import socket
+import subprocess
+import typing as t
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import is_path, is_secret_name, secrets_among
+from ansible_collections.desi.lab.plugins.module_utils._common.run_log import as_caller, state_folder
+from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner
+from ansible_collections.desi.lab.plugins.module_utils._doctor.network_checks import PROXY_NAMES, read_proxies
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME
+
+Environment = t.Mapping[str, str]
+
+LOGS = 3
+PATIENCE_SECONDS = 5.0
+RUN_FOLDER = Path("/run/desi-lab")
+UNITS = "desi-lab-*.service"
+_UNIT = ("Id", "LoadState", "ActiveState", "SubState", "Result", "ExecMainStatus", "NRestarts", "StateChangeTimestamp")
+_NETWORK = (["ip", "-brief", "address"], ["ip", "route"], ["ip", "-6", "route"], ["uname", "-srm"])
+_NAMES = (*PROXY_NAMES, "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_MORE_NAMES = ("AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "DOCKER_HOST", "DOCKER_CONTEXT")
+
+
+def said(command: t.Sequence[str]) -> str:
+    """Return what a command prints, with its errors, or why it prints nothing."""
+    try:
+        done = subprocess.run(
+            command, check=False, capture_output=True, timeout=PATIENCE_SECONDS, stdin=subprocess.DEVNULL
+        )
+    except OSError as error:
+        return f"({command[0]}: {error.strerror})\n"
+    except subprocess.TimeoutExpired:
+        return f"({command[0]}: no answer within {PATIENCE_SECONDS:g} s)\n"
+    return (done.stdout + done.stderr).decode(errors="replace")
+
+
+def read(path: Path) -> str:
+    """Return a text file of a person, with that person's rights and no more; empty where it cannot be read."""
+    with contextlib.suppress(OSError), as_caller(os.environ):
+        return path.read_text(errors="replace")
+    return ""
+
+
+def logs(environment: Environment) -> dict[str, str]:
+    """Return the full logs of the last runs, without the doctor's own."""
+    folder = state_folder(environment, os.geteuid())
+    files: list[Path] = []
+    if folder is not None:
+        with contextlib.suppress(OSError), as_caller(environment):
+            files = sorted(path for path in folder.glob("*.log") if "-doctor-" not in path.name)
+    return {f"logs/{path.name}": text for path in files[-LOGS:] if (text := read(path))}
+
+
+def containers() -> list[dict[str, t.Any]]:
+    """Return the containers of ours, inspected."""
+    ids = list(said(["docker", "ps", "--all", "--quiet", "--filter", f"label={NAME}"]).split())
+    good = [word for word in ids if re.fullmatch(r"[0-9a-f]{12,64}", word)]
+    if not good:
+        return []
+    try:
+        found = json.loads(said(["docker", "container", "inspect", *good]))
+    except ValueError:
+        return []
+    return [item for item in found if isinstance(item, dict)]
+
+
+def mounts_text(folder: str) -> str:
+    """Return what there is of our mounts: lines of the kernel's table, units, and what those who mount said."""
+    table = read(Path("/proc/self/mountinfo")).splitlines()
+    lines = [line for line in table if folder in line or "desi-lab" in line]
+    units = sorted(path.name for path in Path("/etc/systemd/system").glob(UNITS))
+    told = [f"$ mountinfo\n{chr(10).join(lines)}\n"]
+    for unit in units:
+        words = [f"--property={name}" for name in _UNIT]
+        told.append(f"$ systemctl show {unit}\n{said(['systemctl', 'show', *words, unit])}")
+        told.append(f"$ journalctl {unit}\n{said(['journalctl', '-u', unit, '-n', '60', '--no-pager', '-o', 'cat'])}")
+    with contextlib.suppress(OSError):
+        told += [f"$ tail {path}\n{read(path)[-8000:]}" for path in sorted(RUN_FOLDER.rglob("*.log"))]
+    return "\n".join(told)
+
+
+def network_text(environment: Environment) -> str:
+    """Return facts of the network that decide whether anything is reached."""
+    told = [f"$ {' '.join(command)}\n{said(command)}" for command in _NETWORK]
+    told.append(f"$ /etc/resolv.conf\n{read(Path('/etc/resolv.conf'))}")
+    names = [name for name in (*_NAMES, *_MORE_NAMES) if environment.get(name)]
+    told.append("$ environment\n" + "".join(f"{name}={environment[name]}\n" for name in names))
+    return "\n".join(told)
+
+
+def settings_text(given: t.Mapping[str, t.Any], defaults: t.Mapping[str, t.Any], cleaner: Cleaner) -> str:
+    """Return the settings that are not as by default with their values, and the names of the others."""
+    differ = {name: value for name, value in given.items() if str(value) != str(defaults.get(name, ""))}
+    same = sorted(set(given) - set(differ))
+    return document({"given": cleaner.structure(differ), "as_by_default": same})
+
+
+def document(data: object) -> str:
+    """Return a structure as JSON."""
+    return json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+# Secrets
+
+
+def secrets_of(environment: Environment, inspected: t.Sequence[t.Any], settings: t.Any, config: str) -> set[str]:  # noqa: ANN401 - whatever JSON can say
+    """Return every secret that can be known: of the environment, of AWS, of proxies, of containers, and of keys."""
+    found = secrets_among(environment)
+    for proxy in read_proxies(environment)[0]:
+        found |= {proxy.secret, f"{proxy.user}:{proxy.secret}" if proxy.secret else ""}
+        # A name alone is a secret, too, where it is a token.
+        found |= {proxy.user} if len(proxy.user) >= 8 or proxy.secret else set()
+    found |= in_structure([inspected, settings])
+    found |= of_aws(environment)
+    found |= of_keys(config)
+    # Words such as these are values of names that only look like secrets.
+    return {secret for secret in found if secret.lower() not in ("true", "false", "none", "auto", "yes", "default")}
+
+
+def in_structure(data: t.Any, name: str = "") -> set[str]:  # noqa: ANN401 - whatever JSON can say
+    """Return the values in a structure whose names, or the option before them, say that they are secrets."""
+    if isinstance(data, t.Mapping):
+        return {secret for key, value in data.items() for secret in in_structure(value, str(key))}
+    if isinstance(data, str):
+        return {data} if is_secret_name(name) and not is_path(data) else set()
+    found: set[str] = set()
+    if isinstance(data, (list, tuple)):
+        for place, word in enumerate(data):
+            before = data[place - 1] if place else ""
+            if not isinstance(word, str):
+                found |= in_structure(word, name)
+                continue
+            key, sign, value = word.partition("=")
+            option = isinstance(before, str) and before.startswith("-") and "=" not in before and is_secret_name(before)
+            if sign and is_secret_name(key):
+                found.add(value)
+            elif option or is_secret_name(name):
+                found.add(word)
+    return found
+
+
+def of_aws(environment: Environment) -> set[str]:
+    """Return the keys and tokens in the files of AWS' own tools."""
+    home = Path(environment.get("HOME") or "/", ".aws")
+    paths = {
+        environment.get("AWS_SHARED_CREDENTIALS_FILE") or str(home / "credentials"),
+        environment.get("AWS_CONFIG_FILE") or str(home / "config"),
+    }
+    found: set[str] = set()
+    for path in paths:
+        parser = configparser.RawConfigParser(strict=False)
+        with contextlib.suppress(configparser.Error):
+            parser.read_string(read(Path(path)))
+        for section in parser.sections():
+            found |= {value for name, value in parser.items(section) if is_secret_name(name)}
+    return found
+
+
+def of_keys(config: str) -> set[str]:
+    """Return the lines of the private keys of labs on EC2, each of which tells a part of one."""
+    found: set[str] = set()
+    if config:
+        with contextlib.suppress(OSError):
+            for path in [*Path(config).glob("*/*/id_ed25519"), *Path(config).glob("*/*/tls/*key*")]:
+                found |= {line for line in read(path).splitlines() if len(line) > 20 and not line.startswith("-----")}
+    return found
+
+
+def names_in(report: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Return by what names AWS knows whoever asks, with what takes their place."""
+    facts = [finding.get("facts") or {} for finding in report.get("findings") or []]
+    return {str(each["owner"]): "<AWS user>" for each in facts if isinstance(each, t.Mapping) and each.get("owner")}
+
+
+def names_of(environment: Environment) -> dict[str, str]:
+    """Return the words that tell who somebody is, each with what takes its place."""
+    user = pwd.getpwuid(int(environment["SUDO_UID"])) if environment.get("SUDO_UID", "").isdecimal() else None
+    found: dict[str, str] = {}
+    with contextlib.suppress(KeyError):
+        user = user or pwd.getpwuid(os.geteuid())
+    for name in (environment.get("USER"), environment.get("LOGNAME"), user.pw_name if user else ""):
+        found[name or ""] = "<user>"
+    for home in (environment.get("HOME"), user.pw_dir if user else ""):
+        # The last folder of a home is most often the name of whoever lives there.
+        found[Path(home or "/").name] = "<user>"
+    found[socket.gethostname()] = found[platform.node().partition(".")[0]] = "<host>"
+    return found

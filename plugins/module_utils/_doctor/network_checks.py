@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether the way to the data is clear: facts about proxies, clocks and buckets turned into findings."""
+
+from __future__ import annotations
+
+import typing as t
+from urllib.parse import unquote, urlsplit
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import SEE_CLOCK
+from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, SKIPPED, WARNING, Finding
+
+PROXY_NAMES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+CA_NAMES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
+USUAL_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080, "socks5h": 1080}
+# AWS refuses what is signed five minutes off; what is a minute off is on its way there.
+CLOCK_SECONDS = (60, 300)
+# From where streaming is felt to be slow: seconds for a small request, bytes in a second.
+SLOW_REQUEST = 0.5
+SLOW_RATE = 2 * 2**20
+
+
+class Proxy(t.NamedTuple):
+    """A proxy that variables of the environment name. ``secret`` is what must never be shown."""
+
+    scheme: str
+    host: str
+    port: int
+    names: tuple[str, ...]
+    user: str = ""
+    secret: str = ""
+
+    @property
+    def address(self) -> str:
+        """Return where it is, without who may use it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Measured(t.NamedTuple):
+    """What a few small requests to a bucket told. ``rate`` is bytes in a second, where enough could be read."""
+
+    seconds: float
+    rate: float | None
+    read: int
+    ahead: float | None
+
+
+def read_proxies(environment: t.Mapping[str, str]) -> tuple[list[Proxy], list[str]]:
+    """Return the proxies that are set, each once, and the names of variables that cannot be read as one."""
+    found: dict[tuple[str, str, int], Proxy] = {}
+    unreadable = []
+    for name in PROXY_NAMES:
+        value = environment.get(name, "").strip()
+        if not value:
+            continue
+        try:
+            parts = urlsplit(value if "://" in value else f"http://{value}")
+            port = parts.port or USUAL_PORTS.get(parts.scheme, 0)
+        except ValueError:
+            parts, port = urlsplit(""), 0
+        if not parts.hostname or not port or " " in parts.hostname:
+            unreadable.append(name)
+            continue
+        key = (parts.scheme, parts.hostname, port)
+        names = (*(found[key].names if key in found else ()), name)
+        found[key] = Proxy(*key, names, unquote(parts.username or ""), unquote(parts.password or ""))
+    return list(found.values()), unreadable
+
+
+def twice(environment: t.Mapping[str, str]) -> list[str]:
+    """Return the names of settings that are written small and large and differ: each program takes another."""
+    names = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    pairs = ((name, environment.get(name), environment.get(name.upper())) for name in names)
+    return [name for name, small, large in pairs if small and large and small != large]
+
+
+def judge_proxy(proxy: Proxy, status: int | None, problem: str) -> Finding:
+    """Judge a proxy by what it answered when it was asked for the way to the bucket; None is no answer in HTTP."""
+    title, names = "Proxy", ", ".join(proxy.names)
+    facts = {"address": proxy.address, "scheme": proxy.scheme, "names": list(proxy.names)}
+    facts.update(status=status, has_password=bool(proxy.user or proxy.secret))
+    place = f"{proxy.address}{', with a user and a password' if proxy.secret else ''} ({names})"
+    why = "Whatever honours these variables, such as downloads and the bucket's mount, goes that way."
+    see = f"see whether the address is right: echo ${proxy.names[0]} · or unset {names}"
+    if problem:
+        return Finding("proxy", title, BROKEN, f"{place} does not answer: {problem}", why, see, facts)
+    if status == 407:
+        do = "put user and password into the variable: http://user:password@host:port"
+        if proxy.secret:
+            do = "renew user and password in the variable; letters such as @ have to be written as %40"
+        return Finding("proxy", title, BROKEN, f"{place} does not take who asks (407)", why, do, facts)
+    if status is not None and status >= 400:
+        do = "ask whoever runs the proxy to allow it, or put the address into no_proxy if there is another way"
+        return Finding(
+            "proxy", title, WARNING, f"{place} lets nothing through to the bucket ({status})", why, do, facts
+        )
+    return Finding("proxy", title, OK, f"{place} answers", facts=facts)
+
+
+def judge_proxies(
+    findings: t.Sequence[Finding], unreadable: t.Sequence[str], differing: t.Sequence[str]
+) -> list[Finding]:
+    """Judge the settings of proxies as a whole; ``findings`` has one for each proxy."""
+    every = list(findings)
+    if unreadable:
+        found, do = f"{', '.join(unreadable)} is no address of a proxy", "write it as http://host:port, or unset it"
+        every.append(Finding("proxy", "Proxy", BROKEN, found, "Programs that honour it reach nothing.", do))
+    if differing:
+        names = ", ".join(f"{name} and {name.upper()}" for name in differing)
+        why = "Some programs take the one, some the other."
+        every.append(Finding("proxy", "Proxy", WARNING, f"{names} differ", why, "set both to the same, or unset one"))
+    return every or [Finding("proxy", "Proxy", OK, "none is set")]
+
+
+def judge_authorities(stores: t.Sequence[t.Mapping[str, t.Any]]) -> list[Finding]:
+    """Judge the certificate authorities that are trusted. A store has ``name``, ``path``, ``count`` and ``problem``."""
+    title, facts = "Certificate authorities", {"stores": [dict(store) for store in stores]}
+    bad = [store for store in stores if store["problem"]]
+    if bad:
+        found = " · ".join(f"{store['name']}={store['path']}: {store['problem']}" for store in bad)
+        why = "Programs that honour it believe no server, so every HTTPS connection of theirs fails."
+        do = f"give a file of certificates (PEM), or unset {', '.join(store['name'] for store in bad)}"
+        return [Finding("authorities", title, BROKEN, found, why, do, facts)]
+    if not stores:
+        return [Finding("authorities", title, OK, "those of the system", facts=facts)]
+    counts: dict[str, list[str]] = {}
+    for store in stores:
+        counts.setdefault(f"{store['count']} in {store['path']}", []).append(store["name"])
+    found = " · ".join(f"{place} ({', '.join(names)})" for place, names in counts.items())
+    return [Finding("authorities", title, OK, found, facts=facts)]
+
+
+def judge_clock(ahead: float | None) -> list[Finding]:
+    """Judge by how many seconds this computer's clock is ahead of the server's; None is not known."""
+    title, facts = "Clock", {"seconds_ahead": None if ahead is None else round(ahead, 1)}
+    if ahead is None:
+        return [Finding("clock", title, SKIPPED, "not compared: no server told its time", facts=facts)]
+    off = abs(ahead)
+    if off <= CLOCK_SECONDS[0]:
+        return [Finding("clock", title, OK, "right" if off < 3 else f"right within {off:.0f} s", facts=facts)]
+    much = f"{off:.0f} s" if off < 120 else f"{off / 60:.0f} minutes" if off < 7200 else f"about {off / 3600:.0f} hours"
+    found = f"{much} {'ahead of' if ahead > 0 else 'behind'} the server's"
+    why = "AWS refuses what is signed five minutes off, and certificates are then not valid yet, or no more."
+    verdict = BROKEN if off >= CLOCK_SECONDS[1] else WARNING
+    return [Finding("clock", title, verdict, found, why, SEE_CLOCK, facts)]
+
+
+def judge_bucket(bucket: str, measured: Measured) -> list[Finding]:
+    """Judge how fast a bucket is that answers."""
+    title = f"Bucket {bucket}"
+    rate = None if measured.rate is None else round(measured.rate / 2**20, 1)
+    facts = {"milliseconds": round(measured.seconds * 1000), "mib_a_second": rate, "bytes_read": measured.read}
+    found = f"answers in {facts['milliseconds']} ms" + (f", {rate} MiB/s" if rate is not None else "")
+    slow = [
+        *(["each small request takes long"] if measured.seconds > SLOW_REQUEST else []),
+        *(["little comes through"] if measured.rate is not None and measured.rate < SLOW_RATE else []),
+    ]
+    if not slow:
+        return [Finding("bucket", title, OK, found, facts=facts)]
+    why = f"Streaming is slow from here: {' and '.join(slow)}."
+    do = "work beside the data: ./lab ec2 · or with a copy of what you need: -e lab_data=/path"
+    return [Finding("bucket", title, WARNING, found, why, do, facts)]

@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether what was made of a lab is gone. That something is not found is no proof: AWS has to say so of its id."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import DISK, GROUP, MACHINE, REQUEST, Memory
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Question, things_of
+
+# How each kind is asked for by its id, where its id stands, and what AWS answers for one that there is not.
+BY_ID = {
+    MACHINE: ("describe_instances", "InstanceIds", "Reservations", "InstanceId", "InvalidInstanceID.NotFound"),
+    REQUEST: (
+        "describe_spot_instance_requests",
+        "SpotInstanceRequestIds",
+        "SpotInstanceRequests",
+        "SpotInstanceRequestId",
+        "InvalidSpotInstanceRequestID.NotFound",
+    ),
+    DISK: ("describe_volumes", "VolumeIds", "Volumes", "VolumeId", "InvalidVolume.NotFound"),
+    GROUP: ("describe_security_groups", "GroupIds", "SecurityGroups", "GroupId", "InvalidGroup.NotFound"),
+}
+_KEY_FILE, _CONFIG_FILE = "id_ed25519", "ssh_config"
+_NAMED_MACHINE = re.compile(r"^\s*HostKeyAlias\s+(i-[0-9a-f]{8,32})\s*$", re.MULTILINE)
+
+
+def not_gone(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a client of botocore
+    """Return what stands against a thing being gone; empty where AWS says that it is. Errors are the caller's."""
+    operation, parameter, rows, field, absent = BY_ID[kind]
+    try:
+        answer = getattr(ec2, operation)(**{parameter: [number]})
+    except AWS_ERRORS as error:
+        if code_of(error) == absent:
+            return ""
+        raise
+    every = answer.get(rows) or []
+    flat = [item for row in every for item in row.get("Instances") or []] if kind == MACHINE else every
+    if kind == REQUEST and not flat:
+        # EC2 tells of a cancelled request for some time, and of its machine, which counts, in any case.
+        return ""
+    if not any(item.get(field) == number for item in flat):
+        return f"AWS does not say what became of the {kind} {number}"
+    alive = things_of(Question(kind, operation, rows), [answer])
+    return f"the {kind} {number} is still there" if any(item.get(field) == number for item in alive) else ""
+
+
+def why_not_gone(ec2: t.Any, folder: str, memory: Memory | None, caller: Caller) -> str:  # noqa: ANN401 - as above
+    """Return why the keys of a lab have to stay, of which nothing is found any more; empty where they may go."""
+    if memory is not None:
+        said = [not_gone(ec2, kind, number) for kind in BY_ID for number in memory.ids(kind)]
+        found = [sentence for sentence in said if sentence]
+        return f"Nothing has its tags, but {', and '.join(found)}." if found else ""
+    if not folder or not Path(folder, _KEY_FILE).exists():
+        return ""
+    number = machine_named(folder)
+    # Whoever finds it deleted asks where it was. That it is not found, another account would say, too.
+    if number and _is_terminated(ec2, number):
+        return ""
+    return f"This computer does not remember who made it, and {caller.words} sees nothing that has its tags."
+
+
+def _is_terminated(ec2: t.Any, number: str) -> bool:  # noqa: ANN401 - a client of botocore
+    try:
+        return not not_gone(ec2, MACHINE, number) and bool(ec2.describe_instances(InstanceIds=[number]))
+    except AWS_ERRORS as error:
+        if code_of(error) in (BY_ID[MACHINE][4], "InvalidInstanceID.Malformed"):
+            return False
+        raise
+
+
+def machine_named(folder: str) -> str:
+    """Return the machine that the SSH configuration in a lab's folder leads to; empty where there is none."""
+    try:
+        with Path(folder, _CONFIG_FILE).open(encoding="utf-8", errors="replace") as file:
+            found = _NAMED_MACHINE.search(file.read(64 * 1024))
+    except OSError:
+        return ""
+    return found[1] if found else ""
+
+
+def local_key(folder: str) -> str:
+    """Return the public half of the lab's key as it lies in its folder, without its comment; empty if there is none."""
+    try:
+        with Path(folder, f"{_KEY_FILE}.pub").open(encoding="utf-8", errors="replace") as file:
+            return " ".join(file.read(16 * 1024).split()[:2])
+    except OSError:
+        return ""
+
+
+def fits(folder: str, machines: t.Iterable[str], keys: t.Iterable[str]) -> bool:
+    """Return whether what was found is the lab whose keys are in a folder, of which nothing is remembered.
+
+    ``machines`` are ids, ``keys`` are public keys without their comments. A folder without a key is anybody's.
+    """
+    if not folder or not Path(folder, _KEY_FILE).exists():
+        return True
+    named, mine = machine_named(folder), local_key(folder)
+    return bool((named and named in set(machines)) or (mine and mine in set(keys)))

@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One look at an AWS account: everything that can be asked at once is asked at once, and nothing is changed."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.desi.lab.plugins.module_utils._aws import pricing as cost
+from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account, Rows, where
+from ansible_collections.desi.lab.plugins.module_utils._aws.actions import Action, Things
+from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import code_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import Outcome, dry_run
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG
+from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import parameters_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import COUNTED
+from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import Memory
+from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The settings of a lab on EC2."""
+
+    name: str
+    region: str
+    access: str
+    port: int
+    instance_types: t.Sequence[str]
+    disk_gib: int
+    os: str
+    allow_from: t.Sequence[str]
+    security_group: str
+    subnet: str
+    spot: bool
+    release: str
+    public_key: str
+    prices: t.Mapping[str, t.Any]
+    folder: str = ""
+    memory: Memory | None = None
+    idle_minutes: float = 60
+    max_hours: float = 12
+
+
+@dataclass
+class Seen:
+    """What AWS told, as it told it. ``notes`` is what it did not tell and nobody needs to know for sure."""
+
+    arn: str = ""
+    account: str = ""
+    user_id: str = ""
+    named: Rows = field(default_factory=list)
+    running: Rows = field(default_factory=list)
+    keys: Rows = field(default_factory=list)
+    groups: Rows = field(default_factory=list)
+    vpcs: Rows = field(default_factory=list)
+    subnets: Rows = field(default_factory=list)
+    tables: Rows | None = None
+    types: Rows = field(default_factory=list)
+    offered: dict[str, set[str]] = field(default_factory=dict)
+    all_types: list[str] = field(default_factory=list)
+    parameters: dict[str, str] = field(default_factory=dict)
+    images: Rows = field(default_factory=list)
+    volumes: Rows = field(default_factory=list)
+    quotas: dict[str, float | None] = field(default_factory=dict)
+    type_prices: dict[str, cost.Price | None] = field(default_factory=dict)
+    disk_price: cost.Price | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+class Look:
+    """Looks at an account, in two rounds: the second asks what the first answers lead to."""
+
+    def __init__(self, account: Account, wanted: Wanted) -> None:
+        self.account, self.wanted = account, wanted
+
+    def first(self) -> Seen:
+        """Ask all that needs no other answer."""
+        wanted, ask = self.wanted, self.account
+        markets = [SPOT, ON_DEMAND] if wanted.spot else [ON_DEMAND]
+        codes = sorted({quota_of(name, market) for name in wanted.instance_types for market in markets} - {""})
+        names = [f"desi-lab-{wanted.name}", f"desi-lab-{wanted.name}-*"]
+        groups = [wanted.security_group, f"{wanted.security_group}-{wanted.name}"]
+        types = where("instance-type", *wanted.instance_types)
+        subnets = where("subnet-id", wanted.subnet) if wanted.subnet else where("default-for-az", "true")
+        questions: dict[str, t.Callable[[], t.Any]] = {
+            "caller": ask.clients["sts"].get_caller_identity,
+            "named": lambda: ask.instances(where(f"tag:{NAME_TAG}", wanted.name)),
+            "running": lambda: ask.instances(where("instance-state-name", *COUNTED)),
+            "keys": lambda: ask.ec2.describe_key_pairs(Filters=where("key-name", *names), IncludePublicKey=True),
+            "groups": lambda: ask.pages("describe_security_groups", "SecurityGroups", where("group-name", *groups)),
+            "tagged": lambda: ask.pages(
+                "describe_security_groups", "SecurityGroups", where(f"tag:{NAME_TAG}", wanted.name)
+            ),
+            "vpcs": lambda: ask.pages("describe_vpcs", "Vpcs", where("is-default", "true")),
+            "subnets": lambda: ask.pages("describe_subnets", "Subnets", subnets),
+            "types": lambda: ask.pages("describe_instance_types", "InstanceTypes", types),
+            "offerings": lambda: ask.offerings("availability-zone", types),
+            "parameters": lambda: ask.clients["ssm"].get_parameters(Names=parameters_of(wanted.os)),
+            "disk price": lambda: ask.price(cost.disk_filters(wanted.region), "GB-Mo"),
+            **{f"quota {code}": (lambda code=code: ask.quota(code)) for code in codes},
+            **{f"price {name}": (lambda name=name: ask.type_price(name)) for name in wanted.instance_types},
+        }
+        soft = {name for name in questions if name.startswith(("quota ", "price ", "disk price"))}
+        answers = ask.ask(questions, soft)
+        offered: dict[str, set[str]] = {}
+        for row in answers["offerings"]:
+            offered.setdefault(row["InstanceType"], set()).add(row["Location"])
+        known = {group["GroupId"]: group for group in [*answers["groups"], *answers["tagged"]]}
+        seen = Seen(
+            arn=answers["caller"]["Arn"],
+            account=str(answers["caller"]["Account"]),
+            user_id=str(answers["caller"].get("UserId") or ""),
+            named=answers["named"],
+            running=answers["running"],
+            keys=answers["keys"].get("KeyPairs", []),
+            groups=list(known.values()),
+            vpcs=answers["vpcs"],
+            subnets=answers["subnets"],
+            types=answers["types"],
+            offered=offered,
+            parameters={row["Name"]: row["Value"] for row in answers["parameters"].get("Parameters", [])},
+            quotas={code: answers.get(f"quota {code}") for code in codes},
+            type_prices={name: answers.get(f"price {name}") for name in wanted.instance_types},
+            disk_price=answers.get("disk price"),
+            notes=_unknown(answers.errors),
+        )
+        self.help(seen)
+        return seen
+
+    def help(self, seen: Seen) -> None:
+        """Ask what is only needed where something is odd: a type that there is not, a subnet that may be private."""
+        wanted, ask = self.wanted, self.account
+        questions: dict[str, t.Callable[[], t.Any]] = {}
+        if not {row["InstanceType"] for row in seen.types} >= set(wanted.instance_types):
+            questions["types"] = lambda: ask.offerings("region", [])
+        if wanted.subnet and seen.subnets and not seen.subnets[0].get("MapPublicIpOnLaunch"):
+            vpc = where("vpc-id", seen.subnets[0]["VpcId"])
+            questions["tables"] = lambda: ask.pages("describe_route_tables", "RouteTables", vpc)
+        if questions:
+            answers = ask.ask(questions, may_lack=questions)
+            seen.tables = answers.get("tables")
+            seen.all_types = [row["InstanceType"] for row in answers.get("types") or []]
+
+    def second(
+        self, seen: Seen, machine: t.Mapping[str, t.Any] | None, image_id: str, tries: t.Mapping[Action, Things]
+    ) -> list[Outcome]:
+        """Ask what the first answers lead to, and try without doing it what is to be done."""
+        wanted, ask = self.wanted, self.account
+        questions: dict[str, t.Callable[[], t.Any]] = {
+            action.name: (lambda action=action, things=things: dry_run(ask.ec2, action, things))
+            for action, things in tries.items()
+        }
+        if machine is None:
+            questions["images"] = lambda: ask.ec2.describe_images(ImageIds=[image_id]).get("Images", [])
+        else:
+            name = str(machine["InstanceType"])
+            attached = where("attachment.instance-id", str(machine["InstanceId"]))
+            questions["volumes"] = lambda: ask.pages("describe_volumes", "Volumes", attached)
+            if name not in wanted.instance_types:
+                types = where("instance-type", name)
+                questions["types"] = lambda: ask.pages("describe_instance_types", "InstanceTypes", types)
+                questions["price"] = lambda: ask.type_price(name)
+        answers = ask.ask(questions, may_lack=("volumes", "price"))
+        seen.images, seen.volumes = answers.get("images") or [], answers.get("volumes") or []
+        if machine is not None and "types" in answers:
+            seen.types = [*seen.types, *answers["types"]]
+            seen.type_prices[str(machine["InstanceType"])] = answers.get("price")
+        return [answers[action.name] for action in tries]
+
+
+def _unknown(errors: t.Mapping[str, Exception]) -> list[str]:
+    """Say what AWS did not tell, once for each kind of question."""
+    said = []
+    for kind, sentence in (
+        ("quota ", "Whether your account may run a machine of this size was not to be had from AWS"),
+        ("price ", "Prices were not to be had from AWS"),
+    ):
+        found = next((error for name, error in errors.items() if name.startswith(kind)), None)
+        if found is not None:
+            reason = "you may not ask" if code_of(found) in FORBIDDEN else code_of(found) or type(found).__name__
+            said.append(f"{sentence} ({reason}).")
+    return said

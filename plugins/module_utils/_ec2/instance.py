@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The machine of a lab, as EC2 tells of it. It keeps its type, disk and system whatever the settings say now."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
+    ACCESS_TAG,
+    OS_TAG,
+    OWNER_TAG,
+    PORT_TAG,
+    RELEASE_TAG,
+    is_ours,
+    tags_of,
+)
+from ansible_collections.desi.lab.plugins.module_utils._ec2.launch_errors import several
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import Memory
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import seen, state_of
+
+ABSENT = "absent"
+ALIVE = ("pending", "running", "stopping", "stopped")
+# These say how the lab on the machine is to be reached, and may become others; the rest is for good.
+LIVING_TAGS = (RELEASE_TAG, ACCESS_TAG, PORT_TAG)
+
+
+class Machine(t.NamedTuple):
+    """A machine of ours, or that there is none: its state then is ``absent``, and all else empty."""
+
+    state: str = ABSENT
+    id: str = ""
+    address: str = ""
+    type: str = ""
+    zone: str = ""
+    market: str = ""
+    launched: str = ""
+    os: str = ""
+    key_name: str = ""
+    image_id: str = ""
+    root_device: str = ""
+    vpc_id: str = ""
+    subnet_id: str = ""
+    group_ids: tuple[str, ...] = ()
+    disk_gib: int = 0
+    tags: t.Mapping[str, str] = {}
+
+    @property
+    def is_there(self) -> bool:
+        """Return whether there is a machine."""
+        return self.state != ABSENT
+
+    @property
+    def starts(self) -> bool:
+        """Return whether it has to be started."""
+        return self.state in ("stopping", "stopped")
+
+
+def alive(instances: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
+    """Return the machines that are not given up."""
+    return [item for item in instances if state_of(item) in ALIVE]
+
+
+def ours_alive(
+    instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, memory: Memory | None = None
+) -> t.Mapping[str, t.Any] | None:
+    """Return the one machine of this lab that is not given up; None where there is none.
+
+    One that is remembered as made from here goes before others with the same tags.
+    """
+    found = [item for item in instances if is_ours(item, name, owner) and state_of(item) in ALIVE]
+    found = [item for item in found if memory is not None and memory.knows_machine(item)] or found
+    if len(found) > 1:
+        raise several(found, name)
+    return found[0] if found else None
+
+
+def read_machine(instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.Mapping[str, t.Any]] = ()) -> Machine:
+    """Return what there is to know of a machine; ``volumes`` are the disks that EC2 describes."""
+    if instance is None:
+        return Machine()
+    facts, tags = seen(instance), tags_of(instance)
+    root = str(instance.get("RootDeviceName") or "")
+    disks = {
+        (device.get("Ebs") or {}).get("VolumeId")
+        for device in instance.get("BlockDeviceMappings") or []
+        if device.get("DeviceName") == root
+    }
+    return Machine(
+        **{key: facts[key] for key in ("state", "id", "address", "type", "zone", "market", "launched")},
+        os=tags.get(OS_TAG, ""),
+        key_name=str(instance.get("KeyName") or ""),
+        image_id=str(instance.get("ImageId") or ""),
+        root_device=root,
+        vpc_id=str(instance.get("VpcId") or ""),
+        subnet_id=str(instance.get("SubnetId") or ""),
+        group_ids=tuple(str(group["GroupId"]) for group in instance.get("SecurityGroups") or []),
+        disk_gib=max((int(disk.get("Size") or 0) for disk in volumes if disk.get("VolumeId") in disks), default=0),
+        tags=tags,
+    )
+
+
+def differences(machine: Machine, types: t.Sequence[str], disk_gib: int, system: str, subnet: str) -> list[str]:
+    """Say in what a machine is not what the settings ask for, which are for new machines only."""
+    said = []
+    if machine.type not in types:
+        said.append(f"a {machine.type}, not a {' or '.join(types)}")
+    if machine.disk_gib and machine.disk_gib < disk_gib:
+        said.append(f"with {machine.disk_gib} GiB of disk, not {disk_gib}")
+    if machine.os and machine.os != system:
+        said.append(f"with the system {machine.os}, not {system}")
+    if subnet and machine.subnet_id != subnet:
+        said.append(f"in {machine.subnet_id}, not in {subnet}")
+    if not said:
+        return []
+    return [
+        f"The machine is {', '.join(said)}. It stays so. ./lab update changes type and disk; "
+        "for the rest, ./lab down and make the lab anew."
+    ]
+
+
+def tags_to_set(machine: Machine, wanted: t.Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a machine that no longer tell the truth."""
+    return {
+        tag: wanted[tag]
+        for tag in LIVING_TAGS
+        if machine.is_there and tag in wanted and machine.tags.get(tag) != wanted[tag]
+    }
+
+
+def others(
+    instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, memory: Memory | None = None
+) -> list[str]:
+    """Say which machines have the name of this lab and are not its own, and which is on its way out."""
+    said = []
+    chosen = ours_alive(instances, name, owner, memory)
+    for other in instances:
+        if is_ours(other, name, owner) and state_of(other) in ALIVE and other is not chosen:
+            number = other.get("InstanceId")
+            said.append(f"The machine {number} has the tags of this lab, too, and was not made here. It is left alone.")
+    owners = {tags_of(item).get(OWNER_TAG, "") for item in instances if state_of(item) in ALIVE}
+    for other in sorted(owners - {owner, ""}):
+        said.append(f"{other} has a lab {name} in this account, too. It is left alone.")
+    leaving = [item for item in instances if is_ours(item, name, owner) and state_of(item) == "shutting-down"]
+    if leaving:
+        said.append(f"The machine {leaving[0].get('InstanceId')} of this lab is just being deleted.")
+    return said

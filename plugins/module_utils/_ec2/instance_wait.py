@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The machine of a lab when it is at rest: running or stopped, and not on its way from one to the other."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import ours_alive, read_machine
+from ansible_collections.desi.lab.plugins.module_utils._ec2.leftovers import lab_rows
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import Memory
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Asker
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
+
+AT_REST = ("running", "stopped")
+IN_TRANSIT = {"pending": "starting", "stopping": "being stopped", "shutting-down": "being deleted"}
+POLL_SECONDS = 1.0
+
+
+class Rest(t.NamedTuple):
+    """How a machine came to rest: what it is then, and what it was on its way to before."""
+
+    instance: t.Mapping[str, t.Any] | None
+    was: str
+
+
+def wait_for_rest(
+    asker: Asker,
+    name: str,
+    states: t.Collection[str],
+    seconds: float,
+    sleep: t.Callable[[float], None] = time.sleep,
+    clock: t.Callable[[], float] = time.monotonic,
+    memory: Memory | None = None,
+) -> Rest:
+    """Wait until the lab's machine is in one of some states, or there is none; fail when the time is up."""
+    end, was = clock() + seconds, ""
+    while True:
+        found = asker.everything(("machine",))["machine"]
+        alive = ours_alive(found, name, asker.owner, memory)
+        # One that is deleted has nothing to come to.
+        if alive is None or state_of(alive) in states:
+            return Rest(alive, was)
+        was = was or state_of(alive)
+        if clock() >= end:
+            raise too_long(name, state_of(alive), states, seconds)
+        sleep(POLL_SECONDS)
+
+
+def too_long(name: str, state: str, states: t.Collection[str], seconds: float) -> LabError:
+    """Return what to say of a machine that does not come to rest."""
+    return LabError(
+        f"The machine of lab {name} is still {IN_TRANSIT.get(state, state)}.",
+        f"After {seconds:g} seconds AWS does not say that it is {' or '.join(states)}.",
+        "Run the same command again in a few minutes. If it stays so, look at the machine in the AWS console.",
+    )
+
+
+def machine_row(
+    instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.Mapping[str, t.Any]], region: str
+) -> dict[str, t.Any]:
+    """Return what there is to know of a machine; empty where there is none. ``volumes`` are its disks."""
+    if instance is None:
+        return {}
+    disks = list(volumes)
+    machine = read_machine(instance, disks)
+    root = str(instance.get("RootDeviceName") or "")
+    of_root = [
+        str(device["Ebs"]["VolumeId"])
+        for device in instance.get("BlockDeviceMappings") or []
+        if device.get("DeviceName") == root and device.get("Ebs", {}).get("VolumeId")
+    ]
+    row = lab_rows([instance], region)[0]
+    return {**row, "disk_gib": machine.disk_gib, "volume_id": next(iter(of_root), "")}
+
+
+def changes(row: t.Mapping[str, t.Any], types: t.Sequence[str], disk_gib: int, name: str) -> dict[str, t.Any]:
+    """Return what has to change of a machine so that it is what somebody asks for; nothing asked is nothing to do.
+
+    ``type`` and ``disk_gib`` are empty and 0 where they stay, ``lines`` says it for people.
+    """
+    size = int(row["disk_gib"])
+    if disk_gib and disk_gib < size:
+        raise LabError(
+            f"The disk of lab {name} cannot become smaller.",
+            f"It has {size} GiB, you asked for {disk_gib}, and AWS makes disks only larger.",
+            "For a smaller one bring your files home with ./lab sync, then ./lab down, and make the lab anew.",
+        )
+    kind = "" if not types or row["type"] in types else types[0]
+    disk = disk_gib if disk_gib > size else 0
+    lines = []
+    if kind:
+        lines.append({"label": "type", "text": f"{kind} instead of {row['type']}", "about": "it is stopped for that"})
+    if disk:
+        lines.append({"label": "disk", "text": f"{disk} GiB instead of {size}", "about": "while it runs"})
+    return {"type": kind, "disk_gib": disk, "lines": lines}

@@ -1,0 +1,250 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""See to it that exactly one machine of a lab runs."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble, code_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, our_filters
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import launch_errors as texts
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import Keeper
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
+    ELSEWHERE,
+    Attempt,
+    Wish,
+    run_parameters,
+    seen,
+    state_of,
+    verdict_on,
+)
+
+Instance = t.Dict[str, t.Any]  # noqa: UP006 - evaluated by Python 3.9, too
+
+POLL_SECONDS = 1.0
+# The API may tell of a machine only some seconds after it was made.
+SETTLE_SECONDS = 10.0
+# Each generation is a machine of this lab that was terminated within the last day or so.
+MOST_GENERATIONS = 50
+MOST_LOST_ANSWERS = 3
+ALIVE = ("pending", "running", "stopping", "stopped")
+
+
+class Elsewhere(Exception):
+    """The machine is not to be had in this way."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass
+class Outcome:
+    """The machine, and how it came to run."""
+
+    instance: dict[str, str]
+    how: str
+    changed: bool
+    tried: list[dict[str, str]]
+
+
+class Launcher:
+    """Bring the machine of a lab to run, whatever state it is in."""
+
+    def __init__(
+        self,
+        ec2: t.Any,  # noqa: ANN401 - a client of botocore, which makes its class at run time
+        wish: Wish,
+        region: str = "",
+        sleep: t.Callable[[float], None] = time.sleep,
+        clock: t.Callable[[], float] = time.monotonic,
+        keeper: Keeper | None = None,
+    ) -> None:
+        self.ec2, self.wish, self.region, self.sleep, self.clock = ec2, wish, region, sleep, clock
+        self.keeper = keeper or Keeper()
+        self.tried: list[dict[str, str]] = []
+        self.another_s = False
+
+    def ensure(self, check: bool = False) -> Outcome:
+        """Find the machine and start it, or make it; in check mode, tell which of these."""
+        tagged = self.tagged()
+        found = [instance for instance in tagged if self.keeper.knows(instance)]
+        if tagged and not found:
+            raise texts.stranger(tagged[0], self.wish.name)
+        if len(found) > 1:
+            raise texts.several(found, self.wish.name)
+        if found:
+            return self._would_keep(found[0]) if check else self._bring_up(found[0], "runs")
+        if not self.wish.attempts:
+            # Whoever planned saw a machine to be used, and gave no way to make one.
+            raise texts.no_attempts()
+        return self._would_launch() if check else self._launch()
+
+    def alive(self) -> list[Instance]:
+        """Return the machines of the lab that were made from here and are not terminated, the oldest first."""
+        return [instance for instance in self.tagged() if self.keeper.knows(instance)]
+
+    def tagged(self) -> list[Instance]:
+        """Return the machines that have the tags of the lab and are not terminated, the oldest first."""
+        try:
+            pages = self.ec2.get_paginator("describe_instances").paginate(
+                Filters=our_filters(self.wish.owner, self.wish.name)
+            )
+            found = [
+                item for page in pages for reservation in page["Reservations"] for item in reservation["Instances"]
+            ]
+        except AWS_ERRORS as error:
+            raise aws_trouble(error, "look for the lab's machine", self.region) from error
+        ours = [item for item in found if is_ours(item, self.wish.name, self.wish.owner) and state_of(item) in ALIVE]
+        return sorted(ours, key=lambda item: (seen(item)["launched"], seen(item)["id"]))
+
+    # Making one
+
+    def _launch(self) -> Outcome:
+        end = self.clock() + self.wish.look_seconds
+        for attempt in self.wish.attempts:
+            if self.clock() >= end:
+                raise texts.nowhere(self.tried, self.region, out_of_time=True)
+            try:
+                instance = self._run(attempt, end)
+                self.keeper.has(instance)
+                return self._only(self._bring_up(instance, "runs" if self.another_s else "launched"))
+            except Elsewhere as error:
+                row = {"type": attempt.type, "zone": attempt.zone, "market": attempt.market, "reason": error.reason}
+                self.tried.append(row)
+        raise texts.nowhere(self.tried, self.region, out_of_time=False)
+
+    def _run(self, attempt: Attempt, end: float) -> Instance:
+        """Ask for a machine until there is one, or it is known that there will be none."""
+        generation = lost = 0
+        while True:
+            parameters = run_parameters(self.wish, attempt, generation)
+            self.keeper.asks(parameters["ClientToken"])
+            try:
+                answer = self.ec2.run_instances(**parameters)
+                if state_of(answer["Instances"][0]) in ALIVE:
+                    return answer["Instances"][0]
+                # It was made by an earlier run, and terminated since.
+                verdict, trouble = "used", texts.always_gone()
+            except AWS_ERRORS as error:
+                verdict, trouble = verdict_on(error), aws_trouble(error, "start a machine for the lab", self.region)
+                if verdict == "elsewhere":
+                    raise Elsewhere(ELSEWHERE[code_of(error)]) from error
+            if verdict == "differs":
+                self.keeper.disowns(parameters["ClientToken"])
+            if verdict in ("again", "differs"):
+                found = self._found_within(SETTLE_SECONDS if verdict == "differs" else 0)
+                if found:
+                    # The same request with other parameters was somebody else's, such as another computer's.
+                    self.another_s = verdict == "differs"
+                    return found[0]
+            lost += verdict == "again"
+            generation += verdict in ("used", "differs")
+            if verdict == "stop" or lost == MOST_LOST_ANSWERS or generation == MOST_GENERATIONS or self.clock() >= end:
+                raise trouble
+            if verdict == "again":
+                self.sleep(2.0**lost)
+
+    def _found_within(self, seconds: float) -> list[Instance]:
+        end = self.clock() + seconds
+        found = self.alive()
+        while not found and self.clock() < end:
+            self.sleep(POLL_SECONDS)
+            found = self.alive()
+        return found
+
+    def _only(self, outcome: Outcome) -> Outcome:
+        """Give up the machine just made where another terminal has made one before; the oldest stays."""
+        found = self.alive()
+        mine = outcome.instance["id"]
+        if len(found) < 2 or seen(found[0])["id"] == mine:
+            return outcome
+        for instance in found:
+            if seen(instance)["id"] == mine:
+                self._terminate(instance)
+        return self._bring_up(found[0], "runs")
+
+    def _terminate(self, instance: Instance) -> None:
+        try:
+            if instance.get("SpotInstanceRequestId"):
+                # A persistent request would make another machine in its place.
+                self.ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[instance["SpotInstanceRequestId"]])
+            self.ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
+        except AWS_ERRORS as error:
+            raise aws_trouble(error, f"give up the second machine {instance['InstanceId']}", self.region) from error
+
+    # Bringing one up
+
+    def _bring_up(self, instance: Instance, how: str) -> Outcome:
+        """Wait until the machine runs and has an address; start it if it is stopped."""
+        end, settled = self.clock() + self.wish.wait_seconds, 0.0
+        while True:
+            state = state_of(instance)
+            if state == "running" and instance.get("PublicIpAddress"):
+                # Its disks are told of only now.
+                self.keeper.has(instance)
+                return Outcome(seen(instance), how, how != "runs", self.tried)
+            if state in ("shutting-down", "terminated") or (state in ("stopping", "stopped") and how == "launched"):
+                self._tell_death(instance, how)
+            if state == "stopped" and self.clock() >= settled:
+                if settled:
+                    raise texts.died(instance)
+                if self._start(instance):
+                    # For a while, the API may go on saying that it is stopped.
+                    settled = self.clock() + SETTLE_SECONDS
+                how = "started"
+            if self.clock() >= end:
+                raise texts.too_slow(instance, self.wish.wait_seconds)
+            self.sleep(POLL_SECONDS)
+            instance = self._look(instance)
+
+    def _tell_death(self, instance: Instance, how: str) -> t.NoReturn:
+        if how == "launched":
+            if instance.get("SpotInstanceRequestId"):
+                self._terminate(instance)
+            if texts.death_code(instance) == "Server.InsufficientInstanceCapacity":
+                raise Elsewhere(ELSEWHERE["InsufficientInstanceCapacity"])
+        raise texts.died(instance)
+
+    def _start(self, instance: Instance) -> bool:
+        """Start a stopped machine, and return whether that is known to be under way."""
+        try:
+            self.ec2.start_instances(InstanceIds=[instance["InstanceId"]])
+        except AWS_ERRORS as error:
+            code, verdict = code_of(error), verdict_on(error)
+            if code == "IncorrectSpotRequestState":
+                raise texts.spot_waits(instance) from error
+            if verdict == "elsewhere":
+                raise texts.no_place_to_start(instance, ELSEWHERE[code]) from error
+            # Somebody else starts or stops it at the same time, or nobody knows: the next look tells.
+            if verdict != "again" and code != "IncorrectInstanceState":
+                raise aws_trouble(error, f"start the lab's machine {instance['InstanceId']}", self.region) from error
+            return False
+        return True
+
+    def _look(self, instance: Instance) -> Instance:
+        """Return how a machine is now; as it was, where that is not to be known at this moment."""
+        try:
+            answer = self.ec2.describe_instances(InstanceIds=[instance["InstanceId"]])
+            found = [item for reservation in answer["Reservations"] for item in reservation["Instances"]]
+        except AWS_ERRORS as error:
+            if code_of(error) != "InvalidInstanceID.NotFound" and verdict_on(error) != "again":
+                raise aws_trouble(error, f"look at the machine {instance['InstanceId']}", self.region) from error
+            found = []
+        return found[0] if found else instance
+
+    # Check mode
+
+    def _would_keep(self, instance: Instance) -> Outcome:
+        starts = state_of(instance) in ("stopping", "stopped")
+        return Outcome(seen(instance), "started" if starts else "runs", starts, [])
+
+    def _would_launch(self) -> Outcome:
+        first = self.wish.attempts[0]
+        planned = {"InstanceType": first.type, "Placement": {"AvailabilityZone": first.zone}}
+        return Outcome({**seen(planned), "state": "absent", "market": first.market}, "launched", True, [])

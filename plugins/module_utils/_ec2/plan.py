@@ -1,0 +1,212 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is to be made for a lab on EC2, decided from what was seen of the account, and told as a plan."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.actions import Things
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Cost, Prices, cost_of, from_table, joined
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, as_tag_list, is_ours, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance as machines
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance_types as types
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import security_group as groups
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import subnets as network
+from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import Allowed, allowed
+from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import (
+    USERS,
+    Image,
+    check_disk,
+    disk_of,
+    image_id,
+    read_image,
+)
+from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Seen, Wanted
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import Machine
+from ansible_collections.desi.lab.plugins.module_utils._ec2.key_pair import Key, check_public_key, decide_key
+from ansible_collections.desi.lab.plugins.module_utils._ec2.known_resources import NOTHING, Known, known
+from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import within_quota
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import former_note, owner_among
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, Wish, run_parameters
+
+ROOT_NOTE = (
+    "You are the root user of this account, who may do everything and cannot be limited. "
+    "A user with docs/iam-policy.json would do."
+)
+
+
+@dataclass
+class Draft:
+    """What the first answers of AWS come to. It is enough to know what else there is to ask."""
+
+    owner: str
+    is_root: bool
+    instance: t.Mapping[str, t.Any] | None
+    kinds: list[types.Kind] = field(default_factory=list)
+    places: list[network.Place] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    image_id: str = ""
+    notes: list[str] = field(default_factory=list)
+    who: str = ""
+
+    @property
+    def vpc_id(self) -> str:
+        """Return the VPC that the lab is in."""
+        return str(self.instance.get("VpcId") or "") if self.instance else self.places[0].vpc_id
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is decided."""
+
+    draft: Draft
+    machine: Machine
+    key: Key
+    group: groups.Group
+    image: Image
+    disk_gib: int
+    costs: dict[str, Cost]
+    notes: list[str]
+    known: Known
+    wider: list[str]
+
+    @property
+    def owner(self) -> str:
+        """Return whose lab it is."""
+        return self.draft.owner
+
+
+def check(wanted: Wanted) -> None:
+    """Refuse settings that cannot work, before AWS is asked."""
+    types.check_names(wanted.instance_types)
+    check_disk(wanted.disk_gib)
+    check_public_key(wanted.public_key)
+    groups.check_name(wanted.security_group)
+    # Whatever the own address is, it is an address.
+    allowed(wanted.allow_from, "192.0.2.1")
+    if wanted.access == "direct" and wanted.port == groups.SSH_PORT:
+        why = "SSH has that port on the machine already."
+        raise LabError("The lab cannot be reached at port 22.", why, "choose another: -e lab_port=8888")
+
+
+def begin(wanted: Wanted, seen: Seen) -> Draft:
+    """Return who asks, and whether there is a machine."""
+    caller = Caller(seen.arn, seen.account, seen.user_id)
+    if wanted.memory is not None:
+        wanted.memory.check(caller, wanted.region)
+    if not caller.owner:
+        why = f"AWS calls you {seen.arn.rpartition(':')[2] or 'nothing'}, which names nobody."
+        raise LabError("Whose the lab is cannot be told.", why, "use the credentials of a user or of a role")
+    owner = wanted.memory.owner if wanted.memory else owner_among(caller, machines.alive(seen.named))
+    draft = Draft(owner, owner == "root", machines.ours_alive(seen.named, wanted.name, owner, wanted.memory))
+    draft.notes = machines.others(seen.named, wanted.name, owner, wanted.memory) + (
+        [ROOT_NOTE] if draft.is_root else []
+    )
+    draft.notes += former_note(caller, owner)
+    draft.who = caller.name
+    return draft
+
+
+def place(wanted: Wanted, seen: Seen, draft: Draft) -> None:
+    """Decide where a machine may be launched, and from what image."""
+    names = list(dict.fromkeys(wanted.instance_types))
+    kinds = types.chosen(names, map(types.read_kind, seen.types), seen.all_types, wanted.region)
+    first = kinds[0].architecture
+    alike = [kind for kind in kinds if kind.architecture == first]
+    draft.notes += [
+        f"{kind.name} is left out: its processor is {kind.architecture}, that of {kinds[0].name} is {first}."
+        for kind in kinds
+        if kind not in alike
+    ]
+    network.check_way_out(wanted.subnet, seen.subnets, seen.tables)
+    draft.places = network.places(wanted.subnet, seen.vpcs, seen.subnets, wanted.region)
+    every = network.attempts(alike, seen.offered, draft.places, wanted.spot)
+    draft.notes += network.unreachable_kinds(alike, every)
+    by_name = {kind.name: kind for kind in alike}
+    draft.attempts, left_out = within_quota(every, by_name, seen.quotas, seen.running, wanted.region)
+    draft.notes += left_out
+    tried = [attempt.type for attempt in draft.attempts]
+    # In the order in which they are asked for: what is told of the first is told of what most likely will run.
+    draft.kinds = [by_name[name] for name in dict.fromkeys(tried)]
+    draft.image_id = image_id(wanted.os, first, seen.parameters, wanted.region)
+
+
+def things(wanted: Wanted, seen: Seen, draft: Draft) -> Things:
+    """Return what dry runs are made with. A launch is tried without key and group, which may not exist yet."""
+    instance, launch = draft.instance or {}, {}
+    tags = as_tag_list(lab_tags(wanted.name, draft.owner))
+    if draft.instance is None:
+        wish = Wish(wanted.name, draft.owner, (), draft.image_id, "/dev/xvda", wanted.disk_gib, "", "")
+        launch = run_parameters(wish, draft.attempts[0], 0)
+        for name in ("KeyName", "ClientToken"):
+            launch.pop(name, None)
+        launch["NetworkInterfaces"][0].pop("Groups", None)
+    group = groups.ours(wanted.name, draft.owner, wanted.security_group, seen.groups, draft.vpc_id)
+    key = next((key for key in seen.keys if is_ours(key, wanted.name, draft.owner)), {})
+    return Things(
+        launch,
+        tags,
+        draft.vpc_id,
+        wanted.public_key,
+        str(instance.get("InstanceId") or ""),
+        str(group.get("GroupId") or ""),
+        str(key.get("KeyName") or ""),
+    )
+
+
+def check_start(wanted: Wanted, seen: Seen, machine: Machine) -> None:
+    """Refuse to start a machine for which the account's quota has no room."""
+    kind = next((kind for kind in map(types.read_kind, seen.types) if kind.name == machine.type), None)
+    if machine.starts and kind is not None:
+        attempt = Attempt(machine.type, machine.zone, machine.subnet_id, machine.market)
+        within_quota([attempt], {kind.name: kind}, seen.quotas, seen.running, wanted.region)
+
+
+def decide(wanted: Wanted, seen: Seen, draft: Draft, let_in: Allowed) -> Plan:
+    """Return the plan, when all questions are answered."""
+    machine = machines.read_machine(draft.instance, seen.volumes)
+    key = decide_key(wanted.name, draft.owner, wanted.public_key, seen.keys, draft.instance)
+    group = groups.decide_group(
+        wanted.name,
+        draft.owner,
+        wanted.security_group,
+        seen.groups,
+        draft.vpc_id,
+        groups.rules_in(wanted.access, wanted.port, let_in.cidrs),
+        machine.group_ids,
+        seen.account,
+    )
+    wider = list(group.wider)
+    if machine.is_there:
+        check_start(wanted, seen, machine)
+        image = Image(machine.image_id, machine.root_device, 0)
+        disk = machine.disk_gib or wanted.disk_gib
+        names = [machine.type]
+        notes = machines.differences(machine, wanted.instance_types, wanted.disk_gib, wanted.os, wanted.subnet)
+        if group.id not in machine.group_ids:
+            notes.append(f"The machine is not in the security group {group.name} of this lab; its own is not changed.")
+        more = [one for one in machine.group_ids if one != group.id]
+        if group.id in machine.group_ids and more:
+            wider.append(f"The machine has more security groups, which may let others in: {', '.join(more)}.")
+    else:
+        image = read_image(draft.image_id, seen.images)
+        disk = disk_of(wanted.disk_gib, image)
+        names = [kind.name for kind in draft.kinds]
+        notes = types.notes(draft.kinds[0], disk, wanted.release, wanted.region)
+        if disk > wanted.disk_gib:
+            notes.append(f"The disk is {disk} GiB, because the system's image is no smaller.")
+    prices = joined(Prices(seen.type_prices, seen.disk_price, None), from_table(wanted.prices, wanted.region, names))
+    costs = {name: cost_of(name, disk, prices) for name in names}
+    said = [*draft.notes, *key.notes, *group.notes, *wider, *notes, *let_in.notes, *seen.notes]
+    about = known(wanted.memory, draft.instance, group, key) if wanted.folder else NOTHING
+    return Plan(draft, machine, key, group, image, disk, costs, list(dict.fromkeys(said)), about, wider)
+
+
+def user_of(plan: Plan, system: str) -> str:
+    """Return the user that SSH enters as: that of the machine's own system, where there is a machine."""
+    return USERS.get(plan.machine.os) or USERS[system]

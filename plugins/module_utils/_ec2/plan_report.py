@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A plan for a lab on EC2, as people read it and as later tasks need it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import asdict
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import cost_line, hour_text
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
+    ACCESS_TAG,
+    OS_TAG,
+    PORT_TAG,
+    RELEASE_TAG,
+    lab_tags,
+)
+from ansible_collections.desi.lab.plugins.module_utils._common.stops import stops_when
+from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Wanted
+from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import group_name
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import Machine, tags_to_set
+from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import Plan, user_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import Group, told
+
+
+def machine_tags(wanted: Wanted) -> dict[str, str]:
+    """Return the tags that a machine has beside those of everything."""
+    return {
+        OS_TAG: wanted.os,
+        RELEASE_TAG: wanted.release.lower(),
+        ACCESS_TAG: wanted.access,
+        PORT_TAG: str(wanted.port),
+    }
+
+
+def rules_change(group: Group) -> str:
+    """Return how the rules of a group that is there change; empty where they do not."""
+    words = []
+    if group.opened and group.closed:
+        words = [f"{told(group.opened)} instead of {told(group.closed)}"]
+    elif group.opened:
+        words = [f"lets in {told(group.opened)}"]
+    elif group.closed:
+        words = [f"no longer lets in {told(group.closed)}"]
+    return ", ".join([*words, *group.also])
+
+
+def group_how(group: Group) -> str:
+    """Return what becomes of a group, in a few words."""
+    change = rules_change(group) if group.id else ""
+    return change or told(group.rules)
+
+
+def to_make(plan: Plan) -> list[str]:
+    """Return what is to be made."""
+    made = []
+    if plan.key.action != "keep":
+        made.append(f"key pair {plan.key.name}")
+    if not plan.group.id:
+        made.append(f"security group {plan.group.name}: {told(plan.group.rules)}")
+    if not plan.machine.is_there:
+        made.append(launch_text(plan))
+    return made
+
+
+def launch_text(plan: Plan) -> str:
+    """Return the machine that is to be launched."""
+    kinds = " or else ".join(plan.costs)
+    spot = ", spot or else on demand" if _is_spot(plan) else ""
+    return f"{kinds}{spot}, {plan.disk_gib} GiB encrypted"
+
+
+def _is_spot(plan: Plan) -> bool:
+    return any(attempt.spot for attempt in plan.draft.attempts[:1]) or plan.machine.market == "spot"
+
+
+def machine_text(machine: Machine) -> str:
+    """Return a machine that there is."""
+    disk = f", {machine.disk_gib} GiB" if machine.disk_gib else ""
+    return f"{machine.type} {machine.id}{disk}"
+
+
+def to_change(plan: Plan) -> list[str]:
+    """Return what changes of what there is."""
+    change = rules_change(plan.group) if plan.group.id else ""
+    return [f"security group {plan.group.name}: {change}"] if change else []
+
+
+def kept(plan: Plan) -> list[str]:
+    """Return what stays as it is."""
+    stays = []
+    if plan.key.action == "keep":
+        stays.append(f"key pair {plan.key.name}")
+    if plan.group.id and not plan.group.changes and not plan.known.of(plan.group.id):
+        stays.append(f"security group {plan.group.name}: {told(plan.group.rules)}")
+    if plan.machine.is_there and not plan.machine.starts and not plan.known.of(plan.machine.id):
+        stays.append(machine_text(plan.machine))
+    return stays
+
+
+def started(plan: Plan) -> list[str]:
+    """Return what is to be started."""
+    return [machine_text(plan.machine)] if plan.machine.starts else []
+
+
+def lines(wanted: Wanted, plan: Plan, account: str) -> list[dict[str, str]]:
+    """Return the plan, a line for each thing there is to know."""
+    rows = [("Plan", [f'for lab "{wanted.name}" in {wanted.region} (account …{account[-4:]}, user {plan.draft.who})'])]
+    rows += [("ask", [f"{words}: not made from this computer as far as it knows" for words in plan.known.unknown])]
+    rows += [("make", to_make(plan)), ("start", started(plan)), ("change", to_change(plan)), ("keep", kept(plan))]
+    told_of = [{"label": label, "text": " · ".join(texts), "about": ""} for label, texts in rows if texts]
+    told_of.append(cost_line(plan.costs, _is_spot(plan)))
+    told_of.append({"label": "safety", "text": stops_when(wanted.idle_minutes, wanted.max_hours), "about": ""})
+    return told_of + [{"label": "note", "text": note, "about": ""} for note in plan.notes]
+
+
+def result(wanted: Wanted, plan: Plan, account: str, cidrs: t.Sequence[str]) -> dict[str, t.Any]:
+    """Return the plan as later tasks need it."""
+    rows = lines(wanted, plan, account)
+    cost = next(row for row in rows if row["label"] == "cost")
+    first = next(iter(plan.costs.values()))
+    tags, group = machine_tags(wanted), plan.group
+    return {
+        "owner": plan.owner,
+        "account_end": account[-4:],
+        "region": wanted.region,
+        "tags": lab_tags(wanted.name, plan.owner),
+        "machine_tags": tags,
+        "key": {
+            "name": plan.key.name,
+            "id": plan.key.id,
+            "action": plan.key.action,
+            "import": plan.key.action != "keep",
+        },
+        "group": {
+            "name": group.name,
+            "id": group.id,
+            "vpc_id": group.vpc_id,
+            "description": group.description,
+            "rules": [rule.as_task() for rule in group.rules],
+            "rules_egress": [rule.as_task() for rule in group.rules_out],
+            "how": group_how(group),
+        },
+        "machine": {
+            **{key: value for key, value in plan.machine._asdict().items() if key not in ("group_ids", "tags")},
+            "group_ids": list(plan.machine.group_ids),
+            "retag": tags_to_set(plan.machine, tags),
+        },
+        "image": {"id": plan.image.id, "root_device": plan.image.root_device, "user": user_of(plan, wanted.os)},
+        "launch": {"attempts": [asdict(attempt) for attempt in plan.draft.attempts], "disk_gib": plan.disk_gib},
+        "cost": {
+            **first._asdict(),
+            "text": hour_text(plan.costs, _is_spot(plan)),
+            "about": cost["about"],
+            "types": {name: each.hour for name, each in plan.costs.items()},
+        },
+        "allow_from": list(cidrs),
+        "notes": plan.notes,
+        "lines": rows,
+        "schedules": group_name(plan.owner, wanted.name),
+        "wider": plan.wider,
+        "unknown": plan.known.unknown,
+        "memory": {"things": plan.known.things, "begun": plan.known.begun, "new": plan.known.new},
+        "changes": [*to_make(plan), *(f"start {text}" for text in started(plan)), *to_change(plan)],
+    }

@@ -1,0 +1,191 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a machine is asked for, and what the answer of EC2 means for the next step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import code_of, unwrapped
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+
+Verdict = t.Literal["elsewhere", "used", "differs", "again", "stop"]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One way to have the machine."""
+
+    type: str
+    zone: str
+    subnet_id: str
+    market: str = "on-demand"
+
+    @property
+    def spot(self) -> bool:
+        return self.market == "spot"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The machine that is wanted."""
+
+    name: str
+    owner: str
+    attempts: tuple[Attempt, ...]
+    image_id: str
+    root_device: str
+    disk_gib: int
+    key_name: str
+    group_id: str
+    tags: t.Mapping[str, str] = field(default_factory=dict)
+    # It holds a key, if one that is of no use any more soon.
+    user_data: str = field(default="", repr=False)
+    look_seconds: float = 120
+    wait_seconds: float = 180
+
+    def __post_init__(self) -> None:
+        """Refuse a wish that would make a machine which nobody finds again."""
+        if not (self.name and self.owner):
+            why = "Its tags would not say whose it is, so that nobody could find it again."
+            raise LabError("No machine is made.", why, "give the name of the lab and its owner")
+
+
+def client_token(group_id: str, attempt: Attempt, generation: int) -> str:
+    """Return what makes EC2 take two equal requests for one.
+
+    A security group is made once in the life of a lab, so two computers that want the same lab say the same.
+    """
+    parts = [group_id, attempt.market, attempt.type, attempt.zone, attempt.subnet_id, generation]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def run_parameters(wish: Wish, attempt: Attempt, generation: int) -> dict[str, t.Any]:
+    """Return the parameters of RunInstances."""
+    shared = as_tag_list(lab_tags(wish.name, wish.owner))
+    tagged = {
+        "instance": as_tag_list(lab_tags(wish.name, wish.owner, wish.tags)),
+        "volume": shared,
+        "network-interface": shared,
+    }
+    parameters: dict[str, t.Any] = {
+        "ImageId": wish.image_id,
+        "InstanceType": attempt.type,
+        "KeyName": wish.key_name,
+        "MinCount": 1,
+        "MaxCount": 1,
+        "ClientToken": client_token(wish.group_id, attempt, generation),
+        "InstanceInitiatedShutdownBehavior": "stop",
+        # With one hop, containers on the machine do not reach its metadata.
+        "MetadataOptions": {"HttpEndpoint": "enabled", "HttpTokens": "required", "HttpPutResponseHopLimit": 1},
+        "BlockDeviceMappings": [
+            {
+                "DeviceName": wish.root_device,
+                "Ebs": {
+                    "VolumeSize": wish.disk_gib,
+                    "VolumeType": "gp3",
+                    "Encrypted": True,
+                    "DeleteOnTermination": True,
+                },
+            }
+        ],
+        "NetworkInterfaces": [
+            {
+                "DeviceIndex": 0,
+                "SubnetId": attempt.subnet_id,
+                "Groups": [wish.group_id],
+                "AssociatePublicIpAddress": True,
+                "DeleteOnTermination": True,
+            }
+        ],
+    }
+    if wish.user_data:
+        parameters["UserData"] = wish.user_data
+    if attempt.spot:
+        tagged["spot-instances-request"] = shared
+        # Only a persistent request lets its machine be stopped and started again.
+        options = {"SpotInstanceType": "persistent", "InstanceInterruptionBehavior": "stop"}
+        parameters["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}
+    parameters["TagSpecifications"] = [{"ResourceType": kind, "Tags": tags} for kind, tags in tagged.items()]
+    return parameters
+
+
+ELSEWHERE = {
+    "InsufficientInstanceCapacity": "no capacity",
+    "InsufficientHostCapacity": "no capacity",
+    "InsufficientCapacity": "no capacity",
+    "Unsupported": "the type is not offered there",
+    "InsufficientFreeAddressesInSubnet": "the subnet has no free address",
+    "SpotMaxPriceTooLow": "spot costs more than on demand",
+    "MaxSpotInstanceCountExceeded": "the quota for spot is used up",
+}
+"""Why a machine is not to be had in one way, but may be in another."""
+
+_LOST_CODES = {
+    "InternalError",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "Unavailable",
+    "RequestLimitExceeded",
+    "RequestTimeout",
+    "Throttling",
+    "ThrottlingException",
+}
+# The request had been sent, or may have been, when these were raised.
+_LOST_CLASSES = {"ConnectionClosedError", "ReadTimeoutError", "ResponseParserError", "ResponseStreamingError"}
+
+
+def verdict_on(error: BaseException) -> Verdict:
+    """Return what a refused RunInstances means.
+
+    ``elsewhere``: ask in the next way. ``used``: the token belonged to a machine that is gone. ``differs``: the token
+    was used with another wish. ``again``: nobody knows whether it worked. ``stop``: asking again does not help.
+    """
+    error, code = unwrapped(error), code_of(error)
+    if code in ELSEWHERE:
+        return "elsewhere"
+    if code == "IdempotentInstanceTerminated":
+        return "used"
+    if code == "IdempotentParameterMismatch":
+        return "differs"
+    if code in _LOST_CODES or _status(error) >= 500:
+        return "again"
+    return "again" if _LOST_CLASSES & {kind.__name__ for kind in type(error).__mro__} else "stop"
+
+
+def _status(error: BaseException) -> int:
+    response = getattr(error, "response", None) or {}
+    status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
+    return status if isinstance(status, int) else 0
+
+
+def state_of(instance: t.Mapping[str, t.Any]) -> str:
+    """Return the state of a machine, such as ``running``."""
+    return str((instance.get("State") or {}).get("Name") or "unknown")
+
+
+def market_of(instance: t.Mapping[str, t.Any]) -> str:
+    """Return how a machine is paid."""
+    return "spot" if instance.get("InstanceLifecycle") == "spot" else "on-demand"
+
+
+def seen(instance: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Return what there is to know of a machine, from DescribeInstances."""
+    launched = instance.get("LaunchTime") or ""
+    return {
+        "id": str(instance.get("InstanceId") or ""),
+        "state": state_of(instance),
+        "address": str(instance.get("PublicIpAddress") or ""),
+        "private_address": str(instance.get("PrivateIpAddress") or ""),
+        "public_dns": str(instance.get("PublicDnsName") or ""),
+        "type": str(instance.get("InstanceType") or ""),
+        "zone": str((instance.get("Placement") or {}).get("AvailabilityZone") or ""),
+        "market": market_of(instance),
+        "launched": launched.isoformat() if hasattr(launched, "isoformat") else str(launched),
+    }

@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What runs in a Jupyter server and would end with it: kernels with their notebooks, and terminals."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import Proof
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import NotYet, prepare, read
+
+STATES = {"busy": "computes at this moment", "idle": "waits for you", "starting": "is starting"}
+PATIENCE_SECONDS = 10
+UNKNOWN = {"label": "server", "text": "it does not answer, so nobody knows what runs in it", "about": ""}
+
+Line = dict[str, str]
+
+
+def lines_of(sessions: t.Iterable[t.Mapping[str, t.Any]], terminals: t.Iterable[t.Mapping[str, t.Any]]) -> list[Line]:
+    """Return a line for each kernel and each terminal, those first that compute."""
+    found = []
+    for session in sessions:
+        kernel = session.get("kernel") or {}
+        state = str(kernel.get("execution_state") or "")
+        what = str(session.get("path") or session.get("name") or kernel.get("name") or kernel.get("id") or "a kernel")
+        row = {"label": "kernel", "text": what, "about": STATES.get(state, state)}
+        found.append((state != "busy", row))
+    rows = [row for _order, row in sorted(found, key=lambda pair: (pair[0], pair[1]["text"]))]
+    return rows + [{"label": "terminal", "text": str(each.get("name") or ""), "about": ""} for each in terminals]
+
+
+def words_of(lines: t.Sequence[Line]) -> str:
+    """Return how much that is, in words."""
+    told = []
+    for label in ("kernel", "terminal"):
+        number = sum(line["label"] == label for line in lines)
+        if number:
+            told.append(f"{number} {label}{'' if number == 1 else 's'}")
+    return " and ".join(told) or "what runs in it"
+
+
+def ask(url: str, certificate: str = "", proof: Proof | None = None) -> list[Line]:
+    """Return what runs in the server at a URL with its token. One that does not answer is told as such."""
+    try:
+        question = replace(prepare(url, certificate), proof=proof)
+        sessions = read(question, "api/sessions", PATIENCE_SECONDS)
+        # A server may have no terminals.
+        terminals = read(question, "api/terminals", PATIENCE_SECONDS)
+        return [dict(UNKNOWN)] if sessions is None else lines_of(sessions, terminals or [])
+    except (LabError, NotYet, TypeError, AttributeError):
+        return [dict(UNKNOWN)]

@@ -1,0 +1,155 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What to tell a person when no Jupyter server has told its URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact, secrets_among
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Container
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import ServerLog, plain
+
+_WIDTH = 300
+_EXIT_CODES = {
+    0: "as a program does that has done its work",
+    126: "its command may not be run",
+    127: "its command is not in the image",
+    137: "it was killed",
+    139: "it crashed",
+    143: "it was told to stop",
+}
+_NO_JUPYTER = "give an image that starts a Jupyter server by itself, or another command"
+
+
+class NotThere(LabError):
+    """The thing to look at is not there, or does not run: in check mode it may only not have been made yet."""
+
+
+def container_absent(name: str) -> NotThere:
+    return NotThere(
+        f"There is no container {name}.",
+        "Docker knows no container of that name or id.",
+        "start the lab first, or list what there is with 'docker ps --all'",
+    )
+
+
+def container_ended(container: Container, log: ServerLog) -> NotThere:
+    what, why = "has ended", f"It ended with exit code {container.exit_code}{_meaning(container)}."
+    if container.error:
+        what = "could not be started"
+        why = f"Docker says (exit code {container.exit_code}): {redact(container.error).rstrip('.')}."
+    return NotThere(
+        f"No Jupyter server runs in the container {container.name}, because the container {what}.",
+        f"{why}{excerpt(log, container)}",
+        _cure(container, log),
+    )
+
+
+def container_keeps_ending(container: Container, log: ServerLog) -> LabError:
+    return LabError(
+        f"No Jupyter server stays up in the container {container.name}.",
+        f"It ends as soon as it is started, with exit code {container.exit_code}{_meaning(container)}, "
+        f"and Docker starts it again and again.{excerpt(log, container)}",
+        _cure(container, log),
+    )
+
+
+def no_url_in_text(log: ServerLog) -> LabError:
+    # Without an excerpt: the text is the caller's own, and may hold any secret.
+    return LabError(
+        "No URL of a running Jupyter server was found in the text.",
+        _what_was_seen(log),
+        "see that it is what a Jupyter server printed, from its start",
+    )
+
+
+def no_url(source: str, log: ServerLog, timeout: float, container: Container | None = None) -> LabError:
+    why = _what_was_seen(log)
+    do = "wait longer (timeout) if the server is only slow, and see that this is its log"
+    if container and container.status == "paused":
+        why, do = "The container is paused.", f"let it go on: docker unpause {container.name}"
+    elif container and container.status == "created":
+        why, do = "The container has not been started.", f"start it: docker start {container.name}"
+    elif container:
+        do = f"wait longer (timeout) if it is only slow; 'docker logs {container.name}' shows all that it wrote"
+    return LabError(
+        f"No URL of a running Jupyter server was found in {source} within {timeout:g} seconds.",
+        why + excerpt(log, container),
+        do,
+    )
+
+
+def log_unreadable() -> LabError:
+    return LabError(
+        "The container's log cannot be read.",
+        "Docker hands its logs to a logging driver that cannot give them back.",
+        "set the logging driver to json-file, local or journald, and start the lab again",
+    )
+
+
+def log_too_long(container: Container) -> LabError:
+    return LabError(
+        f"The log of the container {container.name} could not be read to its end.",
+        "It is so long, or Docker so slow, that there was not time enough.",
+        "allow more time (timeout), or restart the container: only the log since its last start is read",
+    )
+
+
+def path_absent(path: Path) -> NotThere:
+    return NotThere(
+        f"There is no file {path}.",
+        "A log file was to be read, but nothing has that path.",
+        "see where the server writes its log, and give that path",
+    )
+
+
+def not_a_file(path: Path) -> LabError:
+    return LabError(
+        f"{path} is not a log file.",
+        "It is a folder, or something else that cannot be read as a file.",
+        "give the path of the file to which the server writes its log",
+    )
+
+
+def path_unreadable(path: Path, error: OSError) -> LabError:
+    return LabError(
+        f"The file {path} cannot be read.",
+        f"The system says: {error.strerror or error}.",
+        "see who may read it ('ls -l'), or run this as a user who may",
+    )
+
+
+def excerpt(log: ServerLog, container: Container | None = None) -> str:
+    """Return the last lines of the log to be put behind a sentence, without secrets."""
+    hidden = set(log.tokens)
+    if container:
+        hidden |= secrets_among(container.env)
+    lines = [redact(plain(line), hidden)[:_WIDTH] for line in log.last_lines]
+    if not lines:
+        return " Nothing was written to the log." if container else ""
+    return " The last lines are:\n" + "\n".join(f"        {line}" for line in lines)
+
+
+def _what_was_seen(log: ServerLog) -> str:
+    return "A Jupyter server was there, but it has been shut down." if log.had_server else "No server has written one."
+
+
+def _meaning(container: Container) -> str:
+    if container.oom_killed:
+        return " (the memory was used up)"
+    meaning = _EXIT_CODES.get(container.exit_code)
+    return f" ({meaning})" if meaning else ""
+
+
+def _cure(container: Container, log: ServerLog) -> str:
+    if container.oom_killed:
+        return "give Docker more memory, or choose a larger computer, and start the lab again"
+    if log.had_server or container.exit_code in (130, 137, 143):
+        return f"start it again: docker start {container.name}"
+    if container.exit_code in (0, 126, 127):
+        return _NO_JUPYTER
+    return f"look at all that it wrote: docker logs {container.name}; if no Jupyter is in the image, {_NO_JUPYTER}"

@@ -1,0 +1,249 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Find the Jupyter server that runs, and its URL, in what it has written to its log.
+
+Pure: bytes go in, in pieces of any size, and memory stays flat however many there are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from urllib.parse import unquote_plus
+
+from ansible_collections.desi.lab.plugins.module_utils._lab.url import HIDDEN_TOKEN, Url, parse_url
+
+MAX_LINE = 1 << 16
+LAST_LINES = 20
+_MAX_STREAMS = 64
+_MAX_SERVERS = 32
+_MAX_URLS = 16
+_MAX_TOKENS = 256
+# After a heading, as many lines may come before the URL.
+_PATIENCE = 3
+
+# A line without any of these says nothing of a server; looking for them is much faster than a regular expression.
+_MARKERS = tuple(
+    marker.encode()
+    for marker in ("://", "running at", "运行在", "aste", "hutting down", "Shutdown", "stopping", "停止", "uthenticat")
+)
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
+_COMPOSE = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]{0,127}) +\| ?")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\s")
+_SYSLOG = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ [^\s:]+: ")
+_JUPYTER = re.compile(r"\[(?:[DIWEC] \d[^\[\]]*|\w+App)\] ?")
+_HEADING = re.compile(r"(?:running at|运行在):\s*(?P<url>\S.*)?")
+_COPY = re.compile(r"copy(?: and |/)paste\b", re.IGNORECASE)
+_GATEWAY = re.compile(r"Gateway server running at:")
+_NO_AUTHENTICATION = re.compile(r"All authentication is disabled|not using authentication")
+_ENDINGS = (
+    re.compile(r"received signal \S+, stopping|接受信号 \S+, 正在停止"),
+    re.compile(r"Shutdown confirmed"),
+    re.compile(r"Shutting down\.\.\."),
+    re.compile(r"Shutting down on /api/shutdown request"),
+    re.compile(r"No kernels\b.* for \d+ seconds; shutting down"),
+    re.compile(r"Shutting down \d+ extensions?"),
+    re.compile(r"Shutting down \d+ kernels?"),
+    re.compile(r"Shutting down \d+ terminals?"),
+)
+
+
+@dataclass(eq=False)
+class Server:
+    """One server that a log tells of."""
+
+    stream: str
+    token: str
+    own_words: bool
+    urls: list[Url] = field(default_factory=list)
+    authentication_off: bool = False
+
+    @property
+    def url(self) -> Url:
+        """The URL that says most reliably how the server listens: the one for its own computer if there is one."""
+        return next((url for url in self.urls if url.is_local), self.urls[0])
+
+    @property
+    def token_hidden(self) -> bool:
+        """Whether the server has a token but does not print it, because it was given to it by its owner."""
+        return self.token == HIDDEN_TOKEN
+
+    @property
+    def plain_token(self) -> str:
+        """The token as a client sends it; empty where there is none to know."""
+        return "" if self.token_hidden else unquote_plus(self.token)
+
+    def give_token(self, token: str) -> None:
+        """Fill in the token, percent-encoded, that the server did not print."""
+        self.token = token
+        self.urls = [url._replace(token=token) for url in self.urls]
+
+    @property
+    def password_set(self) -> bool:
+        """Whether it runs without a token because it asks for a password."""
+        return not self.token and not self.authentication_off
+
+
+@dataclass(eq=False)
+class _Stream:
+    """What must be remembered of one service's lines to understand the next one."""
+
+    name: str
+    lines_left: int = 0
+    after_gateway: bool = False
+    authentication_off: bool = False
+    banner: Server | None = None
+    endings: set[int] = field(default_factory=set)
+
+
+def _may_say(raw: bytes) -> bool:
+    # Not any(): this is run for each line of very long logs, and a generator would take most of the time.
+    for marker in _MARKERS:  # noqa: SIM110
+        if marker in raw:
+            return True
+    return False
+
+
+def plain(raw: bytes) -> str:
+    """Return a line of a log as text, without colours."""
+    return _ANSI.sub("", raw.decode("utf-8", "replace")).rstrip()
+
+
+class ServerLog:
+    """Reads a log, in pieces as they come, and knows which server runs."""
+
+    def __init__(self) -> None:
+        #: A URL with a token that stands alone, and may be anybody's: for want of a better one.
+        self.guess: Server | None = None
+        #: Whether there was ever a server, also one that was shut down.
+        self.had_server = False
+        #: All tokens seen, as printed and decoded: what must not be shown.
+        self.tokens: set[str] = set()
+        self.last_lines: deque[bytes] = deque(maxlen=LAST_LINES)
+        self._servers: list[Server] = []
+        self._streams: dict[str, _Stream] = {}
+        self._headings_open = False
+        self._rest = b""
+
+    @property
+    def newest(self) -> Server | None:
+        """The server that was started last, of those that were not shut down."""
+        return self._servers[-1] if self._servers else None
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the log; it may begin and end anywhere."""
+        first, *lines = data.replace(b"\r", b"\n").split(b"\n")
+        self._rest += first[: MAX_LINE - len(self._rest)]
+        if not lines:
+            return
+        *lines, rest = self._rest, *lines
+        if not (_may_say(lines[0]) or _may_say(data)):
+            # Nearly all of a long log says nothing. What is kept of it is more than a heading waits for.
+            lines = [line for line in lines if line.strip()][-LAST_LINES:]
+        for line in lines:
+            self._line(line[:MAX_LINE])
+        self._rest = rest[:MAX_LINE]
+
+    def finish(self) -> None:
+        """Take what came after the last line end as a line, too."""
+        self.feed(b"\n")
+
+    def _line(self, raw: bytes) -> None:
+        if raw.strip():
+            self.last_lines.append(raw)
+            if self._headings_open or _may_say(raw):
+                self._read(plain(raw))
+
+    def _read(self, text: str) -> None:
+        name, text = _without_prefix(text)
+        if name not in self._streams and len(self._streams) >= _MAX_STREAMS:
+            name = ""
+        stream = self._streams.setdefault(name, _Stream(name))
+        match = _JUPYTER.search(text)
+        own_words = match is not None
+        self._understand(stream, (text[match.end() :] if match else text).strip(), own_words)
+        self._headings_open = any(each.lines_left for each in self._streams.values())
+
+    def _understand(self, stream: _Stream, text: str, own_words: bool) -> None:
+        heading = _HEADING.search(text)
+        url = parse_url(heading["url"] if heading and heading["url"] else text)
+        ending = next((kind for kind, words in enumerate(_ENDINGS) if own_words and words.match(text)), None)
+        if url and url.token not in ("", HIDDEN_TOKEN) and len(self.tokens) < _MAX_TOKENS:
+            self.tokens |= {url.token, unquote_plus(url.token)}
+        if ending is not None:
+            self._end(stream, ending)
+        elif own_words and _NO_AUTHENTICATION.search(text):
+            stream.authentication_off = True
+        elif _GATEWAY.search(text):
+            stream.after_gateway = url is None
+        elif heading:
+            stream.banner, stream.lines_left, stream.after_gateway = None, _PATIENCE, False
+            if url:
+                self._found(stream, url, own_words)
+        elif url and stream.after_gateway:
+            stream.after_gateway = False
+        elif url and (stream.lines_left or (own_words and url.token)):
+            self._found(stream, url, own_words)
+        elif url and url.token:
+            self.guess = Server(stream.name, url.token, own_words, [url])
+        elif _COPY.search(text):
+            stream.lines_left = _PATIENCE
+        elif stream.lines_left and text:
+            stream.lines_left -= 1
+
+    def _found(self, stream: _Stream, url: Url, own_words: bool) -> None:
+        # The banner goes on with more URLs, or is over.
+        stream.lines_left = 1
+        server = self._known(stream, url)
+        if server is None:
+            # What a program of the user's prints is never taken for the word of a server that speaks for itself.
+            spoken_for = any(each.own_words for each in self._servers if each.stream == stream.name)
+            if not own_words and (spoken_for or stream.banner):
+                return
+            server = Server(stream.name, url.token, own_words, [], stream.authentication_off and not url.token)
+            stream.authentication_off = False
+            stream.endings.clear()
+            # Two servers cannot listen on one port: the one that was there has ended without a word.
+            self._servers = [each for each in self._servers if not _same_place(each, stream.name, url)]
+            self.had_server = True
+            self._servers = [*self._servers, server][-_MAX_SERVERS:]
+        if url not in server.urls and len(server.urls) < _MAX_URLS:
+            server.urls.append(url)
+        stream.banner = server
+
+    def _known(self, stream: _Stream, url: Url) -> Server | None:
+        if stream.banner and stream.banner.token == url.token:
+            return stream.banner
+        told = (each for each in self._servers if each.stream == stream.name and each.token == url.token)
+        distinctive = url.token not in ("", HIDDEN_TOKEN)
+        return next((each for each in told if distinctive or url in each.urls), None)
+
+    def _end(self, stream: _Stream, kind: int) -> None:
+        stream.lines_left = 0
+        # One server says several things while it ends, but nothing twice; what is said again is said by another.
+        if stream.endings and kind not in stream.endings:
+            stream.endings.add(kind)
+            return
+        stream.endings = {kind}
+        newest = next((each for each in reversed(self._servers) if each.stream == stream.name), None)
+        self._servers = [each for each in self._servers if each is not newest]
+        stream.banner = None
+
+
+def _same_place(server: Server, stream: str, url: Url) -> bool:
+    return server.stream == stream and any(each.port == url.port for each in server.urls)
+
+
+def _without_prefix(text: str) -> tuple[str, str]:
+    """Take off what Docker Compose, ``docker logs --timestamps`` and the system log write before a line."""
+    name = ""
+    match = _COMPOSE.match(text)
+    if match:
+        name, text = match["name"], text[match.end() :]
+    for prefix in (_SYSLOG, _TIMESTAMP):
+        match = prefix.match(text)
+        text = text[match.end() :] if match else text
+    return name, text

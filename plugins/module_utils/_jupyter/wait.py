@@ -1,0 +1,249 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Wait until a Jupyter server has told its URL: in a container's log, in a file, or in a text."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote_plus
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Container, Docker, LogStream
+from ansible_collections.desi.lab.plugins.module_utils._jupyter import errors as trouble
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import LAST_LINES, Server, ServerLog
+
+_POLL = 0.1
+# A banner has several lines: it is over when nothing has come for a moment, or when more than a banner has come.
+_QUIET = 0.3
+_BANNER = 1.0
+# What is in a log already is read to its end even if there is no time to wait for more.
+_READING = 10.0
+# A server may fail to start once or twice, for example because its data are not there yet.
+_RUNS_TOLERATED = 3
+_PIECE = 1 << 16
+_LONGEST = 86400
+_TOKEN_OPTION = re.compile(r"--\w+\.token=(.*)")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)\Z")
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment until which there is time."""
+
+    moment: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        return cls(time.monotonic() + seconds)
+
+    def left(self) -> float:
+        return max(0.0, self.moment - time.monotonic())
+
+
+def check_timeout(seconds: float) -> None:
+    """Refuse a time that cannot be waited for."""
+    if not 0 <= seconds <= _LONGEST:
+        raise LabError(
+            f"{seconds:g} is not a time to wait.",
+            f"The timeout is a number of seconds from 0 to {_LONGEST}.",
+            "give 60, or more for a slow computer",
+        )
+
+
+def read_text(text: str) -> Server:
+    """Return the server that the text tells of."""
+    log = ServerLog()
+    log.feed(text.encode("utf-8", "replace"))
+    found = _last_answer(log)
+    if found is None:
+        raise trouble.no_url_in_text(log)
+    return found
+
+
+def wait_for_file(path: Path, timeout: float) -> Server:
+    """Return the server that the log file tells of, as soon as it does."""
+    deadline = Deadline.after(timeout)
+    banner: Deadline | None = None
+    log = ServerLog()
+    source = _GrowingFile(path)
+    try:
+        while True:
+            grew = source.read_on(log)
+            if log.newest:
+                banner = banner or Deadline.after(_BANNER)
+                if not grew or not banner.left():
+                    return log.newest
+            if not deadline.left():
+                break
+            time.sleep(min(_QUIET if log.newest else _POLL, deadline.left()))
+    except OSError as error:
+        raise trouble.path_unreadable(path, error) from error
+    finally:
+        source.close()
+    found = _last_answer(log)
+    if found is None:
+        raise trouble.no_url(f"the file {path}", log, timeout) if source.was_there else trouble.path_absent(path)
+    return found
+
+
+def wait_for_container(docker: Docker, name: str, timeout: float) -> Server:
+    """Return the server in the container as soon as its log tells of one."""
+    deadline = Deadline.after(timeout)
+    runs: set[str] = set()
+    while True:
+        container = docker.inspect_container(name)
+        if container is None:
+            raise trouble.container_absent(name)
+        if container.has_ended or (container.status == "created" and container.error):
+            raise trouble.container_ended(container, _last_lines(docker, container))
+        if container.status == "restarting":
+            runs.add(container.started_at)
+            if max(len(runs), container.restart_count) >= _RUNS_TOLERATED:
+                raise trouble.container_keeps_ending(container, _last_lines(docker, container))
+        log = ServerLog()
+        if container.status in ("running", "paused"):
+            log = _watch(docker, container, deadline)
+        found = log.newest if deadline.left() else _last_answer(log)
+        if found:
+            return _with_given_token(found, container)
+        if not deadline.left():
+            raise trouble.no_url(f"the container {container.name}", log, timeout, container)
+        time.sleep(min(_POLL, deadline.left()))
+
+
+def began(container: Container) -> str:
+    """Return from when on the log is that of the container's present run; empty if it is its first.
+
+    The engine notes the start a moment after the program has begun to write, and the end a moment before the last
+    of the old run's lines are stored. Half-way between is on the safe side of both.
+    """
+    start, end = _moment(container.started_at), _moment(container.finished_at)
+    if not start or not end or end.year == 1 or end >= start:
+        return ""
+    since = start - min((start - end) / 2, timedelta(seconds=2))
+    return since.isoformat().replace("+00:00", "Z")
+
+
+def _watch(docker: Docker, container: Container, deadline: Deadline) -> ServerLog:
+    # First what is there, to its end: of several servers in it the last one counts.
+    log = _read_all(docker, container, deadline)
+    if log.newest or not deadline.left():
+        return log
+    # Then again with what comes: reading on where the first reading ended could lose a line in between.
+    log = ServerLog()
+    with docker.logs(container.id, since=began(container), follow=True) as stream:
+        _read(stream, log, deadline, until_found=True)
+    # Time may have been up before the second reading had come as far as the first.
+    return log if log.newest or deadline.left() else _read_all(docker, container, deadline)
+
+
+def _read_all(docker: Docker, container: Container, deadline: Deadline) -> ServerLog:
+    log = ServerLog()
+    with docker.logs(container.id, since=began(container)) as stream:
+        if not _read(stream, log, Deadline(max(deadline.moment, Deadline.after(_READING).moment))):
+            raise trouble.log_too_long(container)
+    return log
+
+
+def _read(stream: LogStream, log: ServerLog, deadline: Deadline, until_found: bool = False) -> bool:
+    """Read until the deadline, the end of the log, or the end of a banner; tell whether it was the log's end."""
+    banner: Deadline | None = None
+    while True:
+        patience = deadline.left()
+        if until_found and log.newest:
+            banner = banner or Deadline.after(_BANNER)
+            patience = min(patience, banner.left(), _QUIET)
+        data = stream.read(patience)
+        if data is None:
+            return False
+        if not data:
+            break
+        log.feed(data)
+    if stream.exit_code() and any(b"does not support reading" in line for line in log.last_lines):
+        raise trouble.log_unreadable()
+    return True
+
+
+def _last_lines(docker: Docker, container: Container) -> ServerLog:
+    log = ServerLog()
+    with docker.logs(container.id, tail=LAST_LINES) as stream:
+        _read(stream, log, Deadline.after(_READING))
+    log.finish()
+    return log
+
+
+def _last_answer(log: ServerLog) -> Server | None:
+    """Return what there is to answer when no more will be read."""
+    log.finish()
+    # A URL that stands alone is better than none, but not once a server has spoken for itself and ended.
+    return log.newest or (None if log.had_server else log.guess)
+
+
+def _with_given_token(server: Server, container: Container) -> Server:
+    """Fill in the token that the server does not print because it was given to the container."""
+    options = [match[1] for match in map(_TOKEN_OPTION.match, container.command) if match]
+    given = options[-1] if options else container.env.get("JUPYTER_TOKEN", "")
+    if server.token_hidden and given:
+        server.give_token(quote_plus(given))
+    return server
+
+
+def _moment(text: str) -> datetime | None:
+    # datetime.fromisoformat of Python 3.9 knows neither nanoseconds nor 'Z'.
+    match = _MOMENT.match(text)
+    if not match:
+        return None
+    zone = "+00:00" if match[3] == "Z" else match[3]
+    try:
+        moment = datetime.fromisoformat(f"{match[1]}.{(match[2] or '0').ljust(6, '0')}{zone}")
+        return moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+
+
+class _GrowingFile:
+    """A log file, which may come later, and may be emptied or replaced while it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.was_there = False
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def read_on(self, log: ServerLog) -> bool:
+        """Give the log what is new; tell whether there was anything."""
+        grew = self._drain(log)
+        try:
+            now = self._path.stat()
+        except FileNotFoundError:
+            return grew
+        if not stat.S_ISREG(now.st_mode):
+            raise trouble.not_a_file(self._path)
+        if self._file:
+            mine = os.fstat(self._file.fileno())
+            if (mine.st_dev, mine.st_ino) == (now.st_dev, now.st_ino) and now.st_size >= self._file.tell():
+                return grew
+            log.finish()
+            self._file.close()
+        self._file = self._path.open("rb")
+        self.was_there = True
+        return self._drain(log) or grew
+
+    def _drain(self, log: ServerLog) -> bool:
+        grew = False
+        while self._file and (data := self._file.read(_PIECE)):
+            grew = True
+            log.feed(data)
+        return grew
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()

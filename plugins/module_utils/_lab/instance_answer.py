@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a lab's machine, container or tag may say, as strict types. Whatever has another shape is refused or left out.
+
+A machine may be in other hands. Nothing that it answers chooses a file, an address, a command or a setting here.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.text import one_line
+from ansible_collections.desi.lab.plugins.module_utils._lab.url import HIDDEN_TOKEN, parse_url, write_url
+
+ACCESSES = ("direct", "https", "tunnel")
+"""The ways to a lab on EC2, the weakest first: in clear, open to the network with TLS, open to nobody."""
+URL_LONGEST = 2048
+TEXT_LONGEST = 300
+SETTING_LONGEST = 4096
+
+_IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
+# RFC 3986: unreserved letters, or octets that are percent-encoded and can be printed.
+_OCTET = r"%(?:[2-6][0-9A-Fa-f]|7[0-9A-Ea-e])"
+_TOKEN = re.compile(rf"(?:[A-Za-z0-9._~-]|{_OCTET}){{0,512}}")
+_PATH = re.compile(rf"/(?:[A-Za-z0-9._~@+/-]|{_OCTET}){{0,512}}")
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[?[0-9A-Fa-f:.]{2,45}\]?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def plain_text(value: object, longest: int = TEXT_LONGEST) -> str:
+    """Return a text on one line, of bounded length, without what moves a cursor or turns the direction of writing."""
+    text = value if isinstance(value, str) else ""
+    # What is cut off is not even read.
+    text = _CONTROL.sub("", one_line(text[: 4 * longest]))
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def image_id(value: object) -> str:
+    """Return the id of an image, or nothing if it is none: a name would have something fetched, or a folder built."""
+    return value if isinstance(value, str) and _IMAGE_ID.fullmatch(value) else ""
+
+
+def port_number(value: object) -> int:
+    """Return a port, 0 for whatever is none."""
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,5}", str(value), re.ASCII):
+        return 0
+    return int(str(value)) if 1 <= int(str(value)) <= 65535 else 0
+
+
+def one_of(value: object, known: t.Collection[str]) -> str:
+    """Return the value if it is a known one, else nothing."""
+    return value if isinstance(value, str) and value in known else ""
+
+
+def lab_url(value: object) -> str:
+    """Return the URL of a lab's server, made anew of parts that are each of a strict type; raise LabError otherwise.
+
+    Whether it is asked by TLS is for the caller to say, who knows how the lab is reached.
+    """
+    found = parse_url(value) if isinstance(value, str) and len(value) <= URL_LONGEST else None
+    # The answer is not repeated: it may hold the token, or whatever a terminal should not be told.
+    if found is None or len(found.hosts) != 1 or not _HOST.fullmatch(found.hosts[0]):
+        raise _refused("what it gave is not the URL of a server")
+    if not _PATH.fullmatch(found.path) or ".." in found.path.split("/"):
+        raise _refused("the path in its URL has letters that no server of a lab uses")
+    if found.token != HIDDEN_TOKEN and not _TOKEN.fullmatch(found.token):
+        raise _refused("its token has letters that no token has")
+    return write_url(found, found.hosts[0], found.port)
+
+
+def lab_answer(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return where a lab is (``url``) and what it shows (``data``, ``files``), or as ``trouble`` why it is refused."""
+    texts = {name: plain_text(answer.get(name)) for name in ("data", "files")}
+    try:
+        return {"url": lab_url(answer.get("url")), **texts, "trouble": {}}
+    except LabError as error:
+        return {"url": "", **texts, "trouble": {"what": error.what, "why": error.why, "do": error.do}}
+
+
+def remembered_settings(settings: object, known: t.Collection[str]) -> dict[str, t.Any]:
+    """Return the settings that a lab remembers: of known names, and each a plain value of bounded length."""
+    if not isinstance(settings, dict):
+        return {}
+    return {name: settings[name] for name in known if name in settings and _is_plain(settings[name])}
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= SETTING_LONGEST and not _CONTROL.search(value)
+    return isinstance(value, (bool, int)) and -(2**53) < value < 2**53
+
+
+def _refused(why: str) -> LabError:
+    return LabError(
+        "The answer of the lab is refused.",
+        f"A lab may be in other hands, and {why}.",
+        "If the image is your own, look at the URL that its server prints. Or remove the lab with ./lab down and make "
+        "it anew.",
+    )

@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a computer with labs on it tells of them: its containers, its mounts, its servers, and its watcher.
+
+It is also run by itself, on machines elsewhere, by whatever Python is there; so it imports nothing that is not in every
+Python, and prints one JSON document.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import socket
+import subprocess
+import sys
+import threading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# A mount whose server is gone may hang for good, and a process that asks it cannot be stopped from inside.
+PATIENCE_SECONDS = 3.0
+MOUNTS = "/var/lib/desi-lab/mounts"
+WATCH = "/var/lib/desi-lab/watch/state.json"
+LABEL = "desi.lab.name"
+
+
+def mount_answers(path: str, seconds: float | None = None) -> bool | None:
+    """Return whether the mount in a folder shows anything; None where there is no mount."""
+    if not path:
+        return None
+    try:
+        listing = subprocess.run(
+            ["ls", "-A", "--", f"{path}/.bucket"], check=False, capture_output=True, timeout=seconds or PATIENCE_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    # The folder of a mount that has ended is still there, but empty.
+    return listing.returncode == 0 and bool(listing.stdout)
+
+
+def server_answers(address: str, port: int, scheme: str = "http", seconds: float | None = None) -> bool:
+    """Return whether a Jupyter server answers at a published port; no token is needed to ask for its version."""
+    # On a machine on which there is none they would take longer to be read than all else.
+    import http.client
+    import ssl
+    import urllib.request
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)  # noqa: S104 (read, not bound)
+    # Nothing is sent that is secret, and whose certificate it is is looked at by those who send the token.
+    anybody = ssl._create_unverified_context()  # noqa: S323 - nothing secret is sent
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anybody))
+    try:
+        with direct.open(f"{scheme}://{host}:{port}/api", timeout=seconds or PATIENCE_SECONDS) as answer:
+            return bool(answer.status == 200)
+    except (OSError, ValueError, http.client.HTTPException):
+        return False
+
+
+def listens(port: int) -> bool:
+    """Return whether anything listens at a port of this computer."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def docker(*words: str) -> str:
+    """Return what a command of Docker prints, nothing where there is no Docker."""
+    try:
+        return subprocess.run(
+            ["docker", *words], check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def containers() -> list[dict[str, object]]:
+    """Return what there is to know of the containers of labs, without their environment, which may hold secrets."""
+    ids = docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}").split()
+    found = json.loads(docker("container", "inspect", *ids) or "[]") if ids else []
+    return [
+        {
+            "Image": item.get("Image"),
+            "State": item.get("State"),
+            "Config": {"Labels": item["Config"].get("Labels"), "Image": item["Config"].get("Image")},
+            "HostConfig": {"PortBindings": item["HostConfig"].get("PortBindings")},
+        }
+        for item in found
+    ]
+
+
+def image_ids(listing: str) -> dict[str, str]:
+    """Return the ids of images by the references that lead to them now, from ``docker image ls``."""
+    rows = [line.split() for line in listing.splitlines()]
+    return {row[1]: row[0] for row in rows if len(row) == 2 and not row[1].startswith("<none>")}
+
+
+LIST_IMAGES = ("image", "ls", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}")
+
+
+def watch_state() -> object:
+    """Return what the watcher of the machine wrote last; nothing where there is none."""
+    try:
+        with open(WATCH, encoding="utf-8") as file:  # noqa: PTH123 - in whatever Python is there
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
+
+
+def uptime() -> float | None:
+    """Return for how many seconds the machine has been up."""
+    try:
+        with open("/proc/uptime", encoding="ascii") as file:  # noqa: PTH123 - as above
+            return float(file.read().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def look(port: int) -> dict[str, object]:
+    """Ask everything side by side."""
+    found: dict[str, object] = {"watch": watch_state(), "uptime": uptime()}
+    mounts: dict[str, object] = {}
+    found["mounts"] = mounts
+
+    def keep(answers: dict[str, object], name: str, ask: Callable[[], object]) -> threading.Thread:
+        thread = threading.Thread(target=lambda: answers.__setitem__(name, ask()), daemon=True)
+        thread.start()
+        return thread
+
+    at_work = [
+        keep(found, "containers", containers),
+        keep(found, "images", lambda: image_ids(docker(*LIST_IMAGES))),
+        keep(found, "server", lambda: listens(port) and server_answers("127.0.0.1", port, "http", 1.5)),
+        *(keep(mounts, place, lambda place=place: mount_answers(place, 1.5)) for place in glob.glob(f"{MOUNTS}/*")),  # noqa: PTH207 - in whatever Python is there
+    ]
+    for thread in at_work:
+        thread.join()
+    return found
+
+
+if __name__ == "__main__":
+    json.dump(look(int(sys.argv[1])), sys.stdout)

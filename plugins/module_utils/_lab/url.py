@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""URLs as Jupyter servers print them, and as a person can open them."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+
+# What servers print instead of a token that they were given.
+HIDDEN_TOKEN = "..."  # noqa: S105 - no secret
+_LOOPBACK = ("127.0.0.1", "[::1]", "::1", "localhost")
+_USUAL_PORT = {"http": 80, "https": 443}
+# What RFC 3986 (3.3) allows in a part of a path: a log may hold anything, and what is read off it reaches a terminal.
+_LETTERS = r"A-Za-z0-9._~!$&'()*+,;=:@%-"
+_URL = re.compile(
+    r"(?:or )?\s*(?P<scheme>https?)://(?P<authority>\([^()]*\)(?::[0-9]+)?|[^\s/?#()]+)"
+    rf"(?P<path>/[/{_LETTERS}]*)?(?:\?(?P<query>[/?{_LETTERS}]*))?(?:#[/?{_LETTERS}]*)?"
+)
+_AUTHORITY = re.compile(r"(?P<host>.+?)(?::(?P<port>[0-9]{1,5}))?\Z")
+_HOST = re.compile(r"(?:[\w.-]+|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?\]?)\Z")
+_TOKEN = re.compile(r"(?:^|&)token=([^&]*)")
+
+
+class Url(NamedTuple):
+    """A URL as a server printed it; the token still percent-encoded."""
+
+    scheme: str
+    hosts: tuple[str, ...]
+    port: int
+    path: str
+    token: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is one for the computer that the server runs on."""
+        return any(host in _LOOPBACK for host in self.hosts)
+
+    def texts(self) -> list[str]:
+        """Return the URL written out, once for each host."""
+        return [write_url(self, host, self.port) for host in self.hosts]
+
+
+def parse_url(text: str) -> Url | None:
+    """Return the URL that the whole text is, None if it is none."""
+    match = _URL.fullmatch(text)
+    authority = match and _AUTHORITY.match(match["authority"])
+    if not match or not authority:
+        return None
+    port = int(authority["port"]) if authority["port"] else _USUAL_PORT[match["scheme"]]
+    if not 1 <= port <= 65535:
+        return None
+    host = authority["host"]
+    # Notebook 5 writes both of its hosts into one URL: http://(c0ffee or 127.0.0.1):8888/
+    hosts = tuple(host.strip("()").split(" or ")) if host.startswith("(") else (host,)
+    token = _TOKEN.search(match["query"] or "")
+    return Url(match["scheme"], hosts, port, match["path"] or "/", token[1] if token else "")
+
+
+def write_url(url: Url, host: str, port: int) -> str:
+    """Write the URL with another host and port, without a token if it is not known."""
+    # Notebook 5 leaves the brackets off that an IPv6 address wants.
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    address = host if port == _USUAL_PORT[url.scheme] else f"{host}:{port}"
+    query = f"?token={url.token}" if url.token not in ("", HIDDEN_TOKEN) else ""
+    return f"{url.scheme}://{address}{url.path}{query}"
+
+
+def check_place(host: str, port: int | None) -> None:
+    """Refuse a host or port that no URL can have."""
+    if not _HOST.match(host):
+        raise LabError(
+            f"'{host}' is not a host.",
+            "A URL has a host's name or address there, without a scheme, port or path.",
+            "give a name or address alone, for example 127.0.0.1 or lab.example.org",
+        )
+    if port is not None and not 1 <= port <= 65535:
+        raise LabError(
+            f"{port} is not a port.",
+            "A port is a whole number from 1 to 65535.",
+            "give the port at which the server is published, for example 8888",
+        )

@@ -1,0 +1,192 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ask a bucket for one name over HTTP before it is mounted.
+
+Mount tools find out late (rclone at the first listing) and say it in their own words; this takes one round trip and
+gives the exact reason.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
+from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import ca_bundle
+
+_BODY_LIMIT = 64 * 1024
+_CREDENTIAL_CODES = {
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "InvalidToken",
+    "TokenRefreshRequired",
+}
+_DENIED_CODES = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "Forbidden"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an endpoint answered: the S3 error code if it gave one, and whether anything was listed."""
+
+    status: int
+    is_listing: bool = False
+    code: str = ""
+    region: str = ""
+    kind: str = ""
+    anything: bool = False
+
+
+def listing_url(spec: MountSpec) -> str:
+    """Return the URL that lists one name of the bucket."""
+    query = {"list-type": "2", "max-keys": "1", "prefix": f"{spec.prefix}/" if spec.prefix else ""}
+    if spec.aws:
+        host = f"s3.{spec.region}.amazonaws.com{'.cn' if spec.region.startswith('cn-') else ''}"
+        base = f"https://{host}/{spec.bucket}" if spec.path_style else f"https://{spec.bucket}.{host}/"
+    else:
+        base = f"{spec.endpoint}/{spec.bucket}"
+    return f"{base}?{urllib.parse.urlencode(query)}"
+
+
+def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    """Tell a listing from an S3 error, and both from anything else that a web server may say."""
+    code = re.search(rb"<Error>.*?<Code>([A-Za-z0-9.]+)</Code>", body, re.DOTALL)
+    hinted = re.search(rb"<(?:Region|BucketRegion)>([a-z0-9-]+)</", body)
+    is_listing = status == 200 and re.search(rb"<ListBucketResult[\s>]", body) is not None
+    return Answer(
+        status=status,
+        is_listing=is_listing,
+        code=code.group(1).decode() if code else "",
+        region=headers.get("x-amz-bucket-region") or (hinted.group(1).decode() if hinted else ""),
+        kind=(headers.get("content-type") or "").split(";")[0].strip(),
+        anything=is_listing and re.search(rb"<(Contents|CommonPrefixes)[\s>]", body) is not None,
+    )
+
+
+def explain_answer(spec: MountSpec, answer: Answer) -> LabError | None:
+    """Return why the bucket cannot be mounted, or None if it can."""
+    where = spec.endpoint or f"Amazon ({spec.region})"
+    what = f'The bucket "{spec.bucket}" cannot be mounted.'
+    if answer.is_listing:
+        if spec.prefix and spec.read_only and not answer.anything:
+            why = f'It has nothing under the prefix "{spec.prefix}/".'
+            return LabError(what, why, "Check the prefix; capitals matter.")
+        return None
+    if answer.region and answer.region != spec.region and answer.code != "NoSuchBucket":
+        return LabError(
+            what, f"It is in the region {answer.region}, not in {spec.region}.", f"Set the region to {answer.region}."
+        )
+    if answer.code == "NoSuchBucket":
+        return LabError(what, f"There is no bucket of this name at {where}.", "Check the name and the endpoint.")
+    if answer.code in _DENIED_CODES:
+        if not spec.anonymous:
+            return None
+        why = f"{where} does not let the public list it ({answer.code})."
+        return LabError(what, why, "Check the name, or set anonymous=false and give credentials in the environment.")
+    if answer.code in _CREDENTIAL_CODES:
+        return LabError(what, f"{where} refused the credentials ({answer.code}).", "Renew them, or set anonymous=true.")
+    if answer.code:
+        return LabError(what, f"{where} answered with the error {answer.code}.", "Try again in a minute.")
+    if answer.status == 407:
+        return LabError(
+            what, "The proxy asks for a password.", "Put it into HTTPS_PROXY, or into NO_PROXY the endpoint."
+        )
+    said = f"HTTP status {answer.status}" + (f", {answer.kind}" if answer.kind else "")
+    return LabError(
+        what,
+        f"{where} answered, but it does not speak S3 ({said}).",
+        "Check the endpoint: it is the S3 server's address, not its web page's. A network's login page answers so too.",
+    )
+
+
+def explain_exception(spec: MountSpec, problem: BaseException, timeout: float) -> LabError:
+    """Return why no answer came."""
+    reason = problem.reason if isinstance(problem, urllib.error.URLError) else problem
+    host = urllib.parse.urlsplit(listing_url(spec)).netloc
+    what = f'The bucket "{spec.bucket}" could not be reached.'
+    check = "Check the network, the proxy settings and the endpoint."
+    if isinstance(reason, socket.gaierror):
+        return LabError(what, f"The name {host} could not be resolved.", check)
+    if isinstance(reason, ConnectionRefusedError):
+        return LabError(
+            what, f"Nothing listens at {host} (connection refused).", f"Start the server, if it is yours. {check}"
+        )
+    # Two names of one thing only since Python 3.10.
+    if isinstance(reason, (TimeoutError, socket.timeout)):
+        return LabError(what, f"{host} did not answer within {timeout:g} s.", check)
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        do = "Behind a proxy of your institute, set SSL_CERT_FILE to its bundle of certificates."
+        return LabError(what, f"The certificate of {host} is not trusted here ({reason.verify_message}).", do)
+    if isinstance(reason, ssl.SSLError):
+        return LabError(what, f"{host} does not speak TLS.", "Give the endpoint as http://, or check its port.")
+    if isinstance(reason, http.client.HTTPException):
+        return LabError(what, f"{host} answered, but it does not speak HTTP.", "Check the endpoint's port.")
+    if isinstance(reason, OSError) and "Tunnel connection failed" in str(reason):
+        return LabError(what, f"The proxy let nothing through to {host} ({reason}).", check)
+    if isinstance(reason, ConnectionError):
+        return LabError(what, f"{host} broke the connection off.", check)
+    said = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
+    return LabError(what, f"The connection to {host} failed ({said}).", check)
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """S3 redirects to other regions, web pages to their login: neither is followed, both are told."""
+
+    def redirect_request(self, *_args: object, **_more: object) -> None:
+        return None
+
+
+def probe_bucket(spec: MountSpec, environ: Mapping[str, str], timeout: float) -> Answer:
+    """List one name without credentials; raise LabError if the bucket cannot be mounted."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            answer = _ask(spec, environ, deadline)
+        except (OSError, http.client.HTTPException) as problem:
+            raise explain_exception(spec, problem, timeout) from None
+        refusal = explain_answer(spec, answer)
+        # S3 itself says "slow down" or "internal error" now and then, and means: again.
+        if not refusal or answer.status < 500 or not answer.code or time.monotonic() + 1 > deadline:
+            break
+        time.sleep(0.5)
+    if refusal:
+        raise refusal
+    return answer
+
+
+def _ask(spec: MountSpec, environ: Mapping[str, str], deadline: float) -> Answer:
+    url = listing_url(spec)
+    handlers: list[urllib.request.BaseHandler] = [_Stay()]
+    if url.startswith("https:"):
+        bundle = ca_bundle(environ)
+        context = ssl.create_default_context(cafile=bundle if Path(bundle).is_file() else None)
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(*handlers)
+    request = urllib.request.Request(url, headers={"User-Agent": "desi-lab"})  # noqa: S310 - make_spec() checked it
+    try:
+        response = opener.open(request, timeout=max(0.1, deadline - time.monotonic()))
+    except urllib.error.HTTPError as refused:
+        response = refused
+    with response:
+        body = b""
+        while len(body) < _BODY_LIMIT:
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            piece = response.read1(8192) if hasattr(response, "read1") else response.read(8192)
+            if not piece:
+                break
+            body += piece
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return read_answer(response.status, headers, body)

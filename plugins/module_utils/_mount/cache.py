@@ -1,0 +1,224 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The cache of a mount that root makes: its place, which is root's, its mark, its size, and how it goes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import stat
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    open_below,
+    open_directory,
+    open_root_owned,
+    remove_below,
+    require_root_owned,
+    write_beside,
+)
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
+
+GIB = 1024**3
+LEAST, MOST = GIB, 500 * GIB
+
+
+def default_size(free: int, used: int) -> int:
+    """Return half of what is free or in the cache already, in whole GiB: the disk is for other things, too."""
+    return min(MOST, max(LEAST, (free + used) // 2 // GIB * GIB))
+
+
+def used_by(folder: Path) -> int:
+    """Return how much of the disk a cache takes; files that were read in part take less than their size."""
+    return sum(
+        Path(parent, name).lstat().st_blocks * 512 for parent, _folders, names in os.walk(folder) for name in names
+    )
+
+
+def with_size(spec: MountSpec, before: Mapping[str, Any] | None, cache_before: str = "") -> MountSpec:
+    """Give a cache a size, if it has none: that of the mount that is there, so that it stays as it is.
+
+    ``cache_before`` is where that mount may have its cache, which is brought to the new place as it is.
+    """
+    if not spec.cache or spec.cache_max:
+        return spec
+    if before and before.get("cache") in (spec.cache, cache_before or None) and before.get("cache_max"):
+        return replace(spec, cache_max=parse_size(str(before["cache_max"])))
+    folder = Path(spec.cache)
+    there = next(place for place in (folder, *folder.parents) if place.is_dir())
+    disk = os.statvfs(there)
+    return replace(spec, cache_max=default_size(disk.f_bavail * disk.f_frsize, used_by(folder)))
+
+
+# Lies in each cache that root made for a mount. What lacks it is never removed.
+MARKER = ".desi-lab-cache"
+_MARK = b"The cache of a bucket's mount, made by DESI Lab. A directory with this file is removed by lab_purge.\n"
+
+# What 0.1.0 and the tools that it used put into a cache.
+KNOWN = {"vfs", "vfsMeta", "relay.json", "prefetched.json", "prefetch.json", "mountpoint-cache", MARKER}
+
+
+def require_place(path: str) -> None:
+    """Prove what is there of the path of a directory; what is missing will be made by root.
+
+    It needs no rights: what cannot be looked into is proven when it is made.
+    """
+    there = path
+    while not os.path.lexists(there):
+        there = posixpath.dirname(there)
+    about = Path(there).lstat()
+    # A directory such as /tmp may stand above, where nobody can take the place of what is root's.
+    kept_apart = stat.S_ISDIR(about.st_mode) and about.st_uid == 0 and about.st_mode & stat.S_ISVTX
+    real = require_root_owned(posixpath.dirname(there) if there != path and kept_apart else there)
+    if not Path(real).is_dir():
+        raise LabError(
+            f"The directory {path} cannot be made.", f"{there} is not a directory.", "Give the path of a directory."
+        )
+
+
+def refused_cache(path: str, problem: LabError) -> LabError:
+    return LabError(
+        f"The cache {path} cannot be used.",
+        f"{problem.what} {problem.why}",
+        "Use a directory that is root's, for example: sudo install -d -m 0700 /scratch/desi-lab, then "
+        "-e lab_cache=/scratch/desi-lab",
+    )
+
+
+def make_cache(path: str) -> None:
+    """Have a cache for root alone, with its mark."""
+    folder = open_root_owned(path, make=True, mode=0o700)
+    try:
+        if not _is_marked(folder):
+            write_beside(folder, MARKER, _MARK, 0o600)
+    finally:
+        os.close(folder)
+
+
+def forget_empty(path: str) -> None:
+    """Take the mark out of a cache that holds nothing else."""
+    with contextlib.suppress(LabError, OSError):
+        folder = open_root_owned(path)
+        try:
+            if _names(folder) == [MARKER]:
+                remove_below(folder, MARKER)
+        finally:
+            os.close(folder)
+
+
+def _names(folder: int) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries)
+
+
+def _is_marked(folder: int) -> bool:
+    try:
+        about = os.stat(MARKER, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return stat.S_ISREG(about.st_mode) and about.st_uid == 0
+
+
+def bring_cache(before: str, path: str) -> str:
+    """Move the cache of an earlier version, which lay in somebody's home, to its place; return it if it has to stay.
+
+    Nobody but root can have written in a directory of root's that is closed to all others, wherever it lies. It is
+    opened without following links, checked, renamed, and then checked to be the one that was opened. Nothing is copied.
+    """
+    if not before or before == path or not os.path.lexists(before):
+        return ""
+    if os.path.lexists(path):
+        return before
+    where, name = posixpath.split(before)
+    with contextlib.suppress(OSError, LabError):
+        home, below = _home_of(where)
+        above = open_below(home, below)
+        try:
+            old = open_below(above, name)
+            place = open_root_owned(posixpath.dirname(path), make=True)
+            try:
+                if _is_cache(old) and os.fstat(old).st_dev == os.fstat(place).st_dev:
+                    return before if not _move(above, name, old, place, posixpath.basename(path)) else ""
+            finally:
+                os.close(place)
+                os.close(old)
+        finally:
+            os.close(above)
+            # Root's too, in a home where it does not belong. Not while something is in it.
+            _remove_empty_root(home, below)
+            os.close(home)
+    return before
+
+
+def _home_of(folder: str) -> tuple[int, str]:
+    """Open the home above ~/.cache/desi-lab, and return what is below it."""
+    parts = folder.rstrip("/").split("/")
+    return open_directory("/".join(parts[:-2]) or "/"), "/".join(parts[-2:])
+
+
+def _remove_empty_root(home: int, below: str) -> None:
+    above, _, name = below.rpartition("/")
+    with contextlib.suppress(OSError, LabError):
+        cache = open_below(home, above)
+        try:
+            if os.stat(name, dir_fd=cache, follow_symlinks=False).st_uid == 0:
+                os.rmdir(name, dir_fd=cache)
+        finally:
+            os.close(cache)
+
+
+def _is_cache(folder: int) -> bool:
+    about = os.fstat(folder)
+    closed = about.st_uid == 0 and stat.S_IMODE(about.st_mode) == 0o700
+    return closed and set(_names(folder)) <= KNOWN
+
+
+def _move(above: int, name: str, old: int, place: int, new: str) -> bool:
+    os.rename(name, new, src_dir_fd=above, dst_dir_fd=place)
+    if os.path.samestat(os.stat(new, dir_fd=place, follow_symlinks=False), os.fstat(old)):
+        return True
+    # Somebody put something else there in between: it goes back to where it was.
+    os.rename(new, name, src_dir_fd=place, dst_dir_fd=above)
+    return False
+
+
+def purge(path: str, check_mode: bool = False) -> tuple[list[str], list[str]]:
+    """Remove the marked directories in a folder of root's, and the folder once it is empty.
+
+    Return the paths that went, or would, and those that stay because they lack the mark.
+    """
+    if not os.path.lexists(path):
+        return [], []
+    folder = open_root_owned(path)
+    gone, left = [], []
+    try:
+        for name in _names(folder):
+            (gone if _is_marked_below(folder, name) else left).append(f"{path.rstrip('/')}/{name}")
+        for each in [] if check_mode else gone:
+            remove_below(folder, posixpath.basename(each))
+    finally:
+        os.close(folder)
+    if gone and not left and not check_mode:
+        with contextlib.suppress(OSError):
+            Path(path).rmdir()
+    return gone, left
+
+
+def _is_marked_below(folder: int, name: str) -> bool:
+    try:
+        below = open_below(folder, name)
+    except OSError:
+        return False
+    try:
+        about = os.fstat(below)
+        return about.st_uid == 0 and not about.st_mode & 0o022 and _is_marked(below)
+    finally:
+        os.close(below)

@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The machine as a mount sees it: its mount table, its processes, its tools, and the two system calls."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
+from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import MountEntry, parse_mountinfo
+from ansible_collections.desi.lab.plugins.module_utils._mount.programs import (
+    PROGRAMS,
+    RCLONE_VERSION,
+    rclone_is_installed,
+    rclone_path,
+    rclone_version,
+    refused_rclone,
+    require_program,
+)
+from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, Tool
+
+# sudo and cron leave the folders of system tools out of PATH.
+SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+# For what root runs by name: PATH of who called may lead elsewhere.
+SYSTEM_PATH = os.pathsep.join(SYSTEM_FOLDERS)
+
+_MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 1 << 20
+_MNT_DETACH, _UMOUNT_NOFOLLOW = 2, 8
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+# In a process of its own, because a question to a hung mount cannot be taken back.
+_LIST = "import os, sys\ntry:\n    print(len(os.listdir(sys.argv[1])))\nexcept OSError as e:\n    sys.exit(e.errno)"
+
+
+def read_mounts() -> list[MountEntry]:
+    try:
+        text = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+    except FileNotFoundError:
+        raise LabError(
+            "The bucket cannot be mounted on this computer.",
+            "It has no /proc/self/mountinfo: only Linux can mount a bucket on the host.",
+            "Let a container beside the lab mount the bucket: -e lab_mount=mounter",
+        ) from None
+    return parse_mountinfo(text)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """How a folder answered: ``code`` is 0, an errno, or -1 for no answer in time."""
+
+    code: int
+    count: int = 0
+
+    @property
+    def alive(self) -> bool:
+        return self.code == 0
+
+    @property
+    def problem(self) -> str:
+        return {-1: "no answer in time"}.get(self.code, os.strerror(self.code) if self.code > 0 else "")
+
+
+def list_folder(path: str, timeout: float) -> Listing:
+    """List a folder without ever waiting for longer than ``timeout``."""
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _LIST, path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/"
+    )
+    try:
+        out = process.communicate(timeout=timeout)[0]
+    except subprocess.TimeoutExpired:
+        # Not waited for: it cannot end before the mount does.
+        process.kill()
+        return Listing(-1)
+    return Listing(process.returncode or 0, int(out or 0))
+
+
+@dataclass(frozen=True)
+class Process:
+    pid: int
+    command: tuple[str, ...]
+
+    def signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+
+def processes() -> list[Process]:
+    """Return this user's processes that see the same mounts: none of another container's, none of another user's."""
+    here, found = str(Path("/proc/self/ns/mnt").readlink()), []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            if folder.stat().st_uid == os.geteuid() and str(Path(folder, "ns/mnt").readlink()) == here:
+                words = Path(folder, "cmdline").read_bytes().split(b"\0")[:-1]
+                found.append(Process(int(folder.name), tuple(os.fsdecode(word) for word in words)))
+    return [process for process in found if process.command]
+
+
+def end_processes(find: Callable[[], Iterable[Process]], patience: float, first: int = signal.SIGTERM) -> None:
+    """End what ``find`` finds: in good order first, by force when patience runs out."""
+    for number in (first, signal.SIGKILL):
+        for process in find():
+            process.signal(number)
+        if wait_until(lambda: not list(find()), patience):
+            return
+
+
+def search_path(search: Iterable[str]) -> str:
+    folders = [*search, *os.environ.get("PATH", "").split(os.pathsep), *SYSTEM_FOLDERS]
+    return os.pathsep.join(dict.fromkeys(filter(None, folders)))
+
+
+def find_tools(
+    search: Iterable[str], wanted: str = "auto", programs: str = PROGRAMS
+) -> tuple[dict[str, Tool], list[LabError]]:
+    """Return the mount tools that root may run, by backend, and why others that are there are none of them.
+
+    Only the wanted backend is looked for. A tool that is not safe is not run, not even for its version.
+    """
+    tools, refused = {}, []
+    for backend, about in BACKENDS.items():
+        if wanted not in ("auto", backend):
+            continue
+        for path in _candidates(backend, search):
+            try:
+                tools[backend] = _tool(backend, path, about.version_words, programs)
+                break
+            except LabError as problem:
+                refused.append(problem)
+            except (OSError, subprocess.SubprocessError):
+                continue
+    return tools, refused
+
+
+def _candidates(name: str, search: Iterable[str]) -> list[str]:
+    found = (shutil.which(name, path=folder) for folder in search_path(search).split(os.pathsep))
+    return list(dict.fromkeys(str(Path(path).absolute()) for path in found if path))
+
+
+def _tool(backend: str, path: str, version_words: tuple[str, ...], programs: str) -> Tool:
+    """Return a tool that root may run: where it lies, or, for the reviewed rclone, as a copy of root's."""
+    try:
+        require_program(path, programs)
+    except LabError as problem:
+        if backend != "rclone":
+            raise
+        if not rclone_is_installed(programs) and not rclone_version(path):
+            raise refused_rclone(path) from problem
+        version = tuple(int(part) for part in RCLONE_VERSION.split("."))
+        return Tool(backend, rclone_path(programs), version, source=path)
+    return Tool(backend, path, _version([path, *version_words]))
+
+
+def machine_memory() -> int:
+    """Return how much memory the machine has, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _version(command: list[str]) -> tuple[int, ...]:
+    # rclone makes a folder in HOME for its configuration unless it is told that there is none.
+    environment = {**os.environ, "PATH": SYSTEM_PATH, "RCLONE_CONFIG": "/dev/null"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, env=environment)
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", done.stdout)
+    return tuple(int(part) for part in found.groups() if part) if found else ()
+
+
+def bind_shared(folder: str) -> None:
+    """Bind a folder onto itself, so that mounts made in it reach those who were given it earlier."""
+    _mount_call(folder, _MS_BIND)
+    try:
+        _mount_call(folder, _MS_REC | _MS_SHARED)
+    except LabError:
+        unmount_call(folder)
+        raise
+
+
+def _mount_call(folder: str, flags: int) -> None:
+    name = os.fsencode(folder)
+    if _LIBC.mount(name, name, None, ctypes.c_ulong(flags), None) != 0:
+        code = ctypes.get_errno()
+        raise LabError(
+            f"The folder {folder} could not be made a place for mounts.",
+            f"The kernel refused to bind it onto itself ({os.strerror(code)}).",
+            "Run as root, and not inside a container that may not mount."
+            if code == errno.EPERM
+            else "Choose another folder for the mount.",
+        )
+
+
+def unmount_call(path: str, lazily: bool = False) -> int:
+    """Unmount what is on top at a path, without asking the file system; return 0 or an errno."""
+    flags = _UMOUNT_NOFOLLOW | (_MNT_DETACH if lazily else 0)
+    return 0 if _LIBC.umount2(os.fsencode(path), flags) == 0 else ctypes.get_errno()

@@ -1,0 +1,274 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Mount a bucket: decide whether anything is to be done, ask first, do it, verify it, and undo what failed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.files import open_root_owned, require_root_owned
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import size_text
+from ansible_collections.desi.lab.plugins.module_utils._mount import host
+from ansible_collections.desi.lab.plugins.module_utils._mount import mountinfo as table
+from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import Answer, probe_bucket
+from ansible_collections.desi.lab.plugins.module_utils._mount.cache import (
+    bring_cache,
+    forget_empty,
+    make_cache,
+    refused_cache,
+    require_place,
+)
+from ansible_collections.desi.lab.plugins.module_utils._mount.preflight import (
+    check_credentials,
+    check_fuse,
+    check_root,
+    check_tool,
+    explain_log,
+)
+from ansible_collections.desi.lab.plugins.module_utils._mount.programs import (
+    PROGRAMS,
+    install_rclone,
+    install_relay,
+    relay_is_installed,
+    remove_unused,
+)
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec, fingerprint
+from ansible_collections.desi.lab.plugins.module_utils._mount.state import (
+    Found,
+    Outcome,
+    check_folder,
+    clear,
+    look,
+    remove_empty,
+    share_parent,
+    unshare_parent,
+)
+from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import Job, Supervisor
+from ansible_collections.desi.lab.plugins.module_utils._mount.systemd import UNIT_FOLDER
+from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, Tool, mount_command, uses_relay
+from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import MARK, tool_environment
+
+
+def device_of(tool: Tool, spec: MountSpec) -> str:
+    """Return the name by which the mount table shows whose mount it is, and with which settings."""
+    return table.device_name(spec.bucket, fingerprint(mount_command(tool, spec, "", "")))
+
+
+def make_job(
+    tool: Tool,
+    spec: MountSpec,
+    path: str,
+    environ: Mapping[str, str],
+    shared_parent: bool = False,
+    programs: str = PROGRAMS,
+) -> Job:
+    shown = {**asdict(spec), "cache_max": size_text(spec.cache_max) if spec.cache_max else "", "backend": tool.backend}
+    return Job(
+        backend=tool.backend,
+        command=mount_command(tool, spec, path, device_of(tool, spec)),
+        settings=shown,
+        environment=tool_environment(environ, BACKENDS[tool.backend].ca_variable, spec.anonymous),
+        shared_parent=shared_parent,
+        programs=programs,
+    )
+
+
+@dataclass
+class Mounting:
+    """One mountpoint, and how it is wanted."""
+
+    path: str
+    spec: MountSpec
+    tool: Tool
+    supervisor: Supervisor
+    supervisors: list[Supervisor]  # this one, and those that an earlier run may have used
+    shared_parent: bool
+    timeout: float
+    environ: Mapping[str, str]
+    check_mode: bool = False
+    programs: str = PROGRAMS
+    relay: Mapping[str, str] = field(default_factory=dict)  # the files of the relay, by their names
+    cache_before: str = ""  # where an earlier version kept what was read
+
+    def __post_init__(self) -> None:
+        self.parent = posixpath.dirname(self.path)
+        self.device = device_of(self.tool, self.spec)
+        self.environ = safe_environment(self.environ, self.spec.anonymous)
+        self.job = make_job(self.tool, self.spec, self.path, self.environ, self.shared_parent, self.programs)
+
+    def run(self) -> Outcome:
+        self._check_places()
+        found = look(self.path, self.supervisors)
+        if not found.entry:
+            check_folder(self.path)
+        outcome = Outcome(not self._is_as_wanted(found), found.summary, {"state": "mounted", **self.job.settings})
+        if not outcome.changed:
+            outcome.shared_parent = share_parent(self.parent) if self.shared_parent else ""
+            return outcome
+        outcome.healed = self._is_broken(found)
+        if not self.check_mode:
+            self._mount(found, outcome)
+        return outcome
+
+    def _is_mounted(self, entry: table.MountEntry | None) -> bool:
+        device = self.device if BACKENDS[self.tool.backend].names_device else table.MOUNTPOINT_DEVICE
+        return entry is not None and entry.fuse and entry.source == device
+
+    def _is_as_wanted(self, found: Found) -> bool:
+        hidden = self.shared_parent and table.needs_shared_bind(host.read_mounts(), self.parent)
+        serves = self._is_mounted(found.entry) and found.alive and not hidden and self.supervisor.serves(self.job)
+        return serves and (not self._has_relay or relay_is_installed(self.relay, self.programs))
+
+    @property
+    def _has_relay(self) -> bool:
+        return bool(self.relay) and uses_relay(self.tool, self.spec)
+
+    def _check_places(self) -> None:
+        """Refuse, before anything is done, a place where somebody else than root could change what root writes."""
+        require_place(self.parent)
+        if self._has_relay or self.tool.source:
+            try:
+                require_place(self.programs)
+            except LabError as problem:
+                do = "Close it to others, for example: sudo chmod go-w /usr/local /usr/local/lib"
+                raise LabError(problem.what, problem.why, do) from None
+        if not self.spec.cache:
+            return
+        try:
+            require_place(self.spec.cache)
+        except LabError as problem:
+            raise refused_cache(self.spec.cache, problem) from None
+
+    def _is_broken(self, found: Found) -> bool:
+        """Tell a mount that died from one that is wanted otherwise than it is."""
+        same = found.settings == self.job.settings if found.settings else self._is_mounted(found.entry)
+        return found.anything and same and (not found.alive or found.settings is None)
+
+    def _mount(self, found: Found, outcome: Outcome) -> None:
+        # All that can be known is asked first: a mount that works is not ended for one that cannot be made.
+        check_root()
+        check_fuse()
+        check_tool(self.tool)
+        check_credentials(self.spec, self.environ)
+        self._check_cache()
+        answer = probe_bucket(self.spec, self.environ, self.timeout)
+        self._install()
+        if found.anything:
+            outcome.lazy = clear(self.path, self.supervisors, self.timeout)
+            check_folder(self.path)
+        made = [self.path] if found.anything else []
+        cache = self.spec.cache
+        try:
+            made += _missing(self.parent)
+            os.close(open_root_owned(self.parent, make=True))
+            if self.shared_parent:
+                outcome.shared_parent = share_parent(self.parent)
+            made += _missing(self.path)
+            self._make_mountpoint()
+            if cache:
+                made += _missing(cache)
+                outcome.cache_left = bring_cache(self.cache_before, cache)
+                make_cache(cache)
+            self.supervisor.start(self.job)
+            self._verify(answer)
+        except BaseException:
+            with contextlib.suppress(LabError):
+                clear(self.path, self.supervisors, self.timeout)
+            # The mountpoint first: a bind that still has something in it stays.
+            for folder in [self.path] if self.path in made else []:
+                remove_empty(folder)
+            if outcome.shared_parent == "bound":
+                unshare_parent(self.parent)
+            for folder in sorted(made, key=len, reverse=True):
+                if folder == cache:
+                    forget_empty(folder)
+                remove_empty(folder)
+            raise
+        with contextlib.suppress(LabError, OSError):
+            remove_unused(self.programs, used_programs())
+
+    def _install(self) -> None:
+        """Put what root runs where nobody else can change it."""
+        if self.tool.source and not os.path.lexists(self.tool.path):
+            install_rclone(self.tool.source, self.programs)
+        if self._has_relay and not relay_is_installed(self.relay, self.programs):
+            install_relay(self.relay, self.programs)
+
+    def _make_mountpoint(self) -> None:
+        """Make it, closed to others: while nothing is mounted, readers shall meet an error and not an empty bucket."""
+        parent = open_root_owned(self.parent)
+        try:
+            name = posixpath.basename(self.path)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=parent)
+            # 0.1.0 closed it to root, too, who may pass by modes only with a capability that the tool does not have.
+            os.chmod(name, 0o700, dir_fd=parent)
+        finally:
+            os.close(parent)
+
+    def _check_cache(self) -> None:
+        """Two processes that write one cache spoil it: a cache is for one mount."""
+        for process in host.processes() if self.spec.cache else []:
+            names = any(word == self.spec.cache or word.endswith(f"={self.spec.cache}") for word in process.command)
+            if names and self.path not in process.command and Path(process.command[0]).name in BACKENDS:
+                raise LabError(
+                    f"The cache {self.spec.cache} cannot be used.",
+                    "Another mount is writing to it, and two would spoil it.",
+                    "Give each mount a cache folder of its own.",
+                )
+
+    def _verify(self, answer: Answer) -> None:
+        """Wait for the mount, and see that it shows what the bucket has."""
+        deadline = time.monotonic() + self.timeout
+        while not self._is_mounted(table.mount_at(host.read_mounts(), self.path)):
+            ended = self.supervisor.ended()
+            if ended or time.monotonic() > deadline:
+                problem = "it ended at once" if ended else f"it did not mount within {self.timeout:g} s"
+                raise explain_log(self.tool, self.spec, self.supervisor.log(), problem)
+            time.sleep(0.05)
+        listing = host.list_folder(self.path, max(1.0, deadline - time.monotonic()))
+        if not listing.alive:
+            raise explain_log(self.tool, self.spec, self.supervisor.log(), f"listing it failed: {listing.problem}")
+        if answer.anything and listing.count == 0:
+            raise explain_log(
+                self.tool, self.spec, self.supervisor.log(), "it mounted, but shows nothing of the bucket"
+            )
+
+
+def _missing(path: str) -> list[str]:
+    """Return the folders on a path that are not there, outermost first."""
+    missing: list[str] = []
+    while not os.path.lexists(path):
+        missing.insert(0, path)
+        path = posixpath.dirname(path)
+    return missing
+
+
+def used_programs() -> list[str]:
+    """Return the commands that run and the units that are there: what they name is not to be removed."""
+    commands = ["\0".join(process.command) for process in host.processes()]
+    units = UNIT_FOLDER.glob(f"{MARK}-*.service")
+    return [*commands, *(unit.read_text(errors="replace") for unit in units)]
+
+
+def safe_environment(environ: Mapping[str, str], anonymous: bool) -> dict[str, str]:
+    """Return an environment whose files are root's: a file of settings of AWS can name a program to be run."""
+    safe = dict(environ)
+    try:
+        require_root_owned(safe.get("HOME") or "/root")
+    except LabError:
+        # That of who called sudo.
+        safe["HOME"] = "/root"
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        if not anonymous and safe.get(name):
+            require_root_owned(safe[name])
+    return safe

@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Why a mount cannot be made, found before it is tried, or read out of what the tool said."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount.host import SYSTEM_PATH
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
+from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, Tool
+from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import ENDED
+
+FUSE_DEVICE = "/dev/fuse"
+_IN_CONTAINER = "or let a container beside the lab mount the bucket: -e lab_mount=mounter"
+
+# What tools say, as (pattern, why, do); the first that is found counts.
+_SAYINGS = (
+    (r"fusermount3?\W.*(not found|no such file)", "The program fusermount is missing.", "Install the package fuse3."),
+    (
+        r"credential|security credentials|AWS_ACCESS_KEY",
+        "The tool found no credentials that it could use.",
+        "Give them in the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), or set anonymous=true.",
+    ),
+    (
+        r"AccessDenied|Access Denied|Forbidden|\b403\b",
+        "Access was denied.",
+        "Check the bucket's name and the credentials.",
+    ),
+    (r"NoSuchBucket|bucket or key not found", "There is no such bucket.", "Check the bucket's name and the endpoint."),
+    (
+        r"Operation not permitted|Permission denied",
+        "The kernel did not permit the mount.",
+        f"Run as root, and not inside a container that may not mount, {_IN_CONTAINER}",
+    ),
+)
+
+
+def check_root() -> None:
+    if os.geteuid() != 0:
+        raise LabError(
+            "The bucket's mount cannot be changed.",
+            "Mounting and unmounting for other users is for root alone.",
+            f"Run the task with become: true, {_IN_CONTAINER}",
+        )
+
+
+def check_fuse(device: str = FUSE_DEVICE) -> None:
+    """See that the kernel lets this machine have file systems made by programs."""
+    what = "The bucket cannot be mounted on this computer."
+    try:
+        os.close(os.open(device, os.O_RDWR))
+    except FileNotFoundError:
+        why = f"There is no {device}: the kernel's module fuse is not loaded, or this is a container without it."
+        raise LabError(what, why, f"Load it with: modprobe fuse, {_IN_CONTAINER}") from None
+    except OSError as problem:
+        why = f"{device} cannot be opened ({os.strerror(problem.errno or errno.EIO)})."
+        raise LabError(what, why, f"Give this container the device ({device}), {_IN_CONTAINER}") from None
+
+
+def check_tool(tool: Tool) -> None:
+    """See that the helper program is there that some tools call."""
+    programs = ("fusermount3", "fusermount")
+    if BACKENDS[tool.backend].needs_fusermount and not any(shutil.which(one, path=SYSTEM_PATH) for one in programs):
+        raise LabError(
+            "The bucket cannot be mounted on this computer.",
+            f"{tool.title} needs the program fusermount3, which is not installed.",
+            f"Install the package fuse3, {_IN_CONTAINER}",
+        )
+
+
+def check_credentials(spec: MountSpec, environ: Mapping[str, str]) -> None:
+    """See that there is something to sign requests with, where that is wanted."""
+    names = (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_PROFILE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    )
+    home = Path(environ.get("HOME") or "/root", ".aws")
+    files = [environ.get("AWS_SHARED_CREDENTIALS_FILE") or str(home / "credentials"), str(home / "config")]
+    there = any(environ.get(name) for name in names) or any(Path(name).is_file() for name in files)
+    if spec.anonymous or there or _on_ec2(environ):
+        return
+    raise LabError(
+        f'The bucket "{spec.bucket}" cannot be mounted.',
+        "With anonymous=false credentials are needed: there are none in the environment, in ~/.aws or on the machine.",
+        "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for the task, or set anonymous=true.",
+    )
+
+
+def _on_ec2(environ: Mapping[str, str]) -> bool:
+    if environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
+        return False
+    base = environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254"
+    headers = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
+    request = urllib.request.Request(f"{base.rstrip('/')}/latest/api/token", method="PUT", headers=headers)  # noqa: S310
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(request, timeout=1):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def last_words(log: str) -> str:
+    """Return the last line that the tool itself wrote, without its time stamps."""
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith(ENDED)]
+    return re.sub(r"^[\d/:.TZ -]+", "", lines[-1])[:300] if lines else ""
+
+
+def explain_log(tool: Tool, spec: MountSpec, log: str, problem: str) -> LabError:
+    """Return why a tool failed, in plain words where they are known, else in its own."""
+    what = f'The bucket "{spec.bucket}" could not be mounted with {tool.title}.'
+    for pattern, why, do in _SAYINGS:
+        if re.search(pattern, log, re.IGNORECASE):
+            return LabError(what, why, do)
+    words = last_words(log)
+    why = f"{problem}{f'; its last words: {words}' if words else ''}."
+    return LabError(what, f"{why[0].upper()}{why[1:]}", "Try another backend (rclone, s3fs), or a longer timeout.")

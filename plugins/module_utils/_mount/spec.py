@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which bucket is to be mounted, and how: checked once, here, and typed from then on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size
+
+
+@dataclass(frozen=True)
+class MountSpec:
+    """A bucket and how it is to be seen. Holds no secret, so it may be shown."""
+
+    bucket: str
+    prefix: str = ""
+    endpoint: str = ""
+    region: str = "us-west-2"
+    anonymous: bool = True
+    read_only: bool = True
+    cache: str = ""
+    cache_max: int = 0
+
+    @property
+    def aws(self) -> bool:
+        """Whether Amazon itself is asked, and no mirror or test server."""
+        return not self.endpoint
+
+    @property
+    def path_style(self) -> bool:
+        """Whether the bucket stands in the URL's path: mirrors know no host names per bucket, and a dot breaks TLS."""
+        return not self.aws or "." in self.bucket
+
+
+def make_spec(values: Mapping[str, Any]) -> MountSpec:
+    """Check the settings that name a bucket; what a MountSpec does not know is refused."""
+    known = set(MountSpec.__dataclass_fields__)
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise _bad("spec", ", ".join(unknown), "is not known", f"the known settings are: {', '.join(sorted(known))}")
+    text = {name: str(values.get(name) or "").strip() for name in ("bucket", "prefix", "endpoint", "region", "cache")}
+    cache_max = values.get("cache_max") or ""
+    spec = MountSpec(
+        bucket=text["bucket"],
+        prefix=text["prefix"].strip("/"),
+        endpoint=text["endpoint"].rstrip("/"),
+        region=text["region"] or "us-west-2",
+        anonymous=bool(values.get("anonymous", True)),
+        read_only=bool(values.get("read_only", True)),
+        cache=posixpath.normpath(text["cache"]) if text["cache"] else "",
+        cache_max=_bytes(str(cache_max)) if cache_max else 0,
+    )
+    _check(spec)
+    return spec
+
+
+def _check(spec: MountSpec) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}", spec.bucket):
+        raise _bad("bucket", spec.bucket, "is no bucket name", "give the name alone, such as desidata, without s3://")
+    if any(ord(letter) < 32 for letter in spec.prefix) or ".." in spec.prefix.split("/") or "//" in spec.prefix:
+        raise _bad("prefix", spec.prefix, "is no folder inside a bucket", "give it as dr1/spectro, or leave it empty")
+    if spec.endpoint and re.match(r"https?://[^/]*@", spec.endpoint):
+        # The value is not repeated: what stands before the @ is a secret.
+        raise LabError(
+            "The endpoint is not usable.",
+            "It holds a user name or password, and those would end up in process lists.",
+            "Give the address alone, and put keys into the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY).",
+        )
+    if spec.endpoint and not re.fullmatch(r"https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._~/-]*)?", spec.endpoint):
+        raise _bad("endpoint", spec.endpoint, "is no S3 address", "give it as http://127.0.0.1:8333, or empty for AWS")
+    if not re.fullmatch(r"[a-z0-9-]{1,40}", spec.region):
+        raise _bad("region", spec.region, "is no region", "give it as us-west-2")
+    if spec.cache and (not spec.cache.startswith("/") or spec.cache == "/" or _odd(spec.cache)):
+        raise _bad("cache", spec.cache, "is no folder for a cache", "give an absolute path of a folder of its own")
+
+
+def check_path(path: str, spec_cache: str = "") -> str:
+    """Return the mountpoint, normalised, if it can be one."""
+    clean = posixpath.normpath(path) if path.startswith("/") else path
+    if not clean.startswith("/") or clean.strip("/") == "" or _odd(clean):
+        raise _bad("path", path, "is no place for a mount", "give the absolute path of a folder that can be made anew")
+    if spec_cache and (spec_cache + "/").startswith(clean + "/"):
+        raise _bad("cache", spec_cache, "lies inside the mount", "give a folder outside of it")
+    return clean.replace("//", "/")
+
+
+def _odd(path: str) -> bool:
+    return any(ord(letter) < 32 for letter in path)
+
+
+def _bytes(cache_max: str) -> int:
+    try:
+        return parse_size(cache_max)
+    except ValueError:
+        do = "give a number with a unit, such as 20GiB, or leave it empty for no limit"
+        raise _bad("cache_max", cache_max, "is no size", do) from None
+
+
+def _bad(name: str, value: str, problem: str, do: str) -> LabError:
+    return LabError(f"The mount's {name} is not usable.", f'"{value}" {problem}.', f"{do[0].upper()}{do[1:]}.")
+
+
+def fingerprint(parts: list[str]) -> str:
+    """Return twelve letters that are the same for the same words, on any machine and Python."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
+def mount_name(path: str) -> str:
+    """Name a mountpoint for people and for systemd: readable, and different for different paths."""
+    folder, base = posixpath.split(path)
+    readable = posixpath.basename(folder) if base.startswith(".") else base
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", readable).strip("-") or "bucket"
+    return f"{slug[:40]}-{hashlib.sha256(path.encode(errors='surrogateescape')).hexdigest()[:6]}"

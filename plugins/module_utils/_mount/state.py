@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is at a mountpoint, and how it is taken away again: never what is not ours, and nothing of ours left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount import host
+from ansible_collections.desi.lab.plugins.module_utils._mount import mountinfo as table
+from ansible_collections.desi.lab.plugins.module_utils._mount.preflight import check_root
+from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import Supervisor, end_everything
+
+# A tool that has not ended in good order by then is ended by force.
+GRACE = 5.0
+# A mount that has not listed its top folder by then is taken for hung.
+PATIENCE = 10.0
+# How the endpoint of a tool that died answers.
+DEAD = {errno.ENOTCONN, errno.ECONNABORTED}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is at a mountpoint."""
+
+    entry: table.MountEntry | None
+    listing: host.Listing | None  # of a mount of ours; what is foreign is not touched
+    settings: dict[str, Any] | None  # of the supervisor that is there for it
+    ours: bool
+    orphans: bool  # tools of ours that nobody supervises
+
+    @property
+    def anything(self) -> bool:
+        return self.entry is not None or self.settings is not None or self.orphans
+
+    @property
+    def alive(self) -> bool:
+        return self.listing is not None and self.listing.alive
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Describe it for a diff."""
+        if not self.anything:
+            return {"state": "unmounted"}
+        problem = self.listing.problem if self.listing else "nothing is mounted"
+        return {"state": "mounted" if self.alive else f"broken ({problem})", **(self.settings or {})}
+
+
+@dataclass
+class Outcome:
+    """What was done, or would be."""
+
+    changed: bool
+    before: dict[str, Any]
+    after: dict[str, Any] = field(default_factory=dict)
+    healed: bool = False
+    lazy: bool = False
+    shared_parent: str = ""
+    cache_left: str = ""  # where an earlier version kept what was read, if that could not be brought
+
+
+def look(path: str, supervisors: list[Supervisor]) -> Found:
+    """Find out what is at a mountpoint; refuse what is there and not ours."""
+    entry = table.mount_at(host.read_mounts(), path)
+    known = [found for found in (supervisor.settings() for supervisor in supervisors) if found is not None]
+    ours, listing = bool(entry and table.is_our_device(entry.source)), None
+    if entry and (ours or entry.source == table.MOUNTPOINT_DEVICE):
+        listing = host.list_folder(path, PATIENCE)
+        # mount-s3 names its device itself: who supervises it tells, and a dead one belongs to nobody any more.
+        ours = ours or bool(known) or listing.code in DEAD
+    if entry and not ours:
+        raise LabError(
+            f"There is another mount at {path}.",
+            f"It shows {entry.source} ({entry.fstype}), and was not made by DESI Lab.",
+            "Choose another folder, or unmount it yourself if it is no longer needed.",
+        )
+    orphans = not known and bool(supervisors[0].tools())
+    return Found(entry, listing, known[0] if known else None, ours, orphans)
+
+
+def check_folder(path: str) -> None:
+    """Refuse a mountpoint that holds something of somebody's; call it only where nothing is mounted."""
+    folder = Path(path)
+    what = f"The bucket cannot be mounted at {path}."
+    do = "Choose a folder that does not exist yet, or an empty one."
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise LabError(what, f"There is {'a symbolic link' if folder.is_symlink() else 'a file'} of this name.", do)
+    if folder.is_dir() and not _is_empty(folder):
+        raise LabError(what, "The folder is not empty, and a mount would hide what is in it.", do)
+
+
+def clear(path: str, supervisors: list[Supervisor], timeout: float) -> bool:
+    """End whatever of ours serves the path; return whether it was in use and had to be unmounted lazily."""
+    end_everything(supervisors, min(timeout, GRACE))
+    lazy = False
+    while True:
+        entry = table.mount_at(host.read_mounts(), path)
+        if not entry or not (table.is_our_device(entry.source) or entry.source == table.MOUNTPOINT_DEVICE):
+            return lazy
+        if host.unmount_call(path) == 0:
+            continue
+        code, lazy = host.unmount_call(path, lazily=True), True
+        if code != 0:
+            raise LabError(
+                f"{path} could not be unmounted.",
+                f"The kernel refused ({os.strerror(code)}).",
+                "Run as root, on the computer itself and not inside a container.",
+            )
+
+
+def share_parent(parent: str) -> str:
+    """See to it that mounts made in a folder reach containers that were given the folder; say how."""
+    mounts = host.read_mounts()
+    if table.needs_shared_bind(mounts, parent):
+        host.bind_shared(parent)
+        return "bound"
+    return "bound" if table.is_bound_onto_itself(mounts, parent) else "already"
+
+
+def unshare_parent(parent: str) -> bool:
+    """Take the bind of share_parent() away, once nothing is mounted in it any more."""
+    if not table.may_unbind(host.read_mounts(), parent):
+        return False
+    return host.unmount_call(parent) == 0 or host.unmount_call(parent, lazily=True) == 0
+
+
+def remove_empty(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        Path(path).rmdir()
+        return True
+    return False
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        return not any(folder.iterdir())
+    except PermissionError:
+        raise LabError(
+            f"Nobody can tell what is in {folder}.", "Only root may look into it.", "Run the task with become: true."
+        ) from None
+
+
+def unmount(path: str, supervisors: list[Supervisor], shared_parent: bool, timeout: float, check_mode: bool) -> Outcome:
+    """Bring a mountpoint to nothing: no mount, no process, no unit, no folder."""
+    parent = str(Path(path).parent)
+    found = look(path, supervisors)
+    # An empty folder is what a mount leaves behind at a reboot; removing it loses nothing.
+    folder = found.entry is None and Path(path).is_dir() and not Path(path).is_symlink() and _is_empty(Path(path))
+    bind = shared_parent and table.may_unbind(host.read_mounts(), parent)
+    outcome = Outcome(found.anything or folder or bind, before=found.summary, after={"state": "unmounted"})
+    if check_mode or not outcome.changed:
+        return outcome
+    check_root()
+    if found.anything:
+        outcome.lazy = clear(path, supervisors, timeout)
+    remove_empty(path)
+    if shared_parent:
+        unshare_parent(parent)
+    return outcome

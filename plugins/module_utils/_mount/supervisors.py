@@ -1,0 +1,173 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who keeps a mount alive: what any supervisor can do, and the one that needs nothing but a shell."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.desi.lab.plugins.module_utils._common.files import open_root_owned, require_root_owned
+from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
+from ansible_collections.desi.lab.plugins.module_utils._mount import unit_templates as texts
+from ansible_collections.desi.lab.plugins.module_utils._mount.host import (
+    SYSTEM_PATH,
+    Process,
+    end_processes,
+    processes,
+)
+from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import DEVICE_PREFIX
+from ansible_collections.desi.lab.plugins.module_utils._mount.programs import PROGRAMS, require_command
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import mount_name
+from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS
+
+RUN_FOLDER = Path("/run/desi-lab")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A tool to be kept running, and what is to be known of it."""
+
+    backend: str
+    command: list[str]
+    settings: Mapping[str, Any]
+    environment: Mapping[str, str]
+    shared_parent: bool = False
+    programs: str = PROGRAMS
+
+
+class Supervisor(ABC):
+    """Keeps the tool of one mountpoint running."""
+
+    kind: str
+    unit = ""
+
+    def __init__(self, mountpoint: str) -> None:
+        self.mountpoint = mountpoint
+        self.name = mount_name(mountpoint)
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any] | None:
+        """Return the settings of what is there for the mountpoint, or None if nothing is."""
+
+    @abstractmethod
+    def serves(self, job: Job) -> bool:
+        """Tell whether this very job is being kept running."""
+
+    def start(self, job: Job) -> None:
+        """Start the job, and see to it that it comes back; refuse what somebody else than root could change."""
+        require_root_owned(str(Path(self.mountpoint).parent))
+        require_command(job.command, self.mountpoint, job.programs)
+        self._start(job)
+
+    @abstractmethod
+    def _start(self, job: Job) -> None:
+        """Start the job, whose paths are proven."""
+
+    @abstractmethod
+    def ended(self) -> bool:
+        """Tell whether the tool ended by itself since the start."""
+
+    @abstractmethod
+    def stop(self, patience: float) -> None:
+        """End supervisor and tool; a mount in use may stay behind, dead."""
+
+    @abstractmethod
+    def log(self) -> str:
+        """Return what the tool said last."""
+
+    def tools(self) -> list[Process]:
+        """Return the mount tools that serve the mountpoint, supervised or left over."""
+        return [
+            process
+            for process in processes()
+            if self.mountpoint in process.command[1:]
+            and Path(process.command[0]).name in BACKENDS
+            and (any(f"{DEVICE_PREFIX}:" in word for word in process.command) or not _names_device(process))
+        ]
+
+
+class LoopSupervisor(Supervisor):
+    """A detached shell that starts the tool again when it dies. It needs no file but its log."""
+
+    kind = "process"
+    _started: subprocess.Popen[bytes]
+
+    @property
+    def log_file(self) -> Path:
+        return RUN_FOLDER / f"mount-{self.name}.log"
+
+    def loops(self) -> list[Process]:
+        return [found for found in processes() if texts.loop_mountpoint(list(found.command)) == self.mountpoint]
+
+    def settings(self) -> dict[str, Any] | None:
+        found = self.loops()
+        return texts.loop_settings(list(found[0].command)) if found else None
+
+    def serves(self, job: Job) -> bool:
+        # The loop's own children carry its command line for an instant between fork and exec.
+        wanted = self._command(job)
+        return any(list(loop.command) == wanted for loop in self.loops())
+
+    def _command(self, job: Job) -> list[str]:
+        return texts.loop_command(self.mountpoint, str(self.log_file), job.settings, job.command)
+
+    def _start(self, job: Job) -> None:
+        folder = open_root_owned(str(RUN_FOLDER), make=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            log = os.open(self.log_file.name, flags, 0o600, dir_fd=folder)
+        finally:
+            os.close(folder)
+        try:
+            self._started = subprocess.Popen(
+                self._command(job),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env={**job.environment, "PATH": SYSTEM_PATH},
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+
+    def ended(self) -> bool:
+        # Asked of the process itself: in the instant of its start the process list shows no command line.
+        return texts.ENDED in self.log() or self._started.poll() is not None
+
+    def stop(self, patience: float) -> None:
+        end_processes(self.loops, patience)
+        self.log_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            RUN_FOLDER.rmdir()
+
+    def log(self) -> str:
+        with contextlib.suppress(OSError):
+            return self.log_file.read_text(errors="replace")[-4000:]
+        return ""
+
+
+def _names_device(process: Process) -> bool:
+    return BACKENDS[Path(process.command[0]).name].names_device
+
+
+def end_everything(supervisors: list[Supervisor], patience: float) -> None:
+    """End supervisors first, so that nothing starts a tool again, then what tools are left."""
+    for supervisor in supervisors:
+        supervisor.stop(patience)
+    end_tools(supervisors[-1], patience)
+
+
+def end_tools(supervisor: Supervisor, patience: float) -> None:
+    if supervisor.tools() and not wait_until(lambda: not supervisor.tools(), 0.5):
+        end_processes(supervisor.tools, patience, signal.SIGTERM)

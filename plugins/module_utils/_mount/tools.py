@@ -1,0 +1,190 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The three mount tools: the command line that each takes for a MountSpec, and which of them is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
+from ansible_collections.desi.lab.plugins.module_utils._mount.tool_options import (
+    MOUNT_S3_SETTINGS,
+    RCLONE_OLDEST,
+    RCLONE_SETTINGS,
+    S3FS_SETTINGS,
+    SMALL,
+    Setting,
+    Version,
+    chosen,
+)
+
+
+class NoTool(LabError):
+    """No mount tool is installed: a container that has one can do the work instead."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """An installed mount tool."""
+
+    backend: str
+    path: str
+    version: Version
+    relay: tuple[str, ...] = ()  # the command that runs a relay, if there is one for it
+    memory: int = 0  # of the machine, in bytes; 0 if that is not known
+    source: str = ""  # where it is to be copied from first, if it is not there yet
+
+    @property
+    def title(self) -> str:
+        return f"{self.backend} {'.'.join(str(part) for part in self.version)}".strip()
+
+
+# What the relay may hold of what it has read ahead and listed, in MiB: with the mount tool and its own few, this keeps
+# both below 512 MiB, and below 256 MiB on a small machine.
+RELAY_MEMORY, RELAY_MEMORY_SMALL = 160, 48
+
+
+def uses_relay(tool: Tool, spec: MountSpec) -> bool:
+    """Tell whether a relay stands before the bucket: it cannot sign, and it does not write."""
+    return bool(tool.relay) and tool.backend == "rclone" and spec.anonymous and spec.read_only
+
+
+def is_small(tool: Tool) -> bool:
+    return 0 < tool.memory < SMALL
+
+
+def _chosen(settings: tuple[Setting, ...], spec: MountSpec, tool: Tool) -> list[str]:
+    relay = uses_relay(tool, spec)
+    holds = {
+        "read-only": spec.read_only,
+        "cache": bool(spec.cache),
+        "anonymous": spec.anonymous,
+        "path-style": spec.path_style,
+        "relay": relay,
+        "direct": not relay,
+        "small": is_small(tool),
+        "normal": not is_small(tool),
+    }
+    return chosen(settings, holds, tool.version)
+
+
+def server_of(spec: MountSpec) -> str:
+    """Return the address of the server that holds the bucket."""
+    amazon = f"https://s3.{spec.region}.amazonaws.com{'.cn' if spec.region.startswith('cn-') else ''}"
+    return spec.endpoint or amazon
+
+
+def rclone_remote(spec: MountSpec, relay: bool = False) -> str:
+    """Write bucket and server as one word, so that no configuration file is needed; the relay writes one of its own."""
+    place = "/".join(filter(None, (spec.bucket, spec.prefix)))
+    if relay:
+        return f"desi:{place}"
+    options = ["provider=AWS"] if spec.aws else ["provider=Other", f'endpoint="{spec.endpoint}"']
+    options += [
+        f"region={spec.region}",
+        f"env_auth={'false' if spec.anonymous else 'true'}",
+        f"force_path_style={'true' if spec.path_style else 'false'}",
+        # Asking whether the bucket exists, and making it, are not for a reader.
+        "no_check_bucket=true",
+        "list_version=2",
+    ]
+    return f":s3,{','.join(options)}:{place}"
+
+
+def rclone_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
+    # A configuration of the person who started it must not seep in.
+    remote = rclone_remote(spec, uses_relay(tool, spec))
+    command = [tool.path, "mount", remote, mountpoint, f"--devname={device}"]
+    command += [] if uses_relay(tool, spec) else ["--config=/dev/null"]
+    command += _chosen(RCLONE_SETTINGS, spec, tool)
+    command += [f"--cache-dir={spec.cache}"] if spec.cache else []
+    return command + ([f"--vfs-cache-max-size={spec.cache_max}B"] if spec.cache and spec.cache_max else [])
+
+
+def s3fs_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
+    region = "region" if tool.version >= (1, 96) else "endpoint"
+    options = _chosen(S3FS_SETTINGS, spec, tool)
+    options += [f"fsname={device}", f"url={server_of(spec)}", f"{region}={spec.region}"]
+    # A comma would end the option.
+    options += [f"use_cache={spec.cache}".replace(",", "\\,")] if spec.cache else []
+    source = f"{spec.bucket}:/{spec.prefix}" if spec.prefix else spec.bucket
+    return [tool.path, source, mountpoint, "-f", *(word for option in options for word in ("-o", option))]
+
+
+def mount_s3_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
+    """Make the command of Mountpoint for Amazon S3, which names its device itself."""
+    command = [tool.path, spec.bucket, mountpoint, *_chosen(MOUNT_S3_SETTINGS, spec, tool)]
+    command += [f"--region={spec.region}"]
+    command += [f"--endpoint-url={spec.endpoint}"] if spec.endpoint else []
+    command += [f"--prefix={spec.prefix}/"] if spec.prefix else []
+    command += [f"--cache={spec.cache}"] if spec.cache else []
+    mebibytes = max(1, spec.cache_max // 1024**2)
+    return command + ([f"--max-cache-size={mebibytes}"] if spec.cache and spec.cache_max else [])
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What differs between the tools apart from their options."""
+
+    command: Callable[[Tool, MountSpec, str, str], list[str]]
+    version_words: tuple[str, ...]
+    tells_systemd: bool  # says to systemd when the mount is there
+    ca_variable: str  # the environment variable by which it takes a bundle of certificates
+    names_device: bool = True
+    needs_fusermount: bool = False  # calls it even as root
+
+
+BACKENDS = {
+    "mount-s3": Backend(mount_s3_command, ("--version",), False, "AWS_CA_BUNDLE", names_device=False),
+    # AWS_CA_BUNDLE is not for rclone: with credentials from the environment it then refuses to start.
+    "rclone": Backend(rclone_command, ("version",), True, "SSL_CERT_FILE", needs_fusermount=True),
+    "s3fs": Backend(s3fs_command, ("--version",), False, "CURL_CA_BUNDLE"),
+}
+
+
+def mount_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
+    """Return the command that serves the mount in the foreground."""
+    command = BACKENDS[tool.backend].command(tool, spec, mountpoint, device)
+    if not uses_relay(tool, spec):
+        return command
+    memory = RELAY_MEMORY_SMALL if is_small(tool) else RELAY_MEMORY
+    kept = [f"--keep={spec.cache}/relay.json"] if spec.cache else []
+    return [*tool.relay, f"--endpoint={server_of(spec)}", f"--memory={memory}", *kept, "--", *command]
+
+
+def choose_tool(backend: str, spec: MountSpec, tools: dict[str, Tool]) -> tuple[Tool, str]:
+    """Take the tool that was asked for, or the best of those installed, and say why."""
+    rclone = tools.get("rclone")
+    if rclone and rclone.version < RCLONE_OLDEST:
+        tools = {name: tool for name, tool in tools.items() if name != "rclone"}
+    if backend != "auto":
+        if backend not in tools:
+            raise _missing(backend, rclone)
+        return tools[backend], "as asked for"
+    current = "rclone" in tools and tools["rclone"].version >= (1, 65)
+    if "mount-s3" in tools and spec.aws and not (spec.cache and current):
+        note = "; it empties its cache whenever it starts and ends" if spec.cache else ""
+        return tools["mount-s3"], f"Amazon's own tool is installed and the bucket is at Amazon{note}"
+    if current:
+        kept = ", and keeps its cache, which mount-s3 empties" if "mount-s3" in tools and spec.aws else ""
+        return tools["rclone"], f"{tools['rclone'].title} is installed{kept}"
+    if "s3fs" in tools:
+        older = f", and {tools['rclone'].title} is older than 1.65" if "rclone" in tools else ""
+        return tools["s3fs"], f"{tools['s3fs'].title} is installed{older}"
+    if "rclone" in tools:
+        return tools["rclone"], f"{tools['rclone'].title} is old, but nothing else is installed"
+    raise _missing("auto", rclone)
+
+
+def _missing(backend: str, rclone: Tool | None) -> NoTool:
+    old = f" ({rclone.title} is: it is too old, 1.58 is the first that will do)" if rclone else ""
+    wanted = "rclone, s3fs or mount-s3" if backend == "auto" else backend
+    return NoTool(
+        "The bucket cannot be mounted on this computer.",
+        f"No usable mount tool is installed: {wanted} was looked for{old}.",
+        "Install one (rclone is the most complete), or let a container mount the bucket: -e lab_mount=mounter",
+    )

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who wants a mount before a lab with it is there: the runs that are making one.
+
+A lab's container tells by a label which mount it uses. Until there is one, a file of root's tells, one for each mount.
+What it says of a run is worth as much as the run is alive. The names of labs stay, so that the mount of a lab that came
+to nothing is known as its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.desi.lab.plugins.module_utils._common.files import open_root_owned
+from ansible_collections.desi.lab.plugins.module_utils._common.run_lock import Holder, started
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import mount_name
+
+RUN_FOLDER = Path("/run/desi-lab")
+_LIMIT = 1 << 16
+
+
+@dataclass
+class Users:
+    """The runs that hold a mount, and the labs that it was made for."""
+
+    runs: list[Holder] = field(default_factory=list)
+    labs: list[str] = field(default_factory=list)
+
+    def others(self, pid: int) -> list[Holder]:
+        """Return the runs that are alive and are not this one."""
+        return [run for run in self.runs if run.pid != pid and run.is_alive()]
+
+    def add(self, pid: int, lab: str, now: datetime.datetime) -> None:
+        self.runs = self.others(pid)
+        if pid:
+            self.runs.append(Holder(pid, started(pid), now.isoformat(timespec="seconds")))
+        if lab and lab not in self.labs:
+            self.labs.append(lab)
+
+
+def users_file(mountpoint: str) -> Path:
+    return RUN_FOLDER / f"mount-{mount_name(mountpoint)}.users"
+
+
+def parse_users(text: str) -> Users:
+    """Read what the file says; a file that was cut off says nothing."""
+    try:
+        found = json.loads(text)
+        runs = [Holder(int(run["pid"]), str(run["started"]), str(run["since"])) for run in found["runs"]]
+        return Users(runs, [str(lab) for lab in found["labs"]])
+    except (ValueError, TypeError, KeyError):
+        return Users()
+
+
+def users_text(users: Users) -> str:
+    known: dict[str, Any] = {"runs": [asdict(run) for run in users.runs], "labs": users.labs}
+    return json.dumps(known)
+
+
+def users_of(mountpoint: str) -> Users:
+    """Return who wants a mount. Anybody may ask."""
+    with contextlib.suppress(OSError), users_file(mountpoint).open(errors="replace") as file:
+        return parse_users(file.read(_LIMIT))
+    return Users()
+
+
+@contextlib.contextmanager
+def alone(mountpoint: str) -> Iterator[Users]:
+    """Keep all others from a mountpoint, and give who wants it. What is changed in that is kept; no one is no file."""
+    name, flags = users_file(mountpoint).name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    while True:
+        folder = open_root_owned(str(RUN_FOLDER), make=True)
+        try:
+            opened = os.open(name, flags, 0o644, dir_fd=folder)
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX)
+                # Whoever had it before may have taken the file away, and a lock on one that is gone keeps nobody out.
+                if not _is_there(name, folder, opened):
+                    continue
+                users = parse_users(os.pread(opened, _LIMIT, 0).decode(errors="replace"))
+                try:
+                    yield users
+                finally:
+                    _keep(users, name, folder, opened)
+                return
+            finally:
+                os.close(opened)
+        finally:
+            os.close(folder)
+            with contextlib.suppress(OSError):
+                RUN_FOLDER.rmdir()
+
+
+def _is_there(name: str, folder: int, opened: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(opened), os.stat(name, dir_fd=folder, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _keep(users: Users, name: str, folder: int, opened: int) -> None:
+    if not users.runs and not users.labs:
+        os.unlink(name, dir_fd=folder)
+        return
+    os.ftruncate(opened, 0)
+    os.pwrite(opened, users_text(users).encode(), 0)

@@ -1,0 +1,224 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fetch files ahead, by reading them through the mount: what was read is in its cache, whichever tool mounts."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    open_directory,
+    open_root_owned,
+    read_below,
+    write_beside,
+)
+from ansible_collections.desi.lab.plugins.module_utils._prefetch import selection as words
+
+PIECE = 1 << 20
+# Four reach 0.6 of a line of 100 MB/s at 60 ms, eight all of it (bench/stream --columns prefetch).
+SIDE_BY_SIDE = 8
+RESERVE = 2 << 30
+CATALOG_COLUMNS = ("TARGETID", "TARGET_RA", "TARGET_DEC", "HEALPIX")
+STATE, STATE_LIMIT = "prefetched.json", 256 << 20
+KEEP_EACH = 1.0
+
+
+@dataclass
+class Fetch:
+    """One run: a release below a mount, the cache behind it, and what is told of it."""
+
+    root: Path
+    specprod: str
+    cache: Path
+    cache_max: int = 0
+    tell: Callable[[str], None] = lambda _text: None
+    searched: list[str] = field(default_factory=list)  # the catalogues that were read
+    _done: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    # What
+
+    def files(self, asked: list[str]) -> list[Path]:
+        """Return all files that were asked for, each once."""
+        found: dict[Path, None] = {}
+        for word in asked:
+            wanted = words.read_word(word, self.specprod)
+            patterns = wanted.patterns or self._patterns_of(wanted)
+            matched = self._match(patterns, bool(wanted.patterns) and len(wanted.patterns) == 2 and ":" not in word)
+            if not matched:
+                raise self._nothing(wanted)
+            found.update(dict.fromkeys(matched))
+        return list(found)
+
+    def _nothing(self, wanted: words.Wanted) -> LabError:
+        """Return why there is nothing of a word."""
+        what = f'Nothing is there for "{wanted.word}".'
+        if wanted.patterns:
+            return LabError(
+                what,
+                f"The release has no file of that name, nor has its production {self.specprod}.",
+                "Look what there is: capitals matter, and patterns want a * for each folder.",
+            )
+        return LabError(
+            what,
+            f"None of its targets is in the catalogues zpix-*.fits of the production {self.specprod}.",
+            "Look at its numbers, or at the release: -e lab_release=…",
+        )
+
+    def _match(self, patterns: tuple[str, ...], first_only: bool) -> list[Path]:
+        found: list[Path] = []
+        for pattern in patterns:
+            for path in sorted(self.root.glob(pattern)):
+                found += sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+            if found and first_only:
+                break
+        return found
+
+    def _patterns_of(self, wanted: words.Wanted) -> tuple[str, ...]:
+        """Search the catalogues of all programs for targets, or for a part of the sky."""
+        targets: set[int] = set()
+        if wanted.targets:
+            try:
+                targets = words.read_targets(Path(wanted.targets).read_text(), wanted.word)
+            except (OSError, UnicodeDecodeError) as problem:
+                why = f"The file cannot be read ({getattr(problem, 'strerror', '') or 'it is no text'})."
+                raise LabError(f'"{wanted.word}" cannot be fetched.', why, "Check its path.") from None
+        redux = f"spectro/redux/{self.specprod}"
+        catalogs = [
+            path for where in ("zcatalog/v1", "zcatalog") for path in self.root.glob(f"{redux}/{where}/zpix-*.fits")
+        ]
+        if not catalogs:
+            why = "To find targets, the catalogues zpix-*.fits of the production are searched, and there are none."
+            raise LabError(f'"{wanted.word}" cannot be fetched.', why, "Name healpixels or files instead.")
+        folders: set[str] = set()
+        for catalog in sorted(catalogs):
+            self.tell(f"searching {catalog.name} ({words.size_words(catalog.stat().st_size)})")
+            self.searched.append(str(catalog.relative_to(self.root)))
+            survey, program = catalog.stem.split("-")[1:3]
+            try:
+                with catalog.open("rb", buffering=PIECE) as file:
+                    for target, ra, dec, pixel in words.catalog_rows(file, CATALOG_COLUMNS):
+                        if target in targets or (wanted.cone and words.in_cone(wanted.cone, ra, dec)):
+                            folders.add(words.folder_of(survey, program, int(pixel)))
+            except (KeyError, OSError, ValueError) as problem:
+                raise LabError(
+                    f'"{wanted.word}" cannot be fetched.',
+                    f"The catalogue {catalog.name} cannot be read ({problem}).",
+                    "Run the same command again. If it stays so, name healpixels or files instead.",
+                ) from None
+        return tuple(f"{redux}/{folder}/{name}" for folder in sorted(folders) for name in words.USUAL)
+
+    # How much
+
+    def plan(self, asked: list[str]) -> tuple[list[tuple[Path, int]], int]:
+        """Return what is still to be fetched, with sizes, and the size of all; refuse what does not fit."""
+        sizes = {path: path.stat().st_size for path in self.files(asked)}
+        known = self._known()
+        left = [(path, size) for path, size in sizes.items() if not self._is_kept(path, size, known)]
+        total = sum(sizes.values())
+        there = next(folder for folder in (self.cache, *self.cache.parents) if folder.is_dir())
+        kept = total - sum(size for _path, size in left)
+        words.check_room(total, kept, self.cache_max, shutil.disk_usage(there).free, RESERVE)
+        return left, total
+
+    def _known(self) -> dict[str, list[float]]:
+        with contextlib.suppress(OSError, ValueError):
+            folder = open_directory(str(self.cache))
+            try:
+                found = json.loads(read_below(folder, STATE, STATE_LIMIT))
+            finally:
+                os.close(folder)
+            return found if isinstance(found, dict) else {}
+        return {}
+
+    def _is_kept(self, path: Path, size: int, known: dict[str, list[float]]) -> bool:
+        """Tell whether a file was fetched and verified before, is the same, and is still in the cache."""
+        name = str(path.relative_to(self.root))
+        if known.get(name) != [size, path.stat().st_mtime]:
+            return False
+        if size == 0:
+            return True
+        # Below vfs: the remote, the bucket, and the prefix, which may be a folder in a folder.
+        places = [self.cache.glob(f"vfs/*/*{deeper}/{self.root.name}") for deeper in ("", "/*", "/*/*")]
+        copies = [place / name for found in places for place in found]
+        return any(copy.is_file() and copy.stat().st_blocks * 512 >= size for copy in copies)
+
+    # Do it
+
+    def run(self, left: list[tuple[Path, int]]) -> dict[str, list[str]]:
+        """Read it all; return the names that were verified, those without a checksum, and those that were wrong."""
+        outcome: dict[str, list[str]] = {"verified": [], "unverified": [], "wrong": []}
+        total, began, ended = sum(size for _path, size in left), time.monotonic(), threading.Event()
+
+        def report() -> None:
+            while not ended.wait(0.5):
+                self.tell(words.progress_words(self._done, total, time.monotonic() - began))
+
+        folder = open_kept(str(self.cache))
+        teller = threading.Thread(target=report, daemon=True)
+        teller.start()
+        sums = {folder: self._sums(folder) for folder in {path.parent for path, _size in left}}
+        known, kept = self._known(), time.monotonic()
+        try:
+            with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+                for (path, size), digest in zip(left, pool.map(lambda one: self._read(one[0]), left)):
+                    wanted, name = sums[path.parent].get(path.name), str(path.relative_to(self.root))
+                    verdict = "unverified" if wanted is None else "verified" if wanted == digest else "wrong"
+                    outcome[verdict].append(name)
+                    if verdict != "wrong":
+                        known[name] = [size, path.stat().st_mtime]
+                    # Not for each of many small files: it is written whole.
+                    if time.monotonic() - kept > KEEP_EACH:
+                        self._keep(folder, known)
+                        kept = time.monotonic()
+        finally:
+            self._keep(folder, known)
+            os.close(folder)
+            ended.set()
+            teller.join()
+        return outcome
+
+    def _sums(self, folder: Path) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for side in folder.glob("*.sha256sum"):
+            found.update(words.read_sums(side.read_text()))
+        return found
+
+    def _read(self, path: Path) -> str:
+        digest = hashlib.sha256()
+        try:
+            with path.open("rb", buffering=0) as file:
+                buffer = bytearray(PIECE)
+                while count := file.readinto(buffer):
+                    digest.update(memoryview(buffer)[:count])
+                    with self._lock:
+                        self._done += count
+        except OSError as problem:
+            raise LabError(
+                f"{path.name} could not be read to its end.",
+                f"{problem.strerror}.",
+                "Run the same command again: it goes on where it was.",
+            ) from None
+        return digest.hexdigest()
+
+    def _keep(self, folder: int, known: dict[str, list[float]]) -> None:
+        with contextlib.suppress(OSError):
+            write_beside(folder, STATE, json.dumps(known).encode())
+
+
+def open_kept(path: str) -> int:
+    """Return a descriptor of a directory to write in: for root, one that nobody else can change or replace."""
+    return open_root_owned(path) if os.geteuid() == 0 else open_directory(path)

@@ -1,0 +1,198 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is to be fetched ahead: words of people as patterns of files, checksums of side files, and how far it is."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import cos, isfinite, radians, sin
+from typing import BinaryIO
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+
+BLOCK = 2880
+# Of the files of a healpixel or tile, those that nearly everybody reads: spectra-*.gz is as large as both together.
+USUAL = ("coadd-*", "redrock-*")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One word of what was asked for: patterns of files below the release, or a search in a catalogue."""
+
+    word: str
+    patterns: tuple[str, ...] = ()
+    targets: str = ""  # a file of TARGETIDs
+    cone: tuple[float, float, float] | None = None  # RA, DEC and radius in degrees
+
+
+def read_word(word: str, specprod: str) -> Wanted:
+    """Understand a path or pattern, tile:N, healpix:N, targets:FILE or cone:RA,DEC,RADIUS."""
+    redux = f"spectro/redux/{specprod}"
+    kind, colon, rest = word.strip().partition(":")
+    if colon and kind in ("tile", "healpix", "targets", "cone"):
+        if kind == "tile" and rest.isdigit():
+            return Wanted(word, tuple(f"{redux}/tiles/cumulative/{rest}/*/{name}" for name in USUAL))
+        if kind == "healpix" and (found := re.fullmatch(r"(?:(\w+)/(\w+)/)?(\d+)", rest)):
+            survey, program, pixel = found.group(1) or "*", found.group(2) or "*", int(found.group(3))
+            return Wanted(word, tuple(f"{redux}/{folder_of(survey, program, pixel)}/{name}" for name in USUAL))
+        if kind == "targets" and rest.startswith("/"):
+            return Wanted(word, targets=rest)
+        if kind == "cone":
+            return Wanted(word, cone=_read_cone(word, rest))
+        raise _bad(word, f'"{rest}" is no {kind}.')
+    clean = word.strip().strip("/")
+    if not clean or ".." in clean.split("/") or word.startswith("/") or any(ord(letter) < 32 for letter in word):
+        raise _bad(word, "It is no path inside the release.")
+    # Relative to the release, or to the production: the first that finds something counts.
+    return Wanted(word, (clean, f"{redux}/{clean}"))
+
+
+def _read_cone(word: str, text: str) -> tuple[float, float, float]:
+    try:
+        right_ascension, declination, radius = (float(part) for part in text.split(","))
+    except ValueError:
+        raise _bad(word, "A cone is three numbers: RA, DEC and radius in degrees.") from None
+    if not (isfinite(right_ascension) and -90 <= declination <= 90 and 0 < radius <= 30):
+        raise _bad(word, "DEC is from -90 to 90, and the radius above 0 and at most 30 degrees.")
+    return right_ascension % 360, declination, radius
+
+
+def _bad(word: str, why: str) -> LabError:
+    return LabError(
+        f'"{word}" cannot be fetched.',
+        why,
+        "Give a path or pattern (healpix/main/dark/230/23040), tile:2436, healpix:23040, targets:/path/to/ids.txt or "
+        "cone:RA,DEC,RADIUS.",
+    )
+
+
+def folder_of(survey: str, program: str, pixel: int) -> str:
+    return f"healpix/{survey}/{program}/{pixel // 100}/{pixel}"
+
+
+def read_targets(text: str, word: str) -> set[int]:
+    """Read a file of TARGETIDs: numbers, however they are set apart; what follows # is a remark."""
+    lines = (line.partition("#")[0] for line in text.splitlines())
+    words = [one for line in lines for one in re.split(r"[\s,;]+", line) if one]
+    if words and not words[0].lstrip("-").isdigit():
+        words = words[1:]  # the name of the column
+    try:
+        found = {int(one) for one in words}
+    except ValueError as problem:
+        raise _bad(word, f"The file holds something else than TARGETIDs ({problem}).") from None
+    if not found:
+        raise _bad(word, "The file holds no TARGETID.")
+    return found
+
+
+def read_sums(text: str) -> dict[str, str]:
+    """Read a side file of sha256sum: names and sums."""
+    found = re.findall(r"^([0-9a-f]{64}) [ *](?:\./)?(.+)$", text, re.MULTILINE)
+    return {name: digest for digest, name in found}
+
+
+# A catalogue, row by row
+
+_WIDTHS = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16}
+_CODES = {"K": "q", "J": "i", "I": "h", "D": "d", "E": "f"}
+
+
+def _cards(file: BinaryIO) -> dict[str, str]:
+    """Read one header."""
+    found: dict[str, str] = {}
+    while block := file.read(BLOCK):
+        for start in range(0, len(block), 80):
+            card = block[start : start + 80].decode("ascii", "replace")
+            if card.startswith("END     "):
+                return found
+            if card[8:10] == "= ":
+                found[card[:8].strip()] = card[10:].partition("/")[0].strip().strip("' ")
+    raise ValueError("the header has no end")
+
+
+def catalog_rows(file: BinaryIO, names: Iterable[str], rows_at_once: int = 20_000) -> Iterator[tuple[float, ...]]:
+    """Give some columns of the first table of a FITS file."""
+    _cards(file)
+    cards = _cards(file)
+    width, count = int(cards["NAXIS1"]), int(cards["NAXIS2"])
+    places, place = {}, 0
+    for index in range(1, int(cards["TFIELDS"]) + 1):
+        form = re.fullmatch(r"(\d*)([LBIJKAEDCMXPQ]).*", cards[f"TFORM{index}"])
+        if form is None:
+            raise ValueError(f"a column of the form {cards[f'TFORM{index}']}")
+        repeat, code = int(form.group(1) or 1), form.group(2)
+        places[cards[f"TTYPE{index}"]] = (place, code, repeat)
+        place += (repeat + 7) // 8 if code == "X" else repeat * {"P": 8, "Q": 16, **_WIDTHS}[code]
+    wanted = [places[name] for name in names]
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index][0])
+    layout, at = ">", 0
+    for index in order:
+        start, code, _repeat = wanted[index]
+        layout += f"{start - at}x{_CODES[code]}"
+        at = start + _WIDTHS[code]
+    layout += f"{width - at}x"
+    back = [order.index(index) for index in range(len(wanted))]
+    for first in range(0, count, rows_at_once):
+        size = width * min(rows_at_once, count - first)
+        data = file.read(size)
+        if len(data) < size:
+            raise ValueError("the table is cut off")
+        for row in struct.iter_unpack(layout, data):
+            yield tuple(row[index] for index in back)
+
+
+def in_cone(cone: tuple[float, float, float], right_ascension: float, declination: float) -> bool:
+    """Tell whether a direction lies within a cone."""
+    ra, dec, radius = (radians(value) for value in cone)
+    other_ra, other_dec = radians(right_ascension), radians(declination)
+    # By the chord, which is exact for small angles where the cosine is not.
+    dx = cos(other_dec) * cos(other_ra) - cos(dec) * cos(ra)
+    dy = cos(other_dec) * sin(other_ra) - cos(dec) * sin(ra)
+    dz = sin(other_dec) - sin(dec)
+    return dx * dx + dy * dy + dz * dz <= (2 * sin(radius / 2)) ** 2
+
+
+# How far it is
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def size_words(size: float) -> str:
+    unit = 0
+    while size >= 1000 and unit < len(_UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.0f} {_UNITS[unit]}" if size >= 100 or unit == 0 else f"{size:.1f} {_UNITS[unit]}"
+
+
+def progress_words(done: int, total: int, seconds: float, width: int = 20) -> str:
+    """Return a bar, the bytes, the rate and the time that is left."""
+    share = done / total if total else 1.0
+    bar = "█" * int(share * width) + "░" * (width - int(share * width))
+    if seconds <= 0 or done <= 0:
+        return f"{bar} {size_words(done)} of {size_words(total)}"
+    left = int((total - done) * seconds / done)
+    clock = f"{left // 3600} h {left % 3600 // 60} min" if left >= 3600 else f"{left // 60} min {left % 60} s"
+    return f"{bar} {size_words(done)} of {size_words(total)}, {size_words(done / seconds)}/s, {clock} left"
+
+
+def check_room(total: int, kept: int, cache_max: int, free: int, reserve: int) -> None:
+    """Refuse what the cache, or the disk, cannot hold."""
+    if cache_max and total > cache_max:
+        raise LabError(
+            f"{size_words(total)} cannot be fetched.",
+            f"The cache holds {size_words(cache_max)}; the oldest of it would go before the last has come.",
+            f"Ask for less, or for a larger cache: -e lab_cache_max={-(-total * 11 // 10 // 1024**3)}GiB",
+        )
+    missing = total - kept
+    if missing + reserve > free:
+        raise LabError(
+            f"{size_words(total)} cannot be fetched.",
+            f"{size_words(missing)} of it are not here yet, and {size_words(free)} of the disk are free, of which "
+            f"{size_words(reserve)} stay so.",
+            "Ask for less, make room, or put the cache on another disk: -e lab_cache=/path",
+        )

@@ -1,0 +1,281 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Meet a machine for the first time, and know before whom one meets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    open_directory,
+    read_below,
+    remove_below,
+    write_beside,
+)
+from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis as ssh_diagnosis
+from ansible_collections.desi.lab.plugins.module_utils._ssh import host_key as texts
+from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import OPTIONS, environment, find_target, wait_for
+
+KNOWN = "known"
+MET = "met"
+COMPARED = "compared"
+ROTATE_SECONDS = 60.0
+ROTATE_TRIES = 3
+# The exit code of ssh where it is the connection that ended, and not the command.
+SSH_ENDED = 255
+PROOF_SECONDS = 30.0
+MOST_BYTES = 1 << 20
+# Of each kind a machine may have one.
+KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512")
+
+
+def make_key(folder: str, only_look: bool = False) -> bool:
+    """See to it that there is a key for a new machine, which no machine has had; return whether one was made."""
+    path = Path(folder, texts.KEY_FILE)
+    public = public_half(path)
+    if public and public not in texts.all_pins(_known_hosts(folder)):
+        return False
+    if only_look:
+        return True
+    with _opened(folder) as here:
+        _forget_key(here)
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)]
+    done = _run(command)
+    if done.returncode or not public_half(path):
+        raise LabError(
+            "No host key could be made for the machine.",
+            f"ssh-keygen says: {done.stderr.strip()[-200:] or 'nothing'}",
+            "Look whether there is room on the disk, then run the same command again.",
+        )
+    return True
+
+
+def user_data_of(path: str) -> str:
+    """Return the user data that hand a machine the key in a file."""
+    public = public_half(Path(path))
+    if not public:
+        raise LabError(
+            "No machine is made.",
+            f"The host key that it should begin with, {path}, cannot be read.",
+            "Delete it and run the same command again: another one is made.",
+        )
+    return texts.user_data(Path(path).read_text(encoding="ascii"), public)
+
+
+def public_half(path: Path) -> str:
+    """Return the public half of a private key; empty if there is none that can be used."""
+    if not path.is_file():
+        return ""
+    done = _run(["ssh-keygen", "-y", "-P", "", "-f", str(path)])
+    return (texts.key_in(done.stdout) or "") if done.returncode == 0 else ""
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A machine, and what is known of it here."""
+
+    folder: str
+    config: str
+    host: str
+    machine: str
+    fingerprint: str = ""
+
+    def how(self) -> str:
+        """Return what is to be done; refuse a machine of which nothing is known."""
+        texts.check_machine(self.machine)
+        texts.check_fingerprint(self.fingerprint)
+        pinned = texts.pins(_known_hosts(self.folder), self.machine)
+        if self.fingerprint and self.fingerprint not in map(texts.fingerprint, pinned):
+            return COMPARED
+        handed = public_half(Path(self.folder, texts.KEY_FILE))
+        if handed and (not pinned or handed in pinned):
+            return MET
+        if not pinned:
+            raise texts.unknown_machine(self.host, self.machine)
+        return KNOWN
+
+    def meet(self, timeout: float) -> str:
+        """See to it that the machine is known by a key that nobody else has; return what was done."""
+        how = self.how()
+        if how == COMPARED:
+            self._compare(find_target(self.config, self.host))
+        elif how == MET:
+            self._first(timeout)
+        if how != MET:
+            # What is left of a meeting that was interrupted at its very end.
+            with _opened(self.folder) as here:
+                _forget_key(here)
+        return how
+
+    def _first(self, timeout: float) -> None:
+        handed = public_half(Path(self.folder, texts.KEY_FILE))
+        if not texts.pins(_known_hosts(self.folder), self.machine):
+            self._pin([handed])
+        target = find_target(self.config, self.host)
+        try:
+            wait_for(target, timeout)
+        except ssh_diagnosis.HostKeyDiffers:
+            raise texts.another_machine(self.host, self.machine, target.place) from None
+        for tries_left in reversed(range(ROTATE_TRIES)):
+            own, code, said = self._rotate(handed)
+            # A machine that starts may restart its SSH server once more, with whoever is logged in.
+            if code != SSH_ENDED or not tries_left:
+                break
+            wait_for(target, timeout)
+        if not own or code:
+            raise texts.not_made_anew(self.host, f"Making it ended with {code}: {said or 'no word'}.")
+        self._prove(target, own)
+        self._pin([own])
+        with _opened(self.folder) as here:
+            _forget_key(here)
+
+    def _rotate(self, handed: str) -> tuple[str, int, str]:
+        """Let the machine make a key of its own; return it, the exit code, and what ssh said.
+
+        The key is pinned before the machine shows it, so that this may be done again wherever it ended.
+        """
+        command = ["ssh", "-F", self.config, "-T", *_options("ConnectTimeout=10"), self.host]
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(
+                [*command, texts.rotate_command(handed)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment(),
+            ) as process,
+        ):
+            patience = threading.Timer(ROTATE_SECONDS, process.kill)
+            patience.start()
+            try:
+                assert process.stdin is not None and process.stdout is not None  # noqa: S101 - for types
+                own = texts.key_in(process.stdout.readline(8192).decode(errors="replace")) or ""
+                if own.startswith(f"{texts.KIND} ") and own != handed:
+                    self._pin([handed, own])
+                    with contextlib.suppress(OSError):
+                        process.stdin.write(f"{texts.PINNED}\n".encode())
+                        process.stdin.flush()
+                else:
+                    own = ""
+                process.stdin.close()
+                process.wait()
+            finally:
+                patience.cancel()
+                process.kill()
+            errors.seek(0)
+            said = ssh_diagnosis.classify(errors.read(65536).decode(errors="replace")).words
+        return own, process.returncode, said
+
+    def _prove(self, target: ssh_diagnosis.Target, own: str) -> None:
+        """Log in where the machine's own key alone is believed."""
+        with tempfile.NamedTemporaryFile("w", suffix=".known") as alone:
+            alone.write(f"{target.pinned_as} {own}\n")
+            alone.flush()
+            end = time.monotonic() + PROOF_SECONDS
+            command = [
+                "ssh",
+                "-F",
+                self.config,
+                "-T",
+                *_options(f"UserKnownHostsFile={alone.name}", "ConnectTimeout=5"),
+            ]
+            while True:
+                done = _run([*command, self.host, "true"])
+                if done.returncode == 0:
+                    return
+                if time.monotonic() >= end:
+                    said = ssh_diagnosis.classify(done.stderr).words
+                    raise texts.not_made_anew(self.host, f"It does not show the one that it made: {said or 'no word'}.")
+                time.sleep(0.2)
+
+    def _compare(self, target: ssh_diagnosis.Target) -> None:
+        """Ask the machine for its keys, without logging in, and pin the one of which the fingerprint was given."""
+        shown: list[str] = []
+        for kind in KINDS:
+            with tempfile.TemporaryDirectory() as folder:
+                seen = Path(folder, "seen")
+                options = _options(
+                    "StrictHostKeyChecking=accept-new",
+                    f'UserKnownHostsFile="{seen}"',
+                    "GlobalKnownHostsFile=none",
+                    f"HostKeyAlgorithms={kind}",
+                    "PreferredAuthentications=none",
+                    "PubkeyAuthentication=no",
+                    "HashKnownHosts=no",
+                    "ConnectTimeout=10",
+                )
+                done = _run(["ssh", "-F", self.config, "-T", *options, self.host, "true"])
+                keys = texts.pins(seen.read_text(), target.pinned_as) if seen.is_file() else []
+            for key in keys:
+                if texts.fingerprint(key) == self.fingerprint:
+                    self._pin([key])
+                    return
+                shown.append(texts.fingerprint(key))
+            if not keys and not shown:
+                saying = ssh_diagnosis.classify(done.stderr)
+                if saying.kind not in (ssh_diagnosis.NO_COMMON, ssh_diagnosis.DENIED):
+                    raise ssh_diagnosis.not_let_in(saying, target)
+        raise texts.other_fingerprint(self.host, shown)
+
+    def _pin(self, keys: list[str]) -> None:
+        text = texts.with_pins(_known_hosts(self.folder), self.machine, keys)
+        with _opened(self.folder) as here:
+            write_beside(here, texts.KNOWN_HOSTS, text.encode())
+
+
+def _options(*more: str) -> list[str]:
+    # What stands first is what ssh takes.
+    return [word for option in (*more, *OPTIONS, "StrictHostKeyChecking=yes") for word in ("-o", option)]
+
+
+def _known_hosts(folder: str) -> str:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), _opened(folder) as here:
+        return read_below(here, texts.KNOWN_HOSTS, MOST_BYTES).decode(errors="replace")
+    return ""
+
+
+@contextlib.contextmanager
+def _opened(folder: str) -> Iterator[int]:
+    descriptor = open_directory(folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _forget_key(here: int) -> None:
+    for name in (texts.KEY_FILE, f"{texts.KEY_FILE}.pub"):
+        remove_below(here, name)
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=environment(),
+        )
+    except FileNotFoundError:
+        raise LabError(
+            f"There is no {command[0]} on this computer.",
+            "Machines at AWS are reached with OpenSSH, which is not installed or not on PATH.",
+            "Install it, for example: sudo apt-get install openssh-client",
+        ) from None
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 255, "", "Timeout, server not responding.")

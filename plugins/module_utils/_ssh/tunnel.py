@@ -1,0 +1,294 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An SSH tunnel that outlives the run that opens it, comes back by itself, and is there once for each folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
+from ansible_collections.desi.lab.plugins.module_utils._docker import port_owner as docker_port_owner
+from ansible_collections.desi.lab.plugins.module_utils._docker import ports as docker_ports
+from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis as ssh_diagnosis
+from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel_process as texts
+from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import Loop, Process, Tunnel
+from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import find_target
+
+ANSWERS = "answers"
+NOTHING_THERE = "nothing there"
+SILENT = "silent"
+DOWN = "down"
+
+PROBE_SECONDS = 5.0
+PATIENCE_TO_END = 5.0
+# One column each: POSIX reads what follows the first = as a heading.
+_PS = ["ps", "-A", "-ww", "-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "uid=", "-o", "args="]
+_KEPT = ("HOME", "USER", "LOGNAME", "TMPDIR", "SSH_AUTH_SOCK", "PATH")
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+
+
+def open_tunnel(tunnel: Tunnel, timeout: float, only_look: bool = False) -> dict[str, Any]:
+    """See to it that the tunnel is open; return what was done, and whether the far end answers."""
+    address = docker_ports.parse_address(tunnel.local_address)
+    docker_ports.check_port(tunnel.local_port)
+    docker_ports.check_port(tunnel.remote_port)
+    ssh_diagnosis.check_host(tunnel.host)
+    with _alone(tunnel.folder):
+        processes = _look()
+        found = texts.tunnel_processes(processes, tunnel.place, os.geteuid())
+        loop = texts.running_loop(processes, tunnel.place, os.geteuid())
+        same = loop is not None and loop.digest == tunnel.digest
+        if loop and same:
+            seen = probe(tunnel, min(PROBE_SECONDS, timeout))
+            # While the line is down its port is held, and whoever connects is sent away.
+            stands = texts.is_connected(_log_of(tunnel), tunnel.place) and holds(tunnel, loop)
+            if stands and seen in (ANSWERS, NOTHING_THERE):
+                return _result(False, "open", loop, tunnel, how="reused", answers=seen == ANSWERS)
+        how = "opened" if not loop else "revived" if same else "replaced"
+        if only_look:
+            # A port that our own tunnel has now will be free.
+            if not found or (loop and not loop.forward.startswith(f"{tunnel.begins_at}:")):
+                _refuse_taken(address, tunnel.local_port)
+            return _result(True, "open", loop, tunnel, how=how, answers=False)
+        target = find_target(tunnel.config, tunnel.host)
+        if same and loop and holds(tunnel, loop) and tunnel.log.exists():
+            # What keeps the port goes on keeping it, also if nothing comes of this.
+            os.truncate(tunnel.log, 0)
+            os.kill(loop.pid, signal.SIGUSR1)
+            answers = _await(tunnel, target, None, timeout)
+        else:
+            answers = _open_anew(tunnel, target, timeout, bool(found))
+    return _result(True, "open", loop, tunnel, how=how, answers=answers)
+
+
+def _open_anew(tunnel: Tunnel, target: ssh_diagnosis.Target, timeout: float, was_there: bool) -> bool:
+    address = docker_ports.parse_address(tunnel.local_address)
+    _end(tunnel.place)
+    if not wait_until(lambda: docker_ports.is_free(address, tunnel.local_port), 1.0 if was_there else 0.0):
+        _refuse_taken(address, tunnel.local_port)
+    process = _start(tunnel)
+    try:
+        return _await(tunnel, target, process, timeout)
+    except BaseException:
+        _end(tunnel.place)
+        _forget(tunnel)
+        raise
+
+
+def open_ports(folders: Iterable[str]) -> dict[str, int]:
+    """Return at which port of this computer the tunnel of each folder begins, of those that have one."""
+    processes = _look()
+    loops = {folder: texts.running_loop(processes, texts.place_of(folder), os.geteuid()) for folder in folders}
+    begins = {folder: loop.forward.rsplit(":", 3)[-3] for folder, loop in loops.items() if loop}
+    return {folder: int(port) for folder, port in begins.items() if port.isdigit()}
+
+
+def close_tunnel(tunnel: Tunnel, only_look: bool = False) -> dict[str, Any]:
+    """See to it that no tunnel of the folder is left, nor any file of it."""
+    with _alone(tunnel.folder):
+        processes = _look()
+        loop = texts.running_loop(processes, tunnel.place, os.geteuid())
+        found = texts.tunnel_processes(processes, tunnel.place, os.geteuid())
+        files = [path for path in tunnel.files if path.exists() or path.is_symlink()]
+        if not only_look:
+            _end(tunnel.place)
+            _forget(tunnel)
+    how = "closed" if found else "cleaned" if files else "absent"
+    return _result(how != "absent", "closed", loop, None, how=how, answers=False)
+
+
+def keeper_of(folder: str) -> Loop | None:
+    """Return the program that keeps the tunnel of a folder, if one runs."""
+    return texts.running_loop(_look(), texts.place_of(folder), os.geteuid())
+
+
+def proof_of(tunnel: str, container: str) -> docker_port_owner.Proof | None:
+    """Return how to prove who listens, if it is a tunnel's keeper or a lab's container that should."""
+    if container:
+        return docker_port_owner.of_container(container)
+    if not tunnel:
+        return None
+    folder = str(Path(tunnel).resolve())
+
+    def keeper() -> int | None:
+        found = keeper_of(folder)
+        return found.pid if found else None
+
+    return docker_port_owner.of_process(keeper)
+
+
+def holds(tunnel: Tunnel, loop: Loop | None) -> bool:
+    """Tell whether the program that keeps the tunnel is the one that listens at its beginning."""
+    address = docker_ports.parse_address(tunnel.local_address)
+    return loop is not None and bool(docker_port_owner.sockets_of(loop.pid, address, tunnel.local_port))
+
+
+def probe(tunnel: Tunnel, seconds: float) -> str:
+    """Ask through the tunnel for anything at all; whatever comes back has made the whole way."""
+    address = docker_ports.parse_address(tunnel.local_address)
+    if address.is_unspecified:
+        address = docker_ports.parse_address("127.0.0.1" if address.version == 4 else "::1")
+    try:
+        with socket.create_connection((str(address), tunnel.local_port), timeout=seconds) as asked:
+            try:
+                asked.sendall(b"GET /api HTTP/1.0\r\n\r\n")
+                # ssh takes every connection. One that leads nowhere it ends, and that answer comes from there, too.
+                return ANSWERS if asked.recv(1) else NOTHING_THERE
+            except socket.timeout:
+                return SILENT
+            except OSError:
+                return NOTHING_THERE
+    except OSError:
+        return DOWN
+
+
+def _result(changed: bool, state: str, loop: Loop | None, tunnel: Tunnel | None, **facts: object) -> dict[str, Any]:
+    before = {"state": "open", "forward": loop.forward, "host": loop.host} if loop else {"state": "closed"}
+    after = {"state": "open", "forward": tunnel.forward, "host": tunnel.host} if tunnel else {"state": "closed"}
+    result: dict[str, Any] = {"changed": changed, "state": state, **facts}
+    if changed:
+        result["diff"] = {"before": before, "after": after}
+    return result
+
+
+@contextlib.contextmanager
+def _alone(folder: str) -> Iterator[None]:
+    """Keep others of us from working on the same folder's tunnel at the same time."""
+    place = None
+    try:
+        # Where a file system has no locks, or the folder is not there, nobody else is kept away: a hold does that.
+        with contextlib.suppress(OSError):
+            place = os.open(folder, os.O_RDONLY)
+            fcntl.flock(place, fcntl.LOCK_EX)
+        yield
+    finally:
+        if place is not None:
+            os.close(place)
+
+
+def _look() -> list[Process]:
+    try:
+        done = subprocess.run(
+            _PS, capture_output=True, text=True, errors="replace", env={**os.environ, "LC_ALL": "C"}, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        raise LabError(
+            "The tunnels that are open cannot be found.",
+            "They are known from the list of processes, and the command ps does not give it here.",
+            "Install it, for example: sudo apt-get install procps",
+        ) from None
+    return texts.parse_processes(done.stdout)
+
+
+def _refuse_taken(address: docker_ports.Address, port: int) -> None:
+    if docker_ports.is_free(address, port):
+        return
+    free = docker_ports.next_free(address, port, 100)
+    raise LabError(
+        f"Port {port} on {address} is taken.",
+        f"It is in use by {docker_ports.who_listens(address, port)}, so the tunnel cannot begin there.",
+        f"Take port {free}, which is free: -e lab_port={free}" if free else "Choose another port: -e lab_port=…",
+    )
+
+
+def _start(tunnel: Tunnel) -> subprocess.Popen[bytes]:
+    _forget(tunnel)
+    tunnel.room.mkdir(0o700)
+    # Anew, and not through a link that somebody may have put there.
+    for path, mode, text in ((tunnel.script, 0o600, texts.KEEPER), (tunnel.log, 0o600, "")):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor is no path
+            file.write(text)
+    # Nothing else goes along: it may hold keys to AWS, and the tunnel lives for days.
+    kept = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
+    kept["PATH"] = f"{kept.get('PATH', '')}:{_SYSTEM_PATH}".strip(":")
+    with tunnel.log.open("ab") as log:
+        return subprocess.Popen(
+            tunnel.command(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # The way of a socket has at most about a hundred letters, so that its name alone is given.
+            cwd=tunnel.room,
+            env={**kept, "LC_ALL": "C"},
+            start_new_session=True,
+        )
+
+
+def _await(
+    tunnel: Tunnel, target: ssh_diagnosis.Target, process: subprocess.Popen[bytes] | None, timeout: float
+) -> bool:
+    """Wait until the tunnel is open; return whether the far end answers."""
+    deadline = time.monotonic() + timeout
+    silent = False
+    while True:
+        log = _log_of(tunnel)
+        left = deadline - time.monotonic()
+        if texts.cannot_listen(log):
+            _end(tunnel.place)
+            _refuse_taken(docker_ports.parse_address(tunnel.local_address), tunnel.local_port)
+        saying = ssh_diagnosis.classify(texts.what_ssh_said(log))
+        if texts.is_connected(log, tunnel.place):
+            seen = probe(tunnel, max(0.5, left))
+            silent = seen == SILENT
+            if seen in (ANSWERS, NOTHING_THERE):
+                if not holds(tunnel, keeper_of(tunnel.folder)):
+                    raise docker_port_owner.not_ours(tunnel.local_address, tunnel.local_port)
+                return seen == ANSWERS
+        elif saying.kind in (*ssh_diagnosis.FINAL, ssh_diagnosis.DENIED):
+            raise ssh_diagnosis.not_let_in(saying, target)
+        if (process and process.poll() is not None) or left <= 0:
+            raise _not_open(tunnel, target, saying, silent, timeout)
+        time.sleep(0.05)
+
+
+def _log_of(tunnel: Tunnel) -> str:
+    return tunnel.log.read_text(errors="replace") if tunnel.log.exists() else ""
+
+
+def _not_open(
+    tunnel: Tunnel, target: ssh_diagnosis.Target, saying: ssh_diagnosis.Saying, silent: bool, timeout: float
+) -> LabError:
+    what = f"The tunnel to {tunnel.host} could not be opened within {timeout:g} seconds."
+    if silent:
+        return LabError(
+            what,
+            f"It led to the machine, but nothing answered there at {tunnel.remote_address} port {tunnel.remote_port}.",
+            "Run the same command again. If it stays so, the server there hangs: start it again.",
+        )
+    return LabError(what, *ssh_diagnosis.reason(saying, target))
+
+
+def _forget(tunnel: Tunnel) -> None:
+    for path in tunnel.files:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if path == tunnel.room and not path.is_symlink():
+                path.rmdir()
+            else:
+                path.unlink()
+
+
+def _end(place: str) -> None:
+    """End all processes of a folder's tunnel: in good order first, by force when patience runs out."""
+
+    def left() -> list[Process]:
+        return texts.tunnel_processes(_look(), place, os.geteuid())
+
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, number)
+        if wait_until(lambda: not left(), PATIENCE_TO_END):
+            return

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Trying to log in to a machine until it lets us in, or until it is clear that it will not."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import tempfile
+import time
+from typing import NamedTuple
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis as ssh_diagnosis
+
+PAUSE = 1.0
+# A machine that has just begun to listen may still be writing down whose key it takes.
+GRACE_TRIES = 2
+GRACE_PAUSE = 2.0
+CONNECT_SECONDS = 10
+LOGIN_SECONDS = 20
+LOGIN_SECONDS_AT_LEAST = 5
+
+# A connection that is shared with others would prove nothing, and nobody is there to answer a question.
+OPTIONS = ("BatchMode=yes", "ControlMaster=no", "ControlPath=none", "ConnectionAttempts=1", "ClearAllForwardings=yes")
+
+
+class Met(NamedTuple):
+    """How long it took until the machine let us in."""
+
+    tries: int
+    elapsed: float
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which ssh says what is understood here."""
+    return {**os.environ, "LC_ALL": "C"}
+
+
+def find_target(config: str, host: str) -> ssh_diagnosis.Target:
+    """Ask ssh what the configuration says of the host."""
+    command = ["ssh", "-F", config, "-G", ssh_diagnosis.check_host(host)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=30, check=False, env=environment()
+        )
+    except FileNotFoundError:
+        raise LabError(
+            "There is no ssh on this computer.",
+            "Machines at AWS are reached with OpenSSH's client, which is not installed or not on PATH.",
+            "Install it, for example: sudo apt-get install openssh-client",
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise LabError(
+            "ssh does not answer.",
+            f"It was asked what {config} says of {host}, and said nothing for half a minute.",
+            f"Look for a Match exec line in {config} that runs something slow.",
+        ) from None
+    if done.returncode:
+        # Whatever it says: before it connects, there is nothing to complain of but the configuration.
+        words = ssh_diagnosis.classify(done.stderr).words
+        raise ssh_diagnosis.not_let_in(
+            ssh_diagnosis.Saying(ssh_diagnosis.CONFIG, words), ssh_diagnosis.Target(config, host, host)
+        )
+    return ssh_diagnosis.parse_settings(done.stdout, config, host)
+
+
+def try_once(target: ssh_diagnosis.Target, seconds: float) -> str | None:
+    """Log in and out again; return what ssh said if that did not work. It takes a few seconds longer than told."""
+    connect = max(1, min(CONNECT_SECONDS, math.ceil(seconds)))
+    options = [word for option in (*OPTIONS, f"ConnectTimeout={connect}") for word in ("-o", option)]
+    command = ["ssh", "-F", target.config, "-T", *options, target.host, "true"]
+    # Into a file, because a program that ssh started would keep a pipe open when ssh is killed.
+    with tempfile.TemporaryFile() as errors:
+        try:
+            code = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                timeout=connect + max(LOGIN_SECONDS_AT_LEAST, min(LOGIN_SECONDS, seconds)),
+                check=False,
+                env=environment(),
+            ).returncode
+        except subprocess.TimeoutExpired:
+            return f"Timeout, server {target.address} not responding."
+        if code == 0:
+            return None
+        errors.seek(0)
+        said = errors.read(65536).decode(errors="replace")
+    if code == 255:
+        return said
+    return f"The command true ended with {code} there: {ssh_diagnosis.classify(said).words}"
+
+
+def wait_for(target: ssh_diagnosis.Target, timeout: float) -> Met:
+    """Wait until the machine lets us in; what waiting does not cure is told at once."""
+    begun = time.monotonic()
+    tries = denials = 0
+    while True:
+        said = try_once(target, timeout - (time.monotonic() - begun))
+        tries += 1
+        elapsed = time.monotonic() - begun
+        if said is None:
+            return Met(tries, round(elapsed, 2))
+        saying = ssh_diagnosis.classify(said)
+        if saying.kind == ssh_diagnosis.NAMELESS and target.address == target.host:
+            # There is no such host in the configuration, so that its name itself was looked up.
+            saying = saying._replace(kind=ssh_diagnosis.UNKNOWN_HOST)
+        denials = denials + 1 if saying.kind == ssh_diagnosis.DENIED else 0
+        if saying.kind in ssh_diagnosis.FINAL or denials > GRACE_TRIES:
+            raise ssh_diagnosis.not_let_in(saying, target)
+        pause = GRACE_PAUSE if denials else PAUSE
+        if elapsed + pause >= timeout:
+            raise (
+                ssh_diagnosis.not_let_in(saying, target) if denials else ssh_diagnosis.too_late(saying, target, timeout)
+            )
+        time.sleep(pause)

@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a lab on EC2 costs now, has cost, and is going to cost as it lies."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import HOURS_A_MONTH, Cost
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import HOUR, MINUTE
+
+# From when a disk is made until its machine has been launched.
+_A_LAUNCH = 10 * MINUTE
+
+
+class Ran(t.NamedTuple):
+    """When a machine was made, when it was started last, and when that run ended; None is not known, or not yet."""
+
+    made: float | None
+    started: float | None
+    stopped: float | None
+    runs: bool
+
+
+def costs(ran: Ran, cost: Cost, spot: bool, now: float) -> dict[str, t.Any]:
+    """Return what is told of costs, in USD. What is not known is None."""
+    so_far, how = spent(ran, cost, now)
+    if cost.month_stopped is None:
+        month = None
+    elif ran.runs:
+        month = None if cost.hour is None else round(cost.hour * HOURS_A_MONTH, 2)
+    else:
+        month = cost.month_stopped
+    disk_hour = None if cost.month_stopped is None else round(cost.month_stopped / HOURS_A_MONTH, 4)
+    if spot and ran.runs:
+        how = f"{how}; a spot machine costs less than this".lstrip("; ")
+    return {
+        "usd_hour": cost.hour if ran.runs else disk_hour,
+        "usd_so_far": so_far,
+        "usd_so_far_how": how,
+        "usd_month": month,
+        "prices": f"{cost.date}, {cost.source}" if cost.date else "",
+    }
+
+
+def spent(ran: Ran, cost: Cost, now: float) -> tuple[float | None, str]:
+    """Return what has been spent, and how that is known.
+
+    AWS tells when a machine was started last and when its disk was made. Of runs in between it keeps no record.
+    """
+    if ran.started is None or cost.hour is None or cost.month_stopped is None:
+        return None, ""
+    made = ran.started if ran.made is None else ran.made
+    disk_hour = cost.month_stopped / HOURS_A_MONTH
+    end = now if ran.runs else ran.stopped
+    hours = max(0.0, (end - ran.started) / HOUR) if end is not None else 0.0
+    usd = (cost.hour - disk_hour) * hours + disk_hour * max(0.0, (now - made) / HOUR)
+    if end is not None and ran.started - made < _A_LAUNCH:
+        how = "estimate: its hours since the launch, and its disk since then"
+    else:
+        how = "at least: its disk since the launch, and the hours of its last run; AWS keeps no record of earlier ones"
+    return round(usd, 2), how

@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What ``status`` says of a lab, in one shape wherever it is. docs/status.schema.json describes it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import ago, ahead, number, parse_time, time_text
+
+VERSION = 1
+
+# Everything that is told of any lab. What is not known of one, or makes no sense for it, stays as it is here.
+EMPTY: dict[str, t.Any] = {
+    "name": "",
+    "where": "",
+    "region": "",
+    "state": "",
+    "since": "",
+    "release": "",
+    "image": "",
+    "image_newer": None,
+    "data": "",
+    "mount": "",
+    "mount_answers": None,
+    "folder": "",
+    "address": "",
+    "port": 0,
+    "server_answers": None,
+    "access": "",
+    "tunnel_open": None,
+    "id": "",
+    "type": "",
+    "zone": "",
+    "market": "",
+    "os": "",
+    "user": "",
+    "disk_gib": None,
+    "reached": None,
+    "uptime_seconds": None,
+    "idle_since": "",
+    "active": [],
+    "usd_hour": None,
+    "usd_so_far": None,
+    "usd_so_far_how": "",
+    "usd_month": None,
+    "prices": "",
+    "expires": None,
+    "next": [],
+    "notes": [],
+}
+IDLE_STOP, DEADLINE, EXPIRY = "idle stop", "deadline", "expiry"
+_WORDS = {
+    IDLE_STOP: "stops {when} if it stays idle",
+    DEADLINE: "stops {when} at the latest",
+    EXPIRY: "is deleted {when} if it is forgotten",
+}
+_BY_ITSELF = "Client.InstanceInitiatedShutdown"
+
+
+def whole(row: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return a row with everything that is told of any lab."""
+    return {**EMPTY, "active": [], "next": [], "notes": [], **row}
+
+
+def here(row: t.Mapping[str, t.Any], now: float) -> dict[str, t.Any]:
+    """Return what is told of a lab on this computer. It costs nothing, and nothing happens to it by itself."""
+    lab = whole(row)
+    began = parse_time(lab["since"])
+    if lab["state"] == "running" and began is not None:
+        lab["uptime_seconds"] = max(0, round(now - began))
+    lab.update(usd_hour=0.0, usd_so_far=0.0, usd_month=0.0)
+    lab["notes"] += notes_of_look(lab)
+    return lab
+
+
+def coming(watch: t.Mapping[str, t.Any] | None, expiry: float | None, runs: bool, now: float) -> list[dict[str, str]]:
+    """Return what is going to happen by itself, the soonest first."""
+    told = watch if runs and isinstance(watch, t.Mapping) else {}
+    times = {IDLE_STOP: number(told.get("idle_stop_at")), DEADLINE: number(told.get("deadline")), EXPIRY: expiry}
+    known = sorted((when, what) for what, when in times.items() if when is not None)
+    return [
+        {"what": what, "at": time_text(when), "words": _WORDS[what].format(when=ahead(when, now))}
+        for when, what in known
+    ]
+
+
+def watched(watch: t.Mapping[str, t.Any] | None, now: float) -> dict[str, t.Any]:
+    """Return what the watcher on a machine says that runs."""
+    if not isinstance(watch, t.Mapping):
+        return {}
+    active = watch.get("active")
+    return {
+        "idle_since": time_text(number(watch.get("idle_since"))),
+        "active": [str(sentence) for sentence in active] if isinstance(active, list) else [],
+        "notes": last_stop(watch.get("last_stop"), now),
+    }
+
+
+def last_stop(stop: object, now: float) -> list[str]:
+    """Say when the watcher stopped the machine before, and why."""
+    when = number(stop.get("at")) if isinstance(stop, t.Mapping) else None
+    if when is None or not isinstance(stop, t.Mapping):
+        return []
+    why = str(stop.get("why") or "").strip().rstrip(".")
+    return [f"It stopped itself {ago(when, now)}{f': {why}' if why else ''}."]
+
+
+def why_stopped(machine: t.Mapping[str, t.Any], since: str, now: float) -> list[str]:
+    """Say that a machine stopped itself, which AWS tells by the reason of its state."""
+    code = (machine.get("StateReason") or {}).get("Code")
+    if (machine.get("State") or {}).get("Name") != "stopped" or code != _BY_ITSELF:
+        return []
+    when = parse_time(since)
+    return [f"It stopped itself{'' if when is None else f' {ago(when, now)}'}. Its watcher tells why once it runs."]
+
+
+def notes_of_look(lab: t.Mapping[str, t.Any]) -> list[str]:
+    """Say what is wrong with a lab that was looked at, or could be better."""
+    said = []
+    if lab["mount_answers"] is False:
+        said.append("The mount of its data does not answer.")
+    if lab["state"] == "running" and lab["server_answers"] is False:
+        said.append("Its server does not answer.")
+    if lab["image_newer"]:
+        said.append(f"A newer image {lab['image']} is there: ./lab update takes it.")
+    return said
+
+
+def document(
+    found: t.Mapping[str, t.Any], elsewhere: t.Sequence[t.Mapping[str, t.Any]], unseen: t.Sequence[str], now: float
+) -> dict[str, t.Any]:
+    """Return the whole answer: the labs here, as labs_info gives them, and those elsewhere."""
+    labs = [*(here(row, now) for row in found["labs"]), *map(whole, elsewhere)]
+    return {
+        "version": VERSION,
+        "checked": time_text(now),
+        "engine": bool(found["engine"]),
+        "reason": str(found["reason"]),
+        "labs": labs,
+        "unseen": list(unseen),
+        "warnings": warnings(labs),
+    }
+
+
+def warnings(labs: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    """Say once what holds for several labs."""
+    names = [lab["name"] for lab in labs if lab["expires"] is False]
+    if not names:
+        return []
+    one = len(names) == 1
+    return [
+        f"{'Lab' if one else 'Labs'} {', '.join(names)} {'is' if one else 'are'} not deleted when forgotten: "
+        "there is no schedule for that. -e lab_expire_role=make lets ./lab ec2 make one (docs/costs.md)."
+    ]

@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a machine answers to ``_labs_look``, parsed at this one place. What has another shape is refused as a whole."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._common.names import (
+    BadAnswer,
+    absolute_path,
+    mapping,
+    moment,
+    sequence,
+    strict_json,
+    text,
+    truth,
+    unless_none,
+    whole_number,
+)
+
+MAX_BYTES = 2 * 2**20
+KEYS = ("watch", "uptime", "mounts", "containers", "images", "server")
+LABELS = "desi.lab."
+_ID = re.compile(r"sha256:[0-9a-f]{1,64}")
+_MOST = 200
+
+
+def parse(data: bytes) -> dict[str, t.Any]:
+    """Return what a machine says of its labs. Raises BadAnswer."""
+    told = mapping(strict_json(data, MAX_BYTES), KEYS)
+    return {
+        "watch": unless_none(told["watch"], _watch),
+        "uptime": unless_none(told["uptime"], moment),
+        "mounts": {absolute_path(path): unless_none(told, truth) for path, told in mapping(told["mounts"]).items()},
+        "containers": [_container(each) for each in sequence(told["containers"], _MOST)],
+        "images": {text(name): image_id(found) for name, found in mapping(told["images"]).items()},
+        "server": truth(told["server"]),
+    }
+
+
+def image_id(value: object) -> str:
+    """Return the id of an image."""
+    found = text(value, 100)
+    if not _ID.fullmatch(found):
+        raise BadAnswer("a part of it is not the id of an image")
+    return found
+
+
+def _watch(value: object) -> dict[str, t.Any]:
+    # A watcher of another version may say more.
+    told = mapping(value, most=100)
+    stop = told.get("last_stop")
+    return {
+        **{name: unless_none(told.get(name), moment) for name in ("idle_since", "idle_stop_at", "deadline")},
+        "active": [text(each) for each in sequence(told.get("active", []), _MOST)],
+        "last_stop": None if stop is None else {"at": moment(mapping(stop).get("at")), "why": text(stop.get("why"))},
+    }
+
+
+def _container(value: object) -> dict[str, t.Any]:
+    """Return what is known of a container: its own labels, of which a mount and a folder are plain paths."""
+    told = mapping(value, ("Image", "State", "Config", "HostConfig"))
+    config, state = mapping(told["Config"], ("Labels", "Image")), mapping(told["State"] or {})
+    labels = {
+        name: text(said, 20_000)
+        for name, said in mapping(config["Labels"] or {}).items()
+        if text(name, 500).startswith(LABELS)
+    }
+    for name in ("desi.lab.mount", "desi.lab.folder"):
+        if labels.get(name):
+            absolute_path(labels[name])
+    return {
+        "Image": unless_none(told["Image"], image_id),
+        "State": {
+            "Running": truth(state.get("Running", False)),
+            **{name: text(state.get(name, "")) for name in ("Status", "StartedAt", "FinishedAt")},
+        },
+        "Config": {"Labels": labels, "Image": unless_none(config["Image"], text)},
+        "HostConfig": {"PortBindings": _bindings(mapping(told["HostConfig"], ("PortBindings",))["PortBindings"])},
+    }
+
+
+def _bindings(value: object) -> dict[str, list[dict[str, str]]]:
+    found = mapping(value or {}, most=_MOST)
+    return {text(name): [_binding(place) for place in sequence(places or [], _MOST)] for name, places in found.items()}
+
+
+def _binding(value: object) -> dict[str, str]:
+    place = mapping(value, ("HostIp", "HostPort"))
+    port = text(place["HostPort"], 5)
+    if port and not (port.isascii() and port.isdigit()):
+        raise BadAnswer("a part of it is not a port")
+    whole_number(int(port or 0), 0, 65_535)
+    return {"HostIp": text(place["HostIp"], 100), "HostPort": port}

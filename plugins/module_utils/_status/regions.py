@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""In which AWS regions there may be labs, and what on this computer leads to them."""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+from pathlib import Path
+
+# Whoever has none of these has no credentials that AWS's tools would find without asking the network.
+VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+FILES = {"AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials", "AWS_CONFIG_FILE": "~/.aws/config"}
+
+Known = t.Dict[t.Tuple[str, str], Path]  # noqa: UP006 - evaluated by Python 3.9, too
+
+
+def known_labs(config: Path) -> Known:
+    """Return the folders of labs on EC2 that were made from this computer, by region and name.
+
+    The private key is made before anything at AWS; where it was lost, what led to the machine is still there.
+    """
+    found = [path.parent for file in ("id_ed25519", "ssh_config", "made.json") for path in config.glob(f"*/*/{file}")]
+    return {(folder.parent.name, folder.name): folder for folder in sorted(found)}
+
+
+def has_credentials(environment: t.Mapping[str, str]) -> bool:
+    """Return whether this computer has credentials for AWS, as far as that can be told without asking anybody."""
+    if any(environment.get(name) for name in VARIABLES):
+        return True
+    return any(_holds(environment.get(name) or usual, environment) for name, usual in FILES.items())
+
+
+def _holds(path: str, environment: t.Mapping[str, str]) -> bool:
+    home = environment.get("HOME") or "/"
+    file = Path(path.replace("~", home, 1) if path.startswith("~") else path)
+    try:
+        return file.is_file() and file.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def regions_to_ask(asked: t.Sequence[str], known: Known, usual: str, credentials: bool) -> list[str]:
+    """Return the regions to ask: those that were named, else those of known labs and the one in which labs are made."""
+    named = [region.strip() for region in asked if region.strip()]
+    if named:
+        return list(dict.fromkeys(named))
+    return sorted({region for region, _name in known} | ({usual} if credentials and usual else set()))
+
+
+def unknown_region(region: str, all_regions: t.Sequence[str]) -> str:
+    """Return why a region cannot be asked: AWS has none of that name. Empty where it has."""
+    if region in all_regions or not all_regions:
+        return ""
+    near = difflib.get_close_matches(region, all_regions, 1)
+    return f"AWS has no region of that name{f'; the nearest is {near[0]}' if near else ''}."
+
+
+def told_once(troubles: t.Sequence[tuple[str, str]]) -> list[str]:
+    """Return a sentence for each reason why regions could not be asked, given as pairs of region and reason."""
+    regions: dict[str, list[str]] = {}
+    for region, why in troubles:
+        regions.setdefault(why, []).append(region)
+    return [f"Labs in {' and '.join(found)} cannot be seen. {why}" for why, found in regions.items()]

@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ask a machine of a lab over SSH what it knows of itself, in a time that is bounded."""
+
+from __future__ import annotations
+
+import importlib.util
+import typing as t
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.bounded_command import run_bounded
+from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
+from ansible_collections.desi.lab.plugins.module_utils._status.probe_answer import MAX_BYTES, parse
+
+CONNECT_SECONDS = 2
+WHOLE_SECONDS = 5.0
+# What is run there; it is one of our own files.
+_LOOK = "ansible_collections.desi.lab.plugins.module_utils._lab.probe"
+
+
+def source() -> str:
+    """Return the program that is run on machines. It may lie in an archive, from which only its loader can read."""
+    spec = importlib.util.find_spec(_LOOK)
+    loader = getattr(spec, "loader", None)
+    text = loader.get_source(_LOOK) if loader is not None and hasattr(loader, "get_source") else None
+    if not text:
+        raise FileNotFoundError(_LOOK)
+    return str(text)
+
+
+def command(config: Path, host: str, address: str, port: int) -> list[str]:
+    """Return the command that runs it. The address is what AWS says now; the host key goes by the machine's name."""
+    options = {
+        "BatchMode": "yes",
+        "ConnectTimeout": CONNECT_SECONDS,
+        "ControlMaster": "no",
+        "ControlPath": "none",
+        "GSSAPIAuthentication": "no",
+        "HostName": address,
+        # For many machines at once: what ssh prefers by itself takes many times the processor.
+        "KexAlgorithms": "^curve25519-sha256",
+        "PreferredAuthentications": "publickey",
+        # To look is no time to get to know somebody.
+        "StrictHostKeyChecking": "yes",
+    }
+    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    return ["ssh", "-F", str(config), *words, host, f"/usr/bin/python3 -I -S - {port:d}"]
+
+
+def ask(config: Path, host: str, address: str, port: int, program: str) -> dict[str, t.Any] | None:
+    """Return what a machine says; None where it does not answer in time.
+
+    An answer of another shape is refused as a whole: what comes back then is why, as ``refused``.
+    """
+    try:
+        done = run_bounded(command(config, host, address, port), program.encode(), MAX_BYTES, WHOLE_SECONDS)
+    except OSError:
+        return None
+    if done.too_late or (done.code and not done.too_much):
+        return None
+    try:
+        return parse(done.output) if not done.too_much else {"refused": "it is too long"}
+    except BadAnswer as error:
+        return {"refused": str(error)}

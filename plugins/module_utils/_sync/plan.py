@@ -1,0 +1,251 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a sync does, decided from three listings: here, there, and how both were after the last sync.
+
+An entry is what a file is known by: kind, size, time, and where a link leads. What was remembered has two of them, one
+for each side, because two file systems may keep the same time differently.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.desi.lab.plugins.module_utils._sync.report import conflict_name
+
+Entry = t.Sequence[t.Any]
+Files = t.Mapping[str, Entry]
+Pair = t.Sequence[t.Optional[Entry]]
+Base = t.Mapping[str, Pair]
+
+HERE, THERE = 0, 1
+BOTH, UP, DOWN = "both", "up", "down"
+RECEIVES = {BOTH: (True, True), UP: (False, True), DOWN: (True, False)}
+
+
+class Conflict(t.NamedTuple):
+    """Two that changed: whose keeps the name, and what the other is called from now on."""
+
+    path: str
+    kept_as: str
+    of: int
+
+
+@dataclass
+class Plan:
+    """What there is to do, for each side: what it gets from the other, and what then happens to its folder."""
+
+    gets: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
+    steps: tuple[list[dict[str, t.Any]], list[dict[str, t.Any]]] = field(default_factory=lambda: ([], []))
+    removes: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
+    conflicts: list[Conflict] = field(default_factory=list)
+    agreed: set[str] = field(default_factory=set)
+    """What is the same on both sides afterwards."""
+    noted: dict[str, int] = field(default_factory=dict)
+    """What stays different, although the other side has taken what this one has."""
+
+    @property
+    def changes(self) -> bool:
+        """Return whether there is anything to do."""
+        return any(self.steps)
+
+
+def doubtful(here: Files, there: Files, base: Base) -> list[str]:
+    """Return the files of which only their content tells whether both sides have the same."""
+    return [
+        path
+        for path in sorted(here.keys() & there.keys())
+        if _changed(path, here, base, HERE)
+        and _changed(path, there, base, THERE)
+        and here[path][0] == there[path][0] == "file"
+        and here[path][1] == there[path][1]
+    ]
+
+
+def _changed(path: str, files: Files, base: Base, side: int) -> bool:
+    before = base.get(path, (None, None))[side]
+    now = files.get(path)
+    return (list(now) if now is not None else None) != (list(before) if before is not None else None)
+
+
+def folders_of(files: t.Iterable[str]) -> set[str]:
+    """Return the folders in which files are."""
+    found: set[str] = set()
+    for path in files:
+        above = posixpath.dirname(path)
+        while above and above not in found:
+            found.add(above)
+            above = posixpath.dirname(above)
+    return found
+
+
+class Decider:
+    """Decides for one path after the other."""
+
+    def __init__(
+        self,
+        here: Files,
+        there: Files,
+        base: Base,
+        same: t.Container[str],
+        direction: str,
+        delete: bool,
+        hosts: t.Sequence[str],
+    ) -> None:
+        self.files = (here, there)
+        self.base, self.same, self.delete, self.hosts = base, same, delete, hosts
+        self.receives = RECEIVES[direction]
+        self.folders = (folders_of(here), folders_of(there))
+        self.names: set[str] = set()
+        self.plan = Plan()
+
+    def decide(self) -> Plan:
+        """Return what there is to do."""
+        paths = sorted(self.files[HERE].keys() | self.files[THERE].keys())
+        losers = {path: self._loser(path) for path in paths}
+        for path, loser in losers.items():
+            if loser is not None:
+                self._beside(path, loser)
+        for path in paths:
+            # What is kept beside may be there already, on one side or on both.
+            if losers[path] is None and path not in self.names:
+                self._path(path)
+        self.plan.agreed |= self.base.keys() - set(paths)
+        # What is in the way goes out of it first.
+        order = {"aside": 0, "remove": 1, "place": 2}
+        for steps in self.plan.steps:
+            steps.sort(key=lambda step: order[step["do"]])
+        return self.plan
+
+    def _loser(self, path: str) -> int | None:
+        """Return the side whose file has to give up its name; None where nothing is in its way."""
+        for side in (HERE, THERE):
+            if path in self.files[side] and path in self.folders[1 - side]:
+                return side
+        if not all(self._changed(path)) or not all(path in files for files in self.files) or self._alike(path):
+            return None
+        return HERE if self.files[THERE][path][2] > self.files[HERE][path][2] else THERE
+
+    def _changed(self, path: str) -> tuple[bool, bool]:
+        here, there = (_changed(path, self.files[side], self.base, side) for side in (HERE, THERE))
+        return here, there
+
+    def _path(self, path: str) -> None:
+        has = tuple(path in files for files in self.files)
+        changed = self._changed(path)
+        if all(changed) and all(has):
+            self.plan.agreed.add(path)
+        elif all(has):
+            for side in (HERE, THERE):
+                if changed[side]:
+                    self._give(path, 1 - side, self.files[1 - side][path])
+        else:
+            owner = HERE if has[HERE] else THERE
+            removed = self.base.get(path, (None, None))[1 - owner] is not None
+            if removed and self.delete and not changed[owner]:
+                self._remove(path, owner)
+            else:
+                self._give(path, 1 - owner, None)
+
+    def _alike(self, path: str) -> bool:
+        here, there = (files[path] for files in self.files)
+        if here[0] == there[0] == "link":
+            return here[3] == there[3]
+        return path in self.same
+
+    def _give(self, path: str, to: int, expected: Entry | None) -> None:
+        """Let a side have what the other one has under that name."""
+        if self.receives[to]:
+            self._place(to, path, path, expected)
+            self.plan.agreed.add(path)
+
+    def _remove(self, path: str, side: int) -> None:
+        if self.receives[side]:
+            self.plan.steps[side].append({"do": "remove", "path": path, "expected": self.files[side][path]})
+            self.plan.removes[side].append(path)
+            self.plan.agreed.add(path)
+
+    def _beside(self, path: str, loser: int) -> None:
+        """Keep the file of one side beside, under another name; the other side's has the name, or a folder does."""
+        entry, winner = self.files[loser][path], path in self.files[1 - loser]
+        name = self._free(path, loser, entry)
+        other = 1 - loser
+        if self.receives[loser] or name not in self.files[other]:
+            self.plan.conflicts.append(Conflict(path, name, loser))
+        if self.receives[loser]:
+            step = {"do": "aside", "path": path, "to": name, "expected": entry}
+            if name in self.files[loser]:
+                # It is there already, from a sync that did not come to its end.
+                step = {"do": "remove", "path": path, "expected": entry}
+            self.plan.steps[loser].append(step)
+            if winner:
+                self._place(loser, path, path, None)
+        if self.receives[other] and name not in self.files[other]:
+            self._place(other, name, path, None)
+        if self.receives[loser]:
+            self.plan.agreed.add(path)
+        elif winner:
+            self.plan.noted[path] = loser
+        if all(self.receives):
+            self.plan.agreed.add(name)
+
+    def _place(self, side: int, path: str, staged: str, expected: Entry | None) -> None:
+        beside = path if path != staged else ""
+        if not beside:
+            beside = conflict_name(path, self.hosts[1 - side], self.files[1 - side][staged])
+        step = {"do": "place", "path": path, "staged": staged, "expected": expected, "beside": beside}
+        kind, _size, time, target = self.files[1 - side][staged]
+        if kind == "link":
+            # It is made anew, so that nothing that is copied can be a link.
+            step["link"] = [target, time]
+        self.plan.steps[side].append(step)
+        if staged not in self.plan.gets[side]:
+            self.plan.gets[side].append(staged)
+
+    def _free(self, path: str, side: int, entry: Entry) -> str:
+        """Return a name for what is kept beside: the same one whenever the same file is asked for."""
+        wanted = conflict_name(path, self.hosts[side], entry)
+        number, name = 1, wanted
+        while name in self.names or any(
+            name in self.folders[each] or not _resembles(self.files[each].get(name), entry) for each in (HERE, THERE)
+        ):
+            number += 1
+            name = f"{wanted}-{number}"
+        self.names.add(name)
+        return name
+
+
+def _resembles(found: Entry | None, entry: Entry) -> bool:
+    return found is None or list(found) == list(entry)
+
+
+def decide(
+    here: Files,
+    there: Files,
+    base: Base,
+    same: t.Container[str] = (),
+    direction: str = BOTH,
+    delete: bool = False,
+    hosts: t.Sequence[str] = ("here", "there"),
+) -> Plan:
+    """Return what a sync has to do. Without ``delete`` nothing that is anywhere goes."""
+    return Decider(here, there, base, same, direction, delete, hosts).decide()
+
+
+def remembered(plan: Plan, base: Base, after: t.Sequence[Files], changed: t.Container[str]) -> dict[str, Pair]:
+    """Return what is to be remembered: ``after`` has both sides as they are now, as far as it is known.
+
+    Of what changed in the meantime nothing new is remembered, so that the next sync looks at it again.
+    """
+    kept = {path: list(pair) for path, pair in base.items() if path not in plan.agreed or path in changed}
+    for path in plan.agreed:
+        pair = [files.get(path) for files in after]
+        if path not in changed and all(entry is not None for entry in pair):
+            kept[path] = pair
+    for path, side in plan.noted.items():
+        if path not in changed:
+            kept.setdefault(path, [None, None])[side] = after[side].get(path)
+    return kept

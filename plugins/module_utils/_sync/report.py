@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a sync calls the files that it keeps twice, and what it says of all that it does."""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+from datetime import datetime, timezone
+
+LONGEST_NAME = 255
+
+
+def conflict_name(path: str, host: str, entry: t.Sequence[t.Any]) -> str:
+    """Return what a file is called that is kept beside another one: from where it is, and from when."""
+    folder, name = posixpath.split(path)
+    when = datetime.fromtimestamp(entry[2] / 1e9, timezone.utc).strftime("%Y%m%dT%H%M%S")
+    # Room for a number behind it.
+    end = f".conflict-{host}-{when}"
+    room = LONGEST_NAME - len(end.encode()) - 4
+    short = name.encode(errors="surrogateescape")[:room].decode(errors="ignore")
+    return posixpath.join(folder, f"{short}{end}")
+
+
+def how(files: t.Sequence[int], sizes: t.Sequence[int], removed: t.Sequence[int], conflicts: int) -> str:
+    """Return what a sync does, in a few words: how many files this computer and the machine get, and so on."""
+    told = []
+    for number, size, word in zip(files, sizes, ("brought", "sent")):
+        if number:
+            told.append(f"{number} {'file' if number == 1 else 'files'} {word} ({size_text(size)})")
+    for number, place in zip(removed, ("here", "there")):
+        if number:
+            told.append(f"{number} removed {place}")
+    if conflicts:
+        told.append(f"{conflicts} kept twice")
+    return ", ".join(told) or "nothing to do"
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes as people say it."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"

@@ -1,0 +1,320 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A folder here and one on a machine, brought together by rsync over SSH as _sync_plan decides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import types
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common import errors as common_errors
+from ansible_collections.desi.lab.plugins.module_utils._common import files as common_files
+from ansible_collections.desi.lab.plugins.module_utils._common.bounded_command import run_bounded
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.names import refused, shown
+from ansible_collections.desi.lab.plugins.module_utils._ssh.diagnosis import (
+    CLOSED,
+    MUTE,
+    REFUSED,
+    SILENT,
+    UNREACHABLE,
+    check_host,
+    classify,
+)
+from ansible_collections.desi.lab.plugins.module_utils._sync import agent as hands
+from ansible_collections.desi.lab.plugins.module_utils._sync import answers as sync_answers
+from ansible_collections.desi.lab.plugins.module_utils._sync import patterns as sync_patterns
+from ansible_collections.desi.lab.plugins.module_utils._sync import plan as plans
+from ansible_collections.desi.lab.plugins.module_utils._sync.staging import Here
+
+SENT: tuple[types.ModuleType, ...] = (common_errors, common_files, sync_patterns, hands)
+"""What is run on a machine, each after what it imports."""
+# Reads the texts of these modules, each with its name in front, then runs the last of them; whatever else there is to
+# say follows on standard input.
+FIRST = (
+    "import json, sys, types; modules = json.loads(sys.stdin.buffer.readline())\n"
+    "for name, size in modules:\n"
+    "    module = sys.modules[name] = types.ModuleType(name)\n"
+    "    exec(compile(sys.stdin.buffer.read(size), name, 'exec'), module.__dict__)\n"
+    "module.main()"
+)
+PLACE_THERE = ".local/state/desi-lab/sync"
+"""Where copies lie on a machine, below the home of who logs in: outside of what a lab on it can write."""
+MODES = "Du=rwx,Dgo=,F-s,Fu+rw,Fgo-w"
+OLDEST_RSYNC = 3
+VANISHED = 24
+"""How rsync says that something went while it was copied."""
+NO_WAY = (CLOSED, MUTE, REFUSED, SILENT, UNREACHABLE)
+MAX_OUTPUT = 2**20
+SPACE = ("No space left on device", "Disk quota exceeded")
+
+Answer = t.Mapping[str, t.Any]
+Request = t.Mapping[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be synced, and how."""
+
+    folder: str
+    config: str
+    host: str
+    remote: str
+    memory: str
+    direction: str = plans.BOTH
+    delete: bool = False
+    create: bool = False
+    here: str = "here"
+    peer: str = ""
+    owner: tuple[int, int] | None = None
+    timeout: int = 20
+
+
+class Memory:
+    """How both sides were after the last sync of this folder with this machine. Without it, nothing is lost."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.path = Path(wish.memory)
+        self.key = {"folder": wish.folder, "peer": wish.peer or wish.host, "remote": wish.remote}
+
+    @property
+    def ident(self) -> str:
+        """Return what tells this pair of folders from all others."""
+        return hashlib.sha256(json.dumps(self.key, sort_keys=True).encode()).hexdigest()[:24]
+
+    def read(self) -> dict[str, t.Any]:
+        """Return what is remembered."""
+        try:
+            found = json.loads(self.path.read_text())
+            if {key: found.get(key) for key in self.key} != self.key:
+                return {}
+            return {path: [each and sync_answers.entry(each) for each in pair] for path, pair in found["base"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+    def write(self, base: t.Mapping[str, t.Any]) -> None:
+        """Remember."""
+        folder = common_files.open_made(str(self.path.parent), 0o755)
+        try:
+            common_files.write_beside(folder, self.path.name, json.dumps({**self.key, "base": base}).encode())
+        finally:
+            os.close(folder)
+
+
+class Sync:
+    """Looks at both sides, decides, and does it."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        check_host(wish.host)
+        self.shared = tempfile.TemporaryDirectory(prefix="desi-")
+        """Where the one connection of this sync is met: to log in takes longer than to ask."""
+        options = {
+            "BatchMode": "yes",
+            "ConnectTimeout": wish.timeout,
+            "ControlMaster": "auto",
+            "ControlPath": f"{self.shared.name}/ssh",
+            "ControlPersist": 15,
+        }
+        words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        self.ssh = ["ssh", "-F", wish.config, *words]
+        self.memory = Memory(wish)
+        self.here = Here(wish.folder, self.memory.ident, wish.owner)
+        # Both sides may have one home.
+        self.there = f"{self.memory.ident}-there"
+        self.old: list[str] = []
+        """Where 0.1.0 has left a folder of copies."""
+
+    def plan(self) -> plans.Plan:
+        """Look at both sides, and decide."""
+        self._check_tools()
+        wish = self.wish
+        own = self._here({"do": "lines"})["lines"]
+        there = self._there({"do": "list", "folder": wish.remote, "lines": own})
+        if there["absent"] and wish.direction != plans.DOWN:
+            why = f"There is no folder {wish.remote} on it."
+            raise LabError(
+                f"The files cannot be synced with {wish.host}.", why, "Make it with ./lab ec2, which is safe to repeat."
+            )
+        here = self._here({"do": "list", "folder": wish.folder, "lines": there["lines"]})
+        self.old = [where for where, told in (("here", here), ("there", there)) if told["old"]]
+        self.files = (here["files"], there["files"])
+        self.base = self.memory.read()
+        unsure = plans.doubtful(*self.files, self.base)
+        same: set[str] = set()
+        if unsure:
+            asked = {"do": "digests", "paths": unsure}
+            one = self._here({**asked, "folder": wish.folder})["digests"]
+            other = self._there({**asked, "folder": wish.remote})["digests"]
+            same = {path for path in one.keys() & other.keys() if one[path] == other[path]}
+        hosts = (wish.here, wish.host)
+        return plans.decide(*self.files, self.base, same, wish.direction, wish.delete, hosts)
+
+    def run(self, plan: plans.Plan) -> list[str]:
+        """Do what was decided; return what had changed in the meantime, of which both versions are kept."""
+        wish = self.wish
+        done: list[Answer] = [{"entries": {}, "changed": []}] * 2
+        if plan.changes:
+            self._copy(plan)
+            done = [
+                self._here({"do": "settle", "folder": wish.folder, "steps": plan.steps[plans.HERE]}),
+                self._there(
+                    {
+                        "do": "settle",
+                        "folder": wish.remote,
+                        "id": self.there,
+                        "steps": plan.steps[plans.THERE],
+                    }
+                ),
+            ]
+            self.here.clear()
+        changed = {path for each in done for path in each["changed"]}
+        after = [{**files, **each["entries"]} for files, each in zip(self.files, done)]
+        self.memory.write(plans.remembered(plan, self.base, after, changed))
+        return sorted(changed)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.here.close()
+        if Path(self.shared.name, "ssh").exists():
+            null = subprocess.DEVNULL
+            command = [*self.ssh, "-O", "exit", self.wish.host]
+            subprocess.run(command, stdin=null, stdout=null, stderr=null, check=False)
+        self.shared.cleanup()
+
+    def _copy(self, plan: plans.Plan) -> None:
+        """Let each side lay ready what the other gets, and copy that. Nothing is read or written in the folders."""
+        if plan.gets[plans.HERE]:
+            try:
+                self.here.make()
+            except OSError as error:
+                raise self._in_the_way(
+                    "on this computer", f"{error.strerror or error}: {error.filename or ''}"
+                ) from None
+        here, there = (
+            [path for path in plan.gets[side] if self.files[1 - side][path][0] == "file"]
+            for side in (plans.HERE, plans.THERE)
+        )
+        place = f"{PLACE_THERE}/{self.there}"
+        asked = {"do": "prepare", "folder": self.wish.folder, "sends": there, "gets": here}
+        gone_here = set(self._here(asked)["missing"])
+        asked = {"do": "prepare", "folder": self.wish.remote, "id": self.there, "sends": here, "gets": there}
+        gone_there = set(self._there(asked)["missing"])
+        remote = f"{self.wish.host}:{place}"
+        self._rsync(
+            f"{remote}/{hands.OUTGOING}/", f"{hands.INCOMING}/", [each for each in here if each not in gone_there]
+        )
+        self._rsync(
+            f"{hands.OUTGOING}/", f"{remote}/{hands.INCOMING}/", [each for each in there if each not in gone_here]
+        )
+
+    def size(self, plan: plans.Plan) -> tuple[int, int]:
+        """Return how many bytes each side gets."""
+        here, there = (
+            sum(self.files[1 - side][path][1] for path in plan.gets[side]) for side in (plans.HERE, plans.THERE)
+        )
+        return here, there
+
+    def _check_tools(self) -> None:
+        if not shutil.which("rsync"):
+            why = "rsync, which copies them, is not installed on this computer."
+            raise LabError("The files cannot be synced.", why, "Install rsync, for example: sudo apt-get install rsync")
+        said = subprocess.run(["rsync", "--version"], capture_output=True, check=False).stdout.decode(errors="replace")
+        version = re.match(r"rsync +version +v?(\d+)", said)
+        if not version or int(version[1]) < OLDEST_RSYNC:
+            first = (said.splitlines() or ["says nothing"])[0].strip()
+            why = f'The rsync on this computer, "{first}", cannot do what is needed.'
+            do = f"Install rsync {OLDEST_RSYNC} or newer; on macOS: brew install rsync"
+            raise LabError("The files cannot be synced.", why, do)
+        if not self.wish.create and not Path(self.wish.folder).is_dir():
+            why = "It does not exist, or it is no folder."
+            raise LabError(
+                f"The folder {self.wish.folder} cannot be synced.", why, "Choose another: -e lab_folder=/path"
+            )
+
+    def _here(self, request: Request) -> Answer:
+        try:
+            return self.here.answer(dict(request))
+        except OSError as error:
+            words = ": ".join(filter(None, (error.strerror or str(error), str(error.filename or ""))))
+            raise self._in_the_way("on this computer", words) from error
+
+    def _there(self, request: Request) -> Answer:
+        texts = [(module.__name__, _source(module)) for module in SENT]
+        head = json.dumps([(name, len(text)) for name, text in texts]).encode()
+        given = b"\n".join((head, b"".join(text for _name, text in texts))) + json.dumps(request).encode()
+        command = [*self.ssh, self.wish.host, f"python3 -c {shlex.quote(FIRST)}"]
+        done = run_bounded(command, given, sync_answers.MAX_BYTES)
+        if done.too_much:
+            raise refused(self.wish.host, f"it is longer than {sync_answers.MAX_BYTES} bytes")
+        if done.code:
+            raise self._no_answer(done.errors)
+        answer = sync_answers.parse(done.output, self.wish.host, request)
+        if "trouble" in answer:
+            raise self._in_the_way(f"on {self.wish.host}", answer["trouble"])
+        return answer
+
+    def _rsync(self, source: str, target: str, paths: t.Sequence[str]) -> None:
+        if not paths:
+            return
+        command = [
+            "rsync",
+            # Without links: whoever sends could lay one, and then send a file to where it leads.
+            "--perms",
+            "--times",
+            f"--chmod={MODES}",
+            "--from0",
+            "--files-from=-",
+            "--protect-args",
+            # What is there already of a file need not travel, as far as it is the same.
+            f"--copy-dest=../{hands.BASIS}",
+            f"--timeout={60 * max(1, self.wish.timeout // 20)}",
+            "--rsh",
+            shlex.join(self.ssh),
+            source,
+            target,
+        ]
+        given = b"\0".join(os.fsencode(path) for path in paths)
+        staging = t.cast(int, self.here.staging)
+        # In the directory that was opened, wherever its path leads by now.
+        done = run_bounded(command, given, MAX_OUTPUT, preexec_fn=lambda: os.fchdir(staging))
+        if done.code not in (0, VANISHED):
+            if "rsync: command not found" in done.errors or "rsync: not found" in done.errors:
+                why = "rsync is not installed there."
+                raise LabError(f"The files cannot be synced with {self.wish.host}.", why, "./lab ec2 installs it.")
+            raise self._no_answer(done.errors)
+
+    def _no_answer(self, said: str) -> LabError:
+        lines = [line for line in said.splitlines() if line.strip() and not line.startswith("rsync error")]
+        saying = classify(said)
+        words = shown(saying.words or (lines[-1].strip() if lines else "nothing"))
+        do = "Run the same command again; nothing was lost, and it goes on from here."
+        if saying.kind in NO_WAY:
+            do = "Run ./lab start, which lets your present address in, then the same command again; nothing was lost."
+        if any(word in said for word in SPACE):
+            do = "Make room on that disk, then run the same command again; nothing was lost."
+        return LabError(f"The files could not be synced with {self.wish.host}.", f'It came to this: "{words}".', do)
+
+    @staticmethod
+    def _in_the_way(where: str, words: str) -> LabError:
+        do = "Put that right, or leave it out by a line in the file .labignore, then run the same command again."
+        return LabError("The files could not be synced.", f"Something is in the way {where}: {shown(words, 500)}.", do)
+
+
+def _source(module: types.ModuleType) -> bytes:
+    """Return the text of a module, also of one that lies in a ZIP file, as Ansible sends it."""
+    if module.__file__ and Path(module.__file__).is_file():
+        return Path(module.__file__).read_bytes()
+    return module.__loader__.get_source(module.__name__).encode()  # type: ignore[union-attr] - what was imported has one

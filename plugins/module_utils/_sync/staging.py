@@ -1,0 +1,199 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The side of a sync that is here: a folder that is opened once, and where its copies lie meanwhile.
+
+Copies lie in the state directory of whoever runs this, or beside the folder where that is another file system: nobody
+else gets into either. Under sudo, what is done in the folder is done with the rights of the person it belongs to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import pwd
+import secrets
+import stat
+import typing as t
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    open_below,
+    open_directory,
+    open_made,
+    open_root_owned,
+    remove_below,
+)
+from ansible_collections.desi.lab.plugins.module_utils._common.privileges import Owner, as_owner
+from ansible_collections.desi.lab.plugins.module_utils._sync import agent as hands
+
+BESIDE = ".desi-lab-sync-"
+
+
+class Here:
+    """A folder of this computer during one sync."""
+
+    def __init__(self, path: str, ident: str, owner: Owner) -> None:
+        self.path, self.ident, self.owner = path, ident, owner
+        self.folder: int | None = None
+        self.staging: int | None = None
+        self.rooms: hands.Rooms | None = None
+        self._place: tuple[int, str] | None = None
+
+    def open(self) -> bool:
+        """Open the folder; return whether there is one."""
+        if self.folder is None:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._rights():
+                self.folder = open_directory(self.path)
+        return self.folder is not None
+
+    def _rights(self) -> contextlib.AbstractContextManager[None]:
+        """Use the rights of the person, except in what only root can change anyway, such as root's own home."""
+        return as_owner(None if self.owner and _is_below_roots(self.path) else self.owner)
+
+    def make(self) -> None:
+        """Make the folder, and what is missing above it. It belongs to the person."""
+        if self.open():
+            return
+        with self._rights():
+            self.folder = open_made(self.path, 0o755)
+            if os.geteuid() == 0 and self.owner:
+                os.fchown(self.folder, *self.owner)
+
+    def answer(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Do what is asked for, as a machine does it."""
+        if not self.open() or self.folder is None:
+            return {"lines": [], "files": {}, "absent": True, "old": False}
+        if request["do"] in ("prepare", "settle") and self.rooms is None:
+            self._stage()
+        if request["do"] == "settle":
+            self._hand_over()
+        with as_owner(self._acting()):
+            return hands.do(request, self.folder, self.rooms)
+
+    def _acting(self) -> Owner:
+        # Into a folder of root's, root alone can write.
+        return self.owner if self.folder is not None and os.fstat(self.folder).st_uid != 0 else None
+
+    def _stage(self) -> None:
+        folder = t.cast(int, self.folder)
+        place = _own_place()
+        name = self.ident
+        if os.fstat(place).st_dev != os.fstat(folder).st_dev:
+            beside = _beside(folder, self.ident)
+            if beside:
+                os.close(place)
+                place, name = beside
+        self._place = (place, name)
+        self.staging = open_below(place, name, make=True, mode=hands.PRIVATE)
+        about = os.fstat(self.staging)
+        if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) & 0o077:
+            raise OSError(errno.EPERM, "It is not ours alone", name)
+        acting = self._acting()
+        self.rooms = hands.rooms_in(self.staging, list(acting) if acting and os.geteuid() == 0 else None)
+
+    def _hand_over(self) -> None:
+        """Let what root fetched belong to the person. Nobody but root has been where it is."""
+        acting = self._acting()
+        if os.geteuid() == 0 and self.rooms and acting and acting[0] != 0:
+            _give(self.rooms.incoming, acting)
+
+    def clear(self) -> None:
+        """Remove the copies."""
+        if self._place:
+            remove_below(*self._place)
+
+    def close(self) -> None:
+        """Close what is open. Copies that were not put in place stay, and need not come again."""
+        opened = [self.folder, self.staging, *(self.rooms or ()), *([self._place[0]] if self._place else [])]
+        for descriptor in opened:
+            if descriptor is not None:
+                os.close(descriptor)
+        self.folder = self.staging = self.rooms = self._place = None
+
+
+def _is_below_roots(path: str) -> bool:
+    """Return whether a path lies, as far as there is anything of it, where root alone writes."""
+    if os.geteuid() != 0:
+        return False
+    above = Path(path).absolute().parent
+    while not above.exists():
+        above = above.parent
+    try:
+        found = open_root_owned(str(above))
+    except LabError:
+        return False
+    # In a directory such as /tmp anybody makes what they like.
+    open_to_others = os.fstat(found).st_mode & 0o022
+    os.close(found)
+    return not open_to_others
+
+
+def _own_place() -> int:
+    """Return the directory of all staging, which is ours alone."""
+    named, home = os.environ.get("XDG_STATE_HOME", ""), os.environ.get("HOME", "")
+    usual = f"{home if home.startswith('/') else pwd.getpwuid(os.geteuid()).pw_dir}/.local/state"
+    state = named if named.startswith("/") else usual
+    if os.geteuid() != 0:
+        return hands.open_own(state)
+    # With sudo these may be of whoever called it, and what is theirs they can change.
+    for each in (state, f"{pwd.getpwuid(0).pw_dir}/.local/state"):
+        with contextlib.suppress(LabError):
+            above = open_root_owned(each, make=True, mode=hands.PRIVATE)
+            try:
+                place = open_below(above, "desi-lab/sync", make=True, mode=hands.PRIVATE)
+            finally:
+                os.close(above)
+            hands.forget_old(place)
+            return place
+    raise LabError(
+        "The files cannot be synced.",
+        "Root has no directory for copies that nobody else can change.",
+        "Run it without sudo, or see that /root belongs to root.",
+    )
+
+
+def _beside(folder: int, ident: str) -> tuple[int, str] | None:
+    """Return a directory beside the folder, as that of its parent and a name; None where there can be none.
+
+    One that is left from a run that came to no end is taken again, if it is ours alone.
+    """
+    try:
+        parent = os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return None
+    try:
+        if os.fstat(parent).st_dev != os.fstat(folder).st_dev:
+            raise OSError
+        start = f"{BESIDE}{ident}-"
+        with os.scandir(parent) as found_there:
+            names = [item.name for item in found_there if item.name.startswith(start)]
+        for name in names:
+            with contextlib.suppress(OSError):
+                found = open_below(parent, name)
+                about = os.fstat(found)
+                os.close(found)
+                if about.st_uid == os.geteuid() and stat.S_IMODE(about.st_mode) == hands.PRIVATE:
+                    return parent, name
+        name = start + secrets.token_hex(8)
+        os.mkdir(name, hands.PRIVATE, dir_fd=parent)
+    except OSError:
+        os.close(parent)
+        return None
+    return parent, name
+
+
+def _give(here: int, owner: tuple[int, int]) -> None:
+    with os.scandir(here) as found:
+        items = list(found)
+    for item in items:
+        os.chown(item.name, *owner, dir_fd=here, follow_symlinks=False)
+        if item.is_dir(follow_symlinks=False):
+            below = open_below(here, item.name)
+            try:
+                _give(below, owner)
+            finally:
+                os.close(below)

@@ -1,0 +1,107 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: data_layout_info
+short_description: Tell how DESI data lie in a folder
+version_added: "0.1.0"
+description:
+  - Looks whether a folder holds several data releases or is one, and what has to be bound where for a release to be
+    found.
+  - A release is known by the spectroscopic production in it (C(spectro/redux/SPECPROD)), not by the folder's name.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  path:
+    description: The absolute path of the folder.
+    type: path
+    required: true
+  release:
+    description: The release that is wanted, such as V(edr). Case does not matter.
+    type: str
+    required: true
+  releases:
+    description: The table of releases, by name, each with its C(specprod).
+    type: dict
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Look how the data lie
+  desi.lab.data_layout_info:
+    path: /data/tiny_dr1
+    release: dr1
+    releases:
+      dr1:
+        specprod: iron
+"""
+
+RETURN = r"""
+kind:
+  description: V(releases) for a folder of releases, V(release) for a single one.
+  returned: success
+  type: str
+release:
+  description: The release, in lower case.
+  returned: success
+  type: str
+specprod:
+  description: The spectroscopic production of the release.
+  returned: success
+  type: str
+binds:
+  description:
+    - Folders of the host with where they appear below the data path of the image.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    source:
+      description: The folder on the host.
+      type: str
+    inside:
+      description: Where it appears below the data path. Empty means the data path itself.
+      type: str
+"""
+
+from dataclasses import asdict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import read_layout
+
+
+def main() -> None:
+    """Look, and say what was found."""
+    module = AnsibleModule(
+        {
+            "path": {"type": "path", "required": True},
+            "release": {"type": "str", "required": True},
+            "releases": {"type": "dict", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        layout = read_layout(**module.params)
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    module.exit_json(changed=False, **asdict(layout))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: directory_links
+short_description: Show the entries of a hidden folder beside it, as relative links
+version_added: "0.1.0"
+description:
+  - A container that is given a mountpoint keeps the mount that was there when it started, and sees nothing when that
+    mount dies and another takes its place. A container that is given the folder around the mountpoint sees the new one.
+  - This module makes such a folder look like the mount in it, with a link for each of its entries.
+  - For root, the folder and all above it have to be root's and writable by nobody else.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  path:
+    description: The folder around, which is to hold the links.
+    type: path
+    required: true
+  hidden:
+    description: The name of the folder in it whose entries are shown.
+    type: str
+    required: true
+  state:
+    description: V(absent) takes the links away, and the folder too if nothing else is in it.
+    type: str
+    choices: [present, absent]
+    default: present
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tells what would change.
+  diff_mode:
+    support: full
+    description: Shows the links before and after.
+  idempotent:
+    support: full
+    description: Links that are right are left alone.
+"""
+
+EXAMPLES = r"""
+- name: Show what the bucket holds
+  desi.lab.directory_links:
+    path: /var/lib/desi-lab/mounts/desidata-0a1b2c3d
+    hidden: .bucket
+"""
+
+RETURN = r"""
+entries:
+  description: The names that are shown.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory, open_root_owned
+
+
+def links_of(folder: Path, hidden: str) -> dict[str, str]:
+    """Return the links in ``folder`` that lead into the hidden folder, as name and target."""
+    if not folder.is_dir():
+        return {}
+    targets = {entry.name: str(entry.readlink()) for entry in folder.iterdir() if entry.is_symlink()}
+    return {name: target for name, target in sorted(targets.items()) if target.startswith(f"{hidden}/")}
+
+
+def wanted_links(folder: Path, hidden: str) -> dict[str, str]:
+    """Return the links that show the hidden folder's entries as they are now."""
+    try:
+        names = sorted(entry.name for entry in (folder / hidden).iterdir() if entry.name != hidden)
+    except OSError as error:
+        raise LabError(
+            f"The folder {folder / hidden} cannot be listed.",
+            f"{error.strerror}.",
+            "Run the same command again; it mounts anew what is no longer there.",
+        ) from error
+    return {name: f"{hidden}/{name}" for name in names}
+
+
+def refuse_foreign(folder: Path, before: dict[str, str], after: dict[str, str]) -> None:
+    """Refuse to put a link where something lies that is not one of ours."""
+    for name in after.keys() - before.keys():
+        if (folder / name).exists() or (folder / name).is_symlink():
+            raise LabError(
+                f"The folder {folder} cannot show {name}.",
+                "Something else of that name lies there, which DESI Lab did not make.",
+                f"Move {folder / name} away, then run the same command again.",
+            )
+
+
+def is_bare(folder: Path, links: dict[str, str]) -> bool:
+    """Return whether nothing but these links lies in a folder. Whatever else does is not ours to remove."""
+    return folder.is_dir() and all(entry.name in links for entry in folder.iterdir())
+
+
+def apply(folder: Path, before: dict[str, str], after: dict[str, str]) -> None:
+    """Make the links that are missing or lead elsewhere, and take away those that are too many."""
+    if before == after:
+        return
+    # What root changes is root's, and stays the directory that was looked at.
+    opened = open_root_owned(str(folder)) if os.geteuid() == 0 else open_directory(str(folder))
+    try:
+        for name, _target in before.items() - after.items():
+            os.unlink(name, dir_fd=opened)
+        for name, target in after.items() - before.items():
+            os.symlink(target, name, dir_fd=opened)
+    finally:
+        os.close(opened)
+
+
+def main() -> None:
+    """Compare the links with the entries, and change what differs."""
+    module = AnsibleModule(
+        {
+            "path": {"type": "path", "required": True},
+            "hidden": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        supports_check_mode=True,
+    )
+    folder, hidden = Path(module.params["path"]), module.params["hidden"]
+    present = module.params["state"] == "present"
+    try:
+        before = links_of(folder, hidden)
+        after = wanted_links(folder, hidden) if present else {}
+        refuse_foreign(folder, before, after)
+        goes = not present and is_bare(folder, before)
+        if not module.check_mode:
+            apply(folder, before, after)
+            if goes:
+                # Something may have come to lie there in the meantime: then the folder stays.
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    except OSError as error:
+        what = f"The folder {folder} could not be changed."
+        module.fail_json(**LabError(what, f"{error.strerror}.", "Run it as a user who may write there.").as_result())
+    module.exit_json(changed=before != after or goes, entries=sorted(after), diff={"before": before, "after": after})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_instance_wait
+short_description: Wait until the machine of a lab on EC2 has come to rest, and tell what it is
+version_added: "0.1.0"
+description:
+  - A machine that is starting or being stopped can be neither started nor stopped. This waits, within bounds, until
+    it is in one of the wanted states.
+  - Where there is no machine, that is the answer. With O(folder), it fails where others are asked than those with whom
+    the lab was made.
+author:
+  - The DESI Lab contributors (@desi-lab)
+extends_documentation_fragment:
+  - desi.lab.aws
+options:
+  name:
+    description: The name of the lab.
+    type: str
+    required: true
+  states:
+    description: The states that will do.
+    type: list
+    elements: str
+    choices: [running, stopped]
+    default: [running, stopped]
+  folder:
+    description: The folder that keeps the lab's keys, and what is remembered of it.
+    type: path
+    default: ""
+  timeout:
+    description: How long to wait, in seconds.
+    type: int
+    default: 300
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Wait until it neither starts nor stops
+  desi.lab.ec2_instance_wait:
+    name: desi
+  register: found
+
+- name: Wait until it is stopped
+  desi.lab.ec2_instance_wait:
+    name: desi
+    states: [stopped]
+"""
+
+RETURN = r"""
+machine:
+  description:
+    - A row as RV(desi.lab.ec2_lab_info#module:labs) has them. Empty where there is no machine.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Its id.
+      type: str
+    state:
+      description: Its state.
+      type: str
+    type:
+      description: Its type.
+      type: str
+    disk_gib:
+      description: The size of its disk. 0 where that is not known.
+      type: int
+    volume_id:
+      description: The id of its disk.
+      type: str
+    known:
+      description: Whether it was made from this computer, as O(folder) tells.
+      type: bool
+    things:
+      description: It and what it brought along, as M(desi.lab.ec2_record) takes them.
+      type: list
+      elements: dict
+    owner:
+      description: Whose it is, as its tags say it.
+      type: str
+notes:
+  description: What there is to know of the lab, as sentences.
+  returned: success
+  type: list
+  elements: str
+was:
+  description: The state that it was in before, such as V(stopping). Empty where there was nothing to wait for.
+  returned: success
+  type: str
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import OWNER_TAG, caller_of, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import AT_REST, machine_row, wait_for_rest
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import former_note, read, things_of_machine
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Asker
+
+ARGUMENTS = {
+    "name": {"type": "str", "required": True},
+    "states": {"type": "list", "elements": "str", "choices": list(AT_REST), "default": list(AT_REST)},
+    "folder": {"type": "path", "default": ""},
+    "timeout": {"type": "int", "default": 300},
+}
+
+
+def main() -> None:
+    """Wait, and tell."""
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    name, region = module.params["name"], module.region or ""
+    try:
+        memory = read(module.params["folder"])
+        caller = caller_of(aws_client(module, "sts").get_caller_identity())
+        if memory is not None:
+            memory.check(caller, region)
+        ec2, disks, more, notes = aws_client(module, "ec2"), [], {}, []
+        states, timeout = module.params["states"], module.params["timeout"]
+        asker = Asker(ec2, memory.owner if memory else caller.owner, name)
+        rest = wait_for_rest(asker, name, states, timeout, memory=memory)
+        if rest.instance is None and memory is None and caller.former:
+            rest = wait_for_rest(Asker(ec2, caller.former, name), name, states, timeout)
+        if rest.instance is not None:
+            ours = [{"Name": "attachment.instance-id", "Values": [rest.instance["InstanceId"]]}]
+            disks = ec2.describe_volumes(Filters=ours)["Volumes"]
+            more = {
+                "known": memory is not None and memory.knows_machine(rest.instance),
+                "things": things_of_machine(rest.instance),
+                "owner": tags_of(rest.instance)[OWNER_TAG],
+            }
+            notes = former_note(caller, more["owner"])
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    except AWS_ERRORS as error:
+        module.fail_json(**aws_trouble(error, f"look at the machine of lab {name}", region).as_result())
+    module.exit_json(
+        changed=False, machine={**machine_row(rest.instance, disks, region), **more}, was=rest.was, notes=notes
+    )
+
+
+if __name__ == "__main__":
+    main()

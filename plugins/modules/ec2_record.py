@@ -1,0 +1,138 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_record
+short_description: Remember on this computer what was made of a lab on EC2
+version_added: "0.2.0"
+description:
+  - Keeps the account, who made the lab, and the ids of what was made, in a file C(made.json) in the folder of the lab's
+    keys. Others in the account may set tags, but not what stands there.
+  - Fails where others are asked than those with whom the lab was made.
+author:
+  - The DESI Lab contributors (@desi-lab)
+extends_documentation_fragment:
+  - desi.lab.aws
+options:
+  folder:
+    description: The folder of the lab. It has to be there.
+    type: path
+    required: true
+  name:
+    description: The name of the lab.
+    type: str
+    required: true
+  owner:
+    description: Whose lab it is, as its tags say it.
+    type: str
+    required: true
+  things:
+    description: What was made.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      kind:
+        description: What it is.
+        type: str
+        required: true
+        choices: [machine, spot request, disk, security group, key pair, schedule group, role]
+      id:
+        description: Its id; of a schedule group and of a role the name.
+        type: str
+        required: true
+  begun:
+    description: Security groups that are about to be made, each as the id of its VPC, a slash and its name.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tells whether anything new would be remembered.
+  diff_mode:
+    support: none
+    description: Shows no difference.
+  idempotent:
+    support: full
+    description: What is remembered already is not written again.
+"""
+
+EXAMPLES = r"""
+- name: Remember the security group
+  desi.lab.ec2_record:
+    folder: ~/.config/desi-lab/us-west-2/desi
+    name: desi
+    owner: ann
+    things:
+      - kind: security group
+        id: sg-0123456789abcdef0
+"""
+
+RETURN = r"""
+account_end:
+  description: The last four digits of the AWS account.
+  returned: success
+  type: str
+"""
+
+from dataclasses import replace
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import KINDS, begin, read, write
+
+ARGUMENTS = {
+    "folder": {"type": "path", "required": True},
+    "name": {"type": "str", "required": True},
+    "owner": {"type": "str", "required": True},
+    "things": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "kind": {"type": "str", "required": True, "choices": list(KINDS)},
+            "id": {"type": "str", "required": True},
+        },
+    },
+    "begun": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def main() -> None:
+    """Look who asks, and add to what is remembered."""
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    given, region = module.params, module.region or ""
+    try:
+        before = read(given["folder"])
+        caller = caller_of(aws_client(module, "sts").get_caller_identity())
+        memory = before or begin(caller, region, given["name"], given["owner"])
+        memory.check(caller, region)
+        after = memory.with_things(given["things"])
+        after = replace(after, begun=tuple(dict.fromkeys([*after.begun, *given["begun"]])))
+        if after != before and not module.check_mode:
+            write(given["folder"], after)
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    except AWS_ERRORS as error:
+        module.fail_json(**aws_trouble(error, "look who asks AWS", region).as_result())
+    except OSError as error:
+        told = LabError(
+            f"What is made of lab {given['name']} cannot be remembered.",
+            f"{given['folder']}: {error.strerror or error}.",
+            "See that the folder is yours and that its disk is not full, then run the same command again",
+        )
+        module.fail_json(**told.as_result())
+    module.exit_json(changed=after != before, account_end=caller.account[-4:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: report_findings
+short_description: Show what was found, a line each
+version_added: "0.1.0"
+description:
+  - Shows a line for each finding with its verdict. What is not well has two more, why it matters and what to do.
+  - The callback P(desi.lab.steps#callback) lays it out; other callbacks show it as the result of a task.
+author:
+  - The DESI Lab contributors (@desi-lab)
+options:
+  findings:
+    description: The findings, as M(desi.lab.doctor_info) returns them.
+    type: list
+    elements: dict
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and does the same there.
+  diff_mode:
+    support: none
+    description: Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+    description: Changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Show what was found
+  desi.lab.report_findings:
+    findings: "{{ doctor.findings }}"
+"""
+
+RETURN = r"""
+summary:
+  description: What it comes to, in a sentence.
+  returned: success
+  type: str
+msg:
+  description: What was shown, as plain lines.
+  returned: success
+  type: list
+  elements: str
+"""

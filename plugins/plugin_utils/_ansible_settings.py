@@ -1,0 +1,27 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What Ansible's own settings and inventory have to be, so that no machine decides what happens on this computer."""
+
+from __future__ import annotations
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+
+
+def check_ansible(injects_facts: bool, host: str, transport: str) -> None:
+    """Refuse an Ansible that takes a machine's answers for variables, or that looks for this computer elsewhere."""
+    if injects_facts:
+        raise LabError(
+            "DESI Lab does not run with this ansible.cfg.",
+            "Here Ansible makes variables of what a machine answers, so that a lab's machine could choose files and "
+            "addresses on this computer.",
+            "Add the line inject_facts_as_vars=false below [defaults] in your ansible.cfg, or run it as "
+            "ANSIBLE_INJECT_FACT_VARS=false ansible-playbook …",
+        )
+    if host == "localhost" and transport != "local":
+        raise LabError(
+            "DESI Lab does not run with this inventory.",
+            f"It has localhost reached by {transport}, which may be another computer than this one.",
+            "Leave localhost out of the inventory, or give it ansible_connection=local.",
+        )

@@ -1,0 +1,260 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What Ansible reports about a failed task, told as What, Why and Do."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line
+from ansible_collections.desi.lab.plugins.plugin_utils._terminal import cut
+
+MORE = "run it again with -v to see all of it"
+ITEMS_SHOWN = 3
+LINES_SHOWN = 5
+
+_ROW = re.compile(r"(What|Why|Do)(?::[ \t]*|[ \t]{2,})(.*)")
+_PREFIX = re.compile(r"^(?:(?:Task|Module|Action) failed: )+")
+_TRACEBACK = "Traceback (most recent call last)"
+_UNREADABLE = "Module result deserialization failed"
+
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a text",
+    "path": "a path",
+    "list": "a list",
+    "dict": "a mapping of names to values",
+    "bytes": "a size such as 10G",
+}
+_NOT_A_KIND = re.compile(
+    r"argument '(?P<name>[^']+)' is of type (?P<was>\w+)(?: found in '(?P<within>[^']+)'\.)?"
+    r" and we were unable to convert to (?P<kind>\w+): (?P<detail>.*)",
+    re.DOTALL,
+)
+_ENTRY_NOT_A_KIND = re.compile(
+    r"Elements value for option '(?P<name>[^']+)' is of type (?P<was>\w+)"
+    r" and we were unable to convert to (?P<kind>\w+): (?P<detail>.*)",
+    re.DOTALL,
+)
+_NOT_A_CHOICE = re.compile(r"value of (?P<name>\S+) must be one of: (?P<known>.*), got: (?P<given>.*)", re.DOTALL)
+_NOT_CHOICES = re.compile(
+    r"value of (?P<name>\S+) must be one or more of: (?P<known>.*)\. Got no match for: (?P<given>.*)", re.DOTALL
+)
+_MISSING = re.compile(r"missing required arguments: (?P<names>.*?)(?: found in (?P<within>\S+))?$")
+_UNKNOWN = re.compile(r"(?P<names>.*)\. Supported parameters include: (?P<known>.*)\.$", re.DOTALL)
+_VALUE = re.compile(r"""^"'(.*)'" cannot be|^The value '(.*)' is not""", re.DOTALL)
+_WITHOUT_A_NAME = "dictionary requested, could not parse JSON or key=value"
+
+_WARNING_MARK = re.compile(r"^\[WARNING\]: ")
+_STOCK_WARNINGS = re.compile(
+    "|".join(
+        (
+            r"^\[DEPRECATION WARNING\]",
+            "provided hosts list is empty",
+            "No inventory was parsed",
+            "Could not match supplied host pattern",
+            r"Encountered \d+ template error",
+            "Found variable using reserved name",
+            "is using the discovered Python interpreter",
+            "Deprecation warnings can be disabled",
+            "was found in .* collections? path|Another version of",
+            "does not support Ansible version",
+            "Consider using the .* module rather than running",
+        )
+    )
+)
+
+
+class Trouble(NamedTuple):
+    """What happened, why, and what to do next; an empty sentence is one that nobody knows."""
+
+    what: str
+    why: str = ""
+    do: str = ""
+
+
+def troubles(result: Mapping[str, object]) -> list[Trouble]:
+    """Tell what is wrong according to the result of a failed task: one trouble, or several that stand side by side."""
+    items = result.get("results")
+    if isinstance(items, list):
+        bad = [item for item in items if isinstance(item, Mapping) and _is_bad(item)]
+        told = [_of_item(trouble, item) for item in bad[:ITEMS_SHOWN] for trouble in troubles(item)]
+        if len(bad) > ITEMS_SHOWN:
+            told.append(Trouble(f"It failed for {len(bad) - ITEMS_SHOWN} more.", do=MORE))
+        if told:
+            return [trouble._replace(do="") if trouble.do == MORE else trouble for trouble in told[:-1]] + told[-1:]
+    if result.get("_ansible_no_log") or "censored" in result:
+        hidden = "The reason is kept back, because it may hold a secret."
+        return [Trouble("It failed.", hidden, "run it again with -v to see what came before")]
+    errors = result.get("argument_errors")
+    if isinstance(errors, list) and errors:
+        named = [str(error) for error in errors if error != _WITHOUT_A_NAME]
+        return list(dict.fromkeys(setting(error) for error in named or [_WITHOUT_A_NAME]))
+    return [_ready_made(result) or _any(result)]
+
+
+def unreachable(host: str, result: Mapping[str, object]) -> Trouble:
+    """Tell that a computer does not answer."""
+    ready = _ready_made(result)
+    if ready:
+        return ready
+    reason = _PREFIX.sub("", _text(result.get("msg")))
+    reason = reason.split("via ssh: ", 1)[-1].strip()
+    return Trouble(
+        f"{host} cannot be reached.",
+        _last_lines(reason) or "It did not say why.",
+        "check that it runs and that your network lets you reach it, then try again · -v shows all",
+    )
+
+
+def setting(error: str) -> Trouble:
+    """Tell in plain words what Ansible's check of arguments found wrong with a setting."""
+    found = _NOT_A_KIND.match(error) or _ENTRY_NOT_A_KIND.match(error)
+    if found:
+        parts = found.groupdict()
+        within = f" in {parts['within']}" if parts.get("within") else ""
+        kind = _KINDS.get(parts["kind"], parts["kind"])
+        value = _VALUE.search(parts["detail"])
+        given = (value.group(1) or value.group(2) or "") if value else None
+        is_now = f"“{cut(one_line(given), 60)}” is not" if given is not None else f"it is {_a_kind(parts['was'])}"
+        subject = "Each entry" if error.startswith("Elements") else "It"
+        return Trouble(
+            f"The setting {parts['name']}{within} is not right.",
+            f"{subject} has to be {kind}, but {is_now}.",
+            f"give {kind}: -e {within[4:] or parts['name']}=…",
+        )
+    found = _NOT_A_CHOICE.match(error) or _NOT_CHOICES.match(error)
+    if found:
+        name, given = found["name"], found["given"]
+        known = found["known"].split(", ")
+        near = difflib.get_close_matches(given.lower(), known, 1, 0.5) or known
+        return Trouble(
+            f"The setting {name} is not right.",
+            f"“{cut(one_line(given), 60)}” is not one of {', '.join(known)}.",
+            f"choose one of them: -e {name}={near[0]}",
+        )
+    found = _MISSING.match(error)
+    if found:
+        names = found["names"].split(", ")
+        within = f" in {found['within']}" if found["within"] else ""
+        return Trouble(
+            f"{_settings(names)}{within} {'is' if len(names) == 1 else 'are'} missing.",
+            "There is no value that would suit everyone.",
+            "give one: " + " ".join(f"-e {name}=…" for name in ([found["within"]] if within else names)),
+        )
+    found = _UNKNOWN.match(error)
+    if found:
+        given, known = found["names"], found["known"].split(", ")
+        near = difflib.get_close_matches(given.rsplit(".", 1)[-1], known, 1)
+        return Trouble(
+            f"There is no setting {given}.",
+            f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}.",
+            "write its name as the table of settings does",
+        )
+    return Trouble("The settings do not fit together.", _sentence(error), "change one of them")
+
+
+def own_warnings(texts: Iterable[str], every: bool) -> list[str]:
+    """Pick the warnings that the reader can act on, each once; on request, every one of them in full."""
+    if not every:
+        texts = (text.split("\nOrigin:")[0] for text in texts if not _STOCK_WARNINGS.search(text))
+    return [text for text in dict.fromkeys(_WARNING_MARK.sub("", text).strip() for text in texts) if text]
+
+
+def task_title(name: str) -> str:
+    """Take the title of a task: what its role or its file puts in front of it means nothing to the reader."""
+    name = re.sub(r"^\S+ : ", "", name)
+    if name.startswith("Validating arguments against arg spec"):
+        return "Settings"
+    return one_line(re.sub(r"<< error \d+ - .*? >>", "…", name).split(" | ")[-1])
+
+
+def _ready_made(result: Mapping[str, object]) -> Trouble | None:
+    if result.get("what"):
+        return Trouble(*(_text(result.get(key)) for key in ("what", "why", "do")))
+    return _parsed(_text(result.get("msg")))
+
+
+def _parsed(message: str) -> Trouble | None:
+    rows: dict[str, str] = {}
+    current = ""
+    for line in clean(message).strip().splitlines():
+        row = _ROW.match(line.strip())
+        if row and row[1] not in rows:
+            current = row[1]
+            rows[current] = row[2]
+        elif not current:
+            return None
+        elif line.strip():
+            rows[current] += " " + line.strip()
+    if "What" not in rows:
+        return None
+    return Trouble(*(rows.get(key, "").strip() for key in ("What", "Why", "Do")))
+
+
+def _any(result: Mapping[str, object]) -> Trouble:
+    message = _without_traceback(_PREFIX.sub("", _text(result.get("msg") or result.get("reason"))))
+    output = next(
+        (text for key in ("stderr", "module_stderr", "stdout", "module_stdout") if (text := _text(result.get(key)))), ""
+    )
+    why = _last_lines(_without_traceback(output))
+    why = "" if why in message else why
+    command = result.get("cmd")
+    if command and result.get("rc") not in (None, 0):
+        words = " ".join(str(word) for word in command) if isinstance(command, list) else str(command)
+        what = f"A command failed with exit code {result['rc']}: {cut(one_line(words), 200)}"
+        return Trouble(what, why or _last_lines(message), MORE)
+    if message.startswith(_UNREADABLE):
+        return Trouble("The task ended without an answer.", why or _last_lines(message), MORE)
+    return Trouble("\n".join(message.splitlines()[:LINES_SHOWN]) or "It failed without a word.", why, MORE)
+
+
+def _is_bad(item: Mapping[str, object]) -> bool:
+    # From 2.21 on an item does not say that it failed, but what became of its exception.
+    bad = item.get("failed") or item.get("unreachable") or ("failed" not in item and "exception" in item)
+    return bool(item.get("failed_when_result", bad))
+
+
+def _of_item(trouble: Trouble, item: Mapping[str, object]) -> Trouble:
+    label = item.get("_ansible_item_label", item.get("item"))
+    if not isinstance(label, (str, int, float)) or str(label) in trouble.what or item.get("_ansible_no_log"):
+        return trouble
+    return trouble._replace(what=f"{trouble.what.rstrip('.')} (at {cut(one_line(str(label)), 60)}).")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return "\n".join(_text(entry) for entry in value)
+    return "" if value is None else clean(str(value)).strip()
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join([line for line in text.splitlines() if line.strip()][-LINES_SHOWN:])
+
+
+def _without_traceback(text: str) -> str:
+    if _TRACEBACK not in text:
+        return text
+    before, after = text.split(_TRACEBACK, 1)
+    verdict = after.strip().splitlines()[-1:]
+    return "\n".join(filter(None, [before.strip(), *verdict]))
+
+
+def _a_kind(kind: str) -> str:
+    return _KINDS.get(kind, kind)
+
+
+def _settings(names: list[str]) -> str:
+    return f"The setting {names[0]}" if len(names) == 1 else f"The settings {', '.join(names)}"
+
+
+def _sentence(text: str) -> str:
+    text = one_line(text)
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

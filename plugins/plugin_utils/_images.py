@@ -1,0 +1,197 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where an image comes from, what an image promises, and why one could not be had."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import typing as t
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.plugin_utils._git_source import GIT_URL, git_source
+
+# https://github.com/distribution/reference/blob/main/reference.go
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+REFERENCE = re.compile(
+    rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@[a-z0-9]+:[0-9a-f]{{32,}})?", re.ASCII
+)
+
+# What registries and the engine answer, and what it means for a person. The first that fits holds.
+PULL_REASONS = (
+    (r"no space left", "The disk is full."),
+    (r"proxyconnect|proxy authentication",
+     "The registry {registry} cannot be reached: the proxy that the engine uses does not answer, or refuses."),
+    (r"no such host|name or service not known|name resolution|lookup \S+(?: on \S+)?: ",
+     "The registry {registry} cannot be reached from this computer: its name is not resolved."),
+    (r"connection refused", "The registry {registry} cannot be reached: nothing listens there."),
+    (r"timeout|timed out|deadline exceeded|awaiting headers|did not properly respond",
+     "The registry {registry} did not answer in time."),
+    (r"no route to host|network is unreachable", "There is no way through the network to the registry {registry}."),
+    (r"x509|certificate", "The registry {registry} shows a certificate that this computer does not trust."),
+    (r"server gave http response",
+     "The registry {registry} speaks plain HTTP, which the engine was not told to accept."),
+    (r"no matching manifest|no match for platform|does not provide the specified platform",
+     "The image was not made for this computer's processor."),
+    (r"toomanyrequests|too many requests|rate limit", "The registry {registry} takes no more requests for now."),
+    (r"no basic auth|unauthorized|authentication required|denied|forbidden",
+     "The registry {registry} refuses: the image is private, or there is none of that name."),
+    (r"manifest unknown|manifest for .*not found|name unknown|repository .*not found|: not found|404 not found",
+     "The registry {registry} has no image of that name and tag."),
+    (r"\beof\b|connection reset|broken pipe", "The connection to the registry {registry} broke off."),
+    (r"status\D*5\d\d\b|service unavailable|bad gateway",
+     "The registry {registry} has trouble of its own for now."),
+    (r"invalid reference|repository name|by id", "That is not the name of an image in a registry."),
+)  # fmt: skip
+DEFAULT_REGISTRY = "docker.io"
+
+# Where the image keeps data, in the order in which its images have said so: see README.md of role image.
+DATA_VARIABLES = ("DESI_DATA", "DESI_BUCKET")
+DATA_PATH = "/home/desibucket"
+
+
+def registry_of(reference: str) -> str:
+    """Return the registry that an image reference names, as Docker reads it."""
+    first, slash, _rest = reference.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else DEFAULT_REGISTRY
+
+
+def image_source(name: str, table: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """Return where the image called ``name`` comes from; raise LabError if it can come from nowhere.
+
+    ``kind`` is ``embedded``, ``git``, ``folder`` or ``pull``; ``reference`` is what the image is called on the engine.
+    For ``git`` there are also ``url``, ``version`` and ``folder``, as in ``URL#version:folder``.
+    """
+    entry = dict(table.get(name, {}))
+    if "kind" in entry:
+        return entry
+    if name.startswith("/"):
+        return {"kind": "folder", "path": name, "reference": _built_name(name)}
+    if GIT_URL.fullmatch(name):
+        return {"kind": "git", "reference": _built_name(name), **git_source(name)._asdict()}
+    reference = entry.pop("reference", name)
+    if not REFERENCE.fullmatch(reference):
+        raise _no_reference(reference)
+    return {"kind": "pull", "reference": _with_tag(reference), **entry}
+
+
+def _no_reference(name: str) -> LabError:
+    if re.match(r"(?:[^/]*://)?[^/]*@", name):
+        # The value is not repeated: it may hold a secret.
+        return LabError(
+            "The setting lab_image cannot work.",
+            "It holds a user name or a password, and everybody who can list processes would see them.",
+            "Give the image or URL alone: docker login, or the credential helper of Git, knows who you are.",
+        )
+    scheme, separator, rest = name.partition("://")
+    if separator and scheme in ("http", "https"):
+        why = "It is a URL, but not that of a Git repository, which ends with .git."
+        do = f"To build from a repository, give {name.rstrip('/')}.git; to pull, give a name without {scheme}://."
+    elif separator:
+        why, do = f"An image is named without {scheme}://.", f"Give it as {rest}."
+    elif name.startswith((".", "~")):
+        why = "It looks like a folder, but is not an absolute path."
+        do = f'Give the whole path, for example "$(realpath {name})".'
+    elif REFERENCE.fullmatch(name.lower()):
+        why, do = "The name of an image has no capital letters.", "Write it in lower case; only a tag may have them."
+    else:
+        why = "An image is named like ghcr.io/desihub/desidocker:main, with no spaces and few signs."
+        do = "Choose one of the names in README.md, such as embedded, or look how the image is called."
+    return LabError(f'There can be no image called "{name}".', why, do)
+
+
+def _with_tag(reference: str) -> str:
+    last = reference.rpartition("/")[2]
+    return reference if ":" in last or "@" in last else f"{reference}:latest"
+
+
+def _built_name(source: str) -> str:
+    """Return a name for what is built from ``source``: readable, and different for every source."""
+    stem = re.sub(r"[^a-z0-9]+", "-", Path(source.partition("#")[0]).stem.lower()).strip("-") or "image"
+    return f"desi-lab-built-{stem}:{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+
+
+def pull_reason(message: str, reference: str) -> str:
+    """Return why an image could not be pulled, as a sentence, from what the engine answered."""
+    said = _answer(message).strip()
+    # The name of an image says nothing of what went wrong with it, whatever words are in it.
+    bare = re.sub(r'"?https?://\S+', "", said)
+    for name in (reference, re.sub(r"(?::[^/:]*)?(?:@.*)?$", "", reference)):
+        bare = bare.replace(name, "") if "/" in name else bare
+    for pattern, sentence in PULL_REASONS:
+        if re.search(pattern, bare, re.IGNORECASE):
+            return sentence.format(registry=registry_of(reference))
+    return f"The engine answered: {said.splitlines()[-1][-300:]}" if said else "No reason was given."
+
+
+def _answer(message: str) -> str:
+    """Return the engine's own words out of what community.docker makes of them."""
+    quoted = re.search(r'\("(.*)"\)\s*$', message, re.DOTALL)
+    told = re.search(r"^Error pulling \S+ - (?:code: \S+ message: )?(.*)", message, re.DOTALL)
+    return quoted[1] if quoted else told[1] if told else message
+
+
+# What a build prints of itself, and not of what it runs.
+_BUILD_NOISE = re.compile(r"Step \d+/\d+ : |---> |Removing intermediate container ")
+_BUILD_ERROR = re.compile(r"\berror\b|\bfailed\b|\bfatal\b|^E: ", re.IGNORECASE)
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def build_reason(message: str) -> str:
+    """Return why an image could not be built: what the builder says, or the end of what its last step printed."""
+    told = re.search(r"^Error building \S+ - code: \S+, message: (.*), logs: (\[.*\])\s*$", message, re.DOTALL)
+    if told and "returned a non-zero code" not in told[1]:
+        return f"The build ended with: {told[1][-500:]}"
+    lines = _literal_lines(told[2]) if told else message.splitlines()
+    lines = [_COLOURS.sub("", line).strip() for line in lines]
+    last_step = max((number for number, line in enumerate(lines) if line.startswith("Step ")), default=-1)
+    printed = [line for line in lines[last_step + 1 :] if line and not _BUILD_NOISE.match(line)]
+    telling = [line for line in printed if _BUILD_ERROR.search(line)] or printed
+    if telling:
+        return f"The build ended with: {' / '.join(telling[-3:])[-500:]}"
+    return f"The build ended with: {told[1][-500:]}" if told else "The build said nothing."
+
+
+def _literal_lines(text: str) -> list[str]:
+    try:
+        return [str(line) for line in ast.literal_eval(text)]
+    except (ValueError, SyntaxError):
+        return [text]
+
+
+def image_called(images: t.Iterable[t.Mapping[str, t.Any]], name: str) -> dict[str, t.Any]:
+    """Return the image of that name (with tag or digest, or its id) among inspected ones, or an empty dictionary."""
+    for image in images:
+        if name in (image.get("Id"), *(image.get("RepoTags") or []), *(image.get("RepoDigests") or [])):
+            return dict(image)
+    return {}
+
+
+def image_facts(image: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return what an image promises, from ``docker image inspect``.
+
+    ``data_path`` is where it wants data, ``port`` where it listens (0 if it does not say), ``embedded`` whether it is
+    this collection's own lab, ``context`` what it was built from, if it was built by this collection, ``starts``
+    whether it names a program to run.
+    """
+    config = image.get("Config") or {}
+    environment = dict(item.partition("=")[::2] for item in config.get("Env") or [])
+    labels = config.get("Labels") or {}
+    ports = sorted(int(port.partition("/")[0]) for port in config.get("ExposedPorts") or {})
+    paths = [environment[name] for name in DATA_VARIABLES if environment.get(name)]
+    return {
+        "id": image.get("Id", ""),
+        "architecture": image.get("Architecture", ""),
+        "data_path": paths[0] if paths else DATA_PATH,
+        "port": ports[0] if ports else 0,
+        "embedded": "desi.lab.context" in labels and labels.get("desi.lab.image") == "embedded",
+        "context": labels.get("desi.lab.context", ""),
+        "version": labels.get("org.opencontainers.image.version", ""),
+        "digests": sorted(image.get("RepoDigests") or []),
+        "starts": bool(config.get("Cmd") or config.get("Entrypoint")),
+    }

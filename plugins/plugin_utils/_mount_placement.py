@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where a bucket is mounted, by the host, a container beside the lab, or the lab's own; and what a mount is called."""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+
+# What an image that mounts by itself is built to mount, and nothing else: see docs of the published images.
+PUBLIC_BUCKET = {"bucket": "desidata", "endpoint": "", "prefix": ""}
+
+
+def mount_place(
+    asked: str, host: t.Mapping[str, t.Any], image_mounts_any: bool, bucket: t.Mapping[str, str]
+) -> dict[str, str]:
+    """Return ``place`` (``host``, ``mounter`` or ``container``), ``reason`` (why not the host, empty if another place
+    was asked for) and ``trouble`` (why even that cannot work, empty if it can).
+
+    ``host`` says of the host: ``desktop`` (the engine is Docker Desktop's), ``endpoint`` (the engine's address),
+    ``root`` (root's rights can be had) and ``fuse`` (the file system can be mounted at all: /dev/fuse is there).
+
+    The lab's own container is never chosen: whoever is root in it can become root of the computer. It has to be
+    asked for. Whether the engine lets a container beside the lab mount is only known when it is tried.
+    """
+    obstacle = _host_obstacle(host)
+    place, reason = asked, ""
+    if asked == "auto":
+        place, reason = ("mounter", obstacle) if obstacle else ("host", "")
+    trouble = ""
+    if _engine_is_here(host) and not host["fuse"]:
+        trouble = "This computer has no /dev/fuse, without which no bucket can be mounted."
+    elif place == "host":
+        trouble = obstacle
+    elif place == "container" and not image_mounts_any and not _is_public(bucket):
+        trouble = "This image, by itself, can mount the public bucket alone."
+    return {"place": place, "reason": reason, "trouble": trouble}
+
+
+# What a container has to be granted that mounts by itself, as the hand procedure does. Everything else is dropped.
+MOUNTING = {
+    "capabilities": ["SYS_ADMIN"],
+    "devices": ["/dev/fuse"],
+    "security_opts": ["apparmor:unconfined"],
+    "cap_drop": ["ALL"],
+}
+# With these our own image becomes the user of the lab once it has mounted, and lets go of all of them for good.
+STEP_DOWN = ["SETGID", "SETPCAP", "SETUID"]
+# What images that were not made here may need for the same: sudo, or to hand over files before they step down.
+STEP_DOWN_OTHERS = ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]
+
+
+def mounting_rights(image_is_embedded: bool) -> dict[str, list[str]]:
+    """Return what a container is granted that is to mount by itself, as docker_container takes it.
+
+    Our own image mounts as root and needs no program with the setuid bit; of others that is not known.
+    """
+    rights = {name: list(words) for name, words in MOUNTING.items()}
+    rights["capabilities"] += STEP_DOWN if image_is_embedded else STEP_DOWN_OTHERS
+    rights["security_opts"] += ["no-new-privileges:true"] if image_is_embedded else []
+    return rights
+
+
+def may_mount(container: t.Mapping[str, t.Any] | None) -> bool:
+    """Return whether a container was granted the right to mount, from ``docker inspect``."""
+    host = (container or {}).get("HostConfig") or {}
+    return any(str(name).upper() in ("SYS_ADMIN", "CAP_SYS_ADMIN", "ALL") for name in host.get("CapAdd") or [])
+
+
+def _engine_is_here(host: t.Mapping[str, t.Any]) -> bool:
+    """Return whether the engine runs on this computer itself: not elsewhere, and not in Docker Desktop's machine."""
+    return not host["desktop"] and str(host["endpoint"]).startswith("unix:")
+
+
+def _is_public(bucket: t.Mapping[str, str]) -> bool:
+    return all(bucket[key].strip("/") == value for key, value in PUBLIC_BUCKET.items())
+
+
+def _host_obstacle(host: t.Mapping[str, t.Any]) -> str:
+    """Return why a mount on the host would not reach a container, or an empty string."""
+    if host["desktop"]:
+        return "Docker Desktop does not pass mounts of this computer on to containers."
+    if not _engine_is_here(host):
+        return "The engine is on another computer, which sees no mount of this one."
+    if not host["root"]:
+        return "Mounting on this computer takes the rights of root, which this account cannot get by sudo."
+    return ""
+
+
+def mount_key(bucket: str, prefix: str, endpoint: str, region: str) -> str:
+    """Return a name for the mount of a bucket: readable, and different for each source. Labs that share it share it."""
+    source = "\0".join([bucket, prefix.strip("/"), endpoint.rstrip("/"), region])
+    return f"{bucket}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+
+
+def volumes(binds: t.Iterable[t.Mapping[str, str]], inside: str, mode: str) -> list[str]:
+    """Return binds, as data_layout_info gives them, in the form that Docker takes, below the data path ``inside``."""
+    return [":".join([bind["source"], f"{inside}/{bind['inside']}".rstrip("/"), mode]) for bind in binds]
+
+
+def writable_by(stat: t.Mapping[str, t.Any], uid: int, groups: t.Iterable[int]) -> bool:
+    """Return whether a user may write in a folder, by the owner and mode that module stat gives of it."""
+    mode = int(str(stat["mode"]), 8)
+    if uid == 0:
+        return True
+    if stat["uid"] == uid:
+        return bool(mode & 0o200)
+    return bool(mode & (0o020 if stat["gid"] in set(groups) else 0o002))

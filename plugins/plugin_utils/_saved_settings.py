@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the container of a lab remembers of how it was made, and what is said of a lab that there is none of."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.names import (
+    MAX_NAME,
+    BadAnswer,
+    mapping,
+    strict_json,
+    text,
+)
+from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import (
+    image_id,
+    plain_text,
+    remembered_settings,
+)
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import labels_of
+from ansible_collections.desi.lab.plugins.plugin_utils._images import image_source
+from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
+
+SETTINGS = "desi.lab.settings"
+PREVIOUS = "desi.lab.previous"
+DIGEST = "desi.lab.digest"
+# As registries give it: the repository, and the hash of what is in it.
+_DIGEST = re.compile(r"[A-Za-z0-9._:/\[\]-]{1,255}@sha256:[0-9a-f]{64}", re.ASCII)
+MAX_BYTES = 65_536
+REMEMBERED = (
+    "lab_release",
+    "lab_data",
+    "lab_data_writable",
+    "lab_bucket",
+    "lab_bucket_region",
+    "lab_endpoint",
+    "lab_prefix",
+    "lab_mount",
+    "lab_mount_backend",
+    "lab_cache",
+    "lab_cache_max",
+    "lab_image",
+    "lab_folder",
+    "lab_folder_anyway",
+    "lab_bind",
+    "lab_port",
+    "lab_container_port",
+    "lab_memory",
+    "lab_cpus",
+)
+"""What is taken up again, and nothing else: see role lab."""
+_NAME = re.compile(r"lab_[a-z0-9_]{1,60}")
+
+
+def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False) -> dict[str, t.Any]:
+    """Return the settings that a lab was made with, its image and the one before, from ``docker inspect``.
+
+    A lab that was made before there was such a label remembers no settings. A label that says anything but settings,
+    each a plain text, number or truth value, says nothing. The machine of one ``elsewhere`` may be in other hands, so
+    what it says never has this computer copy a folder or clone a repository: such an image is no setting, but named
+    under ``source``.
+    """
+    labels = labels_of(container or {})
+    try:
+        settings = settings_in(strict_json(str(labels.get(SETTINGS) or "{}"), MAX_BYTES))
+    except BadAnswer:
+        settings = {}
+    digest = str(labels.get(DIGEST) or "")
+    kept = remembered_settings(settings, REMEMBERED)
+    if kept.get("lab_mount") == "auto" and may_mount(container):
+        # 0.1.0 took this place by itself, and what was asked for does not choose it any more.
+        kept["lab_mount"] = "container"
+    source = str(kept.pop("lab_image")) if elsewhere and not _is_pulled(kept.get("lab_image", "embedded")) else ""
+    return {
+        "settings": kept,
+        "image": image_id((container or {}).get("Image")),
+        "previous": image_id(labels.get(PREVIOUS)),
+        "digest": digest if _DIGEST.fullmatch(digest) else "",
+        "source": plain_text(source),
+    }
+
+
+def settings_in(found: object) -> dict[str, t.Any]:
+    """Return settings out of a document. Raises BadAnswer."""
+    told = mapping(found, most=100)
+    for name, value in told.items():
+        if not _NAME.fullmatch(name):
+            raise BadAnswer("it names what is no setting")
+        if not isinstance(value, (bool, int)):
+            text(value, MAX_NAME)
+    return told
+
+
+def _is_pulled(image: object) -> bool:
+    """Return whether an image comes from a registry, or is this collection's own."""
+    try:
+        return image_source(str(image), {})["kind"] == "pull"
+    except LabError:
+        return False
+
+
+def no_such_lab(name: str, known: t.Iterable[str]) -> dict[str, t.Any]:
+    """Return what to say of a lab that there is none of: what, why, and what to do; and the names that are near."""
+    names = sorted(set(known) - {""})
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    why = "This computer knows of no lab at all."
+    do = "Make it with ./lab local or ./lab ec2."
+    if names:
+        told = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+        why = f"The labs that this computer knows of are {told}." if len(names) > 1 else f"There is only {told}."
+        do = "See which there are with ./lab status, or make it with ./lab local or ./lab ec2."
+    if near:
+        why += f" The nearest {'names are' if len(near) > 1 else 'name is'} {', '.join(near)}."
+        do = f"Say -e lab_name={near[0]} if that is what you meant. ./lab status shows all of them."
+    return {"what": f"There is no lab {name}.", "why": why, "do": do, "near": near}

@@ -1,0 +1,197 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which folders may be shared with notebooks: one's work, and never one's keys, programs or system."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+import unicodedata
+from pathlib import PurePosixPath
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+
+# They are not to be shared, nor what lies in them, even where somebody's home does.
+SYSTEM = (
+    *("/bin", "/boot", "/cores", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/proc", "/sbin"),
+    *("/snap", "/sys", "/usr"),
+    # Of macOS, whose /etc is a link into /private.
+    *("/Applications", "/Library", "/Network", "/System", "/private/etc"),
+    *("/private/var/db", "/private/var/run"),
+)
+# These hold homes, temporary folders and disks of people, too: they lie in the second list.
+SYSTEM_WITH_ROOM = ("/private", "/run", "/var")
+ROOM = (
+    *("/private/tmp", "/private/var/folders", "/private/var/tmp"),
+    *("/run/media", "/var/folders", "/var/home", "/var/tmp"),  # noqa: S108 - named, not used
+)
+# They hold what is other people's, or a system's.
+TOPS = (*("/home", "/media", "/mnt", "/opt", "/root", "/srv", "/tmp", "/Users", "/Volumes"), *ROOM)  # noqa: S108 - as above
+# Of the product, beside what lies in a home.
+PRODUCT = ("/usr/local/lib/desi-lab", "/var/cache/desi-lab", "/var/lib/desi-lab")
+# What a folder holds in which somebody's keys lie, or what is run when somebody logs in.
+HOLDS_CREDENTIALS = (
+    *(".aws", ".azure", ".gnupg", ".kube", ".password-store", ".ssh"),
+    *(".git-credentials", ".netrc", ".pgpass"),
+    *(".bash_login", ".bash_profile", ".bashrc", ".profile", ".zprofile", ".zshenv", ".zshrc"),
+)
+# Wherever they are.
+CREDENTIALS = (".aws", ".azure", ".docker", ".gnupg", ".kube", ".password-store", ".ssh")
+# In a home, beside all that is hidden.
+OF_A_HOME = ("AppData", "Library", "bin", "snap")
+# In a home, each lab that has a folder of its own has it there.
+LABS = "desi-labs"
+# Where homes are that are nobody's who is known here. With Windows around it, /mnt/c is its disk.
+SOMEBODYS_HOME = re.compile(
+    r"/(root|(var/)?home/[^/]+|Users/[^/]+|private/var/root|mnt/[a-z]/Users/[^/]+)(?=/)", re.IGNORECASE
+)
+WINDOWS = re.compile(r"/mnt/[a-z](/(Users|(ProgramData|Program Files[^/]*|Windows)(/.*)?))?", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Around:
+    """What there is on a computer that is not to be shared. All paths are real ones."""
+
+    homes: tuple[str, ...] = ()
+    # The folders of DESI Lab itself, and of what runs it.
+    programs: tuple[str, ...] = ()
+    # The folders of settings, keys, caches and states.
+    private: tuple[str, ...] = ()
+    any_case: bool = False
+
+
+def why_not_shared(path: str, holds: t.Iterable[str], around: Around, system: bool = True) -> str:
+    """Return why a folder is not to be shared, as a sentence, or nothing if it may be.
+
+    ``path`` is its real path, ``holds`` are the names of what lies directly in it. Without ``system``, it may lie among
+    the system's folders, as data do that are only read.
+    """
+    there = _Place(path, around.any_case)
+    homes = [home for home in around.homes if home != "/"]
+    if there.parts == ():
+        return "It is the whole computer."
+    for home in homes:
+        if there.path == f"{home}/{LABS}":
+            return "It holds the folders of all labs."
+        if there.holds(home):
+            same = there.is_in(home)
+            return "It is a home, with all that is in it." if same else f"It holds the home {home}."
+    for folder in around.programs:
+        if there.meets(folder):
+            return f"It {there.relation(folder)} {folder}, from which DESI Lab runs."
+    for folder in (*PRODUCT, *around.private):
+        if there.meets(folder):
+            return f"It {there.relation(folder)} {folder}, where settings, keys or data of programs are."
+    return (_of_the_system(there, homes) if system else "") or _of_a_person(there, homes, holds)
+
+
+def _of_the_system(there: _Place, homes: t.Sequence[str]) -> str:
+    for folder in SYSTEM:
+        if there.meets(folder):
+            return f"It {there.relation(folder)} {folder}, which is the system's."
+    for folder in (*TOPS, *SYSTEM_WITH_ROOM):
+        if there.holds(folder):
+            return f"It {there.relation(folder)} {folder}, which holds more than your work."
+    has_room = any(there.is_in(folder) for folder in (*ROOM, *homes))
+    for folder in SYSTEM_WITH_ROOM:
+        if there.is_in(folder) and not has_room:
+            return f"It lies in {folder}, which is the system's."
+    if WINDOWS.fullmatch(there.path):
+        return "It is a folder of Windows itself."
+    return ""
+
+
+def _of_a_person(there: _Place, homes: t.Sequence[str], holds: t.Iterable[str]) -> str:
+    somebodys = SOMEBODYS_HOME.match(there.path + "/")
+    if somebodys and there.holds(somebodys[0]):
+        return "It is somebody's home, with all that is in it."
+    for home in [*homes, *([somebodys[0]] if somebodys else [])]:
+        below = there.below(home)
+        if below and (below[0].startswith(".") or below[0] in map(there.fold, OF_A_HOME)):
+            return f"It lies in {home}/{below[0]}, where settings, keys or programs are."
+    for part in there.parts:
+        if part in map(there.fold, CREDENTIALS):
+            return f"It lies in a folder {part}, where keys are."
+    held = sorted({there.fold(name) for name in holds} & set(map(there.fold, HOLDS_CREDENTIALS)))
+    if held:
+        return f"It holds {held[0]}, so it is a home, or keys lie in it."
+    return ""
+
+
+class _Place:
+    """A path, and how it lies to others."""
+
+    def __init__(self, path: str, any_case: bool) -> None:
+        self.path, self.any_case = path, any_case
+        self.parts = self._parts(path)
+
+    def fold(self, text: str) -> str:
+        """Return a name as the file system of the computer compares it."""
+        return unicodedata.normalize("NFC", text).casefold() if self.any_case else text
+
+    def _parts(self, path: str) -> tuple[str, ...]:
+        return PurePosixPath(self.fold(path)).parts[1:]
+
+    def below(self, folder: str) -> tuple[str, ...]:
+        """Return the parts that this place has more than a folder in which it lies."""
+        parts = self._parts(folder)
+        return self.parts[len(parts) :] if self.parts[: len(parts)] == parts else ()
+
+    def is_in(self, folder: str) -> bool:
+        """Return whether this place is the folder, or lies in it."""
+        parts = self._parts(folder)
+        return self.parts[: len(parts)] == parts
+
+    def holds(self, folder: str) -> bool:
+        """Return whether this place is the folder, or the folder lies in it."""
+        return self._parts(folder)[: len(self.parts)] == self.parts
+
+    def meets(self, folder: str) -> bool:
+        """Return whether one is in the other."""
+        return self.is_in(folder) or self.holds(folder)
+
+    def relation(self, folder: str) -> str:
+        """Return how they lie to each other, as a verb."""
+        if self.is_in(folder):
+            return "is" if self.holds(folder) else "lies in"
+        return "holds"
+
+
+def choose(asked: str, standing: str, own: str, only_own: bool, why: t.Callable[[str], str]) -> tuple[str, str]:
+    """Return the folder to share, and why it is not the one that somebody stands in, if that is so.
+
+    Whatever ``asked`` names is taken as it is; whether it may be shared, the caller sees to.
+    """
+    if asked:
+        return asked, ""
+    if only_own or not standing:
+        return own, ""
+    reason = why(standing)
+    return (own, reason) if reason else (standing, "")
+
+
+def refusal(asked: str, real: str, why: str, own: str) -> LabError:
+    """Return what is said of a folder that is not to be shared; ``own`` is one that may be."""
+    leads = f" (it leads to {real})" if real != asked else ""
+    instead = "Give another one: -e lab_folder=/path."
+    if asked != own:
+        instead = f"Make a folder for your work and share that: mkdir -p '{own}', then -e lab_folder='{own}'."
+    return LabError(
+        f"The folder {asked}{leads} is not shared with notebooks.",
+        f"{why} Each notebook in the lab could read and change all of it.",
+        f"{instead} To share this one all the same, add -e lab_folder_anyway=true.",
+    )
+
+
+def refusal_of_data(asked: str, real: str, why: str) -> LabError:
+    """Return what is said of a folder of data that is not to be shared."""
+    leads = f" (it leads to {real})" if real != asked else ""
+    return LabError(
+        f"The data in {asked}{leads} are not shared with notebooks.",
+        f"{why} Each notebook in the lab could read all of it.",
+        "Give the folder that holds the releases and nothing else: -e lab_data=/path. "
+        "To share this one all the same, add -e lab_folder_anyway=true.",
+    )

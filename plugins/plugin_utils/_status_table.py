@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What ``status`` says, as people read it: a line for each lab, and below it what there is to know besides."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import money
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import MINUTE, ago, parse_time, span
+from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line
+from ansible_collections.desi.lab.plugins.plugin_utils._terminal import cells, cut, pad, wrap
+
+COLUMNS = ("NAME", "WHERE", "STATE", "SERVER", "USD/H", "SO FAR", "MONTH")
+_RIGHT = ("USD/H", "SO FAR", "MONTH")
+_GAP = 2
+# A name shorter than this is none any more.
+_LEAST = 8
+
+
+def status_text(document: t.Mapping[str, t.Any], width: int) -> str:
+    """Return the whole answer for people, in lines that fit."""
+    lines: list[str] = []
+    if not document["engine"]:
+        lines += wrap(f"No lab on this computer can be seen. {clean(document['reason'])}", width)
+    labs, now = document["labs"], parse_time(document["checked"]) or 0.0
+    if labs:
+        lines += table(labs, width, now)
+    elif document["engine"]:
+        lines.append("There is no lab. Make one with ./lab local or ./lab ec2, or try ./lab demo.")
+    said = [*document["unseen"], *document["warnings"]]
+    if any(map(_at_least, labs)):
+        said.append("+: at least so much, for AWS keeps no record of the hours of earlier runs.")
+    for sentence in said:
+        lines += wrap(clean(sentence), width)
+    return "\n".join(lines)
+
+
+def table(labs: t.Sequence[t.Mapping[str, t.Any]], width: int, now: float) -> list[str]:
+    """Return the table, as wide as it may be."""
+    rows = [COLUMNS, *(_cells(lab, now) for lab in labs)]
+    widths = fitting([max(cells(row[column]) for row in rows) for column in range(len(COLUMNS))], width)
+    lines = [_line(rows[0], widths)]
+    for row, lab in zip(rows[1:], labs):
+        lines += [_line(row, widths), *_below(lab, width, now)]
+    return lines
+
+
+def fitting(widths: t.Sequence[int], width: int) -> list[int]:
+    """Return the widths of columns that fit: the widest is made narrower, again and again."""
+    found = list(widths)
+    while sum(found) + _GAP * (len(found) - 1) > width and max(found) > _LEAST:
+        found[found.index(max(found))] -= 1
+    return found
+
+
+def _line(row: t.Sequence[str], widths: t.Sequence[int]) -> str:
+    shown = []
+    for name, cell, width in zip(COLUMNS, row, widths):
+        text = cut(cell, width)
+        shown.append(" " * (width - cells(text)) + text if name in _RIGHT else pad(text, width))
+    return (" " * _GAP).join(shown).rstrip()
+
+
+def _cells(lab: t.Mapping[str, t.Any], now: float) -> tuple[str, ...]:
+    return (
+        one_line(lab["name"]),
+        one_line(lab["where"]) if lab["region"] else "here",
+        _state(lab, now),
+        _server(lab),
+        _usd(lab, "usd_hour", money),
+        _usd(lab, "usd_so_far", _cents) + ("+" if _at_least(lab) else ""),
+        _usd(lab, "usd_month", _cents),
+    )
+
+
+def _state(lab: t.Mapping[str, t.Any], now: float) -> str:
+    if lab["uptime_seconds"] is not None and lab["state"] == "running":
+        return f"running {_short(lab['uptime_seconds'])}"
+    since = parse_time(lab["since"])
+    state = one_line(str(lab["state"]))
+    return f"{state} {_short(now - since)}" if since is not None else state
+
+
+def _short(seconds: float) -> str:
+    return "<1 min" if seconds < MINUTE else span(seconds)
+
+
+def _server(lab: t.Mapping[str, t.Any]) -> str:
+    if lab["state"] != "running":
+        return "-"
+    if lab["tunnel_open"] is False and lab["server_answers"] is not False:
+        return "no tunnel"
+    return {True: "answers", False: "no answer", None: "not known"}[lab["server_answers"]]
+
+
+def _at_least(lab: t.Mapping[str, t.Any]) -> bool:
+    return str(lab["usd_so_far_how"]).startswith("at least")
+
+
+def _cents(usd: float) -> str:
+    return f"{usd:.2f}"
+
+
+def _usd(lab: t.Mapping[str, t.Any], key: str, text: t.Callable[[float], str]) -> str:
+    if not lab["region"]:
+        return "-"
+    return "?" if lab[key] is None else text(lab[key])
+
+
+def _below(lab: t.Mapping[str, t.Any], width: int, now: float) -> list[str]:
+    """Return what does not go into columns."""
+    idle = parse_time(lab["idle_since"])
+    parts = [
+        f"release {lab['release']}" if lab["release"] else "",
+        f"image {lab['image']}" if lab["image"] else "",
+        lab["data"],
+        " ".join(filter(None, [lab["type"], f"{lab['disk_gib']} GiB" if lab["disk_gib"] else ""])),
+        f"at {_place(lab)}" if lab["state"] == "running" and lab["port"] and lab["address"] else "",
+        f"idle since {ago(idle, now)}" if idle is not None else "",
+        f"busy: {lab['active'][0].rstrip('.')}" if lab["active"] and idle is None else "",
+        *(event["words"] for event in lab["next"]),
+    ]
+    lines = wrap(one_line(" · ".join(filter(None, parts))), width, 4) if any(parts) else []
+    for note in lab["notes"]:
+        lines += wrap(one_line(note), width, 4)
+    return lines
+
+
+def _place(lab: t.Mapping[str, t.Any]) -> str:
+    return f"[{lab['address']}]:{lab['port']}" if ":" in lab["address"] else f"{lab['address']}:{lab['port']}"

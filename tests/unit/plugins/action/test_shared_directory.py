@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.action.shared_directory import ActionModule
+
+pytestmark = pytest.mark.security("H3", "P2")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """Return the home of a person, in which a clone lies."""
+    folder = tmp_path / "ann"
+    for name in (".ssh", "work", "clone/docs"):
+        (folder / name).mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(folder))
+    for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def run(home, act):
+    """Return a function that chooses a folder, and gives the result."""
+
+    def go(check=False, **options):
+        given = {"own": str(home / "desi-labs/desi"), "programs": [str(home / "clone")], **options}
+        given = {name: str(value) if isinstance(value, os.PathLike) else value for name, value in given.items()}
+        return act(ActionModule, check_mode=check, **given)
+
+    return go
+
+
+def test_where_one_stands_is_shared_if_it_is_for_work(run, home):
+    result = run(standing=home / "work")
+    assert (result["folder"], result["changed"], result["instead"]) == (str(home / "work"), False, "")
+
+
+@pytest.mark.parametrize("place", ["clone", "clone/docs", ".", ".ssh", ".."])
+def test_a_lab_gets_a_folder_of_its_own_where_one_stands_in_what_is_not_for_notebooks(run, home, place):
+    result = run(standing=home / place)
+    own = home / "desi-labs/desi"
+    assert result["folder"] == str(own)
+    assert result["instead"]
+    assert result["changed"]
+    assert own.is_dir()
+    assert own.stat().st_mode & 0o022 == 0
+    assert run(standing=home / place)["changed"] is False
+
+
+def test_in_check_mode_it_is_only_told(run, home):
+    result = run(check=True, standing=home / "clone")
+    assert result["made"]
+    assert not (home / "desi-labs").exists()
+
+
+@pytest.mark.parametrize("asked", ["/", "/etc", ".", ".ssh", "clone", "link", "deep/link", "work/../.ssh", "loop"])
+def test_what_is_not_for_notebooks_is_refused_also_behind_links(run, home, asked):
+    (home / "link").symlink_to(home / ".ssh")
+    (home / "deep").mkdir()
+    (home / "deep/link").symlink_to("../link")
+    (home / "loop").symlink_to(home)
+    result = run(folder=home / asked)
+    assert result["failed"]
+    assert "lab_folder_anyway=true" in result["do"]
+    assert str(home / "desi-labs/desi") in result["do"]
+    assert not (home / "desi-labs").exists()
+
+
+@pytest.mark.parametrize("name", ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"])
+def test_folders_of_settings_are_refused_wherever_they_are(run, tmp_path, monkeypatch, name):
+    kept = tmp_path / "elsewhere/kept"
+    (kept / "desi-lab").mkdir(parents=True)
+    monkeypatch.setenv(name, str(kept))
+    for folder in (kept, kept / "desi-lab", kept.parent):
+        assert run(folder=folder)["failed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        ("AWS_SHARED_CREDENTIALS_FILE", ""),
+        ("DOCKER_CONFIG", ""),
+        ("KUBECONFIG", "/nowhere:"),
+        ("DOCKER_HOST", "unix://"),
+    ],
+)
+def test_what_the_environment_says_of_keys_is_refused_wherever_it_is(run, tmp_path, monkeypatch, name, before):
+    kept = tmp_path / "elsewhere/kept"
+    kept.mkdir(parents=True)
+    assert "failed" not in run(folder=kept)
+    monkeypatch.setenv(name, f"{before}{kept}/file")
+    assert run(folder=kept)["failed"]
+    assert run(folder=kept.parent)["failed"]
+
+
+def test_the_folder_of_all_labs_is_no_folder_of_one(run, home):
+    (home / "desi-labs/other").mkdir(parents=True)
+    assert run(standing=home / "desi-labs")["folder"] == str(home / "desi-labs/desi")
+    assert run(standing=home / "desi-labs/other")["folder"] == str(home / "desi-labs/other")
+
+
+def test_a_home_with_another_name_is_known_by_what_it_holds(run, tmp_path):
+    other = tmp_path / "data/bob"
+    (other / ".ssh").mkdir(parents=True)
+    assert ".ssh" in run(folder=other)["why"]
+
+
+@pytest.mark.parametrize("data", ["/", ".", ".ssh", "clone", "link"])
+def test_data_are_not_shared_with_keys_and_programs_around_them(run, home, data):
+    (home / "link").symlink_to(home)
+    result = run(folder=home / "work", data=home / data)
+    assert "data" in result["what"]
+    assert "lab_folder_anyway=true" in result["do"]
+    assert "failed" not in run(folder=home / "work", data=home / data, anyway=True)
+
+
+@pytest.mark.parametrize("data", ["/usr/share", "/proc/self/task", "/srv/desi"])
+def test_data_may_lie_among_the_folders_of_the_system(run, home, data):
+    assert "failed" not in run(folder=home / "work", data=data)
+
+
+def test_one_word_goes_past_it(run, home):
+    assert run(folder=home, anyway=True)["folder"] == str(home)
+    assert run(standing=home / "clone", anyway=True)["folder"] == str(home / "clone")
+
+
+def test_own_folder_that_leads_elsewhere_is_refused_too(run, home):
+    (home / "desi-labs").mkdir()
+    (home / "desi-labs/desi").symlink_to(home / ".ssh")
+    assert run(standing=home)["failed"]
+    assert run(only_own=True)["failed"]
+
+
+@pytest.fixture
+def theirs():
+    """Return the home of somebody else, who reaches it, and a folder that is not his."""
+    with tempfile.TemporaryDirectory(prefix="desi-lab-home-") as folder:
+        Path(folder).chmod(0o755)
+        for name, owner in (("ann", 61234), ("locked", 0)):
+            Path(folder, name).mkdir(mode=0o755)
+            os.chown(Path(folder, name), owner, owner)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root acts for somebody else")
+def test_root_makes_it_as_the_person_whose_links_give_no_more_rights(run, theirs):
+    whom = {"uid": 61234, "gid": 61234}
+    own = theirs / "ann/desi-labs/desi"
+    assert run(own=own, only_own=True, **whom)["changed"]
+    assert (own.stat().st_uid, own.parent.stat().st_uid) == (61234, 61234)
+    (theirs / "ann/trap").symlink_to(theirs / "locked")
+    assert run(own=theirs / "ann/trap/desi", only_own=True, **whom)["failed"]
+    assert list((theirs / "locked").iterdir()) == []
+    assert (os.geteuid(), os.getegid()) == (0, 0)

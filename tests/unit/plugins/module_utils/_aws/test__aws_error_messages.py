@@ -1,0 +1,219 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import aws_trouble, code_of
+
+# Codes and messages below are those that AWS sends.
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
+
+
+def said(code, message="", operation="RunInstances"):
+    """What botocore raises when AWS answers with an error."""
+    return boto.ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+def told(error, region="us-west-2"):
+    return aws_trouble(error, "start a machine", region, NOW)
+
+
+# What AWS answers
+
+FORBIDDEN_BY_ORGANIZATION = (
+    "You are not authorized to perform this operation. User: arn:aws:sts::123456789012:assumed-role/a/1731429849551 "
+    "is not authorized to perform: ec2:RunInstances on resource: arn:aws:ec2:us-east-2:123456789012:instance/* with an "
+    "explicit deny in a service control policy. Encoded authorization failure message: g4oZPBqZ4Bni8dE5dGjxYTnOZ"
+)
+FORBIDDEN = (
+    "You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/ann is not authorized to "
+    "perform: ec2:DescribeSubnets because no identity-based policy allows the ec2:DescribeSubnets action"
+)
+NO_CAPACITY = (
+    "We currently do not have sufficient t2.micro capacity in the Availability Zone you requested (us-west-2a). Our "
+    "system will be working on provisioning additional capacity. You can currently get t2.micro by not specifying an "
+    "Availability Zone in your request or choosing us-west-2b, us-west-2c."
+)
+TOO_FEW_VCPUS = (
+    "You have requested more vCPU capacity than your current vCPU limit of 0 allows for the instance bucket that the "
+    "specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an "
+    "adjustment to this limit."
+)
+SIGNED_WRONGLY = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
+    "and signing method. Consult the service documentation for details."
+)
+WHO_ARE_YOU = "AWS was not able to validate the provided access credentials"
+FREE_PLAN = "The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run ..."
+
+
+@pytest.mark.parametrize(
+    ("error", "why", "do"),
+    [
+        (
+            said("UnauthorizedOperation", FORBIDDEN_BY_ORGANIZATION),
+            "ec2:RunInstances: your organization",
+            "iam-policy.json",
+        ),
+        (
+            said("UnauthorizedOperation", FORBIDDEN),
+            "ec2:DescribeSubnets: no policy of yours",
+            "allow ec2:DescribeSubnets",
+        ),
+        (
+            said("UnauthorizedOperation", "You are not authorized."),
+            "not include ec2:RunInstances.",
+            "allow ec2:RunInstances",
+        ),
+        (
+            said("AccessDenied", "User: arn:aws:iam::1:user/a is not authorized to perform: sts:GetFederationToken"),
+            "sts:GetFederationToken",
+            "allow sts:",
+        ),
+        (said("AccessDeniedException", "", "GetParameter"), "not include GetParameter.", "allow GetParameter"),
+        (said("AccessDenied", "", ""), "not include this.", "allow it"),
+        (
+            said("ExpiredToken", "The security token included in the request is expired"),
+            "have expired",
+            "aws sso login",
+        ),
+        (said("ExpiredTokenException"), "have expired", "aws sso login"),
+        (
+            said("InvalidClientTokenId", "The security token included in the request is invalid."),
+            "not know",
+            "configure",
+        ),
+        (said("UnrecognizedClientException"), "does not know these credentials", "aws configure"),
+        (said("AuthFailure", WHO_ARE_YOU), "does not know these credentials", "aws configure"),
+        (said("SignatureDoesNotMatch", SIGNED_WRONGLY), "secret key does not belong", "copy the secret key"),
+        (said("InvalidSignatureException", SIGNED_WRONGLY), "does not know these credentials", "aws configure"),
+        (
+            said("MissingAuthenticationToken", "Request is missing Authentication Token"),
+            "without credentials",
+            "configure",
+        ),
+        (said("RequestLimitExceeded", "Request limit exceeded."), "too many requests", "wait a minute"),
+        (said("ThrottlingException", "Rate exceeded"), "too many requests", "wait a minute"),
+        (
+            said("VcpuLimitExceeded", TOO_FEW_VCPUS),
+            "in us-west-2 to 0 vCPUs",
+            "L-1216C47A --desired-value 8 --region us-w",
+        ),
+        (said("VcpuLimitExceeded", ""), "fewer vCPUs than are needed", "lab_instance_type"),
+        (said("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded"), "spot", "L-34B43A08"),
+        (said("InsufficientInstanceCapacity", NO_CAPACITY), "no t2.micro to give in us-west-2a", "lab_instance_type"),
+        (said("InsufficientInstanceCapacity", ""), "no such machine to give in us-west-2", "lab_instance_type"),
+        (said("OptInRequired", "You are not subscribed to this service."), "not enabled us-west-2", "Account"),
+        (said("PendingVerification", "Your request is being validated"), "verifying your account", "wait"),
+        (said("Blocked", "This account is currently blocked"), "blocked your account", "AWS Support"),
+        (said("InvalidParameterCombination", FREE_PLAN), "free plan", "free-tier-eligible"),
+        (said("VPCIdNotSpecified", "No default VPC for this user"), "no default VPC", "create-default-vpc"),
+        (said("VolumeLimitExceeded"), "quota of your account for disks", "Service Quotas"),
+        (said("InsufficientFreeAddressesInSubnet"), "no free address", "lab_subnet"),
+        (said("DependencyViolation", "resource sg-1 has a dependent object"), "still uses it", "Network interfaces"),
+        (
+            said("OperationNotPermitted", "Modify its 'disableApiTermination' instance attribute"),
+            "protected",
+            "console",
+        ),
+        (
+            said("InternalError", "An internal error has occurred"),
+            "AWS itself has trouble",
+            "wait a minute",
+        ),
+        (said("503", "Service Unavailable"), "AWS itself has trouble", "wait a minute"),
+    ],
+    ids=lambda value: code_of(value) if isinstance(value, Exception) else "",
+)
+def test_what_aws_answers_is_told(error, why, do):
+    found = told(error)
+    assert why in found.why
+    assert do in found.do
+
+
+# The way to AWS
+
+
+@pytest.mark.parametrize(
+    ("error", "why", "do"),
+    [
+        (boto.NoCredentialsError(), "No AWS credentials", "aws configure"),
+        (
+            boto.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
+            "AWS_SECRET_ACCESS_KEY is",
+            "too",
+        ),
+        (boto.ProfileNotFound(profile="desi"), "no AWS profile called desi", "AWS_PROFILE"),
+        (boto.ConfigParseError(path="/home/ann/.aws/config"), "/home/ann/.aws/config cannot be read", "correct it"),
+        (boto.ConfigNotFound(path="/x"), "/x of AWS settings does not exist", "AWS_CONFIG_FILE"),
+        (boto.UnauthorizedSSOTokenError(), "login at AWS has ended", "aws sso login"),
+        (boto.SSOTokenLoadError(error_msg="x"), "login at AWS has ended", "aws sso login"),
+        (
+            boto.TokenRetrievalError(provider="sso", error_msg="Token has expired"),
+            "login at AWS has ended",
+            "sso login",
+        ),
+        (boto.LoginRefreshRequired(), "login at AWS has ended", "log in again"),
+        (
+            boto.CredentialRetrievalError(provider="custom-process", error_msg="x"),
+            "from custom-process",
+            "log in again",
+        ),
+        (boto.RefreshWithMFAUnsupportedError(), "second device", "get-session-token"),
+        (boto.NoRegionError(), "No AWS region", "lab_region"),
+        (boto.InvalidRegionError(region_name="us west"), "“us west” is not the name", "lab_region"),
+        (
+            boto.ProxyConnectionError(proxy_url="http://ann:secret@proxy.org:3128"),
+            "proxy proxy.org does not",
+            "HTTPS_PROXY",
+        ),
+        (boto.SSLError(endpoint_url="https://ec2.us-west-2.amazonaws.com", error="x"), "not trusted", "AWS_CA_BUNDLE"),
+        (boto.ReadTimeoutError(endpoint_url="https://ec2.us-west-2.amazonaws.com"), "did not answer in time", "again"),
+        (boto.ConnectionClosedError(endpoint_url="https://ec2.us-west-2.amazonaws.com"), "hung up", "again"),
+        (
+            boto.EndpointConnectionError(endpoint_url="https://ec2.us-west-2.amazonaws.com/"),
+            "not reach ec2.us",
+            "PROXY",
+        ),
+        (
+            boto.EndpointConnectionError(endpoint_url="http://127.0.0.1:5000/"),
+            "not reach 127.0.0.1",
+            "AWS_ENDPOINT_URL",
+        ),
+        (boto.ConnectTimeoutError(endpoint_url="https://ec2.us-west-2.amazonaws.com/"), "does not reach", "network"),
+        (boto.HTTPClientError(error="x"), "does not reach AWS", "network"),
+        (ResponseParserError("Unable to parse response, invalid XML received"), "not AWS", "login"),
+        (boto.WaiterError("instance_running", "Max attempts exceeded", {}), "took too long", "again"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_happens_before_aws_answers_is_told(error, why, do):
+    found = told(error)
+    assert why in found.why
+    assert do in found.do
+
+
+def test_a_region_with_a_slip_of_the_pen_is_told_with_the_right_one():
+    error = boto.EndpointConnectionError(endpoint_url="https://ec2.us-wset-2.amazonaws.com/")
+    found = told(error, "us-wset-2")
+    assert "is us-west-2 meant?" in found.why
+    assert found.do == "write -e lab_region=us-west-2"
+
+
+def test_a_region_that_resembles_none_is_doubted():
+    error = boto.EndpointConnectionError(endpoint_url="https://ec2.mars-1.amazonaws.com/")
+    assert "see that mars-1 is a region" in told(error, "mars-1").do
+
+
+def test_an_exception_that_lacks_what_it_should_hold_is_told_all_the_same():
+    error = boto.ProfileNotFound(profile="x")
+    error.kwargs = {}
+    assert "called … on" in told(error).why

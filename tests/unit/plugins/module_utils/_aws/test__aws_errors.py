@@ -1,0 +1,285 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError, AnsibleBotocoreError
+from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import (
+    AWS_ERRORS,
+    aws_failure,
+    aws_trouble,
+    code_of,
+    message_of,
+    plain,
+)
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+
+# Codes and messages below are those that AWS sends.
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
+
+
+def said(code, message="", operation="RunInstances", date=None, status=400):
+    """What botocore raises when AWS answers with an error."""
+    metadata = {"HTTPStatusCode": status, "HTTPHeaders": {"date": date} if date else {}}
+    return boto.ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}, operation)
+
+
+def told(error, region="us-west-2"):
+    return aws_trouble(error, "start a machine", region, NOW)
+
+
+def test_what_was_being_done_is_told():
+    assert told(boto.NoCredentialsError()).what == "It was not possible to start a machine."
+
+
+# What AWS answers
+
+FORBIDDEN_BY_ORGANIZATION = (
+    "You are not authorized to perform this operation. User: arn:aws:sts::123456789012:assumed-role/a/1731429849551 "
+    "is not authorized to perform: ec2:RunInstances on resource: arn:aws:ec2:us-east-2:123456789012:instance/* with an "
+    "explicit deny in a service control policy. Encoded authorization failure message: g4oZPBqZ4Bni8dE5dGjxYTnOZ"
+)
+FORBIDDEN = (
+    "You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/ann is not authorized to "
+    "perform: ec2:DescribeSubnets because no identity-based policy allows the ec2:DescribeSubnets action"
+)
+TOO_FEW_VCPUS = (
+    "You have requested more vCPU capacity than your current vCPU limit of 0 allows for the instance bucket that the "
+    "specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an "
+    "adjustment to this limit."
+)
+WHO_ARE_YOU = "AWS was not able to validate the provided access credentials"
+
+
+def test_an_answer_that_is_not_known_is_told_by_its_code_and_first_sentence():
+    error = said("InvalidBlockDeviceMapping", "Volume of size 8GB is smaller than snapshot 'snap-1'. Expect more.")
+    assert (
+        told(error).why == "AWS says InvalidBlockDeviceMapping: Volume of size 8GB is smaller than snapshot 'snap-1'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "why"),
+    [
+        ("Odd", "", "AWS says Odd."),
+        ("", "It is odd", "AWS says It is odd."),
+        ("", "", "AWS says no more than that it failed."),
+        (None, None, "AWS says no more than that it failed."),
+        (
+            "InvalidParameterCombination",
+            "The parameter x is odd.",
+            "AWS says InvalidParameterCombination: The parameter x",
+        ),
+        ("OperationNotPermitted", "No.", "AWS says OperationNotPermitted: No."),
+        ("AuthFailure", "Not authorized for images: [ami-5287d500]", "AWS says AuthFailure: Not authorized for images"),
+        ("VcpuLimitExceededX", "No.", "AWS says VcpuLimitExceededX: No."),
+    ],
+)
+def test_an_answer_that_only_resembles_a_known_one_is_not_taken_for_it(code, message, why):
+    assert told(said(code, message)).why.startswith(why)
+
+
+def test_code_is_known_with_the_side_in_front():
+    assert code_of(said("Client.VcpuLimitExceeded")) == "VcpuLimitExceeded"
+    assert "quota" in told(said("Client.VcpuLimitExceeded")).why
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), boto.NoCredentialsError()])
+def test_what_aws_did_not_say_has_no_code(error):
+    assert code_of(error) == ""
+
+
+@pytest.mark.parametrize("response", [{}, {"Error": None}, {"Error": "x"}, {"Error": {}}, {"ResponseMetadata": None}])
+def test_an_answer_of_an_odd_shape_is_told_all_the_same(response):
+    error = boto.ClientError({"Error": {}}, "RunInstances")
+    error.response = response
+    assert told(error).why.endswith(".")
+
+
+# The clock
+
+LATE = "Signature expired: 20260101T001427Z is now earlier than 20260101T014428Z (20260101T015928Z - 15 min.)"
+EARLY = "Signature not yet current: 20260101T060000Z is still later than 20260101T000500Z (20260101T000000Z + 5 min.)"
+SKEWED = "The difference between the request time and the current time is too large."
+AWS_AT_NOON = "Tue, 24 Nov 2026 12:00:00 GMT"
+AWS_AT_TWO = "Tue, 24 Nov 2026 14:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (said("SignatureDoesNotMatch", LATE), "105 minutes behind that of AWS"),
+        (said("InvalidSignatureException", LATE), "105 minutes behind that of AWS"),
+        (said("SignatureDoesNotMatch", EARLY), "about 6 hours ahead of that of AWS"),
+        (said("RequestTimeTooSkewed", SKEWED, date=AWS_AT_TWO), "about 2 hours behind that of AWS"),
+        (said("RequestExpired", "Request has expired.", date="Tue, 24 Nov 2026 11:30:00 GMT"), "30 minutes ahead of"),
+        # EC2 says of a wrong clock what it says of wrong keys; only its own time tells which it is.
+        (said("AuthFailure", WHO_ARE_YOU, date=AWS_AT_TWO), "about 2 hours behind that of AWS"),
+        (said("RequestTimeTooSkewed", SKEWED), "clock is wrong, or the credentials have expired"),
+        (said("SignatureDoesNotMatch", "Signature expired: some time ago"), "clock is wrong, or the credentials"),
+        (said("SignatureDoesNotMatch", "Signature not yet current: soon"), "clock is wrong, or the credentials"),
+        (said("RequestExpired", "Request has expired.", date="nonsense"), "clock is wrong, or the credentials"),
+    ],
+)
+def test_a_wrong_clock_is_told_as_one_and_how_wrong_it_is(error, why):
+    found = told(error)
+    assert why in found.why
+    assert "date -u" in found.do
+
+
+def test_expired_credentials_are_not_taken_for_a_wrong_clock_where_aws_tells_the_time():
+    found = told(said("RequestExpired", "Request has expired.", date=AWS_AT_NOON))
+    assert "the credentials have expired" in found.why
+    assert "clock" not in found.do
+
+
+def test_a_clock_that_is_a_minute_off_is_right_enough():
+    error = said("RequestExpired", "Request has expired.", date="Tue, 24 Nov 2026 11:59:00 GMT")
+    assert "though the clock is right" in told(error).why
+
+
+def test_wrong_keys_are_not_taken_for_a_wrong_clock_where_aws_tells_the_time():
+    assert "does not know these credentials" in told(said("AuthFailure", WHO_ARE_YOU, date=AWS_AT_NOON)).why
+
+
+def test_a_region_that_has_to_be_enabled_is_told_as_one():
+    found = told(said("AuthFailure", WHO_ARE_YOU, date=AWS_AT_NOON), "ap-east-1")
+    assert "enable" in found.why
+    assert "ap-east-1" in found.do
+
+
+@pytest.mark.parametrize(
+    ("error", "region"),
+    [
+        (said("InvalidClientTokenId"), "ap-east-1"),
+        (said("AuthFailure", WHO_ARE_YOU), ""),
+        (said("AuthFailure", WHO_ARE_YOU), "us-west-2"),
+    ],
+)
+def test_wrong_keys_are_not_taken_for_a_region_that_has_to_be_enabled(error, region):
+    assert "does not know these credentials" in told(error, region).why
+
+
+# Anything else
+
+
+@pytest.mark.parametrize(
+    ("error", "why"), [(ValueError("Invalid endpoint: x"), "Invalid endpoint: x."), (KeyError(), "KeyError.")]
+)
+def test_anything_else_is_told_in_its_own_words(error, why):
+    assert told(error).why == why
+
+
+# Secrets
+
+
+def test_a_proxys_password_is_not_told():
+    assert "secret" not in str(told(boto.ProxyConnectionError(proxy_url="http://ann:secret@proxy.org:3128")))
+
+
+def test_accounts_keys_and_encoded_messages_are_not_told():
+    text = str(told(said("UnauthorizedOperation", FORBIDDEN_BY_ORGANIZATION))) + str(
+        told(said("Odd", f"Key AKIAIOSFODNN7EXAMPLE of 123456789012. {FORBIDDEN_BY_ORGANIZATION}"))
+    )
+    for secret in ("123456789012", "AKIAIOSFODNN7EXAMPLE", "g4oZ", "Encoded"):
+        assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("account 123456789012", "account …9012"),
+        ("arn:aws:iam::123456789012:user/ann", "arn:aws:iam::…9012:user/ann"),
+        ("i-012345678901", "i-012345678901"),
+        ("1234567890123", "1234567890123"),
+        ("by ASIAIOSFODNN7EXAMPLE", "by <hidden>"),
+    ],
+)
+def test_account_numbers_are_cut_and_ids_are_not(text, shown):
+    assert plain(text) == shown
+
+
+def test_an_encoded_message_is_left_out_wherever_it_stands():
+    assert message_of(said("Odd", "You may not Encoded authorization failure message: g4oZ")) == "You may not"
+
+
+def test_only_the_first_sentence_is_told():
+    assert message_of(said("Odd", "One. Two. Three.")) == "One."
+    assert message_of(said("Odd", "Use 3.5 GiB, e.g. more")) == "Use 3.5 GiB, e.g. more"
+    assert message_of(ValueError("one\ntwo")) == "one"
+
+
+# The wrappings of amazon.aws
+
+
+@pytest.mark.parametrize("kind", [AnsibleAWSError, AnsibleBotocoreError])
+def test_exception_of_amazon_aws_is_unwrapped(kind):
+    error = kind(message="Failed to run instances", exception=said("VcpuLimitExceeded", TOO_FEW_VCPUS))
+    assert "to 0 vCPUs" in told(error).why
+
+
+def test_exception_of_amazon_aws_that_wraps_nothing_is_told_in_its_own_words():
+    assert told(AnsibleAWSError(message="No boto3 here")).why == "No boto3 here."
+
+
+def test_errors_of_botocore_are_among_those_that_calls_may_raise():
+    assert isinstance(said("x"), AWS_ERRORS)
+    assert isinstance(boto.NoCredentialsError(), AWS_ERRORS)
+    assert isinstance(ResponseParserError(), AWS_ERRORS)
+    assert not isinstance(ValueError(), AWS_ERRORS)
+
+
+# Results of tasks
+
+OCCURRED = f"An error occurred (UnauthorizedOperation) when calling the TerminateInstances operation: {FORBIDDEN}"
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"failed": True, "msg": f"Unable to terminate instances: Failed to terminate instances: {OCCURRED}"},
+        {"failed": True, "msg": "x", "error": {"code": "UnauthorizedOperation", "message": FORBIDDEN}},
+        {"results": [{"failed": False}, {"failed": True, "msg": OCCURRED}], "msg": "One or more items failed"},
+    ],
+)
+def test_failed_task_of_amazon_aws_is_told(result):
+    assert "ec2:DescribeSubnets" in aws_failure(result, "stop it")["why"]
+    assert aws_failure(result, "stop it")["what"] == "It was not possible to stop it."
+
+
+def test_call_that_was_repeated_is_told_by_its_code():
+    message = (
+        "An error occurred (RequestLimitExceeded) when calling the X operation (reached max retries: 4): Too many."
+    )
+    assert "too many requests" in aws_failure({"msg": message}, "stop it")["why"]
+
+
+def test_call_that_was_forbidden_without_a_word_is_named_all_the_same():
+    message = "An error occurred (UnauthorizedOperation) when calling the DeleteKeyPair operation: You may not."
+    assert "ec2:DeleteKeyPair" in aws_failure({"msg": message}, "stop it")["why"]
+
+
+def test_failed_task_of_ours_is_told_as_it_is():
+    error = LabError("It is gone.", "Ben took it.", "ask him")
+    assert aws_failure(error.as_result(), "stop it") == {"what": "It is gone.", "why": "Ben took it.", "do": "ask him"}
+
+
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        ({"msg": "No such thing"}, "No such thing."),
+        ({}, "Exception."),
+        ({"results": []}, "Exception."),
+        ({"msg": None}, "E"),
+    ],
+)
+def test_failed_task_that_says_little_is_told_all_the_same(result, why):
+    assert aws_failure(result, "stop it")["why"].startswith(why)

@@ -1,0 +1,237 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from ansible_collections.desi.lab.plugins.module_utils._aws import actions, permissions
+from ansible_collections.desi.lab.plugins.module_utils._aws.actions import CHANGES, Things
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+
+ROOT = Path(__file__).parents[5]
+POLICY_FILE = ROOT / "docs/iam-policy.json"
+ACTIONS = {action.name: action for action in CHANGES}
+NOTHING = Things({"MinCount": 1}, [{"Key": "desi-lab:owner", "Value": "ann"}], "vpc-1", "")
+ALL = NOTHING._replace(machine_id="i-1", group_id="sg-1", key_name="desi-lab-desi")
+REFUSED = "You are not authorized to perform this operation."
+
+
+def error(code="UnauthorizedOperation", message=REFUSED, operation="StopInstances"):
+    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+def outcomes(refused, things=NOTHING, names=tuple(ACTIONS), message=REFUSED):
+    """The outcomes of dry runs of which some are refused."""
+    allowed = error("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+    return [
+        permissions.read_outcome(ACTIONS[name], things, error(message=message) if name in refused else allowed)
+        for name in names
+    ]
+
+
+ON_MACHINE = [name for name, action in ACTIONS.items() if action.on == "machine"]
+ON_GROUP = [name for name, action in ACTIONS.items() if action.on == "group"]
+
+
+# What a refusal means
+
+
+def test_nothing_is_said_where_all_is_allowed():
+    assert permissions.judge(outcomes([])) == []
+
+
+def test_all_that_is_missing_is_named_in_one_failure_that_points_to_the_policy():
+    with pytest.raises(LabError) as caught:
+        permissions.judge(outcomes(["ec2:RunInstances", "ec2:ImportKeyPair", "ec2:StopInstances"]))
+    assert caught.value.why == "Not allowed: ec2:RunInstances, ec2:ImportKeyPair, ec2:StopInstances."
+    assert "docs/iam-policy.json" in caught.value.do
+
+
+def test_action_that_the_refusal_names_is_the_one_that_is_missing():
+    message = f"{REFUSED} User: arn:aws:iam::123456789012:user/ann is not authorized to perform: ec2:CreateTags on it"
+    with pytest.raises(LabError, match=r"Not allowed: ec2:CreateTags\."):
+        permissions.judge(outcomes(["ec2:RunInstances"], message=message))
+
+
+@pytest.mark.parametrize("refused", [ON_MACHINE, ON_GROUP, ["ec2:DeleteKeyPair"], ON_MACHINE + ON_GROUP])
+def test_policy_that_asks_for_tags_does_not_stop_a_lab_that_has_none_yet(refused):
+    said = permissions.judge(outcomes(refused))
+    assert [("cannot be told before there is one" in note) for note in said] == [True] * (ON_MACHINE[0] in refused)
+
+
+@pytest.mark.parametrize("refused", [ON_MACHINE[:1], ON_GROUP[1:], [*ON_MACHINE, ON_GROUP[0]]])
+def test_single_action_that_is_refused_is_missing(refused):
+    with pytest.raises(LabError) as caught:
+        permissions.judge(outcomes(refused))
+    assert refused[-1] in caught.value.why
+
+
+@pytest.mark.parametrize("refused", [ON_MACHINE, ON_GROUP, ["ec2:DeleteKeyPair"]])
+def test_what_exists_has_its_tags_so_that_a_refusal_counts(refused):
+    with pytest.raises(LabError) as caught:
+        permissions.judge(outcomes(refused, ALL))
+    assert all(name in caught.value.why for name in refused)
+
+
+def test_explicit_denial_counts_even_for_what_does_not_exist():
+    with pytest.raises(LabError):
+        permissions.judge(outcomes(ON_MACHINE, message=f"{REFUSED} with an explicit deny in a service control policy"))
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        error("InvalidInstanceID.NotFound", "The instance ID does not exist"),
+        error("RequestLimitExceeded", "Request limit exceeded."),
+        error("MissingParameter", "The request must contain the parameter"),
+        EndpointConnectionError(endpoint_url="https://ec2.us-west-2.amazonaws.com"),
+    ],
+)
+def test_what_could_not_be_told_lets_the_real_call_tell(trouble):
+    found = permissions.read_outcome(ACTIONS["ec2:RunInstances"], ALL, trouble)
+    assert not found.refused
+
+
+@pytest.mark.parametrize(
+    "code", ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"]
+)
+def test_refusal_is_known_by_each_of_its_codes(code):
+    assert permissions.read_outcome(ACTIONS["ec2:RunInstances"], ALL, error(code)).refused
+
+
+# What is tried, and how
+
+
+class Client:
+    """A client that notes what it is asked and answers each dry run as EC2 does."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __getattr__(self, operation):
+        def call(**parameters):
+            self.asked.append((operation, parameters))
+            raise error("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+
+        return call
+
+
+@pytest.mark.parametrize("action", CHANGES, ids=lambda action: action.name)
+@pytest.mark.parametrize("things", [NOTHING, ALL])
+def test_everything_is_tried_as_a_dry_run_and_never_for_real(action, things):
+    client = Client()
+    found = permissions.dry_run(client, action, things)
+    assert (found.action, found.refused) == (action, False)
+    assert [parameters["DryRun"] for _operation, parameters in client.asked] == [True]
+    words = re.sub(r"(?<!^)(?=[A-Z])", "_", action.name.partition(":")[2]).lower()
+    assert client.asked[0][0] == words
+
+
+def test_dry_run_that_is_answered_without_a_word_is_allowed():
+    class Silent:
+        def stop_instances(self, **_parameters):
+            return {}
+
+    found = permissions.dry_run(Silent(), ACTIONS["ec2:StopInstances"], NOTHING)
+    assert found == (ACTIONS["ec2:StopInstances"], False, True, "ec2:StopInstances")
+
+
+def test_things_of_ours_are_tried_by_their_own_ids():
+    for name, wanted in (
+        ("ec2:StopInstances", {"InstanceIds": ["i-1"]}),
+        ("ec2:DeleteSecurityGroup", {"GroupId": "sg-1"}),
+        ("ec2:DeleteKeyPair", {"KeyName": "desi-lab-desi"}),
+    ):
+        assert ACTIONS[name].parameters(ALL) == wanted
+        assert ACTIONS[name].parameters(NOTHING).keys() == wanted.keys()
+        assert ACTIONS[name].parameters(NOTHING) != wanted
+
+
+def test_what_is_made_is_tried_with_its_tags():
+    for name in ("ec2:CreateSecurityGroup", "ec2:ImportKeyPair"):
+        (tagged,) = ACTIONS[name].parameters(NOTHING)["TagSpecifications"]
+        assert tagged["Tags"] == NOTHING.tags
+
+
+def names(state, spot=False):
+    return {action.name for action in permissions.needed(state, spot)}
+
+
+def test_everything_is_tried_before_a_first_machine():
+    assert names("absent", spot=True) == set(ACTIONS)
+    assert names("absent") == set(ACTIONS) - {"ec2:CancelSpotInstanceRequests"}
+
+
+@pytest.mark.parametrize("state", ["pending", "running"])
+def test_only_what_may_change_is_tried_beside_a_machine_that_runs(state):
+    assert names(state) == {"ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"}
+
+
+@pytest.mark.parametrize("state", ["stopping", "stopped"])
+def test_start_is_tried_for_a_machine_that_is_stopped(state):
+    assert names(state) - names("running") == {"ec2:StartInstances"}
+
+
+# The policy
+
+
+def as_list(value):
+    return [value] if isinstance(value, str) else value
+
+
+STATEMENTS = json.loads(POLICY_FILE.read_text())["Statement"]
+ALLOWED = {action for statement in STATEMENTS for action in as_list(statement["Action"])}
+
+
+def test_policy_allows_just_what_is_done():
+    looks = {*actions.READS, *actions.READS_OF_DOWN, *actions.READS_THAT_MAY_LACK}
+    done = {*ACTIONS, *looks, *actions.INDIRECT, *actions.EXPIRY, *actions.OF_PURGE}
+    assert done == ALLOWED
+
+
+def test_policy_only_allows_and_names_every_action_whole():
+    for statement in STATEMENTS:
+        assert set(statement) <= {"Sid", "Effect", "Action", "Resource", "Condition"}
+        assert statement["Effect"] == "Allow"
+    assert not [action for action in ALLOWED if not re.fullmatch(r"[a-z0-9]+:[A-Za-z]+", action)]
+
+
+def test_policy_lets_change_only_what_has_an_owner():
+    guarded = [name for name, action in ACTIONS.items() if action.on != "new"]
+    for statement in STATEMENTS:
+        if set(as_list(statement["Action"])) & set(guarded):
+            condition = json.dumps(statement.get("Condition", {}))
+            assert "aws:ResourceTag/desi-lab:owner" in condition or "ec2:CreateAction" in condition, statement["Sid"]
+
+
+def test_policy_lets_make_only_what_is_given_an_owner():
+    made = {"instance", "volume", "network-interface", "security-group", "key-pair", "spot-instances-request"}
+    for statement in STATEMENTS:
+        kinds = {resource.rpartition(":")[2].partition("/")[0] for resource in as_list(statement["Resource"])}
+        if "ec2:RunInstances" in as_list(statement["Action"]) and kinds & (made - {"security-group", "key-pair"}):
+            assert "aws:RequestTag/desi-lab:owner" in json.dumps(statement["Condition"])
+            assert kinds == made
+
+
+def test_policy_touches_only_schedules_in_groups_of_labs_and_hands_its_role_to_the_scheduler_alone():
+    for statement in STATEMENTS:
+        wanted, where = as_list(statement["Action"]), as_list(statement["Resource"])
+        if any(action.startswith("scheduler:") and ":List" not in action for action in wanted):
+            assert all(":schedule/desi-lab-*/" in one or ":schedule-group/desi-lab-*" in one for one in where)
+        if "iam:PassRole" in wanted:
+            assert statement["Condition"]["StringEquals"]["iam:PassedToService"] == "scheduler.amazonaws.com"
+            assert all(one.startswith("arn:aws:iam::*:role/desi-lab-expiry-") for one in where)
+
+
+def test_policy_fits_into_what_iam_takes():
+    assert len(re.sub(r"\s", "", POLICY_FILE.read_text())) <= 6144
+    sids = [statement["Sid"] for statement in STATEMENTS]
+    assert len(set(sids)) == len(sids)
+    assert all(re.fullmatch(r"[A-Za-z0-9]+", sid) for sid in sids)

@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.desi.lab.plugins.module_utils._aws import pricing as cost
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import API, MIXED, TABLE, Cost, Price, Prices
+
+ROOT = Path(__file__).parents[5]
+TABLE_FILE = yaml.safe_load((ROOT / "roles/ec2/files/prices.yml").read_text())
+SMALL = {
+    "date": "2025-07-01",
+    "ipv4_hour": 0.005,
+    "regions": {"us-west-2": {"gib_month": 0.08, "types": {"t2.micro": 0.0116}}},
+}
+
+
+def product(usd="0.0116000000", unit="Hrs", published="2026-11-01T10:11:12Z", effective="2026-10-01T00:00:00Z"):
+    return json.dumps(
+        {
+            "product": {"attributes": {}},
+            "publicationDate": published,
+            "terms": {
+                "OnDemand": {
+                    "A.B": {
+                        "effectiveDate": effective,
+                        "priceDimensions": {"A.B.C": {"unit": unit, "pricePerUnit": {"USD": usd}}},
+                    }
+                }
+            },
+        }
+    )
+
+
+def prices(names=("t2.micro",), table=None, region="us-west-2"):
+    return cost.from_table(SMALL if table is None else table, region, names)
+
+
+# Where prices are from
+
+
+def test_price_is_read_from_what_the_pricing_api_says():
+    assert cost.read_price([product()], "Hrs") == Price(0.0116, "2026-11-01", API)
+
+
+def test_price_has_the_day_from_which_it_holds_where_no_other_is_told():
+    assert cost.read_price([product(published="")], "Hrs").date == "2026-10-01"
+
+
+def test_price_of_nothing_is_none():
+    assert cost.read_price([product("0.0000000000")], "Hrs") is None
+
+
+def test_lowest_price_is_taken():
+    assert cost.read_price([product("0.5"), product("0.2"), product("0.0")], "Hrs").usd == 0.2
+
+
+def test_price_of_another_unit_is_none():
+    assert cost.read_price([product(unit="Quantity")], "Hrs") is None
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"terms": {}}',
+        '{"terms": {"OnDemand": []}}',
+        '{"terms": {"OnDemand": {"A": {}}}}',
+        product("free"),
+        None,
+        7,
+    ],
+)
+def test_document_that_is_none_is_passed_over(document):
+    assert cost.read_price([document, product()], "Hrs") == Price(0.0116, "2026-11-01", API)
+
+
+def test_table_knows_what_stands_in_it():
+    assert prices(["t2.micro", "t9.huge"]) == Prices(
+        {"t2.micro": Price(0.0116, "2025-07-01", TABLE), "t9.huge": None},
+        Price(0.08, "2025-07-01", TABLE),
+        Price(0.005, "2025-07-01", TABLE),
+    )
+
+
+@pytest.mark.parametrize("table", [{}, {"regions": None}, {"regions": {}}, {"regions": {"us-west-2": None}}])
+def test_table_that_knows_nothing_says_so(table):
+    assert prices(table=table) == Prices({"t2.micro": None}, None, None)
+
+
+def test_what_aws_says_now_goes_before_the_table():
+    asked = Prices({"t2.micro": Price(0.02, "2026-11-01", API), "t9.huge": None}, None, None)
+    found = cost.joined(asked, prices(["t2.micro", "t9.huge"]))
+    assert found.types["t2.micro"] == Price(0.02, "2026-11-01", API)
+    assert found.types["t9.huge"] is None
+    assert found.gib_month == Price(0.08, "2025-07-01", TABLE)
+
+
+# What a machine costs
+
+
+def test_machine_costs_itself_its_address_and_its_disk():
+    assert cost.cost_of("t2.micro", 30, prices()) == Cost(0.0199, 2.4, "2025-07-01", TABLE)
+    assert cost.cost_of("t2.micro", 16000, prices()) == Cost(
+        round(0.0116 + 0.005 + 16000 * 0.08 / 730, 4), 1280.0, "2025-07-01", TABLE
+    )
+
+
+def test_oldest_day_and_both_sources_are_told():
+    asked = Prices({"t2.micro": Price(0.02, "2026-11-01", API)}, None, None)
+    found = cost.cost_of("t2.micro", 30, cost.joined(asked, prices()))
+    assert (found.date, found.source) == ("2025-07-01", MIXED)
+
+
+def test_price_of_an_address_does_not_make_the_others_old():
+    asked = Prices({"t2.micro": Price(0.02, "2026-11-01", API)}, Price(0.09, "2026-11-02", API), None)
+    found = cost.cost_of("t2.micro", 30, cost.joined(asked, prices()))
+    assert (found.date, found.source) == ("2026-11-01", API)
+
+
+def test_machine_of_which_no_price_is_known_costs_its_disk_when_stopped():
+    found = cost.cost_of("t9.huge", 100, prices(["t9.huge"]))
+    assert (found.hour, found.month_stopped) == (None, 8.0)
+
+
+def test_nothing_is_known_of_a_region_that_is_not_in_the_table():
+    assert cost.cost_of("t2.micro", 30, prices(region="eu-west-1")) == Cost(None, None, "", "")
+
+
+# How it is told
+
+
+def test_line_of_the_plan_tells_running_stopped_day_and_source():
+    line = cost.cost_line({"t2.micro": cost.cost_of("t2.micro", 30, prices())}, spot=False)
+    assert line == {
+        "label": "cost",
+        "text": "0.020 USD an hour running · 2.40 USD a month stopped",
+        "about": "prices of 2025-07-01, from a table",
+    }
+
+
+def test_unknown_price_is_not_told_as_nothing():
+    line = cost.cost_line({"t2.micro": Cost(None, None, "", "")}, spot=False)
+    assert line["text"] == "the price of t2.micro is not known here: https://aws.amazon.com/ec2/pricing/on-demand/"
+    assert line["about"] == ""
+
+
+def test_spot_is_told_as_the_most_that_it_may_cost():
+    assert cost.hour_text({"t2.micro": Cost(0.0199, 2.4, "", "")}, spot=True) == "at most 0.020 USD an hour running"
+
+
+def test_dearest_alternative_is_told():
+    costs = {
+        "t3.micro": Cost(0.0187, 2.4, "", ""),
+        "t3.large": Cost(0.0915, 2.4, "", ""),
+        "t3.xlarge": Cost(0.175, 2.4, "", ""),
+        "t9.huge": Cost(None, 2.4, "", ""),
+    }
+    assert cost.hour_text(costs, spot=False) == "0.019 USD an hour running (with t3.xlarge 0.175)"
+
+
+def test_cheaper_alternative_is_not_told():
+    costs = {"t3.micro": Cost(0.0187, 2.4, "", ""), "t3a.micro": Cost(0.0177, 2.4, "", "")}
+    assert cost.hour_text(costs, spot=False) == "0.019 USD an hour running"
+
+
+@pytest.mark.parametrize(("usd", "text"), [(0.0199, "0.020"), (0.9996, "1.000"), (1.0, "1.00"), (12.345, "12.35")])
+def test_money_is_told_as_finely_as_it_matters(usd, text):
+    assert cost.money(usd) == text
+
+
+def test_disk_and_machine_are_asked_for_by_what_makes_them_one():
+    assert cost.type_filters("t2.micro", "us-west-2")["tenancy"] == "Shared"
+    assert cost.disk_filters("us-west-2")["volumeApiName"] == "gp3"
+
+
+# The table that comes with it
+
+
+def test_table_has_a_day_and_the_price_of_an_address():
+    assert TABLE_FILE["date"].count("-") == 2
+    assert 0 < TABLE_FILE["ipv4_hour"] < 0.1
+
+
+def test_table_knows_what_the_guide_and_the_notes_recommend():
+    for name in ("t2.nano", "t2.micro", "t3.micro", "t3.xlarge", "t3.2xlarge", "m7i.xlarge", "r7i.xlarge"):
+        assert cost.cost_of(name, 30, cost.from_table(TABLE_FILE, "us-west-2", [name])).hour
+
+
+@pytest.mark.parametrize("region", list(TABLE_FILE["regions"]))
+def test_larger_machine_of_a_family_costs_in_proportion(region):
+    sizes = {"nano": 0.25, "micro": 0.5, "small": 1, "medium": 2, "large": 4, "xlarge": 8, "2xlarge": 16}
+    families: dict[str, list[float]] = {}
+    for name, usd in TABLE_FILE["regions"][region]["types"].items():
+        family, _dot, size = name.partition(".")
+        families.setdefault(family, []).append(usd / sizes[size])
+    for family, units in families.items():
+        assert max(units) / min(units) < 1.02, family

@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import (
+    ago,
+    ahead,
+    number,
+    parse_time,
+    span,
+    time_text,
+)
+
+NOON = 1_795_521_600.0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-11-24T12:00:00Z", NOON),
+        ("2026-11-24T12:00:00.123456789Z", NOON),
+        ("2026-11-24T14:00:00+02:00", NOON),
+        ("0001-01-01T00:00:00Z", None),
+        ("", None),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_times_of_docker_and_of_aws_are_read(text, seconds):
+    assert parse_time(text) == seconds
+
+
+def test_times_are_told_in_utc():
+    assert time_text(NOON) == "2026-11-24T12:00:00Z"
+    assert time_text(datetime(2026, 11, 24, 14, tzinfo=timezone(timedelta(hours=2)))) == "2026-11-24T12:00:00Z"
+    assert time_text(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-5, "less than a minute"),
+        (59, "less than a minute"),
+        (60, "1 min"),
+        (42 * 60, "42 min"),
+        (59 * 60 + 29, "59 min"),
+        (59 * 60 + 31, "1 h"),
+        (11.6 * 3600, "12 h"),
+        (47 * 3600, "47 h"),
+        (47.6 * 3600, "2 days"),
+        (14 * 86400, "14 days"),
+    ],
+)
+def test_span_is_said_in_the_unit_in_which_people_would(seconds, said):
+    assert span(seconds) == said
+
+
+@given(st.floats(0, 1e9))
+def test_span_always_has_a_unit_and_no_fraction(seconds):
+    assert span(seconds).split()[-1] in ("minute", "min", "h", "days")
+    assert "." not in span(seconds)
+
+
+def test_what_is_ahead_and_what_was_are_said_from_now():
+    assert ahead(NOON + 42 * 60, NOON) == "in 42 min"
+    assert ahead(NOON - 1, NOON) == "now"
+    assert ago(NOON - 3 * 3600, NOON) == "3 h ago"
+
+
+@pytest.mark.parametrize(("value", "read"), [(3, 3.0), (2.5, 2.5), (True, None), ("3", None), (None, None)])
+def test_numbers_of_others_are_taken_if_they_are_numbers(value, read):
+    assert number(value) == read

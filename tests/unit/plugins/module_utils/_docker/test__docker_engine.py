@@ -1,0 +1,206 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._docker import engine as docker_engine
+from ansible_collections.desi.lab.plugins.module_utils._docker.engine import platform_of, read_engine, reason_of
+
+SOCKET = "unix:///var/run/docker.sock"
+
+# What docker printed, word for word, by version of its command.
+DENIED_20 = (
+    "ERROR: Got permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: "
+    'Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.24/info": dial unix /var/run/docker.sock: connect: permission denied\n'
+    "errors pretty printing info"
+)
+DENIED_28 = (
+    "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: "
+    'Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.50/info": dial unix /var/run/docker.sock: connect: permission denied'
+)
+DENIED_29 = "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock"
+STOPPED_20 = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+STOPPED_29 = (
+    "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct and if the daemon"
+    " is running: dial unix /var/run/docker.sock: connect: no such file or directory"
+)
+UNKNOWN_HOST = (
+    'error during connect: Get "http://nohost.invalid:2375/v1.50/info": dial tcp: lookup nohost.invalid on '
+    "192.0.2.53:53: no such host"
+)
+SSH_CLOSED = (
+    'error during connect: Get "http://docker.example.com/v1.50/info": command [ssh -o ConnectTimeout=30 -T -l ann -p 1'
+    " -- 127.0.0.1 docker system dial-stdio] has exited with exit status 255, make sure the URL is valid, and Docker"
+    " 18.09 or later is installed on the remote host: stderr=ssh: connect to host 127.0.0.1 port 1: Connection refused"
+)
+SSH_DENIED = SSH_CLOSED.partition("stderr=")[0] + "stderr=ann@192.0.2.7: Permission denied (publickey,password)."
+NO_WSL = (
+    "\nThe command 'docker' could not be found in this WSL 2 distro.\n"
+    "We recommend to activate the WSL integration in Docker Desktop settings.\n\n"
+    "For details about using Docker Desktop with WSL 2, visit:\n\nhttps://docs.docker.com/go/wsl2/\n"
+)
+
+# The parts that matter of what an engine prints; one that does not answer leaves them all empty.
+ANSWER = {
+    "ServerVersion": "20.10.24+dfsg1",
+    "OperatingSystem": "Debian GNU/Linux 12 (bookworm)",
+    "Architecture": "x86_64",
+    "DockerRootDir": "/var/lib/docker",
+    "SecurityOptions": ["name=seccomp,profile=default", "name=cgroupns"],
+}
+SILENCE = {**dict.fromkeys(ANSWER, ""), "SecurityOptions": None, "ClientInfo": {"Version": "28.2.2"}}
+
+
+def read(answer: object = None, **said) -> docker_engine.Engine:
+    given = {
+        "stdout": answer if isinstance(answer, str) else json.dumps(answer or SILENCE),
+        "stderr": "",
+        "endpoint": SOCKET,
+        "has_command": True,
+        "has_daemon": True,
+        "platform": "linux",
+        **said,
+    }
+    return read_engine(**given)
+
+
+@pytest.mark.parametrize(
+    ("system", "kernel", "platform"),
+    [
+        ("Linux", "6.1.0-18-amd64", "linux"),
+        ("Linux", "5.15.153.1-microsoft-standard-WSL2", "windows"),
+        ("Linux", "4.4.0-19041-Microsoft", "windows"),
+        ("Darwin", "23.5.0", "macos"),
+        ("FreeBSD", "14.0", "linux"),
+    ],
+)
+def test_platform_is_known_by_system_and_kernel(system, kernel, platform):
+    assert platform_of(system, kernel) == platform
+
+
+@pytest.mark.parametrize(
+    ("printed", "reason"),
+    [
+        (DENIED_20, docker_engine.DENIED),
+        (DENIED_28, docker_engine.DENIED),
+        (DENIED_29, docker_engine.DENIED),
+        (STOPPED_20, "The engine is not running."),
+        (STOPPED_29, "The engine is not running: its socket is not there."),
+        (UNKNOWN_HOST, "The name of the engine's computer cannot be resolved."),
+        (SSH_CLOSED, "Nothing listens at the engine's address."),
+        (SSH_DENIED, "The engine's computer does not let this account in by SSH."),
+        ("dial tcp 192.0.2.7:2375: i/o timeout", "The engine's address does not answer in time."),
+        ("context deadline exceeded (Client.Timeout exceeded)", "The engine's address does not answer in time."),
+        ("", "The docker command says nothing."),
+        (" \n\n", "The docker command says nothing."),
+        ("first\nsomething new went wrong\n\n", "something new went wrong"),
+    ],
+)
+def test_reason_is_read_off_what_docker_prints(printed, reason):
+    assert reason_of(printed) == reason
+
+
+def test_engine_that_answers_is_told_with_its_version_and_place():
+    engine = read(ANSWER, has_daemon=False)
+    assert (engine.answers, engine.denied, engine.elsewhere, engine.installed) == (True, False, False, True)
+    assert (engine.version, engine.root) == ("20.10.24+dfsg1", "/var/lib/docker")
+    assert (engine.reason, engine.state) == ("", "Docker Engine answers.")
+    assert not engine.desktop
+    assert not engine.rootless
+
+
+@pytest.mark.parametrize(
+    ("machine", "name"),
+    [("x86_64", "amd64"), ("aarch64", "arm64"), ("armv7l", "arm"), ("s390x", "s390x"), ("", "")],
+)
+def test_architecture_is_named_as_images_name_it(machine, name):
+    assert read({**ANSWER, "Architecture": machine}).architecture == name
+
+
+def test_docker_desktop_and_rootless_engines_are_recognised():
+    assert read({**ANSWER, "OperatingSystem": "Docker Desktop"}).desktop
+    assert read({**ANSWER, "SecurityOptions": ["name=seccomp", "name=rootless"]}).rootless
+    assert not read({**ANSWER, "SecurityOptions": None}).rootless
+
+
+@pytest.mark.parametrize("printed", [DENIED_20, DENIED_28, DENIED_29])
+def test_engine_that_denies_this_account_is_not_one_that_is_stopped(printed):
+    engine = read(stderr=printed)
+    assert engine.denied
+    assert not engine.answers
+    assert engine.state == "Docker Engine runs, but this account may not use it."
+
+
+@pytest.mark.parametrize("printed", [STOPPED_20, STOPPED_29])
+def test_engine_that_is_stopped_is_installed_and_denies_nobody(printed):
+    engine = read(stderr=printed)
+    assert (engine.answers, engine.denied, engine.installed) == (False, False, True)
+    assert engine.state == "Docker Engine is installed but not running."
+
+
+def test_errors_inside_the_document_are_read_where_nothing_else_is_printed():
+    engine = read({**SILENCE, "ServerErrors": [DENIED_28]})
+    assert engine.denied
+
+
+def test_host_without_docker_has_no_engine():
+    engine = read("", has_command=False, has_daemon=False, endpoint="")
+    assert (engine.answers, engine.installed, engine.elsewhere) == (False, False, False)
+    assert engine.reason == "The command docker is not installed."
+    assert engine.state == "There is no Docker Engine on this computer."
+    assert engine.endpoint == SOCKET
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["tcp://192.0.2.7:2375", "ssh://ann@192.0.2.7", "unix:///run/user/1000/docker.sock"]
+)
+def test_endpoint_that_somebody_chose_and_that_is_silent_is_elsewhere(endpoint):
+    assert read(stderr=UNKNOWN_HOST, endpoint=endpoint).elsewhere
+    assert not read(ANSWER, endpoint=endpoint).elsewhere
+
+
+def test_ssh_that_lets_nobody_in_is_not_a_question_of_the_group_docker():
+    engine = read(stderr=SSH_DENIED, endpoint="ssh://ann@192.0.2.7")
+    assert engine.elsewhere
+    assert not engine.denied
+
+
+@pytest.mark.parametrize(
+    ("platform", "endpoint", "elsewhere"),
+    [
+        ("macos", "unix:///Users/ann/.docker/run/docker.sock", False),
+        ("macos", "unix:///Users/ann/.colima/default/docker.sock", True),
+        ("windows", SOCKET, False),
+        ("linux", "unix:///home/ann/.docker/desktop/docker.sock", True),
+        ("linux", "unix:///home/ann/.docker/run/docker.sock", True),
+    ],
+)
+def test_docker_desktop_that_is_closed_is_where_one_expects_it_except_on_linux(platform, endpoint, elsewhere):
+    assert read(stderr=STOPPED_20, platform=platform, endpoint=endpoint).elsewhere is elsewhere
+
+
+@pytest.mark.parametrize("printed", ["", "not json", "[]", "null", '"text"', "{"])
+def test_output_that_is_no_document_means_that_no_engine_answers(printed):
+    engine = read(printed)
+    assert not engine.answers
+    assert engine.reason
+
+
+def test_text_in_place_of_a_document_is_the_reason():
+    assert "WSL integration is off" in read(NO_WSL).reason
+
+
+def test_what_an_engine_can_bound_is_told():
+    able = {"MemTotal": 25276510208, "NCPU": 2, "LoggingDriver": "json-file", "MemoryLimit": True, "PidsLimit": True}
+    found = read({**ANSWER, **able, "SwapLimit": False})
+    assert (found.memory, found.cpus, found.log_driver) == (25276510208, 2, "json-file")
+    assert found.limits == ("memory", "processes")
+
+
+def test_an_engine_that_does_not_answer_can_bound_nothing():
+    assert (read().memory, read().cpus, read().limits) == (0, 0, ())

@@ -1,0 +1,160 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker.limits import (
+    GIB,
+    MIB,
+    check_cpus,
+    check_memory,
+    interface_of,
+    lab_limits,
+    limits_update,
+    memory_by_default,
+)
+
+ENGINE = {
+    "memory": 16 * GIB,
+    "cpus": 4,
+    "limits": ["memory", "swap", "cpus", "processes"],
+    "log_driver": "json-file",
+}
+
+
+@pytest.mark.security("M10")
+def test_a_lab_is_bounded_in_processes_memory_and_log_without_being_asked():
+    assert lab_limits(ENGINE) == {
+        "trouble": "",
+        "do": "",
+        "memory": str(15 * GIB),
+        "memory_swap": str(30 * GIB),
+        "pids_limit": 4096,
+        "log_driver": "json-file",
+        "log_options": {"max-size": "10m", "max-file": "3"},
+    }
+
+
+@pytest.mark.security("M10")
+@given(st.integers(min_value=256 * MIB, max_value=2**45))
+def test_some_memory_is_always_left_to_the_computer_and_never_too_much(whole):
+    limit = memory_by_default(whole)
+    assert min(GIB, whole // 10) <= whole - limit <= min(GIB, whole // 10) + MIB
+
+
+def test_a_small_machine_gives_a_lab_nearly_all_it_has():
+    # A t2.micro.
+    assert memory_by_default(995 * MIB) == 895 * MIB
+
+
+def test_what_was_asked_for_is_given():
+    found = lab_limits(ENGINE, "2GiB", 1.5)
+    assert (found["memory"], found["memory_swap"], found["cpus"]) == (str(2 * GIB), str(4 * GIB), 1.5)
+
+
+def test_a_helper_takes_no_more_than_it_needs():
+    assert lab_limits(ENGINE, most="1GiB")["memory"] == str(GIB)
+    assert lab_limits({**ENGINE, "memory": GIB}, most="1GiB")["memory"] == str(memory_by_default(GIB))
+
+
+@pytest.mark.parametrize(
+    ("engine", "memory", "cpus", "why", "do"),
+    [
+        (ENGINE, "17GiB", 0, "16.0 GiB of memory", "lab_memory=15GiB"),
+        (ENGINE, "", 5, "4 processors", "lab_cpus=4"),
+        ({**ENGINE, "limits": []}, "2GiB", 0, "cannot limit memory", "Leave lab_memory out"),
+        ({**ENGINE, "limits": []}, "", 2, "cannot limit processors", "Leave lab_cpus out"),
+    ],
+)
+def test_what_an_engine_does_not_have_is_refused_with_what_fits(engine, memory, cpus, why, do):
+    found = lab_limits(engine, memory, cpus)
+    assert why in found["trouble"]
+    assert do in found["do"]
+
+
+@pytest.mark.parametrize("able", [[], ["memory"], ["processes"]])
+def test_a_limit_that_an_engine_would_forget_is_left_out(able):
+    found = lab_limits({**ENGINE, "limits": able})
+    assert ("memory" in found, "memory_swap" in found) == ("memory" in able, False)
+    assert ("pids_limit" in found) == ("processes" in able)
+    assert not found["trouble"]
+
+
+@pytest.mark.parametrize(("driver", "told"), [("local", True), ("json-file", True), ("journald", False), ("", False)])
+def test_a_log_is_bounded_where_its_driver_knows_how(driver, told):
+    assert ("log_options" in lab_limits({**ENGINE, "log_driver": driver})) is told
+
+
+def test_without_an_engine_there_are_no_limits():
+    assert lab_limits({}) == {"trouble": "", "do": ""}
+
+
+def container(memory=0, processes=None, cpus=0):
+    return {"HostConfig": {"Memory": memory, "PidsLimit": processes, "NanoCpus": cpus}}
+
+
+@pytest.mark.security("M10", "A3")
+def test_a_lab_of_before_is_given_its_limits_as_it_runs():
+    assert limits_update(lab_limits(ENGINE), container(), ENGINE) == [
+        *("--memory", str(15 * GIB), "--memory-swap", str(30 * GIB)),
+        *("--pids-limit", "4096"),
+    ]
+
+
+@pytest.mark.parametrize(("asked", "has"), [(0, 0), (0, 4_000_000_000), (2, 2_000_000_000), (4, 0)])
+def test_a_lab_that_has_its_limits_is_left_alone(asked, has):
+    assert limits_update(lab_limits(ENGINE, "", asked), container(15 * GIB, 4096, has), ENGINE) == []
+
+
+def test_processors_can_be_taken_and_given_back():
+    assert limits_update(lab_limits(ENGINE, "", 1.5), container(15 * GIB, 4096), ENGINE) == ["--cpus", "1.5"]
+    assert limits_update(lab_limits(ENGINE), container(15 * GIB, 4096, 10**9), ENGINE) == ["--cpus", "4"]
+
+
+def test_swap_is_not_counted_where_the_engine_does_not():
+    engine = {**ENGINE, "limits": ["memory"]}
+    assert limits_update(lab_limits(engine), container(), engine) == ["--memory", str(15 * GIB), "--memory-swap", "-1"]
+
+
+@pytest.mark.parametrize("gone", [None, {}])
+def test_no_container_needs_no_update(gone):
+    assert limits_update(lab_limits(ENGINE), gone, ENGINE) == []
+
+
+@pytest.mark.parametrize("value", ["", "256MiB", "8GiB", "1.5g", "8000000000"])
+def test_a_size_is_a_size(value):
+    check_memory(value)
+
+
+@pytest.mark.parametrize("value", ["much", "-1GiB", "0", "0GiB", "255MiB", "64", "8GiB; reboot", "nan"])
+def test_what_is_no_size_or_too_little_is_refused(value):
+    with pytest.raises(LabError) as caught:
+        check_memory(value)
+    assert "-e lab_memory=8GiB" in caught.value.do
+
+
+@pytest.mark.parametrize("value", ["0", "0.0", "0.1", "2", "1.5", "64.0"])
+def test_a_number_of_processors_is_one(value):
+    check_cpus(value)
+
+
+@pytest.mark.parametrize("value", ["", "many", "-1", "0.01", "nan", "inf", "2 --privileged"])
+def test_what_is_no_number_of_processors_is_refused(value):
+    with pytest.raises(LabError) as caught:
+        check_cpus(value)
+    assert "-e lab_cpus=2" in caught.value.do
+
+
+@pytest.mark.security("M12")
+@given(st.from_regex(r"[a-z0-9][a-z0-9-]{0,39}", fullmatch=True))
+def test_an_interface_is_known_by_its_name_and_linux_takes_it(name):
+    interface = interface_of(name)
+    assert interface.startswith("dlab-")
+    assert len(interface) <= 15
+    assert interface != interface_of(f"{name}x")

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._doctor.aws_orphans import judge_orphans, orphans
+from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import OK, WARNING
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import KINDS
+
+REGION = {"gib_month": 0.08, "snapshot_gib_month": 0.05}
+PRICES = from_table({"date": "2026-11-01", "ipv4_hour": 0.005, "regions": {"r": REGION}}, "r", ())
+
+
+def thing(lab="old", **facts):
+    return {"Tags": as_tag_list(lab_tags(lab, "ann")), **facts}
+
+
+EVERY = {
+    "spot request": thing(SpotInstanceRequestId="sir-1", State="open"),
+    "disk": thing(VolumeId="vol-1", Size=30, State="available"),
+    "snapshot": thing(SnapshotId="snap-1", VolumeSize=30, State="completed"),
+    "address": thing(AllocationId="eipalloc-1", PublicIp="203.0.113.7"),
+    "network interface": thing(NetworkInterfaceId="eni-1", Status="available"),
+    "security group": thing(GroupId="sg-1", GroupName="jupyter"),
+    "key pair": thing(KeyPairId="key-1", KeyName="desi-lab-old"),
+    "schedule group": thing(Name="desi-lab-ann-old", State="ACTIVE"),
+}
+
+
+def found(*more, **kinds):
+    return {**{kind: [] for kind in KINDS}, **{name.replace("_", " "): things for name, things in kinds.items()}}
+
+
+def rows(what, prices=PRICES, busy=(), region="r"):
+    return orphans(what, region, prices, busy)
+
+
+def machine(lab="old", state="stopped"):
+    return thing(lab, InstanceId="i-1", State={"Name": state}, InstanceType="t2.micro")
+
+
+def test_every_kind_of_thing_has_its_cost_and_the_command_that_removes_it():
+    told = {row["kind"]: (row["usd_month"], row["command"]) for row in rows({k: [v] for k, v in EVERY.items()})}
+    down = "./lab down -e lab_where=ec2 -e lab_name=old -e lab_region=r"
+    assert told == {
+        "spot request": (0.0, down),
+        "disk": (2.4, down),
+        "snapshot": (1.5, f"{down} -e lab_purge=true"),
+        "address": (3.65, "aws ec2 release-address --allocation-id eipalloc-1 --region r"),
+        "network interface": (0.0, "aws ec2 delete-network-interface --network-interface-id eni-1 --region r"),
+        "security group": (0.0, down),
+        "key pair": (0.0, down),
+        "schedule group": (0.0, down),
+    }
+    assert set(told) == set(KINDS) - {"machine"}
+
+
+@pytest.mark.parametrize("state", ["running", "stopped", "stopping", "pending", "shutting-down"])
+def test_what_belongs_to_a_lab_with_a_machine_is_no_orphan(state):
+    what = {**{kind: [item] for kind, item in EVERY.items()}, "machine": [machine(state=state)]}
+    assert rows(what) == []
+
+
+def test_what_belongs_to_another_lab_than_the_machine_is_one():
+    what = found(machine=[machine("desi")], disk=[thing("desi", VolumeId="vol-2", Size=1), EVERY["disk"]])
+    assert [row["id"] for row in rows(what)] == ["vol-1"]
+
+
+def test_a_lab_that_another_run_is_making_is_left_alone():
+    assert rows(found(key_pair=[EVERY["key pair"]]), busy={"old"}) == []
+
+
+def test_the_default_lab_in_the_default_region_needs_no_settings():
+    (row,) = rows(found(disk=[thing("desi", VolumeId="vol-1", Size=1)]), region="us-west-2")
+    assert row["command"] == "./lab down -e lab_where=ec2"
+
+
+def test_a_price_that_is_not_known_is_told_as_such_and_not_as_nothing():
+    unknown = from_table({}, "r", ())
+    listed = rows(found(disk=[EVERY["disk"]], address=[EVERY["address"]]), unknown)
+    assert [row["usd_month"] for row in listed] == [None, None]
+    findings = judge_orphans(listed, ["r"])
+    assert all("price that is not known" in finding.found for finding in findings)
+
+
+def test_where_nothing_is_left_the_regions_are_named():
+    (line,) = judge_orphans([], ["us-west-2", "eu-west-1"])
+    assert (line.verdict, line.found) == (OK, "nothing in us-west-2, eu-west-1")
+
+
+def test_what_one_command_removes_is_one_line_with_the_sum():
+    listed = rows(found(disk=[EVERY["disk"], thing(VolumeId="vol-9", Size=10)], key_pair=[EVERY["key pair"]]))
+    (line,) = judge_orphans(listed, ["r"])
+    assert (line.verdict, line.do) == (WARNING, "./lab down -e lab_where=ec2 -e lab_name=old -e lab_region=r")
+    assert "3.20 USD a month" in line.why
+    assert line.facts["usd_month"] == 3.2
+    assert "key pair desi-lab-old (key-1), free" in line.found
+
+
+def test_labs_are_not_thrown_together():
+    listed = rows(found(disk=[EVERY["disk"], thing("older", VolumeId="vol-9", Size=10)]))
+    assert [line.why.split()[1] for line in judge_orphans(listed, ["r"])] == ["old", "older"]
+
+
+def test_a_request_that_may_make_a_machine_is_told_as_such():
+    (line,) = judge_orphans(rows(found(spot_request=[EVERY["spot request"]])), ["r"])
+    assert "free until it makes a machine" in line.found

@@ -1,0 +1,301 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import allowed_cidrs as address
+
+ANN, BOB = "203.0.113.7", "198.51.100.4"
+
+
+@contextmanager
+def service(body="127.0.0.1\n", status=200, delay=None, location=""):
+    """A service on loopback that tells an address."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(dict(self.headers))
+            if delay is not None:
+                delay.wait(20)
+            self.send_response(status)
+            if location:
+                self.send_header("Location", location)
+            self.end_headers()
+            self.wfile.write(body if isinstance(body, bytes) else body.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/", asked
+        finally:
+            if delay is not None:
+                delay.set()
+            server.shutdown()
+            thread.join()
+
+
+# Ranges that people give
+
+
+@pytest.mark.parametrize(
+    ("text", "cidr"),
+    [
+        (ANN, f"{ANN}/32"),
+        (f"{ANN}/32", f"{ANN}/32"),
+        ("203.0.113.0/24", "203.0.113.0/24"),
+        ("203.0.113.0/255.255.255.0", "203.0.113.0/24"),
+        ("127.0.0.1", "127.0.0.1/32"),
+    ],
+)
+def test_range_that_is_one_is_taken_without_a_word(text, cidr):
+    assert address.parse_cidr(text) == (cidr, [])
+
+
+def test_host_bits_are_cleared_and_the_whole_range_is_said():
+    cidr, notes = address.parse_cidr("203.0.113.7/24")
+    assert cidr == "203.0.113.0/24"
+    assert notes == ["203.0.113.7/24 stands for the whole range 203.0.113.0/24."]
+
+
+def test_everybody_is_let_in_only_with_a_loud_note():
+    cidr, notes = address.parse_cidr("0.0.0.0/0")
+    assert cidr == "0.0.0.0/0"
+    assert "EVERYBODY" in notes[0]
+
+
+@pytest.mark.parametrize("text", ["198.0.0.0/8", "203.0.0.0/15"])
+def test_wide_range_is_counted(text):
+    assert f"{ipaddress.ip_network(text).num_addresses:,} addresses" in address.parse_cidr(text)[1][0]
+
+
+def test_range_of_an_institute_is_not_called_wide():
+    assert address.parse_cidr("198.128.0.0/16")[1] == []
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/8", "192.168.1.4", "172.16.0.0/12", "100.64.3.2"])
+def test_private_range_is_said_to_be_one(text):
+    assert "private range" in address.parse_cidr(text)[1][-1]
+
+
+@pytest.mark.parametrize("text", ["2001:db8::/32", "::1", "::/0", "::ffff:203.0.113.7"])
+def test_ipv6_is_refused_as_what_it_is(text):
+    with pytest.raises(LabError, match="IPv6") as caught:
+        address.parse_cidr(text)
+    assert text in caught.value.what
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "me",
+        "203.0.113.7/33",
+        "203.0.113",
+        "203.0.113.7/",
+        "/32",
+        "203.0.113.256",
+        "1.2.3.4-1.2.3.9",
+        "0",
+        "a/b",
+        "*",
+    ],
+)
+def test_text_that_is_no_range_is_refused(text):
+    with pytest.raises(LabError, match="neither an IPv4 address") as caught:
+        address.parse_cidr(text)
+    assert f"“{text}”" in caught.value.what
+    assert "lab_allow_from" in caught.value.do
+
+
+@given(st.ip_addresses(v=4), st.integers(1, 32))
+def test_range_always_holds_the_address_that_it_was_made_from(ip, length):
+    cidr, _notes = address.parse_cidr(f"{ip}/{length}")
+    network = ipaddress.ip_network(cidr)
+    assert ip in network
+    assert network.prefixlen == length
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_either_a_range_or_refused(text):
+    try:
+        cidr, _notes = address.parse_cidr(text)
+    except LabError:
+        return
+    assert str(ipaddress.IPv4Network(cidr)) == cidr
+
+
+def test_word_auto_stands_for_the_own_address_whatever_its_case():
+    assert address.allowed(["Auto", "198.51.100.0/24", " auto "], ANN).cidrs == [f"{ANN}/32", "198.51.100.0/24"]
+
+
+def test_same_range_given_twice_is_one():
+    assert address.allowed([ANN, f"{ANN}/32"]).cidrs == [f"{ANN}/32"]
+
+
+def test_what_is_said_of_every_range_is_collected():
+    notes = address.allowed(["0.0.0.0/0", "203.0.113.7/24", ANN]).notes
+    assert len(notes) == 2
+
+
+def test_empty_list_is_refused():
+    with pytest.raises(LabError, match="lab_allow_from is empty"):
+        address.allowed([])
+
+
+@pytest.mark.parametrize(("values", "wanted"), [(["auto"], True), ([ANN, "AUTO"], True), ([ANN], False), ([], False)])
+def test_services_are_asked_only_for_the_word_auto(values, wanted):
+    assert address.wants_own_address(values) is wanted
+
+
+# What services answer
+
+
+@pytest.mark.parametrize("body", [ANN, f"{ANN}\n", f"  {ANN} \r\n"])
+def test_address_is_read_from_an_answer(body):
+    assert address.read_answer("https://ip.example.org", body) == ANN
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "<html>", f"{ANN} {BOB}", "2001:db8::1", "203.0.113.7/32", "0.1.2.3", "10.1.2.3", "127.0.0.1", "169.254.1.1"],
+)
+def test_what_is_no_public_address_is_no_answer(body):
+    assert address.read_answer("https://ip.example.org", body) == ""
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:5000/ip", "http://localhost/ip", "http://[::1]:80/"])
+def test_service_on_this_computer_may_answer_with_a_loopback_address(url):
+    assert address.read_answer(url, "127.0.0.1") == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://ip.example.org", "http://192.0.2.1/", "ftp://127.0.0.1/", "file:///etc/hostname", "https://", "", "ip"],
+)
+def test_service_whose_answer_could_be_forged_is_refused(url):
+    with pytest.raises(LabError, match="HTTPS"):
+        address.check_services(["https://ip.example.org", url])
+
+
+@pytest.mark.parametrize("url", ["https://ip.example.org", "http://127.0.0.1:1/", "http://localhost:1/"])
+def test_service_that_cannot_be_forged_is_accepted(url):
+    address.check_services([url])
+
+
+@pytest.mark.parametrize(
+    ("answers", "complete", "address_found"),
+    [
+        ([], True, ""),
+        ([""], True, ""),
+        ([ANN], False, ""),
+        ([ANN], True, ANN),
+        ([ANN, ""], True, ANN),
+        ([ANN, BOB], True, ""),
+        ([ANN, ANN], False, ANN),
+        ([BOB, ANN, ANN], False, ANN),
+        ([BOB, ANN, ANN, BOB], True, ""),
+        ([BOB, ANN, ANN, BOB, ANN], True, ANN),
+    ],
+)
+def test_address_is_what_most_agree_on(answers, complete, address_found):
+    assert address.agreed(answers, complete) == address_found
+
+
+@given(st.lists(st.sampled_from([ANN, BOB, ""]), max_size=7), st.booleans())
+def test_nobody_is_overruled_by_fewer(answers, complete):
+    found = address.agreed(answers, complete)
+    if found:
+        others = [answer for answer in answers if answer and answer != found]
+        assert answers.count(found) > len(others)
+
+
+def test_two_that_agree_are_believed_without_waiting_for_the_third():
+    late = threading.Event()
+    with service() as (one, _a), service() as (two, _b), service(delay=late) as (three, _c):
+        begun = time.monotonic()
+        assert address.Inquiry([three, one, two], 15).address() == "127.0.0.1"
+        assert time.monotonic() - begun < 10
+
+
+def test_services_are_asked_side_by_side_and_by_name():
+    with service() as (one, asked), service() as (two, also_asked):
+        assert address.Inquiry([one, two, one]).address() == "127.0.0.1"
+    assert len(asked) == len(also_asked) == 1
+    assert asked[0]["User-Agent"] == "desi-lab"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 503},
+        {"body": "<html>log in</html>"},
+        {"body": b"\xff\xfe"},
+        {"body": "1" * 100_000},
+        {"status": 302, "location": "http://127.0.0.1:1/"},
+    ],
+)
+def test_answer_that_is_none_is_told_with_what_to_do(answer):
+    with service(**answer) as (url, _asked), pytest.raises(LabError) as caught:
+        address.Inquiry([url]).address()
+    assert "127.0.0.1" in caught.value.why
+    assert "none gave" in caught.value.why
+    assert "-e lab_allow_from=" in caught.value.do
+
+
+def test_service_that_sends_elsewhere_is_not_followed():
+    with service() as (right, asked), service(status=302, location=right) as (url, _asked):
+        with pytest.raises(LabError):
+            address.Inquiry([url]).address()
+        assert asked == []
+
+
+def test_one_answer_is_enough_where_the_others_fail():
+    with service(status=500) as (one, _a), service() as (two, _b):
+        assert address.Inquiry([one, two]).address() == "127.0.0.1"
+
+
+def test_services_that_disagree_are_told_with_what_they_see():
+    with service("127.0.0.1") as (one, _a), service(ANN) as (two, _b), pytest.raises(LabError) as caught:
+        address.Inquiry([one, two]).address()
+    assert f"127.0.0.1 and {ANN}" in caught.value.why
+
+
+def test_service_that_hangs_is_not_waited_for():
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        begun = time.monotonic()
+        with pytest.raises(LabError):
+            address.Inquiry([f"http://127.0.0.1:{deaf.getsockname()[1]}/"], 0.3).address()
+    assert time.monotonic() - begun < 5
+
+
+def test_no_service_at_all_is_told():
+    with pytest.raises(LabError, match="no service"):
+        address.Inquiry([]).address()
+
+
+def test_proxy_is_not_asked_for_a_service_on_this_computer(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    with service() as (url, _asked):
+        assert address.Inquiry([url]).address() == "127.0.0.1"

@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import ami as image
+from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import Image
+
+AMAZON = {"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64": "ami-1"}
+
+
+def described(number="ami-1", root="/dev/xvda", size=8, **more):
+    return {
+        "ImageId": number,
+        "RootDeviceName": root,
+        "BlockDeviceMappings": [
+            {"DeviceName": "/dev/sdb", "VirtualName": "ephemeral0"},
+            {"DeviceName": root, "Ebs": {"VolumeSize": size}},
+        ],
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("system", "names"),
+    [
+        (
+            "amazon",
+            [
+                "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+                "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64",
+            ],
+        ),
+        (
+            "ubuntu",
+            [
+                "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id",
+                "/aws/service/canonical/ubuntu/server/24.04/stable/current/arm64/hvm/ebs-gp3/ami-id",
+            ],
+        ),
+    ],
+)
+def test_parameters_of_a_system_are_those_of_its_architectures(system, names):
+    assert image.parameters_of(system) == names
+
+
+def test_image_is_the_one_that_the_parameter_names():
+    assert image.image_id("amazon", "x86_64", AMAZON, "us-west-2") == "ami-1"
+
+
+@pytest.mark.parametrize(
+    ("system", "architecture", "other"), [("amazon", "arm64", "ubuntu"), ("ubuntu", "x86_64", "amazon")]
+)
+def test_system_that_a_region_does_not_have_is_refused_with_the_other_one(system, architecture, other):
+    with pytest.raises(LabError, match=architecture) as caught:
+        image.image_id(system, architecture, AMAZON, "us-west-2")
+    assert f"-e lab_os={other}" in caught.value.do
+
+
+def test_disk_of_an_image_is_read_off_it():
+    assert image.read_image("ami-1", [described("ami-0", size=99), described(root="/dev/sda1")]) == Image(
+        "ami-1", "/dev/sda1", 8
+    )
+
+
+def test_image_of_which_little_is_told_is_read():
+    assert image.read_image("ami-1", [{"ImageId": "ami-1"}]) == Image("ami-1", "/dev/xvda", 0)
+
+
+def test_image_that_ec2_does_not_show_is_refused():
+    with pytest.raises(LabError, match="ami-1"):
+        image.read_image("ami-1", [described("ami-0")])
+
+
+@pytest.mark.parametrize(("wanted", "least", "disk"), [(30, 8, 30), (30, 30, 30), (8, 15, 15)])
+def test_disk_is_never_smaller_than_what_is_copied_to_it(wanted, least, disk):
+    assert image.disk_of(wanted, Image("ami-1", "/dev/xvda", least)) == disk
+
+
+@pytest.mark.parametrize("size", [-1, 0, 16385])
+def test_disk_that_cannot_be_had_is_refused(size):
+    with pytest.raises(LabError, match=f"{size} GiB"):
+        image.check_disk(size)
+
+
+@pytest.mark.parametrize("size", [1, 30, 16384])
+def test_disk_is_accepted(size):
+    image.check_disk(size)

@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from botocore import exceptions as boto
+from little_ec2 import said
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import deletion_proof as gone
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin
+
+pytestmark = pytest.mark.security("A2")
+
+ANN = Caller("arn:aws:iam::123456784711:user/ann", "123456784711", "AIDAANN")
+LAB = begin(ANN, "us-west-2", "desi", "ann").with_things([{"kind": "machine", "id": "i-0abc12345"}])
+
+
+class Ec2:
+    """Answers each question in one way."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __getattr__(self, operation):
+        def ask(**parameters):
+            assert len(next(iter(parameters.values()))) == 1
+            if isinstance(self.answer, Exception):
+                raise self.answer
+            return self.answer
+
+        return ask
+
+
+def machine(state, number="i-0abc12345"):
+    return {"Reservations": [{"Instances": [{"InstanceId": number, "State": {"Name": state}}]}]}
+
+
+@pytest.mark.parametrize("answer", [machine("terminated"), said("InvalidInstanceID.NotFound")])
+def test_a_machine_is_gone_if_aws_says_so_of_its_id(answer):
+    assert gone.why_not_gone(Ec2(answer), "", LAB, ANN) == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({}, "does not say what became"),
+        ({"Reservations": []}, "does not say what became"),
+        ({"Reservations": [{"Instances": []}]}, "does not say what became"),
+        (machine("terminated", "i-0fff00000"), "does not say what became"),
+        (machine("running"), "still there"),
+        (machine("stopped"), "still there"),
+        (machine("shutting-down"), "still there"),
+    ],
+)
+def test_an_answer_that_does_not_say_so_is_no_proof(answer, words):
+    assert words in gone.why_not_gone(Ec2(answer), "", LAB, ANN)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        said("UnauthorizedOperation", 403),
+        said("AuthFailure", 401),
+        said("ExpiredToken"),
+        said("RequestLimitExceeded", 503),
+        said("RequestTimeTooSkewed", 403),
+        said("InternalError", 500),
+        said("InvalidVolume.NotFound"),
+        boto.EndpointConnectionError(endpoint_url="https://ec2.us-west-2.amazonaws.com"),
+        boto.NoCredentialsError(),
+    ],
+)
+def test_trouble_is_no_proof_either(trouble):
+    with pytest.raises(type(trouble)):
+        gone.why_not_gone(Ec2(trouble), "", LAB, ANN)
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "absent"),
+    [
+        ("disk", "vol-1", "InvalidVolume.NotFound"),
+        ("security group", "sg-1", "InvalidGroup.NotFound"),
+        ("spot request", "sir-1", "InvalidSpotInstanceRequestID.NotFound"),
+    ],
+)
+def test_the_rest_is_asked_for_by_id_too(kind, number, absent):
+    lab = begin(ANN, "us-west-2", "desi", "ann").with_things([{"kind": kind, "id": number}])
+    assert gone.why_not_gone(Ec2(said(absent)), "", lab, ANN) == ""
+    assert ("does not say" in gone.why_not_gone(Ec2({}), "", lab, ANN)) is (kind != "spot request")
+    with pytest.raises(boto.ClientError):
+        gone.why_not_gone(Ec2(said("InvalidInstanceID.NotFound")), "", lab, ANN)
+
+
+# A lab of 0.1.0, of which nothing is remembered
+
+
+@pytest.fixture
+def old(tmp_path):
+    (tmp_path / "id_ed25519").write_text("secret")
+    (tmp_path / "id_ed25519.pub").write_text("ssh-ed25519 AAAA desi-lab desi\n")
+    return tmp_path
+
+
+def test_without_a_machine_to_ask_for_the_key_stays(old):
+    assert "does not remember who made it, and ann in account …4711" in gone.why_not_gone(Ec2({}), str(old), None, ANN)
+
+
+def test_a_folder_without_a_key_has_nothing_to_lose(tmp_path):
+    assert gone.why_not_gone(Ec2({}), str(tmp_path), None, ANN) == gone.why_not_gone(Ec2({}), "", None, ANN) == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "may_go"),
+    [
+        (machine("terminated"), True),
+        (said("InvalidInstanceID.NotFound"), False),
+        (machine("running"), False),
+        ({}, False),
+    ],
+)
+def test_its_machine_is_asked_for_by_the_id_in_its_ssh_configuration(old, answer, may_go):
+    (old / "ssh_config").write_text("Host desi-desi\n    HostKeyAlias i-0abc12345\n")
+    assert (gone.why_not_gone(Ec2(answer), str(old), None, ANN) == "") is may_go
+
+
+def test_what_is_found_is_the_lab_of_a_folder_by_its_machine_or_its_key(old, tmp_path):
+    assert gone.fits(str(old), [], ["ssh-ed25519 AAAA"])
+    assert not gone.fits(str(old), ["i-0abc12345"], ["ssh-ed25519 BBBB", ""])
+    (old / "ssh_config").write_text("Host desi-desi\n    HostKeyAlias i-0abc12345\n")
+    assert gone.fits(str(old), ["i-0abc12345"], [])
+    assert gone.fits(str(tmp_path / "none"), [], [])

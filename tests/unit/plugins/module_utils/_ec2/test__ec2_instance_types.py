@@ -1,0 +1,151 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance_types as types
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import Kind
+
+KNOWN = ["t2.micro", "t3.micro", "t3.large", "t3.xlarge", "t3.2xlarge", "m7i.xlarge", "mac2.metal"]
+
+
+def described(name="t3.xlarge", memory=16384, vcpus=4, supported=("x86_64",), **more):
+    return {
+        "InstanceType": name,
+        "VCpuInfo": {"DefaultVCpus": vcpus},
+        "MemoryInfo": {"SizeInMiB": memory},
+        "ProcessorInfo": {"SupportedArchitectures": list(supported)},
+        **more,
+    }
+
+
+def kind(memory_gib=16.0, name="t3.xlarge", architecture="x86_64", gpu=False):
+    return Kind(name, 4, int(memory_gib * 1024), architecture, gpu, True)
+
+
+def test_type_is_read():
+    assert types.read_kind(described("t2.micro", 1024, 1, ("i386", "x86_64"))) == Kind(
+        "t2.micro", 1, 1024, "x86_64", False, True
+    )
+
+
+def test_type_with_a_gpu_that_is_not_to_be_had_as_spot_is_read():
+    found = types.read_kind(described(GpuInfo={"Gpus": [{"Count": 1}]}, SupportedUsageClasses=["on-demand"]))
+    assert (found.gpu, found.spot) == (True, False)
+
+
+def test_type_of_which_little_is_told_is_read():
+    assert types.read_kind({"InstanceType": "x9.tiny"}) == Kind("x9.tiny", 1, 0, "", False, True)
+
+
+def test_types_are_chosen_in_the_order_in_which_they_were_given():
+    kinds = [types.read_kind(described(name)) for name in ("t3.large", "t3.xlarge")]
+    found = types.chosen(["t3.xlarge", "t3.large", "t3.xlarge"], kinds, [], "us-west-2")
+    assert [each.name for each in found] == ["t3.xlarge", "t3.large"]
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"), [("t3.xlrge", "t3.xlarge"), ("t3.mirco", "t3.micro"), ("m7.xlarge", "m7i.xlarge")]
+)
+def test_type_that_there_is_not_is_refused_with_the_nearest(typo, meant):
+    with pytest.raises(LabError) as caught:
+        types.chosen([typo], [], KNOWN, "us-west-2")
+    assert caught.value.what == f"us-west-2 has no instance type {typo}."
+    assert f"-e lab_instance_type={meant}" in caught.value.do
+
+
+def test_type_is_refused_where_nothing_is_near():
+    with pytest.raises(LabError, match="another region") as caught:
+        types.chosen(["z9q.pico"], [], [], "us-west-2")
+    assert "t3.xlarge" in caught.value.do
+
+
+def test_type_that_runs_no_linux_is_refused():
+    mac = types.read_kind(described("mac2.metal", supported=("arm64_mac",)))
+    with pytest.raises(LabError, match=r"cannot run on mac2\.metal"):
+        types.chosen(["mac2.metal"], [mac], [], "us-west-2")
+
+
+@pytest.mark.parametrize(
+    "names", [[], ["t3"], ["T3.micro"], ["t3.micro,t3.large"], ["t3.micro", ""], ["t3 .micro"], ["*"]]
+)
+def test_what_cannot_be_a_type_is_refused_before_aws_is_asked(names):
+    with pytest.raises(LabError):
+        types.check_names(names)
+
+
+@pytest.mark.parametrize("name", ["t2.micro", "u-6tb1.56xlarge", "m7i-flex.large", "i3.metal", "c7g.metal-48xl"])
+def test_name_of_a_type_is_accepted(name):
+    types.check_names([name])
+
+
+@given(st.text(max_size=12), st.lists(st.sampled_from(KNOWN)))
+def test_nearest_are_few_and_exist(name, offered):
+    found = types.nearest(name, offered)
+    assert len(found) <= 3
+    assert set(found) <= set(offered)
+
+
+@pytest.mark.parametrize(
+    ("memory", "told"),
+    [
+        (0.5, "0.5 GiB: catalogs and single HDUs"),
+        (1, "1 GiB: catalogs and single HDUs"),
+        (1.99, "catalogs and single HDUs"),
+        (2, "single coadds"),
+        (7.9, "single coadds"),
+        (8, "a few at once"),
+        (15, "a few at once"),
+        (15.6, ""),
+        (16, ""),
+        (64, ""),
+    ],
+)
+def test_machine_is_told_what_it_is_too_small_for(memory, told):
+    notes = types.size_notes(kind(memory))
+    assert (told in notes[0]) if told else notes == []
+
+
+def test_smallest_machine_is_told_which_one_would_do():
+    note = types.size_notes(kind(1, "t2.micro"))[0]
+    assert note == (
+        "t2.micro has 1 GiB: catalogs and single HDUs. Whole coadds want 16 GiB: -e lab_instance_type=t3.xlarge"
+    )
+
+
+def test_nothing_is_said_of_a_machine_that_fits():
+    assert types.notes(kind(), 30, "edr", "us-west-2") == []
+
+
+@pytest.mark.parametrize(
+    ("release", "disk", "said"),
+    [("dr1", 30, True), ("DR1", 30, True), ("dr1", 59, True), ("dr1", 60, False), ("edr", 30, False)],
+)
+def test_disk_is_held_against_the_catalog_of_the_release(release, disk, said):
+    notes = types.notes(kind(), disk, release, "us-west-2")
+    assert ["zall-pix-iron.fits" in note for note in notes] == [True] * said
+
+
+def test_disk_that_is_recommended_is_not_called_small():
+    note = types.notes(kind(), 30, "dr1", "us-west-2")[0]
+    size = int(note.rpartition("=")[2])
+    assert types.notes(kind(), size, "dr1", "us-west-2") == []
+
+
+@pytest.mark.parametrize(
+    ("of", "region", "told"),
+    [
+        (kind(architecture="arm64"), "us-west-2", "-e lab_image=embedded"),
+        (kind(gpu=True), "us-west-2", "GPU"),
+        (kind(), "eu-central-1", "From eu-central-1 every read takes longer"),
+    ],
+)
+def test_odd_choice_is_remarked_upon(of, region, told):
+    (note,) = types.notes(of, 64, "edr", region)
+    assert told in note

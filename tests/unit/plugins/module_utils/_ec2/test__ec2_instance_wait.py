@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import (
+    AT_REST,
+    changes,
+    machine_row,
+    wait_for_rest,
+)
+
+
+def machine(state):
+    return {
+        "InstanceId": "i-1",
+        "InstanceType": "t3.small",
+        "State": {"Name": state},
+        "RootDeviceName": "/dev/xvda",
+        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeId": "vol-1"}}],
+        "Tags": as_tag_list(lab_tags("desi", "ann")),
+    }
+
+
+class Region:
+    """Tells one state after the other; time passes only while somebody waits."""
+
+    owner = "ann"
+
+    def __init__(self, *states):
+        self.states, self.now = list(states), 0.0
+
+    def everything(self, kinds):
+        assert list(kinds) == ["machine"]
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return {"machine": [machine(state)] if state else []}
+
+    def wait(self, states=AT_REST, seconds=60):
+        return wait_for_rest(self, "desi", states, seconds, self.sleep, lambda: self.now)
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.mark.parametrize("state", AT_REST)
+def test_a_machine_at_rest_is_told_at_once(state):
+    region = Region(state)
+    rest = region.wait()
+    assert (rest.instance["State"]["Name"], rest.was, region.now) == (state, "", 0)
+
+
+@pytest.mark.parametrize(
+    ("states", "was"), [(("pending", "pending", "running"), "pending"), (("stopping", "stopped"), "stopping")]
+)
+def test_a_machine_in_transit_is_waited_for(states, was):
+    rest = Region(*states).wait()
+    assert (rest.instance["State"]["Name"], rest.was) == (states[-1], was)
+
+
+@pytest.mark.parametrize("state", ["", "shutting-down"])
+def test_where_there_is_none_that_is_the_answer(state):
+    assert Region(state).wait().instance is None
+
+
+def test_a_machine_that_goes_while_it_is_waited_for_is_none():
+    assert Region("stopping", "").wait().instance is None
+
+
+def test_waiting_has_an_end_and_says_what_it_waited_for():
+    region = Region("stopping")
+    with pytest.raises(LabError) as caught:
+        region.wait(["stopped"], 30)
+    assert 30 <= region.now < 32
+    assert "being stopped" in caught.value.what
+    assert "30 seconds" in caught.value.why
+
+
+def test_the_disk_of_a_machine_is_told_by_what_is_attached_as_its_root():
+    volumes = [{"VolumeId": "vol-2", "Size": 100}, {"VolumeId": "vol-1", "Size": 30}]
+    row = machine_row(machine("running"), volumes, "us-west-2")
+    assert (row["name"], row["volume_id"], row["disk_gib"], row["type"]) == ("desi", "vol-1", 30, "t3.small")
+    assert machine_row(None, [], "us-west-2") == {}
+
+
+ROW = {"type": "t3.small", "disk_gib": 30}
+
+
+@pytest.mark.parametrize(
+    ("types", "disk", "kind", "gib"),
+    [
+        ([], 0, "", 0),
+        (["t3.small"], 30, "", 0),
+        (["t3.large", "t3.small"], 0, "", 0),
+        (["t3.large"], 0, "t3.large", 0),
+        ([], 31, "", 31),
+        (["t3.large", "t3.xlarge"], 60, "t3.large", 60),
+    ],
+)
+def test_only_what_was_asked_for_and_is_different_changes(types, disk, kind, gib):
+    found = changes(ROW, types, disk, "desi")
+    assert (found["type"], found["disk_gib"]) == (kind, gib)
+    assert len(found["lines"]) == bool(kind) + bool(gib)
+
+
+def test_a_smaller_disk_is_refused_in_three_sentences():
+    with pytest.raises(LabError) as caught:
+        changes(ROW, [], 29, "desi")
+    assert "smaller" in caught.value.what
+    assert "30 GiB" in caught.value.why
+    assert "./lab sync" in caught.value.do

@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import key_pair as ec2_key_pair
+
+MINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgEA"
+NAMES = ["desi-lab-desi", "desi-lab-desi-2", "desi-lab-desi-3"]
+
+
+def key(name=NAMES[0], public=MINE, lab="desi", owner="ann", tagged=True):
+    tags = as_tag_list(lab_tags(lab, owner)) if tagged else []
+    return {"KeyName": name, "KeyPairId": f"key-of-{name}", "PublicKey": f"{public} at-aws", "Tags": tags}
+
+
+def decide(public_key=f"{MINE} ann@here", keys=(), machine=None):
+    return ec2_key_pair.decide_key("desi", "ann", public_key, keys, machine)
+
+
+def test_first_key_is_imported_under_the_name_of_the_lab():
+    assert decide() == (NAMES[0], "import", "", [])
+
+
+def test_key_is_made_where_there_is_none_on_this_computer():
+    assert decide(public_key="") == (NAMES[0], "make", "", [])
+
+
+def test_key_that_fits_is_kept_whatever_its_comment():
+    assert decide(keys=[key()]) == (NAMES[0], "keep", f"key-of-{NAMES[0]}", [])
+
+
+def test_key_that_fits_is_kept_under_a_later_name_too():
+    found = decide(keys=[key(NAMES[1])])
+    assert (found.name, found.action) == (NAMES[1], "keep")
+
+
+@pytest.mark.parametrize("stranger", [key(tagged=False), key(lab="else"), key(owner="bob")])
+def test_key_that_is_not_ours_is_passed_over_and_said_even_if_it_fits(stranger):
+    found = decide(keys=[stranger])
+    assert (found.name, found.action) == (NAMES[1], "import")
+    assert NAMES[0] in found.notes[0]
+    assert "left alone" in found.notes[0]
+
+
+def test_lost_private_key_is_cured_by_a_new_name_and_said():
+    found = decide(keys=[key(public=OTHER)])
+    assert (found.name, found.action) == (NAMES[1], "import")
+    assert "another private key" in found.notes[0]
+
+
+def test_private_key_that_is_not_here_is_cured_by_a_new_one():
+    found = decide(public_key="", keys=[key(), key(NAMES[1], tagged=False)])
+    assert (found.name, found.action) == (NAMES[2], "make")
+    assert len(found.notes) == 2
+    assert "not on this computer" in found.notes[0]
+
+
+def test_key_of_another_lab_that_is_called_alike_does_not_matter():
+    found = decide(keys=[key("desi-lab-desi-two", lab="desi-two")])
+    assert found == (NAMES[0], "import", "", [])
+
+
+def test_machine_keeps_the_key_that_it_was_made_with():
+    found = decide(keys=[key(public=OTHER), key(NAMES[1])], machine={"KeyName": NAMES[1]})
+    assert (found.name, found.action, found.notes) == (NAMES[1], "keep", [])
+
+
+def test_machine_whose_key_is_no_longer_at_aws_is_entered_all_the_same():
+    found = decide(machine={"KeyName": NAMES[0]})
+    assert (found.name, found.action) == (NAMES[0], "keep")
+    assert "no longer at AWS" in found.notes[0]
+
+
+def test_machine_that_aws_names_no_key_of_is_told_in_words():
+    assert "key pair of the machine" in decide(machine={}).notes[0]
+    with pytest.raises(LabError, match="that AWS does not name"):
+        decide(public_key="", machine={"InstanceId": "i-1"})
+
+
+@pytest.mark.parametrize(
+    ("public_key", "keys", "why"),
+    [
+        ("", [key()], "not on this computer"),
+        ("", [], "not on this computer"),
+        (MINE, [key(public=OTHER)], "is another one"),
+    ],
+)
+def test_machine_whose_private_key_is_lost_is_told_before_anything_is_made(public_key, keys, why):
+    with pytest.raises(LabError) as caught:
+        decide(public_key, keys, {"KeyName": NAMES[0], "InstanceId": "i-1"})
+    assert "i-1" in caught.value.what
+    assert why in caught.value.why
+    assert "./lab down" in caught.value.do
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ssh-ed25519",
+        "AAAA",
+        MINE.replace("ssh-ed25519", "ecdsa-sha2-nistp256"),
+        MINE.replace("ssh-ed25519", "ssh-rsa"),
+        "ssh-ed25519 not/base64!",
+        "ssh-ed25519 AAAA",
+        f"{MINE}\n{OTHER}",
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+    ],
+)
+def test_text_that_is_no_public_key_is_refused(text):
+    with pytest.raises(LabError) as caught:
+        decide(text)
+    assert "public key" in caught.value.what
+
+
+def test_private_key_that_was_given_by_mistake_is_not_shown():
+    with pytest.raises(LabError) as caught:
+        decide("-----BEGIN OPENSSH PRIVATE KEY----- c2VjcmV0")
+    assert "c2VjcmV0" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "  \n", MINE, f"{MINE} a comment with words\n"])
+def test_public_key_is_accepted(text):
+    ec2_key_pair.check_public_key(text)
+
+
+def test_names_begin_with_that_of_the_lab():
+    assert list(itertools.islice(ec2_key_pair.names_of("desi"), 3)) == NAMES
+
+
+@given(
+    st.lists(
+        st.builds(
+            key,
+            name=st.sampled_from([*NAMES, "desi-lab-desi-4", "desi-lab-desi-two"]),
+            public=st.sampled_from([MINE, OTHER]),
+            owner=st.sampled_from(["ann", "bob"]),
+        ),
+        unique_by=lambda item: item["KeyName"],
+    ),
+    st.sampled_from(["", MINE]),
+)
+def test_foreign_key_is_never_the_one_to_import_or_keep(keys, public_key):
+    found = decide(public_key, keys)
+    there = {item["KeyName"]: item for item in keys}
+    if found.action == "keep":
+        kept = there[found.name]
+        assert {"Key": "desi-lab:owner", "Value": "ann"} in kept["Tags"]
+        assert kept["PublicKey"].startswith(MINE)
+    else:
+        assert found.name not in there

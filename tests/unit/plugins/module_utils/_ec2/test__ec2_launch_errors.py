@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._ec2.launch_errors import (
+    alternatives,
+    died,
+    nowhere,
+    several,
+    too_slow,
+)
+
+
+def row(kind="t2.micro", zone="us-west-2a", market="on-demand", reason="no capacity"):
+    return {"type": kind, "zone": zone, "market": market, "reason": reason}
+
+
+@pytest.mark.parametrize(
+    ("types", "more"),
+    [
+        (["t2.micro"], ["t2.micro", "t3.micro", "t3a.micro"]),
+        (["t3.xlarge", "t3a.xlarge"], ["t3.xlarge", "t3a.xlarge", "t2.xlarge"]),
+        (["p5.48xlarge"], ["p5.48xlarge"]),
+        (["odd"], ["odd"]),
+        ([], []),
+    ],
+)
+def test_alternatives_are_of_the_same_size(types, more):
+    assert alternatives(types) == more
+
+
+def test_spot_attempts_are_told_as_such():
+    assert nowhere([row(market="spot"), row()], "us-west-2", False).why == (
+        "t2.micro in us-west-2a (spot): no capacity; t2.micro in us-west-2a: no capacity."
+    )
+
+
+def test_types_without_like_are_not_proposed_again():
+    assert "lab_instance_type" not in nowhere([row("p5.48xlarge")], "us-west-2", False).do
+
+
+@pytest.mark.parametrize("region", ["us-west-2", "us-east-1", "eu-central-1", ""])
+def test_another_region_is_proposed(region):
+    told = nowhere([row()], region, False)
+    assert "-e lab_region=" in told.do
+    assert f"lab_region={region} " not in told.do + " "
+
+
+def test_several_machines_are_named_with_their_states():
+    machines = [
+        {"InstanceId": "i-1", "State": {"Name": "running"}},
+        {"InstanceId": "i-2", "State": {"Name": "stopped"}},
+    ]
+    told = several(machines, "desi")
+    assert "i-1 (running), i-2 (stopped)" in told.why
+
+
+@pytest.mark.parametrize(
+    ("code", "why", "do"),
+    [
+        ("Client.VolumeLimitExceeded", "quota of your account for disks", "lab_disk_gib"),
+        ("Client.InternalError", "key that encrypts", "EBS encryption"),
+        ("Client.InvalidSnapshot.NotFound", "disk of its image is missing", "lab_os"),
+        ("Server.InsufficientInstanceCapacity", "no room", "again"),
+        ("Server.SpotInstanceTermination", "took the spot machine back", "lab_spot"),
+        ("Client.UserInitiatedShutdown", "Somebody", "again"),
+        ("Client.InstanceInitiatedShutdown", "shut itself down", "again"),
+    ],
+)
+def test_death_of_a_machine_is_told_in_plain_words(code, why, do):
+    told = died({"InstanceId": "i-1", "State": {"Name": "terminated"}, "StateReason": {"Code": code, "Message": "x"}})
+    assert told.what == "The machine i-1 ended while it was being started."
+    assert why in told.why
+    assert do in told.do
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ({"Code": "Client.Odd", "Message": "Client.Odd: it is odd."}, "AWS says: Client.Odd: it is odd."),
+        ({"Code": "Client.Odd", "Message": "of 123456789012"}, "AWS says: of …9012."),
+        ({"Code": "Client.Odd"}, "AWS does not say why."),
+        (None, "AWS does not say why."),
+    ],
+)
+def test_death_that_is_not_known_is_told_in_the_words_of_aws(reason, why):
+    assert died({"InstanceId": "i-1", "State": {"Name": "terminated"}, "StateReason": reason}).why == why
+
+
+def test_machine_that_only_stopped_is_not_told_as_ended():
+    assert "i-1 stopped" in died({"InstanceId": "i-1", "State": {"Name": "stopped"}}).what
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "do"), [("running", "no public address", "lab_subnet"), ("pending", "it is pending", "again")]
+)
+def test_machine_that_takes_too_long_is_told_with_what_is_missing(state, why, do):
+    told = too_slow({"InstanceId": "i-1", "State": {"Name": state}}, 180)
+    assert told.what == "The machine i-1 is not ready after 180 seconds."
+    assert why in told.why
+    assert do in told.do

@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from little_ec2 import WISH, Clock, Ec2, said
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import record as memory
+from ansible_collections.desi.lab.plugins.module_utils._ec2.launcher import Launcher
+
+ANN = Caller("arn:aws:iam::123456784711:user/ann", "123456784711", "AIDAANN")
+LAB = memory.begin(ANN, "us-west-2", "desi", "ann")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    memory.write(str(tmp_path), LAB)
+    return str(tmp_path)
+
+
+def test_what_is_written_is_read_and_for_nobody_else(folder, tmp_path):
+    more = replace(LAB.with_things([{"kind": "machine", "id": "i-1"}]), tokens=("t",), begun=("vpc-1/jupyter",))
+    memory.write(folder, more)
+    assert memory.read(folder) == more
+    assert (tmp_path / "made.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_is_remembered_where_there_is_nothing(tmp_path):
+    assert memory.read("") is memory.read(str(tmp_path)) is memory.read(str(tmp_path / "none")) is None
+
+
+@pytest.mark.security("M4")
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        "{" * 100_000,
+        json.dumps({"account": 1}),
+        json.dumps({**json.loads(json.dumps(LAB.__dict__)), "made": {"machine": "i-1"}}),
+        json.dumps({**LAB.__dict__, "made": {"pet": []}}),
+        json.dumps({**LAB.__dict__, "owner": "a\nb"}),
+        json.dumps({**LAB.__dict__, "tokens": [["x"]]}),
+    ],
+)
+def test_a_file_of_another_shape_is_refused_by_its_name(tmp_path, content):
+    (tmp_path / "made.json").write_text(content)
+    with pytest.raises(LabError, match=r"made\.json"):
+        memory.read(str(tmp_path))
+
+
+@pytest.mark.security("M4")
+def test_a_link_in_its_place_is_neither_read_nor_written_through(tmp_path, folder):
+    target = tmp_path / "target"
+    target.write_text("theirs")
+    (tmp_path / "made.json").unlink()
+    (tmp_path / "made.json").symlink_to(target)
+    with pytest.raises(LabError):
+        memory.read(folder)
+    memory.write(folder, LAB)
+    assert target.read_text() == "theirs"
+
+
+@pytest.mark.security("A2")
+@pytest.mark.parametrize(
+    ("caller", "region", "word"),
+    [
+        (ANN._replace(account="210987659999"), "us-west-2", "…9999"),
+        (ANN._replace(arn="arn:aws-cn:iam::123456784711:user/ann"), "us-west-2", "…4711"),
+        (ANN, "eu-west-1", "eu-west-1"),
+    ],
+)
+def test_others_than_those_who_made_it_are_told_both_and_what_to_do(caller, region, word):
+    with pytest.raises(LabError) as caught:
+        LAB.check(caller, region)
+    assert "made by ann in account …4711" in caught.value.why
+    assert word in caught.value.why
+    assert "AWS_PROFILE=" in caught.value.do
+    assert "123456784711" not in str(caught.value)
+
+
+def test_another_user_of_the_same_account_may_look(folder):
+    LAB.check(ANN._replace(arn="arn:aws:iam::123456784711:user/ben", user_id="AIDABEN"), "us-west-2")
+
+
+@pytest.mark.security("M4")
+def test_things_are_known_by_id_by_token_and_by_the_machine_that_they_belong_to():
+    known = replace(LAB, tokens=("t",)).with_things(
+        [{"kind": "machine", "id": "i-1"}, {"kind": "disk", "id": "vol-1"}, {"kind": "security group", "id": "sg-1"}]
+    )
+    tags = [{"Key": key, "Value": value} for key, value in lab_tags("desi", "ann").items()]
+    yes = [
+        ("machine", {"InstanceId": "i-1"}),
+        ("machine", {"InstanceId": "i-2", "ClientToken": "t"}),
+        ("disk", {"VolumeId": "vol-1"}),
+        ("disk", {"VolumeId": "vol-2", "Attachments": [{"InstanceId": "i-1"}]}),
+        ("network interface", {"NetworkInterfaceId": "eni-1", "Attachment": {"InstanceId": "i-1"}}),
+        ("address", {"AllocationId": "a", "InstanceId": "i-1"}),
+        ("snapshot", {"SnapshotId": "snap-1", "VolumeId": "vol-1"}),
+        ("security group", {"GroupId": "sg-1"}),
+        ("key pair", {"KeyPairId": "key-9", "PublicKey": "ssh-ed25519 AAAA comment"}),
+    ]
+    no = [
+        ("machine", {"InstanceId": "i-2", "ClientToken": "ABCDE", "Tags": tags, "KeyName": "desi-lab-desi"}),
+        ("disk", {"VolumeId": "vol-2", "Attachments": [{"InstanceId": "i-2"}], "Tags": tags}),
+        ("security group", {"GroupId": "sg-2", "GroupName": "jupyter", "Tags": tags}),
+        ("key pair", {"KeyPairId": "key-9", "PublicKey": "ssh-ed25519 BBBB", "Tags": tags}),
+        ("snapshot", {"SnapshotId": "snap-1", "VolumeId": "vol-9", "Tags": tags}),
+        ("address", {"AllocationId": "a", "Tags": tags}),
+    ]
+    for kind, thing in yes:
+        assert memory.knows_thing(known, kind, thing, "ssh-ed25519 AAAA"), (kind, thing)
+        assert not memory.knows_thing(None, kind, thing, "ssh-ed25519 AAAA")
+    for kind, thing in no:
+        assert not memory.knows_thing(known, kind, thing, "ssh-ed25519 AAAA"), (kind, thing)
+
+
+# While a machine is launched
+
+
+def launch(ec2, folder):
+    clock = Clock()
+    return Launcher(ec2, WISH, "us-west-2", clock.sleep, clock, memory.Keeper(folder)).ensure()
+
+
+@pytest.mark.security("M4")
+def test_a_machine_is_remembered_before_it_is_asked_for_and_as_soon_as_it_is_there(folder):
+    class Killed(Exception):
+        pass
+
+    class Region(Ec2):
+        def run_instances(self, **parameters):
+            assert parameters["ClientToken"] in memory.read(folder).tokens
+            super().run_instances(**parameters)
+            # It is made, and whoever has asked for it is gone.
+            self.machines[-1]["ClientToken"] = parameters["ClientToken"]
+            raise Killed
+
+    ec2 = Region(Clock())
+    with pytest.raises(Killed):
+        launch(ec2, folder)
+    assert memory.read(folder).ids("machine") == ()
+    assert launch(ec2, folder).instance["id"] == "i-0"
+    assert len(ec2.machines) == 1
+    assert memory.read(folder).ids("machine") == ("i-0",)
+    ec2.machines[-1]["ClientToken"] = ""
+    assert launch(ec2, folder).how == "runs"
+
+
+@pytest.mark.security("M4")
+def test_a_machine_of_somebody_else_with_our_tags_and_key_is_not_used(folder):
+    ec2 = Ec2(Clock())
+    ec2.machine(KeyName=WISH.key_name, PublicIpAddress="203.0.113.66")
+    with pytest.raises(LabError, match="was not made from this computer"):
+        launch(ec2, folder)
+    assert ec2.asked("run_instances") == ec2.asked("terminate_instances") == []
+
+
+@pytest.mark.security("M4")
+def test_a_machine_that_turns_up_with_our_tags_while_ours_is_made_is_not_used(folder):
+    class Region(Ec2):
+        def run_instances(self, **parameters):
+            self.machine(LaunchTime="2026-01-01T00:00:00Z")
+            return super().run_instances(**parameters)
+
+    ec2 = Region(Clock())
+    assert launch(ec2, folder).instance["id"] == "i-1"
+    assert ec2.asked("terminate_instances") == []
+    # Nor does it keep ours from being used.
+    assert launch(ec2, folder).instance["id"] == "i-1"
+
+
+@pytest.mark.security("M4")
+def test_a_machine_that_somebody_else_made_by_our_token_is_not_ours(folder):
+    ec2 = Ec2(Clock())
+    ec2.answers = [said("IdempotentParameterMismatch")]
+    found = launch(ec2, folder)
+    [first, second] = [parameters["ClientToken"] for parameters in ec2.asked("run_instances")]
+    assert first not in memory.read(folder).tokens
+    assert second in memory.read(folder).tokens
+    assert memory.read(folder).ids("machine") == (found.instance["id"],)

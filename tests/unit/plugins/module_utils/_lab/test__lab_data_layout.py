@@ -1,0 +1,300 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import (
+    EXPECTED,
+    Bind,
+    Layout,
+    productions,
+    read_layout,
+    releases_of,
+)
+
+RELEASES = {"edr": {"specprod": "fuji"}, "dr1": {"specprod": "iron"}, "dr2": {"specprod": "loa"}}
+
+
+def release(folder: Path, *specprods: str) -> Path:
+    for specprod in specprods:
+        (folder / "spectro" / "redux" / specprod / "healpix").mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def bucket(tmp_path):
+    """A folder as the public bucket has it."""
+    release(tmp_path / "edr", "fuji")
+    release(tmp_path / "dr1", "iron", "guadalupe")
+    for name in ("raw_spectro_data", "target"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def refusal(path: object, wanted: str = "edr") -> LabError:
+    with pytest.raises(LabError) as caught:
+        read_layout(str(path), wanted, RELEASES)
+    for sentence in (caught.value.what, caught.value.why, caught.value.do):
+        assert sentence[0].isupper()
+        assert sentence.endswith(".")
+        assert "Errno" not in sentence
+    return caught.value
+
+
+def test_productions_are_the_folders_below_redux(tmp_path):
+    release(tmp_path, "iron", "fuji")
+    (tmp_path / "spectro" / "redux" / "README").touch()
+    (tmp_path / "spectro" / "redux" / "gone").symlink_to("nowhere")
+    assert productions(tmp_path) == ["fuji", "iron"]
+    assert productions(tmp_path / "spectro") == []
+    assert productions(tmp_path / "missing") == []
+
+
+def test_releases_are_known_by_their_productions_in_the_order_of_the_table():
+    assert releases_of(["iron", "fuji", "other"], RELEASES) == ["edr", "dr1"]
+    assert releases_of([], RELEASES) == []
+
+
+@pytest.mark.parametrize(("wanted", "specprod"), [("edr", "fuji"), ("DR1", "iron"), ("dr1", "iron")])
+def test_folder_of_releases_is_bound_whole(bucket, wanted, specprod):
+    assert read_layout(str(bucket), wanted, RELEASES) == Layout(
+        "releases", wanted.lower(), specprod, [Bind(str(bucket), "")]
+    )
+
+
+def test_single_release_is_bound_under_the_name_of_its_release(tmp_path):
+    tiny = release(tmp_path / "tiny_dr1", "iron")
+    assert read_layout(str(tiny), "dr1", RELEASES) == Layout("release", "dr1", "iron", [Bind(str(tiny), "dr1")])
+
+
+@pytest.mark.parametrize("name", ["EDR", "fuji", "early data release", "edr-2023-06"])
+def test_release_under_another_name_is_bound_under_its_own_with_what_lies_beside(tmp_path, name):
+    release(tmp_path / name, "fuji")
+    (tmp_path / "target").mkdir()
+    (tmp_path / "raw_spectro_data").touch()
+    found = [Bind(str(tmp_path / name), "edr"), Bind(str(tmp_path / "target"), "target")]
+    assert read_layout(str(tmp_path), "edr", RELEASES).binds == found
+    (tmp_path / "raw_spectro_data").unlink()
+    (tmp_path / "raw_spectro_data").mkdir()
+    found.insert(1, Bind(str(tmp_path / "raw_spectro_data"), "raw_spectro_data"))
+    assert read_layout(str(tmp_path), "edr", RELEASES).binds == found
+
+
+def test_folder_that_is_called_like_another_release_is_known_by_its_production(tmp_path):
+    release(tmp_path / "dr1", "fuji")
+    assert read_layout(str(tmp_path), "edr", RELEASES).binds == [Bind(str(tmp_path / "dr1"), "edr")]
+    assert "dr1" in refusal(tmp_path, "dr1").what
+
+
+def test_copy_of_nersc_is_bound_whole_with_the_targets_inside_its_release(tmp_path):
+    root = release(tmp_path / "dr1", "iron")
+    for inside in ("target", "spectro/data", "spectro/desi_spectro_calib", "survey", "vac"):
+        (root / inside).mkdir()
+    assert read_layout(str(tmp_path), "dr1", RELEASES) == Layout("releases", "dr1", "iron", [Bind(str(tmp_path), "")])
+    assert read_layout(str(root), "dr1", RELEASES) == Layout("release", "dr1", "iron", [Bind(str(root), "dr1")])
+
+
+def test_hidden_folders_are_no_releases(tmp_path):
+    release(tmp_path / ".edr", "fuji")
+    assert refusal(tmp_path).why == "It is empty."
+    release(tmp_path / "dr1", "iron")
+    assert refusal(tmp_path).why == "It holds dr1."
+
+
+def test_view_of_a_mount_is_a_folder_of_releases(tmp_path):
+    release(tmp_path / ".bucket" / "edr", "fuji")
+    (tmp_path / "edr").symlink_to(".bucket/edr")
+    assert read_layout(str(tmp_path), "edr", RELEASES).binds == [Bind(str(tmp_path), "")]
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_release_that_is_a_link_out_of_its_folder_is_bound_where_it_really_is(tmp_path, relative):
+    big = release(tmp_path / "big disk" / "fuji-copy", "fuji")
+    folder = tmp_path / "desi"
+    folder.mkdir()
+    (folder / "edr").symlink_to(os.path.relpath(big, folder) if relative else big)
+    assert read_layout(str(folder), "edr", RELEASES).binds == [Bind(str(big), "edr")]
+
+
+def test_folder_that_is_itself_a_link_is_used_as_it_is(bucket, tmp_path_factory):
+    link = tmp_path_factory.mktemp("links") / "desi"
+    link.symlink_to(bucket)
+    assert read_layout(str(link), "edr", RELEASES).binds == [Bind(str(link), "")]
+
+
+def test_release_that_is_not_in_the_table_is_refused_with_those_that_are(bucket):
+    assert "edr, dr1, dr2" in refusal(bucket, "dr9").why
+
+
+def test_single_release_of_another_kind_is_refused_with_the_one_it_is(tmp_path):
+    error = refusal(release(tmp_path / "tiny_dr1", "guadalupe", "iron"), "edr")
+    assert error.what.endswith("tiny_dr1 does not hold the release edr.")
+    assert error.why == "It holds dr1."
+    assert "-e lab_release=dr1" in error.do
+
+
+def test_folder_of_other_releases_is_refused_with_all_that_it_holds(bucket):
+    error = refusal(bucket, "dr2")
+    assert error.why == "It holds edr, dr1."
+    assert "-e lab_release=edr" in error.do
+
+
+@pytest.mark.parametrize("below", ["", "main"])
+def test_production_that_is_not_known_is_named_as_it_is(tmp_path, below):
+    release(tmp_path / below, "matterhorn")
+    error = refusal(tmp_path, "dr1")
+    assert error.why == "It holds matterhorn."
+    assert "lab_release" not in error.do
+
+
+def test_empty_folder_is_refused_with_what_was_expected(tmp_path):
+    error = refusal(tmp_path)
+    assert (error.what, error.why) == (f"The folder {tmp_path} holds no DESI data.", "It is empty.")
+    assert error.do == EXPECTED
+
+
+def test_folder_of_other_things_is_refused_with_some_of_them(tmp_path):
+    for number in range(7):
+        (tmp_path / f"photo{number}.jpg").touch()
+    error = refusal(tmp_path)
+    assert error.why.endswith("What it has: photo0.jpg, photo1.jpg, photo2.jpg, photo3.jpg, photo4.jpg and 2 more.")
+    assert error.do == EXPECTED
+
+
+def test_release_without_any_production_is_no_release(tmp_path):
+    (tmp_path / "edr" / "spectro" / "redux").mkdir(parents=True)
+    assert refusal(tmp_path).why.endswith("What it has: edr.")
+
+
+@pytest.mark.parametrize("part", ["spectro", "spectro/redux", "spectro/redux/fuji", "survey"])
+def test_part_of_a_release_is_refused_with_the_whole(bucket, part):
+    (bucket / "edr" / "survey" / "ops").mkdir(parents=True)
+    error = refusal(bucket / "edr" / part)
+    assert error.why == "It is a part of a release."
+    assert error.do == f"Give the whole release: {bucket / 'edr'}."
+
+
+def test_missing_folder_is_refused_with_how_far_the_path_exists(tmp_path):
+    error = refusal(tmp_path / "a" / "b")
+    assert error.why == "It does not exist."
+    assert error.do == f"Look at the path: it exists up to {tmp_path}."
+
+
+def test_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    assert refusal(tmp_path / "file").why == "It is a file, not a folder."
+    assert refusal(tmp_path / "file" / "edr").why == "A part of its path is a file."
+
+
+def test_link_that_leads_nowhere_is_refused(tmp_path):
+    (tmp_path / "desi").symlink_to(tmp_path / "gone")
+    assert refusal(tmp_path / "desi").why == "It does not exist."
+
+
+def test_link_that_leads_in_a_circle_is_refused(tmp_path):
+    (tmp_path / "desi").symlink_to("desi")
+    assert refusal(tmp_path / "desi").why
+
+
+def test_folder_on_a_disk_that_does_not_answer_is_refused(tmp_path, monkeypatch):
+    def fail(_path):
+        raise OSError(107, "Transport endpoint is not connected")
+
+    monkeypatch.setattr(Path, "iterdir", fail)
+    error = refusal(tmp_path)
+    assert error.why == "Transport endpoint is not connected."
+    assert "disk or server" in error.do
+
+
+NOBODY = 65534
+
+
+def seen_by_somebody_else(path: Path) -> str:
+    """What read_layout says to a user without special rights, for to root the rights of folders mean nothing."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+            said = read_layout(str(path), "edr", RELEASES).binds[0].source
+        except BaseException as error:
+            said = f"{type(error).__name__}\n{error}"
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return said
+
+
+@pytest.fixture
+def shared():
+    """A folder that everybody can reach, which is not so of tmp_path."""
+    folder = Path(tempfile.mkdtemp(prefix="desi-lab-"))
+    folder.chmod(0o755)
+    yield folder
+    for below in [folder, *folder.rglob("*")]:
+        if not below.is_symlink():
+            below.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def close(folder: Path, mode: int = 0o000) -> None:
+    """Take rights away from everybody else, or from oneself where there is nobody else to be."""
+    folder.chmod(mode if os.getuid() == 0 else (mode & 0o007) * 0o111)
+
+
+def test_folder_that_may_be_read_is_read_without_special_rights(shared):
+    release(shared / "edr", "fuji")
+    assert seen_by_somebody_else(shared) == str(shared)
+
+
+@pytest.mark.parametrize("mode", [0o750, 0o751, 0o754])
+def test_folder_that_may_not_be_both_read_and_entered_is_refused(shared, mode):
+    release(shared / "desi" / "edr", "fuji")
+    close(shared / "desi", mode)
+    said = seen_by_somebody_else(shared / "desi")
+    assert said.startswith("LabError\n")
+    assert "This account may not read it." in said
+    assert "chmod o+rX" in said
+
+
+def test_folder_below_one_that_may_not_be_entered_is_refused(shared):
+    release(shared / "home" / "desi" / "edr", "fuji")
+    close(shared / "home")
+    said = seen_by_somebody_else(shared / "home" / "desi")
+    assert said.startswith("LabError\n")
+    assert "This account may not read it." in said
+
+
+def test_closed_folder_beside_a_release_does_no_harm(shared):
+    release(shared / "edr", "fuji")
+    (shared / "closed" / "target").mkdir(parents=True)
+    (shared / "target").symlink_to(shared / "closed" / "target")
+    (shared / "edr" / "spectro" / "redux" / "linked").symlink_to(shared / "closed" / "target")
+    close(shared / "closed")
+    assert seen_by_somebody_else(shared) == str(shared)
+    (shared / "edr").rename(shared / "EDR")
+    assert seen_by_somebody_else(shared) == str(shared / "EDR")
+
+
+def test_release_that_may_not_be_read_is_named(shared):
+    release(shared / "edr", "fuji")
+    (shared / "notes").mkdir()
+    close(shared / "edr")
+    said = seen_by_somebody_else(shared)
+    assert said.startswith("LabError\n")
+    assert "What this account may not read: edr." in said

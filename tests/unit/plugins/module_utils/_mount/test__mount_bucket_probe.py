@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import socket
+import ssl
+import threading
+import urllib.error
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import (
+    Answer,
+    explain_answer,
+    explain_exception,
+    listing_url,
+    probe_bucket,
+    read_answer,
+)
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import make_spec
+
+PUBLIC = make_spec({"bucket": "desidata"})
+FULL = b'<?xml version="1.0"?><ListBucketResult xmlns="x"><Contents><Key>a</Key></Contents></ListBucketResult>'
+EMPTY = b'<ListBucketResult xmlns="x"><Name>lab</Name><KeyCount>0</KeyCount></ListBucketResult>'
+
+
+def error(code, more=b""):
+    return b"<Error><Code>" + code + b"</Code><Message>x</Message>" + more + b"</Error>"
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ({"bucket": "desidata"}, "https://desidata.s3.us-west-2.amazonaws.com/?list-type=2&max-keys=1&prefix="),
+        (
+            {"bucket": "a.b", "region": "eu-west-1"},
+            "https://s3.eu-west-1.amazonaws.com/a.b?list-type=2&max-keys=1&prefix=",
+        ),
+        (
+            {"bucket": "x1y", "region": "cn-north-1"},
+            "https://x1y.s3.cn-north-1.amazonaws.com.cn/?list-type=2&max-keys=1&prefix=",
+        ),
+        (
+            {"bucket": "lab", "endpoint": "http://h:8333/s3/", "prefix": "edr/a b&c"},
+            "http://h:8333/s3/lab?list-type=2&max-keys=1&prefix=edr%2Fa+b%26c%2F",
+        ),
+    ],
+)
+def test_listing_is_asked_for_where_the_bucket_is(settings, url):
+    assert listing_url(make_spec(settings)) == url
+
+
+def test_listing_is_told_from_everything_else():
+    assert read_answer(200, {}, FULL) == Answer(200, is_listing=True, anything=True)
+    assert read_answer(200, {}, EMPTY) == Answer(200, is_listing=True)
+    assert read_answer(
+        200, {}, b"<ListBucketResult><CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes></ListBucketResult>"
+    ).anything
+    assert read_answer(404, {"content-type": "application/xml; charset=x"}, error(b"NoSuchBucket")) == Answer(
+        404, code="NoSuchBucket", kind="application/xml"
+    )
+    html = read_answer(200, {"content-type": "text/html"}, b"<html>ListBucketResult <Code>AccessDenied</Code></html>")
+    assert (html.is_listing, html.code, html.kind) == (False, "", "text/html")
+
+
+def test_region_is_read_from_header_or_body():
+    assert read_answer(301, {"x-amz-bucket-region": "eu-west-1"}, error(b"PermanentRedirect")).region == "eu-west-1"
+    body = error(b"AuthorizationHeaderMalformed", b"<Region>eu-west-1</Region>")
+    assert read_answer(400, {}, body).region == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("settings", "answer", "why"),
+    [
+        (
+            {},
+            Answer(404, code="NoSuchBucket", region="eu-west-1"),
+            "There is no bucket of this name at Amazon (us-west-2).",
+        ),
+        ({"endpoint": "http://h"}, Answer(404, code="NoSuchBucket"), "There is no bucket of this name at http://h."),
+        (
+            {},
+            Answer(301, code="PermanentRedirect", region="eu-west-1"),
+            "It is in the region eu-west-1, not in us-west-2.",
+        ),
+        ({}, Answer(403, code="AccessDenied", region="us-west-2"), "does not let the public list it (AccessDenied)"),
+        ({}, Answer(403, code="InvalidAccessKeyId"), "refused the credentials (InvalidAccessKeyId)"),
+        ({}, Answer(503, code="SlowDown"), "answered with the error SlowDown"),
+        ({}, Answer(407), "The proxy asks for a password"),
+        ({}, Answer(200, kind="text/html"), "does not speak S3 (HTTP status 200, text/html)"),
+        ({}, Answer(404), "does not speak S3 (HTTP status 404)"),
+        ({"prefix": "EDR"}, Answer(200, is_listing=True), 'nothing under the prefix "EDR/"'),
+    ],
+)
+def test_each_answer_has_its_reason(settings, answer, why):
+    refusal = explain_answer(make_spec({"bucket": "desidata", **settings}), answer)
+    assert why in refusal.why
+    assert refusal.do
+
+
+@pytest.mark.parametrize(
+    ("settings", "answer"),
+    [
+        ({}, Answer(200, is_listing=True, anything=True)),
+        ({}, Answer(200, is_listing=True)),
+        ({"prefix": "new", "read_only": False}, Answer(200, is_listing=True)),
+        ({"anonymous": False}, Answer(403, code="AccessDenied", region="us-west-2")),
+    ],
+)
+def test_bucket_that_answers_is_no_problem(settings, answer):
+    assert explain_answer(make_spec({"bucket": "desidata", **settings}), answer) is None
+
+
+def untrusted():
+    problem = ssl.SSLCertVerificationError(1, "x")
+    problem.verify_message = "self-signed certificate"
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("problem", "why"),
+    [
+        (urllib.error.URLError(socket.gaierror(-2, "x")), "could not be resolved"),
+        (urllib.error.URLError(ConnectionRefusedError(111, "x")), "connection refused"),
+        (urllib.error.URLError(socket.timeout("timed out")), "did not answer within 3 s"),
+        (TimeoutError(), "did not answer within 3 s"),
+        (urllib.error.URLError(untrusted()), "not trusted here (self-signed certificate)"),
+        (urllib.error.URLError(ssl.SSLError(1, "wrong version number")), "does not speak TLS"),
+        (http.client.BadStatusLine("x"), "does not speak HTTP"),
+        (urllib.error.URLError(OSError("Tunnel connection failed: 403 Forbidden")), "The proxy let nothing through"),
+        (ConnectionResetError(104, "x"), "broke the connection off"),
+        (urllib.error.URLError(OSError(101, "Network is unreachable")), "(Network is unreachable)"),
+    ],
+)
+def test_each_way_of_not_answering_has_its_reason(problem, why):
+    refusal = explain_exception(PUBLIC, problem, 3)
+    assert why in refusal.why
+    assert "desidata" in refusal.what
+    assert refusal.do
+
+
+class Scripted(http.server.BaseHTTPRequestHandler):
+    """Gives the server's answers one after the other, and notes what was asked for."""
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        status, body = self.server.answers.pop(0)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_words):
+        pass
+
+
+@pytest.fixture
+def server():
+    with http.server.HTTPServer(("127.0.0.1", 0), Scripted) as running:
+        running.asked, running.answers = [], []
+        running.url = f"http://127.0.0.1:{running.server_port}"
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_one_name_is_asked_for(server):
+    server.answers = [(200, FULL)]
+    assert probe_bucket(make_spec({"bucket": "lab", "endpoint": server.url}), {}, 5).anything
+    assert server.asked == ["/lab?list-type=2&max-keys=1&prefix="]
+
+
+def test_server_that_is_busy_is_asked_again(server):
+    server.answers = [(503, error(b"SlowDown")), (200, FULL)]
+    assert probe_bucket(make_spec({"bucket": "lab", "endpoint": server.url}), {}, 5).is_listing
+    assert len(server.asked) == 2
+
+
+def test_server_that_stays_busy_is_given_up_in_time(server):
+    server.answers = [(503, error(b"SlowDown"))] * 9
+    with pytest.raises(LabError, match="SlowDown"):
+        probe_bucket(make_spec({"bucket": "lab", "endpoint": server.url}), {}, 1.2)
+    assert 1 <= len(server.asked) <= 3
+
+
+def test_proxy_of_the_environment_is_used_and_its_exceptions_too(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    server.answers = [(200, FULL)]
+    assert probe_bucket(make_spec({"bucket": "lab", "endpoint": "http://far.invalid"}), {}, 5).is_listing
+    assert server.asked == ["http://far.invalid/lab?list-type=2&max-keys=1&prefix="]
+    monkeypatch.setenv("no_proxy", "far.invalid")
+    with pytest.raises(LabError, match="could not be resolved"):
+        probe_bucket(make_spec({"bucket": "lab", "endpoint": "http://far.invalid"}), {}, 5)
+
+
+def test_server_that_drips_is_given_up_in_time():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        ended = threading.Event()
+
+        def drip():
+            connection = listener.accept()[0]
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+            while not ended.wait(0.05):
+                connection.sendall(b"x")
+            connection.close()
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            with pytest.raises(LabError, match=r"did not answer within 0\.5 s"):
+                spec = make_spec({"bucket": "lab", "endpoint": f"http://127.0.0.1:{listener.getsockname()[1]}"})
+                probe_bucket(spec, {}, 0.5)
+        finally:
+            ended.set()
+            thread.join()

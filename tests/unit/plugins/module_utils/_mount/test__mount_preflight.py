@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import http.server
+import threading
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount import preflight as mount_preflight
+from ansible_collections.desi.lab.plugins.module_utils._mount.preflight import (
+    check_credentials,
+    check_fuse,
+    check_root,
+    check_tool,
+    explain_log,
+    last_words,
+)
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import make_spec
+from ansible_collections.desi.lab.plugins.module_utils._mount.tools import Tool
+from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import ENDED
+
+SPEC = make_spec({"bucket": "lab"})
+PRIVATE = make_spec({"bucket": "lab", "anonymous": False})
+RCLONE = Tool("rclone", "rclone", (1, 75))
+
+
+def test_only_root_may_mount(monkeypatch):
+    monkeypatch.setattr(mount_preflight.os, "geteuid", lambda: 1000)
+    with pytest.raises(LabError, match="root alone"):
+        check_root()
+    monkeypatch.setattr(mount_preflight.os, "geteuid", lambda: 0)
+    check_root()
+
+
+def test_missing_fuse_device_is_told_from_a_forbidden_one(tmp_path):
+    with pytest.raises(LabError, match="module fuse is not loaded"):
+        check_fuse(str(tmp_path / "fuse"))
+    with pytest.raises(LabError, match="cannot be opened"):
+        check_fuse(str(tmp_path))
+    (tmp_path / "fuse").touch()
+    check_fuse(str(tmp_path / "fuse"))
+
+
+def test_missing_helper_program_is_told_where_it_is_needed(monkeypatch):
+    monkeypatch.setattr(mount_preflight.shutil, "which", lambda *_words, **_more: None)
+    with pytest.raises(LabError, match="package fuse3"):
+        check_tool(RCLONE)
+    check_tool(Tool("s3fs", "s3fs", (1, 90)))
+
+
+NOWHERE = {"HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def test_credentials_are_looked_for_only_where_they_are_wanted():
+    check_credentials(SPEC, NOWHERE)
+    with pytest.raises(LabError, match="there are none"):
+        check_credentials(PRIVATE, NOWHERE)
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"])
+def test_credentials_of_the_environment_will_do(name):
+    check_credentials(PRIVATE, {**NOWHERE, name: "x"})
+
+
+def test_credentials_of_the_home_folder_will_do(tmp_path):
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/credentials").touch()
+    check_credentials(PRIVATE, {**NOWHERE, "HOME": str(tmp_path)})
+
+
+class Metadata(http.server.BaseHTTPRequestHandler):
+    """Answers as the metadata service of a machine at Amazon."""
+
+    def do_PUT(self):
+        self.send_response(200 if self.path == "/latest/api/token" else 404)
+        self.end_headers()
+
+    def log_message(self, *_words):
+        pass
+
+
+def test_role_of_the_machine_will_do():
+    with http.server.HTTPServer(("127.0.0.1", 0), Metadata) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        here = f"http://127.0.0.1:{server.server_port}/"
+        check_credentials(PRIVATE, {"HOME": "/nonexistent", "AWS_EC2_METADATA_SERVICE_ENDPOINT": here})
+        with pytest.raises(LabError):
+            check_credentials(PRIVATE, {"HOME": "/nonexistent", "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{here}other"})
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ("", ""),
+        ("2026/11/22 13:41:22 ERROR : no space left\n", "ERROR : no space left"),
+        ("2026-11-22T13:41:27.645Z [CRT] bucket gone\n\n", "[CRT] bucket gone"),
+        (f"first\nlast\n{ENDED} with 1; it starts again in 1 s\n", "last"),
+        ("x" * 999, "x" * 300),
+    ],
+)
+def test_last_words_are_the_tools_own(log, words):
+    assert last_words(log) == words
+
+
+@pytest.mark.parametrize(
+    ("log", "why"),
+    [
+        ('fusermount3: exec: "fusermount3": executable file not found in $PATH', "fusermount is missing"),
+        ("failed to refresh cached credentials, no EC2 IMDS role found", "no credentials"),
+        ("s3fs: could not determine how to establish security credentials.", "no credentials"),
+        ("operation error S3: StatusCode: 403, api error AccessDenied: Access Denied", "Access was denied"),
+        ("s3fs_check_service: bucket or key not found", "There is no such bucket"),
+        ("fusermount3: mount failed: Operation not permitted", "did not permit"),
+        ("2026/11/22 10:00:00 CRITICAL: something new", "It ended at once; its last words: CRITICAL: something new."),
+        ("", "It ended at once."),
+    ],
+)
+def test_log_of_a_tool_is_put_into_plain_words(log, why):
+    problem = explain_log(RCLONE, SPEC, log, "it ended at once")
+    assert why in problem.why
+    assert "rclone 1.75" in problem.what
+    assert problem.do

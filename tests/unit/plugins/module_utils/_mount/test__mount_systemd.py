@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._mount import systemd as mount_systemd
+from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import Job
+from ansible_collections.desi.lab.plugins.module_utils._mount.systemd import SystemdSupervisor, make_supervisors
+
+JOB = Job("rclone", ["/usr/bin/env", "mount", "/srv/lab"], {"bucket": "lab"}, {"AWS_SECRET_ACCESS_KEY": 'se"cret'})
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Stand in for systemd: a systemctl that notes what it was asked, and says what it was told to say."""
+    (tmp_path / "units").mkdir()
+    program = tmp_path / "systemctl"
+    program.write_text(
+        f'#!/bin/sh\necho "$*" >>{tmp_path}/asked\n[ "$1" = show ] && cat {tmp_path}/state\n[ "$1" != "$REFUSED" ]\n'
+    )
+    program.chmod(0o755)
+    (tmp_path / "state").write_text("active\n")
+    monkeypatch.setattr(mount_systemd, "SYSTEM_PATH", f"{tmp_path}:{mount_systemd.SYSTEM_PATH}")
+    monkeypatch.setattr(mount_systemd, "UNIT_FOLDER", tmp_path / "units")
+    monkeypatch.setattr(mount_systemd, "systemd_runs", lambda: True)
+    return tmp_path
+
+
+def asked(machine):
+    return (machine / "asked").read_text().splitlines()
+
+
+@pytest.fixture
+def supervisor(machine):
+    return SystemdSupervisor("/srv/lab")
+
+
+def test_unit_is_written_enabled_and_started(machine, supervisor):
+    assert supervisor.settings() is None
+    supervisor.start(JOB)
+    unit = supervisor.unit
+    assert asked(machine) == ["daemon-reload", f"enable {unit}", f"restart --no-block {unit}"]
+    assert supervisor.settings() == {"bucket": "lab"}
+    assert supervisor.file.stat().st_mode & 0o777 == 0o644
+
+
+def test_keys_are_for_root_alone_and_not_in_the_unit(supervisor):
+    supervisor.start(JOB)
+    assert "cret" not in supervisor.file.read_text()
+    assert supervisor.environment_file.read_text() == 'AWS_SECRET_ACCESS_KEY="se\\"cret"\n'
+    assert supervisor.environment_file.stat().st_mode & 0o777 == 0o600
+    assert f"EnvironmentFile=-{supervisor.environment_file}" in supervisor.file.read_text()
+
+
+def test_without_variables_there_is_no_file_of_them(supervisor):
+    supervisor.start(JOB)
+    supervisor.start(Job(JOB.backend, JOB.command, JOB.settings, {}))
+    assert not supervisor.environment_file.exists()
+
+
+def test_only_this_very_job_counts_as_served_and_only_while_it_runs(machine, supervisor):
+    assert not supervisor.serves(JOB)
+    supervisor.start(JOB)
+    assert supervisor.serves(JOB)
+    assert not supervisor.serves(Job("rclone", ["/opt/rclone"], JOB.settings, {}))
+    (machine / "state").write_text("activating\n")
+    assert not supervisor.serves(JOB)
+
+
+@pytest.mark.parametrize(
+    ("state", "ended"), [("active", False), ("start", False), ("failed", True), ("auto-restart", True)]
+)
+def test_tool_that_ended_is_noticed(machine, supervisor, state, ended):
+    (machine / "state").write_text(f"{state}\n")
+    assert supervisor.ended() is ended
+
+
+def test_stopping_leaves_no_file_and_asks_nothing_where_there_is_none(machine, supervisor):
+    supervisor.stop(1)
+    assert not (machine / "asked").exists()
+    supervisor.start(JOB)
+    supervisor.stop(1)
+    assert list((machine / "units").iterdir()) == []
+    assert {f"disable {supervisor.unit}", f"stop {supervisor.unit}"} <= set(asked(machine))
+    assert asked(machine).count("daemon-reload") == 2
+
+
+def test_refusal_of_systemd_is_told(supervisor, monkeypatch):
+    monkeypatch.setenv("REFUSED", "enable")
+    with pytest.raises(LabError, match="systemctl enable"):
+        supervisor.start(JOB)
+
+
+@pytest.mark.parametrize(
+    ("systemd", "wanted", "kind", "known"),
+    [
+        (True, "auto", "systemd", {"systemd", "process"}),
+        (True, "process", "process", {"systemd", "process"}),
+        (False, "auto", "process", {"process"}),
+    ],
+)
+def test_supervisor_is_chosen_by_what_runs_the_machine(monkeypatch, systemd, wanted, kind, known):
+    monkeypatch.setattr(mount_systemd, "systemd_runs", lambda: systemd)
+    supervisor, supervisors = make_supervisors(wanted, "/srv/lab")
+    assert supervisor.kind == kind
+    assert supervisor in supervisors
+    assert {one.kind for one in supervisors} == known
+
+
+def test_systemd_where_there_is_none_is_refused(monkeypatch):
+    monkeypatch.setattr(mount_systemd, "systemd_runs", lambda: False)
+    with pytest.raises(LabError, match="supervisor=auto"):
+        make_supervisors("systemd", "/srv/lab")

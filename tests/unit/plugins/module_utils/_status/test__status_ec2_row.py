@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Price, Prices
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._ec2.leftovers import lab_rows
+from ansible_collections.desi.lab.plugins.module_utils._status.ec2_row import Asked, ran, told
+
+NOW = 1_795_521_600.0
+STARTED = datetime(2026, 11, 24, 10, tzinfo=timezone.utc)
+PRICE = Price(0.1, "2026-11-01", "Pricing API")
+PRICES = Prices({"t3.xlarge": PRICE}, Price(0.073, "2026-11-01", "Pricing API"), Price(0.005, "", ""))
+NOTHING = Asked(None, None, None, 30, PRICES, None, Path("/c"))
+CONTAINER = {
+    "Image": "sha256:1",
+    "State": {"Running": True},
+    "Config": {
+        "Image": "desi-lab:0.1.0",
+        "Labels": {
+            "desi.lab.name": "desi",
+            "desi.lab.role": "server",
+            "desi.lab.image": "desi-lab:0.1.0",
+            "desi.lab.text": "streamed",
+            "desi.lab.mount": "/m/1",
+            "desi.lab.folder": "/home/ec2-user/synced",
+        },
+    },
+    "HostConfig": {},
+}
+LOOK = {
+    "containers": [CONTAINER],
+    "images": {"desi-lab:0.1.0": "sha256:2"},
+    "server": True,
+    "mounts": {"/m/1": True},
+    "uptime": 3600.4,
+    "watch": {"idle_since": NOW - 600, "idle_stop_at": NOW + 3000, "active": []},
+}
+
+
+def machine(state="running", **more):
+    return {
+        "InstanceId": "i-1",
+        "InstanceType": "t3.xlarge",
+        "State": {"Name": state},
+        "Placement": {"AvailabilityZone": "us-west-2b"},
+        "PublicIpAddress": "203.0.113.7" if state == "running" else None,
+        "LaunchTime": STARTED,
+        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeId": "vol-1", "AttachTime": STARTED}}],
+        "Tags": as_tag_list(lab_tags("desi", "ann", {"access": "tunnel", "port": "8888", "release": "edr"})),
+        **more,
+    }
+
+
+def row(instance=None, **answers):
+    instance = instance or machine()
+    [base] = lab_rows([instance], "us-west-2")
+    return told(base, instance, NOTHING._replace(**answers), NOW)
+
+
+def test_machine_that_was_asked_tells_of_its_lab():
+    lab = row(look=LOOK, answers=True, expires=NOW + 14 * 86400, tunnel_port=8888)
+    assert (lab["image"], lab["image_newer"]) == ("desi-lab:0.1.0", True)
+    assert (lab["data"], lab["mount_answers"]) == ("streamed", True)
+    assert (lab["reached"], lab["server_answers"], lab["tunnel_open"]) == (True, True, True)
+    assert (lab["uptime_seconds"], lab["idle_since"]) == (3600, "2026-11-24T11:50:00Z")
+    assert [event["what"] for event in lab["next"]] == ["idle stop", "expiry"]
+    assert (lab["region"], lab["disk_gib"], lab["usd_hour"]) == ("us-west-2", 30, 0.108)
+    assert lab["notes"] == ["A newer image desi-lab:0.1.0 is there: ./lab update takes it."]
+
+
+def test_machine_that_does_not_answer_is_told_by_what_aws_says():
+    lab = row()
+    assert (lab["reached"], lab["server_answers"], lab["uptime_seconds"]) == (False, None, 7200)
+    assert lab["notes"] == ["Its machine does not answer over SSH."]
+
+
+@pytest.mark.security("C2")
+def test_machine_whose_answer_is_refused_is_said_to_be_odd_and_nothing_of_it_is_shown():
+    lab = row(look={"refused": "it is too long"})
+    assert (lab["image"], lab["server_answers"], lab["uptime_seconds"]) == ("", None, 7200)
+    assert "it is too long" in lab["notes"][0]
+
+
+def test_machine_of_another_computer_is_not_said_to_be_silent():
+    lab = row(folder=None)
+    assert lab["reached"] is None
+    assert "another computer" in lab["notes"][0]
+
+
+def test_machine_without_a_watcher_is_said_to_run_on():
+    assert any("Nothing stops" in note for note in row(look={**LOOK, "watch": None})["notes"])
+
+
+def test_server_that_cannot_be_asked_from_here_is_told_as_the_machine_does():
+    lab = row(look=LOOK)
+    assert (lab["tunnel_open"], lab["server_answers"]) == (False, True)
+    assert row(look={**LOOK, "server": False})["server_answers"] is False
+
+
+def test_container_of_another_lab_on_the_machine_is_not_taken_for_this_one():
+    labels = {**CONTAINER["Config"]["Labels"], "desi.lab.name": "x"}
+    other = {**CONTAINER, "Config": {**CONTAINER["Config"], "Labels": labels}}
+    assert row(look={**LOOK, "containers": [other]})["image"] == ""
+
+
+@pytest.mark.parametrize(("expires", "told_as"), [(None, None), (False, False), (NOW + 1, True)])
+def test_whether_it_is_deleted_is_yes_no_or_not_known(expires, told_as):
+    assert row(expires=expires)["expires"] is told_as
+
+
+def test_machine_that_stopped_itself_is_told_so_and_costs_its_disk():
+    stopped = machine(
+        "stopped",
+        StateReason={"Code": "Client.InstanceInitiatedShutdown"},
+        StateTransitionReason="User initiated (2026-11-24 11:00:00 GMT)",
+    )
+    lab = row(stopped)
+    assert lab["notes"][0].startswith("It stopped itself 1 h ago.")
+    assert (lab["uptime_seconds"], lab["reached"], lab["tunnel_open"]) == (None, None, None)
+    assert (lab["usd_hour"], lab["usd_month"]) == (0.003, 2.19)
+
+
+def test_disk_that_is_not_known_makes_costs_not_known():
+    lab = row(disk_gib=None)
+    assert (lab["usd_hour"], lab["usd_so_far"], lab["usd_month"], lab["disk_gib"]) == (None, None, None, None)
+
+
+def test_times_of_a_machine_are_read_as_botocore_gives_them():
+    assert ran(machine(), "", True) == (STARTED.timestamp(), STARTED.timestamp(), None, True)
+    assert ran({}, "2026-11-24T11:00:00Z", False) == (None, None, NOW - 3600, False)

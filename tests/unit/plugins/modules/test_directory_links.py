@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.desi.lab.plugins.modules import directory_links
+
+
+@pytest.fixture
+def run(capsys):
+    def run_module(**arguments):
+        with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
+            directory_links.main()
+        return caught.value.code, json.loads(capsys.readouterr().out)
+
+    return run_module
+
+
+@pytest.fixture
+def view(tmp_path):
+    """The folder around a mount that shows nothing yet."""
+    for name in ("edr", "dr1", "target"):
+        (tmp_path / "view" / ".bucket" / name).mkdir(parents=True)
+    (tmp_path / "view" / ".bucket" / "README.md").touch()
+    return tmp_path / "view"
+
+
+def links(folder):
+    return {entry.name: str(entry.readlink()) for entry in folder.iterdir() if entry.is_symlink()}
+
+
+SHOWN = {name: f".bucket/{name}" for name in ("README.md", "dr1", "edr", "target")}
+
+
+def test_entries_are_shown_as_relative_links_and_a_second_run_changes_nothing(run, view):
+    code, result = run(path=str(view), hidden=".bucket")
+    assert (code, result["changed"]) == (0, True)
+    assert result["entries"] == sorted(SHOWN)
+    assert result["diff"] == {"before": {}, "after": SHOWN}
+    assert links(view) == SHOWN
+    assert (view / "edr").is_dir()
+    inode = (view / "edr").lstat().st_ino
+
+    code, result = run(path=str(view), hidden=".bucket")
+    assert (code, result["changed"]) == (0, False)
+    assert result["diff"]["before"] == result["diff"]["after"] == SHOWN
+    assert (view / "edr").lstat().st_ino == inode
+
+
+def test_check_mode_tells_what_would_be_shown_and_does_nothing(run, view):
+    code, result = run(path=str(view), hidden=".bucket", _ansible_check_mode=True)
+    assert (code, result["changed"], result["diff"]["after"]) == (0, True, SHOWN)
+    assert links(view) == {}
+
+
+def test_view_follows_what_comes_and_goes(run, view):
+    run(path=str(view), hidden=".bucket")
+    (view / ".bucket" / "target").rmdir()
+    (view / ".bucket" / "dr2").mkdir()
+    _code, result = run(path=str(view), hidden=".bucket")
+    assert result["changed"]
+    assert set(links(view)) == {"README.md", "dr1", "dr2", "edr"}
+
+
+def test_link_of_ours_that_leads_to_the_wrong_entry_is_put_right(run, view):
+    (view / "edr").symlink_to(".bucket/dr1")
+    run(path=str(view), hidden=".bucket")
+    assert links(view) == SHOWN
+
+
+def test_things_that_are_not_ours_are_left_alone(run, view):
+    (view / "notes.txt").write_text("mine")
+    (view / "elsewhere").symlink_to("/nowhere")
+    run(path=str(view), hidden=".bucket")
+    _code, result = run(path=str(view), hidden=".bucket", state="absent")
+    assert result["changed"]
+    assert (view / "notes.txt").read_text() == "mine"
+    assert links(view) == {"elsewhere": "/nowhere"}
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_entry_whose_place_is_taken_is_refused_and_nothing_is_changed(run, view, kind):
+    place = view / "edr"
+    if kind == "file":
+        place.write_text("mine")
+    elif kind == "folder":
+        place.mkdir()
+    else:
+        place.symlink_to("/nowhere")
+    before = sorted(view.iterdir())
+    code, result = run(path=str(view), hidden=".bucket")
+    assert code == 1
+    assert result["what"] == f"The folder {view} cannot show edr."
+    assert str(place) in result["do"]
+    assert sorted(view.iterdir()) == before
+
+
+def test_entry_that_is_called_like_the_hidden_folder_itself_is_not_shown(run, view):
+    (view / ".bucket" / ".bucket").mkdir()
+    code, result = run(path=str(view), hidden=".bucket")
+    assert code == 0
+    assert ".bucket" not in result["entries"]
+
+
+@pytest.mark.parametrize("path", ["missing", "view/.bucket/edr"])
+def test_hidden_folder_that_is_not_there_is_refused(run, view, path):
+    code, result = run(path=str(view.parent / path), hidden=".bucket")
+    assert code == 1
+    assert result["why"] == "No such file or directory."
+    assert "Traceback" not in result["msg"]
+
+
+def test_absent_takes_the_links_away_and_the_folder_once_it_is_empty(run, view):
+    run(path=str(view), hidden=".bucket")
+    code, result = run(path=str(view), hidden=".bucket", state="absent")
+    assert (code, result["changed"]) == (0, True)
+    assert result["diff"] == {"before": SHOWN, "after": {}}
+    assert [entry.name for entry in view.iterdir()] == [".bucket"]
+
+    for entry in (view / ".bucket").iterdir():
+        entry.unlink() if entry.is_file() else entry.rmdir()
+    (view / ".bucket").rmdir()
+    assert run(path=str(view), hidden=".bucket", state="absent", _ansible_check_mode=True)[1]["changed"]
+    assert view.exists()
+    assert run(path=str(view), hidden=".bucket", state="absent")[1]["changed"]
+    assert not view.exists()
+
+
+def test_absent_changes_nothing_where_nothing_of_ours_is(run, view):
+    for path in (view, view.parent / "missing"):
+        code, result = run(path=str(path), hidden=".bucket", state="absent")
+        assert (code, result["changed"]) == (0, False)
+    assert (view / ".bucket" / "edr").is_dir()
+
+
+def test_failing_disk_is_told_in_three_sentences(run, view, monkeypatch):
+    def fail(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "symlink", fail)
+    monkeypatch.setattr(directory_links, "apply", fail)
+    code, result = run(path=str(view), hidden=".bucket")
+    assert code == 1
+    assert (result["what"], result["why"]) == (f"The folder {view} could not be changed.", "Read-only file system.")
+
+
+@pytest.mark.parametrize("arguments", [{}, {"path": "/x"}, {"path": "/x", "hidden": "y", "state": "gone"}])
+def test_arguments_that_are_missing_or_unknown_fail(run, arguments):
+    assert run(**arguments)[0] == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can lay what others own")
+@pytest.mark.security("M1")
+@pytest.mark.parametrize("which", ["folder", "above"])
+def test_root_lays_no_links_where_somebody_else_may_write(run, view, which):
+    os.chown(view if which == "folder" else view.parent, 65534, 65534)
+    code, result = run(path=str(view), hidden=".bucket")
+    assert code == 1
+    assert "not safe" in result["what"]
+    assert links(view) == {}

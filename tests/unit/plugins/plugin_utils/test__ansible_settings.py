@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.plugin_utils._ansible_settings import check_ansible
+
+
+@pytest.mark.parametrize("place", [("localhost", "local"), ("desi-desi", "ssh"), ("", "local")])
+def test_ansible_that_keeps_answers_apart_is_fine(place):
+    check_ansible(False, *place)
+
+
+@pytest.mark.security("H1")
+def test_answers_that_become_variables_are_refused_with_the_line_to_add():
+    with pytest.raises(LabError) as caught:
+        check_ansible(True, "localhost", "local")
+    assert "inject_facts_as_vars=false" in caught.value.do
+    assert "[defaults]" in caught.value.do
+
+
+@pytest.mark.security("A1")
+@pytest.mark.parametrize("transport", ["ssh", "paramiko", "community.docker.docker"])
+def test_an_inventory_that_has_this_computer_elsewhere_is_refused(transport):
+    with pytest.raises(LabError) as caught:
+        check_ansible(False, "localhost", transport)
+    assert "ansible_connection=local" in caught.value.do

@@ -1,0 +1,282 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.plugin_utils._failures import (
+    MORE,
+    Trouble,
+    own_warnings,
+    setting,
+    task_title,
+    troubles,
+    unreachable,
+)
+
+# Results and messages below are genuine: recorded from ansible-core 2.19.14.
+
+TRACE = """Traceback (most recent call last):
+  File "/tmp/x.py", line 1, in <module>
+    import docker
+ModuleNotFoundError: No module named 'docker'
+"""
+
+
+def test_three_sentences_of_a_module_are_told_as_they_are():
+    error = LabError("The port is taken.", "By nginx.", "Take 8889.")
+    assert troubles(error.as_result()) == [Trouble("The port is taken.", "By nginx.", "Take 8889.")]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        str(LabError("No disk.", "It is full of FITS.", "Do make room.")),
+        "What: No disk.\nWhy: It is full\n  of FITS.\n\nDo: Do make room.\n",
+        ["What  No disk.", "Why   It is full of FITS.", "Do    Do make room."],
+    ],
+)
+def test_three_sentences_are_found_in_a_message(message):
+    assert troubles({"msg": message}) == [Trouble("No disk.", "It is full of FITS.", "Do make room.")]
+
+
+@pytest.mark.parametrize("message", ["Do not panic", "What a pity", "Why  so", "x\nWhat  y", "Do: this", ""])
+def test_ordinary_sentences_are_not_taken_for_rows(message):
+    assert troubles({"msg": message})[0].do == MORE
+
+
+def test_failed_command_is_told_with_its_last_words():
+    result = {
+        "changed": True,
+        "stdout": "out",
+        "stderr": "one\ntwo\nthree\nfour\nfive\n\nsix",
+        "rc": 3,
+        "cmd": ["docker", "pull", "x"],
+        "msg": "non-zero return code",
+        "exception": "(traceback unavailable)",
+    }
+    assert troubles(result) == [
+        Trouble("A command failed with exit code 3: docker pull x", "two\nthree\nfour\nfive\nsix", MORE)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "what", "why"),
+    [
+        ({"msg": "Task failed: Module failed: division by zero"}, "division by zero", ""),
+        ({"msg": "Task failed: Timed out after 1 second(s)."}, "Timed out after 1 second(s).", ""),
+        ({"msg": "Destination directory /no does not exist"}, "Destination directory /no does not exist", ""),
+        ({"reason": "Could not find or access 'x.yml'"}, "Could not find or access 'x.yml'", ""),
+        ({"msg": TRACE}, "ModuleNotFoundError: No module named 'docker'", ""),
+        (
+            {
+                "msg": "Module result deserialization failed: No start of json char found",
+                "module_stderr": TRACE,
+                "rc": 1,
+            },
+            "The task ended without an answer.",
+            "ModuleNotFoundError: No module named 'docker'",
+        ),
+        ({"msg": "'apt' failed: E: no", "stderr": "E: no"}, "'apt' failed: E: no", ""),
+        ({}, "It failed without a word.", ""),
+        ({"msg": None, "rc": 0, "cmd": "x"}, "It failed without a word.", ""),
+        ({"msg": "1\n2\n3\n4\n5\n6\n7"}, "1\n2\n3\n4\n5", ""),
+    ],
+)
+def test_any_other_failure_is_told_shortly_and_without_a_traceback(result, what, why):
+    assert troubles(result) == [Trouble(what, why, MORE)]
+
+
+def test_hidden_result_stays_hidden():
+    hidden = {"_ansible_no_log": True, "censored": "the output has been hidden", "msg": "secret", "what": "secret"}
+    assert "secret" not in troubles(hidden)[0].what
+    hidden_items = {**hidden, "results": [{"censored": "x", "_ansible_no_log": True}]}
+    assert len(troubles(hidden_items)) == 1
+
+
+def test_items_of_a_loop_are_told_each_with_its_name():
+    failed = {"failed": True, "msg": "no", "_ansible_item_label": "edr"}
+    fine = {"failed": False, "msg": "", "_ansible_item_label": "dr1"}
+    asked = {
+        "failed_when_result": True,
+        "what": "There is no dr9.",
+        "why": "Not public.",
+        "do": "wait",
+        "item": {"a": 1},
+    }
+    assert troubles({"msg": "One or more items failed", "results": [fine, failed, asked]}) == [
+        Trouble("no (at edr).", "", ""),
+        Trouble("There is no dr9.", "Not public.", "wait"),
+    ]
+
+
+def test_item_that_tells_of_no_failure_but_of_an_exception_has_failed():
+    bad = {"item": "b", "msg": "no", "exception": "(traceback unavailable)", "ansible_loop_var": "item"}
+    told = troubles({"msg": "One or more items failed", "results": [{"item": "a", "changed": False}, bad]})
+    assert [trouble.what for trouble in told] == ["no (at b)."]
+
+
+def test_many_failed_items_are_counted():
+    items = [{"failed": True, "msg": f"no {number}", "item": f"i{number}"} for number in range(9)]
+    told = troubles({"results": items})
+    assert [trouble.what for trouble in told] == [
+        "no 0 (at i0).",
+        "no 1 (at i1).",
+        "no 2 (at i2).",
+        "It failed for 6 more.",
+    ]
+    assert [trouble.do for trouble in told] == ["", "", "", MORE]
+
+
+def test_loop_that_failed_as_a_whole_is_told_by_its_message():
+    assert troubles({"msg": "Task failed: bad loop", "results": []})[0].what == "bad loop"
+
+
+def test_silent_computer_is_told_with_the_reason_of_ssh():
+    message = (
+        "Task failed: Failed to connect to the host via ssh: ssh: connect to host 127.0.0.1 port 9: Connection refused"
+    )
+    told = unreachable("lab-1", {"unreachable": True, "msg": message})
+    assert told.what == "lab-1 cannot be reached."
+    assert told.why == "ssh: connect to host 127.0.0.1 port 9: Connection refused"
+    assert unreachable("lab-1", {}).why
+
+
+@pytest.mark.parametrize(
+    ("error", "what", "why", "do"),
+    [
+        (
+            "argument 'lab_port' is of type str and we were unable to convert to int: "
+            "\"'abc'\" cannot be converted to an int",
+            "The setting lab_port is not right.",
+            "It has to be a whole number, but “abc” is not.",
+            "give a whole number: -e lab_port=…",
+        ),
+        (
+            "argument 'lab_port' is of type list and we were unable to convert to int: "
+            '"[1]" cannot be converted to an int',
+            "The setting lab_port is not right.",
+            "It has to be a whole number, but it is a list.",
+            "give a whole number: -e lab_port=…",
+        ),
+        (
+            "argument 'lab_data_writable' is of type str and we were unable to convert to bool: The value 'maybe' is "
+            "not a valid boolean. Valid booleans include: 0, 1, 'n', 'off', 'true', '1', '0', 't', 'f', 'on', 'false', "
+            "'yes', 'y', 'no'",
+            "The setting lab_data_writable is not right.",
+            "It has to be true or false, but “maybe” is not.",
+            "give true or false: -e lab_data_writable=…",
+        ),
+        (
+            "value of lab_access must be one of: tunnel, direct, https, got: Tunel",
+            "The setting lab_access is not right.",
+            "“Tunel” is not one of tunnel, direct, https.",
+            "choose one of them: -e lab_access=tunnel",
+        ),
+        (
+            "value of lab_rel must be one or more of: edr, dr1. Got no match for: dr9, dr8",
+            "The setting lab_rel is not right.",
+            "“dr9, dr8” is not one of edr, dr1.",
+            "choose one of them: -e lab_rel=edr",
+        ),
+        (
+            "Elements value for option 'lab_ports' is of type str and we were unable to convert to int: "
+            "\"'b'\" cannot be converted to an int",
+            "The setting lab_ports is not right.",
+            "Each entry has to be a whole number, but “b” is not.",
+            "give a whole number: -e lab_ports=…",
+        ),
+        (
+            "argument 'a' is of type str found in 'lab_opts'. and we were unable to convert to int: "
+            "\"'q'\" cannot be converted to an int",
+            "The setting a in lab_opts is not right.",
+            "It has to be a whole number, but “q” is not.",
+            "give a whole number: -e lab_opts=…",
+        ),
+        (
+            "argument 'lab_allow_from' is of type dict and we were unable to convert to list: "
+            "<class 'dict'> cannot be converted to a list",
+            "The setting lab_allow_from is not right.",
+            "It has to be a list, but it is a mapping of names to values.",
+            "give a list: -e lab_allow_from=…",
+        ),
+        (
+            "missing required arguments: lab_name",
+            "The setting lab_name is missing.",
+            "There is no value that would suit everyone.",
+            "give one: -e lab_name=…",
+        ),
+        (
+            "missing required arguments: name, uid found in lab_users",
+            "The settings name, uid in lab_users are missing.",
+            "There is no value that would suit everyone.",
+            "give one: -e lab_users=…",
+        ),
+        (
+            "lab_prot. Supported parameters include: lab_mount, lab_port.",
+            "There is no setting lab_prot.",
+            "Did you mean lab_port?",
+            "write its name as the table of settings does",
+        ),
+        (
+            "parameters are mutually exclusive: a|b",
+            "The settings do not fit together.",
+            "Parameters are mutually exclusive: a|b.",
+            "change one of them",
+        ),
+    ],
+)
+def test_refused_setting_is_told_in_plain_words(error, what, why, do):
+    assert setting(error) == Trouble(what, why, do)
+
+
+def test_every_refused_setting_is_told_once():
+    nameless = "dictionary requested, could not parse JSON or key=value"
+    errors = [
+        nameless,
+        f"argument 'lab_opts' is of type str and we were unable to convert to dict: {nameless}",
+        "missing required arguments: lab_name",
+        "missing required arguments: lab_name",
+    ]
+    told = troubles({"msg": "Validation of arguments failed:\n…", "argument_errors": errors})
+    assert [trouble.what for trouble in told] == [
+        "The setting lab_opts is not right.",
+        "The setting lab_name is missing.",
+    ]
+    assert troubles({"argument_errors": [nameless]})[0].what
+
+
+WARNINGS = [
+    "[WARNING]: The data are old.\nOrigin: /x.yml:1:1\n\n1 - a",
+    "The data are old.",
+    "[WARNING]: Found variable using reserved name 'environment'.\nOrigin: <CLI option '-e'>",
+    "[DEPRECATION WARNING]: old thing. This feature will be removed.",
+]
+
+
+def test_warnings_that_the_reader_can_act_on_are_told_once():
+    assert own_warnings(WARNINGS, every=False) == ["The data are old."]
+
+
+def test_all_warnings_are_told_on_request():
+    told = own_warnings(WARNINGS, every=True)
+    assert len(told) == 4
+    assert told[0].endswith("1 - a")
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("desi.lab.docker : install | Install the packages", "Install the packages"),
+        ("Open a:b | c", "c"),
+        ("Image ghcr.io/x : y", "Image ghcr.io/x : y"),
+        ("Validating arguments against arg spec 'main' - Docker", "Settings"),
+        ("docker : Validating arguments against arg spec 'main' - Docker", "Settings"),
+        ("Pull << error 1 - 'item' is undefined >>", "Pull …"),
+    ],
+)
+def test_title_of_a_task_is_without_its_address(name, title):
+    assert task_title(name) == title

@@ -1,0 +1,151 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import REMEMBERED, no_such_lab, remembered
+
+ROLE = Path(__file__).parents[4] / "roles/lab"
+
+
+NEW, OLD = f"sha256:{'ab' * 32}", f"sha256:{'cd' * 32}"
+
+
+def container(**labels):
+    return {"Image": NEW, "Config": {"Labels": {f"desi.lab.{name}": value for name, value in labels.items()}}}
+
+
+def test_settings_image_and_the_one_before_are_read_off_the_container():
+    found = remembered(container(settings=json.dumps({"lab_data": "sample"}), previous=OLD))
+    assert found == {"settings": {"lab_data": "sample"}, "image": NEW, "previous": OLD, "digest": "", "source": ""}
+
+
+@pytest.mark.security("H1")
+@pytest.mark.parametrize(
+    "image", ["/home/ann", "https://h/x.git", "git@h:x", "ssh://h/x", "github.com/a/b", "../x", "~", "/"]
+)
+def test_what_a_machine_remembers_is_no_folder_and_no_repository_to_build_from(image):
+    memory = container(settings=json.dumps({"lab_image": image, "lab_data": "s3"}))
+    found = remembered(memory, elsewhere=True)
+    assert found["settings"] == {"lab_data": "s3"}
+    assert found["source"] == image
+    here = remembered(memory)
+    assert (here["settings"]["lab_image"], here["source"]) == (image, "")
+
+
+@pytest.mark.parametrize("image", ["embedded", "docker-aws-jupyter", "ghcr.io/a/b:main", "localhost:5000/lab:1"])
+def test_an_image_of_a_registry_is_taken_up_again_elsewhere(image):
+    found = remembered(container(settings=json.dumps({"lab_image": image})), elsewhere=True)
+    assert (found["settings"]["lab_image"], found["source"]) == (image, "")
+
+
+@pytest.mark.security("H1")
+@pytest.mark.parametrize("told", ["/home/ann", "evil:latest", "sha256:abc", "https://h/x.git", "", 3, ["x"]])
+def test_an_image_is_remembered_by_its_id_and_by_nothing_else(told):
+    found = remembered({"Image": told, "Config": {"Labels": {"desi.lab.previous": told}}})
+    assert (found["image"], found["previous"]) == ("", "")
+
+
+@pytest.mark.security("M5")
+def test_digest_is_remembered_in_the_form_of_registries_alone():
+    hexadecimal = "0a" * 32
+    digest = f"registry.example.org:5000/me/lab@sha256:{hexadecimal}"
+    assert remembered(container(digest=digest))["digest"] == digest
+    for told in ("x", "me/lab@sha256:0a", f"{{{{ x }}}}@sha256:{hexadecimal}", f"{digest}\n", 3):
+        assert remembered(container(digest=told))["digest"] == ""
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null"])
+def test_what_cannot_be_read_is_nothing(text):
+    assert remembered(container(settings=text))["settings"] == {}
+
+
+@pytest.mark.security("C2")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ansible_host": "203.0.113.1"},
+        {"lab_image": ["a"]},
+        {"lab_image": "a\x1b[2J"},
+        {"lab_image": None},
+        {"lab_image": "x" * 5000},
+        {"lab_data": "sample", "desi_image": "/home/ann"},
+    ],
+)
+def test_a_label_that_says_anything_but_settings_says_nothing(settings):
+    assert remembered(container(settings=json.dumps(settings)))["settings"] == {}
+
+
+@pytest.mark.security("C2")
+@pytest.mark.parametrize("previous", ["/home/ann", "--privileged", "latest", "sha256:abc\n", "sha256:../x"])
+def test_an_image_that_is_run_again_is_known_by_its_id_alone(previous):
+    assert remembered(container(previous=previous))["previous"] == ""
+
+
+@pytest.mark.parametrize("given", [None, {}, {"Config": None}])
+def test_no_container_remembers_nothing(given):
+    assert remembered(given) == {"settings": {}, "image": "", "previous": "", "digest": "", "source": ""}
+
+
+def test_each_setting_that_is_remembered_is_taken_up_again_and_exists():
+    text = yaml.safe_load((ROLE / "vars/main.yml").read_text())["lab_to_remember"]
+    kept = set(re.findall(r"'(lab_\w+)'", text)) if isinstance(text, str) else set(text)
+    taken = set(yaml.safe_load((ROLE / "tasks/remember.yml").read_text())[0]["ansible.builtin.set_fact"])
+    known = set(yaml.safe_load((ROLE / "defaults/main.yml").read_text()))
+    # That one is written into the label only where somebody said it.
+    assert kept | {"lab_folder_anyway"} == taken == set(REMEMBERED) <= known
+    # No secret is among them, and none may come to be: labels are for everybody who may ask the engine.
+    assert not any("key" in name or "token" in name for name in kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "words"),
+    [
+        ("desii", ["desi", "other"], ["nearest name is desi", "-e lab_name=desi "]),
+        ("dsi", ["desi", "desi2"], ["nearest names are desi, desi2", "-e lab_name=desi "]),
+        ("zzz", ["desi", "other"], ["desi, other", "./lab status"]),
+        ("zzz", ["desi"], ["only desi"]),
+        ("zzz", [], ["no lab at all", "./lab local"]),
+    ],
+)
+def test_a_lab_that_there_is_none_of_is_told_with_the_nearest_names(name, known, words):
+    told = no_such_lab(name, known)
+    assert bool(told["near"]) == ("nearest" in told["why"])
+    assert told["what"] == f"There is no lab {name}."
+    assert all(word in told["why"] + told["do"] for word in words)
+
+
+def test_of_many_labs_some_are_named():
+    assert "and 15 more" in no_such_lab("zzz", [f"lab{number}" for number in range(25)])["why"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "granted", "place"),
+    [
+        ("auto", ["SYS_ADMIN"], "container"),
+        ("auto", [], "auto"),
+        ("auto", None, "auto"),
+        ("host", ["SYS_ADMIN"], "host"),
+    ],
+)
+def test_a_lab_that_was_given_the_right_to_mount_by_itself_goes_on_with_it(asked, granted, place):
+    lab = container(settings=json.dumps({"lab_mount": asked})) | {"HostConfig": {"CapAdd": granted}}
+    assert remembered(lab)["settings"] == {"lab_mount": place}
+
+
+def test_the_bounds_of_a_lab_are_remembered_as_the_role_writes_them():
+    loader = DataLoader()
+    role = loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)["lab_to_remember"]
+    given = {"lab_memory": "2GiB", "lab_cpus": 1.5}
+    written = Templar(loader=loader, variables=given).template({name: role[name] for name in given})
+    assert remembered(container(settings=json.dumps(written)))["settings"] == {"lab_memory": "2GiB", "lab_cpus": "1.5"}
