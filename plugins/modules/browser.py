@@ -25,16 +25,14 @@ options:
     description: The file that leads to the URL. It is written anew each time, in a directory that is one's own alone.
     type: path
     required: true
+extends_documentation_fragment:
+  - desi.lab.attributes
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and opens nothing there.
   diff_mode:
-    support: none
-    description: The page holds a secret and is not shown.
+    details: The page holds a secret and is not shown.
   idempotent:
     support: none
-    description: Opens the browser each time.
+    details: Opens the browser each time.
 """
 
 EXAMPLES = r"""

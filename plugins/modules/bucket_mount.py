@@ -17,18 +17,14 @@ description:
     whose mount it is and with which settings. What was not made by this module is never unmounted.
   - Root runs and writes only what root owns. Each part of the path of a program, of the mountpoint's folder and of the
     cache has to belong to root and be writable by nobody else, else the module refuses before it does anything.
+extends_documentation_fragment:
+  - desi.lab.attributes
 attributes:
   check_mode:
-    description: Whether it can tell what it would do, and do nothing.
-    support: full
     details:
-      - The bucket is not asked in check mode.
-      - A missing tool is no failure then, as the task that installs it may only have been checked.
+      - Does not query the bucket in check mode.
+      - A missing tool is no failure in check mode, as the task that installs it may only have been checked.
   diff_mode:
-    description: Whether it tells what was there before and what is there after.
-    support: full
-  idempotent:
-    description: Whether a second run with the same settings changes nothing.
     support: full
 requirements:
   - Linux, root, C(/dev/fuse), and one of C(rclone) (with C(fusermount3)), C(s3fs) and C(mount-s3)

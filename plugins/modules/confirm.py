@@ -30,16 +30,11 @@ options:
     description: Do not ask; the answer is yes.
     type: bool
     default: false
+extends_documentation_fragment:
+  - desi.lab.attributes
 attributes:
   check_mode:
-    support: full
-    description: Can run in check mode. It does not ask there, and the answer is yes.
-  diff_mode:
-    support: none
-    description: Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
-    description: Changes nothing.
+    details: Does not ask in check mode. The answer is yes.
 """
 
 EXAMPLES = r"""

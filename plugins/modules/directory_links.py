@@ -30,16 +30,11 @@ options:
     type: str
     choices: [present, absent]
     default: present
+extends_documentation_fragment:
+  - desi.lab.attributes
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and tells what would change.
   diff_mode:
     support: full
-    description: Shows the links before and after.
-  idempotent:
-    support: full
-    description: Links that are right are left alone.
 """
 
 EXAMPLES = r"""

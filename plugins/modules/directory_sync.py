@@ -73,16 +73,8 @@ options:
   gid:
     description: The number of that user's group.
     type: int
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode. It looks at both sides and tells what would be done.
-  diff_mode:
-    support: none
-    description: What is copied is told in the result.
-  idempotent:
-    support: full
-    description: A second run finds nothing to do.
+extends_documentation_fragment:
+  - desi.lab.attributes
 """
 
 EXAMPLES = r"""

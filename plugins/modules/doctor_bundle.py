@@ -42,16 +42,12 @@ options:
     description: The folder that keeps what leads to labs elsewhere. Nothing of it goes into the archive.
     type: path
     default: ""
+extends_documentation_fragment:
+  - desi.lab.attributes
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and tells what it would write.
-  diff_mode:
-    support: none
-    description: What is written is to be looked at in the archive.
   idempotent:
     support: none
-    description: A second run is refused, because the archive is there.
+    details: A second run is refused, because the archive exists.
 """
 
 EXAMPLES = r"""

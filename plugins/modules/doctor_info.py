@@ -80,16 +80,8 @@ options:
     description: How long the slowest check may take. What takes longer is told as such.
     type: float
     default: 7
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and does the same there.
-  diff_mode:
-    support: none
-    description: Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
-    description: Changes nothing.
+extends_documentation_fragment:
+  - desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

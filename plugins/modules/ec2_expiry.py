@@ -20,6 +20,7 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.attributes
 options:
   name:
     description: The name of the lab.
@@ -59,15 +60,10 @@ options:
     type: int
     default: 0
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and tells what would be set, moved or removed.
   diff_mode:
     support: full
-    description: Shows when each schedule is due, before and after.
   idempotent:
-    support: full
-    description: Schedules that are as they should be stay as they are. What is due moves a day at a time.
+    details: What is due moves a day at a time.
 """
 
 EXAMPLES = r"""

@@ -18,6 +18,7 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.attributes.info_module
 options:
   name:
     description: The name of the lab.
@@ -37,16 +38,6 @@ options:
     description: How long to wait, in seconds.
     type: int
     default: 300
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and does the same there.
-  diff_mode:
-    support: none
-    description: Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
-    description: Changes nothing.
 """
 
 EXAMPLES = r"""

@@ -21,6 +21,7 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.attributes
 options:
   name:
     description: The name of the lab.
@@ -96,16 +97,6 @@ options:
     description: How long to wait until the machine runs, in seconds.
     type: int
     default: 180
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and tells whether a machine would be made or started.
-  diff_mode:
-    support: none
-    description: Shows no difference.
-  idempotent:
-    support: full
-    description: When run again, finds the machine that runs.
 """
 
 EXAMPLES = r"""

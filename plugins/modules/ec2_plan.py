@@ -18,6 +18,7 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.attributes.info_module
 options:
   name:
     description: The name of the lab.
@@ -98,16 +99,6 @@ options:
     description: After how many hours it is to stop in any case, which the plan says. V(0) means never.
     type: float
     default: 12
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and does the same there.
-  diff_mode:
-    support: none
-    description: Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
-    description: Changes nothing.
 """
 
 EXAMPLES = r"""

@@ -17,6 +17,7 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.attributes
 options:
   folder:
     description: The folder of the lab. It has to be there.
@@ -50,16 +51,6 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and tells whether anything new would be remembered.
-  diff_mode:
-    support: none
-    description: Shows no difference.
-  idempotent:
-    support: full
-    description: What is remembered already is not written again.
 """
 
 EXAMPLES = r"""

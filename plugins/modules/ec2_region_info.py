@@ -16,6 +16,7 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.attributes.info_module
 options:
   name:
     description: The name of the lab.
@@ -34,16 +35,6 @@ options:
     description: The folder that keeps keys and the like, as C(REGION/NAME/) for each lab on EC2.
     type: path
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and does the same there.
-  diff_mode:
-    support: none
-    description: Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
-    description: Changes nothing.
 """
 
 EXAMPLES = r"""

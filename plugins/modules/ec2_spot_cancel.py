@@ -16,22 +16,13 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.attributes
 options:
   ids:
     description: The requests. One that does not exist any more is no trouble.
     type: list
     elements: str
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and tells which requests would be cancelled.
-  diff_mode:
-    support: none
-    description: Shows no difference.
-  idempotent:
-    support: full
-    description: A request that is cancelled already stays so.
 """
 
 EXAMPLES = r"""

@@ -16,6 +16,7 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.attributes.info_module
 options:
   where:
     description: Where labs are looked for. V(here) asks nobody; V(ec2) asks even where there may be no credentials.
@@ -41,16 +42,6 @@ options:
     description: A dated table of prices, as M(desi.lab.ec2_plan) takes it.
     type: dict
     default: {}
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and does the same there.
-  diff_mode:
-    support: none
-    description: Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
-    description: Changes nothing.
 """
 
 EXAMPLES = r"""

@@ -52,16 +52,8 @@ options:
     default: 300
 requirements:
   - OpenSSH's client, 7.6 or newer, where the module runs.
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and tells whether a key would be made, or a machine met.
-  diff_mode:
-    support: none
-    description: Keys are no difference that anybody could read.
-  idempotent:
-    support: full
-    description: A machine that is known by a key of its own is not asked for anything.
+extends_documentation_fragment:
+  - desi.lab.attributes
 """
 
 EXAMPLES = r"""

@@ -56,16 +56,12 @@ options:
     description: A file that holds the step of the build, until it ends. The action plugin gives it.
     type: path
     default: ""
+extends_documentation_fragment:
+  - desi.lab.attributes
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode, and builds nothing there.
-  diff_mode:
-    support: none
-    description: Layers are no difference that anybody could read.
   idempotent:
     support: none
-    description: Builds each time. Whoever calls it knows when that is needed.
+    details: Builds each time. Its caller knows when that is needed.
 """
 
 EXAMPLES = r"""

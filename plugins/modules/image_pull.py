@@ -27,18 +27,12 @@ options:
     description: A file that holds how far the pull has got, until it ends. The action plugin gives it.
     type: path
     default: ""
+extends_documentation_fragment:
+  - desi.lab.attributes
 attributes:
   check_mode:
     support: partial
-    description: Can run in check mode, and pulls nothing there.
-    details:
-      - What a registry has is not known without asking it, so a change is always expected.
-  diff_mode:
-    support: none
-    description: Layers are no difference that anybody could read.
-  idempotent:
-    support: full
-    description: An image that is the newest already is not changed.
+    details: What a registry has is not known without asking it, so a change is always expected.
 """
 
 EXAMPLES = r"""

@@ -24,16 +24,8 @@ options:
   url:
     description: The repository, as C(URL#VERSION:FOLDER). Its files are kept until this run of Ansible ends.
     type: str
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and does the same there, so that what would be built can be compared.
-  diff_mode:
-    support: none
-    description: Sources are no difference that anybody could read.
-  idempotent:
-    support: full
-    description: Reports no change, as nothing stays.
+extends_documentation_fragment:
+  - desi.lab.attributes
 """
 
 EXAMPLES = r"""

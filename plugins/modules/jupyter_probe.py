@@ -55,16 +55,11 @@ options:
     description: For how many seconds to go on asking.
     type: float
     default: 60
+extends_documentation_fragment:
+  - desi.lab.attributes.info_module
 attributes:
   check_mode:
-    support: full
-    description: Can run in check mode and asks nothing there, for the server may not have been started.
-  diff_mode:
-    support: none
-    description: Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
-    description: Changes nothing.
+    details: Queries nothing in check mode, for the server may not have been started.
 """
 
 EXAMPLES = r"""

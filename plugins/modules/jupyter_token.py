@@ -16,21 +16,12 @@ description:
   - The token is a secret that is worth a shell on the server. Put C(no_log=true) on the task, as the examples do. The
     token appears in the result only, never in a message of this module.
   - Reads only; RV(ignore:changed) is always V(false).
+extends_documentation_fragment:
+  - desi.lab.attributes.info_module
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status without modifying target.
-    support: full
-    details:
-      - It does the same in check mode, with one exception. When the container or the file is not there, or the
-        container does not run, it returns RV(found=false) and does not fail, for an earlier task would have made it.
-  diff_mode:
-    description: Will return details on what has changed when in diff mode.
-    support: none
-    details:
-      - It changes nothing, so that there is no difference to show.
-  idempotent:
-    description: When run twice in a row with the same arguments, the second invocation indicates no change.
-    support: full
+    details: In check mode it does not fail where the container or the file is missing or the container is stopped. It
+      returns RV(found=false), for an earlier task would have made it.
 options:
   container:
     description:

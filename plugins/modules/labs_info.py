@@ -22,16 +22,8 @@ options:
     description: Whether to ask each server and each mount if it answers.
     type: bool
     default: true
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and does the same there.
-  diff_mode:
-    support: none
-    description: Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
-    description: Changes nothing.
+extends_documentation_fragment:
+  - desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

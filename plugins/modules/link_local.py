@@ -24,16 +24,11 @@ options:
     type: str
     choices: [present, absent]
     default: present
+extends_documentation_fragment:
+  - desi.lab.attributes
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and tells whether something would change.
   diff_mode:
     support: full
-    description: Shows the files that would be written or removed.
-  idempotent:
-    support: full
-    description: A rule that holds is left alone.
 """
 
 EXAMPLES = r"""

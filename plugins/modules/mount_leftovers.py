@@ -31,16 +31,8 @@ options:
     description: The folder of the programs that root runs for mounts; empty to leave them.
     type: path
     default: ""
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and tells what would go.
-  diff_mode:
-    support: none
-    description: What goes is named in RV(removed).
-  idempotent:
-    support: full
-    description: What is gone stays gone.
+extends_documentation_fragment:
+  - desi.lab.attributes
 """
 
 EXAMPLES = r"""

@@ -50,16 +50,14 @@ options:
   gid:
     description: The number of that user's group.
     type: int
+extends_documentation_fragment:
+  - desi.lab.attributes
 attributes:
   check_mode:
-    support: full
-    description: Can run in check mode, and runs nothing there.
-  diff_mode:
-    support: none
-    description: The outputs of a notebook are no difference that anybody could read.
+    details: Runs nothing in check mode.
   idempotent:
     support: none
-    description: Runs the notebook again each time.
+    details: Runs the notebook each time.
 """
 
 EXAMPLES = r"""

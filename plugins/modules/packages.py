@@ -27,16 +27,11 @@ options:
     description: Whether to ask the repositories for their newest lists before, if anything has to be installed.
     type: bool
     default: false
+extends_documentation_fragment:
+  - desi.lab.attributes
 attributes:
   check_mode:
-    support: full
-    description: Asks what would be done, refuses what it would refuse, and installs nothing.
-  diff_mode:
-    support: none
-    description: RV(installed) tells what there is to tell.
-  idempotent:
-    support: full
-    description: Changes nothing where all packages are installed.
+    details: Refuses in check mode what it would refuse otherwise.
 """
 
 EXAMPLES = r"""

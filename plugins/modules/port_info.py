@@ -13,18 +13,8 @@ description:
     A port counts as free when only connections that are already closed (TIME_WAIT) are left on it,
     and as taken when somebody listens on it at the address or at all addresses.
   - Changes nothing. The port is held for the moment of the trial only, so it may be taken again by the time it is used.
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status without modifying target.
-    support: full
-  diff_mode:
-    description: Will return details on what has changed when in diff mode.
-    support: none
-    details:
-      - It changes nothing, so that there is no difference to show.
-  idempotent:
-    description: When run twice in a row with the same arguments, the second invocation indicates no change.
-    support: full
+extends_documentation_fragment:
+  - desi.lab.attributes.info_module
 options:
   address:
     description: The IP address to listen on, or V(localhost).

@@ -47,16 +47,8 @@ options:
     description: A file that is kept up to date with how far it is; see M(desi.lab.prefetch_info).
     type: path
     default: ""
-attributes:
-  check_mode:
-    support: full
-    description: Tells how much would be fetched, and fetches nothing.
-  diff_mode:
-    support: none
-    description: What changes is a cache.
-  idempotent:
-    support: full
-    description: What is there already is not fetched again.
+extends_documentation_fragment:
+  - desi.lab.attributes
 """
 
 EXAMPLES = r"""

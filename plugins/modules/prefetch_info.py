@@ -18,16 +18,8 @@ options:
     description: The file.
     type: path
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Reads only.
-  diff_mode:
-    support: none
-    description: Changes nothing.
-  idempotent:
-    support: full
-    description: Changes nothing.
+extends_documentation_fragment:
+  - desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

@@ -28,16 +28,11 @@ options:
       - In check mode such a step is shown as one that would be done.
     type: bool
     default: false
+extends_documentation_fragment:
+  - desi.lab.attributes.info_module
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and does the same there.
-  diff_mode:
-    support: none
-    description: Changes nothing, so there is no difference to show.
   idempotent:
-    support: full
-    description: Changes nothing; it reports what O(changed) says.
+    details: Reports what O(changed) says.
 """
 
 EXAMPLES = r"""

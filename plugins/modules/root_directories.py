@@ -32,16 +32,8 @@ options:
             M(desi.lab.mount_leftovers) removes nothing.
         type: bool
         default: false
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and tells whether something would be made.
-  diff_mode:
-    support: none
-    description: A directory is there or not, so there is no difference to show.
-  idempotent:
-    support: full
-    description: Directories that are there are left alone.
+extends_documentation_fragment:
+  - desi.lab.attributes
 """
 
 EXAMPLES = r"""

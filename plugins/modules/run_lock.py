@@ -25,16 +25,11 @@ options:
     description: What is held, in words for people, such as C(lab desi).
     type: str
     required: true
+extends_documentation_fragment:
+  - desi.lab.attributes
 attributes:
   check_mode:
-    support: full
-    description: Can run in check mode. It takes no hold there and does not fail, but warns if another run has it.
-  diff_mode:
-    support: none
-    description: A hold is gone with the run, so there is no difference to show.
-  idempotent:
-    support: full
-    description: Changes nothing that outlives the run.
+    details: Takes no lock in check mode. It warns there if another run has it, and does not fail.
 """
 
 EXAMPLES = r"""

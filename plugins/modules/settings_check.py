@@ -35,16 +35,8 @@ options:
   releases:
     description: The table of data releases, by name, each with C(specprod) and C(public).
     type: dict
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and does the same there.
-  diff_mode:
-    support: none
-    description: Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
-    description: Changes nothing.
+extends_documentation_fragment:
+  - desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

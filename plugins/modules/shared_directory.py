@@ -65,16 +65,8 @@ options:
   gid:
     description: The number of that user's group. By default, that of whoever runs this.
     type: int
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode. O(own) is then not made, and told as changed where it would be.
-  diff_mode:
-    support: none
-    description: What is made is an empty folder.
-  idempotent:
-    support: full
-    description: A folder that is there stays as it is.
+extends_documentation_fragment:
+  - desi.lab.attributes
 """
 
 EXAMPLES = r"""

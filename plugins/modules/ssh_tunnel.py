@@ -63,16 +63,11 @@ options:
     default: 30
 requirements:
   - OpenSSH's client and C(ps) where the module runs.
+extends_documentation_fragment:
+  - desi.lab.attributes
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and tells whether a tunnel would be opened, replaced or closed.
   diff_mode:
     support: full
-    description: Shows the tunnel that was there and the one that is there now.
-  idempotent:
-    support: full
-    description: A tunnel that is open already, and leads to the machine, is left as it is.
 """
 
 EXAMPLES = r"""

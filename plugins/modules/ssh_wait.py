@@ -31,16 +31,11 @@ options:
     default: 300
 requirements:
   - OpenSSH's client, 6.8 or newer, where the module runs.
+extends_documentation_fragment:
+  - desi.lab.attributes.info_module
 attributes:
   check_mode:
-    support: full
-    description: Can run in check mode and does nothing there, for the machine may not have been made.
-  diff_mode:
-    support: none
-    description: Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
-    description: Changes nothing.
+    details: Does nothing in check mode, for the instance may not exist.
 """
 
 EXAMPLES = r"""

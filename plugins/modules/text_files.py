@@ -24,16 +24,11 @@ options:
     description: The mode of files that are written, as an octal number. Folders that are made are open to everybody.
     type: str
     default: "0644"
+extends_documentation_fragment:
+  - desi.lab.attributes
 attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and tells what would be written.
   diff_mode:
     support: full
-    description: Shows each file that differs, before and after.
-  idempotent:
-    support: full
-    description: Files that are right are left alone.
 """
 
 EXAMPLES = r"""

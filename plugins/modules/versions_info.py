@@ -13,16 +13,8 @@ description:
 author:
   - The DESI Lab contributors (@desi-lab)
 options: {}
-attributes:
-  check_mode:
-    support: full
-    description: Can run in check mode and does the same there.
-  diff_mode:
-    support: none
-    description: Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
-    description: Changes nothing.
+extends_documentation_fragment:
+  - desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""
