@@ -14,9 +14,9 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.stops import stops_when
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import stops_when
 from ansible_collections.desi.lab.plugins.module_utils._docker.ports import is_loopback
-from ansible_collections.desi.lab.plugins.module_utils._lab import url_at as lab_url_at
+from ansible_collections.desi.lab.plugins.module_utils._lab import url as lab_url
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import lab_answer
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import published, server_api
 from ansible_collections.desi.lab.plugins.module_utils._status.document import document
@@ -27,7 +27,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._terminal import WIDEST
 def url_at(url: str, host: str, port: int | str, scheme: str = "") -> str:
     """Return the URL with another host and port, and with another scheme if one is given."""
     try:
-        return lab_url_at.url_at(url, host, port, scheme)
+        return lab_url.url_at(url, host, port, scheme)
     except LabError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -264,8 +264,8 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.host import find_t
 from ansible_collections.desi.lab.plugins.module_utils._mount.mounter import Mounting
 from ansible_collections.desi.lab.plugins.module_utils._mount.programs import PROGRAMS, find_python, relay_command
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import check_path, make_spec
-from ansible_collections.desi.lab.plugins.module_utils._mount.state import Outcome, unmount
-from ansible_collections.desi.lab.plugins.module_utils._mount.systemd import make_supervisors
+from ansible_collections.desi.lab.plugins.module_utils._mount.state import MountResult, unmount
+from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import make_supervisors
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import NoTool, choose_tool
 from ansible_collections.desi.lab.plugins.module_utils._mount.users import Users, alone, users_of
 
@@ -350,14 +350,18 @@ def unmounted(module: AnsibleModule, path: str) -> dict[str, Any]:
     require_place(str(Path(path).parent))
     supervisors = make_supervisors("auto", path)[1]
 
-    def work() -> Outcome:
+    def work() -> MountResult:
         return unmount(path, supervisors, wanted["shared_parent"], wanted["timeout"], module.check_mode)
 
     def end(users: Users) -> dict[str, Any]:
         others = users.others(wanted["run"])
         if others:
             words = others[0].words(datetime.datetime.now().astimezone())
-            return {**result(module, Outcome(changed=False, before={}, after={})), "mountpoint": path, "held": words}
+            return {
+                **result(module, MountResult(changed=False, before={}, after={})),
+                "mountpoint": path,
+                "held": words,
+            }
         ended = {**result(module, work()), "mountpoint": path, "held": ""}
         users.runs, users.labs = [], []
         return ended
@@ -368,7 +372,7 @@ def unmounted(module: AnsibleModule, path: str) -> dict[str, Any]:
         return end(users)
 
 
-def result(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
+def result(module: AnsibleModule, outcome: MountResult) -> dict[str, Any]:
     if outcome.lazy:
         module.warn(
             "The old mount was in use: it was unmounted lazily, and its readers have to open their files again."

@@ -106,7 +106,7 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._docker.engine_find import DAEMON_FOLDERS, find_engine
+from ansible_collections.desi.lab.plugins.module_utils._docker.engine import DAEMON_FOLDERS, find_engine
 
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 30

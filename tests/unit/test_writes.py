@@ -42,9 +42,11 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "plugins/module_utils/_mount/cache.py": ({".rmdir"}, "removes a directory that is empty"),
     "plugins/module_utils/_mount/preflight.py": ({"os.open"}, "opens the device of FUSE"),
     "plugins/module_utils/_mount/programs.py": ({".rmdir"}, RUN),
-    "plugins/module_utils/_mount/supervisors.py": ({".rmdir", ".unlink"}, "its log, in root's own directory in /run"),
+    "plugins/module_utils/_mount/supervisors.py": (
+        {".rmdir", ".unlink"},
+        "its log, units and their environments, in /run and /etc, root's",
+    ),
     "plugins/module_utils/_mount/state.py": ({".rmdir"}, RUN),
-    "plugins/module_utils/_mount/systemd.py": ({".unlink"}, "units and their environments, in /etc and /run, root's"),
     "plugins/module_utils/_mount/users.py": ({".rmdir"}, RUN),
     "plugins/plugin_utils/_screen.py": ({"os.open"}, "opens the null device"),
     "plugins/module_utils/_ssh/tunnel.py": (

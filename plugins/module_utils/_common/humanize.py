@@ -80,3 +80,22 @@ def size_text(size: int) -> str:
         if size and size % 1024**power == 0:
             return f"{size // 1024**power}{unit}"
     return f"{size}B"
+
+
+def stops_when(idle_minutes: float, max_hours: float) -> str:
+    """Describe when an instance stops by itself; 0 turns that limit off."""
+    idle = amount(idle_minutes, "idle minute")
+    longest = amount(max_hours, "hour")
+    if idle and longest:
+        return f"stops by itself after {idle}, and anyway after {longest}"
+    if idle:
+        return f"stops by itself after {idle}; as long as it is used it runs, and costs, without end"
+    if longest:
+        return f"stops by itself after {longest}, used or not, and not before"
+    return "never stops by itself: it runs, and costs, until you stop it or ./lab down takes it away"
+
+
+def amount(count: float, unit: str) -> str:
+    """Return a count with its unit, nothing for 0."""
+    value = float(count)
+    return f"{value:g} {unit}{'' if value == 1 else 's'}" if value else ""

@@ -17,8 +17,7 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker import ports as docker_ports
-from ansible_collections.desi.lab.plugins.module_utils._docker.engine import Engine
-from ansible_collections.desi.lab.plugins.module_utils._docker.engine_find import find_engine
+from ansible_collections.desi.lab.plugins.module_utils._docker.engine import Engine, find_engine
 from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import MARK
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import OK, SKIPPED, Finding
 from ansible_collections.desi.lab.plugins.module_utils._doctor.host_checks import (

@@ -17,7 +17,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
     RELEASE_TAG,
     lab_tags,
 )
-from ansible_collections.desi.lab.plugins.module_utils._common.stops import stops_when
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import stops_when
 from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Wanted
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import group_name
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import Machine, tags_to_set

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asking a Jupyter server with its token, once it is proven whom the token goes to."""
+"""Query a Jupyter server with its token, once its identity is proven."""
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import re
@@ -13,17 +14,12 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import Proof, proven_connection
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_proof import (
-    context_of_one,
-    fingerprint,
-    read_certificate,
-    usual_context,
-)
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import server_api
 
 PAUSE = 0.5
@@ -32,9 +28,12 @@ TRY_SECONDS = 10.0
 MOST_BYTES = 65536
 MOST_LISTED = 8 << 20
 _TOKEN = re.compile(r"(?:^|&)token=([^&#]*)")
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+# Python has a name for it only since 3.10. Without it, only a self-signed certificate could be trusted alone.
+_PARTIAL_CHAIN = 0x80000
 
 
-class Answer(NamedTuple):
+class ServerInfo(NamedTuple):
     """What a server that took the token tells of itself."""
 
     fingerprint: str
@@ -46,8 +45,8 @@ class NotYet(Exception):
 
 
 @dataclass(frozen=True)
-class Question:
-    """Whom to ask, with what token, and how to know him."""
+class Target:
+    """A server, the token for it, and how its identity is verified."""
 
     api: str
     token: str
@@ -63,12 +62,12 @@ class Question:
         at = self.address or self.host
         return f"[{at}]:{self.port}" if ":" in at else f"{at}:{self.port}"
 
-    def path(self, question: str) -> str:
-        return urlsplit(server_api(self.api, question)).path
+    def path(self, api: str) -> str:
+        return urlsplit(server_api(self.api, api)).path
 
 
-def prepare(url: str, certificate: str = "", address: str = "", ca: str = "") -> Question:
-    """Return the question that belongs to the URL of a server's page; its token is not repeated in any message."""
+def prepare(url: str, certificate: str = "", address: str = "", ca: str = "") -> Target:
+    """Return the target for the URL of a server's page; no error repeats its token."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme]
@@ -81,91 +80,91 @@ def prepare(url: str, certificate: str = "", address: str = "", ca: str = "") ->
     token = unquote_plus(found[1]) if found else ""
     if not re.fullmatch(r"[ -~]*", token):
         raise _unfit("The token in its URL has letters that no token has.")
-    question = Question(server_api(url, ""), token, host, port, address)
+    target = Target(server_api(url, ""), token, host, port, address)
     if parts.scheme == "http":
         if certificate or ca:
             raise LabError(
-                f"The server at {question.place} cannot be proven to be the right one.",
+                f"The server at {target.place} cannot be proven to be the right one.",
                 "Its URL begins with http, and without TLS a server shows no certificate.",
                 "Give a URL that begins with https, or no certificate.",
             )
-        return question
+        return target
     if certificate:
         pinned = read_certificate(certificate)
-        return replace(question, context=context_of_one(pinned), pinned=pinned)
-    return replace(question, context=usual_context(ca))
+        return replace(target, context=context_of_one(pinned), pinned=pinned)
+    return replace(target, context=usual_context(ca))
 
 
 def _unfit(why: str) -> LabError:
     return LabError("The server cannot be asked.", why, "Give the whole URL, as ./lab url prints it.")
 
 
-def ask_until(question: Question, timeout: float) -> Answer:
+def ask_until(target: Target, timeout: float) -> ServerInfo:
     """Ask until the server answers; what more time does not cure is told at once."""
     deadline = time.monotonic() + timeout
     while True:
         left = deadline - time.monotonic()
         try:
-            return ask(question, max(0.5, min(TRY_SECONDS, left)))
+            return ask(target, max(0.5, min(TRY_SECONDS, left)))
         except NotYet as error:
             if time.monotonic() + PAUSE >= deadline:
                 raise LabError(
-                    f"The server at {question.place} did not answer within {timeout:g} seconds.",
+                    f"The server at {target.place} did not answer within {timeout:g} seconds.",
                     f"The last time {error}.",
                     "Run the same command again. If it stays so, ./lab status tells whether the lab runs.",
                 ) from None
         time.sleep(PAUSE)
 
 
-def ask(question: Question, seconds: float) -> Answer:
+def ask(target: Target, seconds: float) -> ServerInfo:
     """Ask once."""
-    connection = _Connection(question, seconds)
+    connection = _Connection(target, seconds)
     try:
         connection.connect()
-        if question.token:
-            _get(connection, question, "api/status", {"Authorization": f"token {question.token}"})
-        about = _get(connection, question, "api", {})
+        if target.token:
+            _get(connection, target, "api/status", {"Authorization": f"token {target.token}"})
+        about = _get(connection, target, "api", {})
     except ssl.SSLCertVerificationError as error:
-        raise _not_trusted(question, error) from None
+        raise _not_trusted(target, error) from None
     except (OSError, http.client.HTTPException) as error:
         raise NotYet(_failure(error)) from None
     finally:
         connection.close()
     version = about.get("version")
     if not isinstance(version, str):
-        raise _not_jupyter(question)
-    return Answer(fingerprint(connection.certificate) if connection.certificate else "", version)
+        raise _not_jupyter(target)
+    return ServerInfo(fingerprint(connection.certificate) if connection.certificate else "", version)
 
 
 class _Connection(http.client.HTTPConnection):
     """A connection to an address, though the URL may name another host. No proxy comes in between."""
 
-    def __init__(self, question: Question, seconds: float) -> None:
-        super().__init__(question.host, question.port, timeout=seconds)
+    def __init__(self, target: Target, seconds: float) -> None:
+        super().__init__(target.host, target.port, timeout=seconds)
         # Host and port stand in the request as in a URL, where the usual port is left out.
-        self.default_port = 443 if question.context else 80
-        self.question = question
+        self.default_port = 443 if target.context else 80
+        self.target = target
         self.certificate = b""
 
     def connect(self) -> None:
-        """Connect, for the first question or because the server ended the connection, and have it proven each time."""
-        at = (self.question.address or self.host, self.port)
-        self.sock = proven_connection(at, self.timeout, self.question.proof)
-        if self.question.context:
-            self.sock = self.question.context.wrap_socket(self.sock, server_hostname=self.host)
+        """Connect or reconnect; the listener is verified each time."""
+        at = (self.target.address or self.host, self.port)
+        self.sock = proven_connection(at, self.timeout, self.target.proof)
+        if self.target.context:
+            self.sock = self.target.context.wrap_socket(self.sock, server_hostname=self.host)
             self.certificate = self.sock.getpeercert(binary_form=True) or b""
-            if self.question.pinned and self.certificate != self.question.pinned:
+            if self.target.pinned and self.certificate != self.target.pinned:
                 # It was signed with the pinned one, which not even its holder has a reason to do.
-                raise _another_certificate(self.question, "It showed another one")
+                raise _another_certificate(self.target, "It showed another one")
 
 
-def read(question: Question, what: str, seconds: float) -> Any:  # noqa: ANN401 - JSON
-    """Return what the server answers to one question with its token; None where it knows nothing of the kind."""
-    connection = _Connection(question, seconds)
-    headers = {"Authorization": f"token {question.token}"} if question.token else {}
+def read(target: Target, what: str, seconds: float) -> Any:  # noqa: ANN401 - JSON
+    """Return one answer of the server's API, None for HTTP 404."""
+    connection = _Connection(target, seconds)
+    headers = {"Authorization": f"token {target.token}"} if target.token else {}
     try:
         connection.connect()
-        connection.request("GET", question.path(what), headers={"Accept": "application/json", **headers})
+        connection.request("GET", target.path(what), headers={"Accept": "application/json", **headers})
         response = connection.getresponse()
         if response.status == 404:
             return None
@@ -181,19 +180,19 @@ def read(question: Question, what: str, seconds: float) -> Any:  # noqa: ANN401 
         connection.close()
 
 
-def _get(connection: _Connection, question: Question, what: str, headers: dict[str, str]) -> dict[str, Any]:
-    connection.request("GET", question.path(what), headers={"Accept": "application/json", **headers})
+def _get(connection: _Connection, target: Target, what: str, headers: dict[str, str]) -> dict[str, Any]:
+    connection.request("GET", target.path(what), headers={"Accept": "application/json", **headers})
     response = connection.getresponse()
     body = response.read(MOST_BYTES)
     if response.status in (401, 403):
         raise LabError(
-            f"The server at {question.place} refuses the token.",
+            f"The server at {target.place} refuses the token.",
             "It runs, but it was started with another token, or wants a password." if headers else "It wants a token.",
             "./lab url prints the URL with the token that the lab has now.",
         )
     if 300 <= response.status < 400:
         raise LabError(
-            f"The server at {question.place} is not the lab.",
+            f"The server at {target.place} is not the lab.",
             f"It sends whoever asks on to {_where(response.getheader('Location', ''))}. The token goes nowhere else.",
             "Give the URL of the lab itself. If another program answers there, choose another port: -e lab_port=…",
         )
@@ -204,7 +203,7 @@ def _get(connection: _Connection, question: Question, what: str, headers: dict[s
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise _not_jupyter(question)
+        raise _not_jupyter(target)
     return found
 
 
@@ -231,21 +230,21 @@ def _failure(error: Exception) -> str:
     return f"the system said: {getattr(error, 'strerror', None) or type(error).__name__}"
 
 
-def _not_trusted(question: Question, error: ssl.SSLCertVerificationError) -> LabError:
-    if question.pinned:
+def _not_trusted(target: Target, error: ssl.SSLCertVerificationError) -> LabError:
+    if target.pinned:
         said = error.verify_message
         late = "expired" in said or "not yet valid" in said
-        return _another_certificate(question, f"TLS says: {said}" if late else "It showed another one")
+        return _another_certificate(target, f"TLS says: {said}" if late else "It showed another one")
     return LabError(
-        f"The server at {question.place} is not proven to be {question.host}.",
+        f"The server at {target.place} is not proven to be {target.host}.",
         f"Its certificate is not accepted: {error.verify_message}. The token was not sent.",
-        f"See that the certificate is for {question.host}, in time, and whole with those between it and its authority.",
+        f"See that the certificate is for {target.host}, in time, and whole with those between it and its authority.",
     )
 
 
-def _another_certificate(question: Question, why: str) -> LabError:
+def _another_certificate(target: Target, why: str) -> LabError:
     return LabError(
-        f"The server at {question.place} is not the lab.",
+        f"The server at {target.place} is not the lab.",
         f"The lab has a certificate of its own, and this server did not prove that it has it. {why}. The token was not"
         " sent.",
         "Run the same command again, so that the lab gets its certificate. If it stays so, somebody is in between: try"
@@ -253,9 +252,52 @@ def _another_certificate(question: Question, why: str) -> LabError:
     )
 
 
-def _not_jupyter(question: Question) -> LabError:
+def _not_jupyter(target: Target) -> LabError:
     return LabError(
-        f"The server at {question.place} is not the lab.",
+        f"The server at {target.place} is not the lab.",
         "What it answers is not what a Jupyter server answers.",
         "Another program listens there. Choose another port: -e lab_port=…",
     )
+
+
+def fingerprint(certificate: bytes) -> str:
+    """Return the SHA-256 fingerprint of a certificate in the form that browsers show."""
+    digest = hashlib.sha256(certificate).hexdigest().upper()
+    return ":".join(digest[place : place + 2] for place in range(0, len(digest), 2))
+
+
+def read_certificate(path: str) -> bytes:
+    try:
+        found = _PEM.search(Path(path).read_text(errors="replace"))
+        if not found:
+            raise ValueError
+        certificate = ssl.PEM_cert_to_DER_cert(found[0])
+        context_of_one(certificate)
+    except (OSError, ValueError) as error:
+        unread = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
+        raise LabError(
+            f"The certificate {path} cannot be used.",
+            f"The file cannot be read ({error.strerror})." if unread else "There is no certificate in the file.",
+            "Run the command that made it again.",
+        ) from None
+    return certificate
+
+
+def context_of_one(certificate: bytes) -> ssl.SSLContext:
+    """Trust one certificate, by whatever name its holder is reached, and nobody else in the world."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= _PARTIAL_CHAIN
+    context.load_verify_locations(cadata=ssl.DER_cert_to_PEM_cert(certificate))
+    return context
+
+
+def usual_context(ca: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca or None)
+    except (OSError, ValueError):
+        raise LabError(
+            f"The certificate authorities in {ca} cannot be used.",
+            "The file cannot be read, or there is no certificate in it.",
+            "Give a file of certificates in PEM form, or none to trust whom this computer trusts.",
+        ) from None

@@ -38,7 +38,7 @@ _DENIED_CODES = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "Forbidd
 
 
 @dataclass(frozen=True)
-class Answer:
+class BucketAnswer:
     """What an endpoint answered: the S3 error code if it gave one, and whether anything was listed."""
 
     status: int
@@ -60,12 +60,12 @@ def listing_url(spec: MountSpec) -> str:
     return f"{base}?{urllib.parse.urlencode(query)}"
 
 
-def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> BucketAnswer:
     """Tell a listing from an S3 error, and both from anything else that a web server may say."""
     code = re.search(rb"<Error>.*?<Code>([A-Za-z0-9.]+)</Code>", body, re.DOTALL)
     hinted = re.search(rb"<(?:Region|BucketRegion)>([a-z0-9-]+)</", body)
     is_listing = status == 200 and re.search(rb"<ListBucketResult[\s>]", body) is not None
-    return Answer(
+    return BucketAnswer(
         status=status,
         is_listing=is_listing,
         code=code.group(1).decode() if code else "",
@@ -75,7 +75,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     )
 
 
-def explain_answer(spec: MountSpec, answer: Answer) -> LabError | None:
+def explain_answer(spec: MountSpec, answer: BucketAnswer) -> LabError | None:
     """Return why the bucket cannot be mounted, or None if it can."""
     where = spec.endpoint or f"Amazon ({spec.region})"
     what = f'The bucket "{spec.bucket}" cannot be mounted.'
@@ -148,7 +148,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def probe_bucket(spec: MountSpec, environ: Mapping[str, str], timeout: float) -> Answer:
+def probe_bucket(spec: MountSpec, environ: Mapping[str, str], timeout: float) -> BucketAnswer:
     """List one name without credentials; raise LabError if the bucket cannot be mounted."""
     deadline = time.monotonic() + timeout
     while True:
@@ -166,7 +166,7 @@ def probe_bucket(spec: MountSpec, environ: Mapping[str, str], timeout: float) ->
     return answer
 
 
-def _ask(spec: MountSpec, environ: Mapping[str, str], deadline: float) -> Answer:
+def _ask(spec: MountSpec, environ: Mapping[str, str], deadline: float) -> BucketAnswer:
     url = listing_url(spec)
     handlers: list[urllib.request.BaseHandler] = [_Stay()]
     if url.startswith("https:"):

@@ -19,7 +19,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import open
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import size_text
 from ansible_collections.desi.lab.plugins.module_utils._mount import host
 from ansible_collections.desi.lab.plugins.module_utils._mount import mountinfo as table
-from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import Answer, probe_bucket
+from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import BucketAnswer, probe_bucket
 from ansible_collections.desi.lab.plugins.module_utils._mount.cache import (
     bring_cache,
     forget_empty,
@@ -44,7 +44,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.programs import (
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec, fingerprint
 from ansible_collections.desi.lab.plugins.module_utils._mount.state import (
     Found,
-    Outcome,
+    MountResult,
     check_folder,
     clear,
     look,
@@ -52,8 +52,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.state import (
     share_parent,
     unshare_parent,
 )
-from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import Job, Supervisor
-from ansible_collections.desi.lab.plugins.module_utils._mount.systemd import UNIT_FOLDER
+from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import UNIT_FOLDER, Job, Supervisor
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, Tool, mount_command, uses_relay
 from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import MARK, tool_environment
 
@@ -105,12 +104,12 @@ class Mounting:
         self.environ = safe_environment(self.environ, self.spec.anonymous)
         self.job = make_job(self.tool, self.spec, self.path, self.environ, self.shared_parent, self.programs)
 
-    def run(self) -> Outcome:
+    def run(self) -> MountResult:
         self._check_places()
         found = look(self.path, self.supervisors)
         if not found.entry:
             check_folder(self.path)
-        outcome = Outcome(not self._is_as_wanted(found), found.summary, {"state": "mounted", **self.job.settings})
+        outcome = MountResult(not self._is_as_wanted(found), found.summary, {"state": "mounted", **self.job.settings})
         if not outcome.changed:
             outcome.shared_parent = share_parent(self.parent) if self.shared_parent else ""
             return outcome
@@ -153,7 +152,7 @@ class Mounting:
         same = found.settings == self.job.settings if found.settings else self._is_mounted(found.entry)
         return found.anything and same and (not found.alive or found.settings is None)
 
-    def _mount(self, found: Found, outcome: Outcome) -> None:
+    def _mount(self, found: Found, outcome: MountResult) -> None:
         # All that can be known is asked first: a mount that works is not ended for one that cannot be made.
         check_root()
         check_fuse()
@@ -226,7 +225,7 @@ class Mounting:
                     "Give each mount a cache folder of its own.",
                 )
 
-    def _verify(self, answer: Answer) -> None:
+    def _verify(self, answer: BucketAnswer) -> None:
         """Wait for the mount, and see that it shows what the bucket has."""
         deadline = time.monotonic() + self.timeout
         while not self._is_mounted(table.mount_at(host.read_mounts(), self.path)):

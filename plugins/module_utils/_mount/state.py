@@ -55,7 +55,7 @@ class Found:
 
 
 @dataclass
-class Outcome:
+class MountResult:
     """What was done, or would be."""
 
     changed: bool
@@ -148,14 +148,16 @@ def _is_empty(folder: Path) -> bool:
         ) from None
 
 
-def unmount(path: str, supervisors: list[Supervisor], shared_parent: bool, timeout: float, check_mode: bool) -> Outcome:
+def unmount(
+    path: str, supervisors: list[Supervisor], shared_parent: bool, timeout: float, check_mode: bool
+) -> MountResult:
     """Bring a mountpoint to nothing: no mount, no process, no unit, no folder."""
     parent = str(Path(path).parent)
     found = look(path, supervisors)
     # An empty folder is what a mount leaves behind at a reboot; removing it loses nothing.
     folder = found.entry is None and Path(path).is_dir() and not Path(path).is_symlink() and _is_empty(Path(path))
     bind = shared_parent and table.may_unbind(host.read_mounts(), parent)
-    outcome = Outcome(found.anything or folder or bind, before=found.summary, after={"state": "unmounted"})
+    outcome = MountResult(found.anything or folder or bind, before=found.summary, after={"state": "unmounted"})
     if check_mode or not outcome.changed:
         return outcome
     check_root()

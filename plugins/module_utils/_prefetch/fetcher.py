@@ -63,7 +63,7 @@ class Fetch:
             found.update(dict.fromkeys(matched))
         return list(found)
 
-    def _nothing(self, wanted: words.Wanted) -> LabError:
+    def _nothing(self, wanted: words.Selection) -> LabError:
         """Return why there is nothing of a word."""
         what = f'Nothing is there for "{wanted.word}".'
         if wanted.patterns:
@@ -87,7 +87,7 @@ class Fetch:
                 break
         return found
 
-    def _patterns_of(self, wanted: words.Wanted) -> tuple[str, ...]:
+    def _patterns_of(self, wanted: words.Selection) -> tuple[str, ...]:
         """Search the catalogues of all programs for targets, or for a part of the sky."""
         targets: set[int] = set()
         if wanted.targets:

@@ -21,7 +21,7 @@ USUAL = ("coadd-*", "redrock-*")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Selection:
     """One word of what was asked for: patterns of files below the release, or a search in a catalogue."""
 
     word: str
@@ -30,26 +30,26 @@ class Wanted:
     cone: tuple[float, float, float] | None = None  # RA, DEC and radius in degrees
 
 
-def read_word(word: str, specprod: str) -> Wanted:
+def read_word(word: str, specprod: str) -> Selection:
     """Understand a path or pattern, tile:N, healpix:N, targets:FILE or cone:RA,DEC,RADIUS."""
     redux = f"spectro/redux/{specprod}"
     kind, colon, rest = word.strip().partition(":")
     if colon and kind in ("tile", "healpix", "targets", "cone"):
         if kind == "tile" and rest.isdigit():
-            return Wanted(word, tuple(f"{redux}/tiles/cumulative/{rest}/*/{name}" for name in USUAL))
+            return Selection(word, tuple(f"{redux}/tiles/cumulative/{rest}/*/{name}" for name in USUAL))
         if kind == "healpix" and (found := re.fullmatch(r"(?:(\w+)/(\w+)/)?(\d+)", rest)):
             survey, program, pixel = found.group(1) or "*", found.group(2) or "*", int(found.group(3))
-            return Wanted(word, tuple(f"{redux}/{folder_of(survey, program, pixel)}/{name}" for name in USUAL))
+            return Selection(word, tuple(f"{redux}/{folder_of(survey, program, pixel)}/{name}" for name in USUAL))
         if kind == "targets" and rest.startswith("/"):
-            return Wanted(word, targets=rest)
+            return Selection(word, targets=rest)
         if kind == "cone":
-            return Wanted(word, cone=_read_cone(word, rest))
+            return Selection(word, cone=_read_cone(word, rest))
         raise _bad(word, f'"{rest}" is no {kind}.')
     clean = word.strip().strip("/")
     if not clean or ".." in clean.split("/") or word.startswith("/") or any(ord(letter) < 32 for letter in word):
         raise _bad(word, "It is no path inside the release.")
     # Relative to the release, or to the production: the first that finds something counts.
-    return Wanted(word, (clean, f"{redux}/{clean}"))
+    return Selection(word, (clean, f"{redux}/{clean}"))
 
 
 def _read_cone(word: str, text: str) -> tuple[float, float, float]:

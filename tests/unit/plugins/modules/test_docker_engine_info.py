@@ -11,7 +11,7 @@ import time
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.desi.lab.plugins.module_utils._docker import engine_find as docker_engine_find
+from ansible_collections.desi.lab.plugins.module_utils._docker import engine as docker_engine
 from ansible_collections.desi.lab.plugins.modules import docker_engine_info
 
 SOCKET = "unix:///var/run/docker.sock"
@@ -31,8 +31,8 @@ def run(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(docker_engine_info, "DAEMON_FOLDERS", (str(tmp_path / "sbin"),))
     monkeypatch.setattr(docker_engine_info, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(docker_engine_find.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(docker_engine_find.platform, "release", lambda: "6.1.0-18-amd64")
+    monkeypatch.setattr(docker_engine.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(docker_engine.platform, "release", lambda: "6.1.0-18-amd64")
     monkeypatch.delenv("DOCKER_HOST", raising=False)
 
     def run_module(**arguments):
@@ -156,7 +156,7 @@ def test_endpoint_is_that_of_the_environment_where_docker_cannot_tell(run, monke
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_stand_in_for_docker_in_wsl_is_no_endpoint(run, install, monkeypatch, code):
-    monkeypatch.setattr(docker_engine_find.platform, "release", lambda: "5.15.153.1-microsoft-standard-WSL2")
+    monkeypatch.setattr(docker_engine.platform, "release", lambda: "5.15.153.1-microsoft-standard-WSL2")
     text = "The command 'docker' could not be found in this WSL 2 distro. Activate the WSL integration"
     install("docker", f"echo {shlex.quote(text)}; exit {code}")
     _code, result = run()

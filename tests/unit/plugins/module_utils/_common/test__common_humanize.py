@@ -16,6 +16,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.humanize import (
     number,
     parse_time,
     span,
+    stops_when,
     time_text,
 )
 
@@ -78,3 +79,18 @@ def test_what_is_ahead_and_what_was_are_said_from_now():
 @pytest.mark.parametrize(("value", "read"), [(3, 3.0), (2.5, 2.5), (True, None), ("3", None), (None, None)])
 def test_numbers_of_others_are_taken_if_they_are_numbers(value, read):
     assert number(value) == read
+
+
+@pytest.mark.parametrize(
+    ("idle", "hours", "words"),
+    [
+        (60, 12, "stops by itself after 60 idle minutes, and anyway after 12 hours"),
+        ("1", "1.0", "stops by itself after 1 idle minute, and anyway after 1 hour"),
+        (0.5, 0.25, "stops by itself after 0.5 idle minutes, and anyway after 0.25 hours"),
+        (60, 0, "stops by itself after 60 idle minutes; as long as it is used it runs, and costs, without end"),
+        (0, 12, "stops by itself after 12 hours, used or not, and not before"),
+        (0, 0, "never stops by itself: it runs, and costs, until you stop it or ./lab down takes it away"),
+    ],
+)
+def test_stop_time_of_an_instance_in_words(idle, hours, words):
+    assert stops_when(idle, hours) == words

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._lab.url_at import url_at
+from ansible_collections.desi.lab.plugins.module_utils._lab.url import url_at
 
 HOSTS = some.one_of(
     some.sampled_from(["lab.example.org", "localhost", "a"]),

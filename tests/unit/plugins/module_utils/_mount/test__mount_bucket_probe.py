@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import (
-    Answer,
+    BucketAnswer,
     explain_answer,
     explain_exception,
     listing_url,
@@ -56,12 +56,12 @@ def test_listing_is_asked_for_where_the_bucket_is(settings, url):
 
 
 def test_listing_is_told_from_everything_else():
-    assert read_answer(200, {}, FULL) == Answer(200, is_listing=True, anything=True)
-    assert read_answer(200, {}, EMPTY) == Answer(200, is_listing=True)
+    assert read_answer(200, {}, FULL) == BucketAnswer(200, is_listing=True, anything=True)
+    assert read_answer(200, {}, EMPTY) == BucketAnswer(200, is_listing=True)
     assert read_answer(
         200, {}, b"<ListBucketResult><CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes></ListBucketResult>"
     ).anything
-    assert read_answer(404, {"content-type": "application/xml; charset=x"}, error(b"NoSuchBucket")) == Answer(
+    assert read_answer(404, {"content-type": "application/xml; charset=x"}, error(b"NoSuchBucket")) == BucketAnswer(
         404, code="NoSuchBucket", kind="application/xml"
     )
     html = read_answer(200, {"content-type": "text/html"}, b"<html>ListBucketResult <Code>AccessDenied</Code></html>")
@@ -79,22 +79,30 @@ def test_region_is_read_from_header_or_body():
     [
         (
             {},
-            Answer(404, code="NoSuchBucket", region="eu-west-1"),
+            BucketAnswer(404, code="NoSuchBucket", region="eu-west-1"),
             "There is no bucket of this name at Amazon (us-west-2).",
         ),
-        ({"endpoint": "http://h"}, Answer(404, code="NoSuchBucket"), "There is no bucket of this name at http://h."),
+        (
+            {"endpoint": "http://h"},
+            BucketAnswer(404, code="NoSuchBucket"),
+            "There is no bucket of this name at http://h.",
+        ),
         (
             {},
-            Answer(301, code="PermanentRedirect", region="eu-west-1"),
+            BucketAnswer(301, code="PermanentRedirect", region="eu-west-1"),
             "It is in the region eu-west-1, not in us-west-2.",
         ),
-        ({}, Answer(403, code="AccessDenied", region="us-west-2"), "does not let the public list it (AccessDenied)"),
-        ({}, Answer(403, code="InvalidAccessKeyId"), "refused the credentials (InvalidAccessKeyId)"),
-        ({}, Answer(503, code="SlowDown"), "answered with the error SlowDown"),
-        ({}, Answer(407), "The proxy asks for a password"),
-        ({}, Answer(200, kind="text/html"), "does not speak S3 (HTTP status 200, text/html)"),
-        ({}, Answer(404), "does not speak S3 (HTTP status 404)"),
-        ({"prefix": "EDR"}, Answer(200, is_listing=True), 'nothing under the prefix "EDR/"'),
+        (
+            {},
+            BucketAnswer(403, code="AccessDenied", region="us-west-2"),
+            "does not let the public list it (AccessDenied)",
+        ),
+        ({}, BucketAnswer(403, code="InvalidAccessKeyId"), "refused the credentials (InvalidAccessKeyId)"),
+        ({}, BucketAnswer(503, code="SlowDown"), "answered with the error SlowDown"),
+        ({}, BucketAnswer(407), "The proxy asks for a password"),
+        ({}, BucketAnswer(200, kind="text/html"), "does not speak S3 (HTTP status 200, text/html)"),
+        ({}, BucketAnswer(404), "does not speak S3 (HTTP status 404)"),
+        ({"prefix": "EDR"}, BucketAnswer(200, is_listing=True), 'nothing under the prefix "EDR/"'),
     ],
 )
 def test_each_answer_has_its_reason(settings, answer, why):
@@ -106,10 +114,10 @@ def test_each_answer_has_its_reason(settings, answer, why):
 @pytest.mark.parametrize(
     ("settings", "answer"),
     [
-        ({}, Answer(200, is_listing=True, anything=True)),
-        ({}, Answer(200, is_listing=True)),
-        ({"prefix": "new", "read_only": False}, Answer(200, is_listing=True)),
-        ({"anonymous": False}, Answer(403, code="AccessDenied", region="us-west-2")),
+        ({}, BucketAnswer(200, is_listing=True, anything=True)),
+        ({}, BucketAnswer(200, is_listing=True)),
+        ({"prefix": "new", "read_only": False}, BucketAnswer(200, is_listing=True)),
+        ({"anonymous": False}, BucketAnswer(403, code="AccessDenied", region="us-west-2")),
     ],
 )
 def test_bucket_that_answers_is_no_problem(settings, answer):

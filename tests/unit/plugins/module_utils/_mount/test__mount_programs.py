@@ -17,12 +17,10 @@ import pytest
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._mount import programs as programs_of
 from ansible_collections.desi.lab.plugins.module_utils._mount import supervisors as mount_supervisors
-from ansible_collections.desi.lab.plugins.module_utils._mount import systemd as mount_systemd
 from ansible_collections.desi.lab.plugins.module_utils._mount.host import find_tools
 from ansible_collections.desi.lab.plugins.module_utils._mount.mounter import Mounting, make_job
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import make_spec
-from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import Job, LoopSupervisor
-from ansible_collections.desi.lab.plugins.module_utils._mount.systemd import SystemdSupervisor
+from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import Job, LoopSupervisor, SystemdSupervisor
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, Tool
 from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import loop_command, unit_text
 
@@ -122,7 +120,7 @@ def test_every_path_of_a_command_is_proven_before_root_starts_it(place, tmp_path
 def test_supervisor_starts_and_writes_nothing_where_the_mount_lies_in_a_folder_of_others(
     tmp_path, monkeypatch, supervisor, how
 ):
-    for module, name in ((mount_systemd, "UNIT_FOLDER"), (mount_supervisors, "RUN_FOLDER")):
+    for module, name in ((mount_supervisors, "UNIT_FOLDER"), (mount_supervisors, "RUN_FOLDER")):
         monkeypatch.setattr(module, name, tmp_path / "written")
     (tmp_path / "written").mkdir()
     (tmp_path / "mounts").mkdir()
@@ -136,7 +134,7 @@ def test_supervisor_starts_and_writes_nothing_where_the_mount_lies_in_a_folder_o
 @pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("supervisor", [LoopSupervisor, SystemdSupervisor])
 def test_supervisor_writes_nothing_into_a_folder_of_others(tmp_path, monkeypatch, supervisor, how):
-    for module, name in ((mount_systemd, "UNIT_FOLDER"), (mount_supervisors, "RUN_FOLDER")):
+    for module, name in ((mount_supervisors, "UNIT_FOLDER"), (mount_supervisors, "RUN_FOLDER")):
         monkeypatch.setattr(module, name, tmp_path / "written")
     (tmp_path / "written").mkdir()
     (tmp_path / "mounts").mkdir()

@@ -7,9 +7,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._mount import systemd as mount_systemd
-from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import Job
-from ansible_collections.desi.lab.plugins.module_utils._mount.systemd import SystemdSupervisor, make_supervisors
+from ansible_collections.desi.lab.plugins.module_utils._mount import supervisors as mount_supervisors
+from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import (
+    Job,
+    SystemdSupervisor,
+    make_supervisors,
+)
 
 JOB = Job("rclone", ["/usr/bin/env", "mount", "/srv/lab"], {"bucket": "lab"}, {"AWS_SECRET_ACCESS_KEY": 'se"cret'})
 
@@ -24,9 +27,9 @@ def machine(tmp_path, monkeypatch):
     )
     program.chmod(0o755)
     (tmp_path / "state").write_text("active\n")
-    monkeypatch.setattr(mount_systemd, "SYSTEM_PATH", f"{tmp_path}:{mount_systemd.SYSTEM_PATH}")
-    monkeypatch.setattr(mount_systemd, "UNIT_FOLDER", tmp_path / "units")
-    monkeypatch.setattr(mount_systemd, "systemd_runs", lambda: True)
+    monkeypatch.setattr(mount_supervisors, "SYSTEM_PATH", f"{tmp_path}:{mount_supervisors.SYSTEM_PATH}")
+    monkeypatch.setattr(mount_supervisors, "UNIT_FOLDER", tmp_path / "units")
+    monkeypatch.setattr(mount_supervisors, "systemd_runs", lambda: True)
     return tmp_path
 
 
@@ -104,7 +107,7 @@ def test_refusal_of_systemd_is_told(supervisor, monkeypatch):
     ],
 )
 def test_supervisor_is_chosen_by_what_runs_the_machine(monkeypatch, systemd, wanted, kind, known):
-    monkeypatch.setattr(mount_systemd, "systemd_runs", lambda: systemd)
+    monkeypatch.setattr(mount_supervisors, "systemd_runs", lambda: systemd)
     supervisor, supervisors = make_supervisors(wanted, "/srv/lab")
     assert supervisor.kind == kind
     assert supervisor in supervisors
@@ -112,6 +115,6 @@ def test_supervisor_is_chosen_by_what_runs_the_machine(monkeypatch, systemd, wan
 
 
 def test_systemd_where_there_is_none_is_refused(monkeypatch):
-    monkeypatch.setattr(mount_systemd, "systemd_runs", lambda: False)
+    monkeypatch.setattr(mount_supervisors, "systemd_runs", lambda: False)
     with pytest.raises(LabError, match="supervisor=auto"):
         make_supervisors("systemd", "/srv/lab")
