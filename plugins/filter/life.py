@@ -14,7 +14,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance_wait as ec2_instance_wait
 from ansible_collections.desi.lab.plugins.plugin_utils._disk_resize import disk_is_seen, grow_commands
 from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import no_such_lab, remembered
-from ansible_collections.desi.lab.plugins.plugin_utils._settings_ec2 import words
+from ansible_collections.desi.lab.plugins.plugin_utils._settings import words
 
 
 def machine_changes(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What makes a setting of a lab one that can work, beyond its type."""
+"""Validation of the lab_* settings beyond their types, as far as it takes neither Docker nor AWS."""
 
 from __future__ import annotations
 
@@ -18,33 +18,48 @@ from urllib.parse import urlsplit
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import check_cpus, check_memory
+from ansible_collections.desi.lab.plugins.module_utils._ssh.host_key import check_fingerprint
 from ansible_collections.desi.lab.plugins.plugin_utils._images import image_source
-from ansible_collections.desi.lab.plugins.plugin_utils._settings_ec2 import check_ec2_values
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-# What a lab's own helpers are called after it, so that no other lab may be called the same.
+# Names of a lab's helper containers.
 RESERVED_NAME = re.compile(r"mount-.*|.*-sample")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 NUMBER = re.compile(r"[0-9]{1,9}")
 PORTS = range(1, 65536)
 DATA_WORDS = ("s3", "sample")
+REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
+INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
+SUBNET = re.compile(r"subnet-[0-9a-f]{8,17}")
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+GROUP = re.compile(r"[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,200}")
+DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]", re.IGNORECASE)
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+ROLE = re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@/-]{1,512}/)?)?[\w+=,.@-]{1,64}", re.ASCII)
+# The smallest disk that the systems fit on, and the largest that gp3 has, in GiB.
+DISK_GIB = range(8, 16385)
+OWN_ADDRESS = "auto"
+# A week and a year: what is meant to be longer is meant to be for ever, which is 0.
+IDLE_MINUTES = range(7 * 24 * 60 + 1)
+MAX_HOURS = range(365 * 24 + 1)
+EXPIRE_DAYS = range(10000)
 
 
 def nearest(word: str, known: t.Iterable[str]) -> str | None:
-    """Return the known word that somebody who typed ``word`` most likely meant, if any is near."""
+    """Return the known word nearest to ``word``, if any is near."""
     word = word.lower()
     found = difflib.get_close_matches(word, list(known), n=5, cutoff=0.6)
 
     def likeness(other: str) -> tuple[float, int]:
-        # Of two that are alike in the same measure, it is the one that begins as the word does.
+        # Of two that are equally near, the one with the same beginning.
         return difflib.SequenceMatcher(None, other, word).ratio(), len(posixpath.commonprefix([other, word]))
 
     return max(found, key=likeness, default=None)
 
 
 def check_names(given: t.Iterable[str], known: t.Collection[str]) -> None:
-    """Refuse the first setting that does not exist, and name the one that was probably meant."""
+    """Refuse the first unknown setting, with the nearest known one."""
     for name in sorted(set(given) - set(known)):
         meant = nearest(name, known)
         hint = f"say -e {meant}=… if that is what you meant" if meant else "see the table of settings in README.md"
@@ -56,7 +71,7 @@ def check_names(given: t.Iterable[str], known: t.Collection[str]) -> None:
 
 
 def check_own(typed: t.Iterable[str], own: t.Collection[str]) -> None:
-    """Refuse a name that DESI Lab gives itself: whoever set it could lead a run to other keys."""
+    """Refuse internal variables: setting one could redirect a run to other keys."""
     for name in sorted(set(typed) & set(own)):
         raise LabError(
             f"There is no setting {name}.",
@@ -70,7 +85,7 @@ def _wrong(name: str, value: object, why: str, do: str) -> LabError:
 
 
 def check_lab_name(value: str) -> None:
-    """Refuse a name that Docker, a path or a tag could not carry."""
+    """Refuse a name that is invalid for Docker, in a path or in a tag."""
     do = "Choose such a name, for example -e lab_name=desi2."
     if not NAME.fullmatch(value):
         why = "A name has lower-case letters, digits and dashes, at most 40, and begins with a letter or digit."
@@ -81,7 +96,7 @@ def check_lab_name(value: str) -> None:
 
 
 def check_release(value: str, data: str, releases: t.Mapping[str, t.Mapping[str, t.Any]]) -> None:
-    """Refuse a release that is not in the table, or that the public bucket does not have yet."""
+    """Refuse an unknown release, or one that is not public where the data are."""
     entry = releases.get(value.lower())
     if entry is None:
         why = f"The releases known are {', '.join(releases)}."
@@ -108,7 +123,7 @@ def check_data(value: str) -> None:
 
 
 def check_folder(name: str, value: str) -> None:
-    """Refuse a folder that Docker could not be given; an empty value is left to the default."""
+    """Refuse a directory that Docker cannot bind; empty means the default."""
     if value:
         _check_path(name, value, "It is not an absolute path.")
 
@@ -125,7 +140,7 @@ def _check_path(name: str, value: str, why_not_absolute: str) -> None:
 
 
 def check_bind(value: str) -> None:
-    """Refuse what is not an IP address."""
+    """Refuse an invalid IP address."""
     try:
         ipaddress.ip_address(value)
     except ValueError:
@@ -135,7 +150,7 @@ def check_bind(value: str) -> None:
 
 
 def check_port(name: str, value: object) -> None:
-    """Refuse what is not a TCP port."""
+    """Refuse an invalid TCP port."""
     text = str(value)
     if not NUMBER.fullmatch(text) or int(text) not in PORTS:
         raise _wrong(name, value, "A port is a number from 1 to 65535.", f"Choose another, for example -e {name}=8889.")
@@ -167,7 +182,7 @@ def check_endpoint(value: str) -> None:
 
 
 def check_bucket(value: str) -> None:
-    """Refuse what S3 does not take as the name of a bucket."""
+    """Refuse an invalid bucket name."""
     if not BUCKET.fullmatch(value):
         raise _wrong(
             "lab_bucket",
@@ -178,7 +193,7 @@ def check_bucket(value: str) -> None:
 
 
 def check_cache_max(value: str) -> None:
-    """Refuse a size that cannot be read."""
+    """Refuse an invalid size."""
     if not value:
         return
     try:
@@ -190,12 +205,128 @@ def check_cache_max(value: str) -> None:
 
 
 def check_image(value: str) -> None:
-    """Refuse what can be neither pulled nor built. Short names look like references, so the table is not needed."""
+    """Refuse what can be neither pulled nor built. Short names are valid references, so no table is needed."""
     image_source(value, {})
 
 
-# What is wrong with a value by itself; each check is given the value as a text.
-CHECKS: dict[str, t.Callable[[str], None]] = {
+def words(value: object) -> list[str]:
+    """Return a list given as one word, words separated by commas, or a list; an empty one has one empty word."""
+    entries = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [value]
+    return [str(entry).strip() for entry in entries or [""]]
+
+
+def check_region(value: str) -> None:
+    """Refuse an invalid AWS region name."""
+    if not REGION.fullmatch(value):
+        do = "Leave it out: the data are in us-west-2, and a machine there reads them fastest."
+        raise _wrong("lab_region", value, "It is not the name of an AWS region, such as us-west-2.", do)
+
+
+def check_instance_types(value: object) -> None:
+    """Refuse an invalid EC2 instance type, and an empty list."""
+    for word in words(value):
+        if not INSTANCE_TYPE.fullmatch(word):
+            do = "Give a type, for example -e lab_instance_type=t3.xlarge, or several behind commas."
+            raise _wrong("lab_instance_type", word, "It is not the name of an EC2 type, such as t2.micro.", do)
+
+
+def _check_whole_number(name: str, value: str, allowed: range, why: str, do: str) -> None:
+    if not re.fullmatch(r"[0-9]{1,6}", value) or int(value) not in allowed:
+        raise _wrong(name, value, why, do)
+
+
+def check_disk(value: str) -> None:
+    """Refuse a disk size that gp3 does not have."""
+    why = f"A disk has {DISK_GIB.start} to {DISK_GIB.stop - 1} GiB, as a whole number."
+    do = "Choose another size, for example -e lab_disk_gib=64."
+    _check_whole_number("lab_disk_gib", value, DISK_GIB, why, do)
+
+
+def check_idle_minutes(value: str) -> None:
+    """Refuse an invalid number of minutes; 0 means never."""
+    why = f"It is not a whole number of minutes from 0 to {IDLE_MINUTES.stop - 1}."
+    do = "Give minutes, for example -e lab_idle_minutes=120, or 0 for a machine that does not stop for being idle."
+    _check_whole_number("lab_idle_minutes", value, IDLE_MINUTES, why, do)
+
+
+def check_max_hours(value: str) -> None:
+    """Refuse an invalid number of hours; 0 means never."""
+    why = f"It is not a whole number of hours from 0 to {MAX_HOURS.stop - 1}."
+    do = "Give hours, for example -e lab_max_hours=24, or 0 for a machine that runs without end."
+    _check_whole_number("lab_max_hours", value, MAX_HOURS, why, do)
+
+
+def check_allow_from(value: object) -> None:
+    """Refuse what is neither a CIDR nor the word for the caller's own address."""
+    for word in words(value):
+        if word == OWN_ADDRESS:
+            continue
+        do = "Give ranges such as 203.0.113.7/32, or leave it out for your own address."
+        try:
+            ipaddress.ip_network(word, strict=False)
+        except ValueError:
+            raise _wrong("lab_allow_from", word, "It is not a range of addresses.", do) from None
+
+
+def check_group(value: str) -> None:
+    """Refuse an invalid security group name."""
+    if not GROUP.fullmatch(value) or value.startswith("sg-") or value.strip() != value:
+        why = "The name of a security group has letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, and no sg- in front."
+        do = "Choose such a name, or leave it out: it is then called jupyter."
+        raise _wrong("lab_security_group", value, why, do)
+
+
+def check_subnet(value: str) -> None:
+    """Refuse an invalid subnet id; empty means any."""
+    if value and not SUBNET.fullmatch(value):
+        do = "Give its id, or leave it out for any subnet of the default VPC."
+        raise _wrong("lab_subnet", value, "It is not the id of a subnet, such as subnet-0123456789abcdef0.", do)
+
+
+def check_domain(value: str) -> None:
+    """Refuse an invalid domain name; empty means the instance's address."""
+    if value and not DOMAIN.fullmatch(value):
+        do = "Give the bare name, for example -e lab_domain=desi.example.org, without https:// and without a port."
+        raise _wrong("lab_domain", value, "It is not a domain name.", do)
+
+
+def check_certificate(values: t.Mapping[str, t.Any]) -> None:
+    """Refuse a certificate without its key or domain, and the reverse."""
+    given = {name: str(values.get(name, "")) for name in ("lab_domain", "lab_certificate", "lab_certificate_key")}
+    certificate, key = given["lab_certificate"], given["lab_certificate_key"]
+    if bool(certificate) != bool(key):
+        missing = "lab_certificate_key" if certificate else "lab_certificate"
+        raise LabError(
+            f"The setting {missing} is missing.",
+            "A certificate and its private key are only of use together.",
+            f"Give both, with -e {missing}=/path, or neither for a certificate of our own.",
+        )
+    for name in ("lab_certificate", "lab_certificate_key"):
+        if given[name] and not given[name].startswith("/"):
+            raise _wrong(name, given[name], "It is not an absolute path.", f"Give the whole path: -e {name}=/path.")
+    if certificate and not given["lab_domain"]:
+        raise LabError(
+            "The setting lab_domain is missing.",
+            "A certificate of your own is for a name, and the lab has to be opened by it.",
+            "Say which: -e lab_domain=desi.example.org.",
+        )
+
+
+def check_expire_days(value: str) -> None:
+    """Refuse an invalid number of days; 0 means never."""
+    why = "It is how many days after its last use a lab is deleted, as a whole number up to 9999."
+    do = "Give a number, for example -e lab_expire_days=14, or 0 for never."
+    _check_whole_number("lab_expire_days", value, EXPIRE_DAYS, why, do)
+
+
+def check_expire_role(value: str) -> None:
+    """Refuse an invalid IAM role name or ARN."""
+    if value and not ROLE.fullmatch(value):
+        why = "It is neither make nor the name or the ARN of a role at AWS."
+        raise _wrong("lab_expire_role", value, why, "Let one be made: -e lab_expire_role=make.")
+
+
+CHECKS: dict[str, t.Callable[[str], object]] = {
     "lab_name": check_lab_name,
     "lab_data": check_data,
     "lab_folder": functools.partial(check_folder, "lab_folder"),
@@ -209,14 +340,31 @@ CHECKS: dict[str, t.Callable[[str], None]] = {
     "lab_cache_max": check_cache_max,
     "lab_memory": check_memory,
     "lab_cpus": check_cpus,
+    "lab_region": check_region,
+    "lab_disk_gib": check_disk,
+    "lab_security_group": check_group,
+    "lab_subnet": check_subnet,
+    "lab_host_key": check_fingerprint,
+    "lab_domain": check_domain,
+    "lab_idle_minutes": check_idle_minutes,
+    "lab_max_hours": check_max_hours,
+    "lab_expire_days": check_expire_days,
+    "lab_expire_role": check_expire_role,
+}
+LIST_CHECKS: dict[str, t.Callable[[object], None]] = {
+    "lab_instance_type": check_instance_types,
+    "lab_allow_from": check_allow_from,
 }
 
 
 def check_values(values: t.Mapping[str, t.Any], releases: t.Mapping[str, t.Mapping[str, t.Any]]) -> None:
-    """Refuse the first value that cannot work. ``values`` holds settings by name, as people gave them."""
+    """Refuse the first invalid value. ``values`` holds settings by name, as given."""
     for name, check in CHECKS.items():
         if name in values:
             check(str(values[name]))
-    check_ec2_values(values)
+    for name, check_list in LIST_CHECKS.items():
+        if name in values:
+            check_list(values[name])
+    check_certificate(values)
     if "lab_release" in values:
         check_release(str(values["lab_release"]), str(values.get("lab_data", "s3")), releases)

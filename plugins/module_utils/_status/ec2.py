@@ -2,37 +2,48 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask AWS and the machines themselves for what ``status`` says of labs on EC2, side by side."""
+"""The status of labs on EC2, queried concurrently from AWS and from the instances."""
 
 from __future__ import annotations
 
 import time
 import typing as t
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._aws import pricing as cost
+from ansible_collections.desi.lab.plugins.module_utils._aws import pricing
 from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, OWNER_TAG, caller_of, is_ours, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_time
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import expiry
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry_schedule import root_disk
 from ansible_collections.desi.lab.plugins.module_utils._ec2.leftovers import lab_rows
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, lab_row, labels_of
 from ansible_collections.desi.lab.plugins.module_utils._lab.probe import server_answers
-from ansible_collections.desi.lab.plugins.module_utils._status import remote_probe as ssh
-from ansible_collections.desi.lab.plugins.module_utils._status.ec2_row import Asked, told
+from ansible_collections.desi.lab.plugins.module_utils._status import remote_probe
+from ansible_collections.desi.lab.plugins.module_utils._status.costs import Ran, costs
+from ansible_collections.desi.lab.plugins.module_utils._status.document import (
+    coming,
+    notes_of_look,
+    watched,
+    whole,
+    why_stopped,
+)
 from ansible_collections.desi.lab.plugins.module_utils._status.regions import Known
 
 TAGGED: list[dict[str, t.Any]] = [{"Name": "tag-key", "Values": [NAME_TAG]}]
-# Machines, and questions about each of them.
+# Instances, and queries about each.
 WORKERS = 64
+RUNS = ("pending", "running")
 
 Rows = t.List[t.Dict[str, t.Any]]  # noqa: UP006 - evaluated by Python 3.9, too
 
 
 class Region:
-    """Asks in one region. ``account`` has the clients of ec2, sts, scheduler and pricing."""
+    """The labs of one region. ``account`` has clients for ec2, sts, scheduler and pricing."""
 
     def __init__(
         self,
@@ -47,7 +58,7 @@ class Region:
         self.program, self.clock, self.region = program, clock, account.region
 
     def labs(self) -> Rows:
-        """Return the rows of all labs of whoever asks."""
+        """Return the rows of all labs of the caller."""
         with ThreadPoolExecutor(max_workers=WORKERS) as pool:
             caller = pool.submit(self.account.clients["sts"].get_caller_identity)
             disks = pool.submit(self._disks)
@@ -61,10 +72,10 @@ class Region:
             prices = self._prices(pool, {row["type"] for row in rows}) if rows else None
             sizes, now = disks.result(), self.clock()
             return [
-                told(
+                status_row(
                     row,
                     machines[row["id"]],
-                    Asked(
+                    Answers(
                         **{name: answer.result() for name, answer in asked[row["id"]].items()},
                         disk_gib=sizes.get(root_disk(machines[row["id"]])),
                         prices=prices,
@@ -77,7 +88,7 @@ class Region:
             ]
 
     def _disks(self) -> dict[str, int]:
-        """Return the sizes of disks; whoever may not see them sees the rest all the same."""
+        """Return volume sizes by id; none without permission."""
         try:
             found = self.account.pages("describe_volumes", "Volumes", TAGGED)
         except AWS_ERRORS:
@@ -90,19 +101,20 @@ class Region:
         folder, owner = self.known.get((self.region, row["name"])), tags_of(machine)[OWNER_TAG]
         reachable = row["state"] == "running" and folder is not None and row["address"]
         return {
-            "look": pool.submit(self._look, row, folder) if reachable and folder else nothing,
-            "answers": pool.submit(self._answers, row) if row["state"] == "running" else nothing,
+            "probe": pool.submit(self._probe, row, folder) if reachable and folder else nothing,
+            "server": pool.submit(self._server_answers, row) if row["state"] == "running" else nothing,
             "expires": pool.submit(self._expires, row["name"], owner, machine["InstanceId"]),
         }
 
-    def _look(self, row: t.Mapping[str, t.Any], folder: Path) -> dict[str, t.Any] | None:
-        return ssh.ask(folder / "ssh_config", f"desi-{row['name']}", row["address"], row["port"] or 8888, self.program)
+    def _probe(self, row: t.Mapping[str, t.Any], folder: Path) -> dict[str, t.Any] | None:
+        host, port = f"desi-{row['name']}", row["port"] or 8888
+        return remote_probe.ask(folder / "ssh_config", host, row["address"], port, self.program)
 
     def _tunnel(self, row: t.Mapping[str, t.Any]) -> int | None:
         return self.tunnels.get(f"{self.region}/{row['name']}")
 
-    def _answers(self, row: t.Mapping[str, t.Any]) -> bool | None:
-        """Return whether the server answers from here; None where there is no way to it at the moment."""
+    def _server_answers(self, row: t.Mapping[str, t.Any]) -> bool | None:
+        """Return whether the server answers from here; None without access at the moment."""
         if row["access"] in ("direct", "https") and row["address"] and row["port"]:
             scheme = "https" if row["access"] == "https" else "http"
             return server_answers(row["address"], row["port"], scheme, 2.0)
@@ -110,7 +122,7 @@ class Region:
         return None if port is None else server_answers("127.0.0.1", port, "http", 2.0)
 
     def _expires(self, name: str, owner: str, machine: str) -> float | bool | None:
-        """Return when a lab is deleted; False where it is not, and None where that cannot be told."""
+        """Return when a lab expires; False for never, None if unknown."""
         group, schedule = expiry.group_name(owner, name), expiry.schedule_name(expiry.DELETE, machine)
         try:
             found = self.account.clients["scheduler"].get_schedule(GroupName=group, Name=schedule)
@@ -118,15 +130,101 @@ class Region:
             return False if code_of(error) == expiry.ABSENT else None
         return expiry.time_of(found) or False
 
-    def _prices(self, pool: ThreadPoolExecutor, names: t.Collection[str]) -> cost.Prices:
-        """Return prices as AWS tells them where it does in time, else as the table has them."""
-        asked = {name: pool.submit(self._price, cost.type_filters(name, self.region), "Hrs") for name in names}
-        disk = pool.submit(self._price, cost.disk_filters(self.region), "GB-Mo")
-        by_aws = cost.Prices({name: answer.result() for name, answer in asked.items()}, disk.result(), None)
-        return cost.joined(by_aws, cost.from_table(self.prices, self.region, names))
+    def _prices(self, pool: ThreadPoolExecutor, names: t.Collection[str]) -> pricing.Prices:
+        """Return prices of the Pricing API, or else of the table."""
+        asked = {name: pool.submit(self._price, pricing.type_filters(name, self.region), "Hrs") for name in names}
+        disk = pool.submit(self._price, pricing.disk_filters(self.region), "GB-Mo")
+        by_aws = pricing.Prices({name: answer.result() for name, answer in asked.items()}, disk.result(), None)
+        return pricing.joined(by_aws, pricing.from_table(self.prices, self.region, names))
 
-    def _price(self, filters: t.Mapping[str, str], unit: str) -> cost.Price | None:
+    def _price(self, filters: t.Mapping[str, str], unit: str) -> pricing.Price | None:
         try:
             return self.account.price(filters, unit)
         except (*AWS_ERRORS, KeyError, TypeError, ValueError):
             return None
+
+
+class Answers(t.NamedTuple):
+    """The answers about one lab; None is not asked, or not answered."""
+
+    probe: t.Mapping[str, t.Any] | None
+    server: bool | None
+    expires: float | bool | None
+    disk_gib: int | None
+    prices: pricing.Prices | None
+    tunnel_port: int | None
+    folder: Path | None
+
+
+def status_row(
+    row: t.Mapping[str, t.Any], machine: t.Mapping[str, t.Any], answers: Answers, now: float
+) -> dict[str, t.Any]:
+    """Return the complete row of a lab."""
+    lab = whole(row)
+    runs, region = lab["state"] in RUNS, lab["where"].rpartition(" ")[2]
+    lab.update(region=region, disk_gib=answers.disk_gib)
+    watch = (answers.probe or {}).get("watch")
+    expires = None if isinstance(answers.expires, bool) else answers.expires
+    lab["expires"] = None if answers.expires is None else answers.expires is not False
+    lab["next"] = coming(watch, expires, runs, now)
+    lab["notes"] += why_stopped(machine, lab["since"], now)
+    if answers.prices is not None:
+        price = pricing.cost_of(lab["type"], answers.disk_gib or 0, answers.prices)
+        if answers.disk_gib is None:
+            price = price._replace(hour=None, month_stopped=None)
+        lab.update(costs(ran(machine, lab["since"], runs), price, lab["market"] == "spot", now))
+    if lab["state"] == "running":
+        _add_running(lab, answers, watch, now)
+    return lab
+
+
+def _add_running(lab: dict[str, t.Any], answers: Answers, watch: t.Any, now: float) -> None:  # noqa: ANN401
+    """Add what is known of a running instance."""
+    probe = answers.probe or {}
+    began = parse_time(lab["since"])
+    up = probe.get("uptime")
+    lab["uptime_seconds"] = round(up) if up is not None else None if began is None else max(0, round(now - began))
+    lab["reached"] = answers.probe is not None if answers.folder is not None else None
+    lab["tunnel_open"] = answers.tunnel_port is not None if lab["access"] == "tunnel" else None
+    lab["server_answers"] = answers.server if answers.server is not None else probe.get("server")
+    server = server_of(probe, lab["name"])
+    if server is not None:
+        seen = lab_row(server, None, None, probe.get("images") or {})
+        lab.update({key: seen[key] for key in ("image", "image_newer", "data", "mount", "folder")})
+        lab["mount_answers"] = (probe.get("mounts") or {}).get(seen["mount"]) if seen["mount"] else None
+    watching = watched(watch, now)
+    notes = watching.pop("notes", [])
+    lab.update(watching)
+    if "refused" in probe:
+        notes.append(
+            f"What its machine says is refused: {probe['refused']}. If it stays so, somebody else may control it."
+        )
+    elif lab["reached"] is False:
+        notes.append("Its machine does not answer over SSH.")
+    elif lab["reached"] is None:
+        notes.append("It was made from another computer, so its machine was not asked.")
+    elif not watching:
+        notes.append("Nothing stops its machine by itself: it runs, and costs, until somebody stops it.")
+    lab["notes"] += [*notes, *notes_of_look(lab)]
+
+
+def server_of(probe: t.Mapping[str, t.Any], name: str) -> t.Mapping[str, t.Any] | None:
+    """Return the server container of a lab on its instance."""
+    ours = ((item, labels_of(item)) for item in probe.get("containers") or [])
+    return next((item for item, tags in ours if tags.get(NAME) == name and tags.get(ROLE) == "server"), None)
+
+
+def ran(machine: t.Mapping[str, t.Any], since: str, runs: bool) -> Ran:
+    """Return when an instance was launched, started and stopped, as far as AWS tells."""
+    mappings = machine.get("BlockDeviceMappings") or []
+    made = [moment for row in mappings for moment in [_seconds((row.get("Ebs") or {}).get("AttachTime"))] if moment]
+    return Ran(
+        min(made, default=None),
+        _seconds(machine.get("LaunchTime")),
+        None if runs else parse_time(since),
+        runs,
+    )
+
+
+def _seconds(value: object) -> float | None:
+    return value.timestamp() if isinstance(value, datetime) else parse_time(str(value or ""))

@@ -12,13 +12,13 @@ import pytest
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Price, Prices
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._ec2.leftovers import lab_rows
-from ansible_collections.desi.lab.plugins.module_utils._status.ec2_row import Asked, ran, told
+from ansible_collections.desi.lab.plugins.module_utils._status.ec2 import Answers, ran, status_row
 
 NOW = 1_795_521_600.0
 STARTED = datetime(2026, 11, 24, 10, tzinfo=timezone.utc)
 PRICE = Price(0.1, "2026-11-01", "Pricing API")
 PRICES = Prices({"t3.xlarge": PRICE}, Price(0.073, "2026-11-01", "Pricing API"), Price(0.005, "", ""))
-NOTHING = Asked(None, None, None, 30, PRICES, None, Path("/c"))
+NOTHING = Answers(None, None, None, 30, PRICES, None, Path("/c"))
 CONTAINER = {
     "Image": "sha256:1",
     "State": {"Running": True},
@@ -35,7 +35,7 @@ CONTAINER = {
     },
     "HostConfig": {},
 }
-LOOK = {
+PROBE = {
     "containers": [CONTAINER],
     "images": {"desi-lab:0.1.0": "sha256:2"},
     "server": True,
@@ -62,11 +62,11 @@ def machine(state="running", **more):
 def row(instance=None, **answers):
     instance = instance or machine()
     [base] = lab_rows([instance], "us-west-2")
-    return told(base, instance, NOTHING._replace(**answers), NOW)
+    return status_row(base, instance, NOTHING._replace(**answers), NOW)
 
 
 def test_machine_that_was_asked_tells_of_its_lab():
-    lab = row(look=LOOK, answers=True, expires=NOW + 14 * 86400, tunnel_port=8888)
+    lab = row(probe=PROBE, server=True, expires=NOW + 14 * 86400, tunnel_port=8888)
     assert (lab["image"], lab["image_newer"]) == ("desi-lab:0.1.0", True)
     assert (lab["data"], lab["mount_answers"]) == ("streamed", True)
     assert (lab["reached"], lab["server_answers"], lab["tunnel_open"]) == (True, True, True)
@@ -84,7 +84,7 @@ def test_machine_that_does_not_answer_is_told_by_what_aws_says():
 
 @pytest.mark.security("C2")
 def test_machine_whose_answer_is_refused_is_said_to_be_odd_and_nothing_of_it_is_shown():
-    lab = row(look={"refused": "it is too long"})
+    lab = row(probe={"refused": "it is too long"})
     assert (lab["image"], lab["server_answers"], lab["uptime_seconds"]) == ("", None, 7200)
     assert "it is too long" in lab["notes"][0]
 
@@ -96,19 +96,19 @@ def test_machine_of_another_computer_is_not_said_to_be_silent():
 
 
 def test_machine_without_a_watcher_is_said_to_run_on():
-    assert any("Nothing stops" in note for note in row(look={**LOOK, "watch": None})["notes"])
+    assert any("Nothing stops" in note for note in row(probe={**PROBE, "watch": None})["notes"])
 
 
 def test_server_that_cannot_be_asked_from_here_is_told_as_the_machine_does():
-    lab = row(look=LOOK)
+    lab = row(probe=PROBE)
     assert (lab["tunnel_open"], lab["server_answers"]) == (False, True)
-    assert row(look={**LOOK, "server": False})["server_answers"] is False
+    assert row(probe={**PROBE, "server": False})["server_answers"] is False
 
 
 def test_container_of_another_lab_on_the_machine_is_not_taken_for_this_one():
     labels = {**CONTAINER["Config"]["Labels"], "desi.lab.name": "x"}
     other = {**CONTAINER, "Config": {**CONTAINER["Config"], "Labels": labels}}
-    assert row(look={**LOOK, "containers": [other]})["image"] == ""
+    assert row(probe={**PROBE, "containers": [other]})["image"] == ""
 
 
 @pytest.mark.parametrize(("expires", "told_as"), [(None, None), (False, False), (NOW + 1, True)])
