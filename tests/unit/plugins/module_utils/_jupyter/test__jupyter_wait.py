@@ -34,6 +34,8 @@ LONG = 60
 MARK = "[I 2026-11-22 13:57:12.790 ServerApp] "
 END = f"{MARK}received signal 15, stopping\n"
 NEVER = "0001-01-01T00:00:00Z"
+ALONE = f"http://127.0.0.1:8888/lab?token={TOKEN}\n"
+ALONE_OTHER = f"http://127.0.0.1:8888/lab?token={OTHER}\n"
 
 
 def banner(token: str = TOKEN, port: int = 8888) -> str:
@@ -46,121 +48,88 @@ def later(action) -> threading.Thread:
     return thread
 
 
-@pytest.mark.parametrize("timeout", [0, 0.5, 86400])
-def test_timeout_is_accepted(timeout):
-    check_timeout(timeout)
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "log"
 
 
-@pytest.mark.parametrize("timeout", [-1, 86401, float("inf"), float("nan")])
-def test_timeout_that_makes_no_sense_is_refused(timeout):
-    with pytest.raises(LabError, match="is not a time to wait"):
+def test_timeout_that_makes_no_sense_is_refused():
+    for timeout in (0, 0.5, 86400):
         check_timeout(timeout)
+    for timeout in (-1, 86401, float("inf"), float("nan")):
+        with pytest.raises(LabError, match="is not a time to wait"):
+            check_timeout(timeout)
 
 
 # Text
 
 
-def test_text_is_read_at_once():
-    assert read_text(banner()).plain_token == TOKEN
+@pytest.mark.parametrize("text", [banner(), ALONE.strip(), f"\ud800\n{banner()}", f"{banner()}{ALONE_OTHER}"])
+def test_text_is_read_at_once(text):
+    assert read_text(text).plain_token == TOKEN
 
 
-def test_text_without_a_line_end_is_read():
-    assert read_text(f"http://127.0.0.1:8888/lab?token={TOKEN}").plain_token == TOKEN
-
-
-def test_text_with_half_a_character_pair_is_read():
-    assert read_text(f"\ud800\n{banner()}").plain_token == TOKEN
-
-
-def test_server_is_preferred_to_a_url_that_stands_alone():
-    assert read_text(f"{banner()}http://127.0.0.1:8888/lab?token={OTHER}").plain_token == TOKEN
-
-
-@pytest.mark.parametrize("text", ["", "no server here", "http://127.0.0.1:8888/lab"])
-def test_text_without_a_server_is_told(text):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "No server has written one."),
+        ("my diary, pin 4711", "No server has written one."),
+        ("http://127.0.0.1:8888/lab", "No server has written one."),
+        (f"{banner()}{END}{ALONE_OTHER}", "A Jupyter server was there, but it has been shut down."),
+    ],
+)
+def test_text_without_a_running_server_is_told_and_not_repeated(text, why):
     with pytest.raises(LabError) as caught:
         read_text(text)
-    assert caught.value.why == "No server has written one."
-
-
-def test_text_of_a_server_that_ended_is_told_and_no_other_url_taken_for_it():
-    with pytest.raises(LabError) as caught:
-        read_text(f"{banner()}{END}http://127.0.0.1:8888/lab?token={OTHER}")
-    assert "has been shut down" in caught.value.why
-
-
-def test_error_about_a_text_holds_nothing_of_it():
-    with pytest.raises(LabError) as caught:
-        read_text("my diary\npin 4711\n")
-    assert "4711" not in str(caught.value)
-    assert "diary" not in str(caught.value)
+    assert caught.value.why == why
+    assert not [word for word in ("4711", "diary", OTHER) if word in str(caught.value)]
 
 
 # File
 
 
-def test_file_that_has_the_url_is_read_at_once(tmp_path):
-    log = tmp_path / "log"
-    log.write_text(banner())
-    assert wait_for_file(log, 0).plain_token == TOKEN
-
-
-def test_file_that_does_not_grow_is_not_waited_for_once_it_has_the_url(tmp_path, monkeypatch):
-    monkeypatch.setattr(jupyter_wait, "_BANNER", LONG)
-    (tmp_path / "log").write_text(banner())
+@pytest.mark.parametrize(
+    ("text", "timeout", "token"),
+    [
+        (banner(), 0, TOKEN),
+        (f"{banner()}{'x' * 99}\n" * 5000 + END + banner(OTHER), 0, OTHER),  # read to its end before it is believed
+        (banner().rstrip("\n"), 0.3, TOKEN),  # an unfinished line counts when time is up
+        (ALONE, 0.3, TOKEN),  # so does a URL that stands alone
+    ],
+)
+def test_file_is_read_to_its_end(log, text, timeout, token):
+    log.write_text(text)
     begun = time.monotonic()
-    wait_for_file(tmp_path / "log", LONG)
+    assert wait_for_file(log, timeout).plain_token == token
+    assert time.monotonic() - begun >= timeout
+
+
+def test_file_that_does_not_grow_is_not_waited_for_once_it_has_the_url(log, monkeypatch):
+    monkeypatch.setattr(jupyter_wait, "_BANNER", LONG)
+    log.write_text(banner())
+    begun = time.monotonic()
+    wait_for_file(log, LONG)
     assert time.monotonic() - begun < LONG / 2
 
 
-def test_file_is_read_to_its_end_before_it_is_believed(tmp_path):
-    log = tmp_path / "log"
-    log.write_text(f"{banner()}{'x' * 99}\n" * 5000 + END + banner(OTHER))
-    assert wait_for_file(log, 0).plain_token == OTHER
-
-
-def test_file_that_comes_later_is_waited_for(tmp_path):
-    log = tmp_path / "log"
-    writer = later(lambda: log.write_text(banner()))
-    assert wait_for_file(log, LONG).plain_token == TOKEN
-    writer.join()
-
-
-def test_file_that_grows_in_pieces_is_waited_for(tmp_path):
-    log = tmp_path / "log"
-    log.write_text("starting\n")
-    going = threading.Event()
+def test_file_that_comes_later_and_grows_in_pieces_is_waited_for_until_its_banner_is_over(log):
+    text = f"{banner()}{MARK}    http://localhost:8888/lab?token={TOKEN}\n"
 
     def write():
         with log.open("a") as target:
-            for start in range(0, len(text := banner()), 7):
+            for start in range(0, len(text), 7):
+                time.sleep(0.01)
                 target.write(text[start : start + 7])
                 target.flush()
-                going.wait(0.01)
 
     writer = later(write)
-    assert wait_for_file(log, LONG).plain_token == TOKEN
+    server = wait_for_file(log, LONG)
     writer.join()
+    assert (server.plain_token, len(server.urls)) == (TOKEN, 2)
 
 
-def test_all_urls_of_a_banner_that_comes_slowly_are_read(tmp_path):
-    log = tmp_path / "log"
-    second = f"{MARK}    http://localhost:8888/lab?token={TOKEN}\n"
-
-    def write():
-        with log.open("a") as target:
-            for line in (*banner().splitlines(keepends=True), second):
-                time.sleep(0.05)
-                target.write(line)
-                target.flush()
-
-    writer = later(write)
-    assert len(wait_for_file(log, LONG).urls) == 2
-    writer.join()
-
-
-def test_file_that_never_stops_growing_is_answered(tmp_path):
-    log = tmp_path / "log"
+def test_file_that_never_stops_growing_is_answered(log, monkeypatch):
+    monkeypatch.setattr(jupyter_wait, "_BANNER", 0.2)
     log.write_text(banner())
     stop = threading.Event()
 
@@ -180,10 +149,20 @@ def test_file_that_never_stops_growing_is_answered(tmp_path):
     assert time.monotonic() - begun < 10
 
 
-def watch_change(monkeypatch, log: Path, change) -> None:
-    """Make the change when the file has been read once."""
-    read_on = jupyter_wait._GrowingFile.read_on
-    times = []
+def empty(path: Path) -> None:
+    path.write_text(banner())
+
+
+def replace(path: Path) -> None:
+    with path.open("a") as target:
+        target.write(f"{MARK}All authentication is disabled.\nhalf a line")
+    path.rename(path.with_suffix(".1"))
+    path.write_text(f"{MARK}Jupyter Server is running at:\n{MARK}http://127.0.0.1:8888/lab\n")
+
+
+@pytest.mark.parametrize(("change", "open_to_all"), [(empty, False), (replace, True)])
+def test_file_that_is_emptied_or_replaced_is_read_from_its_new_start(log, monkeypatch, change, open_to_all):
+    read_on, times = jupyter_wait._GrowingFile.read_on, []
 
     def read_and_change(self, server_log):
         times.append(read_on(self, server_log))
@@ -192,79 +171,38 @@ def watch_change(monkeypatch, log: Path, change) -> None:
         return times[-1]
 
     monkeypatch.setattr(jupyter_wait._GrowingFile, "read_on", read_and_change)
-
-
-def test_file_that_is_emptied_is_read_from_its_new_start(tmp_path, monkeypatch):
-    log = tmp_path / "log"
     log.write_text("x" * 9999)
-    watch_change(monkeypatch, log, lambda path: path.write_text(banner()))
-    assert wait_for_file(log, LONG).plain_token == TOKEN
+    assert wait_for_file(log, LONG).authentication_off is open_to_all
 
 
-def test_file_that_is_replaced_is_read_to_its_end_and_then_the_new_one(tmp_path, monkeypatch):
-    log = tmp_path / "log"
-    log.write_text("begin\n")
-
-    def replace(path: Path) -> None:
-        with path.open("a") as target:
-            target.write(f"{MARK}All authentication is disabled.\nhalf a line")
-        path.rename(path.with_suffix(".1"))
-        path.write_text(f"{MARK}Jupyter Server is running at:\n{MARK}http://127.0.0.1:8888/lab\n")
-
-    watch_change(monkeypatch, log, replace)
-    assert wait_for_file(log, LONG).authentication_off
-
-
-def test_unfinished_line_counts_when_time_is_up(tmp_path):
-    log = tmp_path / "log"
-    log.write_text(banner().rstrip("\n"))
-    assert wait_for_file(log, 0).plain_token == TOKEN
-    assert wait_for_file(log, 0.3).plain_token == TOKEN
-
-
-def test_url_that_stands_alone_counts_when_time_is_up(tmp_path):
-    log = tmp_path / "log"
-    log.write_text(f"http://127.0.0.1:8888/lab?token={TOKEN}\n")
-    begun = time.monotonic()
-    assert wait_for_file(log, 0.3).plain_token == TOKEN
-    assert time.monotonic() - begun >= 0.3
-
-
-def test_file_without_a_url_is_told_with_its_last_lines_and_no_secret(tmp_path):
-    log = tmp_path / "log"
-    log.write_text(f"old\n{banner()}{END}" + "line\n" * 19 + f"GET /?token={TOKEN} it is {TOKEN}\n")
+def test_file_without_a_url_is_told_with_its_last_lines_and_no_secret(log):
+    secrets = f"GET /?token={TOKEN} it is {TOKEN}, or blue%2Dmoon or blue-moon\n"
+    log.write_text(f"old\n{banner()}{END}{banner('blue%2Dmoon')}{END}" + "line\n" * 19 + secrets)
     with pytest.raises(LabError, match=r"within 0\.2 seconds") as caught:
         wait_for_file(log, 0.2)
-    assert "GET /?token=<hidden> it is <hidden>" in caught.value.why
+    assert "GET /?token=<hidden> it is <hidden>, or <hidden> or <hidden>" in caught.value.why
     assert "has been shut down" in caught.value.why
     assert caught.value.why.count("\n") == 20
-    assert TOKEN not in str(caught.value)
     assert not isinstance(caught.value, NotThere)
 
 
-def test_token_of_any_form_is_in_no_error(tmp_path):
-    (tmp_path / "log").write_text(f"{banner('blue%2Dmoon')}{END}it is blue%2Dmoon or blue-moon\n")
-    with pytest.raises(LabError) as caught:
-        wait_for_file(tmp_path / "log", 0)
-    assert "it is <hidden> or <hidden>" in caught.value.why
-
-
-def test_file_that_never_comes_is_told(tmp_path):
+def test_file_that_never_comes_is_told(log):
     with pytest.raises(NotThere, match="There is no file"):
-        wait_for_file(tmp_path / "log", 0.2)
+        wait_for_file(log, 0.2)
 
 
-@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
-def test_path_that_is_no_file_is_refused_at_once(tmp_path, make):
-    make(tmp_path / "log")
-    with pytest.raises(LabError, match="is not a log file"):
-        wait_for_file(tmp_path / "log", LONG)
-
-
-def test_path_that_cannot_be_read_is_told_at_once(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(LabError, match="Not a directory"):
-        wait_for_file(tmp_path / "file" / "log", LONG)
+@pytest.mark.parametrize(
+    ("make", "below", "said"),
+    [
+        (Path.mkdir, "", "is not a log file"),
+        (os.mkfifo, "", "is not a log file"),
+        (Path.touch, "log", "Not a directory"),
+    ],
+)
+def test_path_that_is_no_file_is_refused_at_once(log, make, below, said):
+    make(log)
+    with pytest.raises(LabError, match=said):
+        wait_for_file(log / below, LONG)
 
 
 # From when on a log counts
@@ -323,20 +261,12 @@ class Engine(Docker):
 
 
 RUNNING = {"Status": "running"}
+UNREADABLE = "Error response from daemon: configured logging driver does not support reading\n"
 EXITED = {"Status": "exited", "ExitCode": 1}
 
 
 def restarting(number: int, code: int = 1) -> dict:
     return {"Status": "restarting", "ExitCode": code, "StartedAt": f"2026-11-22T13:00:{number:02}Z"}
-
-
-def test_container_that_has_told_its_url_is_answered_at_once(tmp_path):
-    assert wait_for_container(Engine(tmp_path, banner(), RUNNING), "lab", 0).plain_token == TOKEN
-
-
-def test_container_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(NotThere, match="no container lab"):
-        wait_for_container(Engine(tmp_path, "", None), "lab", LONG)
 
 
 @pytest.mark.parametrize(
@@ -368,51 +298,57 @@ def test_container_that_has_ended_is_told_with_its_last_lines(tmp_path, state, s
     assert "--tail 20" in (tmp_path / "asked").read_text()
 
 
-def test_container_that_ends_while_it_is_waited_for_is_told_at_once(tmp_path):
+CREATED = {"Status": "created", "StartedAt": NEVER}
+UNSTARTABLE = {**CREATED, "ExitCode": 127, "Error": "exec: jupyter: not found in $PATH"}
+
+
+@pytest.mark.parametrize(
+    ("log", "states", "error", "what", "why"),
+    [
+        ("", [None], NotThere, "There is no container lab", ""),
+        ("", [RUNNING, None], NotThere, "There is no container lab", ""),
+        ("bye\n", [RUNNING, EXITED], NotThere, "has ended", "bye"),
+        ("", [UNSTARTABLE], NotThere, "could not be started", "Nothing was written to the log."),
+        (
+            "oops\n",
+            [restarting(1, 3), RUNNING, restarting(2, 3), RUNNING, restarting(3, 3)],
+            LabError,
+            "stays up",
+            "oops",
+        ),
+        (
+            "",
+            [{**restarting(1, 3), "_RestartCount": 3}],
+            LabError,
+            "stays up",
+            "exit code 3, and Docker starts it again",
+        ),
+        (UNREADABLE, [RUNNING], LabError, "log cannot be read", "logging driver"),
+    ],
+)
+def test_container_in_which_no_server_will_come_is_told_at_once(tmp_path, log, states, error, what, why):
     begun = time.monotonic()
-    with pytest.raises(NotThere, match="has ended"):
-        wait_for_container(Engine(tmp_path, "bye\n", RUNNING, EXITED), "lab", LONG)
+    with pytest.raises(LabError) as caught:
+        wait_for_container(Engine(tmp_path, log, *states, logs_exit=int(log == UNREADABLE)), "lab", LONG)
+    assert type(caught.value) is error
+    assert what in caught.value.what
+    assert why in caught.value.why
     assert time.monotonic() - begun < 10
 
 
-def test_container_that_is_removed_while_it_is_waited_for_is_told_at_once(tmp_path):
-    with pytest.raises(NotThere, match="no container"):
-        wait_for_container(Engine(tmp_path, "", RUNNING, None), "lab", LONG)
-
-
-def test_container_that_could_not_be_started_is_told_at_once(tmp_path):
-    state = {"Status": "created", "ExitCode": 127, "Error": "exec: jupyter: not found in $PATH", "StartedAt": NEVER}
-    with pytest.raises(NotThere, match="could not be started") as caught:
-        wait_for_container(Engine(tmp_path, "", state), "lab", LONG)
-    assert "Nothing was written to the log." in caught.value.why
-
-
-def test_container_that_is_started_again_and_again_is_given_up(tmp_path):
-    states = [restarting(1, 3), RUNNING, restarting(2, 3), RUNNING, restarting(3, 3)]
-    with pytest.raises(LabError, match="again and again") as caught:
-        wait_for_container(Engine(tmp_path, "oops\n", *states), "lab", LONG)
-    assert "exit code 3" in caught.value.why
-    assert "oops" in caught.value.why
-
-
-def test_container_known_to_be_started_again_and_again_is_given_up_at_once(tmp_path):
-    with pytest.raises(LabError, match="again and again"):
-        wait_for_container(Engine(tmp_path, "", {**restarting(1), "_RestartCount": 3}), "lab", LONG)
-
-
-def test_container_that_starts_at_the_second_attempt_is_waited_for(tmp_path):
-    assert wait_for_container(
-        Engine(tmp_path, banner(), restarting(1), restarting(1), RUNNING), "lab", LONG
-    ).plain_token
-
-
-def test_container_that_is_restarted_for_the_hundredth_time_is_waited_for(tmp_path):
-    assert wait_for_container(Engine(tmp_path, banner(), {**RUNNING, "_RestartCount": 100}), "lab", LONG).plain_token
-
-
-def test_container_that_is_not_started_yet_is_waited_for(tmp_path):
-    created = {"Status": "created", "StartedAt": NEVER}
-    assert wait_for_container(Engine(tmp_path, banner(), created, created, RUNNING), "lab", LONG).plain_token == TOKEN
+@pytest.mark.parametrize(
+    ("states", "timeout"),
+    [
+        ([RUNNING], 0),
+        ([restarting(1), restarting(1), RUNNING], LONG),
+        ([{**RUNNING, "_RestartCount": 100}], LONG),
+        ([CREATED, CREATED, RUNNING], LONG),
+        # A token that is printed is not replaced by one that was given.
+        ([{**RUNNING, "_Config": {"Env": ["JUPYTER_TOKEN=other"]}}], 0),
+    ],
+)
+def test_container_is_waited_for_as_long_as_its_server_may_come(tmp_path, states, timeout):
+    assert wait_for_container(Engine(tmp_path, banner(), *states), "lab", timeout).plain_token == TOKEN
 
 
 @pytest.mark.parametrize(
@@ -446,7 +382,7 @@ def test_only_the_log_of_the_present_run_is_asked_for(tmp_path):
 
 
 def test_url_that_stands_alone_in_a_container_counts_when_time_is_up(tmp_path):
-    engine = Engine(tmp_path, f"http://127.0.0.1:8888/lab?token={TOKEN}\n", RUNNING)
+    engine = Engine(tmp_path, ALONE, RUNNING)
     assert wait_for_container(engine, "lab", 0.2).plain_token == TOKEN
 
 
@@ -466,11 +402,6 @@ def test_token_given_to_the_container_is_known_though_it_is_not_printed(tmp_path
     assert server.token_hidden is not bool(token)
 
 
-def test_token_that_is_printed_is_not_replaced(tmp_path):
-    state = {**RUNNING, "_Config": {"Env": ["JUPYTER_TOKEN=other"]}}
-    assert wait_for_container(Engine(tmp_path, banner(), state), "lab", 0).plain_token == TOKEN
-
-
 def test_what_is_in_the_log_is_read_to_its_end_before_it_is_believed(tmp_path):
     engine = Engine(tmp_path, banner(), RUNNING)
     (tmp_path / "rest").write_text(END + banner(OTHER))
@@ -480,15 +411,9 @@ def test_what_is_in_the_log_is_read_to_its_end_before_it_is_believed(tmp_path):
 
 
 def test_reading_that_is_cut_short_by_the_time_does_not_lose_what_was_seen(tmp_path):
-    engine = Engine(tmp_path, f"http://127.0.0.1:8888/lab?token={TOKEN}\n", RUNNING)
+    engine = Engine(tmp_path, ALONE, RUNNING)
     (tmp_path / "docker").write_text(f'#!/bin/sh\n[ "$2" = --follow ] && sleep 60\ncat {tmp_path}/log\n')
     assert wait_for_container(engine, "lab", 0.5).plain_token == TOKEN
-
-
-def test_log_that_docker_cannot_read_is_told_at_once(tmp_path):
-    words = "Error response from daemon: configured logging driver does not support reading\n"
-    with pytest.raises(LabError, match="log cannot be read"):
-        wait_for_container(Engine(tmp_path, words, RUNNING, logs_exit=1), "lab", LONG)
 
 
 def test_log_that_has_no_end_is_given_up(tmp_path, monkeypatch):
@@ -499,9 +424,9 @@ def test_log_that_has_no_end_is_given_up(tmp_path, monkeypatch):
         wait_for_container(engine, "lab", 0.1)
 
 
-def test_log_of_a_hundred_megabytes_takes_flat_memory(tmp_path):
+def test_long_log_takes_flat_memory(tmp_path):
     engine = Engine(tmp_path, "", RUNNING)
-    (tmp_path / "docker").write_text(f"#!/bin/sh\nyes {'x' * 99} | head -c 100000000\ncat {tmp_path}/log\n")
+    (tmp_path / "docker").write_text(f"#!/bin/sh\nyes {'x' * 99} | head -c 30000000\ncat {tmp_path}/log\n")
     (tmp_path / "log").write_text(banner())
     tracemalloc.start()
     try:
@@ -543,32 +468,10 @@ def docker(*args: str) -> str:
 
 @pytest.mark.docker
 @pytest.mark.parametrize("options", [(), ("--tty",), ("--log-driver", "local")])
-@pytest.mark.parametrize("target", ["&1", "&2"])
-def test_real_container_is_followed_until_it_tells_its_url(container, options, target):
-    name = container(f"echo starting; sleep 0.5; ({printing(TOKEN)}) >{target}; exec sleep 300", *options)
+def test_real_container_is_followed_until_it_tells_its_url(container, options):
+    name = container(f"echo starting; sleep 0.5; ({printing(TOKEN)}) >&2; exec sleep 300", *options)
     assert wait_for_container(Docker(), name, LONG).plain_token == TOKEN
     assert follows(Docker().inspect_container(name).id) == []
-
-
-@pytest.mark.docker
-def test_real_container_that_ends_is_told_at_once(container):
-    begun = time.monotonic()
-    name = container(f"echo token={TOKEN}; echo no jupyter here >&2; sleep 0.3; exit 7")
-    with pytest.raises(NotThere) as caught:
-        wait_for_container(Docker(), name, LONG)
-    assert time.monotonic() - begun < 20
-    assert name in caught.value.what
-    assert "exit code 7" in caught.value.why
-    assert "no jupyter here" in caught.value.why
-    assert TOKEN not in str(caught.value)
-
-
-@pytest.mark.docker
-def test_real_image_without_jupyter_is_told_at_once(container):
-    with pytest.raises(NotThere) as caught:
-        wait_for_container(Docker(), container(None, may_fail=True), LONG)
-    assert "exit code 127" in caught.value.why
-    assert "an image that starts a Jupyter server" in caught.value.do
 
 
 @pytest.mark.docker
@@ -582,16 +485,9 @@ def test_real_container_that_docker_starts_again_and_again_is_given_up(container
 
 
 @pytest.mark.docker
-def test_real_container_that_starts_at_the_second_attempt_is_waited_for(container):
-    script = COUNTED + f"[ $n -gt 1 ] || exit 1; {printing(TOKEN)}; exec sleep 300"
-    name = container(script, "--restart", "on-failure")
-    assert wait_for_container(Docker(), name, LONG).plain_token == TOKEN
-
-
-@pytest.mark.docker
 def test_real_container_that_was_restarted_gives_the_token_of_its_present_run(container):
     name = container(COUNTED_BANNER, "--stop-signal", "KILL")
-    for run in range(1, 5):
+    for run in (1, 2):
         assert wait_for_container(Docker(), name, LONG).plain_token == f"run{run}"
         docker("restart", "--time", "0", name)
 
@@ -606,56 +502,19 @@ def test_real_container_restarted_without_a_server_does_not_give_the_token_of_it
 
 
 @pytest.mark.docker
-def test_real_server_restarted_inside_its_container_gives_the_new_token(container):
-    ended = f"printf '%s' '{END}'"
-    name = container(f"{printing('one')}; {ended}; sleep 0.5; {printing('two', 8889)}; exec sleep 300")
-    assert wait_for_container(Docker(), name, LONG).plain_token == "two"  # noqa: S105 - made up
-
-
-@pytest.mark.docker
-def test_real_container_whose_log_cannot_be_read_is_told(container):
-    with pytest.raises(LabError, match="logging driver"):
-        wait_for_container(Docker(), container("exec sleep 300", "--log-driver", "none"), LONG)
-
-
-@pytest.mark.docker
-def test_real_container_that_is_silent_is_told_when_time_is_up(container):
-    name = container("exec sleep 300")
-    with pytest.raises(LabError, match="Nothing was written to the log"):
-        wait_for_container(Docker(), name, 0.5)
-    assert follows(Docker().inspect_container(name).id) == []
-
-
-@pytest.mark.docker
 def test_real_lab_image_is_waited_for():
     """The lab image itself, where it has been built: the one server that matters most."""
     if Docker().run("image", "inspect", "desi-lab:0.1.0").returncode != 0:
         pytest.skip("the lab image desi-lab:0.1.0 has not been built here")
     name = f"desi-lab-test-token-{os.getpid()}"
     try:
-        docker(
-            "run",
-            "--detach",
-            "--name",
-            name,
-            "--entrypoint",
-            "jupyter",
-            "desi-lab:0.1.0",
-            "lab",
-            "--allow-root",
-            "--ip=0.0.0.0",
-        )
+        docker(*f"run --detach --name {name} --entrypoint jupyter desi-lab:0.1.0 lab --allow-root --ip=0.0.0.0".split())
         server = wait_for_container(Docker(), name, LONG)
         assert len(server.plain_token) == 48
         assert (server.url.scheme, server.url.port, server.url.path) == ("http", 8888, "/lab")
-        answer = docker(
-            "exec",
-            name,
-            "python3",
-            "-c",
-            "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())",
-            f"http://127.0.0.1:8888/api/status?token={server.plain_token}",
-        )
+        ask = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
+        url = f"http://127.0.0.1:8888/api/status?token={server.plain_token}"
+        answer = docker("exec", name, "python3", "-c", ask, url)
         assert json.loads(answer)["kernels"] == 0
     finally:
         Docker().run("rm", "--force", "--volumes", name)
