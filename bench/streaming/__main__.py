@@ -90,13 +90,8 @@ class Run:
                 if column in floor.FLOORS:
                     self.results.add(trip, "cold", column, report.FLOOR, floor.measure(column, delay.port))
                 for name in CANDIDATES:
-                    if not self._is_hopeless(trip, column, name):
-                        self.cold(delay, column, name)
+                    self.cold(delay, column, name)
                 print(f"  {report.TITLES[column]}, {trip:g} ms", file=sys.stderr, flush=True)
-
-    def _is_hopeless(self, trip: float, column: str, name: str) -> bool:
-        """Spare a quick run what takes a minute each time and is known: s3fs asks for each of 20,000 folders."""
-        return self.known.quick and column == "listing" and name.startswith("s3fs")
 
     def cold(self, delay: Delay, column: str, name: str) -> None:
         with self.place() as folder:

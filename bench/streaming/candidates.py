@@ -38,15 +38,6 @@ def _rclone(*options: str, cached: bool = True) -> Command:
     return command
 
 
-def _s3fs(*options: str, cached: bool = True) -> Command:
-    def command(endpoint: str, mountpoint: str, cache: str) -> list[str]:
-        kept = [f"use_cache={cache}"] if cached else []
-        words = ["ro", "umask=0022", "public_bucket=1", "use_path_request_style", f"url={endpoint}", *kept, *options]
-        return [tool("s3fs"), "desidata", mountpoint, "-f", *(word for one in words for word in ("-o", one))]
-
-    return command
-
-
 def ours(endpoint: str, mountpoint: str, cache: str, memory: int = 0) -> list[str]:
     """Return the command that DESI Lab runs, made by what makes it there."""
     rclone = Tool("rclone", tool("rclone"), (1, 75, 2), (sys.executable, str(STREAM)), memory)
@@ -70,7 +61,6 @@ CANDIDATES: dict[str, Command] = {
     "rclone, cache, 1M x 4, buffer 0": _rclone(
         "--vfs-read-chunk-size=1M", "--vfs-read-chunk-streams=4", "--buffer-size=0"
     ),
-    "s3fs, cache": _s3fs("stat_cache_expire=3600"),
 }
 
 

@@ -27,7 +27,7 @@ attributes:
   diff_mode:
     support: full
 requirements:
-  - Linux, root, C(/dev/fuse), and one of C(rclone) (with C(fusermount3)), C(s3fs) and C(mount-s3)
+  - Linux, root, C(/dev/fuse), and one of C(rclone) (with C(fusermount3)) and C(mount-s3)
 options:
   path:
     description:
@@ -65,7 +65,7 @@ options:
     description:
       - Whether to ask without credentials, as for a public bucket.
       - If V(false), credentials come from the task's environment (C(AWS_*)), from C(~/.aws), or from the machine's
-        role, which C(s3fs) does not know. There is no option for keys on purpose.
+        role. There is no option for keys on purpose.
     type: bool
     default: true
   read_only:
@@ -90,16 +90,15 @@ options:
     description:
       - The cache's largest size, such as V(20GiB). What was read longest ago goes first.
       - Empty means half of what is free, as it was when the bucket was first mounted.
-      - C(s3fs) knows no such limit. It is told to leave 2 GiB of the disk free instead.
     type: str
     default: ""
   backend:
     description:
       - The tool that mounts.
       - V(auto) takes the first that is installed of V(mount-s3) (for a bucket at Amazon), V(rclone) from 1.65 on,
-        V(s3fs), and an older V(rclone). With O(cache) a current V(rclone) goes before V(mount-s3), which keeps none.
+        and an older V(rclone). With O(cache) a current V(rclone) goes before V(mount-s3), which keeps none.
     type: str
-    choices: [auto, mount-s3, rclone, s3fs]
+    choices: [auto, mount-s3, rclone]
     default: auto
   search:
     description:
@@ -266,7 +265,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.programs import PR
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import check_path, make_spec
 from ansible_collections.desi.lab.plugins.module_utils._mount.state import MountResult, unmount
 from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import make_supervisors
-from ansible_collections.desi.lab.plugins.module_utils._mount.tools import NoTool, choose_tool
+from ansible_collections.desi.lab.plugins.module_utils._mount.tools import DROPPED, NoTool, choose_tool
 from ansible_collections.desi.lab.plugins.module_utils._mount.users import Users, alone, users_of
 
 SPEC_OPTIONS = ("bucket", "prefix", "endpoint", "region", "anonymous", "read_only", "cache", "cache_max")
@@ -281,15 +280,22 @@ def mounted(module: AnsibleModule, path: str) -> dict[str, Any]:
     tools, refused = find_tools(wanted["search"], wanted["backend"], wanted["programs"])
     if refused and not tools:
         raise refused[0]
-    tool, reason = choose_tool(wanted["backend"], spec, tools)
+    known = [found for found in (one.settings() for one in supervisors) if found is not None]
+    dropped = bool(known) and known[0].get("backend") == DROPPED
+    try:
+        tool, reason = choose_tool(wanted["backend"], spec, tools)
+    except NoTool:
+        if dropped and not module.check_mode:
+            # A container is going to mount there.
+            unmount(path, supervisors, shared_parent=False, timeout=wanted["timeout"], check_mode=False)
+        raise
+    if dropped:
+        module.warn(f"The bucket was mounted with s3fs, which is no longer used. {tool.title} mounts it from now on.")
     python = find_python() if wanted["relay"] else ""
     if wanted["relay"] and not python:
         module.warn("There is no Python of the system, 3.9 or newer: the bucket is mounted without the relay.")
     relay = relay_command(wanted["relay"], python, wanted["programs"])
     tool = replace(tool, relay=relay, memory=machine_memory())
-    if tool.backend == "s3fs" and spec.cache_max:
-        module.warn("s3fs knows no largest size of a cache; it is told to leave 2 GiB of the disk free instead.")
-    known = [found for found in (one.settings() for one in supervisors) if found is not None]
     spec = with_size(spec, known[0] if known else None, wanted["cache_before"])
     work = Mounting(
         path=path,
@@ -404,7 +410,7 @@ def main() -> None:
             "cache": {"type": "path", "default": ""},
             "cache_before": {"type": "path", "default": ""},
             "cache_max": {"type": "str", "default": ""},
-            "backend": {"type": "str", "choices": ["auto", "mount-s3", "rclone", "s3fs"], "default": "auto"},
+            "backend": {"type": "str", "choices": ["auto", "mount-s3", "rclone"], "default": "auto"},
             "search": {"type": "list", "elements": "path", "default": []},
             "programs": {"type": "path", "default": PROGRAMS},
             "relay": {"type": "dict", "default": {}},

@@ -24,6 +24,7 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer impo
     remembered_settings,
 )
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import labels_of
+from ansible_collections.desi.lab.plugins.module_utils._mount.tools import DROPPED
 from ansible_collections.desi.lab.plugins.plugin_utils._images import image_source
 from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
 
@@ -76,6 +77,8 @@ def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False)
     if kept.get("lab_mount") == "auto" and may_mount(container):
         # 0.1.0 took this place by itself, and what was asked for does not choose it any more.
         kept["lab_mount"] = "container"
+    if kept.get("lab_mount_backend") == DROPPED:
+        kept["lab_mount_backend"] = "auto"
     source = str(kept.pop("lab_image")) if elsewhere and not _is_pulled(kept.get("lab_image", "embedded")) else ""
     return {
         "settings": kept,

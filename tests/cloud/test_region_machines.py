@@ -38,7 +38,7 @@ def test_its_user_comes_in_by_the_key_and_may_do_everything(launcher, machine):
 def test_it_has_what_a_real_image_has_and_no_docker(launcher, machine):
     system, instance = machine
     assert launcher.ssh(instance, "python3 -c 'import requests' && ls /dev/fuse", system).returncode == 0
-    missing = "docker git rclone s3fs mount-s3"
+    missing = "docker git rclone mount-s3"
     assert launcher.ssh(instance, f"command -v {missing}", system).stdout == ""
     trusted = launcher.ssh(instance, "sudo sha256sum < /etc/ssl/certs/ca-certificates.crt", system).stdout
     assert trusted.split()[0] == hashlib.sha256(AUTHORITIES.read_bytes()).hexdigest()

@@ -30,7 +30,6 @@ NEEDED = {
     "mmdebstrap": "mmdebstrap",
     "pgrep": "procps",
     "rsync": "rsync",
-    "s3fs": "s3fs",
     "/usr/sbin/sshd": "openssh-server",
     "unshare": "util-linux",
 }

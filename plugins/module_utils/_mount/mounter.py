@@ -12,7 +12,6 @@ import posixpath
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_root_owned, require_root_owned
@@ -53,7 +52,13 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.state import (
     unshare_parent,
 )
 from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import UNIT_FOLDER, Job, Supervisor
-from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, Tool, mount_command, uses_relay
+from ansible_collections.desi.lab.plugins.module_utils._mount.tools import (
+    BACKENDS,
+    Tool,
+    is_mount_tool,
+    mount_command,
+    uses_relay,
+)
 from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import MARK, tool_environment
 
 
@@ -218,7 +223,7 @@ class Mounting:
         """Two processes that write one cache spoil it: a cache is for one mount."""
         for process in host.processes() if self.spec.cache else []:
             names = any(word == self.spec.cache or word.endswith(f"={self.spec.cache}") for word in process.command)
-            if names and self.path not in process.command and Path(process.command[0]).name in BACKENDS:
+            if names and self.path not in process.command and is_mount_tool(process.command[0]):
                 raise LabError(
                     f"The cache {self.spec.cache} cannot be used.",
                     "Another mount is writing to it, and two would spoil it.",

@@ -37,7 +37,7 @@ _SAYINGS = (
         "Access was denied.",
         "Check the bucket's name and the credentials.",
     ),
-    (r"NoSuchBucket|bucket or key not found", "There is no such bucket.", "Check the bucket's name and the endpoint."),
+    (r"NoSuchBucket", "There is no such bucket.", "Check the bucket's name and the endpoint."),
     (
         r"Operation not permitted|Permission denied",
         "The kernel did not permit the mount.",
@@ -128,4 +128,4 @@ def explain_log(tool: Tool, spec: MountSpec, log: str, problem: str) -> LabError
             return LabError(what, why, do)
     words = last_words(log)
     why = f"{problem}{f'; its last words: {words}' if words else ''}."
-    return LabError(what, f"{why[0].upper()}{why[1:]}", "Try another backend (rclone, s3fs), or a longer timeout.")
+    return LabError(what, f"{why[0].upper()}{why[1:]}", "Try the other tool (rclone, mount-s3), or a longer timeout.")

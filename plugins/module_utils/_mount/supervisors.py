@@ -35,7 +35,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.host import (
 from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import DEVICE_PREFIX
 from ansible_collections.desi.lab.plugins.module_utils._mount.programs import PROGRAMS, require_command
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import mount_name
-from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS
+from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, is_mount_tool, names_device
 
 RUN_FOLDER = Path("/run/desi-lab")
 UNIT_FOLDER = Path("/etc/systemd/system")
@@ -99,8 +99,8 @@ class Supervisor(ABC):
             process
             for process in processes()
             if self.mountpoint in process.command[1:]
-            and Path(process.command[0]).name in BACKENDS
-            and (any(f"{DEVICE_PREFIX}:" in word for word in process.command) or not _names_device(process))
+            and is_mount_tool(process.command[0])
+            and (any(f"{DEVICE_PREFIX}:" in word for word in process.command) or not names_device(process.command[0]))
         ]
 
 
@@ -281,10 +281,6 @@ def make_supervisors(wanted: str, mountpoint: str) -> tuple[Supervisor, list[Sup
         return loop, [loop]
     unit = SystemdSupervisor(mountpoint)
     return (loop if wanted == "process" else unit), [unit, loop]
-
-
-def _names_device(process: Process) -> bool:
-    return BACKENDS[Path(process.command[0]).name].names_device
 
 
 def end_everything(supervisors: list[Supervisor], patience: float) -> None:

@@ -71,23 +71,6 @@ RCLONE_SETTINGS = (
     Setting("--timeout=1m"),
 )
 
-S3FS_SETTINGS = (
-    Setting("allow_other"),
-    Setting("ro", "read-only"),
-    # Objects that s3fs did not write carry no mode, and then nobody but root may read them.
-    Setting("umask=0022"),
-    Setting("mp_umask=0022"),
-    Setting("public_bucket=1", "anonymous"),
-    Setting("use_path_request_style", "path-style"),
-    Setting("stat_cache_expire=3600", "read-only"),
-    # It asks for each folder in a listing by itself. The default of 100,000 entries forgets a catalogue's tree.
-    Setting("max_stat_cache_size=200000", "read-only normal"),
-    # s3fs knows no largest size of a cache: what it can promise is to leave this much of the disk free.
-    Setting("ensure_diskfree=2048", "cache"),
-    Setting("connect_timeout=15"),
-    Setting("readwrite_timeout=60"),
-)
-
 # By its documentation: it cannot be run where the figures come from.
 MOUNT_S3_SETTINGS = (
     Setting("--foreground"),

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The three mount tools: the command line that each takes for a MountSpec, and which of them is taken."""
+"""The two mount tools: the command line that each takes for a MountSpec, and which of them is taken."""
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 from typing import Callable
 
@@ -15,7 +16,6 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.tool_options impor
     MOUNT_S3_SETTINGS,
     RCLONE_OLDEST,
     RCLONE_SETTINGS,
-    S3FS_SETTINGS,
     SMALL,
     Setting,
     Version,
@@ -105,16 +105,6 @@ def rclone_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) ->
     return command + ([f"--vfs-cache-max-size={spec.cache_max}B"] if spec.cache and spec.cache_max else [])
 
 
-def s3fs_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
-    region = "region" if tool.version >= (1, 96) else "endpoint"
-    options = _chosen(S3FS_SETTINGS, spec, tool)
-    options += [f"fsname={device}", f"url={server_of(spec)}", f"{region}={spec.region}"]
-    # A comma would end the option.
-    options += [f"use_cache={spec.cache}".replace(",", "\\,")] if spec.cache else []
-    source = f"{spec.bucket}:/{spec.prefix}" if spec.prefix else spec.bucket
-    return [tool.path, source, mountpoint, "-f", *(word for option in options for word in ("-o", option))]
-
-
 def mount_s3_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
     """Make the command of Mountpoint for Amazon S3, which names its device itself."""
     command = [tool.path, spec.bucket, mountpoint, *_chosen(MOUNT_S3_SETTINGS, spec, tool)]
@@ -142,8 +132,21 @@ BACKENDS = {
     "mount-s3": Backend(mount_s3_command, ("--version",), False, "AWS_CA_BUNDLE", names_device=False),
     # AWS_CA_BUNDLE is not for rclone: with credentials from the environment it then refuses to start.
     "rclone": Backend(rclone_command, ("version",), True, "SSL_CERT_FILE", needs_fusermount=True),
-    "s3fs": Backend(s3fs_command, ("--version",), False, "CURL_CA_BUNDLE"),
 }
+
+# 0.1.0 also mounted with s3fs. Such a mount is recognized, replaced and removed, and none is made.
+DROPPED = "s3fs"
+
+
+def is_mount_tool(program: str) -> bool:
+    name = posixpath.basename(program)
+    return name in BACKENDS or name == DROPPED
+
+
+def names_device(program: str) -> bool:
+    """Return whether the device of a mount tool's mount is given to it."""
+    backend = BACKENDS.get(posixpath.basename(program))
+    return backend is None or backend.names_device
 
 
 def mount_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
@@ -172,9 +175,6 @@ def choose_tool(backend: str, spec: MountSpec, tools: dict[str, Tool]) -> tuple[
     if current:
         kept = ", and keeps its cache, which mount-s3 empties" if "mount-s3" in tools and spec.aws else ""
         return tools["rclone"], f"{tools['rclone'].title} is installed{kept}"
-    if "s3fs" in tools:
-        older = f", and {tools['rclone'].title} is older than 1.65" if "rclone" in tools else ""
-        return tools["s3fs"], f"{tools['s3fs'].title} is installed{older}"
     if "rclone" in tools:
         return tools["rclone"], f"{tools['rclone'].title} is old, but nothing else is installed"
     raise _missing("auto", rclone)
@@ -182,7 +182,7 @@ def choose_tool(backend: str, spec: MountSpec, tools: dict[str, Tool]) -> tuple[
 
 def _missing(backend: str, rclone: Tool | None) -> NoTool:
     old = f" ({rclone.title} is: it is too old, 1.58 is the first that will do)" if rclone else ""
-    wanted = "rclone, s3fs or mount-s3" if backend == "auto" else backend
+    wanted = "rclone or mount-s3" if backend == "auto" else backend
     return NoTool(
         "The bucket cannot be mounted on this computer.",
         f"No usable mount tool is installed: {wanted} was looked for{old}.",

@@ -34,10 +34,6 @@ def has(tool):
     return shutil.which(tool, path=host.search_path(())) is not None
 
 
-BACKENDS = [
-    pytest.param(tool, marks=pytest.mark.skipif(not has(tool), reason=f"{tool} is not installed"))
-    for tool in ("rclone", "s3fs")
-]
 needs_rclone = pytest.mark.skipif(not has("rclone"), reason="rclone is not installed")
 
 

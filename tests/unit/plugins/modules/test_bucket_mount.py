@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import http.server
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 
 import pytest
-from buckets import BACKENDS, FITS, NOBODY, free_ports, has, needs_fuse, needs_rclone
+from buckets import FITS, NOBODY, free_ports, needs_fuse, needs_rclone
 
 from ansible_collections.desi.lab.plugins.filter.mounts import mounter_command
 from ansible_collections.desi.lab.plugins.module_utils._mount import host
@@ -63,10 +64,10 @@ def assert_nothing_is_left(path):
     assert not mount_supervisors.LoopSupervisor(str(path)).log_file.exists()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_bucket_is_mounted_seen_by_others_and_taken_away_without_a_trace(run, path, s3, backend):
-    first = run(bucket="lab", endpoint=s3, backend=backend)
-    assert (first["changed"], first["backend"], first["healed"], first["no_tool"]) == (True, backend, False, False)
+@needs_rclone
+def test_bucket_is_mounted_seen_by_others_and_taken_away_without_a_trace(run, path, s3):
+    first = run(bucket="lab", endpoint=s3, backend="rclone")
+    assert (first["changed"], first["backend"], first["healed"], first["no_tool"]) == (True, "rclone", False, False)
     assert (first["supervisor"], first["unit"]) == ("process", "")
     assert first["diff"]["before"] == {"state": "unmounted"}
     assert first["diff"]["after"]["bucket"] == "lab"
@@ -81,7 +82,7 @@ def test_bucket_is_mounted_seen_by_others_and_taken_away_without_a_trace(run, pa
         (path / "new.txt").write_text("x")
 
     serving = tool(path).pid
-    second = run(bucket="lab", endpoint=s3, backend=backend)
+    second = run(bucket="lab", endpoint=s3, backend="rclone")
     assert (second["changed"], second["device"]) == (False, first["device"])
     assert second["diff"]["before"] == second["diff"]["after"]
     assert tool(path).pid == serving
@@ -92,45 +93,45 @@ def test_bucket_is_mounted_seen_by_others_and_taken_away_without_a_trace(run, pa
     assert run(state="unmounted")["changed"] is False
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_changed_settings_mount_anew_and_show_the_difference(run, path, s3, backend):
-    run(bucket="lab", endpoint=s3, backend=backend)
-    other = run(bucket="lab", prefix="/edr/", endpoint=s3, backend=backend)
+@needs_rclone
+def test_changed_settings_mount_anew_and_show_the_difference(run, path, s3):
+    run(bucket="lab", endpoint=s3, backend="rclone")
+    other = run(bucket="lab", prefix="/edr/", endpoint=s3, backend="rclone")
     assert (other["changed"], other["healed"]) == (True, False)
     assert (other["diff"]["before"]["prefix"], other["diff"]["after"]["prefix"]) == ("", "edr")
     assert names(path) == ["a.fits", "sub"]
     assert len(tools(path)) == 1
-    assert run(bucket="other", endpoint=s3, backend=backend)["changed"]
+    assert run(bucket="other", endpoint=s3, backend="rclone")["changed"]
     assert names(path) == ["other.txt"]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_killed_tool_comes_back_by_itself(run, path, s3, backend):
-    run(bucket="lab", endpoint=s3, backend=backend)
+@needs_rclone
+def test_killed_tool_comes_back_by_itself(run, path, s3):
+    run(bucket="lab", endpoint=s3, backend="rclone")
     killed = tool(path)
     killed.signal(signal.SIGKILL)
     assert host.wait_until(lambda: shows(path) and tool(path).pid != killed.pid, 10)
     assert (path / "dr1/x.txt").read_bytes() == b"dr1"
-    assert run(bucket="lab", endpoint=s3, backend=backend)["changed"] is False
+    assert run(bucket="lab", endpoint=s3, backend="rclone")["changed"] is False
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_dead_endpoint_is_healed(run, path, s3, backend):
-    run(bucket="lab", endpoint=s3, backend=backend)
+@needs_rclone
+def test_dead_endpoint_is_healed(run, path, s3):
+    run(bucket="lab", endpoint=s3, backend="rclone")
     for process in [*loops(path), *tools(path)]:
         process.signal(signal.SIGKILL)
     assert host.wait_until(lambda: code_of(path) == errno.ENOTCONN, 5)
-    dry = run(bucket="lab", endpoint=s3, backend=backend, _check=True)
+    dry = run(bucket="lab", endpoint=s3, backend="rclone", _check=True)
     assert (dry["changed"], dry["healed"], code_of(path)) == (True, True, errno.ENOTCONN)
-    healed = run(bucket="lab", endpoint=s3, backend=backend)
+    healed = run(bucket="lab", endpoint=s3, backend="rclone")
     assert (healed["changed"], healed["healed"], healed["lazy"]) == (True, True, False)
     assert "Transport endpoint is not connected" in healed["diff"]["before"]["state"]
     assert (path / "edr/a.fits").read_bytes() == FITS
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_dead_endpoint_is_taken_away(run, path, s3, backend):
-    run(bucket="lab", endpoint=s3, backend=backend)
+@needs_rclone
+def test_dead_endpoint_is_taken_away(run, path, s3):
+    run(bucket="lab", endpoint=s3, backend="rclone")
     for process in [*loops(path), *tools(path)]:
         process.signal(signal.SIGKILL)
     assert run(state="unmounted")["changed"]
@@ -367,7 +368,7 @@ def test_missing_tool_says_so_to_the_role(run, base, monkeypatch):
     monkeypatch.setattr(bucket_mount, "find_tools", lambda *_: ({}, []))
     failed = run(bucket="lab", endpoint="http://127.0.0.1:9")
     assert failed["no_tool"] is True
-    assert "rclone, s3fs or mount-s3" in failed["why"]
+    assert "rclone or mount-s3" in failed["why"]
     dry = run(bucket="lab", endpoint="http://127.0.0.1:9", _check=True)
     assert (dry["no_tool"], dry["changed"], dry.get("failed", False)) == (True, True, False)
 
@@ -413,22 +414,21 @@ def test_tool_that_fails_is_quoted_and_nothing_is_left(run, base, path, s3, line
     assert not path.parent.exists()
 
 
-@pytest.mark.skipif(not has("s3fs"), reason="s3fs is not installed")
-def test_tool_that_names_its_device_itself_is_recognised_by_its_command(run, base, path, s3, monkeypatch):
-    # Stands in for mount-s3: takes its command line and its device name, and is s3fs underneath.
-    options = (
-        "-f -o allow_other,ro,public_bucket=1,use_path_request_style,umask=0022,mp_umask=0022,fsname=mountpoint-s3"
-    )
-    search = stand_in(
-        base,
-        "mount-s3",
-        [
-            "[ $1 = --version ] && { echo mount-s3 1.22.0; exit; }",
-            'for word in "$@"; do case $word in --endpoint-url=*) url=${word#*=};; esac; done',
-            f'exec -a mount-s3 s3fs "$1" "$2" {options} -o url="$url"',
-        ],
-        monkeypatch,
-    )
+def rclone_as(base, name, version, options, monkeypatch):
+    """Return the folder of a stand-in for another tool: rclone underneath, at ``$url``."""
+    mount = f"exec -a {name} {shutil.which('rclone')} mount"
+    lines = [
+        f"[ $1 = --version ] && {{ echo {version}; exit; }}",
+        'for word in "$@"; do case $word in --endpoint-url=*) url=${word#*=};; esac; done',
+        "remote=\":s3,provider=Other,env_auth=false,endpoint='$url':$1\"",
+        f'{mount} "$remote" "$2" --config=/dev/null --allow-other --read-only {options}',
+    ]
+    return stand_in(base, name, lines, monkeypatch)
+
+
+@needs_rclone
+def test_tool_that_names_its_device_itself_is_recognized_by_its_command(run, base, path, s3, monkeypatch):
+    search = rclone_as(base, "mount-s3", "mount-s3 1.22.0", "--devname=mountpoint-s3", monkeypatch)
     wanted = {"bucket": "lab", "endpoint": s3, "backend": "mount-s3", "search": [search]}
     assert run(**wanted)["changed"]
     assert mount_at(host.read_mounts(), str(path)).source == "mountpoint-s3"
@@ -440,15 +440,40 @@ def test_tool_that_names_its_device_itself_is_recognised_by_its_command(run, bas
     assert_nothing_is_left(path)
 
 
-@pytest.mark.skipif(not has("s3fs"), reason="s3fs is not installed")
-def test_live_mount_of_that_tool_which_others_made_is_refused(run, path, s3):
+@needs_rclone
+def test_live_mount_of_that_tool_which_others_made_is_refused(run, base, path, s3, monkeypatch):
+    program = rclone_as(base, "mount-s3", "mount-s3 1.22.0", "--devname=mountpoint-s3", monkeypatch)
     path.mkdir(parents=True)
-    options = "ro,public_bucket=1,use_path_request_style,fsname=mountpoint-s3"
-    subprocess.run(["s3fs", "lab", path, "-o", options, "-o", f"url={s3}"], check=True)
-    assert host.wait_until(lambda: mount_at(host.read_mounts(), str(path)), 5)
-    assert "another mount" in run(state="unmounted")["what"]
-    assert code_of(path) == 0
-    assert host.unmount_call(str(path)) == 0
+    others = subprocess.Popen([f"{program}/mount-s3", "lab", path, f"--endpoint-url={s3}"])
+    try:
+        assert host.wait_until(lambda: mount_at(host.read_mounts(), str(path)), 5)
+        assert "another mount" in run(state="unmounted")["what"]
+        assert code_of(path) == 0
+        assert host.unmount_call(str(path)) == 0
+    finally:
+        others.wait(5)
+
+
+@needs_rclone
+@pytest.mark.parametrize("then", ["rclone", "no tool", "unmounted"])
+def test_mount_of_s3fs_as_0_1_0_made_it_is_replaced_or_removed(run, base, path, s3, then, monkeypatch):
+    program = rclone_as(base, "s3fs", "1.90", "--devname=desi-lab:lab:0123abcd", monkeypatch)
+    path.mkdir(parents=True)
+    command = [f"{program}/s3fs", "lab", str(path), f"--endpoint-url={s3}", "-o", "fsname=desi-lab:lab:0123abcd"]
+    loop = mount_supervisors.LoopSupervisor(str(path))
+    loop._start(mount_supervisors.Job("s3fs", command, {"bucket": "lab", "backend": "s3fs"}, {}))
+    assert host.wait_until(lambda: shows(path), 10)
+    if then == "rclone":
+        warnings = []
+        monkeypatch.setattr(bucket_mount.AnsibleModule, "warn", lambda _self, text: warnings.append(text))
+        result = run(bucket="lab", endpoint=s3, backend="rclone")
+        assert (result["changed"], result["healed"], shows(path)) == (True, False, True)
+        assert "s3fs, which is no longer used" in warnings[0]
+        assert "rclone" in tool(path).command[0]
+    else:
+        wanted = {"state": "unmounted"} if then == "unmounted" else {"bucket": "lab", "backend": "mount-s3"}
+        assert run(**wanted)["no_tool"] is (then == "no tool")
+        assert_nothing_is_left(path)
 
 
 @needs_rclone

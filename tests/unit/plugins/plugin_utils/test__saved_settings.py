@@ -129,6 +129,12 @@ def test_of_many_labs_some_are_named():
     assert "and 15 more" in no_such_lab("zzz", [f"lab{number}" for number in range(25)])["why"]
 
 
+@pytest.mark.parametrize(("saved", "backend"), [("s3fs", "auto"), ("rclone", "rclone")])
+def test_s3fs_is_no_longer_a_backend(saved, backend):
+    memory = container(settings=json.dumps({"lab_mount_backend": saved}))
+    assert remembered(memory)["settings"] == {"lab_mount_backend": backend}
+
+
 @pytest.mark.parametrize(
     ("asked", "granted", "place"),
     [

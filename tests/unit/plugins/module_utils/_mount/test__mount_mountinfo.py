@@ -68,7 +68,7 @@ def test_optional_fields_may_be_several_or_none():
     assert (root.shared, both.shared, slave.shared) == (False, True, False)
 
 
-@pytest.mark.parametrize(("fstype", "fuse"), [("fuse", True), ("fuse.s3fs", True), ("fuseblk", False), ("ext4", False)])
+@pytest.mark.parametrize(("fstype", "fuse"), [("fuse", True), ("fuse.x", True), ("fuseblk", False), ("ext4", False)])
 def test_fuse_is_told_by_its_type(fstype, fuse):
     assert parse_mountinfo(f"9 8 0:1 / /x rw - {fstype} d rw")[0].fuse is fuse
 

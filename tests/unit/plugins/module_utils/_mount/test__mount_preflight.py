@@ -49,7 +49,7 @@ def test_missing_helper_program_is_told_where_it_is_needed(monkeypatch):
     monkeypatch.setattr(mount_preflight.shutil, "which", lambda *_words, **_more: None)
     with pytest.raises(LabError, match="package fuse3"):
         check_tool(RCLONE)
-    check_tool(Tool("s3fs", "s3fs", (1, 90)))
+    check_tool(Tool("mount-s3", "mount-s3", (1, 22)))
 
 
 NOWHERE = {"HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
@@ -112,9 +112,8 @@ def test_last_words_are_the_tools_own(log, words):
     [
         ('fusermount3: exec: "fusermount3": executable file not found in $PATH', "fusermount is missing"),
         ("failed to refresh cached credentials, no EC2 IMDS role found", "no credentials"),
-        ("s3fs: could not determine how to establish security credentials.", "no credentials"),
         ("operation error S3: StatusCode: 403, api error AccessDenied: Access Denied", "Access was denied"),
-        ("s3fs_check_service: bucket or key not found", "There is no such bucket"),
+        ("operation error S3: StatusCode: 404, NoSuchBucket", "There is no such bucket"),
         ("fusermount3: mount failed: Operation not permitted", "did not permit"),
         ("2026/11/22 10:00:00 CRITICAL: something new", "It ended at once; its last words: CRITICAL: something new."),
         ("", "It ended at once."),

@@ -23,13 +23,7 @@ MIRROR = make_spec(
 )
 PRIVATE = make_spec({"bucket": "mine", "anonymous": False, "read_only": False})
 RCLONE = Tool("rclone", "/opt/bin/rclone", (1, 75, 2))
-S3FS = Tool("s3fs", "/usr/bin/s3fs", (1, 90))
 MOUNT_S3 = Tool("mount-s3", "/usr/bin/mount-s3", (1, 22, 0))
-
-
-def options(command):
-    """Return s3fs options as a list."""
-    return [word for before, word in zip(command, command[1:]) if before == "-o"]
 
 
 def test_rclone_at_amazon_needs_no_configuration_and_asks_anonymously():
@@ -69,36 +63,6 @@ def test_rclone_is_given_no_option_that_it_does_not_know(version, streams, free)
     assert ("--vfs-cache-min-free-space=2G" in command) is free
 
 
-def test_s3fs_at_amazon():
-    command = mount_command(S3FS, PUBLIC, "/m", "desi-lab:desidata:0")
-    assert command[:4] == ["/usr/bin/s3fs", "desidata", "/m", "-f"]
-    given = set(options(command))
-    assert {"url=https://s3.us-west-2.amazonaws.com", "endpoint=us-west-2", "fsname=desi-lab:desidata:0"} <= given
-    assert {"ro", "allow_other", "public_bucket=1", "umask=0022", "mp_umask=0022"} <= given
-    assert not given & {"use_path_request_style"}
-    assert len(given) * 2 + 4 == len(command)
-
-
-def test_s3fs_at_a_mirror_with_prefix_and_cache():
-    command = mount_command(S3FS, MIRROR, "/m", "d")
-    assert command[1] == "lab:/edr/fuji"
-    expected = {"url=http://127.0.0.1:8333", "use_path_request_style", "use_cache=/c", "ensure_diskfree=2048"}
-    assert expected <= set(options(command))
-
-
-def test_s3fs_with_credentials_and_its_newer_name_for_the_region():
-    given = set(options(mount_command(Tool("s3fs", "s3fs", (1, 97)), PRIVATE, "/m", "d")))
-    assert "region=us-west-2" in given
-    assert not given & {"ro", "public_bucket=1", "endpoint=us-west-2"}
-
-
-def test_s3fs_in_china_and_with_a_comma_in_the_cache():
-    spec = make_spec({"bucket": "lab", "region": "cn-north-1", "cache": "/a,b"})
-    assert {"url=https://s3.cn-north-1.amazonaws.com.cn", "use_cache=/a\\,b"} <= set(
-        options(mount_command(S3FS, spec, "/m", "d"))
-    )
-
-
 def test_mount_s3_at_amazon():
     assert mount_command(MOUNT_S3, PUBLIC, "/m", "ignored") == [
         "/usr/bin/mount-s3",
@@ -124,7 +88,7 @@ def test_mount_s3_with_credentials_that_may_write():
     assert not {"--read-only", "--no-sign-request", "--metadata-ttl=3600"} & set(command)
 
 
-@pytest.mark.parametrize("tool", [RCLONE, S3FS, MOUNT_S3])
+@pytest.mark.parametrize("tool", [RCLONE, MOUNT_S3])
 @pytest.mark.parametrize("spec", [PUBLIC, MIRROR, PRIVATE])
 def test_no_command_line_holds_a_key_or_an_empty_word(tool, spec):
     command = mount_command(tool, spec, "/m", "d")
@@ -143,13 +107,10 @@ ANCIENT = Tool("rclone", "rclone", (1, 53, 3))
 @pytest.mark.parametrize(
     ("spec", "installed", "backend", "why"),
     [
-        (PUBLIC, [RCLONE, S3FS, MOUNT_S3], "mount-s3", "bucket is at Amazon"),
-        (MIRROR, [RCLONE, S3FS, MOUNT_S3], "rclone", "rclone 1.75.2 is installed"),
-        (PUBLIC, [RCLONE, S3FS], "rclone", "rclone 1.75.2"),
-        (PUBLIC, [OLD, S3FS], "s3fs", "rclone 1.60.1 is older than 1.65"),
-        (PUBLIC, [S3FS], "s3fs", "s3fs 1.90"),
+        (PUBLIC, [RCLONE, MOUNT_S3], "mount-s3", "bucket is at Amazon"),
+        (MIRROR, [RCLONE, MOUNT_S3], "rclone", "rclone 1.75.2 is installed"),
         (PUBLIC, [OLD], "rclone", "is old, but nothing else"),
-        (PUBLIC, [ANCIENT, S3FS], "s3fs", "s3fs 1.90"),
+        (PUBLIC, [ANCIENT, MOUNT_S3], "mount-s3", "bucket is at Amazon"),
     ],
 )
 def test_auto_takes_the_best_that_is_there_and_says_why(spec, installed, backend, why):
@@ -164,16 +125,16 @@ def test_mount_s3_with_a_cache_says_that_the_cache_does_not_last():
 
 
 def test_the_tool_that_was_asked_for_is_taken():
-    assert choose_tool("s3fs", PUBLIC, tools(RCLONE, S3FS, MOUNT_S3)) == (S3FS, "as asked for")
+    assert choose_tool("rclone", PUBLIC, tools(RCLONE, MOUNT_S3)) == (RCLONE, "as asked for")
 
 
 @pytest.mark.parametrize(
     ("backend", "installed", "why"),
     [
-        ("auto", [], "rclone, s3fs or mount-s3 was looked for."),
+        ("auto", [], "rclone or mount-s3 was looked for."),
         ("auto", [ANCIENT], "rclone 1.53.3 is: it is too old"),
         ("auto", [Tool("mount-s3", "x", (1,))], "looked for"),
-        ("s3fs", [RCLONE], "s3fs was looked for"),
+        ("mount-s3", [RCLONE], "mount-s3 was looked for"),
         ("rclone", [ANCIENT], "too old"),
     ],
 )
@@ -214,7 +175,8 @@ def test_relay_is_left_out_where_requests_are_signed_or_written(spec):
 
 
 def test_other_tools_know_no_relay():
-    assert mount_command(replace(S3FS, relay=RELAY.relay), PUBLIC, "/m", "d") == mount_command(S3FS, PUBLIC, "/m", "d")
+    other = replace(MOUNT_S3, relay=RELAY.relay)
+    assert mount_command(other, PUBLIC, "/m", "d") == mount_command(MOUNT_S3, PUBLIC, "/m", "d")
 
 
 @pytest.mark.parametrize(("memory", "is_small"), [(1 << 30, True), (2 << 30, False), (0, False)])
