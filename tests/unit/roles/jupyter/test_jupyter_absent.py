@@ -22,7 +22,7 @@ PLAY = [
     {
         "hosts": "localhost",
         "gather_facts": False,
-        "roles": [{"role": "desi.lab.down"}],
+        "roles": [{"role": "desi.lab.jupyter"}],
     }
 ]
 
@@ -42,7 +42,8 @@ def down(tmp_path, mounts):
     """Run the role where no engine answers."""
 
     def run(**more):
-        known = {"down_name": "mine", "down_mounts": str(mounts), "down_engine_installed": False, **more}
+        known = {"jupyter_state": "absent", "jupyter_name": "mine", "data_mounts": str(mounts)} | more
+        known |= {"jupyter_engine_installed": False}
         (tmp_path / "play.json").write_text(json.dumps(PLAY))
         environment = {
             **os.environ,
