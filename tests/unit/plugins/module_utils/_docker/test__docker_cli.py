@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,10 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker import cli as docker_cli
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import (
     Container,
     Docker,
@@ -98,31 +100,6 @@ def test_container_is_read_from_inspect(fake):
     )
 
 
-def test_secrets_of_a_container_are_not_in_its_repr():
-    raw = {**INSPECTED, "Args": ["--IdentityProvider.token=s3cr3t"]}
-    raw["Config"] = {"Env": ["JUPYTER_TOKEN=s3cr3t"]}
-    assert "s3cr3t" not in repr(Container.from_inspect(raw))
-
-
-@pytest.mark.parametrize(
-    ("status", "ended"),
-    [
-        ("created", False),
-        ("running", False),
-        ("paused", False),
-        ("restarting", False),
-        ("exited", True),
-        ("dead", True),
-    ],
-)
-def test_ended_container_is_known(status, ended):
-    assert Container.from_inspect({"State": {"Status": status}}).has_ended is ended
-
-
-def test_container_with_nothing_but_nulls_is_read():
-    assert Container.from_inspect({"State": None, "Config": {"Env": None, "Labels": None}, "Args": None}).status == ""
-
-
 @pytest.mark.parametrize(
     "words",
     ["Error: No such container: x", "Error response from daemon: No such container: x", "Error: no such object: x"],
@@ -139,73 +116,78 @@ def test_nonsense_from_inspect_is_told_in_plain_words(fake, printed):
         fake(f"echo '{printed}'").inspect_container("x")
 
 
-@pytest.mark.parametrize(
-    ("stderr", "what"),
-    [
-        (
-            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
-            "does not answer",
-        ),
-        ("error during connect: Get http://lab:2375/v1.41/info: EOF", "does not answer"),
-        ("dial tcp: lookup lab: no such host", "does not answer"),
-        ("dial tcp 192.0.2.7:2375: i/o timeout", "does not answer"),
-        ("failed to connect to the docker API at tcp://127.0.0.1:1", "does not answer"),
-        ("dial unix /var/run/docker.sock: connect: connection refused", "does not answer"),
-        ("permission denied while trying to connect to the Docker daemon socket at unix:///x", "may not be used"),
-    ],
-)
-def test_engine_that_cannot_be_used_is_told_apart(fake, stderr, what):
-    with pytest.raises(EngineUnavailable, match=what):
-        fake(f"echo '{stderr}' >&2; exit 1").inspect_container("x")
-
-
-def test_other_failure_gives_docker_s_own_words(fake):
-    with pytest.raises(LabError, match=r"Docker says: it is broken") as caught:
-        fake("echo first >&2; echo it is broken >&2; exit 1").output("ps")
-    assert not isinstance(caught.value, EngineUnavailable)
-
-
-def test_failure_without_words_is_told():
-    assert refused("ps", " \n").why == "Docker gives no reason."
-
-
-def test_missing_command_is_told():
-    with pytest.raises(EngineUnavailable, match="not found"):
-        Docker(("/nonexistent/docker",)).inspect_container("x")
-    with pytest.raises(EngineUnavailable, match="not found"), Docker(("/nonexistent/docker",)).logs("x"):
-        pass
-
-
-def test_command_that_may_not_be_run_is_told(tmp_path):
-    (tmp_path / "docker").write_text("")
-    with pytest.raises(EngineUnavailable, match="could not be started"):
-        Docker((str(tmp_path / "docker"),)).run("ps")
-
-
-def test_engine_that_hangs_is_given_up(fake):
-    with pytest.raises(EngineUnavailable, match=r"no answer within 0\.2 seconds"):
-        fake("exec sleep 60").run("ps", timeout=0.2)
-
-
 def test_output_is_what_the_command_prints(fake):
     assert fake("printf '%s,' \"$@\"; printf '\\377'").output("ps", "--all") == "ps,--all,\ufffd"
 
 
-@pytest.mark.parametrize("name", ["desi-lab-desi", "5f0c4d1e2a3b", "/desi-lab-desi", "a.b_c", "X"])
-def test_name_of_a_container_is_accepted(name):
-    assert checked_name(name) == name.lstrip("/")
+def test_container_of_nulls_is_read_and_no_secret_is_in_its_repr():
+    assert Container.from_inspect({"State": None, "Config": {"Env": None, "Labels": None}, "Args": None}).status == ""
+    secret = {"Args": ["--IdentityProvider.token=s3cr3t"], "Config": {"Env": ["JUPYTER_TOKEN=s3cr3t"]}}
+    assert "s3cr3t" not in repr(Container.from_inspect({**INSPECTED, **secret}))
 
 
-@pytest.mark.parametrize("name", ["", "-rf", "--help", "a b", "a;b", "a/b", "//a", ".a", "a\n", "$(x)", "ä"])
-def test_text_that_names_no_container_is_refused(name):
-    with pytest.raises(LabError, match="is not a container"):
-        checked_name(name)
+def test_ended_container_is_known():
+    states = ("created", "running", "paused", "restarting", "exited", "dead")
+    assert [state for state in states if Container.from_inspect({"State": {"Status": state}}).has_ended] == [
+        "exited",
+        "dead",
+    ]
+
+
+NO_ENGINE = "Docker does not answer."
+
+
+@pytest.mark.parametrize(
+    ("stderr", "what"),
+    [
+        ("Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?", NO_ENGINE),
+        ("error during connect: Get http://lab:2375/v1.41/info: EOF", NO_ENGINE),
+        ("dial tcp: lookup lab: no such host", NO_ENGINE),
+        ("dial tcp 192.0.2.7:2375: i/o timeout", NO_ENGINE),
+        ("failed to connect to the docker API at tcp://127.0.0.1:1", NO_ENGINE),
+        ("dial unix /var/run/docker.sock: connect: connection refused", NO_ENGINE),
+        (
+            "permission denied while trying to connect to the Docker daemon",
+            "Docker may not be used by this user.",
+        ),
+        ("first\nit is broken", "The command 'docker ps' failed."),
+    ],
+)
+def test_engine_that_cannot_be_used_is_told_from_other_failures(fake, stderr, what):
+    with pytest.raises(LabError) as caught:
+        fake(f"echo '{stderr}' >&2; exit 1").output("ps")
+    assert caught.value.what.startswith(what)
+    with pytest.raises(type(caught.value)):
+        fake(f"echo '{stderr}' >&2; exit 1").inspect_container("x")
+    assert isinstance(caught.value, EngineUnavailable) is ("failed" not in what)
+    assert refused("ps", "first\nit is broken").why == "Docker says: it is broken"
+    assert refused("ps", " \n").why == "Docker gives no reason."
+
+
+def test_command_that_cannot_be_run_or_hangs_is_told(fake, tmp_path):
+    with pytest.raises(EngineUnavailable, match=r"no answer within 0\.2 seconds"):
+        fake("exec sleep 60").run("ps", timeout=0.2)
+    (tmp_path / "docker").chmod(0o644)
+    for program, why in (("/nonexistent/docker", "not found"), (str(tmp_path / "docker"), "could not be started")):
+        with pytest.raises(EngineUnavailable, match=why):
+            Docker((program,)).run("ps")
+        with pytest.raises(EngineUnavailable, match=why), Docker((program,)).logs("x"):
+            pass
 
 
 @given(st.text())
-def test_accepted_name_can_never_be_an_option(name):
-    with suppress(LabError):
-        assert not checked_name(name).startswith("-")
+@example("-rf").via("an option")
+@example("a b").via("two words")
+@example("a;b").via("a shell")
+@example("a/b").via("a path")
+@example("a\n").via("a line end")
+def test_name_of_a_container_is_no_option_and_no_path(name):
+    assert [checked_name(each) for each in ("desi-lab-desi", "/desi-lab-desi", "a.b_c", "X")] == [
+        *("desi-lab-desi", "desi-lab-desi", "a.b_c", "X")
+    ]
+    if not re.fullmatch(r"/?[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        with pytest.raises(LabError, match="is not a container"):
+            checked_name(name)
 
 
 @pytest.mark.parametrize(
@@ -223,44 +205,33 @@ def test_logs_are_asked_for_as_wanted(fake, options, command):
         assert stream.exit_code() == 0
 
 
-def test_logs_hold_both_standard_output_and_standard_error(fake):
-    with fake("echo out; echo err >&2").logs("x") as stream:
+def test_logs_hold_both_streams_and_tell_when_nothing_has_come(fake):
+    with fake("echo out; echo err >&2; exec sleep 60").logs("x", follow=True) as stream:
         data = b""
-        while piece := stream.read(5):
-            data += piece
-    assert data == b"out\nerr\n"
-
-
-def test_logs_tell_when_nothing_has_come(fake):
-    with fake("exec sleep 60").logs("x", follow=True) as stream:
+        while len(data) < 8:
+            data += stream.read(5)
+        assert data == b"out\nerr\n"
         assert stream.read(0) is None
         assert stream.read(0.05) is None
 
 
-def test_following_a_log_is_ended_on_leaving(fake):
-    with fake("echo $$; exec sleep 600").logs("x", follow=True) as stream:
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ("echo $$; exec sleep 600", None),
+        ("echo $$; exec sleep 600", ZeroDivisionError),
+        ("sleep 600 & echo $!; wait", None),  # a child of a wrapper
+        ("trap '' TERM; echo $$; while :; do sleep 0.1; done", None),
+    ],
+)
+def test_following_a_log_is_ended_on_leaving(fake, monkeypatch, script, error):
+    monkeypatch.setattr(docker_cli._end, "__defaults__", (0.3,))
+    with suppress(ZeroDivisionError), fake(script).logs("x", follow=True) as stream:
         pid = int(stream.read(5))
         assert is_running(pid)
-    assert not is_running(pid)
-
-
-def test_following_a_log_is_ended_on_an_error(fake):
-    with pytest.raises(ZeroDivisionError), fake("echo $$; exec sleep 600").logs("x", follow=True) as stream:
-        pid = int(stream.read(5))
-        1 / 0  # noqa: B018
-    assert not is_running(pid)
-
-
-def test_children_of_a_wrapper_are_ended_too(fake):
-    with fake("sleep 600 & echo $!; wait").logs("x", follow=True) as stream:
-        pid = int(stream.read(5))
+        if error:
+            raise error
     assert eventually(lambda: not is_running(pid))
-
-
-def test_command_that_ignores_being_told_to_end_is_killed(fake):
-    with fake("trap '' TERM; echo $$; while :; do sleep 1; done").logs("x", follow=True) as stream:
-        pid = int(stream.read(5))
-    assert not is_running(pid)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's end")
@@ -282,29 +253,6 @@ def test_following_a_log_ends_when_its_reader_is_killed(tmp_path):
         assert is_running(pid)
         reader.send_signal(signal.SIGKILL)
     assert eventually(lambda: not is_running(pid))
-
-
-@pytest.mark.docker
-def test_real_container_is_inspected_by_name_and_id(container):
-    name = container("sleep 300", "--label", "desi.lab.name=test", "--env", "DESI_RELEASE=edr")
-    found = Docker().inspect_container(name)
-    assert (found.name, found.status, found.exit_code) == (name, "running", 0)
-    assert (found.labels["desi.lab.name"], found.env["DESI_RELEASE"]) == ("test", "edr")
-    assert found.command == ("sh", "-c", "sleep 300")
-    assert not found.has_ended
-    assert Docker().inspect_container(found.id[:12]).name == name
-
-
-@pytest.mark.docker
-def test_real_container_that_does_not_exist_is_none():
-    assert Docker().inspect_container("desi-lab-test-not-there") is None
-
-
-@pytest.mark.docker
-def test_real_engine_that_is_not_there_is_told(monkeypatch):
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
-    with pytest.raises(EngineUnavailable, match="does not answer"):
-        Docker().inspect_container("x")
 
 
 @pytest.mark.docker

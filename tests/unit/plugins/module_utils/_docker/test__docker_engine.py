@@ -128,19 +128,16 @@ def test_docker_desktop_and_rootless_engines_are_recognised():
     assert not read({**ANSWER, "SecurityOptions": None}).rootless
 
 
-@pytest.mark.parametrize("printed", [DENIED_20, DENIED_28, DENIED_29])
-def test_engine_that_denies_this_account_is_not_one_that_is_stopped(printed):
+@pytest.mark.parametrize(
+    ("printed", "denied", "state"),
+    [
+        (DENIED_28, True, "Docker Engine runs, but this account may not use it."),
+        (STOPPED_29, False, "Docker Engine is installed but not running."),
+    ],
+)
+def test_engine_that_denies_is_told_from_one_that_is_stopped(printed, denied, state):
     engine = read(stderr=printed)
-    assert engine.denied
-    assert not engine.answers
-    assert engine.state == "Docker Engine runs, but this account may not use it."
-
-
-@pytest.mark.parametrize("printed", [STOPPED_20, STOPPED_29])
-def test_engine_that_is_stopped_is_installed_and_denies_nobody(printed):
-    engine = read(stderr=printed)
-    assert (engine.answers, engine.denied, engine.installed) == (False, False, True)
-    assert engine.state == "Docker Engine is installed but not running."
+    assert (engine.answers, engine.installed, engine.denied, engine.state) == (False, True, denied, state)
 
 
 def test_errors_inside_the_document_are_read_where_nothing_else_is_printed():
@@ -157,31 +154,24 @@ def test_host_without_docker_has_no_engine():
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["tcp://192.0.2.7:2375", "ssh://ann@192.0.2.7", "unix:///run/user/1000/docker.sock"]
+    ("platform", "endpoint", "elsewhere"),
+    [
+        ("linux", "tcp://192.0.2.7:2375", True),
+        ("linux", "unix:///run/user/1000/docker.sock", True),
+        ("macos", "unix:///Users/ann/.docker/run/docker.sock", False),
+        ("macos", "unix:///Users/ann/.colima/default/docker.sock", True),
+        ("windows", SOCKET, False),
+        ("linux", "unix:///home/ann/.docker/run/docker.sock", True),
+    ],
 )
-def test_endpoint_that_somebody_chose_and_that_is_silent_is_elsewhere(endpoint):
-    assert read(stderr=UNKNOWN_HOST, endpoint=endpoint).elsewhere
+def test_silent_engine_is_elsewhere_where_nobody_expects_one(platform, endpoint, elsewhere):
+    assert read(stderr=STOPPED_20, platform=platform, endpoint=endpoint).elsewhere is elsewhere
     assert not read(ANSWER, endpoint=endpoint).elsewhere
 
 
 def test_ssh_that_lets_nobody_in_is_not_a_question_of_the_group_docker():
     engine = read(stderr=SSH_DENIED, endpoint="ssh://ann@192.0.2.7")
-    assert engine.elsewhere
-    assert not engine.denied
-
-
-@pytest.mark.parametrize(
-    ("platform", "endpoint", "elsewhere"),
-    [
-        ("macos", "unix:///Users/ann/.docker/run/docker.sock", False),
-        ("macos", "unix:///Users/ann/.colima/default/docker.sock", True),
-        ("windows", SOCKET, False),
-        ("linux", "unix:///home/ann/.docker/desktop/docker.sock", True),
-        ("linux", "unix:///home/ann/.docker/run/docker.sock", True),
-    ],
-)
-def test_docker_desktop_that_is_closed_is_where_one_expects_it_except_on_linux(platform, endpoint, elsewhere):
-    assert read(stderr=STOPPED_20, platform=platform, endpoint=endpoint).elsewhere is elsewhere
+    assert (engine.elsewhere, engine.denied) == (True, False)
 
 
 @pytest.mark.parametrize("printed", ["", "not json", "[]", "null", '"text"', "{"])
@@ -200,7 +190,4 @@ def test_what_an_engine_can_bound_is_told():
     found = read({**ANSWER, **able, "SwapLimit": False})
     assert (found.memory, found.cpus, found.log_driver) == (25276510208, 2, "json-file")
     assert found.limits == ("memory", "processes")
-
-
-def test_an_engine_that_does_not_answer_can_bound_nothing():
     assert (read().memory, read().cpus, read().limits) == (0, 0, ())

@@ -127,28 +127,30 @@ def test_no_container_needs_no_update(gone):
     assert limits_update(lab_limits(ENGINE), gone, ENGINE) == []
 
 
-@pytest.mark.parametrize("value", ["", "256MiB", "8GiB", "1.5g", "8000000000"])
-def test_a_size_is_a_size(value):
-    check_memory(value)
-
-
-@pytest.mark.parametrize("value", ["much", "-1GiB", "0", "0GiB", "255MiB", "64", "8GiB; reboot", "nan"])
-def test_what_is_no_size_or_too_little_is_refused(value):
-    with pytest.raises(LabError) as caught:
-        check_memory(value)
-    assert "-e lab_memory=8GiB" in caught.value.do
-
-
-@pytest.mark.parametrize("value", ["0", "0.0", "0.1", "2", "1.5", "64.0"])
-def test_a_number_of_processors_is_one(value):
-    check_cpus(value)
-
-
-@pytest.mark.parametrize("value", ["", "many", "-1", "0.01", "nan", "inf", "2 --privileged"])
-def test_what_is_no_number_of_processors_is_refused(value):
-    with pytest.raises(LabError) as caught:
-        check_cpus(value)
-    assert "-e lab_cpus=2" in caught.value.do
+@pytest.mark.parametrize(
+    ("check", "good", "bad", "do"),
+    [
+        (
+            check_memory,
+            ["", "256MiB", "8GiB", "1.5g", "8000000000"],
+            ["much", "-1GiB", "0", "0GiB", "255MiB", "64", "8GiB; reboot", "nan"],
+            "-e lab_memory=8GiB",
+        ),
+        (
+            check_cpus,
+            ["0", "0.0", "0.1", "2", "1.5", "64.0"],
+            ["", "many", "-1", "0.01", "nan", "inf", "2 --privileged"],
+            "-e lab_cpus=2",
+        ),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_with_one_that_can(check, good, bad, do):
+    for value in good:
+        check(value)
+    for value in bad:
+        with pytest.raises(LabError) as caught:
+            check(value)
+        assert do in caught.value.do
 
 
 @pytest.mark.security("M12")

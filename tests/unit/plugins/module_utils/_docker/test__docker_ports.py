@@ -51,44 +51,27 @@ def fake_docker(folder: Path, script: str) -> Docker:
     return Docker((str(program),))
 
 
-def test_port_nobody_uses_is_free():
-    assert docker_ports.is_free(QUIET, free_port())
+ANY, ANY6, LOOPBACK6 = "0.0.0.0", "::", "::1"  # noqa: S104 - that is what is tested
 
 
-def test_port_listened_on_is_taken():
-    with listening(str(QUIET)) as port:
-        assert not docker_ports.is_free(QUIET, port)
-
-
-def test_port_listened_on_at_another_address_is_free():
-    with listening("127.83.21.6") as port:
-        assert docker_ports.is_free(QUIET, port)
-
-
-def test_port_listened_on_at_all_addresses_is_taken_at_one():
-    with listening("0.0.0.0") as port:  # noqa: S104 - that is what is tested
-        assert not docker_ports.is_free(LOOPBACK, port)
-
-
-def test_port_listened_on_at_one_address_is_taken_at_all():
-    with listening(str(QUIET)) as port:
-        assert not docker_ports.is_free(ipaddress.ip_address("0.0.0.0"), port)  # noqa: S104 - that is what is tested
-
-
-def test_port_listened_on_at_all_ipv6_addresses_is_taken_for_ipv4():
-    with listening("::", family=socket.AF_INET6) as port:
-        assert not docker_ports.is_free(LOOPBACK, port)
-
-
-def test_port_listened_on_for_ipv6_alone_is_free_for_ipv4():
-    with listening("::1", family=socket.AF_INET6, v6only=True) as port:
-        assert docker_ports.is_free(QUIET, port)
-        assert not docker_ports.is_free(ipaddress.ip_address("::1"), port)
-
-
-def test_port_listened_on_for_ipv4_alone_is_free_for_ipv6():
-    with listening(str(QUIET)) as port:
-        assert docker_ports.is_free(ipaddress.ip_address("::"), port)
+@pytest.mark.parametrize(
+    ("listens", "asked", "free"),
+    [
+        (QUIET, QUIET, False),
+        ("127.83.21.6", QUIET, True),
+        (ANY, LOOPBACK, False),
+        (QUIET, ANY, False),
+        (ANY6, LOOPBACK, False),
+        (LOOPBACK6, QUIET, True),
+        (LOOPBACK6, LOOPBACK6, False),
+        (QUIET, ANY6, True),
+    ],
+)
+def test_port_is_taken_where_a_listener_is_in_the_way(listens, asked, free):
+    family = socket.AF_INET6 if ":" in str(listens) else socket.AF_INET
+    with listening(str(listens), family=family, v6only=listens == LOOPBACK6) as port:
+        assert docker_ports.is_free(ipaddress.ip_address(asked), port) is free
+        assert docker_ports.covers(ipaddress.ip_address(listens), ipaddress.ip_address(asked)) is not free
 
 
 def test_port_with_closed_connections_lingering_is_free():
@@ -106,13 +89,6 @@ def test_port_with_closed_connections_lingering_is_free():
     lingering = f":{port:04X} "
     assert any(lingering in line and " 06 " in line for line in Path("/proc/net/tcp").read_text().splitlines())
     assert docker_ports.is_free(QUIET, port)
-
-
-def test_trial_leaves_the_port_free():
-    port = free_port()
-    assert docker_ports.is_free(QUIET, port)
-    with listening(str(QUIET), port) as same:
-        assert same == port
 
 
 def test_low_port_that_may_not_be_bound_is_judged_by_whether_it_answers(monkeypatch):
@@ -134,24 +110,12 @@ def test_system_that_lets_bind_beside_a_wildcard_listener_is_not_fooled(monkeypa
     assert docker_ports.is_free(LOOPBACK, port)
 
 
-def test_next_free_is_the_port_itself_when_free():
-    port = free_port()
-    assert docker_ports.next_free(QUIET, port, 0) == port
-    assert docker_ports.next_free(QUIET, port, -7) == port
-
-
-def test_next_free_skips_taken_ports():
+def test_next_free_is_the_first_that_is_or_none():
     with listening(str(QUIET)) as port, listening(str(QUIET), port + 1):
         assert docker_ports.next_free(QUIET, port, 5) == port + 2
-
-
-def test_next_free_is_none_when_all_looked_through_are_taken():
-    with listening(str(QUIET)) as port, listening(str(QUIET), port + 1):
         assert docker_ports.next_free(QUIET, port, 1) is None
         assert docker_ports.next_free(QUIET, port, -7) is None
-
-
-def test_next_free_stops_at_the_last_port():
+    assert docker_ports.next_free(QUIET, port, -7) == port
     with listening(str(QUIET), docker_ports.LAST_PORT):
         assert docker_ports.next_free(QUIET, docker_ports.LAST_PORT, 100) is None
 
@@ -177,42 +141,27 @@ def test_listener_at_all_ipv6_addresses_is_named_for_ipv4():
         assert f"(process {os.getpid()})" in docker_ports.who_listens(LOOPBACK, port, NO_DOCKER)
 
 
-def test_listener_that_cannot_be_known_is_another_program(tmp_path):
-    assert docker_ports.who_listens(QUIET, 8888, NO_DOCKER, tmp_path) == docker_ports.ANOTHER_PROGRAM
+CONTAINER = r"printf 'desi-lab-ann\t127.83.21.5:8888->8888/tcp\n'"
 
 
-def test_listener_of_another_user_is_looked_for_among_containers(tmp_path):
-    docker = fake_docker(tmp_path, r"printf 'desi-lab-ann\t127.83.21.5:8888->8888/tcp\n'")
-    assert docker_ports.who_listens(QUIET, 8888, docker, tmp_path / "empty") == "the Docker container desi-lab-ann"
-
-
-def test_container_is_named_rather_than_the_proxy_that_listens_for_it(tmp_path):
-    make_proc(tmp_path, "docker-proxy")
-    docker = fake_docker(tmp_path, r"printf 'desi-lab-ann\t127.83.21.5:8888->8888/tcp\n'")
-    assert docker_ports.who_listens(QUIET, 8888, docker, tmp_path) == "the Docker container desi-lab-ann"
-
-
-def test_other_program_is_named_without_asking_docker(tmp_path):
-    make_proc(tmp_path, "ssh")
-    docker = fake_docker(tmp_path, r"printf 'desi-lab-ann\t127.83.21.5:8888->8888/tcp\n'")
-    assert docker_ports.who_listens(QUIET, 8888, docker, tmp_path) == "ssh (process 41)"
-
-
-def test_docker_proxy_without_its_container_is_still_named(tmp_path):
-    make_proc(tmp_path, "docker-proxy")
-    assert docker_ports.who_listens(QUIET, 8888, NO_DOCKER, tmp_path) == "docker-proxy (process 41)"
-
-
-def test_process_that_ends_while_looked_at_is_passed_over(tmp_path):
-    make_proc(tmp_path, "ssh")
+@pytest.mark.parametrize(
+    ("programs", "published", "said"),
+    [
+        ([], "exit 1", docker_ports.ANOTHER_PROGRAM),
+        ([], CONTAINER, "the Docker container desi-lab-ann"),
+        (["docker-proxy"], CONTAINER, "the Docker container desi-lab-ann"),
+        (["docker-proxy"], "exit 1", "docker-proxy (process 41)"),
+        (["ssh"], CONTAINER, "ssh (process 41)"),
+        (["master", "worker"], "exit 1", "master (process 41)"),
+    ],
+)
+def test_listener_is_named_as_well_as_can_be_known(tmp_path, programs, published, said):
+    for number, name in enumerate(programs):
+        make_proc(tmp_path, name, pid=41 + number)
+    # A process that ends while it is looked at.
     (tmp_path / "7").mkdir()
-    assert docker_ports.who_listens(QUIET, 8888, NO_DOCKER, tmp_path) == "ssh (process 41)"
-
-
-def test_oldest_of_several_processes_that_share_the_socket_is_named(tmp_path):
-    make_proc(tmp_path, "worker", pid=105)
-    make_proc(tmp_path, "master", pid=41)
-    assert docker_ports.who_listens(QUIET, 8888, NO_DOCKER, tmp_path) == "master (process 41)"
+    docker = fake_docker(tmp_path, published)
+    assert docker_ports.who_listens(QUIET, 8888, docker, tmp_path) == said
 
 
 def make_proc(folder: Path, name: str, pid: int = 41) -> None:
@@ -264,22 +213,11 @@ def test_listeners_of_an_empty_or_short_table_are_none():
     assert list(docker_ports.parse_listeners("head\n 0: 0100007F:22B8\n\n")) == []
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "in_the_way"),
-    [
-        ("127.0.0.1", "127.0.0.1", True),
-        ("127.0.0.1", "127.0.0.2", False),
-        ("0.0.0.0", "127.0.0.1", True),  # noqa: S104 - data
-        ("127.0.0.1", "0.0.0.0", True),  # noqa: S104 - data
-        ("::", "127.0.0.1", True),
-        ("::1", "127.0.0.1", False),
-        ("::ffff:127.0.0.1", "127.0.0.1", True),
-        ("0.0.0.0", "::1", False),  # noqa: S104 - data
-        ("::", "::1", True),
-    ],
-)
-def test_listener_covers_addresses(one, other, in_the_way):
-    assert docker_ports.covers(ipaddress.ip_address(one), ipaddress.ip_address(other)) is in_the_way
+def test_mapped_address_is_the_one_that_it_maps():
+    mapped = ipaddress.ip_address("::ffff:127.0.0.1")
+    assert docker_ports.covers(mapped, LOOPBACK)
+    assert not docker_ports.covers(ipaddress.ip_address(ANY), ipaddress.ip_address(LOOPBACK6))
+    assert docker_ports.covers(ipaddress.ip_address(ANY6), ipaddress.ip_address(LOOPBACK6))
 
 
 def test_address_of_another_computer_is_refused_with_a_reason():
@@ -294,19 +232,12 @@ def test_text_that_is_no_address_is_refused(text):
     assert f"'{text}'" in caught.value.what
 
 
-def test_localhost_is_the_loopback_address():
+def test_addresses_and_ports_are_checked():
     assert docker_ports.parse_address("localhost") == LOOPBACK
-
-
-@pytest.mark.parametrize("port", [-1, 0, 65536, 888888])
-def test_number_that_is_no_port_is_refused(port):
-    with pytest.raises(LabError, match="from 1 to 65535"):
-        docker_ports.check_port(port)
-
-
-@pytest.mark.parametrize("port", [1, 8888, 65535])
-def test_port_is_accepted(port):
-    assert docker_ports.check_port(port) == port
+    assert [docker_ports.check_port(port) for port in (1, 65535)] == [1, 65535]
+    for port in (-1, 0, 65536):
+        with pytest.raises(LabError, match="from 1 to 65535"):
+            docker_ports.check_port(port)
 
 
 @pytest.mark.docker

@@ -35,12 +35,8 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
     ],
 )
 def test_url_of_a_server_comes_through_as_it_is(url):
-    assert lab_answer({"url": url, "data": "edr", "files": "x"}) == {
-        "url": url,
-        "data": "edr",
-        "files": "x",
-        "trouble": {},
-    }
+    told = {"url": url, "data": "edr", "files": "x"}
+    assert lab_answer(told) == {**told, "trouble": {}}
 
 
 @pytest.mark.security("H1")
@@ -107,17 +103,10 @@ def test_only_the_id_of_an_image_is_one(value):
     assert image_id(ID) == ID
 
 
-@pytest.mark.parametrize(("value", "port"), [(8888, 8888), ("443", 443), (65535, 65535)])
-def test_port_is_a_number(value, port):
-    assert port_number(value) == port
-
-
-@pytest.mark.parametrize("value", [0, 65536, -1, "", "\uff18\uff18", "8888 ", "8888\n", "1e3", True, None, [8888]])
-def test_what_is_no_port_is_none(value):
-    assert port_number(value) == 0
-
-
-def test_a_word_is_a_known_one():
+def test_ports_and_words_are_known_ones_or_none():
+    assert [port_number(value) for value in (8888, "443", 65535)] == [8888, 443, 65535]
+    for value in (0, 65536, -1, "", "\uff18\uff18", "8888 ", "8888\n", "1e3", True, None, [8888]):
+        assert port_number(value) == 0
     assert one_of("direct", ("tunnel", "direct")) == "direct"
     assert [one_of(value, ("tunnel",)) for value in ("Tunnel", "", None, ["tunnel"])] == [""] * 4
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._lab.url import Url, check_place, parse_url, write_url
+from ansible_collections.desi.lab.plugins.module_utils._lab.url import Url, check_place, parse_url, url_at, write_url
 
 
 @pytest.mark.parametrize(
@@ -69,22 +69,13 @@ def test_url_is_written_for_another_place(host, port, written):
     assert write_url(Url("http", ("0.0.0.0",), 8888, "/lab", "a%2Fb"), host, port) == written  # noqa: S104 - data
 
 
-@pytest.mark.parametrize("token", ["", "..."])
-def test_url_without_a_known_token_has_none(token):
-    assert write_url(Url("https", ("a",), 8888, "/lab", token), "a", 443) == "https://a/lab"
-
-
-def test_all_hosts_are_written_out():
-    url = Url("http", ("5f0c", "127.0.0.1"), 8888, "/", "t")
-    assert url.texts() == ["http://5f0c:8888/?token=t", "http://127.0.0.1:8888/?token=t"]
-
-
-@pytest.mark.parametrize(
-    ("host", "local"),
-    [("127.0.0.1", True), ("localhost", True), ("[::1]", True), ("::1", True), ("5f0c", False), ("[::]", False)],
-)
-def test_local_url_is_known(host, local):
-    assert Url("http", ("other", host), 8888, "/", "t").is_local is local
+def test_url_without_a_known_token_has_none_and_all_hosts_are_written():
+    for token in ("", "..."):
+        assert write_url(Url("https", ("a",), 8888, "/lab", token), "a", 443) == "https://a/lab"
+    texts = Url("http", ("5f0c", "127.0.0.1"), 8888, "/", "t").texts()
+    assert texts == ["http://5f0c:8888/?token=t", "http://127.0.0.1:8888/?token=t"]
+    hosts = ("127.0.0.1", "localhost", "[::1]", "::1", "5f0c", "[::]")
+    assert [Url("http", ("x", host), 8888, "/", "t").is_local for host in hosts] == [True] * 4 + [False] * 2
 
 
 @given(st.text(min_size=1).filter(lambda text: text != "..."), st.integers(1, 65535))
@@ -103,33 +94,101 @@ def test_no_text_raises(text):
         assert url is None or url.texts()
 
 
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1", "lab.example.org", "lab", "my_host", "::1", "[::1]", "fe80::1%eth0", "labör"]
-)
-def test_host_is_accepted(host):
-    check_place(host, 8888)
-    check_place(host, None)
-
-
-@pytest.mark.parametrize(
-    "host", ["", "http://lab", "lab/", "lab:8888", "a b", "lab?x", "user@lab", "lab\n", "[::1]:8888"]
-)
-def test_text_that_is_no_host_is_refused(host):
-    with pytest.raises(LabError, match="is not a host"):
+def test_host_and_port_are_checked():
+    for host in ("127.0.0.1", "lab.example.org", "my_host", "::1", "[::1]", "fe80::1%eth0", "labör"):
         check_place(host, 8888)
-
-
-@pytest.mark.parametrize("port", [0, -1, 65536])
-def test_number_that_is_no_port_is_refused(port):
-    with pytest.raises(LabError, match="is not a port"):
-        check_place("127.0.0.1", port)
+        check_place(host, None)
+    for host in ("", "http://lab", "lab/", "lab:8888", "a b", "lab?x", "user@lab", "lab\n", "[::1]:8888"):
+        with pytest.raises(LabError, match="is not a host"):
+            check_place(host, 8888)
+    for port in (0, -1, 65536):
+        with pytest.raises(LabError, match="is not a port"):
+            check_place("127.0.0.1", port)
 
 
 @pytest.mark.security("L2")
-@pytest.mark.parametrize("letter", ["\b", "\a", "\x9b", "\x1b", "\x00", "\u202e", "\ufeff", '"', "<", "\\"])
 @pytest.mark.parametrize(
     "url", ["http://h:1/lab?token=a{}b", "http://h:1/l{}ab?token=ab", "http://h:1/lab?token=ab#{}"]
 )
-def test_a_letter_that_no_url_has_makes_it_none(url, letter):
+def test_a_letter_that_no_url_has_makes_it_none(url):
     assert parse_url(url.format("")) is not None
-    assert parse_url(url.format(letter)) is None
+    for letter in ("\b", "\a", "\x9b", "\x1b", "\x00", "\u202e", "\ufeff", '"', "<", "\\"):
+        assert parse_url(url.format(letter)) is None
+
+
+# From elsewhere
+
+HOSTS = st.one_of(
+    st.sampled_from(["lab.example.org", "localhost", "a"]),
+    st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=6).map(str),
+)
+PORTS = st.integers(1, 65535)
+SCHEMES = st.sampled_from(["http", "https"])
+# What a URL may have behind its host, to the letter, be it sensible or not.
+LETTERS = st.from_regex(r"[!-~]*", fullmatch=True)
+RESTS = st.just("") | st.builds(str.__add__, st.sampled_from(["/", "?", "#"]), LETTERS)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "scheme", "there"),
+    [
+        ("http://127.0.0.1:8888/lab?token=6f1c", "203.0.113.7", 8888, "", "http://203.0.113.7:8888/lab?token=6f1c"),
+        ("http://127.0.0.1:8888/lab?token=6f1c", "203.0.113.7", 443, "https", "https://203.0.113.7/lab?token=6f1c"),
+        ("https://127.0.0.1:8888/lab", "lab.example.org", 443, "", "https://lab.example.org/lab"),
+        ("http://127.0.0.1:8888/lab", "lab.example.org", 80, "", "http://lab.example.org/lab"),
+        ("http://127.0.0.1:8888/lab", "lab.example.org", 443, "", "http://lab.example.org:443/lab"),
+        ("http://127.0.0.1/lab", "2001:db8::7", 8888, "", "http://[2001:db8::7]:8888/lab"),
+        ("http://[::1]:8888/lab", "[2001:db8::7]", "8888", "", "http://[2001:db8::7]:8888/lab"),
+        ("http://ann:secret@h:1/lab", "203.0.113.7", 8888, "", "http://203.0.113.7:8888/lab"),
+        ("HTTP://h", "203.0.113.7", 8888, "", "http://203.0.113.7:8888"),
+        ("http://h/?", "203.0.113.7", 80, "", "http://203.0.113.7/?"),
+        ("http://h?a=%2f+b#x", "203.0.113.7", 80, "", "http://203.0.113.7?a=%2f+b#x"),
+    ],
+)
+def test_url_is_that_of_another_place(url, host, port, scheme, there):
+    assert url_at(url, host, port, scheme) == there
+
+
+@given(SCHEMES, HOSTS, PORTS, RESTS, HOSTS, PORTS, SCHEMES | st.just(""))
+def test_only_the_place_is_another_one(scheme, host, port, rest, new_host, new_port, new_scheme):
+    at = f"[{host}]" if ":" in host else host
+    there = url_at(f"{scheme}://{at}:{port}{rest}", new_host, new_port, new_scheme)
+    parts = urlsplit(there)
+    assert there.endswith(rest)
+    assert (parts.hostname, parts.scheme) == (new_host, new_scheme or scheme)
+    assert (parts.port or {"http": 80, "https": 443}[parts.scheme]) == new_port
+    assert there == f"{parts.scheme}://{parts.netloc}{rest}"
+
+
+@given(HOSTS, PORTS, RESTS, HOSTS, PORTS)
+def test_where_a_url_was_before_does_not_matter(host, port, rest, between, passing):
+    url = f"http://127.0.0.1:8888{rest}"
+    assert url_at(url_at(url, between, passing), host, port) == url_at(url, host, port)
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        (
+            "url",
+            [
+                "",
+                "127.0.0.1:8888/lab",
+                "ftp://h/",
+                "http:///lab",
+                "http://h/la b",
+                "http://h/lab\n",
+                "httpx://h/secret",
+            ],
+        ),
+        ("host", ["", "http://h", "h/path", "h:80", "h h", "h@i"]),
+        ("port", [0, 65536, -1, "x", "", 8.5, True]),
+        ("scheme", ["ftp", "HTTPS"]),
+    ],
+)
+def test_what_is_no_place_is_refused_and_its_url_not_told(field, values):
+    for value in values:
+        with pytest.raises(LabError) as caught:
+            url_at(**{"url": "http://h/?token=secret", "host": "h", "port": 80, field: value})
+        assert "secret" not in str(caught.value)
