@@ -74,17 +74,12 @@ def test_a_link_of_roots_leads_on_and_its_target_is_checked(chain):
         common_files.require_root_owned(str(chain / "one/way/program"))
 
 
-def test_links_in_a_circle_are_refused(chain):
+def test_links_in_a_circle_and_relative_paths_are_refused(chain):
     (chain / "a").symlink_to("b")
     (chain / "b").symlink_to("a")
-    with pytest.raises(LabError, match=r"links|Links"):
-        common_files.require_root_owned(str(chain / "a"))
-
-
-@pytest.mark.parametrize("path", ["", "relative", "one/../two", "/a\0b"])
-def test_what_is_no_absolute_path_is_refused(path):
-    with pytest.raises(LabError):
-        common_files.require_root_owned(path)
+    for path in (str(chain / "a"), "", "relative", "one/../two", "/a\0b"):
+        with pytest.raises(LabError):
+            common_files.require_root_owned(path)
 
 
 def test_missing_directories_are_made_as_asked_whatever_the_umask(chain):
@@ -97,16 +92,13 @@ def test_missing_directories_are_made_as_asked_whatever_the_umask(chain):
     assert stat.S_IMODE((chain / "one/new/cache").stat().st_mode) == 0o700
 
 
-def test_nothing_is_made_below_what_is_not_roots(chain):
+def test_nothing_is_made_below_what_is_not_roots_or_no_directory(chain):
+    with pytest.raises(LabError, match="not safe"):
+        common_files.open_root_owned(str(chain / "one/two/three/program"))
     os.chown(chain / "one", NOBODY, NOBODY)
     with pytest.raises(LabError):
         common_files.open_root_owned(str(chain / "one/new"), make=True)
     assert not (chain / "one/new").exists()
-
-
-def test_a_directory_is_wanted_where_a_directory_is_opened(chain):
-    with pytest.raises(LabError, match="not safe"):
-        common_files.open_root_owned(str(chain / "one/two/three/program"))
 
 
 def test_the_sticky_bit_guards_what_stands_below_and_not_the_directory_itself(chain):

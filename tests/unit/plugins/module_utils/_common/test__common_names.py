@@ -33,15 +33,12 @@ def test_a_relative_name_leads_nowhere_but_below(text):
     assert b"\0" not in os.fsencode(name)
 
 
-@pytest.mark.parametrize("thing", [None, 3, b"a", ["a"], {}, True])
-def test_nothing_but_a_text_is_a_name(thing):
-    with pytest.raises(names.BadAnswer):
-        names.RelativeName(thing)
-
-
-@pytest.mark.parametrize("name", ["a", "a b/\nc", "\udcff\udcfe", "...", "..a", "-rf", "a" * 255])
-def test_names_that_are_odd_are_names(name):
-    assert names.RelativeName(name) == name
+def test_names_may_be_odd_but_are_texts():
+    for name in ("a", "a b/\nc", "\udcff\udcfe", "...", "..a", "-rf", "a" * 255):
+        assert names.RelativeName(name) == name
+    for thing in (None, 3, b"a", ["a"], {}, True):
+        with pytest.raises(names.BadAnswer):
+            names.RelativeName(thing)
 
 
 JSON = st.recursive(

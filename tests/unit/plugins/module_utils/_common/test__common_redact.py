@@ -47,31 +47,25 @@ def test_secret_is_taken_out_by_its_name(text):
     assert HIDDEN in redacted
 
 
-def test_what_surrounds_a_secret_stays():
-    assert redact("GET /lab?token=s3cr3t&reset (ann)") == f"GET /lab?token={HIDDEN}&reset (ann)"
-
-
-def test_generated_token_is_taken_out_without_its_name():
-    assert redact(f"it is {'c0de' * 12}!") == f"it is {HIDDEN}!"
-
-
 @pytest.mark.parametrize(
-    "text", ["5f0c4d1e2a3b" * 2, "ab" * 32, "exec: jupyter: executable file not found in $PATH", "10:57 ok"]
+    ("text", "left"),
+    [
+        ("GET /lab?token=s3cr3t&reset (ann)", f"GET /lab?token={HIDDEN}&reset (ann)"),
+        (f"it is {'c0de' * 12}!", f"it is {HIDDEN}!"),
+        ("5f0c4d1e2a3b" * 2, "5f0c4d1e2a3b" * 2),
+        ("ab" * 32, "ab" * 32),
+        ("exec: jupyter: executable file not found in $PATH", "exec: jupyter: executable file not found in $PATH"),
+        ("ssh://git@example.org/r.git", "ssh://git@example.org/r.git"),
+        ("a\x00b\x1bc\x9bd\te", "abcd\te"),
+        ("tok\x00en=s3cr3t", f"token={HIDDEN}"),
+    ],
 )
-def test_other_text_stays(text):
-    assert redact(text) == text
+def test_what_surrounds_a_secret_stays_without_control_characters(text, left):
+    assert redact(text) == left
 
 
 def test_named_secrets_are_taken_out_the_longest_first():
     assert redact("a blue-moon and a blue", ["blue", "blue-moon", ""]) == f"a {HIDDEN} and a {HIDDEN}"
-
-
-def test_control_characters_are_taken_out():
-    assert redact("a\x00b\x1bc\x9bd\te") == "abcd\te"
-
-
-def test_control_characters_do_not_hide_a_secret():
-    assert "s3cr3t" not in redact("tok\x00en=s3cr3t")
 
 
 @given(st.text(), st.text(alphabet="abcdef0123456789", min_size=8), st.text())
@@ -80,13 +74,7 @@ def test_named_secret_never_stays(before, secret, after):
 
 
 def test_secrets_are_known_by_the_names_of_variables():
-    environment = {
-        "JUPYTER_TOKEN": "t0ken",
-        "DB_PASSWORD": "pass!",
-        "API_KEY": "k",
-        "DESI_RELEASE": "edr",
-        "EMPTY_TOKEN": "",
-    }
+    environment = {"JUPYTER_TOKEN": "t0ken", "DB_PASSWORD": "pass!", "API_KEY": "k", "EMPTY_TOKEN": "", "TERM": "vt100"}
     assert secrets_among(environment) == {"t0ken", "pass!"}
 
 
@@ -117,10 +105,6 @@ def test_credentials_are_taken_out_by_their_place(text):
 )
 def test_credentials_are_taken_out_by_their_form(text):
     assert redact(f"it is {text}!") == f"it is {HIDDEN}!"
-
-
-def test_who_logs_in_to_a_git_server_is_no_secret():
-    assert redact("ssh://git@example.org/r.git") == "ssh://git@example.org/r.git"
 
 
 @pytest.mark.security("M7")

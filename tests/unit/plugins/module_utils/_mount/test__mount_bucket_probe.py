@@ -55,23 +55,35 @@ def test_listing_is_asked_for_where_the_bucket_is(settings, url):
     assert listing_url(make_spec(settings)) == url
 
 
-def test_listing_is_told_from_everything_else():
-    assert read_answer(200, {}, FULL) == BucketAnswer(200, is_listing=True, anything=True)
-    assert read_answer(200, {}, EMPTY) == BucketAnswer(200, is_listing=True)
-    assert read_answer(
-        200, {}, b"<ListBucketResult><CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes></ListBucketResult>"
-    ).anything
-    assert read_answer(404, {"content-type": "application/xml; charset=x"}, error(b"NoSuchBucket")) == BucketAnswer(
-        404, code="NoSuchBucket", kind="application/xml"
-    )
-    html = read_answer(200, {"content-type": "text/html"}, b"<html>ListBucketResult <Code>AccessDenied</Code></html>")
-    assert (html.is_listing, html.code, html.kind) == (False, "", "text/html")
+PREFIXES = b"<ListBucketResult><CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes></ListBucketResult>"
+MOVED = {"x-amz-bucket-region": "eu-west-1"}
+WRONG_REGION = error(b"AuthorizationHeaderMalformed", b"<Region>eu-west-1</Region>")
 
 
-def test_region_is_read_from_header_or_body():
-    assert read_answer(301, {"x-amz-bucket-region": "eu-west-1"}, error(b"PermanentRedirect")).region == "eu-west-1"
-    body = error(b"AuthorizationHeaderMalformed", b"<Region>eu-west-1</Region>")
-    assert read_answer(400, {}, body).region == "eu-west-1"
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "answer"),
+    [
+        (200, {}, FULL, BucketAnswer(200, is_listing=True, anything=True)),
+        (200, {}, EMPTY, BucketAnswer(200, is_listing=True)),
+        (200, {}, PREFIXES, BucketAnswer(200, is_listing=True, anything=True)),
+        (
+            404,
+            {"content-type": "a/xml; x=y"},
+            error(b"NoSuchBucket"),
+            BucketAnswer(404, code="NoSuchBucket", kind="a/xml"),
+        ),
+        (
+            200,
+            {"content-type": "text/html"},
+            b"<html>ListBucketResult <Code>x</Code>",
+            BucketAnswer(200, kind="text/html"),
+        ),
+        (301, MOVED, error(b"PermanentRedirect"), BucketAnswer(301, code="PermanentRedirect", region="eu-west-1")),
+        (400, {}, WRONG_REGION, BucketAnswer(400, code="AuthorizationHeaderMalformed", region="eu-west-1")),
+    ],
+)
+def test_listing_is_told_from_errors_and_from_web_pages(status, headers, body, answer):
+    assert read_answer(status, headers, body) == answer
 
 
 @pytest.mark.parametrize(
@@ -80,18 +92,10 @@ def test_region_is_read_from_header_or_body():
         (
             {},
             BucketAnswer(404, code="NoSuchBucket", region="eu-west-1"),
-            "There is no bucket of this name at Amazon (us-west-2).",
+            "no bucket of this name at Amazon (us-west-2).",
         ),
-        (
-            {"endpoint": "http://h"},
-            BucketAnswer(404, code="NoSuchBucket"),
-            "There is no bucket of this name at http://h.",
-        ),
-        (
-            {},
-            BucketAnswer(301, code="PermanentRedirect", region="eu-west-1"),
-            "It is in the region eu-west-1, not in us-west-2.",
-        ),
+        ({"endpoint": "http://h"}, BucketAnswer(404, code="NoSuchBucket"), "no bucket of this name at http://h."),
+        ({}, BucketAnswer(301, code="x", region="eu-west-1"), "It is in the region eu-west-1, not in us-west-2."),
         (
             {},
             BucketAnswer(403, code="AccessDenied", region="us-west-2"),
@@ -111,17 +115,14 @@ def test_each_answer_has_its_reason(settings, answer, why):
     assert refusal.do
 
 
-@pytest.mark.parametrize(
-    ("settings", "answer"),
-    [
+def test_bucket_that_answers_is_no_problem():
+    for settings, answer in (
         ({}, BucketAnswer(200, is_listing=True, anything=True)),
         ({}, BucketAnswer(200, is_listing=True)),
         ({"prefix": "new", "read_only": False}, BucketAnswer(200, is_listing=True)),
         ({"anonymous": False}, BucketAnswer(403, code="AccessDenied", region="us-west-2")),
-    ],
-)
-def test_bucket_that_answers_is_no_problem(settings, answer):
-    assert explain_answer(make_spec({"bucket": "desidata", **settings}), answer) is None
+    ):
+        assert explain_answer(make_spec({"bucket": "desidata", **settings}), answer) is None
 
 
 def untrusted():
@@ -183,16 +184,10 @@ def no_proxy(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_one_name_is_asked_for(server):
-    server.answers = [(200, FULL)]
-    assert probe_bucket(make_spec({"bucket": "lab", "endpoint": server.url}), {}, 5).anything
-    assert server.asked == ["/lab?list-type=2&max-keys=1&prefix="]
-
-
-def test_server_that_is_busy_is_asked_again(server):
+def test_one_name_is_asked_for_and_again_where_the_server_is_busy(server):
     server.answers = [(503, error(b"SlowDown")), (200, FULL)]
-    assert probe_bucket(make_spec({"bucket": "lab", "endpoint": server.url}), {}, 5).is_listing
-    assert len(server.asked) == 2
+    assert probe_bucket(make_spec({"bucket": "lab", "endpoint": server.url}), {}, 5).anything
+    assert server.asked == ["/lab?list-type=2&max-keys=1&prefix="] * 2
 
 
 def test_server_that_stays_busy_is_given_up_in_time(server):

@@ -28,24 +28,19 @@ PRIVATE = make_spec({"bucket": "lab", "anonymous": False})
 RCLONE = Tool("rclone", "rclone", (1, 75))
 
 
-def test_only_root_may_mount(monkeypatch):
-    monkeypatch.setattr(mount_preflight.os, "geteuid", lambda: 1000)
-    with pytest.raises(LabError, match="root alone"):
+def test_what_a_mount_needs_is_asked_for_first(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(mount_preflight.os, "geteuid", lambda: 1000)
+        with pytest.raises(LabError, match="root alone"):
+            check_root()
+        patched.setattr(mount_preflight.os, "geteuid", lambda: 0)
         check_root()
-    monkeypatch.setattr(mount_preflight.os, "geteuid", lambda: 0)
-    check_root()
-
-
-def test_missing_fuse_device_is_told_from_a_forbidden_one(tmp_path):
     with pytest.raises(LabError, match="module fuse is not loaded"):
         check_fuse(str(tmp_path / "fuse"))
     with pytest.raises(LabError, match="cannot be opened"):
         check_fuse(str(tmp_path))
     (tmp_path / "fuse").touch()
     check_fuse(str(tmp_path / "fuse"))
-
-
-def test_missing_helper_program_is_told_where_it_is_needed(monkeypatch):
     monkeypatch.setattr(mount_preflight.shutil, "which", lambda *_words, **_more: None)
     with pytest.raises(LabError, match="package fuse3"):
         check_tool(RCLONE)
@@ -55,18 +50,12 @@ def test_missing_helper_program_is_told_where_it_is_needed(monkeypatch):
 NOWHERE = {"HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
 
 
-def test_credentials_are_looked_for_only_where_they_are_wanted():
+def test_credentials_are_looked_for_only_where_they_are_wanted(tmp_path):
     check_credentials(SPEC, NOWHERE)
     with pytest.raises(LabError, match="there are none"):
         check_credentials(PRIVATE, NOWHERE)
-
-
-@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"])
-def test_credentials_of_the_environment_will_do(name):
-    check_credentials(PRIVATE, {**NOWHERE, name: "x"})
-
-
-def test_credentials_of_the_home_folder_will_do(tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        check_credentials(PRIVATE, {**NOWHERE, name: "x"})
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws/credentials").touch()
     check_credentials(PRIVATE, {**NOWHERE, "HOME": str(tmp_path)})

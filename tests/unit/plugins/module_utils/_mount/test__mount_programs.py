@@ -117,28 +117,13 @@ def test_every_path_of_a_command_is_proven_before_root_starts_it(place, tmp_path
 
 @pytest.mark.parametrize("supervisor", [LoopSupervisor, SystemdSupervisor])
 @pytest.mark.parametrize("how", WAYS)
-def test_supervisor_starts_and_writes_nothing_where_the_mount_lies_in_a_folder_of_others(
-    tmp_path, monkeypatch, supervisor, how
-):
-    for module, name in ((mount_supervisors, "UNIT_FOLDER"), (mount_supervisors, "RUN_FOLDER")):
-        monkeypatch.setattr(module, name, tmp_path / "written")
+@pytest.mark.parametrize("spoiled", ["mounts", "written"])
+def test_supervisor_writes_nothing_where_others_may_change_it(tmp_path, monkeypatch, supervisor, how, spoiled):
+    for name in ("UNIT_FOLDER", "RUN_FOLDER"):
+        monkeypatch.setattr(mount_supervisors, name, tmp_path / "written")
     (tmp_path / "written").mkdir()
     (tmp_path / "mounts").mkdir()
-    made = supervisor(str(tmp_path / "mounts" / ".bucket"))
-    spoil(tmp_path / "mounts", how)
-    with pytest.raises(LabError):
-        made.start(Job("rclone", ["/usr/bin/env"], {}, {}))
-    assert list((tmp_path / "written").iterdir()) == []
-
-
-@pytest.mark.parametrize("how", WAYS)
-@pytest.mark.parametrize("supervisor", [LoopSupervisor, SystemdSupervisor])
-def test_supervisor_writes_nothing_into_a_folder_of_others(tmp_path, monkeypatch, supervisor, how):
-    for module, name in ((mount_supervisors, "UNIT_FOLDER"), (mount_supervisors, "RUN_FOLDER")):
-        monkeypatch.setattr(module, name, tmp_path / "written")
-    (tmp_path / "written").mkdir()
-    (tmp_path / "mounts").mkdir()
-    spoil(tmp_path / "written", how)
+    spoil(tmp_path / spoiled, how)
     with pytest.raises(LabError):
         supervisor(str(tmp_path / "mounts" / ".bucket")).start(Job("rclone", ["/usr/bin/env"], {}, {"A": "b"}))
     assert list((tmp_path / "written").iterdir()) == []
@@ -259,15 +244,12 @@ def test_relay_runs_from_roots_copy_isolated_by_a_python_of_the_system(place, tm
     assert not programs_of.relay_is_installed(RELAY, str(place))
 
 
-def test_another_build_lies_elsewhere_so_that_the_one_that_runs_stays_whole(place):
+def test_relay_has_a_place_for_each_build_and_its_files_lead_nowhere_else(place):
     other = {**RELAY, "desi_stream/relay.py": "ANSWER = 2\n"}
     assert programs_of.relay_folder(RELAY, str(place)) != programs_of.relay_folder(other, str(place))
-
-
-@pytest.mark.parametrize("name", ["../stream", "/etc/passwd", "desi_stream/../../x", "desi_stream//x", ""])
-def test_files_of_the_relay_lead_nowhere_else(place, name):
-    with pytest.raises(ValueError, match="not a name below"):
-        programs_of.install_relay({**RELAY, name: "x"}, str(place))
+    for name in ("../stream", "/etc/passwd", "desi_stream/../../x", "desi_stream//x", ""):
+        with pytest.raises(ValueError, match="not a name below"):
+            programs_of.install_relay({**RELAY, name: "x"}, str(place))
 
 
 @pytest.mark.parametrize("how", WAYS)

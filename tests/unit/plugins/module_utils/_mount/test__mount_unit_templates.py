@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
 from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import (
     CLEAR,
     ENDED,
@@ -58,61 +59,41 @@ def test_unit_comes_back_for_ever_clears_what_is_dead_and_unmounts():
     assert value(text, "EnvironmentFile") == "-/etc/systemd/system/x.env"
 
 
-def test_unit_is_there_before_containers_start():
+def test_unit_shares_its_parent_again_and_waits_for_what_tells_it():
     assert value(unit(), "Before") == "docker.service"
-
-
-def test_unit_shares_its_parent_again_at_boot_only_where_that_is_wanted():
     shared = unit_text("/srv/data/.bucket", SETTINGS, TOOL, True, "/x.env", shared_parent=True)
     assert "--make-rshared" in shared.split("ExecStartPre=")[1]
     assert "--make-rshared" not in unit()
-
-
-@pytest.mark.parametrize(("tells", "kind"), [(True, "notify"), (False, "simple")])
-def test_unit_waits_for_a_tool_that_says_when_it_is_ready(tells, kind):
-    assert value(unit(tells), "Type") == kind
+    assert [value(unit(tells), "Type") for tells in (True, False)] == ["notify", "simple"]
 
 
 def test_settings_are_read_back_out_of_a_unit():
     assert unit_settings(unit()) == SETTINGS
+    for text in ("", "[Unit]\n", "# settings: {broken\n", "# settings: [1]\n"):
+        assert unit_settings(text) == {}
 
 
-@pytest.mark.parametrize("text", ["", "[Unit]\n", "# settings: {broken\n", "# settings: [1]\n"])
-def test_units_without_readable_settings_have_none(text):
-    assert unit_settings(text) == {}
-
-
-@pytest.mark.parametrize(
-    ("word", "quoted"),
-    [("a b", '"a b"'), ("100%", '"100%%"'), ("$1", '"$$1"'), ('"', r'"\""'), ("\\", r'"\\"'), ("", '""')],
-)
-def test_words_are_quoted_as_systemd_reads_them(word, quoted):
-    assert unit_word(word) == quoted
-
-
-def test_unit_name_is_ours():
+def test_words_and_values_are_quoted_as_systemd_reads_them():
+    for word, quoted in (
+        ("a b", '"a b"'),
+        ("100%", '"100%%"'),
+        ("$1", '"$$1"'),
+        ('"', r'"\""'),
+        ("\\", r'"\\"'),
+        ("", '""'),
+    ):
+        assert unit_word(word) == quoted
+    assert environment_text({"B": 'a "$`\\', "A": "1"}) == 'A="1"\nB="a \\"\\$\\`\\\\"\n'
     assert unit_name("desidata-1a2b3c") == "desi-lab-mount-desidata-1a2b3c.service"
 
 
-def test_loop_is_recognised_by_its_own_command_line():
+def test_loop_is_recognized_by_its_own_command_line():
     command = loop_command("/m", "/log", SETTINGS, TOOL)
     assert command[-len(TOOL) :] == TOOL
-    assert loop_mountpoint(command) == "/m"
-    assert loop_settings(command) == SETTINGS
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        [],
-        ["/bin/sh"],
-        TOOL,
-        ["/bin/sh", "-c", "x", "other", "/m", "/log", "{}", "rclone"],
-        ["sh", "-c", LOOP, "desi-lab-mount", "/m"],
-    ],
-)
-def test_other_processes_are_no_loops(command):
-    assert loop_mountpoint(command) is None
+    assert (loop_mountpoint(command), loop_settings(command)) == ("/m", SETTINGS)
+    other = ["/bin/sh", "-c", "x", "other", "/m", "/log", "{}", "rclone"]
+    for command in ([], ["/bin/sh"], TOOL, other, ["sh", "-c", LOOP, "desi-lab-mount", "/m"]):
+        assert loop_mountpoint(command) is None
 
 
 @pytest.mark.parametrize("script", [LOOP, CLEAR])
@@ -143,29 +124,13 @@ def loop(tmp_path):
 RUN = "import sys, time; open(sys.argv[1], 'a').write('x');"
 
 
-def awaited(condition, timeout=10):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def text_of(path):
     return path.read_text() if path.exists() else ""
 
 
-def test_loop_starts_the_tool_again_and_says_that_it_ended(loop, tmp_path):
-    loop(RUN + "sys.exit(7)")
-    assert awaited(lambda: len(text_of(tmp_path / "runs")) >= 2)
-    assert f"{ENDED} with 7; it starts again in {PAUSE} s" in text_of(tmp_path / "log")
-    assert (tmp_path / "m").is_dir()
-
-
 def test_loop_ends_its_tool_when_it_is_ended(loop, tmp_path):
     process = loop(RUN + "time.sleep(60)")
-    assert awaited(lambda: text_of(tmp_path / "runs") == "x")
+    assert wait_until(lambda: text_of(tmp_path / "runs") == "x", 10)
     children = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
     )
@@ -174,10 +139,12 @@ def test_loop_ends_its_tool_when_it_is_ended(loop, tmp_path):
     assert subprocess.run(["ps", "-p", children.stdout.strip()], capture_output=True, check=False).returncode == 1
 
 
-def test_loop_ends_at_once_while_it_waits_to_start_again(loop, tmp_path):
-    process = loop(RUN + "sys.exit(1)")
-    assert awaited(lambda: len(text_of(tmp_path / "runs")) >= 2)
-    assert awaited(lambda: text_of(tmp_path / "log").count(ENDED) >= 2)
+def test_loop_starts_the_tool_again_and_ends_at_once_while_it_waits(loop, tmp_path):
+    process = loop(RUN + "sys.exit(7)")
+    assert wait_until(lambda: len(text_of(tmp_path / "runs")) >= 2, 10)
+    assert wait_until(lambda: text_of(tmp_path / "log").count(ENDED) >= 2, 10)
+    assert f"{ENDED} with 7; it starts again in {PAUSE} s" in text_of(tmp_path / "log")
+    assert (tmp_path / "m").is_dir()
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert process.wait(5) == 0
@@ -186,14 +153,10 @@ def test_loop_ends_at_once_while_it_waits_to_start_again(loop, tmp_path):
 
 def test_loop_outlives_a_hangup(loop, tmp_path):
     process = loop(RUN + "time.sleep(60)")
-    assert awaited(lambda: text_of(tmp_path / "runs") == "x")
+    assert wait_until(lambda: text_of(tmp_path / "runs") == "x", 10)
     process.send_signal(signal.SIGHUP)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.3)
-
-
-def test_values_are_escaped_as_systemd_reads_them():
-    assert environment_text({"B": 'a "$`\\', "A": "1"}) == 'A="1"\nB="a \\"\\$\\`\\\\"\n'
 
 
 ENVIRON = {

@@ -39,32 +39,21 @@ def process():
     made.wait()
 
 
-def test_run_that_is_alive_holds_a_mount_and_one_that_ended_does_not(process):
-    with alone(MOUNT) as users:
-        users.add(process.pid, "desi", NOW)
-    with alone(MOUNT) as users:
-        assert [run.pid for run in users.others(os.getpid())] == [process.pid]
-        assert users.others(process.pid) == []
-    process.kill()
-    process.wait()
-    with alone(MOUNT) as users:
-        assert users.others(os.getpid()) == []
-        assert users.labs == ["desi"]
-
-
-def test_several_runs_hold_one_mount(process):
+def test_runs_that_are_alive_hold_a_mount_and_those_that_ended_do_not(process, folder):
+    with alone(MOUNT):
+        pass
+    assert not folder.exists()
     with alone(MOUNT) as users:
         users.add(process.pid, "desi", NOW)
     with alone(MOUNT) as users:
         users.add(os.getpid(), "other", NOW)
+        assert [run.pid for run in users.others(os.getpid())] == [process.pid]
     assert {run.pid for run in users_of(MOUNT).runs} == {process.pid, os.getpid()}
-    assert users_of(MOUNT).labs == ["desi", "other"]
-
-
-def test_nobody_leaves_no_file(folder):
-    with alone(MOUNT):
-        pass
-    assert not folder.exists()
+    process.kill()
+    process.wait()
+    with alone(MOUNT) as users:
+        assert users.others(os.getpid()) == []
+        assert users.labs == ["desi", "other"]
 
 
 def test_two_at_once_wait_for_each_other(folder):
