@@ -19,8 +19,8 @@ from types import TracebackType
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import Tool, mount_command
 
-STREAM = Path(__file__).parents[2] / "roles/data/files/stream"
-PACKAGE = tuple(STREAM.parent.glob("desi_stream/*.py"))
+_FILES = Path(__file__).parents[2] / "roles/data/files"
+RELAY = {str(file.relative_to(_FILES)): file.read_text() for file in _FILES.glob("desi_stream/*.py")}
 Command = Callable[[str, str, str], list[str]]  # endpoint, mountpoint, cache
 
 _REMOTE = (
@@ -40,7 +40,7 @@ def _rclone(*options: str, cached: bool = True) -> Command:
 
 def ours(endpoint: str, mountpoint: str, cache: str, memory: int = 0) -> list[str]:
     """Return the command that DESI Lab runs, made by what makes it there."""
-    rclone = Tool("rclone", tool("rclone"), (1, 75, 2), (sys.executable, str(STREAM)), memory)
+    rclone = Tool("rclone", tool("rclone"), (1, 75, 2), (sys.executable, "-m", "desi_stream"), memory)
     return mount_command(
         rclone, MountSpec("desidata", endpoint=endpoint, cache=cache), mountpoint, "desi-lab:desidata:0"
     )

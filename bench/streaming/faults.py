@@ -34,7 +34,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import Tool
 
 from . import shapes
-from .candidates import PACKAGE, STREAM, tool
+from .candidates import RELAY, tool
 from .delay import Delay, compile_delay
 from .middleman import Middleman
 from .readers import read_at
@@ -159,10 +159,9 @@ def run(server: Server, scratch: Path, minutes: float) -> int:
         spec = MountSpec(BUCKET, endpoint=delay.endpoint, cache=str(scratch / "faults" / "c"), cache_max=64 << 20)
         # As in a lab: root runs copies of its own.
         programs = str(scratch / "faults" / "programs")
-        relay = {str(file.relative_to(STREAM.parent)): file.read_text() for file in (STREAM, *PACKAGE)}
         install_rclone(tool("rclone"), programs)
-        install_relay(relay, programs)
-        command = relay_command(relay, find_python(), programs)
+        install_relay(RELAY, programs)
+        command = relay_command(RELAY, find_python(), programs)
         rclone = Tool("rclone", rclone_path(programs), (1, 75, 2), command)
         supervisor = LoopSupervisor(str(mountpoint))
         supervisor.start(make_job(rclone, spec, str(mountpoint), os.environ, programs=programs))

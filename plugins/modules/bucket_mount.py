@@ -116,10 +116,10 @@ options:
   relay:
     description:
       - The program that stands between C(rclone) and the bucket, as the texts of its files by their relative paths
-        (C(files/stream) and C(files/desi_stream) of role P(desi.lab.data#role)); empty for none. It keeps connections
-        open, asks ahead for folders and headers, and never mixes two versions of an object.
-      - The files are put into O(programs), and run by a Python of the system, 3.9 or newer. Where there is none, the
-        bucket is mounted without a relay, which the module warns of.
+        (C(files/desi_stream) of role P(desi.lab.data#role)); empty for none. It keeps connections open, requests
+        directories and headers ahead, and never mixes two versions of an object.
+      - It is installed in O(programs) as one file (a zipapp), and run by a Python of the system, 3.9 or newer. Where
+        there is none, the bucket is mounted without a relay, which the module warns of.
       - It is used for buckets that are asked anonymously and only read.
     type: dict
     default: {}

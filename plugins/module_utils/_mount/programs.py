@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import posixpath
 import re
 import secrets
 import stat
 import subprocess
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import (
-    open_below,
     open_root_owned,
     parts_below,
     read_below,
@@ -31,7 +32,6 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
     require_root_owned,
     write_beside,
 )
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import fingerprint
 
 PROGRAMS = "/usr/local/lib/desi-lab"
 
@@ -47,12 +47,13 @@ RCLONE_VERSION = "1.75.2"
 RCLONE_LIMIT = 200 << 20
 
 # Of the parts of the relay; the oldest Python that they run on.
-RELAY_PROGRAM, RELAY_LIMIT, OLDEST_PYTHON = "stream", 1 << 20, (3, 9)
+RELAY_PROGRAM, RELAY_LIMIT, OLDEST_PYTHON = "desi_stream/__main__.py", 1 << 20, (3, 9)
+_RELAY_MAIN = "import sys\nfrom desi_stream.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"
 PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python", *(f"/usr/bin/python3.{n}" for n in range(14, 8, -1)))
 PYTHONS += ("/usr/local/bin/python3",)
 
 # What this and earlier versions put there; whatever else lies there is somebody else's.
-_OURS = re.compile(r"(relay-[0-9a-f]{12}|rclone-[0-9.]+|stream|desi_stream|\.rclone\.[0-9a-f]{16})")
+_OURS = re.compile(r"(relay-[0-9a-f]{12}(\.pyz)?|rclone-[0-9.]+|stream|desi_stream|\.rclone\.[0-9a-f]{16})")
 
 
 def require_program(path: str, programs: str = PROGRAMS) -> str:
@@ -77,18 +78,9 @@ def require_command(command: Sequence[str], mountpoint: str, programs: str = PRO
         if value == mountpoint or not os.path.lexists(value):
             require_root_owned(posixpath.dirname(value))
         elif word.startswith("/") and Path(value).is_file():
-            real = require_program(value, programs)
-            for part in _package(real, programs):
-                require_root_owned(part)
+            require_program(value, programs)
         else:
             require_root_owned(value)
-
-
-def _package(program: str, programs: str) -> list[str]:
-    """Return what lies beside a program of ours, and below: it may be loaded."""
-    if not program.startswith(f"{programs.rstrip('/')}/"):
-        return []
-    return [f"{parent}/{name}" for parent, _, names in os.walk(posixpath.dirname(program)) for name in names]
 
 
 def find_python() -> str:
@@ -111,12 +103,21 @@ def _python_version(path: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-# The relay: a few text files, which the caller has read with the rights of who runs Ansible.
+# The relay: a few text files, which the caller has read with the rights of who runs Ansible. They become one program.
 
 
-def relay_folder(files: Mapping[str, str], programs: str) -> str:
+def relay_program(files: Mapping[str, str]) -> bytes:
+    """Return the relay as a program in one file (see zipapp): the same bytes for the same files."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, text in sorted({**files, "__main__.py": _RELAY_MAIN}.items()):
+            archive.writestr(zipfile.ZipInfo("/".join(parts_below(name))), text)
+    return made.getvalue()
+
+
+def relay_path(files: Mapping[str, str], programs: str) -> str:
     """Return where one build of the relay lies. Another build has another place: the one that runs stays whole."""
-    return f"{programs}/relay-{fingerprint([word for name in sorted(files) for word in (name, files[name])])}"
+    return f"{programs}/relay-{hashlib.sha256(relay_program(files)).hexdigest()[:12]}.pyz"
 
 
 def relay_command(files: Mapping[str, str], python: str, programs: str) -> tuple[str, ...]:
@@ -129,17 +130,18 @@ def relay_command(files: Mapping[str, str], python: str, programs: str) -> tuple
             f"Its files have no program {RELAY_PROGRAM}.",
             "Give the files of role data, or leave relay empty.",
         )
-    return (python, "-I", "-S", f"{relay_folder(files, programs)}/{RELAY_PROGRAM}")
+    return (python, "-I", "-S", relay_path(files, programs))
 
 
 def relay_is_installed(files: Mapping[str, str], programs: str) -> bool:
     """Return whether the relay is there as it has to be."""
     try:
-        folder = open_root_owned(relay_folder(files, programs))
+        folder = open_root_owned(programs)
     except LabError:
         return False
     try:
-        return all(read_below(folder, name, RELAY_LIMIT) == text.encode() for name, text in files.items())
+        name = posixpath.basename(relay_path(files, programs))
+        return read_below(folder, name, RELAY_LIMIT) == relay_program(files)
     except OSError:
         return False
     finally:
@@ -147,14 +149,9 @@ def relay_is_installed(files: Mapping[str, str], programs: str) -> bool:
 
 
 def install_relay(files: Mapping[str, str], programs: str) -> None:
-    """Put the relay in place, the program last."""
-    folder = open_root_owned(relay_folder(files, programs), make=True)
+    folder = open_root_owned(programs, make=True)
     try:
-        for name in sorted(files, key=lambda name: name == RELAY_PROGRAM):
-            *above, _last = parts_below(name)
-            if above:
-                os.close(open_below(folder, "/".join(above), make=True))
-            write_beside(folder, name, files[name].encode(), 0o644)
+        write_beside(folder, posixpath.basename(relay_path(files, programs)), relay_program(files), 0o644)
     finally:
         os.close(folder)
 

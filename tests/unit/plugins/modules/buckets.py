@@ -20,9 +20,7 @@ FITS = bytes(range(251)) * 12_000
 TREE = {"edr/a.fits": FITS, "edr/sub/b c.txt": b"hello", "dr1/x.txt": b"dr1"}
 NOBODY = 65534
 _FILES = Path(__file__).parents[4] / "roles/data/files"
-RELAY = {
-    str(file.relative_to(_FILES)): file.read_text() for file in [_FILES / "stream", *_FILES.glob("desi_stream/*.py")]
-}
+RELAY = {str(file.relative_to(_FILES)): file.read_text() for file in _FILES.glob("desi_stream/*.py")}
 
 needs_fuse = [
     pytest.mark.fuse,

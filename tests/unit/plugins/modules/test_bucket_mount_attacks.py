@@ -40,7 +40,7 @@ def served_by(path):
 
 
 def poison(clone, marker):
-    for file in [*clone.glob("desi_stream/*.py"), clone / "stream"]:
+    for file in clone.glob("desi_stream/*.py"):
         file.write_text(f"import pathlib; pathlib.Path({str(marker)!r}).touch()\n")
     tool = clone / ".venv/bin/rclone"
     tool.unlink()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,7 +26,14 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKE
 from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import loop_command, unit_text
 
 ROOT = Path(__file__).parents[5]
-RELAY = {"stream": "print('relay')\n", "desi_stream/__init__.py": "", "desi_stream/relay.py": "ANSWER = 1\n"}
+RELAY = {
+    "desi_stream/__main__.py": "import sys\n"
+    "from desi_stream import relay\n"
+    "def main(words):\n"
+    "    print(relay.ANSWER, words, sys.flags.isolated)\n",
+    "desi_stream/__init__.py": "",
+    "desi_stream/relay.py": "ANSWER = 1\n",
+}
 NOBODY = 65534
 
 pytestmark = [
@@ -238,15 +246,18 @@ def test_relay_runs_from_roots_copy_isolated_by_a_python_of_the_system(place, tm
     assert not programs_of.relay_is_installed(RELAY, str(place))
     programs_of.install_relay(RELAY, str(place))
     assert programs_of.relay_is_installed(RELAY, str(place))
-    folder = Path(command[3]).parent
-    assert {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()} == set(RELAY)
-    (folder / "desi_stream/relay.py").write_text("import os\n")
+    done = subprocess.run([*command, "x"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout == "1 ['x'] 1\n"
+    assert [entry.name for entry in place.iterdir()] == [Path(command[3]).name]
+    assert Path(command[3]).stat().st_mode & 0o777 == 0o644
+    Path(command[3]).write_bytes(programs_of.relay_program({**RELAY, "desi_stream/relay.py": "import os\n"}))
     assert not programs_of.relay_is_installed(RELAY, str(place))
 
 
 def test_relay_has_a_place_for_each_build_and_its_files_lead_nowhere_else(place):
     other = {**RELAY, "desi_stream/relay.py": "ANSWER = 2\n"}
-    assert programs_of.relay_folder(RELAY, str(place)) != programs_of.relay_folder(other, str(place))
+    assert programs_of.relay_program(dict(reversed(RELAY.items()))) == programs_of.relay_program(RELAY)
+    assert programs_of.relay_path(RELAY, str(place)) != programs_of.relay_path(other, str(place))
     for name in ("../stream", "/etc/passwd", "desi_stream/../../x", "desi_stream//x", ""):
         with pytest.raises(ValueError, match="not a name below"):
             programs_of.install_relay({**RELAY, name: "x"}, str(place))
@@ -257,7 +268,7 @@ def test_part_of_the_relay_that_others_may_change_is_noticed(place, tmp_path, ho
     programs_of.install_relay(RELAY, str(place))
     command = programs_of.relay_command(RELAY, programs_of.find_python(), str(place))
     programs_of.require_command(command, "/nowhere/.bucket", str(place))
-    spoil(Path(command[3]).parent / "desi_stream" / "relay.py", how)
+    spoil(Path(command[3]), how)
     with pytest.raises(LabError):
         programs_of.require_command(command, "/nowhere/.bucket", str(place))
 
@@ -281,12 +292,12 @@ def test_python_that_is_too_old_or_of_an_environment_is_not_taken(tmp_path, monk
 
 def test_programs_that_nothing_names_any_more_go_and_those_of_others_stay(place):
     programs_of.install_relay(RELAY, str(place))
-    used = programs_of.relay_folder(RELAY, str(place))
-    for name in ("relay-000000000000", "rclone-1.70.0", "desi_stream", "watch", "mine"):
+    used = programs_of.relay_path(RELAY, str(place))
+    for name in ("relay-000000000000", "relay-111111111111.pyz", "rclone-1.70.0", "desi_stream", "watch", "mine"):
         (place / name).mkdir()
     (place / "stream").touch()
-    gone = programs_of.remove_unused(str(place), [f"python3 {used}/stream"])
-    assert gone == ["desi_stream", "rclone-1.70.0", "relay-000000000000", "stream"]
+    gone = programs_of.remove_unused(str(place), [f"python3 {used}"])
+    assert gone == ["desi_stream", "rclone-1.70.0", "relay-000000000000", "relay-111111111111.pyz", "stream"]
     assert {entry.name for entry in place.iterdir()} == {Path(used).name, "watch", "mine"}
 
 
