@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ def read(*parts):
 
 
 def test_every_file_of_the_program_is_brought():
-    assert sorted(read("vars/main.yml")["__autostop_sources"]) == SOURCES
+    patterns = re.findall(r"'/files/watch/(.*?)'", read("vars/main.yml")["__autostop_sources"])
+    assert sorted(str(path.relative_to(PROGRAM)) for each in patterns for path in PROGRAM.glob(each)) == SOURCES
 
 
 @pytest.mark.parametrize("source", SOURCES)
