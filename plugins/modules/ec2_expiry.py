@@ -52,7 +52,7 @@ options:
     type: bool
     default: true
   role:
-    description: The name or the ARN of the role. Empty means the owner's own, which role desi.lab.expiry makes.
+    description: The name or the ARN of the role. Empty means the owner's own, which role desi.lab.ec2 makes.
     type: str
     default: ""
   role_wait:

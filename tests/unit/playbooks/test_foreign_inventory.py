@@ -30,7 +30,7 @@ ansible_user=root
 ansible_ssh_extra_args=-oProxyJump=prod4
 desi_host=prod1
 desi_anew=false
-ec2_way={"host": "prod1", "access": "direct"}
+ec2_connection={"host": "prod1", "access": "direct"}
 """
 
 

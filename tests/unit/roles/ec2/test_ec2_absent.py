@@ -2,57 +2,28 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A lab is taken away as those who made it, and what is kept here stays until AWS says that all of it is gone."""
+"""A lab is removed as those who made it, and what is kept here stays until AWS says that all of it is gone."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from aws_region import region_on_loopback
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, read, write
 
-ROOT = Path(__file__).parents[4]
-PLAY = """
-- hosts: localhost
-  gather_facts: false
-  module_defaults:
-    group/desi.lab.aws:
-      region: us-west-2
-  tasks:
-    - ansible.builtin.include_role:
-        name: desi.lab.ec2
-        tasks_from: look
-      vars:
-        ec2_folder: "{{ folder }}"
-        ec2_yes: "{{ yes_to_all }}"
-        ec2_ask_known: "{{ ask_known }}"
-    - ansible.builtin.include_role:
-        name: desi.lab.ec2_down
-      vars:
-        ec2_down_folder: "{{ folder }}"
-        ec2_down_yes: "{{ yes_to_all }}"
-"""
 MAKER = Caller("arn:aws:sts::123456789012:user/moto", "123456789012", "AKIAIOSFODNN7EXAMPLE")
 KEY = b"the only key\n"
-
-
-@pytest.fixture
-def region(monkeypatch, tmp_path):
-    with region_on_loopback(monkeypatch, tmp_path) as found:
-        yield found
+ROLES = [
+    {"ansible.builtin.include_role": {"name": "desi.lab.ec2", "tasks_from": "inspect"}},
+    {"ansible.builtin.include_role": {"name": "desi.lab.ec2"}, "vars": {"ec2_state": "absent"}},
+]
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Return the folder of a lab, in which its key lies, and what is remembered of it."""
+    """The folder of a lab, in which its key lies, and what is recorded of it."""
     found = tmp_path / "config/us-west-2/desi"
     found.mkdir(parents=True)
     (found / "id_ed25519").write_bytes(KEY)
@@ -61,32 +32,10 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def down(tmp_path, folder):
+def down(play_tasks, folder):
     def run(yes=True, ask_known=False, **environment):
-        play = tmp_path / "play.yml"
-        play.write_text(PLAY)
-        given = {"folder": str(folder), "yes_to_all": yes, "ask_known": ask_known}
-        program, inventory = Path(sys.executable).with_name("ansible-playbook"), ROOT / "inventories/local.yml"
-        done = subprocess.run(
-            [str(program), str(play), "-i", str(inventory), "-e", json.dumps(given)],
-            env={
-                **os.environ,
-                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-                "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
-                "ANSIBLE_HOME": str(tmp_path / "a"),
-                "XDG_STATE_HOME": str(tmp_path / "state"),
-                "AWS_EC2_METADATA_DISABLED": "true",
-                "NO_COLOR": "1",
-                "COLUMNS": "1000",
-                **environment,
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        return done.returncode, " ".join((done.stdout + done.stderr).split())
+        given = {"ec2_folder": str(folder), "ec2_yes": yes, "ec2_ask_known": ask_known}
+        return play_tasks(ROLES, given, **environment)
 
     return run
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-TEMPLATES = Path(__file__).parents[4] / "roles/expiry/templates"
+TEMPLATES = Path(__file__).parents[4] / "roles/ec2/templates"
 OWNER = 'lab/"ann"'
 
 
@@ -20,8 +20,8 @@ def rendered(name):
     # Files of the repository, and no page for a browser.
     environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined)  # noqa: S701 - JSON, not HTML
     environment.filters["to_json"] = json.dumps
-    known = {"__expiry_whose": OWNER, "__expiry_partition": "aws", "__expiry_caller": {"account": "123456789012"}}
-    return json.loads(environment.get_template(f"{name}.json.j2").render(known))["Statement"]
+    known = {"__ec2_expiry_owner": OWNER, "__ec2_partition": "aws", "__ec2_caller": {"account": "123456789012"}}
+    return json.loads(environment.get_template(f"expiry_{name}.json.j2").render(known))["Statement"]
 
 
 def test_it_may_do_just_what_the_schedules_do():

@@ -12,7 +12,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 # What somebody has for all hosts, or was talked into having.
 HOSTILE = """
 Host *
@@ -82,8 +82,13 @@ def ours(tmp_path):
     folder = tmp_path / "lab"
     folder.mkdir()
     text = (ROOT / "roles/ec2/templates/ssh_config.j2").read_text()
-    way = {"address": "203.0.113.7", "user": "ec2-user", "id": "i-0abc"}
-    names = {"__ec2_alias": "desi-x", "__ec2_way": way, "__ec2_key_file": f"{folder}/id", "ec2_folder": str(folder)}
+    target = {"address": "203.0.113.7", "user": "ec2-user", "id": "i-0abc"}
+    names = {
+        "__ec2_alias": "desi-x",
+        "__ec2_target": target,
+        "__ec2_key_file": f"{folder}/id",
+        "ec2_folder": str(folder),
+    }
     path = folder / "ssh_config"
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 - no HTML
     path.write_text(environment.from_string(text).render(ansible_managed="Made.", **names))
