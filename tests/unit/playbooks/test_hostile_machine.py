@@ -27,7 +27,7 @@ def facts(laptop):
         "lab_config": f"{laptop.folder}/synced",
         "lab_domain": EVIL,
         "jupyter_url": f"http://{EVIL}/",
-        "ec2_connection": {"host": "desi-desi", "access": "direct", "address": EVIL, "port": 9999, "ssh": "x", "folder": "x"},
+        "ec2_connection": {"host": "desi-desi", "access": "direct", "address": EVIL, "port": 9999, "ssh": "x"},
         "access_url": f"http://{EVIL}/",
         "ansible_connection": "local",
         "ansible_host": EVIL,
