@@ -165,9 +165,3 @@ def test_a_bundle_is_written_where_the_person_stands_and_named_with_what_it_hold
     assert "There is something at" in again.stdout
     # What was found is told all the same.
     assert "✓ Docker Engine" in again.stdout
-
-
-def test_a_setting_that_does_not_exist_is_refused(doctor):
-    done = doctor("lab_bundel=x.tar.gz")
-    assert done.returncode != 0
-    assert "lab_bundle" in done.stdout

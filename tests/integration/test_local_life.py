@@ -125,7 +125,7 @@ def test_there_is_nothing_to_sync_for_a_lab_whose_folder_is_here(place):
     assert "nothing to sync" in lab(place, "sync")
 
 
-@pytest.mark.parametrize("verb", ["stop", "start", "update", "sync", "url"])
+@pytest.mark.parametrize("verb", ["stop", "url"])
 def test_a_name_that_no_lab_has_is_answered_with_the_nearest(place, verb):
     done = run_lab(verb, f"lab_name={NAME}x", cwd=place / "work")
     assert done.returncode != 0

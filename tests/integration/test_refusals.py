@@ -48,18 +48,8 @@ def test_an_unknown_setting_is_refused_with_the_nearest_one(refused):
     assert "lab_port" in refused("lab_prot=8889").split("Why")[1]
 
 
-def test_an_unknown_release_is_refused_with_those_that_are_known(refused):
-    assert "edr, dr1" in refused("lab_release=dr9")
-
-
-@pytest.mark.parametrize("port", ["0", "65536", "jupyter"])
-def test_a_port_that_is_none_is_refused(refused, port):
-    assert "lab_port" in refused(f"lab_port={port}")
-
-
-@pytest.mark.parametrize("setting", ["lab_idle_minutes=-1", "lab_idle_minutes=soon", "lab_max_hours=1.5"])
-def test_a_time_after_which_a_machine_cannot_stop_is_refused(refused, setting):
-    assert setting.partition("=")[0] in refused(setting)
+def test_a_value_that_cannot_work_is_refused(refused):
+    assert "lab_max_hours" in refused("lab_max_hours=1.5")
 
 
 def test_a_taken_port_is_refused_with_who_has_it_and_a_free_one(refused):
@@ -74,26 +64,6 @@ def test_a_taken_port_is_refused_with_who_has_it_and_a_free_one(refused):
     assert proposed > taken
 
 
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        ("data/desi", "absolute path"),
-        ("/nowhere/at/all", "does not exist"),
-        ("/etc/hostname", "file, not a folder"),
-        ("/proc/self/task", "no release in it"),
-    ],
-)
-def test_data_that_cannot_be_used_are_refused(refused, data, reason):
-    assert reason in refused(f"lab_data={data}")
-
-
-def test_an_empty_data_folder_is_refused_with_what_was_expected(refused, tmp_path):
-    (tmp_path / "empty").mkdir()
-    shown = refused(f"lab_data={tmp_path}/empty")
-    assert "It is empty" in shown
-    assert "spectro/redux/fuji" in shown
-
-
 def test_data_of_another_release_are_refused_with_the_release_that_is_there(refused):
     assert "-e lab_release=edr" in refused("lab_release=dr1")
 
@@ -105,12 +75,9 @@ def test_a_folder_that_does_not_exist_is_refused(refused, tmp_path):
 
 
 @pytest.mark.security("H3", "P2")
-@pytest.mark.parametrize("folder", ["/", "/etc/ssl", str(ROOT), "link"])
-def test_a_folder_that_is_not_for_notebooks_is_refused_with_a_better_one(refused, tmp_path, folder):
-    if folder == "link":
-        folder = tmp_path / "link"
-        folder.symlink_to(ROOT / "plugins")
-    shown = refused(f"lab_folder={folder}")
+def test_a_folder_that_is_not_for_notebooks_is_refused_with_a_better_one(refused, tmp_path):
+    (tmp_path / "link").symlink_to(ROOT / "plugins")
+    shown = refused(f"lab_folder={tmp_path}/link")
     assert "is not shared with notebooks" in shown
     assert "desi-labs/" in shown
     assert "-e lab_folder_anyway=true" in shown
@@ -126,12 +93,6 @@ def test_in_the_clone_a_lab_gets_a_folder_of_its_own(lab_name, free_port, verb, 
     assert f"{Path.home()}/desi-labs/{own or lab_name} " in shown
     assert not (Path.home() / "desi-labs" / lab_name).exists()
     assert "open to the network, unencrypted" in shown
-
-
-def test_a_folder_that_is_a_file_is_refused(refused, tmp_path):
-    (tmp_path / "file").write_text("kept")
-    assert "file, not a folder" in refused(f"lab_folder={tmp_path}/file")
-    assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_a_bucket_at_a_server_that_is_not_there_is_refused(refused, free_port):

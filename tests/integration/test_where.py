@@ -17,107 +17,98 @@ from conftest import ROOT
 
 pytestmark = pytest.mark.docker
 
+# Each case is a host of one play, with a configuration directory of its own.
 PLAY = """
-- hosts: localhost
+- hosts: all
   gather_facts: false
   tasks:
-    - ansible.builtin.include_role:
-        name: desi.lab.locate
-    - ansible.builtin.include_role:
-        name: desi.lab.locate
-        tasks_from: regions
+    - block:
+        - ansible.builtin.include_role:
+            name: desi.lab.locate
+        - ansible.builtin.include_role:
+            name: desi.lab.locate
+            tasks_from: regions
+      rescue:
+        - ansible.builtin.set_fact:
+            refused: "{{ ansible_failed_result.msg }}"
     - ansible.builtin.copy:
-        content: "{{ {'found': locate_region_found, 'regions': locate_regions} | to_json }}"
-        dest: "{{ answer }}"
+        content: >-
+          {{ {'refused': refused} if refused is defined else
+             {'found': locate_region_found, 'regions': locate_regions} }}
+        dest: "{{ locate_config }}.json"
         mode: "0600"
 """
+CASES = {
+    "nothing is kept": ([], {}, {"found": "", "regions": []}),
+    "only the key was made": (["eu-west-1/ann/id_ed25519"], {}, {"found": "eu-west-1", "regions": ["eu-west-1"]}),
+    "the key was lost": (["eu-west-1/ann/ssh_config"], {}, {"found": "eu-west-1", "regions": ["eu-west-1"]}),
+    "names that are alike": (
+        ["us-west-2/ann-2/id_ed25519", "us-west-2/joann/id_ed25519"],
+        {},
+        {"found": "", "regions": ["us-west-2"]},
+    ),
+    "two regions": (
+        ["eu-west-1/ann/id_ed25519", "us-west-2/ann/ssh_config"],
+        {},
+        ["One is in eu-west-1, one in us-west-2.", "lab_region=eu-west-1"],
+    ),
+    "a region that is named": (
+        ["eu-west-1/ann/id_ed25519", "us-west-2/ann/id_ed25519"],
+        {"locate_where": "ec2", "locate_region": "us-west-2"},
+        {"found": "us-west-2", "regions": ["us-west-2"]},
+    ),
+    "here": (["eu-west-1/ann/id_ed25519"], {"locate_where": "here"}, {"found": "", "regions": []}),
+    "one is needed": (
+        ["us-west-2/spectra/id_ed25519"],
+        {"locate_name": "spectre", "locate_needed": True},
+        ["There is no lab spectre.", "-e lab_name=spectra"],
+    ),
+    "none is needed": (
+        ["us-west-2/spectra/id_ed25519"],
+        {"locate_name": "spectre"},
+        {"found": "", "regions": ["us-west-2"]},
+    ),
+}
 
 
-@pytest.fixture
-def where(tmp_path):
-    """Return a function that asks where the lab of a name is, and gives the run and the answer."""
-
-    def ask(name: str, **more: str) -> tuple[subprocess.CompletedProcess[str], dict]:
-        play, answer = tmp_path / "play.yml", tmp_path / "answer.json"
-        play.write_text(PLAY)
-        given = {"locate_name": name, "locate_config": str(tmp_path / "config"), "answer": str(answer), **more}
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), str(play), "-e", json.dumps(given)]
-        known = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "NO_COLOR": "1", "COLUMNS": "1000"}
-        known["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / ".collections")
-        done = subprocess.run(
-            [*command, "-i", str(ROOT / "inventories/local.yml")],
-            env=known,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        return done, json.loads(answer.read_text()) if answer.exists() else {}
-
-    return ask
-
-
-@pytest.fixture
-def keeps(tmp_path):
-    """Return a function that lets a lab in a region keep a file."""
-
-    def keep(region: str, name: str, file: str = "id_ed25519") -> None:
-        folder = tmp_path / "config" / region / name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / file).touch()
-
-    return keep
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """Return what the role answers in all cases, and what it shows."""
+    home = tmp_path_factory.mktemp("where")
+    hosts = {}
+    for case, (files, given, _expected) in CASES.items():
+        config = home / case.replace(" ", "-")
+        for file in files:
+            (config / file).parent.mkdir(parents=True, exist_ok=True)
+            (config / file).touch()
+        hosts[config.name] = {"locate_name": "ann", "locate_config": str(config), **given}
+    known = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (home / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": known}}))
+    (home / "play.yml").write_text(PLAY)
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "NO_COLOR": "1", "COLUMNS": "1000"}
+    environment["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / ".collections")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), home / "play.yml", "-i", home / "hosts.json"],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {case: json.loads((home / f"{case.replace(' ', '-')}.json").read_text()) for case in CASES}
+    return found, done.stdout
 
 
-def test_where_nothing_is_kept_there_is_no_lab_on_ec2(where):
-    assert where("ann")[1] == {"found": "", "regions": []}
+@pytest.mark.parametrize("case", CASES)
+def test_lab_is_found_by_what_it_keeps_here(answers, case):
+    expected, found = CASES[case][2], answers[0][case]
+    if isinstance(expected, dict):
+        assert found == expected
+    else:
+        assert all(words in found["refused"] for words in expected), found
 
 
-def test_a_lab_of_which_only_the_key_was_made_is_found(where, keeps):
-    keeps("eu-west-1", "ann")
-    assert where("ann")[1] == {"found": "eu-west-1", "regions": ["eu-west-1"]}
-
-
-def test_a_lab_whose_key_was_lost_is_found(where, keeps):
-    keeps("eu-west-1", "ann", "ssh_config")
-    assert where("ann")[1]["found"] == "eu-west-1"
-
-
-def test_a_lab_whose_name_begins_or_ends_alike_is_another_one(where, keeps):
-    keeps("us-west-2", "ann-2")
-    keeps("us-west-2", "joann")
-    assert where("ann")[1] == {"found": "", "regions": ["us-west-2"]}
-
-
-def test_a_name_in_two_regions_is_refused_with_both(where, keeps):
-    keeps("eu-west-1", "ann")
-    keeps("us-west-2", "ann", "ssh_config")
-    done, answer = where("ann")
-    assert done.returncode != 0
-    assert answer == {}
-    assert "One is in eu-west-1, one in us-west-2." in done.stdout
-    assert "lab_region=eu-west-1" in done.stdout
-
-
-def test_a_region_that_is_named_is_believed(where, keeps):
-    keeps("eu-west-1", "ann")
-    keeps("us-west-2", "ann")
-    asked = where("ann", locate_where="ec2", locate_region="us-west-2")[1]
-    assert asked == {"found": "us-west-2", "regions": ["us-west-2"]}
-    assert where("ann", locate_where="here")[1] == {"found": "", "regions": []}
-
-
-def test_a_name_that_no_lab_has_is_refused_with_the_nearest_where_one_is_needed(where, keeps):
-    keeps("us-west-2", "spectra")
-    done, answer = where("spectre", locate_needed=True)
-    assert done.returncode != 0
-    assert answer == {}
-    assert "There is no lab spectre." in done.stdout
-    assert "-e lab_name=spectra" in done.stdout
-
-
-def test_a_name_that_no_lab_has_is_no_trouble_where_none_is_needed(where, keeps):
-    keeps("us-west-2", "spectra")
-    done, answer = where("spectre")
-    assert answer["found"] == ""
-    assert "spectra" in done.stdout
+def test_near_name_is_shown_where_no_lab_is_needed(answers):
+    assert "Lab spectre (none-is-needed)" in answers[1]
+    assert "spectra" in answers[1]

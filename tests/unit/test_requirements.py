@@ -160,29 +160,28 @@ def options_of(name: str) -> list[str]:
     return re.findall(r"--(?:require|no)-[a-z-]+", re.split(r"\binstall\b", line, maxsplit=1)[1])
 
 
-def install(name, index, requirement, target):
-    folder, _digest = index
+def install(options, folder, requirement, target):
     asked = target.with_suffix(".txt")
     asked.write_text(f"{requirement}\n")
     extra = ["--no-index", "--find-links", folder, "--target", target, "--disable-pip-version-check", "-r", asked]
-    command = [sys.executable, "-I", "-m", "pip", "install", "-q", *options_of(name), *extra]
+    command = [sys.executable, "-I", "-m", "pip", "install", "-q", *options, *extra]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.security("M5")
-@pytest.mark.parametrize("name", INSTALLS)
-def test_a_changed_byte_behind_a_version_is_refused(name, index, tmp_path):
+@pytest.mark.parametrize("options", sorted({tuple(options_of(name)) for name in INSTALLS}))
+def test_a_changed_byte_behind_a_version_is_refused(options, index, tmp_path):
     folder, digest = index
     pin = f"desi-lab-probe==1.0 --hash=sha256:{digest}"
-    good = install(name, index, pin, tmp_path / "good")
+    good = install(options, folder, pin, tmp_path / "good")
     assert good.returncode == 0, good.stderr
     assert (tmp_path / "good" / "desi_lab_probe.py").exists()
-    bare = install(name, index, "desi-lab-probe==1.0", tmp_path / "bare")
+    bare = install(options, folder, "desi-lab-probe==1.0", tmp_path / "bare")
     assert bare.returncode
     assert "--require-hashes" in bare.stderr
     with zipfile.ZipFile(next(folder.glob("*.whl")), "a") as archive:
         archive.writestr("desi_lab_probe.pth", "import os")
-    bad = install(name, index, pin, tmp_path / "bad")
+    bad = install(options, folder, pin, tmp_path / "bad")
     assert bad.returncode
     assert "DO NOT MATCH THE HASHES" in bad.stderr
     assert not (tmp_path / "bad" / "desi_lab_probe.py").exists()

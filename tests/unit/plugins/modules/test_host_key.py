@@ -162,6 +162,7 @@ def test_machine_that_was_pinned_before_is_known_and_is_not_asked(made, run, tmp
 @pytest.mark.parametrize("harm", ["keygen", "restart", "sudo"])
 def test_machine_without_a_key_of_its_own_is_not_worked_with_and_the_next_run_goes_on(ready, run, harm, monkeypatch):
     monkeypatch.setattr(ssh_first_contact, "PROOF_SECONDS", 1)
+    monkeypatch.setattr(ssh_first_contact, "ROTATE_SECONDS", 3.0)
     ready.boot()
     program = ready.home / "bin" / {"keygen": "ssh-keygen", "restart": "systemctl", "sudo": "sudo"}[harm]
     before = program.read_text() if program.exists() else ""
@@ -174,6 +175,7 @@ def test_machine_without_a_key_of_its_own_is_not_worked_with_and_the_next_run_go
         program.write_text(before)
     else:
         program.unlink()
+    monkeypatch.undo()
     code, result = run()
     assert (code, result["how"], ready.pins()) == (0, "met", [ready.shows()])
 
@@ -197,7 +199,8 @@ def test_line_that_the_starting_machine_lets_go_is_taken_up_again(ready, run, ti
 
 
 @pytest.mark.security("H8")
-def test_machine_that_answers_anything_else_than_a_key_is_refused(ready, run):
+def test_machine_that_answers_anything_else_than_a_key_is_refused(ready, run, monkeypatch):
+    monkeypatch.setattr(ssh_first_contact, "ROTATE_SECONDS", 3.0)
     ready.boot()
     for answer in (
         "",
