@@ -79,10 +79,15 @@ output:
   returned: always, but not in check mode
   type: list
   elements: str
+image:
+  description: The image, as C(docker image inspect) shows it.
+  returned: success, but not in check mode
+  type: dict
 """
 
 import contextlib
 import io
+import json
 import tarfile
 import tempfile
 from pathlib import Path
@@ -158,7 +163,8 @@ def main() -> None:
         module.fail_json(msg=f"The files of the build could not be read or written ({error.strerror}).", output=[])
     if code:
         module.fail_json(msg=said or f"docker build ended with {code}", output=said.splitlines())
-    module.exit_json(changed=True, output=said.splitlines())
+    _code, image, _errors = module.run_command(["docker", "image", "inspect", module.params["name"]], check_rc=True)
+    module.exit_json(changed=True, output=said.splitlines(), image=json.loads(image)[0])
 
 
 if __name__ == "__main__":

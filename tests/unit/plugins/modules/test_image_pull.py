@@ -38,6 +38,7 @@ def run(capsys):
     return run_module
 
 
+BUILT = """[ "$1" = image ] && echo '[{"Id": "sha256:1"}]' && exit"""
 STORE = '[ "$1" = image ] && exec cat id'
 
 
@@ -85,7 +86,7 @@ def archive(tmp_path):
 
 
 def test_build_names_labels_and_arguments_and_keeps_values_off_the_command_line(run, docker, tmp_path, archive):
-    docker('echo "$@" > asked\necho $DOCKER_BUILDKIT $http_proxy\necho "Step 1/2 : FROM x"')
+    docker(f'{BUILT}\necho "$@" > asked\necho $DOCKER_BUILDKIT $http_proxy\necho "Step 1/2 : FROM x"')
     result = run(
         image_build,
         name="lab:1",
@@ -97,7 +98,8 @@ def test_build_names_labels_and_arguments_and_keeps_values_off_the_command_line(
     )
     asked = "build --force-rm --tag lab:1 --no-cache --label desi.lab.context=c0ffee --build-arg http_proxy -\n"
     assert (tmp_path / "asked").read_text() == asked
-    assert result == {"changed": True, "output": ["0 http://ann:sesame@proxy:1", "Step 1/2 : FROM x"]}
+    output = ["0 http://ann:sesame@proxy:1", "Step 1/2 : FROM x"]
+    assert result == {"changed": True, "output": output, "image": {"Id": "sha256:1"}}
 
 
 @pytest.mark.security("H2")
@@ -106,7 +108,7 @@ def test_build_is_handed_the_archive_with_the_file_of_the_host_as_one_more_membe
     run, docker, tmp_path, archive, host_file
 ):
     (tmp_path / "ca.pem").write_text("CERTIFICATE")
-    docker("cat > whole")
+    docker(f"{BUILT}\ncat > whole")
     path = str(tmp_path / host_file) if host_file else ""
     result = run(image_build, name="x:1", path="/lab", archive=archive, host_file=path, host_file_name="ca-bundle.crt")
     assert result["changed"]

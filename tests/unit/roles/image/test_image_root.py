@@ -21,13 +21,13 @@ ROLE = Path(__file__).resolve().parents[4] / "roles" / "image"
 def command(root: Path) -> list[str]:
     """The command of the role, as it would be run to make a root there."""
     known = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
-    tasks = yaml.safe_load((ROLE / "tasks" / "root_made.yml").read_text())
-    inner = [task for block in tasks for task in block.get("block", [])]
+    tasks = yaml.safe_load((ROLE / "tasks" / "root.yml").read_text())
+    inner = [task for outer in tasks for block in outer.get("block", []) for task in block.get("block", [])]
     words = next(task["ansible.builtin.command"]["argv"] for task in inner if task["name"] == "Make the system")
     values = {
         "{{ __image_root_keyring }}": known["__image_root_keyring"],
         "{{ __image_root_suite }}": known["__image_root_suite"],
-        "{{ __image_maker_folder.path }}": str(root),
+        "{{ __image_maker_directory.path }}": str(root),
     }
     for name, value in values.items():
         words = [word.replace(name, value) for word in words]
