@@ -94,16 +94,25 @@ def programs():
 
 
 @pytest.fixture
-def run(capsys, base, programs):
-    def run_module(_check=False, **arguments):
-        path = str(base / base.name / ".bucket")
-        known = {"path": path, "supervisor": "process", "timeout": 10, "programs": programs, **arguments}
-        known = {**known, "_ansible_check_mode": _check, "_ansible_diff": True}
-        with patch_module_args(known), pytest.raises(SystemExit) as caught:
-            bucket_mount.main()
+def call(capsys):
+    """Run a module, and return its exit code and its result."""
+
+    def run_module(module, /, **arguments):
+        with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
+            module.main()
         result = json.loads(capsys.readouterr().out)
-        assert bool(caught.value.code) == result.get("failed", False)
         print(result.get("msg", ""), file=sys.stderr)  # shown when a test fails
+        return caught.value.code, result
+
+    return run_module
+
+
+@pytest.fixture
+def run(call, path, programs):
+    def run_module(_check=False, **arguments):
+        known = {"path": str(path), "supervisor": "process", "timeout": 10, "programs": programs, **arguments}
+        code, result = call(bucket_mount, **known, _ansible_check_mode=_check, _ansible_diff=True)
+        assert bool(code) == result.get("failed", False)
         return result
 
     return run_module

@@ -2,24 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A mount of root's, attacked from the clone that it came from, and by what an earlier version left."""
+"""A mount of root's, attacked from the clone that it came from, by other runs, and by who owns the directory."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
-from buckets import FITS, RELAY, needs_fuse, needs_rclone
+from buckets import FITS, RELAY, needs_rclone
 
 from ansible_collections.desi.lab.plugins.module_utils._mount import host
 from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import LoopSupervisor
 
 NOBODY = 65534
 
-pytestmark = [*needs_fuse, needs_rclone]
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
 
 
 @pytest.fixture
@@ -48,6 +49,8 @@ def poison(clone, marker):
     tool.chmod(0o755)
 
 
+@pytest.mark.fuse
+@needs_rclone
 @pytest.mark.security("C1")
 @pytest.mark.parametrize("owner", [0, NOBODY])
 def test_what_a_notebook_writes_into_the_clone_is_never_run_by_root(
@@ -80,6 +83,8 @@ def test_what_a_notebook_writes_into_the_clone_is_never_run_by_root(
     assert not marker.exists()
 
 
+@pytest.mark.fuse
+@needs_rclone
 @pytest.mark.security("L9")
 def test_mount_of_an_earlier_version_is_replaced_and_its_cache_brought_without_a_download(run, path, base, middleman):
     home = base / "home"
@@ -99,3 +104,37 @@ def test_mount_of_an_earlier_version_is_replaced_and_its_cache_brought_without_a
     assert any(file.stat().st_size == len(FITS) for file in (base / "new").rglob("a.fits"))
     assert not (home / ".cache/desi-lab").exists()
     assert (path / "edr/a.fits").read_bytes() == FITS
+
+
+@pytest.fixture
+def other_run():
+    """A run that is alive."""
+    made = subprocess.Popen(["sleep", "60"])
+    yield made
+    made.kill()
+    made.wait()
+
+
+@pytest.mark.security("G5")
+def test_mount_that_another_run_is_making_a_lab_with_is_not_ended(run, path, other_run):
+    path.mkdir(parents=True)
+    run(state="held", run=other_run.pid)
+    assert run(state="unmounted", run=other_run.pid, _check=True)["held"] == ""
+    run(state="held", run=other_run.pid, lab="other")
+    kept = run(state="unmounted", run=os.getpid())
+    assert (kept["changed"], path.is_dir()) == (False, True)
+    assert str(other_run.pid) in kept["held"]
+    assert run(state="unmounted", _check=True)["held"]
+    # The run itself may take back what it made, and so may anybody once it has ended.
+    other_run.kill()
+    other_run.wait()
+    assert run(state="unmounted", run=os.getpid())["changed"] is True
+    assert not path.exists()
+
+
+@pytest.mark.security("M1")
+def test_mount_in_a_folder_of_somebody_is_not_taken_away_by_root(run, path):
+    path.mkdir(parents=True)
+    os.chown(path.parent, NOBODY, NOBODY)
+    assert "not safe" in run(state="unmounted")["what"]
+    assert path.is_dir()

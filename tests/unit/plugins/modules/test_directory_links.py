@@ -4,23 +4,17 @@
 
 from __future__ import annotations
 
-import json
 import os
+from functools import partial
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.desi.lab.plugins.modules import directory_links
 
 
 @pytest.fixture
-def run(capsys):
-    def run_module(**arguments):
-        with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
-            directory_links.main()
-        return caught.value.code, json.loads(capsys.readouterr().out)
-
-    return run_module
+def run(call):
+    return partial(call, directory_links)
 
 
 @pytest.fixture
@@ -54,25 +48,19 @@ def test_entries_are_shown_as_relative_links_and_a_second_run_changes_nothing(ru
     assert (view / "edr").lstat().st_ino == inode
 
 
-def test_check_mode_tells_what_would_be_shown_and_does_nothing(run, view):
-    code, result = run(path=str(view), hidden=".bucket", _ansible_check_mode=True)
-    assert (code, result["changed"], result["diff"]["after"]) == (0, True, SHOWN)
-    assert links(view) == {}
-
-
-def test_view_follows_what_comes_and_goes(run, view):
-    run(path=str(view), hidden=".bucket")
-    (view / ".bucket" / "target").rmdir()
-    (view / ".bucket" / "dr2").mkdir()
-    _code, result = run(path=str(view), hidden=".bucket")
-    assert result["changed"]
-    assert set(links(view)) == {"README.md", "dr1", "dr2", "edr"}
-
-
-def test_link_of_ours_that_leads_to_the_wrong_entry_is_put_right(run, view):
+def test_view_follows_what_comes_and_goes_but_not_in_check_mode(run, view):
     (view / "edr").symlink_to(".bucket/dr1")
+    before = links(view)
+    code, result = run(path=str(view), hidden=".bucket", _ansible_check_mode=True)
+    assert (code, result["changed"], result["diff"]["after"], links(view)) == (0, True, SHOWN, before)
     run(path=str(view), hidden=".bucket")
     assert links(view) == SHOWN
+    (view / ".bucket" / "target").rmdir()
+    (view / ".bucket" / "dr2").mkdir()
+    # An entry that is called like the hidden directory itself is not shown.
+    (view / ".bucket" / ".bucket").mkdir()
+    assert run(path=str(view), hidden=".bucket")[1]["changed"]
+    assert set(links(view)) == {"README.md", "dr1", "dr2", "edr"}
 
 
 def test_things_that_are_not_ours_are_left_alone(run, view):
@@ -102,19 +90,10 @@ def test_entry_whose_place_is_taken_is_refused_and_nothing_is_changed(run, view,
     assert sorted(view.iterdir()) == before
 
 
-def test_entry_that_is_called_like_the_hidden_folder_itself_is_not_shown(run, view):
-    (view / ".bucket" / ".bucket").mkdir()
-    code, result = run(path=str(view), hidden=".bucket")
-    assert code == 0
-    assert ".bucket" not in result["entries"]
-
-
 @pytest.mark.parametrize("path", ["missing", "view/.bucket/edr"])
 def test_hidden_folder_that_is_not_there_is_refused(run, view, path):
     code, result = run(path=str(view.parent / path), hidden=".bucket")
-    assert code == 1
-    assert result["why"] == "No such file or directory."
-    assert "Traceback" not in result["msg"]
+    assert (code, result["why"]) == (1, "No such file or directory.")
 
 
 def test_absent_takes_the_links_away_and_the_folder_once_it_is_empty(run, view):
@@ -149,11 +128,6 @@ def test_failing_disk_is_told_in_three_sentences(run, view, monkeypatch):
     code, result = run(path=str(view), hidden=".bucket")
     assert code == 1
     assert (result["what"], result["why"]) == (f"The folder {view} could not be changed.", "Read-only file system.")
-
-
-@pytest.mark.parametrize("arguments", [{}, {"path": "/x"}, {"path": "/x", "hidden": "y", "state": "gone"}])
-def test_arguments_that_are_missing_or_unknown_fail(run, arguments):
-    assert run(**arguments)[0] == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can lay what others own")

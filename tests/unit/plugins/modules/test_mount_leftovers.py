@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.desi.lab.plugins.module_utils._mount.cache import MARKER, make_cache
 from ansible_collections.desi.lab.plugins.modules import mount_leftovers, root_directories
@@ -22,11 +20,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def run(capsys):
+def run(call):
     def run_module(module=mount_leftovers, _check=False, **arguments):
-        with patch_module_args({**arguments, "_ansible_check_mode": _check}), pytest.raises(SystemExit) as caught:
-            module.main()
-        return caught.value.code, json.loads(capsys.readouterr().out)
+        return call(module, **arguments, _ansible_check_mode=_check)
 
     return run_module
 

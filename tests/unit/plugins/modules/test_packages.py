@@ -5,12 +5,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import subprocess
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.desi.lab.plugins.modules import packages
 
@@ -18,11 +16,9 @@ pytestmark = pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="the system
 
 
 @pytest.fixture
-def run(capsys):
+def run(call):
     def run_module(**arguments):
-        with patch_module_args(arguments), pytest.raises(SystemExit):
-            packages.main()
-        result = json.loads(capsys.readouterr().out)
+        result = call(packages, **arguments)[1]
         result.pop("invocation", None)
         return result
 
@@ -33,14 +29,8 @@ def run(capsys):
 def system(tmp_path, monkeypatch):
     """A Debian of its own for apt and dpkg, in a folder: what is there, and what could be installed."""
     architecture = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True)
-    for folder in (
-        "dpkg/info",
-        "dpkg/updates",
-        "dpkg/triggers",
-        "repository",
-        "state/lists/partial",
-        "cache/archives/partial",
-    ):
+    below = "dpkg/info dpkg/updates dpkg/triggers repository root state/lists/partial cache/archives/partial"
+    for folder in below.split():
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "dpkg" / "status").touch()
     (tmp_path / "sources").write_text(f"deb [trusted=yes] file:{tmp_path}/repository ./\n")
@@ -52,7 +42,6 @@ APT::Sandbox::User "root";
 DPkg::Options {{ "--root={tmp_path}/root"; "--admindir={tmp_path}/dpkg"; "--force-not-root"; }};
 """
     )
-    (tmp_path / "root").mkdir()
     monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
     monkeypatch.setenv("DPKG_ADMINDIR", str(tmp_path / "dpkg"))
     monkeypatch.setattr(packages, "manager_of", lambda _release: "apt-get")
@@ -102,10 +91,7 @@ def test_package_that_would_have_to_go_stays_and_is_named_with_what_needs_it(run
     # In check mode no lists are fetched: they are those of the last time.
     packages.run(*packages.APT, "update")
     result = run(name=["docker.io"], update_cache=True, _ansible_check_mode=check)
-    assert result["failed"]
-    assert "remove" in result["why"]
-    assert "podman-docker" in result["why"]
-    assert "cockpit-podman" in result["why"]
+    assert all(word in result["why"] for word in ("remove", "podman-docker", "cockpit-podman"))
     assert "sudo apt-get install docker.io" in result["do"]
     assert system.here() == before
 
