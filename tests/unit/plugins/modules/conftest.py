@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from buckets import TREE, free_ports, has, put
+from jupyter_stand_in import Jupyter
 from loopback import SSHD, Listener, Machine
 from middleman import Middleman
 
@@ -151,3 +153,17 @@ def middleman(s3):
     yield server
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def jupyter():
+    """Make servers that answer as Jupyter does."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**settings):
+            server = Jupyter(**settings)
+            stack.callback(server.server_close)
+            stack.callback(server.shutdown)
+            return server
+
+        yield make

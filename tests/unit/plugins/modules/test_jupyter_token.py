@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.desi.lab.plugins.modules import jupyter_token
 
@@ -29,13 +29,8 @@ def logged(monkeypatch):
 
 
 @pytest.fixture
-def run(capsys, logged):
-    def run_module(**arguments):
-        with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
-            jupyter_token.main()
-        return caught.value.code, json.loads(capsys.readouterr().out)
-
-    return run_module
+def run(call, logged):
+    return partial(call, jupyter_token)
 
 
 @pytest.fixture
@@ -94,21 +89,19 @@ def test_url_has_the_host_and_port_that_the_caller_names(run, place, url):
     assert result["urls"] == [f"http://127.0.0.1:8888/user/x/lab?token={TOKEN}"]
 
 
-def test_server_with_a_password_has_no_token(run):
-    _, result = run(text=NO_TOKEN)
-    assert (result["token"], result["password_set"], result["authentication_off"]) == ("", True, False)
-    assert result["url"] == "https://127.0.0.1:8888/lab"
-
-
-def test_server_that_lets_everyone_in_says_so(run):
-    _, result = run(text=f"{MARK}All authentication is disabled.  Anyone who\n{NO_TOKEN}")
-    assert (result["token"], result["password_set"], result["authentication_off"]) == ("", False, True)
-
-
-def test_server_that_hides_its_token_says_so(run):
-    _, result = run(text=HIDDEN)
-    assert (result["token"], result["token_hidden"], result["password_set"]) == ("", True, False)
-    assert result["url"] == "http://127.0.0.1:8888/lab"
+@pytest.mark.parametrize(
+    ("text", "hidden", "password", "open_to_all", "url"),
+    [
+        (NO_TOKEN, False, True, False, "https://127.0.0.1:8888/lab"),
+        (f"{MARK}All authentication is disabled.\n{NO_TOKEN}", False, False, True, "https://127.0.0.1:8888/lab"),
+        (HIDDEN, True, False, False, "http://127.0.0.1:8888/lab"),
+    ],
+)
+def test_server_without_a_token_to_know_says_how_it_lets_people_in(run, text, hidden, password, open_to_all, url):
+    _, result = run(text=text)
+    assert (result["token"], result["url"]) == ("", url)
+    told = [result[name] for name in ("token_hidden", "password_set", "authentication_off")]
+    assert told == [hidden, password, open_to_all]
 
 
 def test_file_is_read(run, tmp_path):
@@ -135,39 +128,27 @@ ABSENT = {
     "no container": "echo 'Error: No such container: lab' >&2; exit 1",
     "no engine": "echo 'Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?' >&2; exit 1",
     "no right": "echo 'permission denied while trying to connect to the Docker daemon socket' >&2; exit 1",
+    "no command": "no command",
+    "no file": "no file",
     "ended": f"{inspected('exited', ExitCode=1)}\necho oops",
 }
 
 
 @pytest.mark.parametrize("script", ABSENT.values(), ids=ABSENT)
-def test_what_is_not_there_is_not_found_in_check_mode_and_an_error_else(run, docker, script):
-    docker(script)
-    code, result = run(container="lab", _ansible_check_mode=True)
-    assert code == 0
-    assert (result["found"], result["changed"]) == (False, False)
-    assert result["elapsed"] < 10
+def test_what_is_not_there_is_not_found_in_check_mode_and_an_error_else(run, docker, tmp_path, monkeypatch, script):
+    source = {"container": "lab"}
+    if script == "no file":
+        source = {"path": str(tmp_path / "log"), "timeout": 0}
+    elif script == "no command":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    else:
+        docker(script)
+    code, result = run(**source, _ansible_check_mode=True)
+    assert (code, result["found"], result["changed"], result["elapsed"] < 10) == (0, False, False, True)
     assert not {"token", "url", "msg"} & set(result)
-    code, result = run(container="lab")
-    assert code == 1
-    assert (result["found"], result["changed"]) == (False, False)
-    assert result["elapsed"] < 10
-    assert result["what"]
-    assert result["why"]
-    assert result["do"]
-
-
-def test_missing_docker_is_not_found_in_check_mode_and_an_error_else(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert run(container="lab", _ansible_check_mode=True)[1]["found"] is False
-    code, result = run(container="lab")
-    assert code == 1
-    assert "docker was not found" in result["why"]
-
-
-def test_missing_file_is_not_found_in_check_mode_and_an_error_else(run, tmp_path):
-    arguments = {"path": str(tmp_path / "log"), "timeout": 0}
-    assert run(**arguments, _ansible_check_mode=True)[1]["found"] is False
-    assert run(**arguments)[0] == 1
+    code, result = run(**source)
+    assert (code, result["found"], result["changed"], result["elapsed"] < 10) == (1, False, False, True)
+    assert all(result[part] for part in ("what", "why", "do"))
 
 
 @pytest.mark.parametrize(
@@ -190,20 +171,15 @@ def test_bad_input_fails_in_three_sentences_also_in_check_mode(run, arguments, c
     assert all(result[part] for part in ("what", "why", "do"))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({}, "one of the following is required: container, text, path"),
-        ({"text": BANNER, "container": "lab"}, "mutually exclusive"),
-        ({"path": "/log", "container": "lab"}, "mutually exclusive"),
-        ({"text": BANNER, "path": "/log"}, "mutually exclusive"),
-    ],
-)
-def test_exactly_one_source_is_needed(run, arguments, said):
-    code, result = run(**arguments)
-    assert code == 1
-    assert said in result["msg"]
-    assert TOKEN not in json.dumps(result)
+def test_exactly_one_source_is_needed(run):
+    sources = {"text": BANNER, "container": "lab", "path": "/log"}
+    for names in ((), ("text", "container"), ("path", "container"), ("text", "path")):
+        code, result = run(**{name: sources[name] for name in names})
+        assert (code, ("mutually exclusive" if names else "one of the following is required") in result["msg"]) == (
+            1,
+            True,
+        )
+        assert TOKEN not in json.dumps(result)
 
 
 # Secrets
@@ -236,7 +212,3 @@ def test_token_is_in_no_error(run, logged, docker, tmp_path, end):
         assert code == 1
         assert TOKEN not in json.dumps(result)
     assert TOKEN not in "".join(logged)
-
-
-def test_other_secrets_of_a_text_are_in_no_error(run):
-    assert "4711" not in json.dumps(run(text="first\npin 4711\nlast")[1])

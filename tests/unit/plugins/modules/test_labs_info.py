@@ -6,31 +6,26 @@ from __future__ import annotations
 
 import json
 import shlex
-import socket
 import subprocess
-import threading
 import time
 import urllib.request
 import uuid
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
+from loopback import free_port
 
 from ansible_collections.desi.lab.plugins.module_utils._lab import probe as lab_probe
 from ansible_collections.desi.lab.plugins.modules import labs_info
 
-QUIET = "127.83.24.5"
+LOOPBACK = "127.0.0.1"
 
 
 @pytest.fixture
-def run(capsys, tmp_path):
+def run(call, tmp_path):
     def run_module(**arguments):
-        with patch_module_args({"mounts": str(tmp_path / "mounts"), **arguments}), pytest.raises(SystemExit) as caught:
-            labs_info.main()
-        assert caught.value.code == 0
-        return json.loads(capsys.readouterr().out)
+        code, result = call(labs_info, **{"mounts": str(tmp_path / "mounts"), **arguments})
+        assert code == 0
+        return result
 
     return run_module
 
@@ -62,7 +57,7 @@ def docker(tmp_path, monkeypatch):
     return install
 
 
-def container(name, role="server", running=True, port=None, mount="", address=QUIET):
+def container(name, role="server", running=True, port=None, mount="", address=LOOPBACK):
     bindings = {"8888/tcp": [{"HostIp": address, "HostPort": str(port)}]} if port else {}
     labels = {"desi.lab.name": name, "desi.lab.role": role, "desi.lab.release": "edr", "desi.lab.text": "read-only"}
     return {
@@ -77,30 +72,6 @@ def container(name, role="server", running=True, port=None, mount="", address=QU
             "FinishedAt": "f",
         },
     }
-
-
-@contextmanager
-def jupyter(status=200):
-    """A server that answers as Jupyter does to whoever asks for its version."""
-    seen = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            seen.append(self.path)
-            self.send_response(status if self.path == "/api" else 404)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer((QUIET, 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.server_address[1], seen
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def mount(folder, *entries):
@@ -119,24 +90,25 @@ def test_host_without_labs_has_none(run, docker, check_mode):
     assert [result[key] for key in ("labs", "containers", "networks", "mounts")] == [[], [], [], []]
 
 
-def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, docker, tmp_path):
+def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, docker, tmp_path, jupyter):
     used = mount(tmp_path / "mounts" / "desidata-1", "edr")
     unused = mount(tmp_path / "mounts" / "other-2")
-    with jupyter() as (port, seen):
-        docker(
-            [
-                container("zeta", running=False, port=9),
-                container("desi", port=port, mount=used),
-                container("desi", "sample", port=8333),
-            ],
-            [("desi-lab-desi", "desi"), ("desi-lab-zeta", "zeta")],
-        )
-        result = run()
-    assert [(lab["name"], lab["state"], lab["mount_answers"], lab["server_answers"]) for lab in result["labs"]] == [
-        ("desi", "running", True, True),
-        ("zeta", "exited", None, None),
+    (tmp_path / "mounts" / "notes.txt").touch()
+    server = jupyter()
+    containers = [container("zeta", running=False, port=9), container("desi", port=server.port, mount=used)]
+    docker(
+        [*containers, container("desi", "sample", port=8333)], [("desi-lab-desi", "desi"), ("desi-lab-zeta", "zeta")]
+    )
+    quiet, result = run(ask=False), run()
+    rows = [
+        [(lab["name"], lab["state"], lab["mount_answers"], lab["server_answers"]) for lab in each["labs"]]
+        for each in (quiet, result)
     ]
-    assert seen == ["/api"]
+    assert rows == [
+        [("desi", "running", None, None), ("zeta", "exited", None, None)],
+        [("desi", "running", True, True), ("zeta", "exited", None, None)],
+    ]
+    assert [path for path, _headers in server.asked] == ["/api"]
     assert result["containers"] == [
         {"name": "desi-lab-zeta", "lab": "zeta", "role": "server"},
         {"name": "desi-lab-desi", "lab": "desi", "role": "server"},
@@ -147,13 +119,6 @@ def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, docker, tmp_pa
         {"path": str(used), "labs": ["desi"], "made_for": []},
         {"path": str(unused), "labs": [], "made_for": []},
     ]
-
-
-def test_nothing_is_asked_where_that_was_said(run, docker, tmp_path):
-    with jupyter() as (port, seen):
-        docker([container("desi", port=port, mount=mount(tmp_path / "mounts" / "m", "edr"))])
-        lab = run(ask=False)["labs"][0]
-    assert (lab["mount_answers"], lab["server_answers"], seen) == (None, None, [])
 
 
 def test_container_that_went_away_in_the_meantime_does_not_hide_the_others(run, docker):
@@ -168,60 +133,49 @@ def test_container_that_went_away_in_the_meantime_does_not_hide_the_others(run, 
     [
         ("Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?", "not running"),
         ("permission denied while trying to connect to the docker API at unix:///x.sock", "no right"),
+        (None, "was not found"),
     ],
 )
-def test_engine_that_does_not_answer_leaves_the_mounts_and_its_reason(run, docker, tmp_path, printed, reason):
-    mount(tmp_path / "mounts" / "m")
-    docker(script=f"echo {shlex.quote(printed)} >&2; exit 1")
+def test_engine_that_does_not_answer_leaves_the_mounts_and_its_reason(
+    run, docker, tmp_path, monkeypatch, printed, reason
+):
+    mounted = {"path": str(mount(tmp_path / "mounts" / "m")), "labs": [], "made_for": []}
+    if printed:
+        docker(script=f"echo {shlex.quote(printed)} >&2; exit 1")
+    else:
+        monkeypatch.setenv("PATH", str(tmp_path))
     result = run()
-    assert not result["engine"]
-    assert reason in result["reason"]
-    assert (result["labs"], result["mounts"]) == (
-        [],
-        [{"path": str(tmp_path / "mounts" / "m"), "labs": [], "made_for": []}],
-    )
+    assert (result["engine"], reason in result["reason"]) == (False, True)
+    assert (result["labs"], result["mounts"]) == ([], [mounted])
 
 
-def test_computer_without_docker_has_no_labs(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    result = run()
-    assert not result["engine"]
-    assert "was not found" in result["reason"]
-
-
-def test_files_beside_the_mounts_are_not_mounts(run, docker, tmp_path):
-    docker()
-    (tmp_path / "mounts").mkdir()
-    (tmp_path / "mounts" / "notes.txt").touch()
-    assert run()["mounts"] == []
-
-
-def test_mount_answers_as_long_as_it_shows_something(tmp_path):
+def test_mount_answers_as_long_as_it_shows_something(tmp_path, monkeypatch):
     assert labs_info.mount_answers("") is None
     assert labs_info.mount_answers(str(mount(tmp_path / "full", "edr"))) is True
     assert labs_info.mount_answers(str(mount(tmp_path / "empty"))) is False
     assert labs_info.mount_answers(str(tmp_path / "gone")) is False
-
-
-def test_mount_that_hangs_does_not_answer(tmp_path, monkeypatch):
-    program = tmp_path / "ls"
-    program.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
-    program.chmod(0o755)
+    # One that hangs.
+    (tmp_path / "ls").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    (tmp_path / "ls").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(lab_probe, "PATIENCE_SECONDS", 0.2)
-    assert labs_info.mount_answers(str(tmp_path)) is False
+    assert labs_info.mount_answers(str(tmp_path / "full")) is False
 
 
-@pytest.mark.parametrize(("status", "answers"), [(200, True), (404, False), (500, False)])
-def test_server_answers_only_if_it_is_well(status, answers):
-    with jupyter(status) as (port, _seen):
-        assert labs_info.server_answers(QUIET, port) is answers
-
-
-def test_server_is_asked_directly_and_not_through_a_proxy(monkeypatch):
+def test_server_answers_only_if_it_is_well_and_is_asked_directly(jupyter, listener, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://192.0.2.8:3128")
-    with jupyter() as (port, _seen):
-        assert labs_info.server_answers(QUIET, port)
+    for status, answers in ((200, True), (404, False), (500, False)):
+        server = jupyter(answers={"/api": (status, {}, {})})
+        assert labs_info.server_answers(LOOPBACK, server.port) is answers
+    for greeting in (b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 abc\r\n\r\n"):
+
+        def greet(connection, greeting=greeting):
+            with connection:
+                connection.recv(4096)
+                connection.sendall(greeting)
+
+        assert labs_info.server_answers(LOOPBACK, listener(greet).port) is False
+    assert labs_info.server_answers(LOOPBACK, free_port()) is False
 
 
 def test_server_on_every_address_is_asked_on_this_computers_own(monkeypatch):
@@ -236,28 +190,6 @@ def test_server_on_every_address_is_asked_on_this_computers_own(monkeypatch):
     for address in ("0.0.0.0", "::", "::1", "192.0.2.7"):  # noqa: S104 - asked, not bound
         assert not labs_info.server_answers(address, 80)
     assert asked == [f"http://{host}:80/api" for host in ("127.0.0.1", "[::1]", "[::1]", "192.0.2.7")]
-
-
-@pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 abc\r\n\r\n"])
-def test_what_is_no_web_server_does_not_answer(greeting):
-    with socket.create_server((QUIET, 0)) as server:
-
-        def greet():
-            connection, _address = server.accept()
-            with connection, suppress(OSError):
-                connection.recv(4096)
-                connection.sendall(greeting)
-
-        thread = threading.Thread(target=greet)
-        thread.start()
-        assert labs_info.server_answers(QUIET, server.getsockname()[1]) is False
-        thread.join()
-
-
-def test_closed_port_does_not_answer():
-    with socket.create_server((QUIET, 0)) as server:
-        port = server.getsockname()[1]
-    assert labs_info.server_answers(QUIET, port) is False
 
 
 SERVE = "mkdir /tmp/www && touch /tmp/www/api && cd /tmp/www && exec python3 -m http.server 8888"
@@ -275,12 +207,20 @@ def lab():
     if docker("image", "inspect", IMAGE).returncode != 0:
         pytest.skip(f"the image {IMAGE} is not here; ./lab demo builds it")
     labels = ["--label", f"desi.lab.name={name}", "--label", "desi.lab.release=dr1"]
-    with socket.create_server((QUIET, 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     try:
         assert docker("network", "create", *labels[:2], f"desi-lab-{name}").returncode == 0
         started = docker(
-            *("run", "--detach", "--init", "--name", f"desi-lab-{name}", "--publish", f"{QUIET}:{port}:8888", *labels),
+            *(
+                "run",
+                "--detach",
+                "--init",
+                "--name",
+                f"desi-lab-{name}",
+                "--publish",
+                f"{LOOPBACK}:{port}:8888",
+                *labels,
+            ),
             *("--label", "desi.lab.role=server", "--entrypoint", "/bin/sh", IMAGE, "-c", SERVE),
         )
         assert started.returncode == 0, started.stderr
@@ -299,7 +239,7 @@ def test_lab_on_a_real_engine_is_told(run, lab):
         result = run()
         row = next(row for row in result["labs"] if row["name"] == name)
     assert (row["state"], row["release"], row["since"][:2]) == ("running", "dr1", "20")
-    assert (row["address"], row["port"], row["server_answers"]) == (QUIET, port, True)
+    assert (row["address"], row["port"], row["server_answers"]) == (LOOPBACK, port, True)
     assert result["engine"]
     assert {"name": f"desi-lab-{name}", "lab": name, "role": "server"} in result["containers"]
     assert {"name": f"desi-lab-{name}", "lab": name} in result["networks"]
