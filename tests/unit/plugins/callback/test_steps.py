@@ -41,6 +41,17 @@ LAB = f"""
       desi.lab.report:
         data: {{labs: ["{{{{ lab_name }}}}", é], ports: [8888]}}
 """
+FINDINGS = """
+- name: DESI Lab · doctor
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Show what was found
+      desi.lab.report_findings:
+        findings:
+          - {check: engine, title: Docker Engine, verdict: ok, found: "27.3.1"}
+          - {check: port, title: Port 8888, verdict: broken, found: taken, why: A lab wants it., do: take another}
+"""
 SHOWN = f"""DESI Lab · demo: synthetic data
 
   ✓ Docker Engine 20.10                     installed          N.N s
@@ -73,11 +84,15 @@ def timeless(text):
     return re.sub(r" ?\d+\.\d s", lambda found: "N.N s".rjust(len(found[0])), text)
 
 
-def test_pipe_gets_plain_lines(ansible):
+def test_pipe_gets_plain_lines_and_the_person_alone_a_full_log_without_the_secret(ansible, tmp_path):
     run = ansible(LAB)
-    assert timeless(run.stdout) == SHOWN
-    assert run.stderr == ""
-    assert run.returncode == 0
+    assert (timeless(run.stdout), run.stderr, run.returncode) == (SHOWN, "", 0)
+    (log,) = (tmp_path / ".local/state/desi-lab").glob("*-site-*.log")
+    assert log.stat().st_mode & 0o777 == 0o600
+    text = log.read_text()
+    assert "✓ Docker Engine 20.10" in text
+    assert "changed=0" in text
+    assert TOKEN not in text
 
 
 def test_secret_is_said_once_and_logged_nowhere(ansible, tmp_path):
@@ -88,16 +103,6 @@ def test_secret_is_said_once_and_logged_nowhere(ansible, tmp_path):
     assert "✓ Docker Engine 20.10" in log
     assert "changed=0" in log
     assert "Callback dispatch" not in run.stdout + run.stderr
-
-
-def test_full_log_of_a_run_is_kept_for_the_person_alone_and_without_the_secret(ansible, tmp_path):
-    ansible(LAB)
-    (log,) = (tmp_path / ".local/state/desi-lab").glob("*-site-*.log")
-    assert log.stat().st_mode & 0o777 == 0o600
-    text = log.read_text()
-    assert "✓ Docker Engine 20.10" in text
-    assert "changed=0" in text
-    assert TOKEN not in text
 
 
 def test_log_tells_what_the_screen_does_not(ansible, tmp_path):
@@ -127,21 +132,19 @@ def test_log_tells_what_the_screen_does_not(ansible, tmp_path):
     assert f"All that happened is in {log}" in run.stdout
 
 
-def test_run_is_not_logged_where_it_is_quiet_or_nobody_wants_that(ansible, tmp_path):
-    ansible(LAB, DESI_LAB_QUIET="1")
-    ansible(LAB, DESI_LAB_LOG="false")
-    assert not (tmp_path / ".local/state").exists()
-
-
-def test_quiet_run_says_only_what_it_was_asked_to_say(ansible):
+def test_quiet_run_says_only_what_it_was_asked_to_say_and_is_not_logged(ansible, tmp_path):
     run = ansible(LAB, DESI_LAB_QUIET="1")
     url, document = run.stdout.split("\n", 1)
     assert url == f"http://127.0.0.1:8888/lab?token={TOKEN}"
     assert json.loads(document) == {"labs": ["demo", "é"], "ports": [8888]}
+    ansible(LAB, DESI_LAB_LOG="false", ANSIBLE_STDOUT_CALLBACK="desi.lab.steps")
+    assert not (tmp_path / ".local/state").exists()
 
 
-def test_box_is_readable_with_the_default_callback(ansible):
-    run = ansible(LAB, ANSIBLE_STDOUT_CALLBACK="default")
+def test_what_is_reported_is_readable_with_the_default_callback(ansible):
+    run = ansible(LAB + FINDINGS, ANSIBLE_STDOUT_CALLBACK="default")
+    assert '"  ✗ Port 8888                 taken",\n' in run.stdout
+    assert "1 broken." in run.stdout
     assert f'"Open  http://127.0.0.1:8888/lab?token={TOKEN}",\n' in run.stdout
     assert '"Data  /home/desidata/edr      read-only",\n' in run.stdout
     assert "Docker Engine 20.10: installed" in run.stdout
@@ -439,19 +442,6 @@ def test_check_mode_tells_what_would_be_done_and_does_nothing(ansible, tmp_path)
     assert [path.name for path in tmp_path.glob("[abc]")] == []
 
 
-FINDINGS = """
-- name: DESI Lab · doctor
-  hosts: all
-  gather_facts: false
-  tasks:
-    - name: Show what was found
-      desi.lab.report_findings:
-        findings:
-          - {check: engine, title: Docker Engine, verdict: ok, found: "27.3.1"}
-          - {check: port, title: Port 8888, verdict: broken, found: taken, why: A lab wants it., do: take another}
-"""
-
-
 def test_findings_are_a_line_each_and_what_they_come_to(ansible):
     run = ansible(FINDINGS)
     assert (
@@ -468,9 +458,3 @@ def test_findings_are_a_line_each_and_what_they_come_to(ansible):
   ok=1 changed=0 failed=0 · N.N s
 """
     )
-
-
-def test_findings_are_readable_with_the_default_callback(ansible):
-    shown = ansible(FINDINGS, ANSIBLE_STDOUT_CALLBACK="default").stdout
-    assert '"  ✗ Port 8888                 taken",\n' in shown
-    assert "1 broken." in shown

@@ -57,17 +57,7 @@ def test_a_refusal_does_not_repeat_the_value():
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "ansible_python_interpreter",
-        "ansible_connection",
-        "ansible_become_exe",
-        "desi_tools",
-        "data_tools",
-        "__x",
-        7,
-        "Lab_x",
-    ],
+    "name", ["ansible_python_interpreter", "ansible_become_exe", "desi_tools", "data_tools", "__x", 7, "Lab_x"]
 )
 def test_a_file_sets_nothing_but_settings(name):
     with pytest.raises(LabError, match=str(name)):

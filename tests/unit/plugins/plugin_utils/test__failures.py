@@ -72,11 +72,7 @@ def test_failed_command_is_told_with_its_last_words():
         ({"reason": "Could not find or access 'x.yml'"}, "Could not find or access 'x.yml'", ""),
         ({"msg": TRACE}, "ModuleNotFoundError: No module named 'docker'", ""),
         (
-            {
-                "msg": "Module result deserialization failed: No start of json char found",
-                "module_stderr": TRACE,
-                "rc": 1,
-            },
+            {"msg": "Module result deserialization failed: No start of json char found", "module_stderr": TRACE},
             "The task ended without an answer.",
             "ModuleNotFoundError: No module named 'docker'",
         ),
@@ -100,13 +96,7 @@ def test_hidden_result_stays_hidden():
 def test_items_of_a_loop_are_told_each_with_its_name():
     failed = {"failed": True, "msg": "no", "_ansible_item_label": "edr"}
     fine = {"failed": False, "msg": "", "_ansible_item_label": "dr1"}
-    asked = {
-        "failed_when_result": True,
-        "what": "There is no dr9.",
-        "why": "Not public.",
-        "do": "wait",
-        "item": {"a": 1},
-    }
+    asked = {"failed_when_result": True, "what": "There is no dr9.", "why": "Not public.", "do": "wait", "item": {}}
     assert troubles({"msg": "One or more items failed", "results": [fine, failed, asked]}) == [
         Trouble("no (at edr).", "", ""),
         Trouble("There is no dr9.", "Not public.", "wait"),
@@ -122,12 +112,7 @@ def test_item_that_tells_of_no_failure_but_of_an_exception_has_failed():
 def test_many_failed_items_are_counted():
     items = [{"failed": True, "msg": f"no {number}", "item": f"i{number}"} for number in range(9)]
     told = troubles({"results": items})
-    assert [trouble.what for trouble in told] == [
-        "no 0 (at i0).",
-        "no 1 (at i1).",
-        "no 2 (at i2).",
-        "It failed for 6 more.",
-    ]
+    assert [each.what for each in told] == [*(f"no {n} (at i{n})." for n in range(3)), "It failed for 6 more."]
     assert [trouble.do for trouble in told] == ["", "", "", MORE]
 
 
@@ -145,27 +130,30 @@ def test_silent_computer_is_told_with_the_reason_of_ssh():
     assert unreachable("lab-1", {}).why
 
 
+NO_INT = "and we were unable to convert to int: "
+NO_BOOL = "and we were unable to convert to bool: The value 'maybe' is not a valid boolean. Valid booleans include: 0"
+NO_LIST = "and we were unable to convert to list: <class 'dict'> cannot be converted to a list"
+INT, ONE_OF = "give a whole number: -e {}=…", "choose one of them: -e {}"
+SUITS = "There is no value that would suit everyone."
+
+
 @pytest.mark.parametrize(
     ("error", "what", "why", "do"),
     [
         (
-            "argument 'lab_port' is of type str and we were unable to convert to int: "
-            "\"'abc'\" cannot be converted to an int",
+            f"argument 'lab_port' is of type str {NO_INT}\"'abc'\" cannot be converted to an int",
             "The setting lab_port is not right.",
             "It has to be a whole number, but “abc” is not.",
-            "give a whole number: -e lab_port=…",
+            INT.format("lab_port"),
         ),
         (
-            "argument 'lab_port' is of type list and we were unable to convert to int: "
-            '"[1]" cannot be converted to an int',
+            f"argument 'lab_port' is of type list {NO_INT}\"[1]\" cannot be converted to an int",
             "The setting lab_port is not right.",
             "It has to be a whole number, but it is a list.",
-            "give a whole number: -e lab_port=…",
+            INT.format("lab_port"),
         ),
         (
-            "argument 'lab_data_writable' is of type str and we were unable to convert to bool: The value 'maybe' is "
-            "not a valid boolean. Valid booleans include: 0, 1, 'n', 'off', 'true', '1', '0', 't', 'f', 'on', 'false', "
-            "'yes', 'y', 'no'",
+            f"argument 'lab_data_writable' is of type str {NO_BOOL}",
             "The setting lab_data_writable is not right.",
             "It has to be true or false, but “maybe” is not.",
             "give true or false: -e lab_data_writable=…",
@@ -174,45 +162,37 @@ def test_silent_computer_is_told_with_the_reason_of_ssh():
             "value of lab_access must be one of: tunnel, direct, https, got: Tunel",
             "The setting lab_access is not right.",
             "“Tunel” is not one of tunnel, direct, https.",
-            "choose one of them: -e lab_access=tunnel",
+            ONE_OF.format("lab_access=tunnel"),
         ),
         (
             "value of lab_rel must be one or more of: edr, dr1. Got no match for: dr9, dr8",
             "The setting lab_rel is not right.",
             "“dr9, dr8” is not one of edr, dr1.",
-            "choose one of them: -e lab_rel=edr",
+            ONE_OF.format("lab_rel=edr"),
         ),
         (
-            "Elements value for option 'lab_ports' is of type str and we were unable to convert to int: "
-            "\"'b'\" cannot be converted to an int",
+            f"Elements value for option 'lab_ports' is of type str {NO_INT}\"'b'\" cannot be converted to an int",
             "The setting lab_ports is not right.",
             "Each entry has to be a whole number, but “b” is not.",
-            "give a whole number: -e lab_ports=…",
+            INT.format("lab_ports"),
         ),
         (
-            "argument 'a' is of type str found in 'lab_opts'. and we were unable to convert to int: "
-            "\"'q'\" cannot be converted to an int",
+            f"argument 'a' is of type str found in 'lab_opts'. {NO_INT}\"'q'\" cannot be converted to an int",
             "The setting a in lab_opts is not right.",
             "It has to be a whole number, but “q” is not.",
-            "give a whole number: -e lab_opts=…",
+            INT.format("lab_opts"),
         ),
         (
-            "argument 'lab_allow_from' is of type dict and we were unable to convert to list: "
-            "<class 'dict'> cannot be converted to a list",
+            f"argument 'lab_allow_from' is of type dict {NO_LIST}",
             "The setting lab_allow_from is not right.",
             "It has to be a list, but it is a mapping of names to values.",
             "give a list: -e lab_allow_from=…",
         ),
-        (
-            "missing required arguments: lab_name",
-            "The setting lab_name is missing.",
-            "There is no value that would suit everyone.",
-            "give one: -e lab_name=…",
-        ),
+        ("missing required arguments: lab_name", "The setting lab_name is missing.", SUITS, "give one: -e lab_name=…"),
         (
             "missing required arguments: name, uid found in lab_users",
             "The settings name, uid in lab_users are missing.",
-            "There is no value that would suit everyone.",
+            SUITS,
             "give one: -e lab_users=…",
         ),
         (
@@ -257,14 +237,10 @@ WARNINGS = [
 ]
 
 
-def test_warnings_that_the_reader_can_act_on_are_told_once():
+def test_warnings_that_the_reader_can_act_on_are_told_once_and_all_on_request():
     assert own_warnings(WARNINGS, every=False) == ["The data are old."]
-
-
-def test_all_warnings_are_told_on_request():
     told = own_warnings(WARNINGS, every=True)
-    assert len(told) == 4
-    assert told[0].endswith("1 - a")
+    assert (len(told), told[0].endswith("1 - a")) == (4, True)
 
 
 @pytest.mark.parametrize(

@@ -52,21 +52,16 @@ def test_only_https_and_ssh_are_spoken(name, by):
 @pytest.mark.parametrize(
     "name",
     [
-        f"https://ann:{CANARY}@example.org/lab.git",
-        f"https://{CANARY}@example.org/lab.git#main:folder",
-        f"https://:{CANARY}@example.org/lab.git",
-        f"ssh://git:{CANARY}@example.org/lab.git",
-        f"http://ann:{CANARY}@example.org/lab.git",
-        f"git://ann:{CANARY}@example.org/lab.git",
-        f"github.com/ann:{CANARY}@evil.example.org/lab.git#..",
-        f"git@ann:{CANARY}@example.org:lab.git",
-        f"https://ann:{CANARY}@example.org/lab",
-        f"docker://ann:{CANARY}@example.org/lab",
+        *("https://ann:SECRET@example.org/lab.git", "https://SECRET@example.org/lab.git#main:folder"),
+        *("https://:SECRET@example.org/lab.git", "ssh://git:SECRET@example.org/lab.git"),
+        *("http://ann:SECRET@example.org/lab.git", "git://ann:SECRET@example.org/lab.git"),
+        *("github.com/ann:SECRET@evil.example.org/lab.git#..", "git@ann:SECRET@example.org:lab.git"),
+        *("https://ann:SECRET@example.org/lab", "docker://ann:SECRET@example.org/lab"),
     ],
 )
 def test_password_in_an_image_is_refused_and_not_repeated(name):
     with pytest.raises(LabError) as caught:
-        check_image(name)
+        check_image(name.replace("SECRET", CANARY))
     assert CANARY not in str(caught.value)
 
 
@@ -74,26 +69,14 @@ def test_password_in_an_image_is_refused_and_not_repeated(name):
 @pytest.mark.parametrize(
     "name",
     [
-        "ssh://-oProxyCommand=touch/x",
-        "ssh://-oProxyCommand=touch@host/x",
-        "git@-oProxyCommand=x:lab.git",
-        "git@host:-x",
-        "https://-x/lab.git",
-        "https://example.org/a`id`.git",
-        "https://example.org/$(id).git",
-        "https://example.org:port/lab.git",
-        "https:///lab.git",
-        "https://example.org/lab.git#--upload-pack=touch",
-        "https://example.org/lab.git#-x",
-        "https://example.org/lab.git#a..b",
-        "https://example.org/lab.git#a:b:c/../d",
-        "https://example.org/lab.git#+refs/heads/*:refs",
-        "https://example.org/lab.git#:..",
-        "https://example.org/lab.git#:../../etc",
-        "https://example.org/lab.git#:a/../../b",
-        "https://example.org/lab.git#:/etc",
-        "https://example.org/lab.git#main:./a",
-        "https://example.org/lab.git#main:a//b",
+        *("ssh://-oProxyCommand=touch/x", "ssh://-oProxyCommand=touch@host/x", "git@-oProxyCommand=x:lab.git"),
+        *("git@host:-x", "https://-x/lab.git", "https://example.org/a`id`.git", "https://example.org/$(id).git"),
+        *("https://example.org:port/lab.git", "https:///lab.git"),
+        *(
+            f"https://example.org/lab.git#{part}"
+            for part in ("--upload-pack=touch", "-x", "a..b", "a:b:c/../d", "+refs/heads/*:refs", ":..", ":../../etc")
+        ),
+        *(f"https://example.org/lab.git#{part}" for part in (":a/../../b", ":/etc", "main:./a", "main:a//b")),
     ],
 )
 def test_what_git_or_a_shell_would_take_as_something_else_is_refused(name):
@@ -104,17 +87,8 @@ def test_what_git_or_a_shell_would_take_as_something_else_is_refused(name):
 
 def commit(folder, **files):
     """Make a repository that serves these files, or a further commit of it."""
-    git = [
-        "git",
-        "-C",
-        str(folder),
-        "-c",
-        "user.name=t",
-        "-c",
-        "user.email=t@localhost",
-        "-c",
-        "protocol.file.allow=always",
-    ]
+    settings = ("user.name=t", "user.email=t@localhost", "protocol.file.allow=always")
+    git = ["git", "-C", str(folder), *(word for setting in settings for word in ("-c", setting))]
     if not (folder / ".git").exists():
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
@@ -244,10 +218,7 @@ def test_credential_helper_of_the_person_is_asked(server, tmp_path):
 def test_reason_why_nothing_came_is_a_sentence(server, tmp_path):
     folder, address, known = server
     commit(folder / "lab3", Dockerfile="1")
-    for name, version, why in [
-        ("missing", "HEAD", "not found"),
-        ("lab3", "nosuch", "nosuch"),
-    ]:
+    for name, version, why in [("missing", "HEAD", "not found"), ("lab3", "nosuch", "nosuch")]:
         place = tmp_path / name
         place.mkdir()
         with pytest.raises(LabError) as caught:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,47 +29,65 @@ DESKTOP = {**LINUX, "desktop": True, "fuse": False}
 ELSEWHERE = {**LINUX, "endpoint": "ssh://ann@192.0.2.7", "fuse": False}
 
 
-@pytest.mark.parametrize("host", [LINUX, ROOTLESS])
-@pytest.mark.parametrize("asked", ["auto", "host"])
-def test_bucket_is_mounted_on_the_host_where_that_can_be(host, asked):
-    place = mount_place(asked, host, image_mounts_any=False, bucket=MIRROR)
-    assert place == {"place": "host", "reason": "", "trouble": ""}
+MINE, PREFIX, ROOT_OF = {**PUBLIC, "bucket": "mine"}, {**PUBLIC, "prefix": "public"}, {**PUBLIC, "prefix": "/"}
+ALONE = "This image, by itself, can mount the public bucket alone."
 
 
 @pytest.mark.security("H4")
-@pytest.mark.parametrize("image_mounts_any", [True, False])
-@pytest.mark.parametrize("bucket", [PUBLIC, MIRROR])
 @pytest.mark.parametrize(
-    ("host", "reason"), [(DESKTOP, "Docker Desktop"), (ELSEWHERE, "another computer"), (NO_ROOT, "rights of root")]
+    ("asked", "host", "mounts_any", "bucket", "place", "reason", "trouble"),
+    [
+        ("auto", LINUX, False, MIRROR, "host", "", ""),
+        ("auto", ROOTLESS, False, MIRROR, "host", "", ""),
+        ("host", LINUX, False, MIRROR, "host", "", ""),
+        ("host", ROOTLESS, False, MIRROR, "host", "", ""),
+        # A container beside the lab mounts where the host cannot, and that is said.
+        ("auto", DESKTOP, True, PUBLIC, "mounter", "Docker Desktop", ""),
+        ("auto", ELSEWHERE, False, MIRROR, "mounter", "another computer", ""),
+        ("auto", NO_ROOT, True, MIRROR, "mounter", "rights of root", ""),
+        # It can be asked for anywhere.
+        ("mounter", LINUX, False, MIRROR, "mounter", "", ""),
+        ("mounter", NO_ROOT, False, MIRROR, "mounter", "", ""),
+        ("mounter", DESKTOP, False, MIRROR, "mounter", "", ""),
+        ("mounter", ELSEWHERE, False, MIRROR, "mounter", "", ""),
+        # No other place is taken than the one that was asked for.
+        ("host", DESKTOP, True, PUBLIC, "host", "", "Docker Desktop"),
+        ("host", ELSEWHERE, True, PUBLIC, "host", "", "another computer"),
+        ("host", NO_ROOT, True, PUBLIC, "host", "", "rights of root"),
+        # Without FUSE there is no place, unless the engine is not on this computer.
+        ("auto", NO_FUSE, True, PUBLIC, "host", "", "/dev/fuse"),
+        ("host", NO_FUSE, True, PUBLIC, "host", "", "/dev/fuse"),
+        ("mounter", NO_FUSE, True, PUBLIC, "mounter", "", "/dev/fuse"),
+        ("container", NO_FUSE, True, PUBLIC, "container", "", "/dev/fuse"),
+        ("container", DESKTOP, True, MIRROR, "container", "", ""),
+        ("container", ELSEWHERE, True, MIRROR, "container", "", ""),
+        # An image that knows one bucket is not given another.
+        ("container", LINUX, False, MINE, "container", "", ALONE),
+        ("container", LINUX, False, MIRROR, "container", "", ALONE),
+        ("container", LINUX, False, PREFIX, "container", "", ALONE),
+        ("container", LINUX, False, ROOT_OF, "container", "", ""),
+        ("container", LINUX, True, MINE, "container", "", ""),
+    ],
 )
-def test_a_container_beside_the_lab_mounts_where_the_host_cannot_and_that_is_said(
-    host, reason, bucket, image_mounts_any
-):
-    place = mount_place("auto", host, image_mounts_any=image_mounts_any, bucket=bucket)
-    assert (place["place"], place["trouble"]) == ("mounter", "")
-    assert reason in place["reason"]
+def test_place_reason_and_trouble(asked, host, mounts_any, bucket, place, reason, trouble):
+    found = mount_place(asked, host, mounts_any, bucket)
+    assert found["place"] == place
+    for told, expected in ((found["reason"], reason), (found["trouble"], trouble)):
+        assert expected in told
+        assert bool(told) is bool(expected)
 
 
 @pytest.mark.security("H4")
-@pytest.mark.parametrize("bucket", [PUBLIC, MIRROR])
-@pytest.mark.parametrize("image_mounts_any", [True, False])
-@pytest.mark.parametrize("fuse", [True, False])
-@pytest.mark.parametrize("root", [True, False])
-@pytest.mark.parametrize("desktop", [True, False])
-@pytest.mark.parametrize("endpoint", ["unix:///var/run/docker.sock", "ssh://ann@192.0.2.7", "tcp://192.0.2.7:2375"])
-def test_the_lab_is_never_given_the_right_to_mount_without_being_asked(
-    endpoint, desktop, root, fuse, image_mounts_any, bucket
-):
-    host = {"desktop": desktop, "endpoint": endpoint, "root": root, "fuse": fuse}
-    for asked in ("auto", "host", "mounter"):
-        assert mount_place(asked, host, image_mounts_any, bucket)["place"] != "container"
-    assert mount_place("container", host, image_mounts_any, bucket)["place"] == "container"
-
-
-@pytest.mark.parametrize("host", [LINUX, ROOTLESS, NO_ROOT, DESKTOP, ELSEWHERE])
-def test_a_container_beside_the_lab_can_be_asked_for_anywhere(host):
-    expected = {"place": "mounter", "reason": "", "trouble": ""}
-    assert mount_place("mounter", host, image_mounts_any=False, bucket=MIRROR) == expected
+def test_the_lab_is_never_given_the_right_to_mount_without_being_asked():
+    endpoints = ("unix:///var/run/docker.sock", "ssh://ann@192.0.2.7", "tcp://192.0.2.7:2375")
+    truth = (True, False)
+    for endpoint, desktop, root, fuse, any_, bucket in itertools.product(
+        endpoints, truth, truth, truth, truth, (PUBLIC, MIRROR)
+    ):
+        host = {"desktop": desktop, "endpoint": endpoint, "root": root, "fuse": fuse}
+        for asked in ("auto", "host", "mounter"):
+            assert mount_place(asked, host, any_, bucket)["place"] != "container"
+        assert mount_place("container", host, any_, bucket)["place"] == "container"
 
 
 @pytest.mark.security("H4")
@@ -90,54 +110,16 @@ def test_our_own_image_only_steps_down_and_gains_nothing_by_setuid():
     assert "ALL" not in mounting_rights(True)["capabilities"]
 
 
-@pytest.mark.parametrize(
-    ("granted", "may"),
-    [
-        (["SYS_ADMIN"], True),
-        (["CAP_SYS_ADMIN", "SETUID"], True),
-        (["ALL"], True),
-        (["NET_ADMIN"], False),
-        ([], False),
-        (None, False),
-    ],
-)
-def test_a_container_that_may_mount_is_known(granted, may):
-    assert may_mount({"HostConfig": {"CapAdd": granted}}) is may
-
-
-@pytest.mark.parametrize("nothing", [None, {}, {"HostConfig": None}])
-def test_no_container_may_mount(nothing):
-    assert may_mount(nothing) is False
-
-
-@pytest.mark.parametrize(
-    ("host", "trouble"), [(DESKTOP, "Docker Desktop"), (ELSEWHERE, "another computer"), (NO_ROOT, "rights of root")]
-)
-def test_host_that_was_asked_for_and_cannot_is_trouble_and_no_other_place_is_taken(host, trouble):
-    place = mount_place("host", host, image_mounts_any=True, bucket=PUBLIC)
-    assert (place["place"], place["reason"]) == ("host", "")
-    assert trouble in place["trouble"]
-
-
-@pytest.mark.parametrize("asked", ["auto", "host", "mounter", "container"])
-def test_computer_without_fuse_can_mount_nowhere(asked):
-    assert "/dev/fuse" in mount_place(asked, NO_FUSE, image_mounts_any=True, bucket=PUBLIC)["trouble"]
-
-
-@pytest.mark.parametrize("host", [DESKTOP, ELSEWHERE])
-def test_fuse_of_this_computer_does_not_matter_to_an_engine_that_is_not_on_it(host):
-    assert mount_place("container", host, image_mounts_any=True, bucket=MIRROR)["trouble"] == ""
-
-
-@pytest.mark.parametrize("bucket", [{**PUBLIC, "bucket": "mine"}, MIRROR, {**PUBLIC, "prefix": "public"}])
-def test_image_that_knows_one_bucket_is_not_given_another(bucket):
-    place = mount_place("container", LINUX, image_mounts_any=False, bucket=bucket)
-    assert place["trouble"] == "This image, by itself, can mount the public bucket alone."
-    assert mount_place("container", LINUX, image_mounts_any=True, bucket=bucket)["trouble"] == ""
-
-
-def test_image_that_knows_one_bucket_may_have_that_one_however_its_root_is_written():
-    assert mount_place("container", LINUX, False, {**PUBLIC, "prefix": "/"})["trouble"] == ""
+def test_a_container_that_may_mount_is_known():
+    for granted in (["SYS_ADMIN"], ["CAP_SYS_ADMIN", "SETUID"], ["ALL"]):
+        assert may_mount({"HostConfig": {"CapAdd": granted}}) is True
+    for nothing in (
+        None,
+        {},
+        {"HostConfig": None},
+        *({"HostConfig": {"CapAdd": caps}} for caps in (["KILL"], [], None)),
+    ):
+        assert may_mount(nothing) is False
 
 
 def test_mount_is_called_after_its_bucket():

@@ -39,10 +39,7 @@ GUARDED = st.sampled_from(
         *PRODUCT,
         *LINUX.programs,
         *LINUX.private,
-        *(
-            f"/home/ann/{name}"
-            for name in (".ssh", ".aws", ".gnupg", ".config", ".cache", ".local", ".docker", ".kube")
-        ),
+        *(f"/home/ann/{name}" for name in (".ssh", ".aws", ".gnupg", ".config", ".cache", ".local", ".docker")),
         *(f"/home/bob/{name}" for name in (".ssh", ".mozilla")),
     ]
 )

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import is_secret_name, spellings
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import spellings
 from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner, decoded
 
 SECRET = 'wJalr+Xut/nFE MI"é='  # noqa: S105 - made up
@@ -54,14 +54,11 @@ SPELLED = {
 
 @pytest.mark.parametrize("how", SPELLED)
 def test_a_secret_that_is_known_goes_in_every_spelling(how):
-    cleaner = Cleaner([SECRET])
-    spelled = SPELLED[how](SECRET)
-    assert cleaner.holds_secret(f"before {spelled} after")
-    clean = cleaner.clean(f"before {spelled} after")
+    cleaner, text = Cleaner([SECRET]), f"before {SPELLED[how](SECRET)} after"
+    assert cleaner.holds_secret(text)
+    clean = cleaner.clean(text)
     assert not cleaner.holds_secret(clean)
-    assert HIDDEN in clean
-    assert clean.startswith("before ")
-    assert clean.endswith(" after")
+    assert (HIDDEN in clean, clean[:7], clean[-6:]) == (True, "before ", " after")
 
 
 @given(
@@ -194,22 +191,3 @@ def test_structures_are_cleaned_by_the_names_that_values_stand_under():
         "deep": [{"api_key": HIDDEN, "name": "desi", "count": 3, "none": None}],
         "Tokens": [HIDDEN],
     }
-
-
-@pytest.mark.parametrize(
-    ("name", "secret"),
-    [
-        ("JUPYTER_TOKEN", True),
-        ("password", True),
-        ("--ServerApp.token", True),
-        ("AWS_SECRET_ACCESS_KEY", True),
-        ("key", True),
-        ("lab_certificate_key", True),
-        ("PATH", False),
-        ("keyboard", False),
-        ("apiKey", True),
-        ("DESI_RELEASE", False),
-    ],
-)
-def test_names_of_secrets_are_known(name, secret):
-    assert is_secret_name(name) is secret
