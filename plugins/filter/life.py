@@ -17,7 +17,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import no
 from ansible_collections.desi.lab.plugins.plugin_utils._settings import words
 
 
-def machine_changes(
+def instance_changes(
     machine: t.Mapping[str, t.Any], types: t.Sequence[str], disk_gib: int, name: str
 ) -> dict[str, t.Any]:
     """Return what has to change of a machine, or under ``trouble`` why it cannot."""
@@ -42,7 +42,7 @@ class FilterModule:
         return {
             "disk_size_visible": disk_is_seen,
             "resize_commands": grow_commands,
-            "instance_changes": machine_changes,
+            "instance_changes": instance_changes,
             "unknown_lab_error": no_such_lab,
             "saved_settings": remembered,
         }

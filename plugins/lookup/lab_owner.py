@@ -12,7 +12,7 @@ import boto3
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
 
 DOCUMENTATION = r"""
@@ -49,7 +49,7 @@ class LookupModule(LookupBase):
         try:
             owner = caller_of(boto3.client("sts", region_name="us-east-1").get_caller_identity()).owner
         except AWS_ERRORS as error:
-            raise AnsibleLookupError(str(aws_trouble(error, "find out whose labs to list", ""))) from error
+            raise AnsibleLookupError(str(aws_error(error, "find out whose labs to list", ""))) from error
         if not owner:
             # An empty filter would find what has an empty tag.
             raise AnsibleLookupError("AWS does not say who is asking, so no lab can be told to be yours.")

@@ -72,7 +72,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look at the account
+- name: Inspect the account
   desi.lab.doctor_account_info:
     instance_types: [t3.xlarge]
   register: doctor
@@ -117,7 +117,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ER
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._doctor.aws_account import account_findings, without
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import Check, Finding, all_findings, from_error
-from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Wanted
+from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import LabSpec
 
 # A doctor is waited for; a plan that is to cost money may take longer.
 QUICK = {"connect_timeout": 3, "read_timeout": 4, "retries": {"mode": "standard", "max_attempts": 2}}
@@ -137,11 +137,11 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 
 
-def wanted_of(given: t.Mapping[str, t.Any], region: str) -> Wanted:
+def wanted_of(given: t.Mapping[str, t.Any], region: str) -> LabSpec:
     """Return the lab that the account is asked for. How it would be reached makes no difference there."""
     names = ("name", "instance_types", "disk_gib", "os", "security_group", "subnet", "spot", "prices")
     more = {"access": "tunnel", "port": 8888, "allow_from": [], "release": "", "public_key": ""}
-    return Wanted(**{name: given[name] for name in names}, region=region, **more)
+    return LabSpec(**{name: given[name] for name in names}, region=region, **more)
 
 
 def checks(module: t.Any) -> list[Check]:  # noqa: ANN401 - an AnsibleAWSModule

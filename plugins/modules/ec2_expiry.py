@@ -93,11 +93,11 @@ why:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.account import clients_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import time_text
-from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry_schedule import Group, Outcome, Wish
+from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import ExpiryResult, ExpirySpec, ScheduleGroup
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read
 
 ARGUMENTS = {
@@ -113,7 +113,7 @@ ARGUMENTS = {
 }
 
 
-def work(module: AnsibleAWSModule) -> Outcome:
+def work(module: AnsibleAWSModule) -> ExpiryResult:
     """Set or remove the schedules; what AWS does not allow is an outcome, too."""
     given, region = module.params, module.region or ""
     try:
@@ -123,15 +123,15 @@ def work(module: AnsibleAWSModule) -> Outcome:
             given["owner"] or (memory.owner if memory else "") or caller_of(client("sts").get_caller_identity()).owner
         )
         clients = {service: client(service) for service in ("ec2", "scheduler", "iam")}
-        group = Group(clients, given["name"], owner, region, memory=memory)
+        group = ScheduleGroup(clients, given["name"], owner, region, memory=memory)
         if given["state"] == "absent":
             return group.remove(module.check_mode)
-        wish = Wish(given["hours"], given["days"], given["snapshot"], given["role"], given["role_wait"])
-        return group.set(wish, module.check_mode)
+        spec = ExpirySpec(given["hours"], given["days"], given["snapshot"], given["role"], given["role_wait"])
+        return group.set(spec, module.check_mode)
     except LabError as error:
-        return Outcome(False, None, error.why.rstrip("."), {}, {})
+        return ExpiryResult(False, None, error.why.rstrip("."), {}, {})
     except AWS_ERRORS as error:
-        return Outcome(False, None, aws_trouble(error, "set the schedule", region).why.rstrip("."), {}, {})
+        return ExpiryResult(False, None, aws_error(error, "set the schedule", region).why.rstrip("."), {}, {})
 
 
 def main() -> None:

@@ -98,12 +98,12 @@ was:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import OWNER_TAG, caller_of, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import AT_REST, machine_row, wait_for_rest
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import former_note, read, things_of_machine
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Asker
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import AT_REST, instance_row, wait_for_state
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import legacy_owner_note, read, resources_of_instance
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
@@ -124,25 +124,25 @@ def main() -> None:
             memory.check(caller, region)
         ec2, disks, more, notes = aws_client(module, "ec2"), [], {}, []
         states, timeout = module.params["states"], module.params["timeout"]
-        asker = Asker(ec2, memory.owner if memory else caller.owner, name)
-        rest = wait_for_rest(asker, name, states, timeout, memory=memory)
+        asker = ResourceQuery(ec2, memory.owner if memory else caller.owner, name)
+        rest = wait_for_state(asker, name, states, timeout, memory=memory)
         if rest.instance is None and memory is None and caller.former:
-            rest = wait_for_rest(Asker(ec2, caller.former, name), name, states, timeout)
+            rest = wait_for_state(ResourceQuery(ec2, caller.former, name), name, states, timeout)
         if rest.instance is not None:
             ours = [{"Name": "attachment.instance-id", "Values": [rest.instance["InstanceId"]]}]
             disks = ec2.describe_volumes(Filters=ours)["Volumes"]
             more = {
-                "known": memory is not None and memory.knows_machine(rest.instance),
-                "things": things_of_machine(rest.instance),
+                "known": memory is not None and memory.knows_instance(rest.instance),
+                "things": resources_of_instance(rest.instance),
                 "owner": tags_of(rest.instance)[OWNER_TAG],
             }
-            notes = former_note(caller, more["owner"])
+            notes = legacy_owner_note(caller, more["owner"])
     except LabError as error:
         module.fail_json(**error.as_result())
     except AWS_ERRORS as error:
-        module.fail_json(**aws_trouble(error, f"look at the machine of lab {name}", region).as_result())
+        module.fail_json(**aws_error(error, f"look at the machine of lab {name}", region).as_result())
     module.exit_json(
-        changed=False, machine={**machine_row(rest.instance, disks, region), **more}, was=rest.was, notes=notes
+        changed=False, machine={**instance_row(rest.instance, disks, region), **more}, was=rest.was, notes=notes
     )
 
 

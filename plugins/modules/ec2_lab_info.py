@@ -214,15 +214,25 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import fits, local_key, why_not_gone
-from ansible_collections.desi.lab.plugins.module_utils._ec2.leftovers import id_of, lab_rows, left_rows
+from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import deletion_doubt, fits, local_key
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import KINDS as REMEMBERED
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import Memory, former_note, knows_thing, read
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import KINDS, Asker
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
+    LabRecord,
+    knows_resource,
+    legacy_owner_note,
+    read,
+)
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import (
+    KINDS,
+    ResourceQuery,
+    id_of,
+    lab_rows,
+    resource_rows,
+)
 
 ARGUMENTS = {
     "name": {"type": "str", "default": ""},
@@ -234,11 +244,11 @@ ARGUMENTS = {
 }
 
 
-def notes_of(memory: Memory | None, caller: Caller, owner: str) -> list[str]:
+def notes_of(memory: LabRecord | None, caller: Caller, owner: str) -> list[str]:
     """Return what there is to know of whose the lab is."""
     if memory is not None and memory.arn != caller.arn and memory.owner != caller.owner:
         return [f"It was made by {memory.maker}. Who asks now is {caller.words}."]
-    return former_note(caller, owner)
+    return legacy_owner_note(caller, owner)
 
 
 def look(module: AnsibleAWSModule) -> dict[str, t.Any]:
@@ -250,17 +260,17 @@ def look(module: AnsibleAWSModule) -> dict[str, t.Any]:
         memory.check(caller, region)
     owner = given["owner"] or (memory.owner if memory else caller.owner)
     ec2, scheduler = aws_client(module, "ec2"), aws_client(module, "scheduler")
-    asker = Asker(ec2, owner, given["name"], scheduler=scheduler)
+    asker = ResourceQuery(ec2, owner, given["name"], scheduler=scheduler)
     if given["gone"]:
         asker.wait(given["gone"], given["timeout"])
     found = asker.everything()
     if given["name"] and caller.former and owner == caller.owner and memory is None and not any(found.values()):
-        asker = Asker(ec2, caller.former, given["name"], scheduler=scheduler)
+        asker = ResourceQuery(ec2, caller.former, given["name"], scheduler=scheduler)
         found = asker.everything()
     key = local_key(folder) if folder else ""
-    left = left_rows(found, from_table(given["prices"], region, []))
+    left = resource_rows(found, from_table(given["prices"], region, []))
     known = {
-        (kind, id_of(kind, thing)): knows_thing(memory, kind, thing, key) for kind in found for thing in found[kind]
+        (kind, id_of(kind, thing)): knows_resource(memory, kind, thing, key) for kind in found for thing in found[kind]
     }
     nothing = not any(row["kind"] != "snapshot" for row in left)
     return {
@@ -277,7 +287,7 @@ def look(module: AnsibleAWSModule) -> dict[str, t.Any]:
         "remembered": memory is not None,
         "fits": memory is not None
         or fits(folder, [one["InstanceId"] for one in found["machine"]], materials(found["key pair"])),
-        "kept_for": why_not_gone(ec2, folder, memory, caller) if folder and nothing else "",
+        "kept_for": deletion_doubt(ec2, folder, memory, caller) if folder and nothing else "",
         "notes": notes_of(memory, caller, asker.owner),
         "unseen": asker.unseen,
     }
@@ -296,7 +306,7 @@ def main() -> None:
     except LabError as error:
         module.fail_json(**error.as_result())
     except AWS_ERRORS as error:
-        module.fail_json(**aws_trouble(error, "see what there is of labs", module.region or "").as_result())
+        module.fail_json(**aws_error(error, "see what there is of labs", module.region or "").as_result())
     module.exit_json(changed=False, **found)
 
 

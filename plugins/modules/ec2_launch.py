@@ -186,8 +186,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.launcher import Launcher
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import Keeper
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, Wish
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LaunchRecord
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, InstanceSpec
 from ansible_collections.desi.lab.plugins.module_utils._ssh.first_contact import user_data_of
 
 ARGUMENTS = {
@@ -226,14 +226,14 @@ def main() -> None:
     try:
         # In check mode, and where the machine is there already, none has been made.
         user_data = user_data_of(key) if key and attempts and not module.check_mode else ""
-        wish = Wish(
+        spec = InstanceSpec(
             attempts=tuple(Attempt(**attempt) for attempt in attempts),
             look_seconds=look,
             wait_seconds=wait,
             user_data=user_data,
             **given,
         )
-        launcher = Launcher(aws_client(module, "ec2"), wish, module.region or "", keeper=Keeper(folder))
+        launcher = Launcher(aws_client(module, "ec2"), spec, module.region or "", keeper=LaunchRecord(folder))
         outcome = launcher.ensure(check=module.check_mode)
     except LabError as error:
         module.fail_json(**error.as_result())

@@ -350,8 +350,12 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account, account_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import judge, needed
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import Inquiry, allowed, wants_own_address
-from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Look, Wanted
+from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import (
+    AddressQuery,
+    allowed,
+    needs_own_address,
+)
+from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Discovery, LabSpec
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import begin, check, decide, place, things
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan_report import result
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read
@@ -378,10 +382,10 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 
 
-def plan(account: Account, wanted: Wanted, address_services: t.Sequence[str]) -> dict[str, t.Any]:
+def plan(account: Account, wanted: LabSpec, address_services: t.Sequence[str]) -> dict[str, t.Any]:
     """Look twice, and decide."""
-    inquiry = Inquiry(address_services) if wants_own_address(wanted.allow_from) else None
-    look = Look(account, wanted)
+    inquiry = AddressQuery(address_services) if needs_own_address(wanted.allow_from) else None
+    look = Discovery(account, wanted)
     seen = look.first()
     draft = begin(wanted, seen)
     if draft.instance is None:
@@ -399,7 +403,7 @@ def main() -> None:
     given = {name: module.params[name] for name in ARGUMENTS}
     services, folder = given.pop("address_services"), given.pop("folder")
     try:
-        wanted = Wanted(region=module.region or "", folder=folder, memory=read(folder), **given)
+        wanted = LabSpec(region=module.region or "", folder=folder, memory=read(folder), **given)
         check(wanted)
         planned = plan(account_of(module), wanted, services)
     except LabError as error:

@@ -76,7 +76,7 @@ from dataclasses import replace
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import KINDS, begin, read, write
@@ -107,14 +107,14 @@ def main() -> None:
         caller = caller_of(aws_client(module, "sts").get_caller_identity())
         memory = before or begin(caller, region, given["name"], given["owner"])
         memory.check(caller, region)
-        after = memory.with_things(given["things"])
+        after = memory.with_resources(given["things"])
         after = replace(after, begun=tuple(dict.fromkeys([*after.begun, *given["begun"]])))
         if after != before and not module.check_mode:
             write(given["folder"], after)
     except LabError as error:
         module.fail_json(**error.as_result())
     except AWS_ERRORS as error:
-        module.fail_json(**aws_trouble(error, "look who asks AWS", region).as_result())
+        module.fail_json(**aws_error(error, "look who asks AWS", region).as_result())
     except OSError as error:
         told = LabError(
             f"What is made of lab {given['name']} cannot be remembered.",

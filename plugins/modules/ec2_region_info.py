@@ -69,10 +69,10 @@ from pathlib import Path
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.account import clients_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Asker
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 from ansible_collections.desi.lab.plugins.module_utils._status.regions import (
     has_credentials,
     known_labs,
@@ -100,7 +100,7 @@ def look(module: AnsibleAWSModule, regions: list[str]) -> tuple[Caller, list[str
     owners = [owner for owner in (caller.owner, caller.former) if owner]
 
     def anything(region: str) -> bool:
-        found = (Asker(clients[region], owner, name).everything(KINDS) for owner in owners)
+        found = (ResourceQuery(clients[region], owner, name).everything(KINDS) for owner in owners)
         return any(things for each in found for things in each.values())
 
     with ThreadPoolExecutor(max_workers=8) as pool:
@@ -122,7 +122,7 @@ def main() -> None:
         module.fail_json(**error.as_result())
     except AWS_ERRORS as error:
         doing = f"see whether lab {given['name']} is on EC2"
-        module.fail_json(**aws_trouble(error, doing, ", ".join(regions)).as_result())
+        module.fail_json(**aws_error(error, doing, ", ".join(regions)).as_result())
     module.exit_json(changed=False, regions=found, asked=regions, owner=caller.name)
 
 

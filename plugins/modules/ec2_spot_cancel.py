@@ -44,7 +44,7 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import OPEN_REQUESTS
 
@@ -70,7 +70,7 @@ def main() -> None:
     except LabError as error:
         module.fail_json(**error.as_result())
     except AWS_ERRORS as error:
-        module.fail_json(**aws_trouble(error, "cancel the spot request", module.region or "").as_result())
+        module.fail_json(**aws_error(error, "cancel the spot request", module.region or "").as_result())
     module.exit_json(changed=bool(found), cancelled=found)
 
 

@@ -73,7 +73,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.account import COMMON_REGION, Account, clients_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import OPEN_REGIONS
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import open_ports
 from ansible_collections.desi.lab.plugins.module_utils._status import remote_probe as status_remote_probe
@@ -139,7 +139,7 @@ def seen(region: Region) -> tuple[list[dict[str, t.Any]], list[tuple[str, str]]]
     try:
         return region.labs(), []
     except AWS_ERRORS as error:
-        return [], [(region.region, aws_trouble(error, "see labs", region.region).why)]
+        return [], [(region.region, aws_error(error, "see labs", region.region).why)]
     except LabError as error:
         return [], [(region.region, error.why)]
 

@@ -171,7 +171,9 @@ def parts(lab, region):
     (lab.folder / "id_ed25519").write_text("the only key")
     maker = Caller("arn:aws:iam::123456789012:user/ann", "123456789012", "AIDA")
     things = [("machine", machine), ("security group", made), ("schedule group", group)]
-    memory = begin(maker, "us-west-2", lab.name, "ann").with_things({"kind": kind, "id": one} for kind, one in things)
+    memory = begin(maker, "us-west-2", lab.name, "ann").with_resources(
+        {"kind": kind, "id": one} for kind, one in things
+    )
     write(str(lab.folder), memory)
     return {"machine": machine, "security group": made, "key pair": name, "schedules": group}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from iam_policy import Request, allows
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.actions import CHANGES, EXPIRY, OF_PURGE
+from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import CHANGES, EXPIRY, OF_PURGE
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import former_role_name, group_name, role_arn
 

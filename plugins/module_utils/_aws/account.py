@@ -14,7 +14,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws
 from ansible_collections.desi.lab.plugins.module_utils._aws import pricing as cost
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import PATIENCE
 from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN, OPEN_REGIONS
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble, code_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import action_of, refusal
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
@@ -74,7 +74,7 @@ class Account:
         if missing:
             raise refusal(missing)
         for error in hard.values():
-            raise aws_trouble(error, "look at your AWS account", self.region) from error
+            raise aws_error(error, "look at your AWS account", self.region) from error
         return Answers(answers, errors)
 
     def no_caller(self, error: Exception) -> LabError:
@@ -84,13 +84,13 @@ class Account:
             try:
                 self.sts_elsewhere().get_caller_identity()
             except (*AWS_ERRORS, LabError):
-                return aws_trouble(error, "log in to AWS", region)
+                return aws_error(error, "log in to AWS", region)
             return LabError(
                 f"The region {region} cannot be used by this account yet.",
                 "An account has to enable it first; your credentials are good elsewhere.",
                 f"enable it: aws account enable-region --region-name {region} (it takes minutes), or use us-west-2",
             )
-        return aws_trouble(error, "log in to AWS", region)
+        return aws_error(error, "log in to AWS", region)
 
     # How each thing is asked
 
@@ -154,12 +154,12 @@ def clients_of(module: t.Any) -> Clients:  # noqa: ANN401 - an AnsibleAWSModule
         try:
             return session.client(service, region_name=where, endpoint_url=endpoint or None, config=config, **options)
         except (*AWS_ERRORS, ValueError) as error:
-            raise aws_trouble(error, "reach AWS", where or "") from error
+            raise aws_error(error, "reach AWS", where or "") from error
 
     try:
         session = Session(profile_name=profile)
     except (*AWS_ERRORS, ValueError) as error:
-        raise aws_trouble(error, "reach AWS", region or "") from error
+        raise aws_error(error, "reach AWS", region or "") from error
     return client
 
 

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_inventory_conn, get_aws_connection_info
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 
 # The standard mode waits at random and is told by AWS when to give up. Nobody watches a screen for longer than this.
 PATIENCE = {"retries": {"mode": "standard", "max_attempts": 4}, "connect_timeout": 10, "read_timeout": 30}
@@ -25,4 +25,4 @@ def aws_client(module: t.Any, service: str, patience: t.Mapping[str, t.Any] | No
             conn_type="client", resource=service, region=region or None, endpoint=endpoint or None, **options
         )
     except (*AWS_ERRORS, ValueError) as error:
-        raise aws_trouble(error, "reach AWS", region or "") from error
+        raise aws_error(error, "reach AWS", region or "") from error

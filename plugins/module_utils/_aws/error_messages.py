@@ -11,7 +11,7 @@ import re
 import typing as t
 
 
-class Told(t.NamedTuple):
+class Explanation(t.NamedTuple):
     """Why something did not work, and what to do about it."""
 
     why: str
@@ -40,18 +40,18 @@ ACTION_REASON = (
 )
 
 
-def _say(why: str, do: str) -> t.Callable[[str, str], Told]:
-    return lambda _text, _region: Told(why, do)
+def _say(why: str, do: str) -> t.Callable[[str, str], Explanation]:
+    return lambda _text, _region: Explanation(why, do)
 
 
-def _expired(_text: str, _region: str) -> Told:
-    return Told("The credentials have expired.", LOG_IN)
+def _expired(_text: str, _region: str) -> Explanation:
+    return Explanation("The credentials have expired.", LOG_IN)
 
 
-def _too_few_vcpus(text: str, region: str) -> Told:
+def _too_few_vcpus(text: str, region: str) -> Explanation:
     found = re.search(r"limit of (\d+)", text)
     limit = f"to {found[1]} vCPUs" if found else "to fewer vCPUs than are needed"
-    return Told(
+    return Explanation(
         f"The quota of your account limits machines of this family{_in(region)} {limit}.",
         "take a smaller type with -e lab_instance_type=…, stop other machines, or ask for more (it takes a day or so): "
         "aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-1216C47A "
@@ -59,25 +59,25 @@ def _too_few_vcpus(text: str, region: str) -> Told:
     )
 
 
-def _too_many_spot(_text: str, region: str) -> Told:
-    return Told(
+def _too_many_spot(_text: str, region: str) -> Explanation:
+    return Explanation(
         f"The quota of your account for spot machines{_in(region)} is used up.",
         "leave out lab_spot, or ask for more: aws service-quotas request-service-quota-increase --service-code ec2 "
         f"--quota-code L-34B43A08 --desired-value 8{f' --region {region}' if region else ''}",
     )
 
 
-def _no_capacity(text: str, region: str) -> Told:
+def _no_capacity(text: str, region: str) -> Explanation:
     found = re.search(r"sufficient (\S+) capacity .*?\((\S+)\)", text)
     where = f"no {found[1]} to give in {found[2]}" if found else f"no such machine to give{_in(region)}"
-    return Told(
+    return Explanation(
         f"At this moment AWS has {where}.",
         "try again later, or give several types, for example -e lab_instance_type=t3.micro,t3a.micro",
     )
 
 
-def _not_enabled(_text: str, region: str) -> Told:
-    return Told(
+def _not_enabled(_text: str, region: str) -> Explanation:
+    return Explanation(
         f"Your account has not enabled {region or 'this region'}, or has not finished signing up.",
         "enable it in the console under Account, or use -e lab_region=us-west-2",
     )
@@ -91,7 +91,7 @@ _AWS_TROUBLE = _say("AWS itself has trouble at this moment.", AGAIN)
 _LIMIT = "delete what is not needed any more in the console, or ask AWS for more under Service Quotas"
 
 # The code as a pattern, what the message holds, and what is told. The first that fits is taken.
-BY_CODE: tuple[tuple[str, str, t.Callable[[str, str], Told]], ...] = (
+BY_CODE: tuple[tuple[str, str, t.Callable[[str, str], Explanation]], ...] = (
     ("ExpiredToken(Exception)?|TokenRefreshRequired|ExpiredTokenRequest", "", _expired),
     ("RequestLimitExceeded|Throttling(Exception)?|ThrottledException|RequestThrottled(Exception)?|"
      "TooManyRequestsException|EC2ThrottledException|SlowDown|PriorRequestNotComplete", "",
@@ -130,27 +130,27 @@ BY_CODE: tuple[tuple[str, str, t.Callable[[str, str], Told]], ...] = (
 )  # fmt: skip
 
 
-def _unreachable(facts: t.Mapping[str, t.Any], region: str) -> Told:
+def _unreachable(facts: t.Mapping[str, t.Any], region: str) -> Explanation:
     server = facts["endpoint_url"]
     near = difflib.get_close_matches(region, OPEN_REGIONS, 1, 0.8)
     if region and near and near != [region] and region in server:
-        return Told(f"There is no server {server}; is {near[0]} meant?", f"write -e lab_region={near[0]}")
+        return Explanation(f"There is no server {server}; is {near[0]} meant?", f"write -e lab_region={near[0]}")
     why = f"This computer does not reach {server or 'AWS'}."
     do = "check the network, and HTTPS_PROXY where your network wants a proxy"
     if region and region in server and region not in OPEN_REGIONS:
         do += f" · see that {region} is a region of AWS"
     elif server and "amazonaws" not in server:
         do += " · AWS_ENDPOINT_URL leads there instead of to AWS"
-    return Told(why, do)
+    return Explanation(why, do)
 
 
-def _log_in(_facts: t.Mapping[str, t.Any], _region: str) -> Told:
-    return Told("Your login at AWS has ended, or was never made on this computer.", LOG_IN)
+def _log_in(_facts: t.Mapping[str, t.Any], _region: str) -> Explanation:
+    return Explanation("Your login at AWS has ended, or was never made on this computer.", LOG_IN)
 
 
-def _fixed(why: str, do: str) -> t.Callable[[t.Mapping[str, t.Any], str], Told]:
+def _fixed(why: str, do: str) -> t.Callable[[t.Mapping[str, t.Any], str], Explanation]:
     # What botocore knows of an exception stands in it by name; it may lack any of them.
-    return lambda facts, _region: Told(why.format_map(_Facts(facts)), do.format_map(_Facts(facts)))
+    return lambda facts, _region: Explanation(why.format_map(_Facts(facts)), do.format_map(_Facts(facts)))
 
 
 class _Facts(dict):
@@ -159,7 +159,7 @@ class _Facts(dict):
 
 
 # The class of an exception of botocore, and what is told. The first that fits is taken.
-BY_CLASS: tuple[tuple[str, t.Callable[[t.Mapping[str, t.Any], str], Told]], ...] = (
+BY_CLASS: tuple[tuple[str, t.Callable[[t.Mapping[str, t.Any], str], Explanation]], ...] = (
     ("NoCredentialsError",
      _fixed("No AWS credentials were found on this computer.",
             "give them with 'aws configure' or 'aws sso login', or set AWS_PROFILE, "

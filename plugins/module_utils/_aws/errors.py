@@ -24,7 +24,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages impor
     LOG_IN,
     OPEN_REGIONS,
     SEE_CLOCK,
-    Told,
+    Explanation,
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact
@@ -64,7 +64,7 @@ _ENCODED = re.compile(r"\s*Encoded authorization failure message:.*", re.DOTALL)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n")
 
 
-def aws_trouble(error: BaseException, doing: str, region: str = "", now: datetime | None = None) -> LabError:
+def aws_error(error: BaseException, doing: str, region: str = "", now: datetime | None = None) -> LabError:
     """Return what went wrong as a failure for people.
 
     ``doing`` ends the sentence "It was not possible to …"; ``now`` is this computer's time.
@@ -91,7 +91,7 @@ def aws_failure(result: t.Mapping[str, t.Any], doing: str, region: str = "") -> 
     if not isinstance(said, t.Mapping):
         said = {"code": found[1], "message": found[3]} if found else {}
     error: BaseException = _Said(said, found[2] if found else "") if said else Exception(message)
-    told = aws_trouble(error, doing, region)
+    told = aws_error(error, doing, region)
     return {"what": told.what, "why": told.why, "do": told.do}
 
 
@@ -137,7 +137,7 @@ def plain(text: str) -> str:
     return redact(_ACCESS_KEY.sub("<hidden>", text))
 
 
-def _from_answer(error: BaseException, response: t.Mapping[str, t.Any], region: str, now: datetime) -> Told:
+def _from_answer(error: BaseException, response: t.Mapping[str, t.Any], region: str, now: datetime) -> Explanation:
     code, text = code_of(error), str(response["Error"].get("Message") or "")
     if code in _CLOCK_CODES or "Signature expired" in text or "Signature not yet current" in text:
         return _wrong_clock(_minutes_off(text, response, now))
@@ -150,7 +150,7 @@ def _from_answer(error: BaseException, response: t.Mapping[str, t.Any], region: 
         if re.fullmatch(name, code) and needle in text:
             return told(text, region)
     said = ": ".join(filter(None, [code, message_of(error)])) or "no more than that it failed"
-    return Told(f"AWS says {said.rstrip('.')}.", "see whether the AWS console shows the same, and try again")
+    return Explanation(f"AWS says {said.rstrip('.')}.", "see whether the AWS console shows the same, and try again")
 
 
 def _minutes_off(text: str, response: t.Mapping[str, t.Any], now: datetime) -> int | None:
@@ -168,44 +168,48 @@ def _minutes_off(text: str, response: t.Mapping[str, t.Any], now: datetime) -> i
         return None
 
 
-def _wrong_clock(minutes: int | None) -> Told:
+def _wrong_clock(minutes: int | None) -> Explanation:
     if minutes and abs(minutes) > 1:
         much = f"{abs(minutes)} minutes" if abs(minutes) < 120 else f"about {round(abs(minutes) / 60)} hours"
         way = "ahead of" if minutes > 0 else "behind"
-        return Told(f"The clock of this computer is {much} {way} that of AWS, which therefore refuses it.", SEE_CLOCK)
+        return Explanation(
+            f"The clock of this computer is {much} {way} that of AWS, which therefore refuses it.", SEE_CLOCK
+        )
     if minutes is None:
         why = "AWS finds the request out of time: this computer's clock is wrong, or the credentials have expired."
-        return Told(why, f"{SEE_CLOCK} · if the clock is right, {LOG_IN}")
-    return Told("AWS finds the request too old, though the clock is right: the credentials have expired.", LOG_IN)
+        return Explanation(why, f"{SEE_CLOCK} · if the clock is right, {LOG_IN}")
+    return Explanation(
+        "AWS finds the request too old, though the clock is right: the credentials have expired.", LOG_IN
+    )
 
 
-def _wrong_keys(code: str, region: str) -> Told:
+def _wrong_keys(code: str, region: str) -> Explanation:
     if code == "SignatureDoesNotMatch":
         why = "AWS knows the access key, but the secret key does not belong to it."
-        return Told(why, "copy the secret key anew with 'aws configure', without a space or a missing letter")
+        return Explanation(why, "copy the secret key anew with 'aws configure', without a space or a missing letter")
     if code.startswith("MissingAuthenticationToken"):
-        return Told("AWS was sent a request without credentials.", "give credentials with 'aws configure'")
+        return Explanation("AWS was sent a request without credentials.", "give credentials with 'aws configure'")
     why = "AWS does not know these credentials: they were deleted, mistyped, or are another account's."
     if code == "AuthFailure" and region and region not in OPEN_REGIONS:
         why = f"AWS does not take these credentials in {region}, which an account has to enable before it is used."
-        return Told(why, f"enable {region} in the console under Account, or use -e lab_region=us-west-2")
-    return Told(why, f"set them anew with 'aws configure', or {LOG_IN}")
+        return Explanation(why, f"enable {region} in the console under Account, or use -e lab_region=us-west-2")
+    return Explanation(why, f"set them anew with 'aws configure', or {LOG_IN}")
 
 
-def _forbidden(error: BaseException, code: str, text: str) -> Told:
+def _forbidden(error: BaseException, code: str, text: str) -> Explanation:
     operation = str(getattr(error, "operation_name", "") or "")
     found = _ACTION.search(text)
     action = found[1] if found else (f"ec2:{operation}" if code == "UnauthorizedOperation" and operation else operation)
     why = f"Your permissions at AWS do not include {action or 'this'}"
     reason = next((words for needle, words in ACTION_REASON if needle in text), "")
-    return Told(
+    return Explanation(
         f"{why}{f': {reason}' if reason else ''}.",
         f"ask whoever manages the AWS account to allow {action or 'it'} · "
         "docs/iam-policy.json has all that DESI Lab needs",
     )
 
 
-def _from_this_side(error: BaseException, region: str) -> Told:
+def _from_this_side(error: BaseException, region: str) -> Explanation:
     names = {kind.__name__ for kind in type(error).__mro__}
     facts = getattr(error, "kwargs", None)
     facts = dict(facts) if isinstance(facts, t.Mapping) else {}
@@ -216,4 +220,4 @@ def _from_this_side(error: BaseException, region: str) -> Told:
         if name in names:
             return told(facts, region)
     said = message_of(error) or type(error).__name__
-    return Told(f"{said.rstrip('.')}.", "try again · -v shows more")
+    return Explanation(f"{said.rstrip('.')}.", "try again · -v shows more")

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import judge, needed, refusal
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
@@ -28,19 +28,19 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import (
     Finding,
     from_error,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Look, Seen, Wanted
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import read_kind
+from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import AccountState, Discovery, LabSpec
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import read_instance_type
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import ROOT_NOTE, Draft, begin, place, things
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import in_use
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Asker
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
 
 NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError")
 NOT_ALLOWED = refusal([]).what
 
 
-def account_findings(account: Account, wanted: Wanted, regions: t.Sequence[str], config: str) -> list[Finding]:
+def account_findings(account: Account, wanted: LabSpec, regions: t.Sequence[str], config: str) -> list[Finding]:
     """Look at everything. Who asks comes first: without that, there is nothing to look at."""
     try:
         caller = account.clients["sts"].get_caller_identity()
@@ -70,9 +70,9 @@ def judge_caller(caller: t.Mapping[str, t.Any]) -> Finding:
     return Finding("credentials", "AWS credentials", OK, found, facts=facts)
 
 
-def lab_findings(account: Account, wanted: Wanted) -> list[Finding]:
+def lab_findings(account: Account, wanted: LabSpec) -> list[Finding]:
     """Look whether a lab with these settings could be made in the region."""
-    look = Look(account, wanted)
+    look = Discovery(account, wanted)
     try:
         seen = look.first()
         begun = begin(wanted, seen)
@@ -107,7 +107,7 @@ def _permissions(error: LabError) -> Finding:
     return Finding("permissions", "AWS permissions", BROKEN, error.why, why, error.do)
 
 
-def judge_vpc(seen: Seen, wanted: Wanted) -> Finding:
+def judge_vpc(seen: AccountState, wanted: LabSpec) -> Finding:
     """Judge the network that a machine would stand in."""
     title, ids = "Default VPC", [str(vpc["VpcId"]) for vpc in seen.vpcs]
     facts = {"vpcs": ids, "subnets": len(seen.subnets), "subnet": wanted.subnet}
@@ -120,12 +120,12 @@ def judge_vpc(seen: Seen, wanted: Wanted) -> Finding:
     return Finding("vpc", title, OK, f"{ids[0]}, {len(seen.subnets)} subnets", facts=facts)
 
 
-def judge_quota(seen: Seen, wanted: Wanted) -> Finding:
+def judge_quota(seen: AccountState, wanted: LabSpec) -> Finding:
     """Judge how many virtual processors are left for the type that is tried first."""
     title, name = "vCPU quota", wanted.instance_types[0]
     code = quota_of(name, SPOT if wanted.spot else ON_DEMAND)
     limit = seen.quotas.get(code)
-    vcpus = {kind.name: kind.vcpus for kind in map(read_kind, seen.types)}
+    vcpus = {kind.name: kind.vcpus for kind in map(read_instance_type, seen.types)}
     used, need = in_use(code, seen.running, vcpus), vcpus.get(name, 0)
     facts = {"code": code, "limit": limit, "used": used, "needed": need, "type": name}
     if limit is None:
@@ -152,9 +152,9 @@ def orphan_findings(
     for region in regions:
         try:
             client = account.client_in("ec2", region) if account.client_in else account.ec2
-            found = Asker(client, owner).everything()
+            found = ResourceQuery(client, owner).everything()
         except (*AWS_ERRORS, LabError) as error:
-            told = error if isinstance(error, LabError) else aws_trouble(error, f"look into {region}", region)
+            told = error if isinstance(error, LabError) else aws_error(error, f"look into {region}", region)
             unseen.append(from_error("orphans", TITLE, told, WARNING))
             continue
         seen.append(region)

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import HOURS_A_MONTH, Prices
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import OK, WARNING, Finding
-from ansible_collections.desi.lab.plugins.module_utils._ec2.leftovers import Found, left_rows
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Found, resource_rows
 
 TITLE = "Left behind at AWS"
 # What ./lab down does not take away.
@@ -24,7 +24,7 @@ BY_HAND = {
 def orphans(found: Found, region: str, prices: Prices, busy: t.Container[str] = ()) -> list[dict[str, t.Any]]:
     """Return what belongs to no lab: a lab has a machine that is not terminated, or a run works on it (``busy``)."""
     living = {tags_of(machine).get(NAME_TAG, "") for machine in found.get("machine") or []}
-    rows = [row for row in left_rows(found) if row["lab"] not in living and row["lab"] not in busy]
+    rows = [row for row in resource_rows(found) if row["lab"] not in living and row["lab"] not in busy]
     costs = _costs(found, prices)
     return [
         {

@@ -44,7 +44,7 @@ class Allowed(t.NamedTuple):
     notes: list[str]
 
 
-def wants_own_address(values: t.Iterable[str]) -> bool:
+def needs_own_address(values: t.Iterable[str]) -> bool:
     """Return whether the services have to be asked."""
     return any(value.strip().lower() == AUTO for value in values)
 
@@ -134,7 +134,7 @@ def agreed(answers: t.Iterable[str], complete: bool) -> str:
     return counts[0][0] if complete and len(counts) == 1 else ""
 
 
-class Inquiry:
+class AddressQuery:
     """Services that are being asked, all at once, which address they see."""
 
     def __init__(self, services: t.Sequence[str], seconds: float = PATIENCE_SECONDS) -> None:

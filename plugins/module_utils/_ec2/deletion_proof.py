@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import DISK, GROUP, MACHINE, REQUEST, Memory
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Question, things_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import DISK, GROUP, MACHINE, REQUEST, LabRecord
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Query, resources_in
 
 # How each kind is asked for by its id, where its id stands, and what AWS answers for one that there is not.
 BY_ID = {
@@ -32,7 +32,7 @@ _KEY_FILE, _CONFIG_FILE = "id_ed25519", "ssh_config"
 _NAMED_MACHINE = re.compile(r"^\s*HostKeyAlias\s+(i-[0-9a-f]{8,32})\s*$", re.MULTILINE)
 
 
-def not_gone(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a client of botocore
+def still_there(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a client of botocore
     """Return what stands against a thing being gone; empty where AWS says that it is. Errors are the caller's."""
     operation, parameter, rows, field, absent = BY_ID[kind]
     try:
@@ -48,19 +48,19 @@ def not_gone(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a cli
         return ""
     if not any(item.get(field) == number for item in flat):
         return f"AWS does not say what became of the {kind} {number}"
-    alive = things_of(Question(kind, operation, rows), [answer])
+    alive = resources_in(Query(kind, operation, rows), [answer])
     return f"the {kind} {number} is still there" if any(item.get(field) == number for item in alive) else ""
 
 
-def why_not_gone(ec2: t.Any, folder: str, memory: Memory | None, caller: Caller) -> str:  # noqa: ANN401 - as above
+def deletion_doubt(ec2: t.Any, folder: str, memory: LabRecord | None, caller: Caller) -> str:  # noqa: ANN401 - as above
     """Return why the keys of a lab have to stay, of which nothing is found any more; empty where they may go."""
     if memory is not None:
-        said = [not_gone(ec2, kind, number) for kind in BY_ID for number in memory.ids(kind)]
+        said = [still_there(ec2, kind, number) for kind in BY_ID for number in memory.ids(kind)]
         found = [sentence for sentence in said if sentence]
         return f"Nothing has its tags, but {', and '.join(found)}." if found else ""
     if not folder or not Path(folder, _KEY_FILE).exists():
         return ""
-    number = machine_named(folder)
+    number = configured_instance(folder)
     # Whoever finds it deleted asks where it was. That it is not found, another account would say, too.
     if number and _is_terminated(ec2, number):
         return ""
@@ -69,14 +69,14 @@ def why_not_gone(ec2: t.Any, folder: str, memory: Memory | None, caller: Caller)
 
 def _is_terminated(ec2: t.Any, number: str) -> bool:  # noqa: ANN401 - a client of botocore
     try:
-        return not not_gone(ec2, MACHINE, number) and bool(ec2.describe_instances(InstanceIds=[number]))
+        return not still_there(ec2, MACHINE, number) and bool(ec2.describe_instances(InstanceIds=[number]))
     except AWS_ERRORS as error:
         if code_of(error) in (BY_ID[MACHINE][4], "InvalidInstanceID.Malformed"):
             return False
         raise
 
 
-def machine_named(folder: str) -> str:
+def configured_instance(folder: str) -> str:
     """Return the machine that the SSH configuration in a lab's folder leads to; empty where there is none."""
     try:
         with Path(folder, _CONFIG_FILE).open(encoding="utf-8", errors="replace") as file:
@@ -102,5 +102,5 @@ def fits(folder: str, machines: t.Iterable[str], keys: t.Iterable[str]) -> bool:
     """
     if not folder or not Path(folder, _KEY_FILE).exists():
         return True
-    named, mine = machine_named(folder), local_key(folder)
+    named, mine = configured_instance(folder), local_key(folder)
     return bool((named and named in set(machines)) or (mine and mine in set(keys)))

@@ -11,20 +11,19 @@ from dataclasses import dataclass, field
 
 from ansible_collections.desi.lab.plugins.module_utils._aws import pricing as cost
 from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account, Rows, where
-from ansible_collections.desi.lab.plugins.module_utils._aws.actions import Action, Things
 from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import Outcome, dry_run
+from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import Action, DryRun, DryRunTargets, dry_run
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG
 from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import parameters_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import COUNTED
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import Memory
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LabSpec:
     """The settings of a lab on EC2."""
 
     name: str
@@ -42,13 +41,13 @@ class Wanted:
     public_key: str
     prices: t.Mapping[str, t.Any]
     folder: str = ""
-    memory: Memory | None = None
+    memory: LabRecord | None = None
     idle_minutes: float = 60
     max_hours: float = 12
 
 
 @dataclass
-class Seen:
+class AccountState:
     """What AWS told, as it told it. ``notes`` is what it did not tell and nobody needs to know for sure."""
 
     arn: str = ""
@@ -73,13 +72,13 @@ class Seen:
     notes: list[str] = field(default_factory=list)
 
 
-class Look:
+class Discovery:
     """Looks at an account, in two rounds: the second asks what the first answers lead to."""
 
-    def __init__(self, account: Account, wanted: Wanted) -> None:
+    def __init__(self, account: Account, wanted: LabSpec) -> None:
         self.account, self.wanted = account, wanted
 
-    def first(self) -> Seen:
+    def first(self) -> AccountState:
         """Ask all that needs no other answer."""
         wanted, ask = self.wanted, self.account
         markets = [SPOT, ON_DEMAND] if wanted.spot else [ON_DEMAND]
@@ -112,7 +111,7 @@ class Look:
         for row in answers["offerings"]:
             offered.setdefault(row["InstanceType"], set()).add(row["Location"])
         known = {group["GroupId"]: group for group in [*answers["groups"], *answers["tagged"]]}
-        seen = Seen(
+        seen = AccountState(
             arn=answers["caller"]["Arn"],
             account=str(answers["caller"]["Account"]),
             user_id=str(answers["caller"].get("UserId") or ""),
@@ -133,7 +132,7 @@ class Look:
         self.help(seen)
         return seen
 
-    def help(self, seen: Seen) -> None:
+    def help(self, seen: AccountState) -> None:
         """Ask what is only needed where something is odd: a type that there is not, a subnet that may be private."""
         wanted, ask = self.wanted, self.account
         questions: dict[str, t.Callable[[], t.Any]] = {}
@@ -148,8 +147,12 @@ class Look:
             seen.all_types = [row["InstanceType"] for row in answers.get("types") or []]
 
     def second(
-        self, seen: Seen, machine: t.Mapping[str, t.Any] | None, image_id: str, tries: t.Mapping[Action, Things]
-    ) -> list[Outcome]:
+        self,
+        seen: AccountState,
+        machine: t.Mapping[str, t.Any] | None,
+        image_id: str,
+        tries: t.Mapping[Action, DryRunTargets],
+    ) -> list[DryRun]:
         """Ask what the first answers lead to, and try without doing it what is to be done."""
         wanted, ask = self.wanted, self.account
         questions: dict[str, t.Callable[[], t.Any]] = {

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""When a lab on EC2 that is forgotten is deleted: schedules of EventBridge Scheduler, as they are to be.
+"""Delete a forgotten lab on EC2 by schedules of EventBridge Scheduler.
 
 Schedules carry no tags, groups of them do. So each lab has a group of its own, with the tags of the lab.
 """
@@ -13,10 +13,23 @@ import hashlib
 import json
 import math
 import re
+import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, is_session, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of, message_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
+    as_tag_list,
+    is_ours,
+    is_session,
+    lab_tags,
+    our_filters,
+)
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import DAY, HOUR, parse_time, time_text
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import lab_instance
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
 
 GROUPS = "desi-lab-"
 # What Scheduler answers where there is no such group, or no such schedule.
@@ -92,7 +105,7 @@ def expiry(now: float, hours: float, days: int) -> float:
     return float(math.ceil((now + hours * HOUR + days * DAY) / DAY) * DAY)
 
 
-class Lab(t.NamedTuple):
+class LabInstance(t.NamedTuple):
     """The machine of a lab, its disk, and whose it is."""
 
     name: str
@@ -102,7 +115,7 @@ class Lab(t.NamedTuple):
     region: str
 
 
-def wanted(lab: Lab, when: float, snapshot: bool, arn: str) -> dict[str, dict[str, t.Any]]:
+def wanted(lab: LabInstance, when: float, snapshot: bool, arn: str) -> dict[str, dict[str, t.Any]]:
     """Return the schedules that delete a lab, by name, as CreateSchedule takes them."""
     tags = as_tag_list({**lab_tags(lab.name, lab.owner), "desi-lab:machine": lab.machine})
     told = f"the disk of lab {lab.name}, which was forgotten"
@@ -154,3 +167,197 @@ def time_of(schedule: t.Mapping[str, t.Any] | None) -> float | None:
 def is_for(name: str) -> bool:
     """Return whether a schedule in a group of ours is one that we make."""
     return name.startswith((f"{SNAPSHOT}-i-", f"{DELETE}-i-"))
+
+
+# IAM takes some seconds to tell others of a role that was just made.
+POLL_SECONDS = 2.0
+
+Schedules = t.Dict[str, t.Dict[str, t.Any]]  # noqa: UP006 - evaluated by Python 3.9, too
+
+
+class ExpirySpec(t.NamedTuple):
+    """For how long a lab is in use at most, after how many days more it goes, and by which role."""
+
+    hours: float
+    days: int
+    snapshot: bool
+    role: str
+    role_wait: float = 0.0
+
+
+class ExpiryResult(t.NamedTuple):
+    """What came of it. ``when`` is when the lab goes, None where it does not; ``why`` says why it does not."""
+
+    changed: bool
+    when: float | None
+    why: str
+    before: dict[str, str]
+    after: dict[str, str]
+
+
+def root_disk(machine: t.Mapping[str, t.Any]) -> str:
+    """Return the disk that a machine boots from; empty where that is not told."""
+    mappings = machine.get("BlockDeviceMappings") or []
+    disks = {str(row.get("DeviceName")): str((row.get("Ebs") or {}).get("VolumeId") or "") for row in mappings}
+    # The only one there is, whatever it is called.
+    only = next(iter(disks.values())) if len(disks) == 1 else ""
+    return disks.get(str(machine.get("RootDeviceName"))) or only
+
+
+class ScheduleGroup:
+    """The schedules of one lab. ``clients`` are those of ec2, scheduler and iam, by name."""
+
+    def __init__(
+        self,
+        clients: t.Mapping[str, t.Any],
+        name: str,
+        owner: str,
+        region: str,
+        clock: t.Callable[[], float] = time.time,
+        sleep: t.Callable[[float], None] = time.sleep,
+        memory: LabRecord | None = None,
+    ) -> None:
+        self.ec2, self.scheduler, self.iam = (clients.get(name) for name in ("ec2", "scheduler", "iam"))
+        self.name, self.owner, self.region, self.clock, self.sleep = name, owner, region, clock, sleep
+        self.group, self.memory = group_name(owner, name), memory
+
+    def there(self) -> Schedules | None:
+        """Return the schedules in the group, by name; None where there is no group.
+
+        A group of that name that lacks our tags is not ours to use.
+        """
+        try:
+            found = self.scheduler.get_schedule_group(Name=self.group)
+            tags = self.scheduler.list_tags_for_resource(ResourceArn=found["Arn"])
+        except AWS_ERRORS as error:
+            if code_of(error) == ABSENT:
+                return None
+            raise
+        if found.get("State") == "DELETING":
+            raise LabError("", "the schedules of before are just being deleted", "")
+        if not is_ours(tags, self.name, self.owner):
+            raise LabError(
+                f"The schedule group {self.group} cannot be used.",
+                "It has the name that this lab's would have, and lacks the lab's tags.",
+                "Look in the console (EventBridge, Scheduler) whose it is",
+            )
+        pages = self.scheduler.get_paginator("list_schedules").paginate(GroupName=self.group)
+        return {row["Name"]: row for page in pages for row in page["Schedules"]}
+
+    def set(self, spec: ExpirySpec, check: bool = False) -> ExpiryResult:
+        """Let the lab go some days after its last use; where that is not possible, say why."""
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            machine_asked, there_asked = pool.submit(self._machine), pool.submit(self.there)
+            role_asked = pool.submit(self._role, spec)
+            (lab, account), there, role = machine_asked.result(), there_asked.result(), role_asked.result()
+        if lab is None:
+            return ExpiryResult(False, None, "there is no machine", {}, {})
+        if role is None:
+            named = spec.role or role_name(self.owner)
+            why = f"there is no role {named} for that; -e lab_expire_role=make makes it"
+            return ExpiryResult(False, None, why, {}, {})
+        if spec.snapshot and not lab.disk:
+            return ExpiryResult(False, None, "AWS does not tell of which disk there would be a snapshot", {}, {})
+        when = expiry(self.clock(), spec.hours, spec.days)
+        want = wanted(lab, when, spec.snapshot, role_arn(role, self.owner, account, self.region))
+        before = {name: self._get(name) for name in there or {} if is_for(name)}
+        stale = [name for name in before if name not in want]
+        differ = [name for name in want if name not in before or not same(before[name], want[name])]
+        if not check and (stale or differ):
+            try:
+                self._make(there is None, before, want, differ, spec.role_wait)
+            except AWS_ERRORS as error:
+                # A lab that is in use must not go at a time that may no longer be moved.
+                for name in before if code_of(error) in FORBIDDEN else ():
+                    self._delete(name)
+                raise
+            for name in stale:
+                self._delete(name)
+        told = [{name: each["ScheduleExpression"] for name, each in rows.items()} for rows in (before, want)]
+        return ExpiryResult(bool(stale or differ), when + BETWEEN, "", told[0], told[1])
+
+    def remove(self, check: bool = False) -> ExpiryResult:
+        """Remove the schedules that are ours, and the group when nothing else is in it."""
+        there = self.there()
+        if there is None:
+            return ExpiryResult(False, None, "", {}, {})
+        ours = [name for name in there if is_for(name)]
+        if not check:
+            for name in ours:
+                self._delete(name)
+            if len(ours) == len(there):
+                self._gone(self.scheduler.delete_schedule_group, Name=self.group)
+        why = "" if len(ours) == len(there) else f"{len(there) - len(ours)} in it not made by DESI Lab"
+        return ExpiryResult(bool(ours) or not why, None, why, dict.fromkeys(ours, "set"), {})
+
+    def _machine(self) -> tuple[LabInstance | None, str]:
+        pages = self.ec2.get_paginator("describe_instances").paginate(Filters=our_filters(self.owner, self.name))
+        found = [row for page in pages for row in page["Reservations"]]
+        machine = lab_instance([one for row in found for one in row["Instances"]], self.name, self.owner, self.memory)
+        if machine is None:
+            return None, ""
+        account = next(str(row.get("OwnerId") or "") for row in found if machine in row["Instances"])
+        return LabInstance(self.name, self.owner, machine["InstanceId"], root_disk(machine), self.region), account
+
+    def _role(self, spec: ExpirySpec) -> str | None:
+        """Return which role it is, as role_arn takes it; None where there is none.
+
+        Whoever may not look finds out when it is used. The one of DESI Lab 0.1.0 does, too.
+        """
+        former = "" if spec.role else former_role_name(self.owner)
+        for role in [spec.role, former] if former else [spec.role]:
+            try:
+                self.iam.get_role(RoleName=role.rpartition("/")[2] or role_name(self.owner))
+            except AWS_ERRORS as error:
+                if code_of(error) in ("NoSuchEntity", "NoSuchEntityException"):
+                    continue
+                return spec.role
+            return role
+        return None
+
+    def _get(self, name: str) -> dict[str, t.Any]:
+        return dict(self.scheduler.get_schedule(GroupName=self.group, Name=name))
+
+    def _make(self, no_group: bool, before: Schedules, want: Schedules, differ: list[str], wait: float) -> None:
+        if no_group:
+            tags = as_tag_list(lab_tags(self.name, self.owner))
+            self.scheduler.create_schedule_group(Name=self.group, Tags=tags)
+        # Whatever fails in between, nothing is deleted of which there was to be a snapshot and is none.
+        both = [(time_of(before[name]) or 0, time_of(want[name]) or 0) for name in before if name in want]
+        later = all(was < will for was, will in both)
+        moved = sorted((name for name in differ if name in before), reverse=not later)
+        made = sorted((name for name in differ if name not in before), reverse=True)
+        try:
+            for name in made:
+                self._again(wait, lambda name=name: self._create(name, want[name]))
+            for name in moved:
+                self.scheduler.update_schedule(GroupName=self.group, Name=name, **want[name])
+        except AWS_ERRORS:
+            if no_group:
+                self._gone(self.scheduler.delete_schedule_group, Name=self.group)
+            raise
+
+    def _create(self, name: str, want: t.Mapping[str, t.Any]) -> None:
+        self.scheduler.create_schedule(GroupName=self.group, Name=name, **want)
+
+    def _again(self, seconds: float, work: t.Callable[[], None]) -> None:
+        end = self.clock() + seconds
+        while True:
+            try:
+                return work()
+            except AWS_ERRORS as error:
+                if "assume" not in message_of(error) or self.clock() >= end:
+                    raise
+                self.sleep(POLL_SECONDS)
+
+    def _delete(self, name: str) -> None:
+        self._gone(self.scheduler.delete_schedule, GroupName=self.group, Name=name)
+
+    @staticmethod
+    def _gone(call: t.Callable[..., t.Any], **arguments: str) -> None:
+        try:
+            call(**arguments)
+        except AWS_ERRORS as error:
+            # One that was due goes by itself.
+            if code_of(error) != ABSENT:
+                raise

@@ -18,7 +18,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
     tags_of,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.launch_errors import several
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import Memory
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import seen, state_of
 
 ABSENT = "absent"
@@ -27,7 +27,7 @@ ALIVE = ("pending", "running", "stopping", "stopped")
 LIVING_TAGS = (RELEASE_TAG, ACCESS_TAG, PORT_TAG)
 
 
-class Machine(t.NamedTuple):
+class Instance(t.NamedTuple):
     """A machine of ours, or that there is none: its state then is ``absent``, and all else empty."""
 
     state: str = ABSENT
@@ -63,24 +63,24 @@ def alive(instances: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t
     return [item for item in instances if state_of(item) in ALIVE]
 
 
-def ours_alive(
-    instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, memory: Memory | None = None
+def lab_instance(
+    instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, memory: LabRecord | None = None
 ) -> t.Mapping[str, t.Any] | None:
     """Return the one machine of this lab that is not given up; None where there is none.
 
     One that is remembered as made from here goes before others with the same tags.
     """
     found = [item for item in instances if is_ours(item, name, owner) and state_of(item) in ALIVE]
-    found = [item for item in found if memory is not None and memory.knows_machine(item)] or found
+    found = [item for item in found if memory is not None and memory.knows_instance(item)] or found
     if len(found) > 1:
         raise several(found, name)
     return found[0] if found else None
 
 
-def read_machine(instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.Mapping[str, t.Any]] = ()) -> Machine:
+def read_instance(instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.Mapping[str, t.Any]] = ()) -> Instance:
     """Return what there is to know of a machine; ``volumes`` are the disks that EC2 describes."""
     if instance is None:
-        return Machine()
+        return Instance()
     facts, tags = seen(instance), tags_of(instance)
     root = str(instance.get("RootDeviceName") or "")
     disks = {
@@ -88,7 +88,7 @@ def read_machine(instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.M
         for device in instance.get("BlockDeviceMappings") or []
         if device.get("DeviceName") == root
     }
-    return Machine(
+    return Instance(
         **{key: facts[key] for key in ("state", "id", "address", "type", "zone", "market", "launched")},
         os=tags.get(OS_TAG, ""),
         key_name=str(instance.get("KeyName") or ""),
@@ -102,7 +102,7 @@ def read_machine(instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.M
     )
 
 
-def differences(machine: Machine, types: t.Sequence[str], disk_gib: int, system: str, subnet: str) -> list[str]:
+def differences(machine: Instance, types: t.Sequence[str], disk_gib: int, system: str, subnet: str) -> list[str]:
     """Say in what a machine is not what the settings ask for, which are for new machines only."""
     said = []
     if machine.type not in types:
@@ -121,7 +121,7 @@ def differences(machine: Machine, types: t.Sequence[str], disk_gib: int, system:
     ]
 
 
-def tags_to_set(machine: Machine, wanted: t.Mapping[str, str]) -> dict[str, str]:
+def outdated_tags(machine: Instance, wanted: t.Mapping[str, str]) -> dict[str, str]:
     """Return the tags of a machine that no longer tell the truth."""
     return {
         tag: wanted[tag]
@@ -131,11 +131,11 @@ def tags_to_set(machine: Machine, wanted: t.Mapping[str, str]) -> dict[str, str]
 
 
 def others(
-    instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, memory: Memory | None = None
+    instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, memory: LabRecord | None = None
 ) -> list[str]:
     """Say which machines have the name of this lab and are not its own, and which is on its way out."""
     said = []
-    chosen = ours_alive(instances, name, owner, memory)
+    chosen = lab_instance(instances, name, owner, memory)
     for other in instances:
         if is_ours(other, name, owner) and state_of(other) in ALIVE and other is not chosen:
             number = other.get("InstanceId")

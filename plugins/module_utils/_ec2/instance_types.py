@@ -22,7 +22,7 @@ DR1_CATALOG = "zall-pix-iron.fits alone is 21 GB"
 DR1_DISK_GIB = 60
 
 
-class Kind(t.NamedTuple):
+class InstanceType(t.NamedTuple):
     """A type of machine."""
 
     name: str
@@ -39,10 +39,10 @@ class Kind(t.NamedTuple):
         return f"{gib:.0f} GiB" if gib == int(gib) else f"{gib:.1f} GiB"
 
 
-def read_kind(described: t.Mapping[str, t.Any]) -> Kind:
+def read_instance_type(described: t.Mapping[str, t.Any]) -> InstanceType:
     """Return the type that EC2 describes."""
     supported = (described.get("ProcessorInfo") or {}).get("SupportedArchitectures") or []
-    return Kind(
+    return InstanceType(
         name=str(described["InstanceType"]),
         vcpus=int((described.get("VCpuInfo") or {}).get("DefaultVCpus") or 1),
         memory_mib=int((described.get("MemoryInfo") or {}).get("SizeInMiB") or 0),
@@ -65,7 +65,9 @@ def check_names(names: t.Sequence[str]) -> None:
             )
 
 
-def chosen(names: t.Sequence[str], described: t.Iterable[Kind], offered: t.Collection[str], region: str) -> list[Kind]:
+def chosen(
+    names: t.Sequence[str], described: t.Iterable[InstanceType], offered: t.Collection[str], region: str
+) -> list[InstanceType]:
     """Return the types that were asked for, in order; ``offered`` are all that there are, to help with a typo."""
     kinds = {kind.name: kind for kind in described}
     for name in names:
@@ -89,7 +91,7 @@ def nearest(name: str, offered: t.Collection[str]) -> list[str]:
     return list(dict.fromkeys([*difflib.get_close_matches(name, same, 3, 0.6), *sized, *like]))[:3]
 
 
-def size_notes(kind: Kind) -> list[str]:
+def size_notes(kind: InstanceType) -> list[str]:
     """Say what a machine is too small for."""
     do = "-e lab_instance_type=t3.xlarge"
     if kind.memory_mib < 2 * GIB:
@@ -101,7 +103,7 @@ def size_notes(kind: Kind) -> list[str]:
     return []
 
 
-def notes(kind: Kind, disk_gib: int, release: str, region: str) -> list[str]:
+def notes(kind: InstanceType, disk_gib: int, release: str, region: str) -> list[str]:
     """Say what there is to know of a choice of machine, disk and place, before it costs anything."""
     said = size_notes(kind)
     if release.lower() == "dr1" and disk_gib < DR1_DISK_GIB:

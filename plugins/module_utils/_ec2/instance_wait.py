@@ -10,10 +10,9 @@ import time
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import ours_alive, read_machine
-from ansible_collections.desi.lab.plugins.module_utils._ec2.leftovers import lab_rows
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import Memory
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Asker
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import lab_instance, read_instance
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery, lab_rows
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
 
 AT_REST = ("running", "stopped")
@@ -21,30 +20,30 @@ IN_TRANSIT = {"pending": "starting", "stopping": "being stopped", "shutting-down
 POLL_SECONDS = 1.0
 
 
-class Rest(t.NamedTuple):
+class SettledInstance(t.NamedTuple):
     """How a machine came to rest: what it is then, and what it was on its way to before."""
 
     instance: t.Mapping[str, t.Any] | None
     was: str
 
 
-def wait_for_rest(
-    asker: Asker,
+def wait_for_state(
+    asker: ResourceQuery,
     name: str,
     states: t.Collection[str],
     seconds: float,
     sleep: t.Callable[[float], None] = time.sleep,
     clock: t.Callable[[], float] = time.monotonic,
-    memory: Memory | None = None,
-) -> Rest:
+    memory: LabRecord | None = None,
+) -> SettledInstance:
     """Wait until the lab's machine is in one of some states, or there is none; fail when the time is up."""
     end, was = clock() + seconds, ""
     while True:
         found = asker.everything(("machine",))["machine"]
-        alive = ours_alive(found, name, asker.owner, memory)
+        alive = lab_instance(found, name, asker.owner, memory)
         # One that is deleted has nothing to come to.
         if alive is None or state_of(alive) in states:
-            return Rest(alive, was)
+            return SettledInstance(alive, was)
         was = was or state_of(alive)
         if clock() >= end:
             raise too_long(name, state_of(alive), states, seconds)
@@ -60,14 +59,14 @@ def too_long(name: str, state: str, states: t.Collection[str], seconds: float) -
     )
 
 
-def machine_row(
+def instance_row(
     instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.Mapping[str, t.Any]], region: str
 ) -> dict[str, t.Any]:
     """Return what there is to know of a machine; empty where there is none. ``volumes`` are its disks."""
     if instance is None:
         return {}
     disks = list(volumes)
-    machine = read_machine(instance, disks)
+    machine = read_instance(instance, disks)
     root = str(instance.get("RootDeviceName") or "")
     of_root = [
         str(device["Ebs"]["VolumeId"])

@@ -18,7 +18,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 ALGORITHMS = ("ssh-ed25519", "ssh-rsa")
 
 
-class Key(t.NamedTuple):
+class KeyPair(t.NamedTuple):
     """The key pair to use, and what is to be done to have it.
 
     ``action`` is ``keep``, ``import`` (the local public key is to be sent to AWS), or ``make`` (there is no local key:
@@ -62,13 +62,13 @@ def names_of(lab: str) -> t.Iterator[str]:
         yield f"desi-lab-{lab}-{number}"
 
 
-def decide_key(
+def plan_key_pair(
     lab: str,
     owner: str,
     public_key: str,
     keys: t.Sequence[t.Mapping[str, t.Any]],
     machine: t.Mapping[str, t.Any] | None,
-) -> Key:
+) -> KeyPair:
     """Return the key pair to use; ``machine`` is the one of ours that exists, if any.
 
     ``keys`` are those at AWS whose names a lab of this name may use, with their public keys.
@@ -81,9 +81,9 @@ def decide_key(
         return _key_of_machine(machine, local, known, ours)
     fitting = sorted(name for name, key in ours.items() if local and _same(key, local))
     if fitting:
-        return Key(fitting[0], "keep", str(ours[fitting[0]].get("KeyPairId", "")), [])
+        return KeyPair(fitting[0], "keep", str(ours[fitting[0]].get("KeyPairId", "")), [])
     name = next(name for name in names_of(lab) if name not in known)
-    return Key(name, "import" if local else "make", "", _about_others(lab, name, ours, bool(local)))
+    return KeyPair(name, "import" if local else "make", "", _about_others(lab, name, ours, bool(local)))
 
 
 def _about_others(lab: str, name: str, ours: t.Container[str], has_local: bool) -> list[str]:
@@ -101,15 +101,15 @@ def _about_others(lab: str, name: str, ours: t.Container[str], has_local: bool) 
 
 def _key_of_machine(
     machine: t.Mapping[str, t.Any], local: str, known: t.Mapping[str, t.Any], ours: t.Mapping[str, t.Any]
-) -> Key:
+) -> KeyPair:
     """Return the key that a machine was made with, which is the only one that opens it."""
     name = str(machine.get("KeyName") or "")
     key = known.get(name)
     if local and key is not None and _same(key, local):
-        return Key(name, "keep", str(key.get("KeyPairId", "")), [])
+        return KeyPair(name, "keep", str(key.get("KeyPairId", "")), [])
     if local and key is None:
         # AWS has forgotten the key; the machine has not. Whether it is the right one is seen when SSH tries it.
-        return Key(
+        return KeyPair(
             name, "keep", "", [f"The key pair {name or 'of the machine'} is no longer at AWS. SSH does not need it."]
         )
     instance = machine.get("InstanceId", "")

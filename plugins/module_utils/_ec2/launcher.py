@@ -10,21 +10,21 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble, code_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, our_filters
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import launch_errors as texts
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import Keeper
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LaunchRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
     ELSEWHERE,
     Attempt,
-    Wish,
+    InstanceSpec,
     run_parameters,
     seen,
     state_of,
     verdict_on,
 )
 
-Instance = t.Dict[str, t.Any]  # noqa: UP006 - evaluated by Python 3.9, too
+Described = t.Dict[str, t.Any]  # noqa: UP006 - evaluated by Python 3.9, too
 
 POLL_SECONDS = 1.0
 # The API may tell of a machine only some seconds after it was made.
@@ -35,7 +35,7 @@ MOST_LOST_ANSWERS = 3
 ALIVE = ("pending", "running", "stopping", "stopped")
 
 
-class Elsewhere(Exception):
+class Unavailable(Exception):
     """The machine is not to be had in this way."""
 
     def __init__(self, reason: str) -> None:
@@ -44,7 +44,7 @@ class Elsewhere(Exception):
 
 
 @dataclass
-class Outcome:
+class LaunchResult:
     """The machine, and how it came to run."""
 
     instance: dict[str, str]
@@ -59,71 +59,71 @@ class Launcher:
     def __init__(
         self,
         ec2: t.Any,  # noqa: ANN401 - a client of botocore, which makes its class at run time
-        wish: Wish,
+        spec: InstanceSpec,
         region: str = "",
         sleep: t.Callable[[float], None] = time.sleep,
         clock: t.Callable[[], float] = time.monotonic,
-        keeper: Keeper | None = None,
+        keeper: LaunchRecord | None = None,
     ) -> None:
-        self.ec2, self.wish, self.region, self.sleep, self.clock = ec2, wish, region, sleep, clock
-        self.keeper = keeper or Keeper()
+        self.ec2, self.spec, self.region, self.sleep, self.clock = ec2, spec, region, sleep, clock
+        self.keeper = keeper or LaunchRecord()
         self.tried: list[dict[str, str]] = []
         self.another_s = False
 
-    def ensure(self, check: bool = False) -> Outcome:
+    def ensure(self, check: bool = False) -> LaunchResult:
         """Find the machine and start it, or make it; in check mode, tell which of these."""
         tagged = self.tagged()
         found = [instance for instance in tagged if self.keeper.knows(instance)]
         if tagged and not found:
-            raise texts.stranger(tagged[0], self.wish.name)
+            raise texts.stranger(tagged[0], self.spec.name)
         if len(found) > 1:
-            raise texts.several(found, self.wish.name)
+            raise texts.several(found, self.spec.name)
         if found:
             return self._would_keep(found[0]) if check else self._bring_up(found[0], "runs")
-        if not self.wish.attempts:
+        if not self.spec.attempts:
             # Whoever planned saw a machine to be used, and gave no way to make one.
             raise texts.no_attempts()
         return self._would_launch() if check else self._launch()
 
-    def alive(self) -> list[Instance]:
+    def alive(self) -> list[Described]:
         """Return the machines of the lab that were made from here and are not terminated, the oldest first."""
         return [instance for instance in self.tagged() if self.keeper.knows(instance)]
 
-    def tagged(self) -> list[Instance]:
+    def tagged(self) -> list[Described]:
         """Return the machines that have the tags of the lab and are not terminated, the oldest first."""
         try:
             pages = self.ec2.get_paginator("describe_instances").paginate(
-                Filters=our_filters(self.wish.owner, self.wish.name)
+                Filters=our_filters(self.spec.owner, self.spec.name)
             )
             found = [
                 item for page in pages for reservation in page["Reservations"] for item in reservation["Instances"]
             ]
         except AWS_ERRORS as error:
-            raise aws_trouble(error, "look for the lab's machine", self.region) from error
-        ours = [item for item in found if is_ours(item, self.wish.name, self.wish.owner) and state_of(item) in ALIVE]
+            raise aws_error(error, "look for the lab's machine", self.region) from error
+        ours = [item for item in found if is_ours(item, self.spec.name, self.spec.owner) and state_of(item) in ALIVE]
         return sorted(ours, key=lambda item: (seen(item)["launched"], seen(item)["id"]))
 
     # Making one
 
-    def _launch(self) -> Outcome:
-        end = self.clock() + self.wish.look_seconds
-        for attempt in self.wish.attempts:
+    def _launch(self) -> LaunchResult:
+        end = self.clock() + self.spec.look_seconds
+        for attempt in self.spec.attempts:
             if self.clock() >= end:
                 raise texts.nowhere(self.tried, self.region, out_of_time=True)
             try:
                 instance = self._run(attempt, end)
                 self.keeper.has(instance)
                 return self._only(self._bring_up(instance, "runs" if self.another_s else "launched"))
-            except Elsewhere as error:
+            except Unavailable as error:
                 row = {"type": attempt.type, "zone": attempt.zone, "market": attempt.market, "reason": error.reason}
                 self.tried.append(row)
         raise texts.nowhere(self.tried, self.region, out_of_time=False)
 
-    def _run(self, attempt: Attempt, end: float) -> Instance:
+    def _run(self, attempt: Attempt, end: float) -> Described:
         """Ask for a machine until there is one, or it is known that there will be none."""
         generation = lost = 0
         while True:
-            parameters = run_parameters(self.wish, attempt, generation)
+            parameters = run_parameters(self.spec, attempt, generation)
             self.keeper.asks(parameters["ClientToken"])
             try:
                 answer = self.ec2.run_instances(**parameters)
@@ -132,9 +132,9 @@ class Launcher:
                 # It was made by an earlier run, and terminated since.
                 verdict, trouble = "used", texts.always_gone()
             except AWS_ERRORS as error:
-                verdict, trouble = verdict_on(error), aws_trouble(error, "start a machine for the lab", self.region)
+                verdict, trouble = verdict_on(error), aws_error(error, "start a machine for the lab", self.region)
                 if verdict == "elsewhere":
-                    raise Elsewhere(ELSEWHERE[code_of(error)]) from error
+                    raise Unavailable(ELSEWHERE[code_of(error)]) from error
             if verdict == "differs":
                 self.keeper.disowns(parameters["ClientToken"])
             if verdict in ("again", "differs"):
@@ -150,7 +150,7 @@ class Launcher:
             if verdict == "again":
                 self.sleep(2.0**lost)
 
-    def _found_within(self, seconds: float) -> list[Instance]:
+    def _found_within(self, seconds: float) -> list[Described]:
         end = self.clock() + seconds
         found = self.alive()
         while not found and self.clock() < end:
@@ -158,7 +158,7 @@ class Launcher:
             found = self.alive()
         return found
 
-    def _only(self, outcome: Outcome) -> Outcome:
+    def _only(self, outcome: LaunchResult) -> LaunchResult:
         """Give up the machine just made where another terminal has made one before; the oldest stays."""
         found = self.alive()
         mine = outcome.instance["id"]
@@ -169,26 +169,26 @@ class Launcher:
                 self._terminate(instance)
         return self._bring_up(found[0], "runs")
 
-    def _terminate(self, instance: Instance) -> None:
+    def _terminate(self, instance: Described) -> None:
         try:
             if instance.get("SpotInstanceRequestId"):
                 # A persistent request would make another machine in its place.
                 self.ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[instance["SpotInstanceRequestId"]])
             self.ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
         except AWS_ERRORS as error:
-            raise aws_trouble(error, f"give up the second machine {instance['InstanceId']}", self.region) from error
+            raise aws_error(error, f"give up the second machine {instance['InstanceId']}", self.region) from error
 
     # Bringing one up
 
-    def _bring_up(self, instance: Instance, how: str) -> Outcome:
+    def _bring_up(self, instance: Described, how: str) -> LaunchResult:
         """Wait until the machine runs and has an address; start it if it is stopped."""
-        end, settled = self.clock() + self.wish.wait_seconds, 0.0
+        end, settled = self.clock() + self.spec.wait_seconds, 0.0
         while True:
             state = state_of(instance)
             if state == "running" and instance.get("PublicIpAddress"):
                 # Its disks are told of only now.
                 self.keeper.has(instance)
-                return Outcome(seen(instance), how, how != "runs", self.tried)
+                return LaunchResult(seen(instance), how, how != "runs", self.tried)
             if state in ("shutting-down", "terminated") or (state in ("stopping", "stopped") and how == "launched"):
                 self._tell_death(instance, how)
             if state == "stopped" and self.clock() >= settled:
@@ -199,19 +199,19 @@ class Launcher:
                     settled = self.clock() + SETTLE_SECONDS
                 how = "started"
             if self.clock() >= end:
-                raise texts.too_slow(instance, self.wish.wait_seconds)
+                raise texts.too_slow(instance, self.spec.wait_seconds)
             self.sleep(POLL_SECONDS)
             instance = self._look(instance)
 
-    def _tell_death(self, instance: Instance, how: str) -> t.NoReturn:
+    def _tell_death(self, instance: Described, how: str) -> t.NoReturn:
         if how == "launched":
             if instance.get("SpotInstanceRequestId"):
                 self._terminate(instance)
             if texts.death_code(instance) == "Server.InsufficientInstanceCapacity":
-                raise Elsewhere(ELSEWHERE["InsufficientInstanceCapacity"])
+                raise Unavailable(ELSEWHERE["InsufficientInstanceCapacity"])
         raise texts.died(instance)
 
-    def _start(self, instance: Instance) -> bool:
+    def _start(self, instance: Described) -> bool:
         """Start a stopped machine, and return whether that is known to be under way."""
         try:
             self.ec2.start_instances(InstanceIds=[instance["InstanceId"]])
@@ -223,28 +223,28 @@ class Launcher:
                 raise texts.no_place_to_start(instance, ELSEWHERE[code]) from error
             # Somebody else starts or stops it at the same time, or nobody knows: the next look tells.
             if verdict != "again" and code != "IncorrectInstanceState":
-                raise aws_trouble(error, f"start the lab's machine {instance['InstanceId']}", self.region) from error
+                raise aws_error(error, f"start the lab's machine {instance['InstanceId']}", self.region) from error
             return False
         return True
 
-    def _look(self, instance: Instance) -> Instance:
+    def _look(self, instance: Described) -> Described:
         """Return how a machine is now; as it was, where that is not to be known at this moment."""
         try:
             answer = self.ec2.describe_instances(InstanceIds=[instance["InstanceId"]])
             found = [item for reservation in answer["Reservations"] for item in reservation["Instances"]]
         except AWS_ERRORS as error:
             if code_of(error) != "InvalidInstanceID.NotFound" and verdict_on(error) != "again":
-                raise aws_trouble(error, f"look at the machine {instance['InstanceId']}", self.region) from error
+                raise aws_error(error, f"look at the machine {instance['InstanceId']}", self.region) from error
             found = []
         return found[0] if found else instance
 
     # Check mode
 
-    def _would_keep(self, instance: Instance) -> Outcome:
+    def _would_keep(self, instance: Described) -> LaunchResult:
         starts = state_of(instance) in ("stopping", "stopped")
-        return Outcome(seen(instance), "started" if starts else "runs", starts, [])
+        return LaunchResult(seen(instance), "started" if starts else "runs", starts, [])
 
-    def _would_launch(self) -> Outcome:
-        first = self.wish.attempts[0]
+    def _would_launch(self) -> LaunchResult:
+        first = self.spec.attempts[0]
         planned = {"InstanceType": first.type, "Placement": {"AvailabilityZone": first.zone}}
-        return Outcome({**seen(planned), "state": "absent", "market": first.market}, "launched", True, [])
+        return LaunchResult({**seen(planned), "state": "absent", "market": first.market}, "launched", True, [])

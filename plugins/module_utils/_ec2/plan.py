@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is to be made for a lab on EC2, decided from what was seen of the account, and told as a plan."""
+"""Decide what is to be made, started, changed or kept for a lab on EC2, from the state of the account."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.actions import Things
+from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import DryRunTargets
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Cost, Prices, cost_of, from_table, joined
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, as_tag_list, is_ours, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -26,13 +26,18 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import (
     image_id,
     read_image,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Seen, Wanted
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import Machine
-from ansible_collections.desi.lab.plugins.module_utils._ec2.key_pair import Key, check_public_key, decide_key
-from ansible_collections.desi.lab.plugins.module_utils._ec2.known_resources import NOTHING, Known, known
+from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import AccountState, LabSpec
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import Instance
+from ansible_collections.desi.lab.plugins.module_utils._ec2.key_pair import KeyPair, check_public_key, plan_key_pair
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import within_quota
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import former_note, owner_among
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, Wish, run_parameters
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
+    NOTHING,
+    KnownResources,
+    known,
+    legacy_owner_note,
+    owner_of_lab,
+)
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, InstanceSpec, run_parameters
 
 ROOT_NOTE = (
     "You are the root user of this account, who may do everything and cannot be limited. "
@@ -47,8 +52,8 @@ class Draft:
     owner: str
     is_root: bool
     instance: t.Mapping[str, t.Any] | None
-    kinds: list[types.Kind] = field(default_factory=list)
-    places: list[network.Place] = field(default_factory=list)
+    kinds: list[types.InstanceType] = field(default_factory=list)
+    usable_subnets: list[network.Subnet] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     image_id: str = ""
     notes: list[str] = field(default_factory=list)
@@ -57,7 +62,7 @@ class Draft:
     @property
     def vpc_id(self) -> str:
         """Return the VPC that the lab is in."""
-        return str(self.instance.get("VpcId") or "") if self.instance else self.places[0].vpc_id
+        return str(self.instance.get("VpcId") or "") if self.instance else self.usable_subnets[0].vpc_id
 
 
 @dataclass(frozen=True)
@@ -65,14 +70,14 @@ class Plan:
     """All that is decided."""
 
     draft: Draft
-    machine: Machine
-    key: Key
-    group: groups.Group
+    machine: Instance
+    key: KeyPair
+    group: groups.SecurityGroup
     image: Image
     disk_gib: int
     costs: dict[str, Cost]
     notes: list[str]
-    known: Known
+    known: KnownResources
     wider: list[str]
 
     @property
@@ -81,7 +86,7 @@ class Plan:
         return self.draft.owner
 
 
-def check(wanted: Wanted) -> None:
+def check(wanted: LabSpec) -> None:
     """Refuse settings that cannot work, before AWS is asked."""
     types.check_names(wanted.instance_types)
     check_disk(wanted.disk_gib)
@@ -94,28 +99,28 @@ def check(wanted: Wanted) -> None:
         raise LabError("The lab cannot be reached at port 22.", why, "choose another: -e lab_port=8888")
 
 
-def begin(wanted: Wanted, seen: Seen) -> Draft:
+def begin(wanted: LabSpec, seen: AccountState) -> Draft:
     """Return who asks, and whether there is a machine."""
     caller = Caller(seen.arn, seen.account, seen.user_id)
     if wanted.memory is not None:
         wanted.memory.check(caller, wanted.region)
     if not caller.owner:
         why = f"AWS calls you {seen.arn.rpartition(':')[2] or 'nothing'}, which names nobody."
-        raise LabError("Whose the lab is cannot be told.", why, "use the credentials of a user or of a role")
-    owner = wanted.memory.owner if wanted.memory else owner_among(caller, machines.alive(seen.named))
-    draft = Draft(owner, owner == "root", machines.ours_alive(seen.named, wanted.name, owner, wanted.memory))
+        raise LabError("Whose the lab is cannot be rules_text.", why, "use the credentials of a user or of a role")
+    owner = wanted.memory.owner if wanted.memory else owner_of_lab(caller, machines.alive(seen.named))
+    draft = Draft(owner, owner == "root", machines.lab_instance(seen.named, wanted.name, owner, wanted.memory))
     draft.notes = machines.others(seen.named, wanted.name, owner, wanted.memory) + (
         [ROOT_NOTE] if draft.is_root else []
     )
-    draft.notes += former_note(caller, owner)
+    draft.notes += legacy_owner_note(caller, owner)
     draft.who = caller.name
     return draft
 
 
-def place(wanted: Wanted, seen: Seen, draft: Draft) -> None:
+def place(wanted: LabSpec, seen: AccountState, draft: Draft) -> None:
     """Decide where a machine may be launched, and from what image."""
     names = list(dict.fromkeys(wanted.instance_types))
-    kinds = types.chosen(names, map(types.read_kind, seen.types), seen.all_types, wanted.region)
+    kinds = types.chosen(names, map(types.read_instance_type, seen.types), seen.all_types, wanted.region)
     first = kinds[0].architecture
     alike = [kind for kind in kinds if kind.architecture == first]
     draft.notes += [
@@ -123,32 +128,32 @@ def place(wanted: Wanted, seen: Seen, draft: Draft) -> None:
         for kind in kinds
         if kind not in alike
     ]
-    network.check_way_out(wanted.subnet, seen.subnets, seen.tables)
-    draft.places = network.places(wanted.subnet, seen.vpcs, seen.subnets, wanted.region)
-    every = network.attempts(alike, seen.offered, draft.places, wanted.spot)
-    draft.notes += network.unreachable_kinds(alike, every)
+    network.check_internet_route(wanted.subnet, seen.subnets, seen.tables)
+    draft.usable_subnets = network.usable_subnets(wanted.subnet, seen.vpcs, seen.subnets, wanted.region)
+    every = network.attempts(alike, seen.offered, draft.usable_subnets, wanted.spot)
+    draft.notes += network.unavailable_types(alike, every)
     by_name = {kind.name: kind for kind in alike}
     draft.attempts, left_out = within_quota(every, by_name, seen.quotas, seen.running, wanted.region)
     draft.notes += left_out
     tried = [attempt.type for attempt in draft.attempts]
-    # In the order in which they are asked for: what is told of the first is told of what most likely will run.
+    # In the order in which they are tried: the first most likely will run.
     draft.kinds = [by_name[name] for name in dict.fromkeys(tried)]
     draft.image_id = image_id(wanted.os, first, seen.parameters, wanted.region)
 
 
-def things(wanted: Wanted, seen: Seen, draft: Draft) -> Things:
+def things(wanted: LabSpec, seen: AccountState, draft: Draft) -> DryRunTargets:
     """Return what dry runs are made with. A launch is tried without key and group, which may not exist yet."""
     instance, launch = draft.instance or {}, {}
     tags = as_tag_list(lab_tags(wanted.name, draft.owner))
     if draft.instance is None:
-        wish = Wish(wanted.name, draft.owner, (), draft.image_id, "/dev/xvda", wanted.disk_gib, "", "")
-        launch = run_parameters(wish, draft.attempts[0], 0)
+        spec = InstanceSpec(wanted.name, draft.owner, (), draft.image_id, "/dev/xvda", wanted.disk_gib, "", "")
+        launch = run_parameters(spec, draft.attempts[0], 0)
         for name in ("KeyName", "ClientToken"):
             launch.pop(name, None)
         launch["NetworkInterfaces"][0].pop("Groups", None)
-    group = groups.ours(wanted.name, draft.owner, wanted.security_group, seen.groups, draft.vpc_id)
+    group = groups.lab_group(wanted.name, draft.owner, wanted.security_group, seen.groups, draft.vpc_id)
     key = next((key for key in seen.keys if is_ours(key, wanted.name, draft.owner)), {})
-    return Things(
+    return DryRunTargets(
         launch,
         tags,
         draft.vpc_id,
@@ -159,19 +164,19 @@ def things(wanted: Wanted, seen: Seen, draft: Draft) -> Things:
     )
 
 
-def check_start(wanted: Wanted, seen: Seen, machine: Machine) -> None:
+def check_start(wanted: LabSpec, seen: AccountState, machine: Instance) -> None:
     """Refuse to start a machine for which the account's quota has no room."""
-    kind = next((kind for kind in map(types.read_kind, seen.types) if kind.name == machine.type), None)
+    kind = next((kind for kind in map(types.read_instance_type, seen.types) if kind.name == machine.type), None)
     if machine.starts and kind is not None:
         attempt = Attempt(machine.type, machine.zone, machine.subnet_id, machine.market)
         within_quota([attempt], {kind.name: kind}, seen.quotas, seen.running, wanted.region)
 
 
-def decide(wanted: Wanted, seen: Seen, draft: Draft, let_in: Allowed) -> Plan:
+def decide(wanted: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -> Plan:
     """Return the plan, when all questions are answered."""
-    machine = machines.read_machine(draft.instance, seen.volumes)
-    key = decide_key(wanted.name, draft.owner, wanted.public_key, seen.keys, draft.instance)
-    group = groups.decide_group(
+    machine = machines.read_instance(draft.instance, seen.volumes)
+    key = plan_key_pair(wanted.name, draft.owner, wanted.public_key, seen.keys, draft.instance)
+    group = groups.plan_security_group(
         wanted.name,
         draft.owner,
         wanted.security_group,

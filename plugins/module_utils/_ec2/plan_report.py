@@ -18,14 +18,14 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
     lab_tags,
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import stops_when
-from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Wanted
+from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import LabSpec
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import group_name
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import Machine, tags_to_set
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import Instance, outdated_tags
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import Plan, user_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import Group, told
+from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SecurityGroup, rules_text
 
 
-def machine_tags(wanted: Wanted) -> dict[str, str]:
+def instance_tags(wanted: LabSpec) -> dict[str, str]:
     """Return the tags that a machine has beside those of everything."""
     return {
         OS_TAG: wanted.os,
@@ -35,22 +35,22 @@ def machine_tags(wanted: Wanted) -> dict[str, str]:
     }
 
 
-def rules_change(group: Group) -> str:
+def rules_change(group: SecurityGroup) -> str:
     """Return how the rules of a group that is there change; empty where they do not."""
     words = []
     if group.opened and group.closed:
-        words = [f"{told(group.opened)} instead of {told(group.closed)}"]
+        words = [f"{rules_text(group.opened)} instead of {rules_text(group.closed)}"]
     elif group.opened:
-        words = [f"lets in {told(group.opened)}"]
+        words = [f"lets in {rules_text(group.opened)}"]
     elif group.closed:
-        words = [f"no longer lets in {told(group.closed)}"]
+        words = [f"no longer lets in {rules_text(group.closed)}"]
     return ", ".join([*words, *group.also])
 
 
-def group_how(group: Group) -> str:
+def group_how(group: SecurityGroup) -> str:
     """Return what becomes of a group, in a few words."""
     change = rules_change(group) if group.id else ""
-    return change or told(group.rules)
+    return change or rules_text(group.rules)
 
 
 def to_make(plan: Plan) -> list[str]:
@@ -59,7 +59,7 @@ def to_make(plan: Plan) -> list[str]:
     if plan.key.action != "keep":
         made.append(f"key pair {plan.key.name}")
     if not plan.group.id:
-        made.append(f"security group {plan.group.name}: {told(plan.group.rules)}")
+        made.append(f"security group {plan.group.name}: {rules_text(plan.group.rules)}")
     if not plan.machine.is_there:
         made.append(launch_text(plan))
     return made
@@ -76,7 +76,7 @@ def _is_spot(plan: Plan) -> bool:
     return any(attempt.spot for attempt in plan.draft.attempts[:1]) or plan.machine.market == "spot"
 
 
-def machine_text(machine: Machine) -> str:
+def machine_text(machine: Instance) -> str:
     """Return a machine that there is."""
     disk = f", {machine.disk_gib} GiB" if machine.disk_gib else ""
     return f"{machine.type} {machine.id}{disk}"
@@ -94,7 +94,7 @@ def kept(plan: Plan) -> list[str]:
     if plan.key.action == "keep":
         stays.append(f"key pair {plan.key.name}")
     if plan.group.id and not plan.group.changes and not plan.known.of(plan.group.id):
-        stays.append(f"security group {plan.group.name}: {told(plan.group.rules)}")
+        stays.append(f"security group {plan.group.name}: {rules_text(plan.group.rules)}")
     if plan.machine.is_there and not plan.machine.starts and not plan.known.of(plan.machine.id):
         stays.append(machine_text(plan.machine))
     return stays
@@ -105,23 +105,23 @@ def started(plan: Plan) -> list[str]:
     return [machine_text(plan.machine)] if plan.machine.starts else []
 
 
-def lines(wanted: Wanted, plan: Plan, account: str) -> list[dict[str, str]]:
+def lines(wanted: LabSpec, plan: Plan, account: str) -> list[dict[str, str]]:
     """Return the plan, a line for each thing there is to know."""
     rows = [("Plan", [f'for lab "{wanted.name}" in {wanted.region} (account …{account[-4:]}, user {plan.draft.who})'])]
     rows += [("ask", [f"{words}: not made from this computer as far as it knows" for words in plan.known.unknown])]
     rows += [("make", to_make(plan)), ("start", started(plan)), ("change", to_change(plan)), ("keep", kept(plan))]
-    told_of = [{"label": label, "text": " · ".join(texts), "about": ""} for label, texts in rows if texts]
-    told_of.append(cost_line(plan.costs, _is_spot(plan)))
-    told_of.append({"label": "safety", "text": stops_when(wanted.idle_minutes, wanted.max_hours), "about": ""})
-    return told_of + [{"label": "note", "text": note, "about": ""} for note in plan.notes]
+    report = [{"label": label, "text": " · ".join(texts), "about": ""} for label, texts in rows if texts]
+    report.append(cost_line(plan.costs, _is_spot(plan)))
+    report.append({"label": "safety", "text": stops_when(wanted.idle_minutes, wanted.max_hours), "about": ""})
+    return report + [{"label": "note", "text": note, "about": ""} for note in plan.notes]
 
 
-def result(wanted: Wanted, plan: Plan, account: str, cidrs: t.Sequence[str]) -> dict[str, t.Any]:
+def result(wanted: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> dict[str, t.Any]:
     """Return the plan as later tasks need it."""
     rows = lines(wanted, plan, account)
     cost = next(row for row in rows if row["label"] == "cost")
     first = next(iter(plan.costs.values()))
-    tags, group = machine_tags(wanted), plan.group
+    tags, group = instance_tags(wanted), plan.group
     return {
         "owner": plan.owner,
         "account_end": account[-4:],
@@ -146,7 +146,7 @@ def result(wanted: Wanted, plan: Plan, account: str, cidrs: t.Sequence[str]) -> 
         "machine": {
             **{key: value for key, value in plan.machine._asdict().items() if key not in ("group_ids", "tags")},
             "group_ids": list(plan.machine.group_ids),
-            "retag": tags_to_set(plan.machine, tags),
+            "retag": outdated_tags(plan.machine, tags),
         },
         "image": {"id": plan.image.id, "root_device": plan.image.root_device, "user": user_of(plan, wanted.os)},
         "launch": {"attempts": [asdict(attempt) for attempt in plan.draft.attempts], "disk_gib": plan.disk_gib},

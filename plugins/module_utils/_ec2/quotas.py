@@ -14,7 +14,7 @@ import re
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import Kind
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import InstanceType
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import SPOT
 
@@ -91,7 +91,7 @@ def in_use(code: str, running: t.Iterable[t.Mapping[str, t.Any]], vcpus: t.Mappi
 
 def within_quota(
     attempts: t.Sequence[Attempt],
-    kinds: t.Mapping[str, Kind],
+    kinds: t.Mapping[str, InstanceType],
     quotas: t.Mapping[str, float | None],
     running: t.Sequence[t.Mapping[str, t.Any]],
     region: str,

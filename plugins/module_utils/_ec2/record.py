@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What this computer remembers of a lab on EC2 that it made: whose account, and the id of each thing.
+"""What this computer records of a lab on EC2 that it made: whose account, and the id of each resource.
 
-Tags say what a thing claims to be, and others in the account may set them. Ids say what was made here.
+Tags say what a resource claims to be, and others in the account may set them. Ids say what was made here.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from pathlib import Path
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory, read_below, write_beside
+from ansible_collections.desi.lab.plugins.module_utils._ec2.key_pair import KeyPair
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import seen
+from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SecurityGroup, rules_text
 
 FILE = "made.json"
 MACHINE, REQUEST, DISK, GROUP, KEY = "machine", "spot request", "disk", "security group", "key pair"
@@ -29,12 +32,12 @@ _TEXT = re.compile(r"[\w.:/=+@,-]{0,512}")
 _TEXTS = ("account", "partition", "arn", "region", "name", "owner")
 _LISTS = ("tokens", "begun")
 
-Thing = t.Mapping[str, t.Any]
+Resource = t.Mapping[str, t.Any]
 Ids = t.Mapping[str, t.Tuple[str, ...]]  # noqa: UP006 - evaluated by Python 3.9, too
 
 
 @dataclass(frozen=True)
-class Memory:
+class LabRecord:
     """What is remembered. ``tokens`` are those of launches, ``begun`` the groups that were about to be made."""
 
     account: str
@@ -57,15 +60,15 @@ class Memory:
         return tuple(self.made.get(kind, ()))
 
     def knows(self, kind: str, number: str) -> bool:
-        """Return whether a thing was made here, or was said to be ours when that was asked."""
+        """Return whether a thing was made here, or was confirmed to be ours."""
         return bool(number) and number in self.ids(kind)
 
-    def knows_machine(self, machine: Thing) -> bool:
+    def knows_instance(self, machine: Resource) -> bool:
         """Return whether a machine was made here. A launch whose answer was lost is known by its token."""
         token = str(machine.get("ClientToken") or "")
         return self.knows(MACHINE, str(machine.get("InstanceId") or "")) or bool(token and token in self.tokens)
 
-    def with_things(self, things: t.Iterable[t.Mapping[str, str]]) -> Memory:
+    def with_resources(self, things: t.Iterable[t.Mapping[str, str]]) -> LabRecord:
         """Return the memory with more things in it, each a kind and an id."""
         made = {kind: list(ids) for kind, ids in self.made.items()}
         for thing in things:
@@ -91,12 +94,12 @@ class Memory:
         )
 
 
-def begin(caller: Caller, region: str, name: str, owner: str) -> Memory:
+def begin(caller: Caller, region: str, name: str, owner: str) -> LabRecord:
     """Return what is remembered of a lab of which nothing is made yet."""
-    return Memory(caller.account, caller.partition, caller.arn, region, name, owner)
+    return LabRecord(caller.account, caller.partition, caller.arn, region, name, owner)
 
 
-def read(folder: str) -> Memory | None:
+def read(folder: str) -> LabRecord | None:
     """Return what is remembered in the folder of a lab; None where that is nothing."""
     if not folder or not Path(folder).is_dir():
         return None
@@ -112,7 +115,7 @@ def read(folder: str) -> Memory | None:
     return parse(content, folder)
 
 
-def parse(content: bytes, folder: str = "") -> Memory:
+def parse(content: bytes, folder: str = "") -> LabRecord:
     """Return a memory from what is in its file. Whatever is not of its shape is refused."""
     try:
         found = json.loads(content)
@@ -122,7 +125,7 @@ def parse(content: bytes, folder: str = "") -> Memory:
         if not isinstance(made, dict) or not set(made) <= set(KINDS):
             raise ValueError("made")
         given["made"] = {kind: tuple(_text(one) for one in _list(ids)) for kind, ids in made.items()}
-        return Memory(**given)
+        return LabRecord(**given)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _unreadable(folder, "it is damaged") from error
 
@@ -147,7 +150,7 @@ def _unreadable(folder: str, why: str) -> LabError:
     )
 
 
-def write(folder: str, memory: Memory) -> None:
+def write(folder: str, memory: LabRecord) -> None:
     """Keep a memory in the folder of a lab, which is there."""
     descriptor = open_directory(folder)
     try:
@@ -156,16 +159,16 @@ def write(folder: str, memory: Memory) -> None:
         os.close(descriptor)
 
 
-class Keeper:
+class LaunchRecord:
     """Remembers the launch of a machine while it is under way. Without a folder all is known, and nothing kept."""
 
     def __init__(self, folder: str = "") -> None:
         self.folder = folder
         self.memory = read(folder)
 
-    def knows(self, machine: Thing) -> bool:
-        """Return whether a machine is one of ours."""
-        return not self.folder or bool(self.memory and self.memory.knows_machine(machine))
+    def knows(self, machine: Resource) -> bool:
+        """Return whether an instance was launched from here."""
+        return not self.folder or bool(self.memory and self.memory.knows_instance(machine))
 
     def asks(self, token: str) -> None:
         """Remember a launch before it is asked for."""
@@ -177,25 +180,25 @@ class Keeper:
         if self.memory:
             self._keep(replace(self.memory, tokens=tuple(one for one in self.memory.tokens if one != token)))
 
-    def has(self, machine: Thing) -> None:
+    def has(self, machine: Resource) -> None:
         """Remember a machine, its disks and its spot request."""
         if self.memory:
-            self._keep(self.memory.with_things(things_of_machine(machine)))
+            self._keep(self.memory.with_resources(resources_of_instance(machine)))
 
-    def _keep(self, memory: Memory) -> None:
+    def _keep(self, memory: LabRecord) -> None:
         if memory != self.memory:
             write(self.folder, memory)
             self.memory = memory
 
 
-def things_of_machine(machine: Thing) -> list[dict[str, str]]:
-    """Return a machine and what it brings along, as with_things takes them."""
+def resources_of_instance(machine: Resource) -> list[dict[str, str]]:
+    """Return a machine and what it brings along, as with_resources takes them."""
     found = [(MACHINE, machine.get("InstanceId")), (REQUEST, machine.get("SpotInstanceRequestId"))]
     found += [(DISK, (row.get("Ebs") or {}).get("VolumeId")) for row in machine.get("BlockDeviceMappings") or []]
     return [{"kind": kind, "id": str(number)} for kind, number in found if number]
 
 
-def knows_thing(memory: Memory | None, kind: str, thing: Thing, local_key: str = "") -> bool:
+def knows_resource(memory: LabRecord | None, kind: str, thing: Resource, local_key: str = "") -> bool:
     """Return whether a thing, as the EC2 API describes it, is one that was made here or belongs to one."""
     if memory is None:
         return False
@@ -203,7 +206,7 @@ def knows_thing(memory: Memory | None, kind: str, thing: Thing, local_key: str =
     machines += [str((thing.get("Attachment") or {}).get("InstanceId") or ""), str(thing.get("InstanceId") or "")]
     by_machine = any(memory.knows(MACHINE, number) for number in machines)
     if kind == MACHINE:
-        return memory.knows_machine(thing)
+        return memory.knows_instance(thing)
     if kind == GROUP:
         return memory.knows(GROUP, str(thing.get("GroupId") or ""))
     if kind == KEY:
@@ -217,7 +220,7 @@ def knows_thing(memory: Memory | None, kind: str, thing: Thing, local_key: str =
     return by_machine or memory.knows(kind, str(thing.get(number) or ""))
 
 
-def former_note(caller: Caller, owner: str) -> list[str]:
+def legacy_owner_note(caller: Caller, owner: str) -> list[str]:
     """Say what to know of a lab whose tags are those of DESI Lab 0.1.0."""
     if owner != caller.former:
         return []
@@ -227,7 +230,63 @@ def former_note(caller: Caller, owner: str) -> list[str]:
     ]
 
 
-def owner_among(caller: Caller, things: t.Iterable[Thing]) -> str:
+def owner_of_lab(caller: Caller, things: t.Iterable[Resource]) -> str:
     """Return whose a lab is of which there are some things: the caller's, unless it has only tags of DESI Lab 0.1.0."""
     found = {tags_of(thing).get("desi-lab:owner", "") for thing in things}
     return caller.former if caller.former in found and caller.owner not in found and caller.former else caller.owner
+
+
+Resources = t.List[t.Dict[str, str]]  # noqa: UP006 - evaluated by Python 3.9, too
+
+
+class KnownResources(t.NamedTuple):
+    """``unknown`` is what has to be asked for, in words; ``things`` is what is to be remembered once that is done.
+
+    ``begun`` are groups that are about to be made.
+    """
+
+    unknown: list[str]
+    things: Resources
+    begun: list[str]
+    new: bool
+
+    def of(self, number: str) -> bool:
+        """Return whether a thing is one that has to be asked for."""
+        return any(number in words.split() for words in self.unknown)
+
+
+# Whoever has no folder for it remembers nothing, and is not asked.
+NOTHING = KnownResources([], [], [], False)
+
+
+def known(
+    memory: LabRecord | None, instance: t.Mapping[str, t.Any] | None, group: SecurityGroup, key: KeyPair
+) -> KnownResources:
+    """Return what of a machine, its group and its key is known."""
+    unknown, things, begun = [], [], []
+    if instance is not None:
+        things += resources_of_instance(instance)
+        if memory is None or not memory.knows_instance(instance):
+            view = seen(instance)
+            unknown.append(f"machine {view['id']} ({view['type']}, {view['state']})")
+    if group.id:
+        things.append({"kind": GROUP, "id": group.id})
+        if memory is None or not (memory.knows(GROUP, group.id) or _was_begun(memory, group)):
+            unknown.append(f"security group {group.id} ({group.name}: {rules_text(group.rules) or 'lets nobody in'})")
+    else:
+        begun.append(begun_name(group))
+    # Its public half is that of the private key here, so it can be nobody else's.
+    if key.id:
+        things.append({"kind": KEY, "id": key.id})
+    new = memory is None or any(not memory.knows(one["kind"], one["id"]) for one in things)
+    return KnownResources(unknown, things, begun, new or any(name not in memory.begun for name in begun if memory))
+
+
+def begun_name(group: SecurityGroup) -> str:
+    """Return how a group that is about to be made is remembered."""
+    return f"{group.vpc_id}/{group.name}"
+
+
+def _was_begun(memory: LabRecord, group: SecurityGroup) -> bool:
+    """Return whether a group is the one of a run that ended between making it and remembering it: as we make it."""
+    return begun_name(group) in memory.begun and not memory.ids(GROUP) and not group.foreign

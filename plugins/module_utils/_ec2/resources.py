@@ -2,26 +2,40 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask the EC2 API for everything that carries the tags of labs."""
+"""Query everything that carries the tags of labs on EC2, and describe it in rows."""
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_trouble, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, is_ours, our_filters, tags_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import ABSENT, group_name, groups_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Prices
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
+    ACCESS_TAG,
+    NAME_TAG,
+    OS_TAG,
+    PORT_TAG,
+    RELEASE_TAG,
+    is_ours,
+    our_filters,
+    tags_of,
+)
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import time_text
+from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import USERS
+from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import ABSENT, group_name, groups_of, is_for
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import market_of, seen, state_of
 
-Thing = t.Mapping[str, t.Any]
+Resource = t.Mapping[str, t.Any]
 
 POLL_SECONDS = 1.0
 
 
-class Question(t.NamedTuple):
+class Query(t.NamedTuple):
     """How the EC2 API is asked for things of a kind."""
 
     kind: str
@@ -30,25 +44,25 @@ class Question(t.NamedTuple):
     more: t.Mapping[str, t.Any] = {}
 
 
-QUESTIONS = (
-    Question("machine", "describe_instances", "Reservations"),
-    Question("spot request", "describe_spot_instance_requests", "SpotInstanceRequests"),
-    Question("disk", "describe_volumes", "Volumes"),
+QUERIES = (
+    Query("machine", "describe_instances", "Reservations"),
+    Query("spot request", "describe_spot_instance_requests", "SpotInstanceRequests"),
+    Query("disk", "describe_volumes", "Volumes"),
     # Without this, the public snapshots of the whole world are looked through.
-    Question("snapshot", "describe_snapshots", "Snapshots", {"OwnerIds": ["self"]}),
-    Question("address", "describe_addresses", "Addresses"),
-    Question("network interface", "describe_network_interfaces", "NetworkInterfaces"),
-    Question("security group", "describe_security_groups", "SecurityGroups"),
-    Question("key pair", "describe_key_pairs", "KeyPairs", {"IncludePublicKey": True}),
+    Query("snapshot", "describe_snapshots", "Snapshots", {"OwnerIds": ["self"]}),
+    Query("address", "describe_addresses", "Addresses"),
+    Query("network interface", "describe_network_interfaces", "NetworkInterfaces"),
+    Query("security group", "describe_security_groups", "SecurityGroups"),
+    Query("key pair", "describe_key_pairs", "KeyPairs", {"IncludePublicKey": True}),
 )
 SCHEDULES = "schedule group"
-KINDS = [*(question.kind for question in QUESTIONS), SCHEDULES]
+KINDS = [*(question.kind for question in QUERIES), SCHEDULES]
 
 # A request in another state makes no machine any more.
 OPEN_REQUESTS = ("open", "active", "disabled")
 
 
-def things_of(question: Question, pages: t.Iterable[Thing]) -> list[dict[str, t.Any]]:
+def resources_in(question: Query, pages: t.Iterable[Resource]) -> list[dict[str, t.Any]]:
     """Return the things in the answer to a question, without those that are gone already."""
     found = [item for page in pages for item in page.get(question.key) or []]
     if question.key == "Reservations":
@@ -56,7 +70,7 @@ def things_of(question: Question, pages: t.Iterable[Thing]) -> list[dict[str, t.
     return [item for item in found if _exists(question.kind, item)]
 
 
-def _exists(kind: str, thing: Thing) -> bool:
+def _exists(kind: str, thing: Resource) -> bool:
     # AWS goes on telling of some things for a while after they are gone.
     if kind == "machine":
         return state_of(thing) != "terminated"
@@ -65,7 +79,7 @@ def _exists(kind: str, thing: Thing) -> bool:
     return not (kind == "disk" and thing.get("State") in ("deleting", "deleted"))
 
 
-class Asker:
+class ResourceQuery:
     """Asks for the things of one lab of an owner, or without a name for those of all of them."""
 
     def __init__(
@@ -83,7 +97,7 @@ class Asker:
 
     def everything(self, kinds: t.Container[str] = KINDS) -> dict[str, list[dict[str, t.Any]]]:
         """Return all things of some kinds, by kind. The questions are asked side by side."""
-        questions = [question for question in QUESTIONS if question.kind in kinds]
+        questions = [question for question in QUERIES if question.kind in kinds]
         with ThreadPoolExecutor(max_workers=len(KINDS)) as pool:
             groups = pool.submit(self._groups) if SCHEDULES in kinds and self.scheduler is not None else None
             found = dict(zip((question.kind for question in questions), pool.map(self._ask, questions)))
@@ -95,13 +109,13 @@ class Asker:
         while any(self.everything(kinds).values()) and self.clock() < end:
             self.sleep(POLL_SECONDS)
 
-    def _ask(self, question: Question) -> list[dict[str, t.Any]]:
+    def _ask(self, question: Query) -> list[dict[str, t.Any]]:
         parameters = {"Filters": our_filters(self.owner, self.name), **question.more}
         if self.ec2.can_paginate(question.operation):
             pages = self.ec2.get_paginator(question.operation).paginate(**parameters)
         else:
             pages = [getattr(self.ec2, question.operation)(**parameters)]
-        found = things_of(question, pages)
+        found = resources_in(question, pages)
         # What is not ours must not be taken away by mistake.
         return [item for item in found if is_ours(item, self.name or tags_of(item).get(NAME_TAG, ""), self.owner)]
 
@@ -112,7 +126,7 @@ class Asker:
         except AWS_ERRORS as error:
             if code_of(error) not in FORBIDDEN:
                 raise
-            self.unseen[SCHEDULES] = aws_trouble(error, "see schedules").why
+            self.unseen[SCHEDULES] = aws_error(error, "see schedules").why
             return []
 
     def _named_groups(self) -> list[str]:
@@ -134,3 +148,146 @@ class Asker:
             return None
         pages = self.scheduler.get_paginator("list_schedules").paginate(GroupName=name)
         return {**group, "Schedules": [row["Name"] for page in pages for row in page["Schedules"]]}
+
+
+Found = t.Mapping[str, t.Sequence[Resource]]
+
+
+_WHEN = re.compile(r"\((\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) GMT\)")
+
+
+def lab_rows(machines: t.Iterable[Resource], region: str) -> list[dict[str, t.Any]]:
+    """Return what ``status`` says of labs, a row for each machine, in the same words as of labs on this computer."""
+    return sorted((_lab_row(machine, region) for machine in machines), key=lambda row: (row["name"], row["id"]))
+
+
+def _lab_row(machine: Resource, region: str) -> dict[str, t.Any]:
+    tags, view = tags_of(machine), seen(machine)
+    port = tags.get(PORT_TAG, "")
+    return {
+        "name": tags.get(NAME_TAG, ""),
+        "where": f"ec2 {region}",
+        "state": view["state"],
+        "since": _since(machine),
+        "release": tags.get(RELEASE_TAG, ""),
+        "image": "",
+        "image_newer": None,
+        "data": "",
+        "mount": "",
+        "mount_answers": None,
+        "folder": "",
+        "address": view["address"],
+        "port": int(port) if port.isascii() and port.isdigit() else 0,
+        "server_answers": None,
+        "access": tags.get(ACCESS_TAG, ""),
+        "os": tags.get(OS_TAG, ""),
+        "user": USERS.get(tags.get(OS_TAG, ""), USERS["amazon"]),
+        "id": view["id"],
+        "type": view["type"],
+        "zone": view["zone"],
+        "market": view["market"],
+    }
+
+
+def _since(machine: Resource) -> str:
+    """Return when a machine came into its state, as far as AWS says it."""
+    if state_of(machine) in ("pending", "running"):
+        launched = machine.get("LaunchTime")
+        return time_text(launched) if isinstance(launched, datetime) else str(launched or "")
+    found = _WHEN.search(str(machine.get("StateTransitionReason") or ""))
+    return f"{found[1]}T{found[2]}Z" if found else ""
+
+
+def resource_rows(found: Found, prices: Prices | None = None) -> list[dict[str, t.Any]]:
+    """Return a row for each thing that carries our tags: what it is, whose, whether it is billed and of use.
+
+    ``usd_month`` is what it costs in a month as it lies; None where that is not known, or not told in months.
+    """
+    living = {tags_of(machine).get(NAME_TAG, "") for machine in found.get("machine") or []}
+    rows = []
+    for kind in KINDS:
+        for thing in found.get(kind) or []:
+            lab = tags_of(thing).get(NAME_TAG, "")
+            row = _ROWS[kind](thing)
+            row = {"kind": kind, "name": row["id"], "lab": lab, "in_use": lab in living, **row}
+            about, gib = row.pop("about"), row.pop("gib", None)
+            price = {"disk": prices.gib_month, "snapshot": prices.snapshot_gib_month}.get(kind) if prices else None
+            row["usd_month"] = round(gib * price.usd, 2) if gib and price else None
+            rows.append({**row, "words": f"{kind} {row['name']} ({about})"})
+    return rows
+
+
+def id_of(kind: str, thing: Resource) -> str:
+    """Return the id of a thing, as its row has it."""
+    return str(_ROWS[kind](thing)["id"])
+
+
+def _machine(thing: Resource) -> dict[str, t.Any]:
+    view = seen(thing)
+    about = f"{view['type']}, {view['state']}" + (", spot" if market_of(thing) == "spot" else "")
+    return {"id": view["id"], "state": view["state"], "billed": view["state"] in ("pending", "running"), "about": about}
+
+
+def _request(thing: Resource) -> dict[str, t.Any]:
+    state = str(thing.get("State") or "")
+    row = {"id": thing["SpotInstanceRequestId"], "state": state, "billed": False}
+    return {**row, "about": f"{state}, makes a machine again" if state != "disabled" else "its machine is stopped"}
+
+
+def _disk(thing: Resource) -> dict[str, t.Any]:
+    machine = next(
+        (str(item.get("InstanceId")) for item in thing.get("Attachments") or [] if item.get("InstanceId")), ""
+    )
+    about = f"{thing.get('Size', '?')} GiB, {f'of {machine}' if machine else 'of no machine'}"
+    row = {"id": thing["VolumeId"], "state": str(thing.get("State") or ""), "billed": True, "about": about}
+    return {**row, "in_use": bool(machine), "gib": thing.get("Size")}
+
+
+def _snapshot(thing: Resource) -> dict[str, t.Any]:
+    row = {"id": thing["SnapshotId"], "state": str(thing.get("State") or ""), "billed": True, "in_use": False}
+    return {**row, "about": f"{thing.get('VolumeSize', '?')} GiB", "gib": thing.get("VolumeSize")}
+
+
+def _address(thing: Resource) -> dict[str, t.Any]:
+    used = bool(thing.get("AssociationId"))
+    row = {"id": str(thing.get("AllocationId") or thing.get("PublicIp") or ""), "billed": True, "in_use": used}
+    return {**row, "state": "", "name": str(thing.get("PublicIp") or ""), "about": "in use" if used else "not in use"}
+
+
+def _interface(thing: Resource) -> dict[str, t.Any]:
+    state = str(thing.get("Status") or "")
+    return {"id": thing["NetworkInterfaceId"], "state": state, "billed": False, "about": state or "unknown"}
+
+
+def _group(thing: Resource) -> dict[str, t.Any]:
+    name = str(thing.get("GroupName") or thing["GroupId"])
+    return {"id": thing["GroupId"], "name": name, "state": "", "billed": False, "about": thing["GroupId"]}
+
+
+def _key(thing: Resource) -> dict[str, t.Any]:
+    identity = str(thing.get("KeyPairId") or thing["KeyName"])
+    return {"id": identity, "name": thing["KeyName"], "state": "", "billed": False, "about": identity}
+
+
+def _schedules(thing: Resource) -> dict[str, t.Any]:
+    names = thing.get("Schedules") or []
+    others = [name for name in names if not is_for(name)]
+    about = (
+        f"with {', '.join(others)} in it, not made by DESI Lab"
+        if others
+        else f"{len(names)} schedule{'s' * (len(names) != 1)}"
+    )
+    return {"id": thing["Name"], "state": "", "billed": False, "about": about}
+
+
+_ROWS: dict[str, t.Callable[[Resource], dict[str, t.Any]]] = {
+    "machine": _machine,
+    "spot request": _request,
+    "disk": _disk,
+    "snapshot": _snapshot,
+    "address": _address,
+    "network interface": _interface,
+    "security group": _group,
+    "key pair": _key,
+    SCHEDULES: _schedules,
+}

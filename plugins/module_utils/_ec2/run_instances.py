@@ -33,7 +33,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Wish:
+class InstanceSpec:
     """The machine that is wanted."""
 
     name: str
@@ -51,7 +51,7 @@ class Wish:
     wait_seconds: float = 180
 
     def __post_init__(self) -> None:
-        """Refuse a wish that would make a machine which nobody finds again."""
+        """Refuse a spec whose instance nobody would find again."""
         if not (self.name and self.owner):
             why = "Its tags would not say whose it is, so that nobody could find it again."
             raise LabError("No machine is made.", why, "give the name of the lab and its owner")
@@ -66,29 +66,29 @@ def client_token(group_id: str, attempt: Attempt, generation: int) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def run_parameters(wish: Wish, attempt: Attempt, generation: int) -> dict[str, t.Any]:
+def run_parameters(spec: InstanceSpec, attempt: Attempt, generation: int) -> dict[str, t.Any]:
     """Return the parameters of RunInstances."""
-    shared = as_tag_list(lab_tags(wish.name, wish.owner))
+    shared = as_tag_list(lab_tags(spec.name, spec.owner))
     tagged = {
-        "instance": as_tag_list(lab_tags(wish.name, wish.owner, wish.tags)),
+        "instance": as_tag_list(lab_tags(spec.name, spec.owner, spec.tags)),
         "volume": shared,
         "network-interface": shared,
     }
     parameters: dict[str, t.Any] = {
-        "ImageId": wish.image_id,
+        "ImageId": spec.image_id,
         "InstanceType": attempt.type,
-        "KeyName": wish.key_name,
+        "KeyName": spec.key_name,
         "MinCount": 1,
         "MaxCount": 1,
-        "ClientToken": client_token(wish.group_id, attempt, generation),
+        "ClientToken": client_token(spec.group_id, attempt, generation),
         "InstanceInitiatedShutdownBehavior": "stop",
         # With one hop, containers on the machine do not reach its metadata.
         "MetadataOptions": {"HttpEndpoint": "enabled", "HttpTokens": "required", "HttpPutResponseHopLimit": 1},
         "BlockDeviceMappings": [
             {
-                "DeviceName": wish.root_device,
+                "DeviceName": spec.root_device,
                 "Ebs": {
-                    "VolumeSize": wish.disk_gib,
+                    "VolumeSize": spec.disk_gib,
                     "VolumeType": "gp3",
                     "Encrypted": True,
                     "DeleteOnTermination": True,
@@ -99,14 +99,14 @@ def run_parameters(wish: Wish, attempt: Attempt, generation: int) -> dict[str, t
             {
                 "DeviceIndex": 0,
                 "SubnetId": attempt.subnet_id,
-                "Groups": [wish.group_id],
+                "Groups": [spec.group_id],
                 "AssociatePublicIpAddress": True,
                 "DeleteOnTermination": True,
             }
         ],
     }
-    if wish.user_data:
-        parameters["UserData"] = wish.user_data
+    if spec.user_data:
+        parameters["UserData"] = spec.user_data
     if attempt.spot:
         tagged["spot-instances-request"] = shared
         # Only a persistent request lets its machine be stopped and started again.
@@ -145,7 +145,7 @@ def verdict_on(error: BaseException) -> Verdict:
     """Return what a refused RunInstances means.
 
     ``elsewhere``: ask in the next way. ``used``: the token belonged to a machine that is gone. ``differs``: the token
-    was used with another wish. ``again``: nobody knows whether it worked. ``stop``: asking again does not help.
+    was used with another spec. ``again``: nobody knows whether it worked. ``stop``: asking again does not help.
     """
     error, code = unwrapped(error), code_of(error)
     if code in ELSEWHERE:

@@ -4,7 +4,7 @@
 
 """The security group of a lab: which one it is, and what it lets through.
 
-The rules are those of the guide. Those of them that are ours are known by their descriptions.
+The rules are those of the guide. Those of them that are lab_group are known by their descriptions.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Rule(t.NamedTuple):
         return task
 
 
-class Group(t.NamedTuple):
+class SecurityGroup(t.NamedTuple):
     """The group to use; without an id it is to be made.
 
     ``opened`` and ``closed`` are ways in that come and go, ``also`` is what else changes, in words.
@@ -91,9 +91,9 @@ class Group(t.NamedTuple):
     @property
     def wider(self) -> list[str]:
         """Say whom those let in, which is not for DESI Lab to change; nothing where there are none."""
-        ours = {rule[:-1] for rule in self.rules if rule.is_ours}
-        more = [rule for rule in self.foreign if rule.way not in ours]
-        said = f"The security group {self.name} also lets in {told(more)}, by rules that DESI Lab did not make."
+        lab_group = {rule[:-1] for rule in self.rules if rule.is_ours}
+        more = [rule for rule in self.foreign if rule.way not in lab_group]
+        said = f"The security group {self.name} also lets in {rules_text(more)}, by rules that DESI Lab did not make."
         return [said] if more else []
 
     @property
@@ -140,14 +140,14 @@ def read_rules(permissions: t.Iterable[t.Mapping[str, t.Any]], account: str = ""
             ]
         for peer in entry.get("UserIdGroupPairs") or []:
             group, owner = str(peer.get("GroupId") or ""), str(peer.get("UserId") or account)
-            # A group of another account is told as account/id/name; the name does not matter then.
+            # A group of another account is described as account/id/name; the name does not matter then.
             name = group if owner == account else f"{owner}/{group}/{peer.get('GroupName') or group}"
             found.append(Rule(protocol, *ports, "group_id", name, peer.get("Description") or ""))
     return found
 
 
-def merged(present: t.Sequence[Rule], wanted: t.Sequence[Rule]) -> list[Rule]:
-    """Return the rules that a group of ours is to have: those wanted, and whatever its owner has added himself."""
+def merge_rules(present: t.Sequence[Rule], wanted: t.Sequence[Rule]) -> list[Rule]:
+    """Return the rules that a group of ours is to have: those wanted, and whatever its owner has added."""
     own = [rule for rule in present if not rule.is_ours]
     ways = {rule.way for rule in own if rule.text}
     # What lets out everything has no description as long as it is EC2's own; ours takes its place.
@@ -155,7 +155,7 @@ def merged(present: t.Sequence[Rule], wanted: t.Sequence[Rule]) -> list[Rule]:
     return [rule for rule in wanted if rule.way not in ways] + own
 
 
-def ours(
+def lab_group(
     lab: str,
     owner: str,
     first: str,
@@ -180,7 +180,7 @@ def names_of(lab: str, first: str) -> list[str]:
     return [first, f"{first}-{lab}"]
 
 
-def decide_group(
+def plan_security_group(
     lab: str,
     owner: str,
     first: str,
@@ -189,15 +189,15 @@ def decide_group(
     wanted: t.Sequence[Rule],
     attached: t.Collection[str] = (),
     account: str = "",
-) -> Group:
+) -> SecurityGroup:
     """Return the group to use: one of ours, else one to be made under the first name that is free.
 
-    ``groups`` are those of any name that may matter; ``attached`` are the ids of those that a machine of ours has.
+    ``groups`` are those of any name that may matter; ``attached`` are the ids of those that a machine of lab_group has.
     """
     check_name(first)
     names = names_of(lab, first)
     taken = {str(group.get("GroupName")) for group in groups if group.get("VpcId") == vpc_id}
-    chosen = ours(lab, owner, first, groups, vpc_id, attached)
+    chosen = lab_group(lab, owner, first, groups, vpc_id, attached)
     if not chosen:
         name = next((name for name in names if name not in taken), "")
         if not name:
@@ -209,13 +209,15 @@ def decide_group(
         notes = [f"A security group {first} exists that is not this lab's. It is left alone; this one is {name}."]
         text = f"DESI Lab {lab}: who may reach it"
         out = rules_out()
-        return Group(name, "", vpc_id, text, list(wanted), out, list(wanted), [], [], notes if name != first else [])
+        return SecurityGroup(
+            name, "", vpc_id, text, list(wanted), out, list(wanted), [], [], notes if name != first else []
+        )
     return _kept(chosen, names, vpc_id, wanted, account)
 
 
 def _kept(
     group: t.Mapping[str, t.Any], names: t.Sequence[str], vpc_id: str, wanted: t.Sequence[Rule], account: str
-) -> Group:
+) -> SecurityGroup:
     name, notes = str(group["GroupName"]), []
     if name not in names:
         notes = [f"The machine has the security group {name}; lab_security_group is for new machines."]
@@ -223,7 +225,7 @@ def _kept(
         notes = [f"The security group of this lab is {name}, because {names[0]} is not this lab's."]
     present_in = read_rules(group.get("IpPermissions") or [], account)
     present_out = read_rules(group.get("IpPermissionsEgress") or [], account)
-    both = merged(present_in, wanted), merged(present_out, rules_out())
+    both = merge_rules(present_in, wanted), merge_rules(present_out, rules_out())
     opened, ways = _new_ways(both[0], present_in), {rule.way for rule in both[0]}
     # EC2 tells rules in any order; people read those of the guide in that of the guide.
     closed = sorted((rule for rule in present_in if rule.way not in ways), key=lambda rule: TEXTS.index(rule.text))
@@ -232,7 +234,7 @@ def _kept(
     if not also and any(rule not in known for rules in both for rule in rules):
         also = ["descriptions of its rules"]
     text = str(group.get("Description", ""))
-    return Group(name, str(group["GroupId"]), vpc_id, text, *both, opened, closed, also, notes)
+    return SecurityGroup(name, str(group["GroupId"]), vpc_id, text, *both, opened, closed, also, notes)
 
 
 def _new_ways(wanted: t.Iterable[Rule], present: t.Iterable[Rule]) -> list[Rule]:
@@ -240,7 +242,7 @@ def _new_ways(wanted: t.Iterable[Rule], present: t.Iterable[Rule]) -> list[Rule]
     return [rule for rule in wanted if rule.way not in ways]
 
 
-def told(rules: t.Iterable[Rule]) -> str:
+def rules_text(rules: t.Iterable[Rule]) -> str:
     """Return rules as people read them: the ports that a peer may use, peer by peer."""
     ports: dict[str, list[str]] = {}
     for rule in rules:

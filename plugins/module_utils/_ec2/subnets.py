@@ -9,14 +9,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import Kind
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import InstanceType
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt
 
 SPOT, ON_DEMAND = "spot", "on-demand"
 Tables = t.Iterable[t.Mapping[str, t.Any]]
 
 
-class Place(t.NamedTuple):
+class Subnet(t.NamedTuple):
     """A subnet to launch in."""
 
     zone: str
@@ -24,12 +24,12 @@ class Place(t.NamedTuple):
     vpc_id: str
 
 
-def places(
+def usable_subnets(
     given: str,
     vpcs: t.Sequence[t.Mapping[str, t.Any]],
     subnets: t.Sequence[t.Mapping[str, t.Any]],
     region: str,
-) -> list[Place]:
+) -> list[Subnet]:
     """Return where a machine may stand, by zone: the given subnet, else the default subnets of the default VPC."""
     if given:
         return [_given_place(given, subnets, region)]
@@ -51,10 +51,10 @@ def places(
             f"make one: aws ec2 create-default-subnet --availability-zone {region}a --region {region} · "
             "or give another: -e lab_subnet=subnet-…",
         )
-    return sorted(Place(str(subnet["AvailabilityZone"]), str(subnet["SubnetId"]), vpc_id) for subnet in usable)
+    return sorted(Subnet(str(subnet["AvailabilityZone"]), str(subnet["SubnetId"]), vpc_id) for subnet in usable)
 
 
-def _given_place(given: str, subnets: t.Sequence[t.Mapping[str, t.Any]], region: str) -> Place:
+def _given_place(given: str, subnets: t.Sequence[t.Mapping[str, t.Any]], region: str) -> Subnet:
     what = f"The machine cannot be put into the subnet {given}."
     subnet = next((subnet for subnet in subnets if subnet.get("SubnetId") == given), None)
     if subnet is None:
@@ -62,10 +62,10 @@ def _given_place(given: str, subnets: t.Sequence[t.Mapping[str, t.Any]], region:
         raise LabError(what, f"{region} has no such subnet in this account.", f"{do} --region {region}")
     if subnet.get("AvailableIpAddressCount", 1) < 1:
         raise LabError(what, "It has no free address left.", "choose another, or leave lab_subnet out")
-    return Place(str(subnet["AvailabilityZone"]), given, str(subnet["VpcId"]))
+    return Subnet(str(subnet["AvailabilityZone"]), given, str(subnet["VpcId"]))
 
 
-def check_way_out(given: str, subnets: t.Sequence[t.Mapping[str, t.Any]], tables: Tables | None) -> None:
+def check_internet_route(given: str, subnets: t.Sequence[t.Mapping[str, t.Any]], tables: Tables | None) -> None:
     """Refuse a given subnet that the internet does not reach; ``tables`` are the route tables of its VPC, or None.
 
     One that gives machines public addresses is taken at its word.
@@ -87,9 +87,9 @@ def check_way_out(given: str, subnets: t.Sequence[t.Mapping[str, t.Any]], tables
 
 
 def attempts(
-    kinds: t.Sequence[Kind],
+    kinds: t.Sequence[InstanceType],
     offered: t.Mapping[str, t.Collection[str]],
-    where: t.Sequence[Place],
+    where: t.Sequence[Subnet],
     spot: bool,
 ) -> list[Attempt]:
     """Return every way to launch, in order; ``offered`` has the zones of each type.
@@ -115,7 +115,7 @@ def attempts(
     return found
 
 
-def unreachable_kinds(kinds: t.Sequence[Kind], found: t.Sequence[Attempt]) -> list[str]:
+def unavailable_types(kinds: t.Sequence[InstanceType], found: t.Sequence[Attempt]) -> list[str]:
     """Say which of the types that were given cannot be had where the machine may stand."""
     tried = {attempt.type for attempt in found}
     return [

@@ -9,12 +9,12 @@ from __future__ import annotations
 from botocore import exceptions as boto
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, Wish
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, InstanceSpec
 
 A = Attempt("t2.micro", "us-west-2a", "subnet-a")
 B = Attempt("t2.micro", "us-west-2b", "subnet-b")
 SPOT = Attempt("t2.micro", "us-west-2a", "subnet-a", "spot")
-WISH = Wish("desi", "ann", (A, B), "ami-1", "/dev/xvda", 30, "key", "sg-1", {"os": "amazon"})
+WISH = InstanceSpec("desi", "ann", (A, B), "ami-1", "/dev/xvda", 30, "key", "sg-1", {"os": "amazon"})
 
 
 def said(code, status=400, operation="RunInstances"):

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_time
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import expiry_schedule as work
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import expiry as work
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import (
     expiry,
     former_role_name,
@@ -49,7 +49,7 @@ def machine(region):
 @pytest.fixture
 def run(region, capsys, monkeypatch):
     def run_it(now=NOON, **arguments):
-        monkeypatch.setattr(work.Group.__init__, "__defaults__", (lambda: now, lambda _seconds: None, None))
+        monkeypatch.setattr(work.ScheduleGroup.__init__, "__defaults__", (lambda: now, lambda _seconds: None, None))
         return run_module(ec2_expiry, capsys, name="desi", **arguments)
 
     return run_it
@@ -152,7 +152,7 @@ def test_schedule_that_may_no_longer_be_moved_does_not_delete_a_lab_in_use(run, 
         said = {"Code": "AccessDeniedException", "Message": "not authorized to perform: iam:PassRole"}
         raise ClientError({"Error": said}, "UpdateSchedule")
 
-    monkeypatch.setattr(work.Group, "_make", refused)
+    monkeypatch.setattr(work.ScheduleGroup, "_make", refused)
     result = run(now=NOON + 5 * 86400)
     assert result["expires"] == ""
     assert "iam:PassRole" in result["why"]

@@ -132,7 +132,7 @@ def folder(tmp_path):
 
 def remember(folder, **things):
     more = [{"kind": kind.replace("_", " "), "id": number} for kind, number in things.items()]
-    write(str(folder), read(str(folder)).with_things(more))
+    write(str(folder), read(str(folder)).with_resources(more))
 
 
 @pytest.mark.security("M4")

@@ -45,7 +45,7 @@ def machine(region, folder=None, **whose):
     made = region.ec2.run_instances(ImageId="ami-0d53cc9bd365ad65b", MinCount=1, MaxCount=1, TagSpecifications=tags)
     number = made["Instances"][0]["InstanceId"]
     if folder is not None:
-        write(str(folder), read(str(folder)).with_things([{"kind": "machine", "id": number}]))
+        write(str(folder), read(str(folder)).with_resources([{"kind": "machine", "id": number}]))
     return number
 
 

@@ -10,7 +10,7 @@ import pytest
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import aws_trouble, code_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import aws_error, code_of
 
 # Codes and messages below are those that AWS sends.
 
@@ -23,7 +23,7 @@ def said(code, message="", operation="RunInstances"):
 
 
 def told(error, region="us-west-2"):
-    return aws_trouble(error, "start a machine", region, NOW)
+    return aws_error(error, "start a machine", region, NOW)
 
 
 # What AWS answers

@@ -13,8 +13,8 @@ from botocore.parsers import ResponseParserError
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import (
     AWS_ERRORS,
+    aws_error,
     aws_failure,
-    aws_trouble,
     code_of,
     message_of,
     plain,
@@ -33,7 +33,7 @@ def said(code, message="", operation="RunInstances", date=None, status=400):
 
 
 def told(error, region="us-west-2"):
-    return aws_trouble(error, "start a machine", region, NOW)
+    return aws_error(error, "start a machine", region, NOW)
 
 
 def test_what_was_being_done_is_told():

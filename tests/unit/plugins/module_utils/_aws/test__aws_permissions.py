@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from ansible_collections.desi.lab.plugins.module_utils._aws import actions, permissions
-from ansible_collections.desi.lab.plugins.module_utils._aws.actions import CHANGES, Things
+from ansible_collections.desi.lab.plugins.module_utils._aws import permissions
+from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import CHANGES, DryRunTargets
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
 ROOT = Path(__file__).parents[5]
 POLICY_FILE = ROOT / "docs/iam-policy.json"
 ACTIONS = {action.name: action for action in CHANGES}
-NOTHING = Things({"MinCount": 1}, [{"Key": "desi-lab:owner", "Value": "ann"}], "vpc-1", "")
+NOTHING = DryRunTargets({"MinCount": 1}, [{"Key": "desi-lab:owner", "Value": "ann"}], "vpc-1", "")
 ALL = NOTHING._replace(machine_id="i-1", group_id="sg-1", key_name="desi-lab-desi")
 REFUSED = "You are not authorized to perform this operation."
 
@@ -31,7 +31,7 @@ def outcomes(refused, things=NOTHING, names=tuple(ACTIONS), message=REFUSED):
     """The outcomes of dry runs of which some are refused."""
     allowed = error("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
     return [
-        permissions.read_outcome(ACTIONS[name], things, error(message=message) if name in refused else allowed)
+        permissions.read_dry_run(ACTIONS[name], things, error(message=message) if name in refused else allowed)
         for name in names
     ]
 
@@ -95,7 +95,7 @@ def test_explicit_denial_counts_even_for_what_does_not_exist():
     ],
 )
 def test_what_could_not_be_told_lets_the_real_call_tell(trouble):
-    found = permissions.read_outcome(ACTIONS["ec2:RunInstances"], ALL, trouble)
+    found = permissions.read_dry_run(ACTIONS["ec2:RunInstances"], ALL, trouble)
     assert not found.refused
 
 
@@ -103,7 +103,7 @@ def test_what_could_not_be_told_lets_the_real_call_tell(trouble):
     "code", ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"]
 )
 def test_refusal_is_known_by_each_of_its_codes(code):
-    assert permissions.read_outcome(ACTIONS["ec2:RunInstances"], ALL, error(code)).refused
+    assert permissions.read_dry_run(ACTIONS["ec2:RunInstances"], ALL, error(code)).refused
 
 
 # What is tried, and how
@@ -191,8 +191,8 @@ ALLOWED = {action for statement in STATEMENTS for action in as_list(statement["A
 
 
 def test_policy_allows_just_what_is_done():
-    looks = {*actions.READS, *actions.READS_OF_DOWN, *actions.READS_THAT_MAY_LACK}
-    done = {*ACTIONS, *looks, *actions.INDIRECT, *actions.EXPIRY, *actions.OF_PURGE}
+    looks = {*permissions.READS, *permissions.READS_OF_DOWN, *permissions.READS_THAT_MAY_LACK}
+    done = {*ACTIONS, *looks, *permissions.INDIRECT, *permissions.EXPIRY, *permissions.OF_PURGE}
     assert done == ALLOWED
 
 

@@ -163,7 +163,7 @@ def test_empty_list_is_refused():
 
 @pytest.mark.parametrize(("values", "wanted"), [(["auto"], True), ([ANN, "AUTO"], True), ([ANN], False), ([], False)])
 def test_services_are_asked_only_for_the_word_auto(values, wanted):
-    assert address.wants_own_address(values) is wanted
+    assert address.needs_own_address(values) is wanted
 
 
 # What services answer
@@ -232,13 +232,13 @@ def test_two_that_agree_are_believed_without_waiting_for_the_third():
     late = threading.Event()
     with service() as (one, _a), service() as (two, _b), service(delay=late) as (three, _c):
         begun = time.monotonic()
-        assert address.Inquiry([three, one, two], 15).address() == "127.0.0.1"
+        assert address.AddressQuery([three, one, two], 15).address() == "127.0.0.1"
         assert time.monotonic() - begun < 10
 
 
 def test_services_are_asked_side_by_side_and_by_name():
     with service() as (one, asked), service() as (two, also_asked):
-        assert address.Inquiry([one, two, one]).address() == "127.0.0.1"
+        assert address.AddressQuery([one, two, one]).address() == "127.0.0.1"
     assert len(asked) == len(also_asked) == 1
     assert asked[0]["User-Agent"] == "desi-lab"
 
@@ -255,7 +255,7 @@ def test_services_are_asked_side_by_side_and_by_name():
 )
 def test_answer_that_is_none_is_told_with_what_to_do(answer):
     with service(**answer) as (url, _asked), pytest.raises(LabError) as caught:
-        address.Inquiry([url]).address()
+        address.AddressQuery([url]).address()
     assert "127.0.0.1" in caught.value.why
     assert "none gave" in caught.value.why
     assert "-e lab_allow_from=" in caught.value.do
@@ -264,18 +264,18 @@ def test_answer_that_is_none_is_told_with_what_to_do(answer):
 def test_service_that_sends_elsewhere_is_not_followed():
     with service() as (right, asked), service(status=302, location=right) as (url, _asked):
         with pytest.raises(LabError):
-            address.Inquiry([url]).address()
+            address.AddressQuery([url]).address()
         assert asked == []
 
 
 def test_one_answer_is_enough_where_the_others_fail():
     with service(status=500) as (one, _a), service() as (two, _b):
-        assert address.Inquiry([one, two]).address() == "127.0.0.1"
+        assert address.AddressQuery([one, two]).address() == "127.0.0.1"
 
 
 def test_services_that_disagree_are_told_with_what_they_see():
     with service("127.0.0.1") as (one, _a), service(ANN) as (two, _b), pytest.raises(LabError) as caught:
-        address.Inquiry([one, two]).address()
+        address.AddressQuery([one, two]).address()
     assert f"127.0.0.1 and {ANN}" in caught.value.why
 
 
@@ -285,17 +285,17 @@ def test_service_that_hangs_is_not_waited_for():
         deaf.listen()
         begun = time.monotonic()
         with pytest.raises(LabError):
-            address.Inquiry([f"http://127.0.0.1:{deaf.getsockname()[1]}/"], 0.3).address()
+            address.AddressQuery([f"http://127.0.0.1:{deaf.getsockname()[1]}/"], 0.3).address()
     assert time.monotonic() - begun < 5
 
 
 def test_no_service_at_all_is_told():
     with pytest.raises(LabError, match="no service"):
-        address.Inquiry([]).address()
+        address.AddressQuery([]).address()
 
 
 def test_proxy_is_not_asked_for_a_service_on_this_computer(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "")
     with service() as (url, _asked):
-        assert address.Inquiry([url]).address() == "127.0.0.1"
+        assert address.AddressQuery([url]).address() == "127.0.0.1"

@@ -15,7 +15,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin
 pytestmark = pytest.mark.security("A2")
 
 ANN = Caller("arn:aws:iam::123456784711:user/ann", "123456784711", "AIDAANN")
-LAB = begin(ANN, "us-west-2", "desi", "ann").with_things([{"kind": "machine", "id": "i-0abc12345"}])
+LAB = begin(ANN, "us-west-2", "desi", "ann").with_resources([{"kind": "machine", "id": "i-0abc12345"}])
 
 
 class Ec2:
@@ -40,7 +40,7 @@ def machine(state, number="i-0abc12345"):
 
 @pytest.mark.parametrize("answer", [machine("terminated"), said("InvalidInstanceID.NotFound")])
 def test_a_machine_is_gone_if_aws_says_so_of_its_id(answer):
-    assert gone.why_not_gone(Ec2(answer), "", LAB, ANN) == ""
+    assert gone.deletion_doubt(Ec2(answer), "", LAB, ANN) == ""
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_machine_is_gone_if_aws_says_so_of_its_id(answer):
     ],
 )
 def test_an_answer_that_does_not_say_so_is_no_proof(answer, words):
-    assert words in gone.why_not_gone(Ec2(answer), "", LAB, ANN)
+    assert words in gone.deletion_doubt(Ec2(answer), "", LAB, ANN)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_an_answer_that_does_not_say_so_is_no_proof(answer, words):
 )
 def test_trouble_is_no_proof_either(trouble):
     with pytest.raises(type(trouble)):
-        gone.why_not_gone(Ec2(trouble), "", LAB, ANN)
+        gone.deletion_doubt(Ec2(trouble), "", LAB, ANN)
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,11 @@ def test_trouble_is_no_proof_either(trouble):
     ],
 )
 def test_the_rest_is_asked_for_by_id_too(kind, number, absent):
-    lab = begin(ANN, "us-west-2", "desi", "ann").with_things([{"kind": kind, "id": number}])
-    assert gone.why_not_gone(Ec2(said(absent)), "", lab, ANN) == ""
-    assert ("does not say" in gone.why_not_gone(Ec2({}), "", lab, ANN)) is (kind != "spot request")
+    lab = begin(ANN, "us-west-2", "desi", "ann").with_resources([{"kind": kind, "id": number}])
+    assert gone.deletion_doubt(Ec2(said(absent)), "", lab, ANN) == ""
+    assert ("does not say" in gone.deletion_doubt(Ec2({}), "", lab, ANN)) is (kind != "spot request")
     with pytest.raises(boto.ClientError):
-        gone.why_not_gone(Ec2(said("InvalidInstanceID.NotFound")), "", lab, ANN)
+        gone.deletion_doubt(Ec2(said("InvalidInstanceID.NotFound")), "", lab, ANN)
 
 
 # A lab of 0.1.0, of which nothing is remembered
@@ -105,11 +105,13 @@ def old(tmp_path):
 
 
 def test_without_a_machine_to_ask_for_the_key_stays(old):
-    assert "does not remember who made it, and ann in account …4711" in gone.why_not_gone(Ec2({}), str(old), None, ANN)
+    assert "does not remember who made it, and ann in account …4711" in gone.deletion_doubt(
+        Ec2({}), str(old), None, ANN
+    )
 
 
 def test_a_folder_without_a_key_has_nothing_to_lose(tmp_path):
-    assert gone.why_not_gone(Ec2({}), str(tmp_path), None, ANN) == gone.why_not_gone(Ec2({}), "", None, ANN) == ""
+    assert gone.deletion_doubt(Ec2({}), str(tmp_path), None, ANN) == gone.deletion_doubt(Ec2({}), "", None, ANN) == ""
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_a_folder_without_a_key_has_nothing_to_lose(tmp_path):
 )
 def test_its_machine_is_asked_for_by_the_id_in_its_ssh_configuration(old, answer, may_go):
     (old / "ssh_config").write_text("Host desi-desi\n    HostKeyAlias i-0abc12345\n")
-    assert (gone.why_not_gone(Ec2(answer), str(old), None, ANN) == "") is may_go
+    assert (gone.deletion_doubt(Ec2(answer), str(old), None, ANN) == "") is may_go
 
 
 def test_what_is_found_is_the_lab_of_a_folder_by_its_machine_or_its_key(old, tmp_path):

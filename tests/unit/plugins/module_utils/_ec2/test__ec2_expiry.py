@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import (
-    Lab,
+    LabInstance,
     expiry,
     group_name,
     groups_of,
@@ -25,7 +25,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import (
 )
 
 NOON = 1_795_521_600.0
-LAB = Lab("desi", "ann", "i-1", "vol-1", "us-west-2")
+LAB = LabInstance("desi", "ann", "i-1", "vol-1", "us-west-2")
 OWNERS = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=1, max_size=128)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance_types as types
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import Kind
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import InstanceType
 
 KNOWN = ["t2.micro", "t3.micro", "t3.large", "t3.xlarge", "t3.2xlarge", "m7i.xlarge", "mac2.metal"]
 
@@ -26,26 +26,26 @@ def described(name="t3.xlarge", memory=16384, vcpus=4, supported=("x86_64",), **
 
 
 def kind(memory_gib=16.0, name="t3.xlarge", architecture="x86_64", gpu=False):
-    return Kind(name, 4, int(memory_gib * 1024), architecture, gpu, True)
+    return InstanceType(name, 4, int(memory_gib * 1024), architecture, gpu, True)
 
 
 def test_type_is_read():
-    assert types.read_kind(described("t2.micro", 1024, 1, ("i386", "x86_64"))) == Kind(
+    assert types.read_instance_type(described("t2.micro", 1024, 1, ("i386", "x86_64"))) == InstanceType(
         "t2.micro", 1, 1024, "x86_64", False, True
     )
 
 
 def test_type_with_a_gpu_that_is_not_to_be_had_as_spot_is_read():
-    found = types.read_kind(described(GpuInfo={"Gpus": [{"Count": 1}]}, SupportedUsageClasses=["on-demand"]))
+    found = types.read_instance_type(described(GpuInfo={"Gpus": [{"Count": 1}]}, SupportedUsageClasses=["on-demand"]))
     assert (found.gpu, found.spot) == (True, False)
 
 
 def test_type_of_which_little_is_told_is_read():
-    assert types.read_kind({"InstanceType": "x9.tiny"}) == Kind("x9.tiny", 1, 0, "", False, True)
+    assert types.read_instance_type({"InstanceType": "x9.tiny"}) == InstanceType("x9.tiny", 1, 0, "", False, True)
 
 
 def test_types_are_chosen_in_the_order_in_which_they_were_given():
-    kinds = [types.read_kind(described(name)) for name in ("t3.large", "t3.xlarge")]
+    kinds = [types.read_instance_type(described(name)) for name in ("t3.large", "t3.xlarge")]
     found = types.chosen(["t3.xlarge", "t3.large", "t3.xlarge"], kinds, [], "us-west-2")
     assert [each.name for each in found] == ["t3.xlarge", "t3.large"]
 
@@ -67,7 +67,7 @@ def test_type_is_refused_where_nothing_is_near():
 
 
 def test_type_that_runs_no_linux_is_refused():
-    mac = types.read_kind(described("mac2.metal", supported=("arm64_mac",)))
+    mac = types.read_instance_type(described("mac2.metal", supported=("arm64_mac",)))
     with pytest.raises(LabError, match=r"cannot run on mac2\.metal"):
         types.chosen(["mac2.metal"], [mac], [], "us-west-2")
 

@@ -11,8 +11,8 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import (
     AT_REST,
     changes,
-    machine_row,
-    wait_for_rest,
+    instance_row,
+    wait_for_state,
 )
 
 
@@ -41,7 +41,7 @@ class Region:
         return {"machine": [machine(state)] if state else []}
 
     def wait(self, states=AT_REST, seconds=60):
-        return wait_for_rest(self, "desi", states, seconds, self.sleep, lambda: self.now)
+        return wait_for_state(self, "desi", states, seconds, self.sleep, lambda: self.now)
 
     def sleep(self, seconds):
         self.now += seconds
@@ -82,9 +82,9 @@ def test_waiting_has_an_end_and_says_what_it_waited_for():
 
 def test_the_disk_of_a_machine_is_told_by_what_is_attached_as_its_root():
     volumes = [{"VolumeId": "vol-2", "Size": 100}, {"VolumeId": "vol-1", "Size": 30}]
-    row = machine_row(machine("running"), volumes, "us-west-2")
+    row = instance_row(machine("running"), volumes, "us-west-2")
     assert (row["name"], row["volume_id"], row["disk_gib"], row["type"]) == ("desi", "vol-1", 30, "t3.small")
-    assert machine_row(None, [], "us-west-2") == {}
+    assert instance_row(None, [], "us-west-2") == {}
 
 
 ROW = {"type": "t3.small", "disk_gib": 30}

@@ -25,7 +25,7 @@ def key(name=NAMES[0], public=MINE, lab="desi", owner="ann", tagged=True):
 
 
 def decide(public_key=f"{MINE} ann@here", keys=(), machine=None):
-    return ec2_key_pair.decide_key("desi", "ann", public_key, keys, machine)
+    return ec2_key_pair.plan_key_pair("desi", "ann", public_key, keys, machine)
 
 
 def test_first_key_is_imported_under_the_name_of_the_lab():

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What carries the tags of a lab and was made by somebody else is told and asked for, however well it fits."""
+"""What carries the tags of a lab and was made by somebody else is reported and asked for, however well it fits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin
 
 CALLER = Caller("arn:aws:iam::123456784711:user/ann", "123456784711", "AIDAANN")
 LAB = begin(CALLER, "us-west-2", "desi", "ann")
-SETTLED_LAB = LAB.with_things(
+SETTLED_LAB = LAB.with_resources(
     [
         {"kind": "machine", "id": "i-1"},
         {"kind": "disk", "id": "vol-1"},
@@ -76,7 +76,7 @@ def test_a_group_whose_making_was_cut_off_is_taken_up_again_unless_it_has_rules_
     wide["IpPermissions"].append({"IpProtocol": "-1", "IpRanges": [{"CidrIp": EVERYBODY}]})
     assert result(replace(HERE, memory=before), seen(keys=[KEY], groups=[wide]))["unknown"]
     # One was made and is remembered, so this is another.
-    after = before.with_things([{"kind": "security group", "id": "sg-0"}])
+    after = before.with_resources([{"kind": "security group", "id": "sg-0"}])
     assert result(replace(HERE, memory=after), seen(keys=[KEY], groups=[group()]))["unknown"]
 
 

@@ -132,8 +132,8 @@ def test_wishes_without_end_that_differ_are_bounded_in_time(ec2, ensure, clock):
     assert clock.now - 1000 <= 135
 
 
-def other_terminal(ec2, clock, wish=WISH):
-    return Launcher(ec2, wish, "us-west-2", sleep=clock.sleep, clock=clock)
+def other_terminal(ec2, clock, spec=WISH):
+    return Launcher(ec2, spec, "us-west-2", sleep=clock.sleep, clock=clock)
 
 
 def test_two_terminals_that_saw_no_machine_make_one(ec2, ensure, clock):

@@ -11,14 +11,14 @@ import pytest
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import plan
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import plan_report as told
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import plan_report as rules_text
 from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import Allowed
-from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Seen, Wanted
+from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import AccountState, LabSpec
 
 MINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 ANN, BOB = "203.0.113.7/32", "198.51.100.4/32"
 AMAZON = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
-WANTED = Wanted(
+WANTED = LabSpec(
     name="desi",
     region="us-west-2",
     access="tunnel",
@@ -60,7 +60,7 @@ def image(number="ami-1", size=8):
 
 def seen(**more):
     """What AWS tells of an account with a default network and nothing of the lab."""
-    return Seen(
+    return AccountState(
         **{
             "arn": "arn:aws:iam::123456784711:user/ann",
             "account": "123456784711",
@@ -129,7 +129,7 @@ def result(wanted=WANTED, account=None, cidrs=(ANN,), notes=()):
     if draft.instance is None:
         plan.place(wanted, account, draft)
     decided = plan.decide(wanted, account, draft, Allowed(list(cidrs), list(notes)))
-    return told.result(wanted, decided, account.account, cidrs)
+    return rules_text.result(wanted, decided, account.account, cidrs)
 
 
 def texts(found, label):

@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import quotas as quota
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import Kind
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import InstanceType
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt
 
 STANDARD, STANDARD_SPOT, GPUS = "L-1216C47A", "L-34B43A08", "L-DB2E81BA"
@@ -24,7 +24,9 @@ def attempt(name="t3.xlarge", market="on-demand", zone="us-west-2a"):
     return Attempt(name, zone, "subnet-a", market)
 
 
-KINDS = {name: Kind(name, vcpus, 16384, "x86_64", False, True) for name, vcpus in (("t3.xlarge", 4), ("t2.micro", 1))}
+KINDS = {
+    name: InstanceType(name, vcpus, 16384, "x86_64", False, True) for name, vcpus in (("t3.xlarge", 4), ("t2.micro", 1))
+}
 
 
 def within(attempts, quotas, machines=()):

@@ -26,7 +26,7 @@ def folder(tmp_path):
 
 
 def test_what_is_written_is_read_and_for_nobody_else(folder, tmp_path):
-    more = replace(LAB.with_things([{"kind": "machine", "id": "i-1"}]), tokens=("t",), begun=("vpc-1/jupyter",))
+    more = replace(LAB.with_resources([{"kind": "machine", "id": "i-1"}]), tokens=("t",), begun=("vpc-1/jupyter",))
     memory.write(folder, more)
     assert memory.read(folder) == more
     assert (tmp_path / "made.json").stat().st_mode & 0o777 == 0o600
@@ -93,7 +93,7 @@ def test_another_user_of_the_same_account_may_look(folder):
 
 @pytest.mark.security("M4")
 def test_things_are_known_by_id_by_token_and_by_the_machine_that_they_belong_to():
-    known = replace(LAB, tokens=("t",)).with_things(
+    known = replace(LAB, tokens=("t",)).with_resources(
         [{"kind": "machine", "id": "i-1"}, {"kind": "disk", "id": "vol-1"}, {"kind": "security group", "id": "sg-1"}]
     )
     tags = [{"Key": key, "Value": value} for key, value in lab_tags("desi", "ann").items()]
@@ -117,10 +117,10 @@ def test_things_are_known_by_id_by_token_and_by_the_machine_that_they_belong_to(
         ("address", {"AllocationId": "a", "Tags": tags}),
     ]
     for kind, thing in yes:
-        assert memory.knows_thing(known, kind, thing, "ssh-ed25519 AAAA"), (kind, thing)
-        assert not memory.knows_thing(None, kind, thing, "ssh-ed25519 AAAA")
+        assert memory.knows_resource(known, kind, thing, "ssh-ed25519 AAAA"), (kind, thing)
+        assert not memory.knows_resource(None, kind, thing, "ssh-ed25519 AAAA")
     for kind, thing in no:
-        assert not memory.knows_thing(known, kind, thing, "ssh-ed25519 AAAA"), (kind, thing)
+        assert not memory.knows_resource(known, kind, thing, "ssh-ed25519 AAAA"), (kind, thing)
 
 
 # While a machine is launched
@@ -128,7 +128,7 @@ def test_things_are_known_by_id_by_token_and_by_the_machine_that_they_belong_to(
 
 def launch(ec2, folder):
     clock = Clock()
-    return Launcher(ec2, WISH, "us-west-2", clock.sleep, clock, memory.Keeper(folder)).ensure()
+    return Launcher(ec2, WISH, "us-west-2", clock.sleep, clock, memory.LaunchRecord(folder)).ensure()
 
 
 @pytest.mark.security("M4")

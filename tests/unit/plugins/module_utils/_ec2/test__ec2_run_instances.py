@@ -18,7 +18,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
     Attempt,
-    Wish,
+    InstanceSpec,
     client_token,
     run_parameters,
     seen,
@@ -26,7 +26,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
 )
 
 ATTEMPT = Attempt("t2.micro", "us-west-2a", "subnet-a")
-WISH = Wish(
+WISH = InstanceSpec(
     "desi", "ann", (ATTEMPT,), "ami-1", "/dev/xvda", 30, "desi-lab-desi", "sg-1", {"os": "amazon", "port": "8888"}
 )
 SPOT = replace(ATTEMPT, market="spot")
@@ -57,7 +57,7 @@ def test_token_is_another_one_for_each_group_way_and_generation():
 def test_token_does_not_depend_on_what_two_computers_may_see_differently():
     # Else they would make two machines, where now the second one is told that there is one.
     other = replace(WISH, image_id="ami-2", tags={"release": "dr1"})
-    tokens = {run_parameters(wish, ATTEMPT, 0)["ClientToken"] for wish in (WISH, other)}
+    tokens = {run_parameters(spec, ATTEMPT, 0)["ClientToken"] for spec in (WISH, other)}
     assert len(tokens) == 1
 
 

@@ -47,7 +47,7 @@ def made(name="jupyter", rules=(), out=(OUT,), lab="desi", owner="ann", vpc=VPC,
 
 
 def decide(groups=(), wanted=None, first="jupyter", attached=()):
-    return group.decide_group("desi", "ann", first, groups, VPC, wanted or [tcp(22)], attached, "123456789012")
+    return group.plan_security_group("desi", "ann", first, groups, VPC, wanted or [tcp(22)], attached, "123456789012")
 
 
 # The table of the guide
@@ -190,7 +190,7 @@ def test_way_out_that_was_closed_is_opened_again():
 
 
 def test_rules_are_read_with_every_kind_of_peer():
-    told = [
+    rules_text = [
         {
             "IpProtocol": "tcp",
             "FromPort": 22,
@@ -207,7 +207,7 @@ def test_rules_are_read_with_every_kind_of_peer():
         {"IpProtocol": "-1", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": ANN}]},
         {"IpProtocol": "50", "IpRanges": [{"CidrIp": ANN}]},
     ]
-    assert [tuple(rule) for rule in group.read_rules(told, "123456789012")] == [
+    assert [tuple(rule) for rule in group.read_rules(rules_text, "123456789012")] == [
         ("tcp", 22, 23, "cidr_ip", ANN, "a"),
         ("tcp", 22, 23, "cidr_ip", BOB, ""),
         ("tcp", 22, 23, "cidr_ipv6", "2001:db8::/32", ""),
@@ -247,12 +247,12 @@ GROUPS = st.lists(RULES, unique_by=lambda rule: rule.way)
 @given(GROUPS, st.sampled_from(["tunnel", "direct", "https"]), st.sampled_from([22, 443, 8888, 9000]))
 def test_group_is_right_after_one_change_and_stays_so(present, access, port):
     wanted = group.rules_in(access, port, [ANN])
-    after = group.merged(present, wanted)
+    after = group.merge_rules(present, wanted)
     ways = [rule.way for rule in after]
     assert len(set(ways)) == len(ways)
     assert {rule.way for rule in wanted} <= set(ways)
     assert [rule for rule in present if rule.text == "mine"] == [rule for rule in after if rule.text == "mine"]
-    assert set(group.merged(after, wanted)) == set(after)
+    assert set(group.merge_rules(after, wanted)) == set(after)
     assert not [rule for rule in after if rule.is_ours and rule not in wanted]
 
 
@@ -289,4 +289,4 @@ def test_description_has_only_signs_that_ec2_takes():
     ],
 )
 def test_rules_are_told_in_few_words(rules, text):
-    assert group.told(rules) == text
+    assert group.rules_text(rules) == text

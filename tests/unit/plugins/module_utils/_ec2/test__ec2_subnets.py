@@ -8,11 +8,11 @@ import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import subnets as network
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import Kind
-from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import Place
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import InstanceType
+from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import Subnet
 
 VPCS = [{"VpcId": "vpc-1"}]
-A, B = Place("us-west-2a", "subnet-a", "vpc-1"), Place("us-west-2b", "subnet-b", "vpc-1")
+A, B = Subnet("us-west-2a", "subnet-a", "vpc-1"), Subnet("us-west-2b", "subnet-b", "vpc-1")
 
 
 def subnet(letter="a", vpc="vpc-1", public=True, free=4091):
@@ -26,7 +26,7 @@ def subnet(letter="a", vpc="vpc-1", public=True, free=4091):
 
 
 def kind(name, spot=True):
-    return Kind(name, 1, 1024, "x86_64", False, spot)
+    return InstanceType(name, 1, 1024, "x86_64", False, spot)
 
 
 def tried(kinds, offered, where=(A, B), spot=False):
@@ -38,30 +38,30 @@ def tried(kinds, offered, where=(A, B), spot=False):
 
 
 def test_machine_may_stand_in_every_default_subnet_in_the_order_of_zones():
-    assert network.places("", VPCS, [subnet("b"), subnet("a")], "us-west-2") == [A, B]
+    assert network.usable_subnets("", VPCS, [subnet("b"), subnet("a")], "us-west-2") == [A, B]
 
 
 def test_subnet_of_another_network_is_not_taken():
-    assert network.places("", VPCS, [subnet("a"), subnet("b", vpc="vpc-2")], "us-west-2") == [A]
+    assert network.usable_subnets("", VPCS, [subnet("a"), subnet("b", vpc="vpc-2")], "us-west-2") == [A]
 
 
 @pytest.mark.parametrize("other", [subnet("b", public=False), subnet("b", free=0)])
 def test_default_subnet_without_addresses_is_passed_over(other):
-    assert network.places("", VPCS, [subnet("a"), other], "us-west-2") == [A]
+    assert network.usable_subnets("", VPCS, [subnet("a"), other], "us-west-2") == [A]
 
 
 def test_last_free_address_is_enough():
-    assert network.places("", VPCS, [subnet("a", free=1)], "us-west-2") == [A]
-    assert network.places("subnet-b", VPCS, [subnet("b", free=1)], "us-west-2") == [B]
+    assert network.usable_subnets("", VPCS, [subnet("a", free=1)], "us-west-2") == [A]
+    assert network.usable_subnets("subnet-b", VPCS, [subnet("b", free=1)], "us-west-2") == [B]
 
 
 def test_default_subnets_are_taken_where_none_gives_addresses_by_itself():
-    assert network.places("", VPCS, [subnet("a", public=False)], "us-west-2") == [A]
+    assert network.usable_subnets("", VPCS, [subnet("a", public=False)], "us-west-2") == [A]
 
 
 def test_region_without_a_default_network_is_told_how_to_make_one():
     with pytest.raises(LabError, match="no default VPC") as caught:
-        network.places("", [], [], "us-west-2")
+        network.usable_subnets("", [], [], "us-west-2")
     assert "aws ec2 create-default-vpc --region us-west-2" in caught.value.do
     assert "-e lab_subnet=" in caught.value.do
 
@@ -69,18 +69,18 @@ def test_region_without_a_default_network_is_told_how_to_make_one():
 @pytest.mark.parametrize(("subnets", "why"), [([], "were deleted"), ([subnet(free=0)], "free address")])
 def test_default_network_without_a_subnet_to_use_is_told_how_to_make_one(subnets, why):
     with pytest.raises(LabError, match=why) as caught:
-        network.places("", VPCS, subnets, "us-west-2")
+        network.usable_subnets("", VPCS, subnets, "us-west-2")
     assert "create-default-subnet --availability-zone us-west-2a" in caught.value.do
 
 
 def test_given_subnet_pins_the_zone_and_needs_no_default_network():
-    assert network.places("subnet-b", [], [subnet("b")], "us-west-2") == [B]
+    assert network.usable_subnets("subnet-b", [], [subnet("b")], "us-west-2") == [B]
 
 
 @pytest.mark.parametrize(("subnets", "why"), [([], "no such subnet"), ([subnet("b", free=0)], "no free address")])
 def test_given_subnet_that_cannot_be_used_is_refused(subnets, why):
     with pytest.raises(LabError, match=why) as caught:
-        network.places("subnet-b", VPCS, subnets, "us-west-2")
+        network.usable_subnets("subnet-b", VPCS, subnets, "us-west-2")
     assert "subnet-b" in caught.value.what
 
 
@@ -101,7 +101,7 @@ PRIVATE = subnet("b", public=False)
     ],
 )
 def test_given_subnet_that_leads_to_the_internet_is_accepted(tables):
-    network.check_way_out("subnet-b", [PRIVATE], tables)
+    network.check_internet_route("subnet-b", [PRIVATE], tables)
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_given_subnet_that_leads_to_the_internet_is_accepted(tables):
 )
 def test_given_subnet_that_nobody_could_reach_is_refused(tables):
     with pytest.raises(LabError, match="private"):
-        network.check_way_out("subnet-b", [PRIVATE], tables)
+        network.check_internet_route("subnet-b", [PRIVATE], tables)
 
 
 @pytest.mark.parametrize(("given", "subnets"), [("", [PRIVATE]), ("subnet-b", [subnet("b")])])
 def test_subnet_that_gives_addresses_is_taken_at_its_word(given, subnets):
-    network.check_way_out(given, subnets, [])
+    network.check_internet_route(given, subnets, [])
 
 
 # How
@@ -171,5 +171,5 @@ def test_type_that_is_offered_nowhere_is_refused():
 def test_type_that_is_left_out_is_said():
     kinds = [kind("t2.micro"), kind("t3.micro")]
     found = network.attempts(kinds, {"t2.micro": {"us-west-2a"}}, [A], False)
-    (note,) = network.unreachable_kinds(kinds, found)
+    (note,) = network.unavailable_types(kinds, found)
     assert note.startswith("t3.micro is not offered")

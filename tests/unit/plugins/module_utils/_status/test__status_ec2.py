@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Price, Prices
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
-from ansible_collections.desi.lab.plugins.module_utils._ec2.leftovers import lab_rows
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import lab_rows
 from ansible_collections.desi.lab.plugins.module_utils._status.ec2 import Answers, ran, status_row
 
 NOW = 1_795_521_600.0

@@ -10,8 +10,7 @@ import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
-from ansible_collections.desi.lab.plugins.module_utils._ec2.leftovers import lab_rows, left_rows
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import KINDS
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import KINDS, lab_rows, resource_rows
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import lab_row
 
 TAGS = as_tag_list(lab_tags("desi", "ann"))
@@ -116,7 +115,7 @@ def left(**things):
     for kind, change in things.items():
         name = kind.replace("_", " ")
         found[name] = [{"Tags": TAGS, **THINGS[name], **change}]
-    return left_rows(found)
+    return resource_rows(found)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +188,7 @@ def test_a_part_of_a_lab_is_of_use_as_long_as_there_is_a_machine(kind):
 
 def test_the_machine_of_another_lab_makes_nothing_of_use():
     other = machine("other")
-    rows = left_rows({"machine": [other], "key pair": [{"Tags": TAGS, **THINGS["key pair"]}]})
+    rows = resource_rows({"machine": [other], "key pair": [{"Tags": TAGS, **THINGS["key pair"]}]})
     assert [row["in_use"] for row in rows] == [True, False]
 
 
@@ -208,17 +207,17 @@ def test_a_disk_that_no_machine_has_is_of_no_use_even_if_there_is_a_machine(kind
 
 
 def test_nothing_is_told_of_nothing():
-    assert left_rows({}) == []
+    assert resource_rows({}) == []
 
 
 def test_disks_and_snapshots_are_told_with_what_a_month_costs():
     table = {"date": "2026-01-01", "regions": {"r": {"gib_month": 0.08, "snapshot_gib_month": 0.05}}}
     prices = from_table(table, "r", [])
     things = {kind: [{"Tags": TAGS, **THINGS[kind]}] for kind in ("disk", "snapshot", "address")}
-    assert [(row["kind"], row["usd_month"]) for row in left_rows(things, prices)] == [
+    assert [(row["kind"], row["usd_month"]) for row in resource_rows(things, prices)] == [
         ("disk", 2.4),
         ("snapshot", 1.5),
         ("address", None),
     ]
     # Of a region that the table does not have, nothing is known.
-    assert {row["usd_month"] for row in left_rows(things, from_table({}, "r", []))} == {None}
+    assert {row["usd_month"] for row in resource_rows(things, from_table({}, "r", []))} == {None}
