@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import plan
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import plan_report as rules_text
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import plan_report
 from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import Allowed
 from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import AccountState, LabSpec
 
@@ -129,7 +129,7 @@ def result(wanted=WANTED, account=None, cidrs=(ANN,), notes=()):
     if draft.instance is None:
         plan.place(wanted, account, draft)
     decided = plan.decide(wanted, account, draft, Allowed(list(cidrs), list(notes)))
-    return rules_text.result(wanted, decided, account.account, cidrs)
+    return plan_report.result(wanted, decided, account.account, cidrs)
 
 
 def texts(found, label):
