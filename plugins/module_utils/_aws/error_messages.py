@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The tables of what AWS says and what it means, for _aws_trouble."""
+"""Tables of what AWS says and what it means, for errors."""
 
 from __future__ import annotations
 

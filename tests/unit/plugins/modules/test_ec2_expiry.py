@@ -41,9 +41,7 @@ def role(region):
 
 @pytest.fixture
 def machine(region):
-    tags = [*region.tags("instance"), *region.tags("volume")]
-    answer = region.ec2.run_instances(ImageId="ami-0d53cc9bd365ad65b", MinCount=1, MaxCount=1, TagSpecifications=tags)
-    return answer["Instances"][0]["InstanceId"]
+    return region.launch()
 
 
 @pytest.fixture
@@ -122,10 +120,8 @@ def test_later_use_moves_it_and_an_earlier_end_moves_it_back(run, scheduler, rol
 def test_schedules_of_a_machine_that_is_gone_make_way(run, scheduler, role, machine, region):
     run()
     region.ec2.terminate_instances(InstanceIds=[machine])
-    tags = region.tags("instance")
-    after = region.ec2.run_instances(ImageId="ami-0d53cc9bd365ad65b", MinCount=1, MaxCount=1, TagSpecifications=tags)
+    identity = region.launch()
     run()
-    identity = after["Instances"][0]["InstanceId"]
     assert set(schedules(scheduler)) == {f"snapshot-{identity}", f"delete-{identity}"}
 
 

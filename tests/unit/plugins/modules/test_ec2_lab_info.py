@@ -8,7 +8,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from aws_region import run_module
+from aws_region import run_module, without_credentials
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import resources as ec2_resources
@@ -19,17 +19,6 @@ from ansible_collections.desi.lab.plugins.modules import ec2_lab_info
 @pytest.fixture
 def look(region, capsys):
     return lambda **arguments: run_module(ec2_lab_info, capsys, **arguments)
-
-
-def machine(region, name="desi"):
-    answer = region.ec2.run_instances(
-        ImageId="ami-0d53cc9bd365ad65b",
-        InstanceType="t2.micro",
-        MinCount=1,
-        MaxCount=1,
-        TagSpecifications=[*region.tags("instance", name), *region.tags("volume", name)],
-    )
-    return answer["Instances"][0]["InstanceId"]
 
 
 def kinds(found):
@@ -43,7 +32,7 @@ def test_region_without_labs_is_told_as_such(look):
 
 
 def test_lab_is_found_with_all_that_belongs_to_it(region, look):
-    identity, group, key, disk = machine(region), region.group(), region.key(), region.disk()
+    identity, group, key, disk = region.launch(), region.group(), region.key(), region.disk()
     found = look(name="desi")
     assert [(lab["name"], lab["id"], lab["state"]) for lab in found["labs"]] == [("desi", identity, "running")]
     assert kinds(found) == ["machine", "disk", "disk", "security group", "key pair"]
@@ -51,29 +40,16 @@ def test_lab_is_found_with_all_that_belongs_to_it(region, look):
     assert [row["id"] for row in found["left"] if not row["in_use"]] == [disk]
 
 
-def test_terminated_machine_is_no_lab_any_more(region, look):
-    region.ec2.terminate_instances(InstanceIds=[machine(region)])
-    assert look(name="desi")["labs"] == []
-
-
-def test_things_of_others_are_not_told(region, look):
+def test_labs_of_others_and_what_is_gone_are_not_told(region, look):
+    region.launch("b")
+    region.launch("a")
     region.disk(owner="ben")
-    region.disk(name="other")
-    region.ec2.create_key_pair(KeyName="desi-lab-desi")
-    assert look(name="desi")["left"] == []
-
-
-def test_all_labs_of_an_owner_are_found_without_a_name(region, look):
-    machine(region, "b")
-    machine(region, "a")
-    region.disk(owner="ben")
+    region.key(tags={})
+    region.ec2.terminate_instances(InstanceIds=[region.launch()])
     found = look()
     assert [lab["name"] for lab in found["labs"]] == ["a", "b"]
-    assert {row["lab"] for row in found["left"]} == {"a", "b"}
-
-
-def test_labs_of_another_owner_are_found_when_asked_for(region, look):
-    region.disk(owner="ben")
+    assert {row["lab"] for row in found["left"]} - {"desi"} == {"a", "b"}
+    assert look(name="desi")["labs"] == []
     assert [row["kind"] for row in look(owner="ben")["left"]] == ["disk"]
 
 
@@ -86,6 +62,7 @@ def test_more_things_than_a_page_holds_are_found(region, look):
 def test_it_waits_until_what_is_to_go_is_gone(region, look, monkeypatch):
     monkeypatch.setattr(ec2_resources, "POLL_SECONDS", 0.01)
     region.key()
+    assert kinds(look(name="desi", gone=["key pair"], timeout=0)) == ["key pair"]
     going = threading.Timer(0.3, lambda: region.ec2.delete_key_pair(KeyName="desi-lab-desi"))
     going.start()
     try:
@@ -94,19 +71,12 @@ def test_it_waits_until_what_is_to_go_is_gone(region, look, monkeypatch):
         going.join()
 
 
-def test_what_does_not_go_in_time_is_told(region, look):
-    region.key()
-    assert kinds(look(name="desi", gone=["key pair"], timeout=0)) == ["key pair"]
-
-
 def test_kind_that_is_none_is_refused(look):
     assert "value of gone must be one or more of" in look(gone=["pet"])["msg"]
 
 
 def test_without_credentials_it_is_told_how_to_give_them(look, monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    without_credentials(monkeypatch)
     failed = look()
     assert failed["what"] == "It was not possible to see what there is of labs."
     assert "No AWS credentials" in failed["why"]
@@ -137,7 +107,7 @@ def remember(folder, **things):
 
 @pytest.mark.security("M4")
 def test_what_only_has_the_tags_is_told_from_what_was_made_here(region, look, folder):
-    ours, theirs = machine(region), region.group()
+    ours, theirs = region.launch(), region.group()
     remember(folder, machine=ours)
     found = look(name="desi", folder=str(folder))
     assert {row["id"]: row["known"] for row in found["left"] if row["kind"] != "disk"} == {ours: True, theirs: False}
@@ -158,7 +128,7 @@ def test_others_than_those_who_made_it_are_refused(look, folder):
 @pytest.mark.security("A2")
 def test_nothing_found_is_gone_only_if_aws_says_so_of_each_id(region, look, folder):
     assert look(name="desi", folder=str(folder))["kept_for"] == ""
-    identity = machine(region)
+    identity = region.launch()
     remember(folder, machine=identity)
     # Somebody gave it other tags.
     disks = [disk["VolumeId"] for disk in region.ec2.describe_volumes()["Volumes"]]

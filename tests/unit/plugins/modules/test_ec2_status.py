@@ -4,44 +4,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import boto3
 import pytest
-import yaml
-from aws_region import run_module
-from botocore.exceptions import EndpointConnectionError
+from aws_region import PRICES, run_module, without_credentials
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import group_name
 from ansible_collections.desi.lab.plugins.modules import ec2_status
 
-PRICES = yaml.safe_load((Path(__file__).parents[4] / "roles/ec2/files/prices.yml").read_text())
-
 
 @pytest.fixture
-def look(region, capsys, tmp_path, monkeypatch):
-    def not_told(*_arguments):
-        raise EndpointConnectionError(endpoint_url="https://api.pricing.us-east-1.amazonaws.com")
-
-    monkeypatch.setattr(Account, "price", not_told)
-
-    def ask(**arguments):
-        return run_module(ec2_status, capsys, config=str(tmp_path / "labs"), prices=PRICES, **arguments)
-
-    return ask
-
-
-def launch(region, name="desi", owner=None):
-    tags = [*region.tags("instance", name, owner), *region.tags("volume", name, owner)]
-    answer = region.ec2.run_instances(
-        ImageId="ami-0d53cc9bd365ad65b", InstanceType="t3.micro", MinCount=1, MaxCount=1, TagSpecifications=tags
-    )
-    return answer["Instances"][0]["InstanceId"]
+def look(region, capsys, tmp_path):
+    region.faults["pricing:GetProducts"] = ("AccessDeniedException", "no")
+    given = {"config": str(tmp_path / "labs"), "prices": PRICES}
+    return lambda **arguments: run_module(ec2_status, capsys, **{**given, **arguments})
 
 
 def test_labs_are_told_with_what_they_cost(region, look):
-    machine = launch(region)
+    machine = region.launch(InstanceType="t3.micro")
     [lab] = look()["labs"]
     assert (lab["name"], lab["id"], lab["region"], lab["disk_gib"]) == ("desi", machine, "us-west-2", 8)
     assert lab["usd_hour"] == pytest.approx(0.0104 + 0.005 + 8 * 0.08 / 730, abs=1e-4)
@@ -52,15 +31,15 @@ def test_labs_are_told_with_what_they_cost(region, look):
 
 
 def test_machines_of_others_and_those_that_are_gone_are_not_told(region, look):
-    launch(region, owner="ben")
-    region.ec2.terminate_instances(InstanceIds=[launch(region)])
-    region.ec2.run_instances(ImageId="ami-0d53cc9bd365ad65b", MinCount=1, MaxCount=1)
+    region.launch(owner="ben")
+    region.ec2.terminate_instances(InstanceIds=[region.launch()])
+    region.launch(tags={})
     found = look()
     assert (found["changed"], found["labs"], found["unseen"]) == (False, [], [])
 
 
 def test_lab_that_nobody_deletes_is_told_apart_from_one_that_is(region, look):
-    kept, forgotten = launch(region, "kept"), launch(region, "forgotten")
+    kept, forgotten = region.launch("kept"), region.launch("forgotten")
     scheduler = boto3.client("scheduler", region_name="us-west-2")
     group = group_name("moto", "forgotten")
     scheduler.create_schedule_group(Name=group)
@@ -78,17 +57,11 @@ def test_lab_that_nobody_deletes_is_told_apart_from_one_that_is(region, look):
 
 
 def test_several_regions_are_asked_and_one_that_there_is_not_is_told(region, look):
-    launch(region)
+    region.launch()
     found = look(regions=["us-west-2", "eu-west-1", "us-wset-2"])
     assert [lab["region"] for lab in found["labs"]] == ["us-west-2"]
     why = "AWS has no region of that name; the nearest is us-west-2."
     assert found["unseen"] == [f"Labs in us-wset-2 cannot be seen. {why}"]
-
-
-def without_credentials(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 def test_without_credentials_and_labs_nobody_is_asked(look, monkeypatch):
@@ -113,5 +86,4 @@ def test_profile_that_there_is_not_is_told_once_for_all_regions(look):
 
 
 def test_nobody_is_asked_where_only_this_computer_is_meant(region, look):
-    launch(region)
-    assert look(where="here")["labs"] == []
+    assert look(where="here")["labs"] == region.calls == []

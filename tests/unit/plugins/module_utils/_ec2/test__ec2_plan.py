@@ -10,8 +10,7 @@ import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import plan
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import plan_report
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import plan, plan_report
 from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import Allowed
 from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import AccountState, LabSpec
 
