@@ -8,7 +8,6 @@ from aws_region import run_module
 
 from ansible_collections.desi.lab.plugins.modules import ec2_instance_wait
 
-
 DISK = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 30}}]
 
 
