@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Images as templates need them; each filter is documented in the YAML file of its name."""
+"""Filters: images, documented in the YAML files of their names."""
 
 from __future__ import annotations
 
@@ -19,10 +19,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._images import (
 
 
 class FilterModule:
-    """The filters about images."""
-
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        """Return the filters by name."""
         return {
             "build_reason": build_reason,
             "context_hash": context_hash,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How much a lab may take, as templates need it; each filter is documented in the YAML file of its name."""
+"""Filters: resource limits of a lab, documented in the YAML files of their names."""
 
 from __future__ import annotations
 
@@ -12,8 +12,5 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.limits import int
 
 
 class FilterModule:
-    """The filters about what a lab may take."""
-
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        """Return the filters by name."""
         return {"network_interface": interface_of, "lab_limits": lab_limits, "limits_update": limits_update}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Filters for a container that mounts a bucket: the same settings as the module bucket_mount, as command lines."""
+"""Filters: command lines of a container that mounts a bucket, with the settings of module bucket_mount."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.spec import check_
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import Tool
 from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import loop_command
 
-# The image that this is for is built here with a current rclone.
+# That of the image that this collection builds.
 RCLONE = Tool("rclone", "rclone", (1, 75))
 
 
 def rclone_mount_arguments(spec: Mapping[str, Any], mountpoint: str) -> list[str]:
-    """Return the command line with which rclone mounts the bucket in the foreground."""
+    """Return the command line by which rclone mounts the bucket in the foreground."""
     try:
         wanted = make_spec(spec)
         return make_job(RCLONE, wanted, check_path(mountpoint, wanted.cache), {}).command
@@ -31,7 +31,7 @@ def rclone_mount_arguments(spec: Mapping[str, Any], mountpoint: str) -> list[str
 
 
 def mounter_command(spec: Mapping[str, Any], mountpoint: str) -> list[str]:
-    """Return a command line that mounts the bucket, mounts it again when rclone dies, and unmounts on SIGTERM."""
+    """Return a command line that mounts the bucket, restarts rclone, and unmounts on SIGTERM."""
     try:
         wanted = make_spec(spec)
         job = make_job(RCLONE, wanted, check_path(mountpoint, wanted.cache), {})
@@ -42,7 +42,5 @@ def mounter_command(spec: Mapping[str, Any], mountpoint: str) -> list[str]:
 
 
 class FilterModule:
-    """Give the filters to Ansible."""
-
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {"rclone_mount_arguments": rclone_mount_arguments, "mounter_command": mounter_command}

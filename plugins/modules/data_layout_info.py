@@ -7,21 +7,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: data_layout_info
-short_description: Tell how DESI data lie in a folder
+short_description: Inspect how DESI data are laid out in a directory
 version_added: "0.1.0"
 description:
-  - Looks whether a folder holds several data releases or is one, and what has to be bound where for a release to be
-    found.
-  - A release is known by the spectroscopic production in it (C(spectro/redux/SPECPROD)), not by the folder's name.
+  - Returns whether a directory holds several data releases or is one, and what has to be bound where, so that a lab
+    finds a release.
+  - A release is identified by the spectroscopic production in it (C(spectro/redux/SPECPROD)), not by its name.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   path:
-    description: The absolute path of the folder.
+    description: The absolute path of the directory.
     type: path
     required: true
   release:
-    description: The release that is wanted, such as V(edr). Case does not matter.
+    description: The release, such as V(edr). Case does not matter.
     type: str
     required: true
   releases:
@@ -33,7 +33,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Look how the data lie
+- name: Inspect the layout of the data
   desi.lab.data_layout_info:
     path: /data/tiny_dr1
     release: dr1
@@ -44,7 +44,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 kind:
-  description: V(releases) for a folder of releases, V(release) for a single one.
+  description: V(releases) for a directory of releases, V(release) for a single one.
   returned: success
   type: str
 release:
@@ -56,17 +56,16 @@ specprod:
   returned: success
   type: str
 binds:
-  description:
-    - Folders of the host with where they appear below the data path of the image.
+  description: Directories of the host, and where they appear below the image's data path.
   returned: success
   type: list
   elements: dict
   contains:
     source:
-      description: The folder on the host.
+      description: The directory on the host.
       type: str
     inside:
-      description: Where it appears below the data path. Empty means the data path itself.
+      description: Where it appears below the data path; empty for the data path itself.
       type: str
 """
 
@@ -79,7 +78,6 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import r
 
 
 def main() -> None:
-    """Look, and say what was found."""
     module = AnsibleModule(
         {
             "path": {"type": "path", "required": True},

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: directory_links
-short_description: Show the entries of a hidden folder beside it, as relative links
+short_description: Link to the entries of a hidden directory from the directory around it
 version_added: "0.1.0"
 description:
-  - A container that is given a mountpoint keeps the mount that was there when it started, and sees nothing when that
-    mount dies and another takes its place. A container that is given the folder around the mountpoint sees the new one.
-  - This module makes such a folder look like the mount in it, with a link for each of its entries.
-  - For root, the folder and all above it have to be root's and writable by nobody else.
+  - A container that is given a mountpoint does not see a mount that replaces the one that it started with. A container
+    that is given the directory around the mountpoint does. This module makes that directory look like the mount, with
+    a relative link for each entry.
+  - For root, the directory and its parents have to be root's and writable by nobody else.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   path:
-    description: The folder around, which is to hold the links.
+    description: The directory around, which holds the links.
     type: path
     required: true
   hidden:
-    description: The name of the folder in it whose entries are shown.
+    description: The name of the directory in it whose entries are linked to.
     type: str
     required: true
   state:
-    description: V(absent) takes the links away, and the folder too if nothing else is in it.
+    description: V(absent) removes the links, and the directory if it holds nothing else.
     type: str
     choices: [present, absent]
     default: present
@@ -38,7 +38,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Show what the bucket holds
+- name: Link to the entries of the bucket
   desi.lab.directory_links:
     path: /var/lib/desi-lab/mounts/desidata-0a1b2c3d
     hidden: .bucket
@@ -46,7 +46,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 entries:
-  description: The names that are shown.
+  description: The names of the links.
   returned: success
   type: list
   elements: str
@@ -63,7 +63,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import open
 
 
 def links_of(folder: Path, hidden: str) -> dict[str, str]:
-    """Return the links in ``folder`` that lead into the hidden folder, as name and target."""
+    """Return name and target of the links that lead into the hidden directory."""
     if not folder.is_dir():
         return {}
     targets = {entry.name: str(entry.readlink()) for entry in folder.iterdir() if entry.is_symlink()}
@@ -71,7 +71,7 @@ def links_of(folder: Path, hidden: str) -> dict[str, str]:
 
 
 def wanted_links(folder: Path, hidden: str) -> dict[str, str]:
-    """Return the links that show the hidden folder's entries as they are now."""
+    """Return the links to the present entries of the hidden directory."""
     try:
         names = sorted(entry.name for entry in (folder / hidden).iterdir() if entry.name != hidden)
     except OSError as error:
@@ -84,7 +84,7 @@ def wanted_links(folder: Path, hidden: str) -> dict[str, str]:
 
 
 def refuse_foreign(folder: Path, before: dict[str, str], after: dict[str, str]) -> None:
-    """Refuse to put a link where something lies that is not one of ours."""
+    """Refuse to replace what this module did not make."""
     for name in after.keys() - before.keys():
         if (folder / name).exists() or (folder / name).is_symlink():
             raise LabError(
@@ -95,15 +95,14 @@ def refuse_foreign(folder: Path, before: dict[str, str], after: dict[str, str]) 
 
 
 def is_bare(folder: Path, links: dict[str, str]) -> bool:
-    """Return whether nothing but these links lies in a folder. Whatever else does is not ours to remove."""
+    """Return whether a directory holds nothing but these links."""
     return folder.is_dir() and all(entry.name in links for entry in folder.iterdir())
 
 
 def apply(folder: Path, before: dict[str, str], after: dict[str, str]) -> None:
-    """Make the links that are missing or lead elsewhere, and take away those that are too many."""
+    """Make the links that are missing or wrong, and remove the others."""
     if before == after:
         return
-    # What root changes is root's, and stays the directory that was looked at.
     opened = open_root_owned(str(folder)) if os.geteuid() == 0 else open_directory(str(folder))
     try:
         for name, _target in before.items() - after.items():
@@ -115,7 +114,6 @@ def apply(folder: Path, before: dict[str, str], after: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Compare the links with the entries, and change what differs."""
     module = AnsibleModule(
         {
             "path": {"type": "path", "required": True},
@@ -134,7 +132,7 @@ def main() -> None:
         if not module.check_mode:
             apply(folder, before, after)
             if goes:
-                # Something may have come to lie there in the meantime: then the folder stays.
+                # Kept if something was put there meanwhile.
                 with contextlib.suppress(OSError):
                     folder.rmdir()
     except LabError as error:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: docker_engine_info
-short_description: Tell whether a Docker Engine answers, and why not
+short_description: Inspect the Docker Engine, and why it does not answer
 version_added: "0.1.0"
 description:
-  - Asks the C(docker) command, which knows C(DOCKER_HOST), contexts, Docker Desktop and rootless engines.
-  - Never fails because there is no engine. That is an answer, too.
+  - Queries the C(docker) command, which knows C(DOCKER_HOST), contexts, Docker Desktop and rootless engines.
+  - A missing engine is a result and no failure.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   timeout:
-    description: How long to wait for an engine that does not answer yet, in seconds.
+    description: Seconds to wait for an engine that does not answer yet.
     type: int
     default: 0
 extends_documentation_fragment:
@@ -24,7 +24,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Look at the engine
+- name: Inspect the engine
   desi.lab.docker_engine_info:
   register: engine
 """
@@ -43,15 +43,15 @@ installed:
   returned: always
   type: bool
 elsewhere:
-  description: Whether an endpoint other than the usual one was asked for and does not answer.
+  description: Whether the engine does not answer at an endpoint that somebody chose.
   returned: always
   type: bool
 platform:
-  description: V(linux), V(macos) or V(windows), which stands for the Windows Subsystem for Linux.
+  description: V(linux), V(macos) or V(windows) (Windows Subsystem for Linux).
   returned: always
   type: str
 endpoint:
-  description: The address that was asked, as C(DOCKER_HOST) takes it.
+  description: The endpoint, as C(DOCKER_HOST) takes it.
   returned: always
   type: str
 reason:
@@ -71,7 +71,7 @@ architecture:
   returned: always
   type: str
 root:
-  description: The folder in which the engine keeps images and containers.
+  description: The directory in which the engine keeps images and containers.
   returned: always
   type: str
 desktop:
@@ -91,12 +91,12 @@ cpus:
   returned: always
   type: int
 limits:
-  description: The limits that the engine can hold, of V(memory), V(swap), V(cpus) and V(processes).
+  description: The limits that the engine supports, of V(memory), V(swap), V(cpus) and V(processes).
   returned: always
   type: list
   elements: str
 log_driver:
-  description: How the engine keeps the logs of containers, such as V(json-file).
+  description: The engine's log driver, such as V(json-file).
   returned: always
   type: str
 """
@@ -113,11 +113,9 @@ PATIENCE_SECONDS = 30
 
 
 def main() -> None:
-    """Look, and look again until an engine answers or the time is up."""
     module = AnsibleModule({"timeout": {"type": "int", "default": 0}}, supports_check_mode=True)
     end = time.monotonic() + module.params["timeout"]
     engine = find_engine(PATIENCE_SECONDS, DAEMON_FOLDERS)
-    # An engine that denies this user will go on doing so.
     while not engine.answers and not engine.denied and time.monotonic() < end:
         time.sleep(POLL_SECONDS)
         engine = find_engine(PATIENCE_SECONDS, DAEMON_FOLDERS)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: image_build
-short_description: Build an image from a folder, and tell how far it has got
+short_description: Build an image and show its progress
 version_added: "0.1.0"
 description:
-  - Builds an image from a folder with a Dockerfile, as C(docker build) does with the builder that is in every engine.
-  - The folder is on the computer where Ansible runs, and goes to the host as one tar archive. Links in it stay links,
+  - Builds an image from a directory with a Dockerfile, by C(docker build) with the builder that every engine has.
+  - The directory is on the controller, and is sent to the host as one tar archive. Links in it stay links,
     C(.dockerignore) is honored, and C(.git) is left out.
-  - Unlike C(community.docker.docker_image_build) it needs no plugin of Docker's, and tells its step while it
-    works. The callback P(desi.lab.steps#callback) shows that on a terminal.
+  - Unlike C(community.docker.docker_image_build) it needs no plugin of Docker's, and reports its step, which the
+    callback P(desi.lab.steps#callback) shows on a terminal.
 author:
   - The DESI Lab contributors (@desi-lab)
 requirements:
@@ -25,27 +25,27 @@ options:
     type: str
     required: true
   path:
-    description: The folder, on the computer where Ansible runs.
+    description: The build context, a directory on the controller.
     type: path
     required: true
   host_file:
-    description: A file of the host that is added to the folder's. Empty adds an empty one.
+    description: A file of the host to add to the build context. Empty adds an empty one.
     type: path
     default: ""
   host_file_name:
-    description: What O(host_file) is called in the build. Empty adds none.
+    description: The name of O(host_file) in the build context. Empty adds none.
     type: str
     default: ""
   archive:
-    description: The folder as a tar archive on the host. The action plugin gives it.
+    description: The build context as a tar archive on the host. Set by the action plugin.
     type: path
     default: ""
   nocache:
-    description: Whether every step is done anew.
+    description: Whether to build without Docker's cache.
     type: bool
     default: false
   args:
-    description: The build arguments. They are on no command line, as those of proxies may hold a password.
+    description: The build arguments. Their values are on no command line, as those of proxies may hold a password.
     type: dict
     default: {}
   labels:
@@ -53,7 +53,7 @@ options:
     type: dict
     default: {}
   progress:
-    description: A file that holds the step of the build, until it ends. The action plugin gives it.
+    description: A file that holds the step of the build, until it ends. Set by the action plugin.
     type: path
     default: ""
 extends_documentation_fragment:
@@ -61,7 +61,7 @@ extends_documentation_fragment:
 attributes:
   idempotent:
     support: none
-    details: Builds each time. Its caller knows when that is needed.
+    details: Builds each time.
 """
 
 EXAMPLES = r"""
@@ -75,7 +75,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 output:
-  description: What the builder said.
+  description: The builder's output.
   returned: always, but not in check mode
   type: list
   elements: str
@@ -99,7 +99,7 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.progress import P
 
 
 def command_of(params: dict) -> tuple[list[str], dict[str, str]]:
-    """Return the command that builds, and the environment that it wants."""
+    """Return the build command and its environment."""
     command = ["docker", "build", "--force-rm", "--tag", params["name"]]
     command += ["--no-cache"] if params["nocache"] else []
     for name, value in params["labels"].items():
@@ -112,7 +112,7 @@ def command_of(params: dict) -> tuple[list[str], dict[str, str]]:
 
 
 def add_file(archive: BinaryIO, name: str, content: bytes, out: BinaryIO) -> None:
-    """Write the members of a tar archive, and one more."""
+    """Copy a tar archive, and add a file."""
     with tarfile.open(fileobj=archive, mode="r|*") as members, tarfile.open(fileobj=out, mode="w|") as more:
         for member in members:
             if member.name != name:
@@ -123,7 +123,7 @@ def add_file(archive: BinaryIO, name: str, content: bytes, out: BinaryIO) -> Non
 
 
 def build(params: dict) -> tuple[int, str]:
-    """Build from the archive; return the exit code and what Docker said."""
+    """Build from the archive; return the exit code and the output."""
     command, known = command_of(params)
     with contextlib.ExitStack() as opened:
         file = opened.enter_context(ProgressFile(params["progress"], every=0))
@@ -138,7 +138,6 @@ def build(params: dict) -> tuple[int, str]:
 
 
 def main() -> None:
-    """Build."""
     module = AnsibleModule(
         {
             "name": {"type": "str", "required": True},

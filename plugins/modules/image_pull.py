@@ -7,13 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: image_pull
-short_description: Pull an image, and tell how far it has got
+short_description: Pull an image and show its progress
 version_added: "0.1.0"
 description:
-  - Asks the registry for an image and pulls what is missing of it, as C(docker pull) does, with the user's own contexts
-    and credentials.
-  - Unlike C(community.docker.docker_image_pull) it tells how many bytes and layers are here while it works. The
-    callback P(desi.lab.steps#callback) shows that on a terminal.
+  - Pulls an image by C(docker pull), with the user's own contexts and credentials.
+  - Unlike C(community.docker.docker_image_pull) it reports the bytes and layers while it works, which the callback
+    P(desi.lab.steps#callback) shows on a terminal.
 author:
   - The DESI Lab contributors (@desi-lab)
 requirements:
@@ -24,7 +23,7 @@ options:
     type: str
     required: true
   progress:
-    description: A file that holds how far the pull has got, until it ends. The action plugin gives it.
+    description: A file that holds the progress of the pull, until it ends. Set by the action plugin.
     type: path
     default: ""
 extends_documentation_fragment:
@@ -32,7 +31,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: partial
-    details: What a registry has is not known without asking it, so a change is always expected.
+    details: Always expects a change, as it does not query the registry.
 """
 
 EXAMPLES = r"""
@@ -56,20 +55,19 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.progress import P
 
 
 def id_of(docker: Docker, name: str) -> str:
-    """Return the id of an image, or nothing if it is not here."""
+    """Return the id of a local image, empty if there is none."""
     done = docker.run("image", "inspect", "--format", "{{.Id}}", "--", name)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def pull(name: str, progress: str) -> tuple[int, str]:
-    """Pull an image; return the exit code and what Docker said."""
+    """Pull an image; return the exit code and the output."""
     seen = PullProgress()
     with ProgressFile(progress) as file:
         return follow(["docker", "pull", "--", name], lambda line: file.write(seen.see(line)), {}, terminal=True)
 
 
 def main() -> None:
-    """Compare what is here before and after."""
     module = AnsibleModule(
         {"name": {"type": "str", "required": True}, "progress": {"type": "path", "default": ""}},
         supports_check_mode=True,

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: jupyter_activity_info
-short_description: Tell which kernels and terminals run in a Jupyter server
+short_description: List the kernels and terminals that run in a Jupyter server
 version_added: "0.1.0"
 description:
-  - Asks the API of a server on the same machine what would end with it.
-  - A server that does not answer is no failure. It is told as what it is, because something may run in it.
+  - Queries the API of a server on the same host for what would end with it.
+  - A server that does not answer is no failure. It is a row of the result, as something may run in it.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -20,11 +20,11 @@ options:
     type: str
     required: true
   certificate:
-    description: A file with the server's certificate in PEM form. It alone is trusted. Needed where the URL is https.
+    description: A PEM file with the server's certificate, which alone is trusted. Required for https.
     type: path
     default: ""
   container:
-    description: The lab's container. The token is sent only while it has the port, and only the engine listens there.
+    description: The lab's container. The token is sent only if it publishes the port and only the engine listens there.
     type: str
     default: ""
 extends_documentation_fragment:
@@ -32,7 +32,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: See what runs
+- name: List what runs
   desi.lab.jupyter_activity_info:
     url: "{{ jupyter_url }}"
   register: busy
@@ -41,13 +41,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 running:
-  description: A line for each kernel and each terminal, as M(desi.lab.box) takes them.
+  description: A row for each kernel and each terminal, as M(desi.lab.box) takes them.
   returned: success
   type: list
   elements: dict
   contains:
     label:
-      description: V(kernel) or V(terminal); V(server) where that does not answer.
+      description: V(kernel), V(terminal), or V(server) if it does not answer.
       type: str
     text:
       description: The notebook of a kernel, or the name of a terminal.
@@ -56,7 +56,7 @@ running:
       description: What it does.
       type: str
 words:
-  description: How much that is.
+  description: Their number in words.
   returned: success
   type: str
   sample: 2 kernels and 1 terminal
@@ -69,7 +69,6 @@ from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import 
 
 
 def main() -> None:
-    """Ask, and tell."""
     spec = {
         "url": {"type": "str", "required": True, "no_log": True},
         "certificate": {"type": "path", "default": ""},

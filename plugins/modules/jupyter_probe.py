@@ -6,53 +6,52 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: jupyter_probe
-short_description: Ask a Jupyter server with its token, and only the right one
+short_description: Verify that a Jupyter server answers, without giving its token to others
 version_added: "0.1.0"
 description:
-  - Asks the API of a Jupyter server with the token in its URL, until it answers.
-  - Over TLS the server has to prove who it is before the token is sent. It is known by the very certificate that
-    O(certificate) holds, or else by a certificate for its host name from an authority that is trusted.
-  - No redirect is followed, and no proxy is used.
-  - A server that proves to be another one, refuses the token, or is not Jupyter, is not waited for.
+  - Queries the API of a Jupyter server with the token in its URL, until it answers.
+  - Over TLS the server is verified before the token is sent, by the certificate in O(certificate), or else by a
+    certificate for its host name from a trusted authority.
+  - Follows no redirect and uses no proxy.
+  - Does not wait for a server that is another one, refuses the token, or is not Jupyter.
   - The token is in no message and in no result.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   url:
-    description: The URL of the server's page, with the token. Without one the server is asked for a sign of life.
+    description: The URL of the server's page with the token. Without a token, only the server's version is queried.
     type: str
     required: true
   certificate:
     description:
-      - A file with the server's certificate in PEM form. It alone is trusted, at any address. Of several in the file,
-        it is the first one.
-      - If it is empty, the certificate is validated as a browser does.
+      - A PEM file whose first certificate is the server's. It alone is trusted, at any address.
+      - If empty, the certificate is validated as a browser does.
     type: path
     default: ""
   address:
-    description: The address to connect to. If it is empty, the host of the URL.
+    description: The address to connect to; if empty, the host of the URL.
     type: str
     default: ""
   ca:
     description:
-      - A file with the certificate authorities that are trusted, in PEM form. If it is empty, those of this computer.
-      - Not to be given with O(certificate).
+      - A PEM file with the trusted certificate authorities; if empty, those of this computer.
+      - Mutually exclusive with O(certificate).
     type: path
     default: ""
   tunnel:
     description:
-      - The folder of a tunnel of M(desi.lab.ssh_tunnel). If it is given, the program that keeps that tunnel has to be
-        who listens at the address, before and after the connection is made. The token is not sent to anybody else.
+      - The directory of a tunnel of M(desi.lab.ssh_tunnel). The token is sent only if the tunnel's process listens at
+        the address, before and after the connection is made.
     type: path
     default: ""
   container:
     description:
-      - The container of a lab on the same computer. If it is given, it has to run and to publish the port, and where
-        the system tells who listens there, nobody but the engine may.
+      - The container of a lab on the same computer. The token is sent only if it runs and publishes the port, and if
+        nobody but the engine listens there, as far as the system shows that.
     type: str
     default: ""
   timeout:
-    description: For how many seconds to go on asking.
+    description: Seconds to wait for an answer.
     type: float
     default: 60
 extends_documentation_fragment:
@@ -63,13 +62,13 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Prove that the lab answers, and that it is the lab
+- name: Verify that the lab answers, and that it is the lab
   desi.lab.jupyter_probe:
     url: "{{ reach_url }}"
     certificate: ~/.config/desi-lab/us-west-2/desi/tls/cert.pem
   no_log: true
 
-- name: Prove it before the name leads there
+- name: Verify it before DNS has its name
   desi.lab.jupyter_probe:
     url: https://lab.example.org/lab?token=not-a-real-token
     address: 203.0.113.7
@@ -78,12 +77,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 answered:
-  description: Whether the server was asked and answered. It is V(false) in check mode only, or else the module fails.
+  description: Whether the server answered; V(false) in check mode only, as the module fails otherwise.
   returned: success
   type: bool
   sample: true
 fingerprint:
-  description: The SHA-256 fingerprint of the certificate that the server showed. Empty without TLS.
+  description: The SHA-256 fingerprint of the server's certificate. Empty without TLS.
   returned: success
   type: str
   sample: "6F:1C:…"
@@ -93,7 +92,7 @@ version:
   type: str
   sample: 2.17.0
 elapsed:
-  description: How many seconds it took.
+  description: The seconds that it took.
   returned: success
   type: float
   sample: 0.4
@@ -110,7 +109,6 @@ from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import proof_
 
 
 def main() -> None:
-    """Ask the server that the options name."""
     module = AnsibleModule(
         argument_spec={
             "url": {"type": "str", "required": True, "no_log": True},

@@ -9,47 +9,43 @@ module: jupyter_token
 short_description: Wait for a Jupyter server and return its token and URL
 version_added: "0.1.0"
 description:
-  - Reads what a Jupyter server has written to its log, waits until it has told the URL at which it runs, and returns
-    the token and the URL with the host and port at which you reach it.
-  - Knows what JupyterLab, Notebook 5 to 7, nbclassic and Jupyter Server print. Where a log tells of several servers,
-    the one started last that was not shut down counts; of a container that was restarted, only the log since then.
-  - The token is a secret that is worth a shell on the server. Put C(no_log=true) on the task, as the examples do. The
-    token appears in the result only, never in a message of this module.
-  - Reads only; RV(ignore:changed) is always V(false).
+  - Waits until the log of a Jupyter server has its URL, and returns the token and the URL with the host and port at
+    which you reach it.
+  - Reads what JupyterLab, Notebook 5 to 7, nbclassic and Jupyter Server print. Of several servers in a log, it takes
+    the newest that was not shut down; of a restarted container, it reads the log since the restart.
+  - The token is worth a shell on the server. Put C(no_log=true) on the task, as the examples do. The token is in the
+    result only, never in a message.
 extends_documentation_fragment:
   - desi.lab.attributes.info_module
 attributes:
   check_mode:
-    details: In check mode it does not fail where the container or the file is missing or the container is stopped. It
-      returns RV(found=false), for an earlier task would have made it.
+    details: Returns RV(found=false) in check mode where the container or the file is missing or the container is
+      stopped, as an earlier task would have made it.
 options:
   container:
     description:
-      - The name or id of the container in which the server runs. Its log is read with the C(docker) command, which
-        honours E(DOCKER_HOST) and Docker contexts.
-      - Exactly one of O(container), O(text) and O(path) is needed.
+      - The name or id of the server's container. Its log is read by the C(docker) command, which honors E(DOCKER_HOST)
+        and Docker contexts.
+      - Exactly one of O(container), O(text) and O(path) is required.
     type: str
   text:
-    description: What the server printed. It is not waited for.
+    description: The output of a server. It is read once.
     type: str
   path:
-    description:
-      - The file to which the server writes its log. It may be made, grow, or be replaced while it is waited for.
+    description: The server's log file. It may be made, grow, or be replaced meanwhile.
     type: path
   timeout:
     description:
-      - How many seconds to wait for the URL, up to V(86400). With V(0), only what was printed already counts.
+      - Seconds to wait for the URL, up to V(86400). With V(0), only what was printed already counts.
       - A container that has ended is not waited for.
     type: float
     default: 60
   url_host:
-    description: The host to put into RV(url), as seen from where the URL is to be opened.
+    description: The host of RV(url).
     type: str
     default: 127.0.0.1
   url_port:
-    description:
-      - The port to put into RV(url), as seen from where the URL is to be opened.
-      - If it is not given, the port that the server printed.
+    description: The port of RV(url). The port that the server printed by default.
     type: int
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -63,7 +59,7 @@ EXAMPLES = r"""
   register: server
   no_log: true
 
-- name: Look once at what a server has printed
+- name: Read the output of a server
   desi.lab.jupyter_token:
     text: "{{ printed }}"
     timeout: 0
@@ -80,7 +76,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 found:
-  description: Whether a server was found. It is V(false) in check mode only, or else the module fails.
+  description: Whether a server was found; V(false) in check mode only, as the module fails otherwise.
   returned: always
   type: bool
   sample: true
@@ -91,18 +87,18 @@ token:
   sample: not-a-real-token
 token_hidden:
   description:
-    - Whether the server has a token, but does not print it because it was given to it, and it is not known otherwise.
+    - Whether the server has a token that it does not print, as it was given to the server.
     - A token given to a container by E(JUPYTER_TOKEN) or on its command line is known.
   returned: when found
   type: bool
   sample: false
 password_set:
-  description: Whether the server runs without a token because it asks for a password.
+  description: Whether the server asks for a password and has no token.
   returned: when found
   type: bool
   sample: false
 authentication_off:
-  description: Whether the server says that it lets everyone in.
+  description: Whether the server has no authentication.
   returned: when found
   type: bool
   sample: false
@@ -117,7 +113,7 @@ port:
   type: int
   sample: 8888
 path:
-  description: The path at which the server's page is, its base URL included.
+  description: The path of the server's page, with its base URL.
   returned: when found
   type: str
   sample: /lab
@@ -133,7 +129,7 @@ urls:
   elements: str
   sample: ["http://127.0.0.1:8888/lab?token=not-a-real-token"]
 elapsed:
-  description: For how many seconds the server was waited for.
+  description: The seconds that it took.
   returned: always
   type: float
   sample: 1.6
@@ -163,7 +159,7 @@ def find_server(params: dict[str, Any]) -> Server:
 
 
 def describe(server: Server, host: str, port: int | None) -> dict[str, Any]:
-    """Return what is known of the server as the result of the module."""
+    """Return the server as the result of the module."""
     return {
         "token": server.plain_token,
         "token_hidden": server.token_hidden,

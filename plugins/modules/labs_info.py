@@ -7,19 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: labs_info
-short_description: Tell which labs there are on a host, and what belongs to them
+short_description: List the labs on a host, with their containers, networks and mounts
 version_added: "0.1.0"
 description:
-  - Reads the labels of containers and networks, which are the only record of a lab. What lacks them is not looked at.
+  - Reads the labels of containers and networks, which are the only record of a lab.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   mounts:
-    description: The folder below which buckets are mounted.
+    description: The directory below which buckets are mounted.
     type: path
     default: /var/lib/desi-lab/mounts
   ask:
-    description: Whether to ask each server and each mount if it answers.
+    description: Whether to query each server and each mount.
     type: bool
     default: true
 extends_documentation_fragment:
@@ -27,7 +27,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: See which labs there are
+- name: List the labs
   desi.lab.labs_info:
   register: found
 """
@@ -58,19 +58,19 @@ labs:
       description: The image.
       type: str
     image_newer:
-      description: Whether that name leads to another image here than the lab runs. Null where that is not known.
+      description: Whether that name is another image here by now; null if not known.
       type: bool
     data:
       description: Where the data come from.
       type: str
     mount:
-      description: The folder of the host around the bucket's mount. Empty where there is none.
+      description: The directory of the host around the bucket's mount; empty without one.
       type: str
     mount_answers:
-      description: Whether the mount can be listed. Null where there is none, or it was not asked.
+      description: Whether the mount can be listed; null without one, or if not queried.
       type: bool
     folder:
-      description: The user's folder.
+      description: The user's directory.
       type: str
     address:
       description: The address on which the server is published.
@@ -79,7 +79,7 @@ labs:
       description: The port on which it is published.
       type: int
     server_answers:
-      description: Whether the server answers. Null where it does not run, or was not asked.
+      description: Whether the server answers; null if it does not run, or was not queried.
       type: bool
 containers:
   description: Every container of every lab.
@@ -109,32 +109,32 @@ networks:
       description: The lab that it belongs to.
       type: str
 mounts:
-  description: Every folder around a bucket's mount.
+  description: Every directory around a bucket's mount.
   returned: success
   type: list
   elements: dict
   contains:
     path:
-      description: The folder.
+      description: The directory.
       type: str
     labs:
       description: The labs that use it.
       type: list
       elements: str
     made_for:
-      description: The labs that it was made for since the last boot, which may have come to nothing.
+      description: The labs that it was made for since the last boot.
       type: list
       elements: str
 link_local:
-  description: Whether there is a rule here that keeps labs from link-local addresses, of M(desi.lab.link_local).
+  description: Whether the firewall rule of M(desi.lab.link_local) is installed.
   returned: success
   type: bool
 engine:
-  description: Whether a Docker Engine answers. Where none does, only mounts are told.
+  description: Whether a Docker Engine answers. If not, only the mounts are returned.
   returned: success
   type: bool
 reason:
-  description: Why no engine answers, as a sentence. Empty where one does.
+  description: Why no engine answers, as a sentence.
   returned: success
   type: str
 """
@@ -161,21 +161,21 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.users import users
 
 
 def containers_of_labs(docker: Docker) -> list[dict[str, t.Any]]:
-    """Return the inspected containers that carry our label."""
+    """Return the inspected containers of all labs."""
     ids = docker.output("ps", "--all", "--quiet", "--filter", f"label={NAME}").split()
     # One that was removed in the meantime makes the command fail, and it still tells of the others.
     return json.loads(docker.run("container", "inspect", *ids).stdout or "[]") if ids else []
 
 
 def networks_of_labs(docker: Docker) -> list[dict[str, str]]:
-    """Return the networks that carry our label."""
+    """Return the networks of all labs."""
     line = f'{{{{.Name}}}} {{{{.Label "{NAME}"}}}}'
     rows = docker.output("network", "ls", "--filter", f"label={NAME}", "--format", line).splitlines()
     return [dict(zip(("name", "lab"), row.split())) for row in rows]
 
 
 def complete(container: dict[str, t.Any], images: t.Mapping[str, str], ask: bool) -> dict[str, t.Any]:
-    """Return the row of a lab, with what its mount and its server say of themselves."""
+    """Return the row of a lab, and whether its mount and its server answer."""
     row = lab_row(container, None, None, images)
     if ask:
         row["mount_answers"] = mount_answers(row["mount"])
@@ -185,7 +185,6 @@ def complete(container: dict[str, t.Any], images: t.Mapping[str, str], ask: bool
 
 
 def main() -> None:
-    """Read the labels, and ask the labs side by side."""
     module = AnsibleModule(
         {
             "mounts": {"type": "path", "default": "/var/lib/desi-lab/mounts"},

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: link_local
-short_description: Keep labs from link-local addresses
+short_description: Block labs from link-local addresses, where clouds serve an instance's credentials
 version_added: "0.2.0"
 description:
-  - Clouds hand out the keys of a machine at link-local addresses (169.254.169.254, fd00:ec2::254). This module ensures
-    a rule of the firewall by which nothing from the network of a lab gets there. It holds after a reboot, and after
-    a restart of Docker.
-  - Name servers of the computer that are link-local stay reachable at their port.
-  - With systemd, a unit makes the rule at boot, before Docker starts. Without it, the rule alone is made.
-  - Has to run as root.
+  - Clouds serve an instance's credentials at link-local addresses (169.254.169.254, fd00:ec2::254). This module ensures
+    a firewall rule that drops what comes from labs' networks to them, also after a restart of Docker.
+  - The host's own name servers stay reachable at their port.
+  - With systemd, a unit makes the rule at boot, before Docker starts. Needs root.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   state:
-    description: V(absent) removes rule, unit and program, unless there are networks of labs.
+    description: V(absent) removes rule, unit and program, unless a lab's network exists.
     type: str
     choices: [present, absent]
     default: present
@@ -58,7 +56,7 @@ SYSTEM_FOLDERS = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin"
 
 
 def check_host() -> None:
-    """Refuse what cannot work before anything is written."""
+    """Verify root and iptables before anything is written."""
     if os.geteuid() != 0:
         raise LabError(WHAT, "The rules of the firewall are for root alone.", "Run the task with become: true.")
     if not shutil.which("iptables", path=SYSTEM_FOLDERS):
@@ -66,14 +64,12 @@ def check_host() -> None:
 
 
 def main() -> None:
-    """Compare, and change what differs."""
     module = AnsibleModule(
         {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}, supports_check_mode=True
     )
     rule, present = LinkLocal(), module.params["state"] == "present"
     try:
         check_host()
-        # A rule that is of use to somebody stays.
         changed = not rule.holds() if present else not rule.is_absent() and not rule.is_in_use()
         before = {name: content_of(folder, name) for folder, name, _content, _mode in rule.files()}
         after = (

@@ -7,28 +7,27 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mount_leftovers
-short_description: Remove what mounts keep for the next ones, the caches and the programs
+short_description: Remove the caches and programs that bucket mounts leave
 version_added: "0.2.0"
 description:
-  - Removes the directories below O(cache) that carry the mark which M(desi.lab.bucket_mount) puts into a cache when it
-    makes it, and nothing else. A directory itself that is named here is never removed as a whole; it goes when nothing
-    is left in it.
-  - Removes the programs that mounts run from O(programs), unless one of them is in use.
-  - A path that somebody else than root could change or replace is left alone.
+  - Removes the directories below O(cache) that carry the mark of M(desi.lab.bucket_mount), and nothing else. A
+    directory of O(cache) itself is removed once it is empty.
+  - Removes the programs in O(programs) that no mount uses.
+  - Leaves a path alone that anybody but root could change or replace.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   cache:
-    description: The folders below which caches lie. One that is not there is no error.
+    description: The parent directories of caches. A missing one is no error.
     type: list
     elements: path
     default: []
   before:
-    description: Where an earlier version kept caches; empty for nowhere. What root has made there is named, and stays.
+    description: Where an earlier version kept caches; empty for nowhere. What root made there is returned, and stays.
     type: path
     default: ""
   programs:
-    description: The folder of the programs that root runs for mounts; empty to leave them.
+    description: The directory of the programs that root runs for mounts; empty to keep them.
     type: path
     default: ""
 extends_documentation_fragment:
@@ -36,7 +35,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Remove all that was streamed
+- name: Remove all caches of streamed data
   desi.lab.mount_leftovers:
     cache: [/var/cache/desi-lab]
     programs: /usr/local/lib/desi-lab
@@ -51,7 +50,7 @@ removed:
   elements: str
   sample: ["/var/cache/desi-lab/desidata-0a1b2c3d"]
 left:
-  description: What lies there and was not made by DESI Lab, or could be changed by others than root.
+  description: What was kept, as DESI Lab did not make it, or others than root could change it.
   returned: success
   type: list
   elements: str
@@ -72,7 +71,7 @@ SHOWN = 20
 
 
 def of_root(path: str) -> list[str]:
-    """Return the directories of root's in a folder of somebody's."""
+    """Return root's directories in another user's directory."""
     with contextlib.suppress(OSError):
         there = [entry for entry in Path(path).iterdir() if path and not entry.is_symlink() and entry.is_dir()]
         return sorted(str(entry) for entry in there if entry.lstat().st_uid == 0)
@@ -80,7 +79,6 @@ def of_root(path: str) -> list[str]:
 
 
 def main() -> None:
-    """Remove what is marked, and name what is not."""
     module = AnsibleModule(
         {
             "cache": {"type": "list", "elements": "path", "default": []},

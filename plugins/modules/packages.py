@@ -7,16 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: packages
-short_description: Install packages of the distribution, and touch none that is there
+short_description: Install packages without changing or removing others
 version_added: "0.1.0"
 description:
-  - Asks the package manager first what it would do. Where that is anything but to add packages, it is refused, and what
-    would be removed or put in another version is named.
-  - Packages that are installed keep their version.
+  - Simulates the transaction first, and refuses one that would remove packages or change their version.
+  - Installed packages keep their version.
 author:
   - The DESI Lab contributors (@desi-lab)
 requirements:
-  - C(apt-get) on Debian and what comes of it, C(dnf) on Amazon Linux, Fedora and Red Hat's family
+  - C(apt-get) (Debian, Ubuntu) or C(dnf) (Amazon Linux, Fedora, Red Hat)
 options:
   name:
     description: The packages.
@@ -24,7 +23,7 @@ options:
     elements: str
     required: true
   update_cache:
-    description: Whether to ask the repositories for their newest lists before, if anything has to be installed.
+    description: Whether to update the package lists first, if anything has to be installed.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -43,7 +42,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 installed:
-  description: The packages that were, or in check mode would be, installed, with those that they need.
+  description: The packages that were, or in check mode would be, installed, with their dependencies.
   returned: success
   type: list
   elements: str
@@ -65,23 +64,17 @@ from ansible_collections.desi.lab.plugins.module_utils._common.packages import (
     read_dnf,
 )
 
-# Another installation may be under way, above all on a machine that has just started.
+# Another installation may be running, above all on a new instance.
 PATIENCE = 120
 APT = ["apt-get", "--quiet", "--option", f"DPkg::Lock::Timeout={PATIENCE}"]
 # A file that somebody changed stays as it is.
-INSTALL_APT = [
-    "--yes",
-    "--no-remove",
-    "--option",
-    "Dpkg::Options::=--force-confdef",
-    "--option",
-    "Dpkg::Options::=--force-confold",
-]
+INSTALL_APT = ["--yes", "--no-remove"]
+INSTALL_APT += [word for each in ("confdef", "confold") for word in ("--option", f"Dpkg::Options::=--force-{each}")]
 ADD = ["install", "--no-install-recommends", "--no-upgrade", "--"]
 
 
 def run(*command: str) -> tuple[int, str]:
-    """Run a command; return its exit code and all that it said."""
+    """Run a command; return its exit code and its output."""
     known = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive", "COLUMNS": "200"}
     done = subprocess.run(
         command,
@@ -159,7 +152,6 @@ def ensure(names: list[str], update: bool, check: bool) -> tuple[str, ...]:
 
 
 def main() -> None:
-    """Install, or say what would be."""
     module = AnsibleModule(
         {
             "name": {"type": "list", "elements": "str", "required": True},

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: port_info
-short_description: Tell whether a TCP port is free, who listens there, and which port is free instead
+short_description: Check whether a TCP port is free, who listens there, and which port is free instead
 version_added: "0.1.0"
 description:
-  - Tries whether a server could listen on a TCP port of this host, the way servers do it.
-    A port counts as free when only connections that are already closed (TIME_WAIT) are left on it,
-    and as taken when somebody listens on it at the address or at all addresses.
-  - Changes nothing. The port is held for the moment of the trial only, so it may be taken again by the time it is used.
+  - Tries to listen on a TCP port of this host, as servers do. Closed connections (TIME_WAIT) do not count, and a
+    listener on all addresses does.
+  - The port may be taken again by the time it is used.
 extends_documentation_fragment:
   - desi.lab.attributes.info_module
 options:
@@ -25,7 +24,7 @@ options:
     type: int
     required: true
   search:
-    description: How many ports after O(port) to look through for RV(next_free).
+    description: How many ports after O(port) to search for RV(next_free).
     type: int
     default: 100
 author:
@@ -33,7 +32,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: See whether the port of the lab is free
+- name: Check whether the lab's port is free
   desi.lab.port_info:
     port: 8888
   register: lab_port
@@ -61,12 +60,12 @@ free:
   type: bool
   sample: false
 listener:
-  description: Who listens there, in plain text; empty if the port is free.
+  description: Who listens there; empty if the port is free.
   returned: always
   type: str
   sample: the Docker container desi-lab-desi
 next_free:
-  description: The first free port from O(port) on; null if there is none among those looked through.
+  description: The first free port from O(port) on; null if none was found.
   returned: always
   type: int
   sample: 8889

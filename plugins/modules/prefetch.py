@@ -7,18 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: prefetch
-short_description: Fetch files of a mounted bucket into its cache
+short_description: Read files of a mounted bucket into its cache
 version_added: "0.1.0"
 description:
-  - Reads files through the mount, side by side, so that they are in its cache afterwards, and compares them with the
-    C(*.sha256sum) files beside them.
-  - What was fetched and verified before, and is still in the cache, is not read again. So it goes on where it was
-    when it was killed.
+  - Reads files through the mount in parallel, so that they are in its cache, and verifies them by the C(*.sha256sum)
+    files beside them.
+  - Skips files that were verified before and are still in the cache, so that it resumes after it was killed.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   root:
-    description: The folder of the release in the mount.
+    description: The directory of the release in the mount.
     type: path
     required: true
   specprod:
@@ -27,7 +26,7 @@ options:
     required: true
   files:
     description:
-      - What to fetch. A path or a pattern below the release or its production; a folder means all that is in it.
+      - What to fetch. A path or a pattern below the release or its production; a directory means all files in it.
       - V(tile:N) and V(healpix:N), or V(healpix:SURVEY/PROGRAM/N), mean the coadds and redshifts of one.
       - V(targets:/path) means those of the healpixels in which the TARGETIDs in a file on the host are, and
         V(cone:RA,DEC,RADIUS) those with targets in a part of the sky, in degrees. The catalogues C(zpix-*.fits) are
@@ -36,15 +35,15 @@ options:
     elements: str
     required: true
   cache:
-    description: The folder of the mount's cache.
+    description: The mount's cache directory.
     type: path
     required: true
   cache_max:
-    description: The most that the cache holds, in bytes; V(0) if only the disk bounds it.
+    description: The size limit of the cache in bytes; V(0) for none.
     type: int
     default: 0
   progress:
-    description: A file that is kept up to date with how far it is; see M(desi.lab.prefetch_info).
+    description: A file to write the progress to; see M(desi.lab.prefetch_info).
     type: path
     default: ""
 extends_documentation_fragment:
@@ -64,29 +63,29 @@ EXAMPLES = r"""
 
 RETURN = r"""
 total:
-  description: The size of all that was asked for, in bytes.
+  description: The size of all requested files in bytes.
   returned: success
   type: int
 fetched:
-  description: The size of what was not there yet, in bytes.
+  description: The size of the files that were not in the cache, in bytes.
   returned: success
   type: int
 text:
-  description: The same, for people.
+  description: Both sizes in words.
   returned: success
   type: str
 verified:
-  description: Files whose checksums are right.
+  description: Files with the right checksum.
   returned: success
   type: list
   elements: str
 unverified:
-  description: Files that have no checksum beside them.
+  description: Files without a checksum.
   returned: success
   type: list
   elements: str
 searched:
-  description: The catalogues that were read to find targets.
+  description: The catalogs that were searched for targets.
   returned: success
   type: list
   elements: str
@@ -105,7 +104,7 @@ from ansible_collections.desi.lab.plugins.module_utils._prefetch.selection impor
 
 
 class Progress:
-    """The file that tells how far it is."""
+    """The file with the progress."""
 
     def __init__(self, path: str) -> None:
         self._folder, self._name = (open_kept(str(Path(path).parent)), Path(path).name) if path else (-1, "")
@@ -117,7 +116,6 @@ class Progress:
 
 
 def main() -> None:
-    """Say how much it is, fetch it, and say what was wrong with it."""
     module = AnsibleModule(
         {
             "root": {"type": "path", "required": True},

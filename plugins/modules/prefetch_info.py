@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: prefetch_info
-short_description: Tell how far a prefetch is
+short_description: Return the progress of a prefetch
 version_added: "0.1.0"
 description:
-  - Reads the file that M(desi.lab.prefetch) keeps up to date.
+  - Reads the progress file of M(desi.lab.prefetch).
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -38,7 +38,7 @@ progress:
   returned: success
   type: str
 finished:
-  description: Whether nothing more will come, because it has ended or because its process is gone.
+  description: Whether it has ended, or its process is gone.
   returned: success
   type: bool
 """
@@ -50,12 +50,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def main() -> None:
-    """Read the file, and see whether who writes it is still there."""
     module = AnsibleModule({"progress": {"type": "path", "required": True}}, supports_check_mode=True)
     try:
         known = json.loads(Path(module.params["progress"]).read_text())
     except (OSError, ValueError):
-        # It has not begun yet.
+        # Not started yet.
         module.exit_json(changed=False, progress="", finished=False)
     gone = not Path(f"/proc/{known['pid']}").exists()
     module.exit_json(changed=False, progress=known["text"], finished=bool(known["finished"] or gone))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: root_directories
-short_description: Ensure directories that nobody but root can change or replace
+short_description: Ensure directories that only root can change or replace
 version_added: "0.2.0"
 description:
-  - Each part of a path has to belong to root and be writable by nobody else. It is proven by descriptors, so that a
-    part that is swapped meanwhile leads nowhere else. What is missing is made.
-  - In check mode it only proves what is there, for which it needs no rights.
+  - Verifies that each part of a path belongs to root and is writable by nobody else, by file descriptors, so that a
+    part that is swapped meanwhile leads nowhere else. Makes what is missing.
+  - In check mode it only verifies what is there, for which it needs no rights.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -28,7 +28,7 @@ options:
         required: true
       cache:
         description:
-          - Whether it is a cache of streamed data. It is made for root alone then, with a mark, without which
+          - Whether it is a cache of streamed data, for root alone, and with the mark without which
             M(desi.lab.mount_leftovers) removes nothing.
         type: bool
         default: false
@@ -48,7 +48,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 made:
-  description: The directories that were not there.
+  description: The directories that were made.
   returned: success
   type: list
   elements: str
@@ -65,7 +65,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.cache import make_
 
 
 def ensure(path: str, cache: bool, check_mode: bool) -> bool:
-    """Have a directory; return whether it was not there."""
+    """Ensure a directory; return whether it was missing."""
     missing = not os.path.lexists(path)
     try:
         require_place(path)
@@ -82,7 +82,6 @@ def ensure(path: str, cache: bool, check_mode: bool) -> bool:
 
 
 def main() -> None:
-    """Prove all, then make what is missing."""
     module = AnsibleModule(
         {
             "directories": {

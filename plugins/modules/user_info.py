@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: user_info
-short_description: Tell who works here
+short_description: Return the user, under sudo its caller
 version_added: "0.1.0"
 description:
-  - Returns the user whom files are to belong to, which under C(sudo) is the one who called it.
+  - Returns the user who is to own files, which under C(sudo) is its caller.
 author:
   - The DESI Lab contributors (@desi-lab)
 options: {}
@@ -19,7 +19,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Learn who works here
+- name: Query the user
   desi.lab.user_info:
   register: person
 """
@@ -30,24 +30,24 @@ name:
   returned: always
   type: str
 uid:
-  description: The user's number.
+  description: The UID.
   returned: always
   type: int
 gid:
-  description: The number of the user's first group.
+  description: The GID of the primary group.
   returned: always
   type: int
 home:
-  description: The user's home folder.
+  description: The home directory.
   returned: always
   type: str
 groups:
-  description: The numbers of all groups that the user is in.
+  description: The GIDs of all groups of the user.
   returned: always
   type: list
   elements: int
 by_sudo:
-  description: Whether the user called sudo, so that what root may do here says nothing of what the user may do.
+  description: Whether the user called sudo, so that root's rights here are not the user's.
   returned: always
   type: bool
 """
@@ -60,9 +60,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def person(environment: t.Mapping[str, str], uid: int, gid: int) -> dict[str, t.Any]:
-    """Return the person behind a process: the caller of sudo where root was got by it, else the process's own user.
+    """Return the caller of sudo, or else the process's user.
 
-    A number without a name (as in some containers) gets its number for a name and ``/`` for a home.
+    A UID without a name, as in some containers, is its own name, and ``/`` its home.
     """
     caller = environment.get("SUDO_UID", "")
     if uid == 0 and caller.isdecimal():
@@ -75,7 +75,7 @@ def person(environment: t.Mapping[str, str], uid: int, gid: int) -> dict[str, t.
 
 
 def groups_of(name: str, gid: int) -> list[int]:
-    """Return the numbers of all groups of a user; of one without a name, the first group alone."""
+    """Return the GIDs of all groups of a user; of a UID without a name, the primary group."""
     try:
         return sorted(os.getgrouplist(name, gid))
     except KeyError:
@@ -83,7 +83,6 @@ def groups_of(name: str, gid: int) -> list[int]:
 
 
 def main() -> None:
-    """Say who it is."""
     module = AnsibleModule({}, supports_check_mode=True)
     found = person(os.environ, os.getuid(), os.getgid())
     groups = groups_of(found["name"], found["gid"])

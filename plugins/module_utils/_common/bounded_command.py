@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run a command whose output is not trusted: no more of it is ever kept than was said beforehand."""
+"""Run a command whose output is not trusted, with limits on its size and time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_ERRORS = 65_536
 
 
 class Done(t.NamedTuple):
-    """How a command ended, and what it said. Where it said too much, or took too long, it was ended."""
+    """The result of a command, which was killed if it wrote too much or took too long."""
 
     code: int
     output: bytes
@@ -34,13 +34,13 @@ def run_bounded(
     seconds: float | None = None,
     **options: t.Any,  # noqa: ANN401 - those of Popen
 ) -> Done:
-    """Run a command, give it its input, and return its output of at most ``limit`` bytes. Raises OSError."""
+    """Run a command with input, and return at most ``limit`` bytes of output. Raises OSError."""
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, **options)
     late = threading.Event()
 
     def end_all() -> None:
-        # With what it started, which has its streams, too.
+        # With its children, which share its streams.
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGKILL)
 
@@ -67,7 +67,7 @@ def run_bounded(
         if process.poll() is None:
             end_all()
             process.wait()
-        # What leaves its process group may keep the streams open, and is not waited for.
+        # Processes that left the group may keep the streams open.
         end = time.monotonic() + 1
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
@@ -80,14 +80,13 @@ def run_bounded(
 
 
 def _give(stream: t.Any, data: bytes) -> None:  # noqa: ANN401 - a stream
-    # Whoever does not want all of it has ended, or will say why.
     with contextlib.suppress(OSError, ValueError):
         stream.write(data)
         stream.close()
 
 
 def _keep_end(stream: t.Any, kept: list[bytes]) -> None:  # noqa: ANN401 - a stream
-    """Keep the end of what a stream says: that is where the reason stands."""
+    """Keep the end of a stream, where the reason is."""
     with contextlib.suppress(OSError, ValueError):
         for block in iter(lambda: stream.read1(MAX_ERRORS), b""):
             kept[:] = [(b"".join(kept) + block)[-MAX_ERRORS:]]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Leading the desktop's browser to a secret URL by way of a page that its owner alone can read."""
+"""Open a secret URL in the desktop's browser, by a page that only its owner can read."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
     write_beside,
 )
 
-# A program that was told to open a page and takes longer has opened it, and waits until somebody closes it.
+# A program that takes longer has opened the page and waits until it is closed.
 PATIENCE_SECONDS = 15
-# A browser that has to start first has read its page by then.
+# By then a browser has started and read the page.
 PAGE_SECONDS = 60.0
 REMOVE = """
 import os, sys, time
@@ -40,14 +40,14 @@ OPEN = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
 
 
 def has_desktop(environment: t.Mapping[str, str], system: str) -> bool:
-    """Return whether a browser would have a window to open in; one that runs in a terminal would be seen by nobody."""
+    """Return whether there is a desktop for a browser's window."""
     if system in ("darwin", "win32"):
         return True
     return any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
 
 
 def page_text(url: str) -> str:
-    """Return a page that leads to the URL at once."""
+    """Return a page that redirects to the URL."""
     target = html.escape(url, quote=True)
     return f'<!doctype html><meta http-equiv="refresh" content="0; url={target}"><a href="{target}">DESI Lab</a>\n'
 
@@ -58,7 +58,7 @@ def write_private(folder: int, name: str, text: str) -> None:
 
 
 def open_private(path: Path) -> int:
-    """Return a descriptor of a directory in which nobody else can put anything; it is made if it is missing."""
+    """Open a directory that only its owner can write to; make it if missing."""
     folder = open_made(str(path))
     about = os.fstat(folder)
     if about.st_uid != os.geteuid() or about.st_mode & 0o022:
@@ -68,10 +68,7 @@ def open_private(path: Path) -> int:
 
 
 def remove_later(folder: int, name: str) -> subprocess.Popen[bytes]:
-    """Have the page removed once a browser has had the time to read it, whatever becomes of this process.
-
-    When a browser has read a file cannot be seen. A page that was written anew meanwhile stays for its own time.
-    """
+    """Remove the page in another process once a browser has had time to read it, unless it was rewritten."""
     number = os.stat(name, dir_fd=folder, follow_symlinks=False).st_ino
     null = subprocess.DEVNULL
     return subprocess.Popen(
@@ -85,9 +82,9 @@ def remove_later(folder: int, name: str) -> subprocess.Popen[bytes]:
 
 
 def show(page: Path) -> bool:
-    """Open a page in the desktop's browser, and return whether there is one.
+    """Open a page in the desktop's browser; return whether there is one.
 
-    The browser gets none of this module's streams: it would keep them open, and Ansible would wait for their end.
+    The browser gets none of this module's streams, as Ansible would wait for their end.
     """
     null = subprocess.DEVNULL
     command = [sys.executable, "-c", OPEN, page.as_uri()]
@@ -99,7 +96,7 @@ def show(page: Path) -> bool:
 
 
 def remove_old() -> None:
-    """Remove the page that 0.1.0 left, with its token."""
+    """Remove the page of 0.1.0, which holds a token."""
     with contextlib.suppress(OSError):
         folder = open_directory(str(Path("~/.cache/desi-lab").expanduser()))
         try:
@@ -110,7 +107,7 @@ def remove_old() -> None:
 
 
 def why_not_opened(url: str, page: Path) -> str:
-    """Open the URL by way of the page; return why that could not be, or an empty string."""
+    """Open the URL; return why that failed, or an empty string."""
     if not has_desktop(os.environ, sys.platform):
         return "There is no desktop here."
     remove_old()

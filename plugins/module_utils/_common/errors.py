@@ -2,16 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one shape in which anything of DESI Lab says that it cannot go on."""
+"""The error of DESI Lab: what happened, why, and what to do."""
 
 from __future__ import annotations
 
 
 class LabError(Exception):
-    """What happened, why, and what to do next: a sentence each, for a person.
+    """What happened, why, and the remedy, a sentence each.
 
-    Modules raise it anywhere and turn it into a failure once, in main():
-    ``module.fail_json(**error.as_result())``.
+    A module's main() turns it into a failure: ``module.fail_json(**error.as_result())``.
     """
 
     def __init__(self, what: str, why: str, do: str) -> None:
@@ -24,5 +23,5 @@ class LabError(Exception):
         return f"What  {self.what}\nWhy   {self.why}\nDo    {self.do}"
 
     def as_result(self) -> dict[str, str]:
-        """Return the failure as the keyword arguments of ``fail_json``."""
+        """Return the keyword arguments of ``fail_json``."""
         return {"msg": str(self), "what": self.what, "why": self.why, "do": self.do}

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Open, write, rename and remove files where somebody else may lay links or swap directories meanwhile.
+"""Open, write and remove files where others may place links or swap directories meanwhile.
 
-A path is walked once, part by part and by descriptors. What was checked is what is used: no path is resolved twice.
+A path is walked once, part by part and by descriptors: what was checked is what is used.
 """
 
 from __future__ import annotations
@@ -18,18 +18,17 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
-# As many as the kernel follows.
+# The kernel's limit.
 MAX_LINKS = 40
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def open_root_owned(path: str, make: bool = False, mode: int = 0o755) -> int:
-    """Return a descriptor of a directory that nobody but root can change or replace. Linux only.
+    """Return a descriptor of a directory that only root can change or replace. Linux only.
 
-    ``path`` is absolute. Each part of it is root's and writable by nobody else. A directory such as /tmp, where the
-    sticky bit keeps everybody from what is root's, may stand above. Links are followed where root laid them.
-    With ``make``, missing parts are made: those above 0755, the last one with ``mode``.
-    The caller closes the descriptor. Raises LabError, which names the part that is not safe.
+    Each part of the absolute path has to be root's and writable by nobody else; a parent may have the sticky bit. Links
+    of root's are followed. With ``make``, missing parts are made, parents 0755, the last one with ``mode``.
+    The caller closes the descriptor. LabError names the unsafe part.
     """
     found, real = _walk(path, mode if make else None)
     try:
@@ -41,14 +40,14 @@ def open_root_owned(path: str, make: bool = False, mode: int = 0o755) -> int:
 
 
 def require_root_owned(path: str) -> str:
-    """Return the real path of a file or directory that nobody but root can change or replace. See open_root_owned."""
+    """Return the real path of a file or directory that only root can change or replace. See open_root_owned."""
     found, real = _walk(path, None)
     os.close(found)
     return real
 
 
 def _walk(path: str, mode: int | None) -> tuple[int, str]:
-    """Return a descriptor (O_PATH) and the real path of what is at a path. With a mode, missing parts are made."""
+    """Return a descriptor (O_PATH) and the real path. With a mode, missing parts are made."""
     if not path.startswith("/") or "\0" in path:
         raise _not_safe(path, path, "It is not an absolute path.")
     ahead = [part for part in reversed(path.split("/")) if part not in ("", ".")]
@@ -98,7 +97,7 @@ def _open_part(above: int, part: str, path: str, here: str, mode: int | None, mo
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(part, wanted, dir_fd=above)
-            # Whatever the umask of this process is.
+            # Despite the umask.
             os.chmod(part, wanted, dir_fd=above)
         return os.open(part, flags, dir_fd=above)
     except OSError as problem:
@@ -125,15 +124,12 @@ def _not_safe(path: str, part: str, why: str) -> LabError:
 
 
 def open_directory(path: str) -> int:
-    """Return a descriptor of a directory that somebody named: links on the way to it are theirs, and are followed."""
+    """Return a descriptor of a directory that the user named; links are followed."""
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def open_made(path: str, mode: int = 0o700) -> int:
-    """Return a descriptor of a directory as open_directory does; what is missing of it is made, with ``mode``.
-
-    The caller closes it. Raises OSError.
-    """
+    """Return a descriptor as open_directory; missing parts are made with ``mode``. Raises OSError."""
     missing: list[str] = []
     above = Path(path).absolute()
     while True:
@@ -152,7 +148,7 @@ def open_made(path: str, mode: int = 0o700) -> int:
 
 
 def parts_below(name: str) -> list[str]:
-    """Return the parts of a relative name. Raises ValueError for one that is empty, absolute, or leads elsewhere."""
+    """Return the parts of a relative name. Raises ValueError for any name that is not below a directory."""
     parts = name.split("/")
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise ValueError(f"not a name below a directory: {name!r}")
@@ -160,10 +156,9 @@ def parts_below(name: str) -> list[str]:
 
 
 def open_below(descriptor: int, name: str, make: bool = False, mode: int = 0o755) -> int:
-    """Return a descriptor of a directory below another; no part may be a link. Missing ones are made if asked.
+    """Return a descriptor of a directory below another, of which no part may be a link.
 
-    The caller closes it. Raises OSError (ELOOP or ENOTDIR for a link or a file on the way), and ValueError as
-    parts_below.
+    The caller closes it. Raises OSError (ELOOP or ENOTDIR for a link or a file), and ValueError as parts_below.
     """
     here = os.dup(descriptor)
     try:
@@ -182,7 +177,7 @@ def open_below(descriptor: int, name: str, make: bool = False, mode: int = 0o755
 
 @contextlib.contextmanager
 def folder_of(descriptor: int, name: str, make: bool = False) -> Iterator[tuple[int, str]]:
-    """Give the directory that holds a name below another, as a descriptor, and the name in it."""
+    """Yield a descriptor of the directory that holds a name, and the last part of the name."""
     *above, last = parts_below(name)
     here = open_below(descriptor, "/".join(above), make) if above else os.dup(descriptor)
     try:
@@ -192,9 +187,9 @@ def folder_of(descriptor: int, name: str, make: bool = False) -> Iterator[tuple[
 
 
 def read_below(descriptor: int, name: str, limit: int) -> bytes:
-    """Return what is in a regular file below a directory, which is at most ``limit`` bytes.
+    """Return the content of a regular file of at most ``limit`` bytes below a directory.
 
-    Raises OSError where it is a link, no regular file, or larger, and ValueError as parts_below.
+    Raises OSError for a link, another kind of file, or a larger one, and ValueError as parts_below.
     """
     with folder_of(descriptor, name) as (here, last):
         opened = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here)
@@ -210,7 +205,7 @@ def read_below(descriptor: int, name: str, limit: int) -> bytes:
 def write_beside(
     descriptor: int, name: str, data: bytes, mode: int = 0o600, owner: tuple[int, int] | None = None
 ) -> None:
-    """Put a file below a directory, whole or not at all. A link of that name is replaced and not followed.
+    """Write a file below a directory atomically; a link of that name is replaced.
 
     ``owner`` is a UID and a GID. Raises OSError, and ValueError as parts_below.
     """
@@ -224,7 +219,7 @@ def write_beside(
                 file.flush()
                 if owner is not None:
                     os.fchown(opened, *owner)
-                # After the owner: a change of owner takes bits of the mode away.
+                # After chown, which clears bits of the mode.
                 os.fchmod(opened, mode)
                 os.fsync(opened)
             os.rename(beside, last, src_dir_fd=here, dst_dir_fd=here)
@@ -235,9 +230,9 @@ def write_beside(
 
 
 def remove_below(descriptor: int, name: str) -> None:
-    """Remove a file, a link, or a directory with all that is in it, below a directory. No link is followed.
+    """Remove a file, a link, or a directory recursively, below a directory, without following links.
 
-    What is not there is no error. Raises OSError, and ValueError as parts_below.
+    Missing is no error. Raises OSError, and ValueError as parts_below.
     """
     with contextlib.suppress(FileNotFoundError), folder_of(descriptor, name) as (here, last):
         _remove(here, last)
@@ -250,7 +245,7 @@ def _remove(above: int, name: str) -> None:
     except IsADirectoryError:
         pass
     except PermissionError:
-        # So says macOS of a directory.
+        # macOS says so of a directory.
         if not stat.S_ISDIR(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
             raise
     here = os.open(name, _DIRECTORY, dir_fd=above)

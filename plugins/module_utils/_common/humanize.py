@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sizes, times and durations as people write them. What reads the clock is handed the time."""
+"""Sizes, times and durations as people write them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?B?)", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
-# Docker writes nine digits of a second, and Python before 3.11 reads six at most.
+# Docker writes nanoseconds, which Python before 3.11 does not parse.
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 def parse_time(text: str) -> float | None:
-    """Return a time that Docker or AWS wrote, as seconds; None where there is none."""
+    """Parse a time of Docker or AWS as seconds; None if there is none."""
     found = _TIME.fullmatch(str(text or ""))
     if not found or found[1].startswith("0001-"):
         return None
@@ -28,7 +28,7 @@ def parse_time(text: str) -> float | None:
 
 
 def time_text(when: float | datetime | None) -> str:
-    """Return a time as Docker writes times, too (UTC); empty where there is none."""
+    """Return a time in ISO 8601 (UTC); empty for None."""
     if when is None:
         return ""
     moment = when if isinstance(when, datetime) else datetime.fromtimestamp(when, timezone.utc)
@@ -58,7 +58,7 @@ def ago(when: float, now: float) -> str:
 
 
 def number(value: t.Any) -> float | None:  # noqa: ANN401 - whatever stands in a document of another program
-    """Return a number out of a document; None where it is none."""
+    """Return a number of a document, None for any other value."""
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 

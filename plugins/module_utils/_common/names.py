@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a machine, a label, a tag or a log says, read as data of a strict shape.
+"""Strict parsers for answers of instances, labels, tags and logs.
 
-Whoever parses an answer uses these, at one place, before anything else sees it. What has another shape raises
-BadAnswer, and nothing of the answer is used.
+An answer is parsed in one place before anything else sees it. Any other shape raises BadAnswer.
 """
 
 from __future__ import annotations
@@ -20,20 +19,18 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 MAX_NAME = 4096
 MAX_PART = 255
 INT64 = 2**63
-# No number that means anything here is longer.
 _DIGITS = 25
 _SHOWN = 200
 
 
 class BadAnswer(ValueError):
-    """What somebody said does not have the shape that it has to have."""
+    """An answer does not have the required shape."""
 
 
 class RelativeName(str):
-    """The name of a file below a directory. There is none that leads out of it: making one is what parses it.
+    """The name of a file below a directory, which never leads out of it.
 
-    No part is empty, "." or "..", none is longer than 255 bytes, all are not longer than 4096, and it has no NUL.
-    Raises BadAnswer for anything else.
+    No part is empty, "." or "..", or longer than 255 bytes; the whole has at most 4096 and no NUL.
     """
 
     __slots__ = ()
@@ -53,14 +50,13 @@ class RelativeName(str):
 
 
 def shown(text: str, limit: int = _SHOWN) -> str:
-    """Return a text so that it can be printed: what moves a cursor, or is no letter, is escaped."""
+    """Escape what is not printable."""
     cut = text if len(text) <= limit else f"{text[:limit]}…"
-    # An ideographic space is no letter to Python either, but harmless.
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in cut)
 
 
 def refused(machine: str, why: str, do: str = "") -> LabError:
-    """Return what to say of a machine whose answer is refused."""
+    """Return the error for a refused answer."""
     return LabError(
         f"The answer of {machine} is refused, and nothing of it was used.",
         f"It is not what the programs of DESI Lab say: {shown(why)}.",
@@ -69,7 +65,7 @@ def refused(machine: str, why: str, do: str = "") -> LabError:
 
 
 def strict_json(data: bytes | str, limit: int) -> t.Any:  # noqa: ANN401 - checked by whoever asked
-    """Parse a document of at most ``limit`` bytes, without NaN, doubled keys, or numbers without end."""
+    """Parse a document of at most ``limit`` bytes without NaN, duplicate keys or huge numbers."""
     if len(data) > limit:
         raise BadAnswer(f"it is longer than {limit} bytes")
     try:
@@ -113,7 +109,7 @@ def _object(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
 
 
 def mapping(value: object, keys: t.Collection[str] | None = None, most: int = 10_000) -> dict[str, t.Any]:
-    """Return an object, with exactly these keys if they are given."""
+    """Return an object, with exactly these keys if given."""
     if not isinstance(value, dict) or len(value) > most:
         raise BadAnswer("a part of it is not an object of a sensible size")
     if keys is not None and set(value) != set(keys):
@@ -122,21 +118,19 @@ def mapping(value: object, keys: t.Collection[str] | None = None, most: int = 10
 
 
 def sequence(value: object, most: int = 10_000) -> list[t.Any]:
-    """Return a list of at most so many elements."""
     if not isinstance(value, list) or len(value) > most:
         raise BadAnswer("a part of it is not a list of a sensible length")
     return value
 
 
 def text(value: object, most: int = 1000) -> str:
-    """Return a text that can be printed: no control characters, and of at most so many letters."""
+    """Return a printable text of bounded length."""
     if not isinstance(value, str) or len(value) > most or not value.isprintable():
         raise BadAnswer("a part of it is not a text that can be printed")
     return value
 
 
 def whole_number(value: object, least: int = -INT64, most: int = INT64 - 1) -> int:
-    """Return a whole number between two others."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise BadAnswer("a part of it is not a whole number in its range")
     return value
@@ -150,7 +144,6 @@ def moment(value: object) -> float:
 
 
 def truth(value: object) -> bool:
-    """Return a truth value."""
     if not isinstance(value, bool):
         raise BadAnswer("a part of it is neither true nor false")
     return value
@@ -160,12 +153,11 @@ _T = t.TypeVar("_T")
 
 
 def unless_none(value: object, parse: t.Callable[[object], _T]) -> _T | None:
-    """Return what is parsed, or None where there is none."""
     return None if value is None else parse(value)
 
 
 def absolute_path(value: object) -> str:
-    """Return an absolute path without parts that lead up or nowhere, and without control characters."""
+    """Return an absolute, normalized, printable path."""
     found = text(value, MAX_NAME)
     if not found.startswith("/"):
         raise BadAnswer(f"{shown(found)} is not an absolute path")

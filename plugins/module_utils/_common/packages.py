@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a package manager would do, read off what it says of it, and whether that only adds packages."""
+"""Parse the simulated transactions of apt-get and dnf, and refuse those that do more than add packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
-# Of Debian, and of Red Hat's family; the names that /etc/os-release has for them.
+# By their names in /etc/os-release.
 FAMILIES = {"apt-get": {"debian", "ubuntu"}, "dnf": {"amzn", "centos", "fedora", "rhel"}}
 
 # https://www.debian.org/doc/debian-policy/ch-controlfields.html#source; a dash at its end makes apt-get remove it.
@@ -30,7 +30,7 @@ _DNF_CHANGES = {"upgrading": "upgrade", "downgrading": "upgrade", "removing": "r
 
 @dataclass(frozen=True)
 class Transaction:
-    """The packages that would be installed, removed, and put in another version."""
+    """The packages that would be installed, removed, or change their version."""
 
     install: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
@@ -38,12 +38,11 @@ class Transaction:
 
     @property
     def only_adds(self) -> bool:
-        """Whether nothing that is there is touched."""
         return not self.remove and not self.upgrade
 
 
 def manager_of(os_release: str) -> str:
-    """Return the package manager of a system, by its /etc/os-release; nothing for one that is not known."""
+    """Return the package manager by /etc/os-release, empty if unknown."""
     found = dict(re.findall(r"^(ID|ID_LIKE)=(.*)$", os_release, re.MULTILINE))
     for entry in ("ID", "ID_LIKE"):
         words = set(shlex.split(found.get(entry, ""))[:1])
@@ -55,7 +54,7 @@ def manager_of(os_release: str) -> str:
 
 
 def read_apt(said: str) -> Transaction:
-    """Return what ``apt-get --simulate install`` says that it would do."""
+    """Parse the output of ``apt-get --simulate install``."""
     does: dict[str, list[str]] = {"install": [], "remove": [], "upgrade": []}
     for line in said.splitlines():
         found = _APT.match(line)
@@ -67,7 +66,7 @@ def read_apt(said: str) -> Transaction:
 
 
 def read_dnf(said: str) -> Transaction:
-    """Return what ``dnf --assumeno install`` says that it would do. A package that is replaced is removed."""
+    """Parse the output of ``dnf --assumeno install``. A replaced package counts as removed."""
     does: dict[str, list[str]] = {"install": [], "remove": [], "upgrade": []}
     kind = ""
     for line in said.splitlines():
@@ -86,14 +85,14 @@ def read_dnf(said: str) -> Transaction:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Refuse what is no name of a package: a package manager would take it as an option, or as a file."""
+    """Refuse names that a package manager would take for an option or a file."""
     for name in names:
         if not NAME.fullmatch(name):
             raise LabError(f"{name!r} is no package.", "No package is called so.", "Give the bare name of a package.")
 
 
 def check_only_adds(names: Sequence[str], plan: Transaction, manager: str) -> None:
-    """Refuse a transaction that would remove packages, or put others in another version."""
+    """Refuse a transaction that would remove packages or change versions."""
     if plan.only_adds:
         return
     parts = [f"remove {_listed(plan.remove)}"] if plan.remove else []

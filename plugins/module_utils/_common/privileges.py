@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Do something with the rights of a person where root does it for one: in their folders they may have laid traps."""
+"""Act as another user where root works in that user's directories, which may hold links."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Owner = t.Optional[t.Tuple[int, int]]  # noqa: UP006 - evaluated by Python 3.9, 
 
 @contextlib.contextmanager
 def as_owner(owner: Owner) -> t.Iterator[None]:
-    """Do something as a UID and a GID, with their groups alone. Whoever is not root does it as they are."""
+    """Act as a UID and a GID with their groups; without root, as oneself."""
     if owner is None or os.geteuid() != 0 or owner[0] == 0:
         yield
         return

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A name that one run holds, so that two of them never work on the same thing at once.
+"""A lock file for runs, so that no two of them work on the same thing at once.
 
-Nothing has to let go of it: a hold is worth as much as the process that took it is alive.
+It needs no release: a lock counts as long as the process that took it is alive.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Holder:
-    """A process, told from any other that had or will have its number, and when it took hold."""
+    """A process, identified by PID and start time, and since when it holds the lock."""
 
     pid: int
     started: str
@@ -37,7 +37,7 @@ class Holder:
         return bool(self.started) and started(self.pid) == self.started
 
     def words(self, now: datetime.datetime) -> str:
-        """Say who it is; the day only where it was not today."""
+        """Describe the process; the day only if it is not today."""
         try:
             since = datetime.datetime.fromisoformat(self.since).astimezone(now.tzinfo)
         except ValueError:
@@ -48,10 +48,10 @@ class Holder:
 
 
 def started(pid: int) -> str:
-    """Return what tells a process from others that have its number at other times; empty if it has ended."""
+    """Return the start of a process, by which reused PIDs differ; empty if it has ended."""
     if (_PROC / "self" / "stat").exists():
         return _started_linux(pid)
-    # In one time zone, for a laptop travels.
+    # In one time zone, as laptops travel.
     environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
     command = ["ps", "-p", str(pid), "-o", "stat=", "-o", "lstart="]
     try:
@@ -72,8 +72,8 @@ def _started_linux(pid: int) -> str:
 
 
 def parse_stat(stat: str, boot: str) -> str:
-    """Return when a process began, from /proc/PID/stat and the id of this boot; empty if it has ended."""
-    # The name of the program is in parentheses, and may have some itself.
+    """Return the start of a process from /proc/PID/stat and the boot id; empty if it has ended."""
+    # The program's name in parentheses may have some itself.
     fields = stat.rpartition(")")[2].split()
     if len(fields) < 20 or fields[0] in "ZXx":
         return ""
@@ -81,13 +81,13 @@ def parse_stat(stat: str, boot: str) -> str:
 
 
 def parse_ps(line: str) -> str:
-    """Return when a process began, from its state and start as ps prints them; empty if it has ended."""
+    """Return the start of a process from ps; empty if it has ended."""
     state, _, start = " ".join(line.split()).partition(" ")
     return "" if state.startswith("Z") else start
 
 
 def parse_holder(text: str) -> Holder | None:
-    """Read what a hold's file says; a file that was cut off, or is none of ours, says nothing."""
+    """Parse a lock file; None if it is not valid."""
     try:
         found = json.loads(text)
         holder = Holder(pid=int(found["pid"]), started=str(found["started"]), since=str(found["since"]))
@@ -97,10 +97,7 @@ def parse_holder(text: str) -> Holder | None:
 
 
 def take(path: Path, what: str, pid: int, now: datetime.datetime, only_look: bool = False) -> Holder | None:
-    """Take the hold for a process; return who else has it, if it is only looked at.
-
-    Taking it again is nothing new: the process keeps it since when it had it first.
-    """
+    """Take the lock for a process, again if it has it; with ``only_look``, return another holder."""
     me = Holder(pid, started(pid), now.isoformat(timespec="seconds"))
     if only_look:
         with contextlib.suppress(OSError):
@@ -142,14 +139,14 @@ def _other(found: Holder | None, me: Holder) -> Holder | None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """Open the file, and keep all others out of it."""
+    """Open and lock the file."""
     while True:
         folder = open_made(str(path.parent))
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(path.name, flags, 0o600, dir_fd=folder)
         except FileNotFoundError:
-            # The folder was removed with the lab, a moment ago.
+            # Its directory was just removed with the lab.
             continue
         finally:
             os.close(folder)
@@ -163,7 +160,7 @@ def _locked(path: Path) -> Iterator[int]:
 
 
 def _is_there(path: Path, descriptor: int) -> bool:
-    # Whoever removed the lab may have taken the file away meanwhile, and a lock on one that is gone locks nobody out.
+    # Removed with the lab meanwhile, it would lock nobody out.
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:

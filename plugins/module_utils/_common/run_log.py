@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The full log of a run, for the day on which something was wrong.
+"""The full log of a run, in the user's state directory, readable by the user alone and redacted.
 
-It lies in the person's own state folder, can be read by nobody else, and holds no secret that can be known as one. A
-run goes on without it where it cannot be written.
+A run goes on without it if it cannot be written.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from ansible_collections.desi.lab.plugins.module_utils._common.privileges import
 from ansible_collections.desi.lab.plugins.module_utils._common.redact import all_spellings, cut_redacted, secrets_among
 
 KEPT = 20
-# Of one text: what is longer is of no use to a reader, and facts of a computer are very long.
+# Of one text, as facts are very long.
 LONGEST = 20_000
 
 
 class RunLog:
-    """A log that is being written; one that could not be opened swallows everything."""
+    """A log that is being written; without a stream it drops everything."""
 
     def __init__(self, stream: TextIO | None, path: Path | None, secrets: set[str]) -> None:
         self._stream = stream
@@ -37,7 +36,7 @@ class RunLog:
         self._began = time.monotonic()
 
     def write(self, text: str) -> None:
-        """Write what happens now, without its secrets."""
+        """Write a redacted text with the time."""
         if self._stream is None:
             return
         lines = cut_redacted(text, self._secrets, LONGEST).strip("\n").split("\n")
@@ -49,7 +48,6 @@ class RunLog:
             self._stream = None
 
     def close(self) -> None:
-        """End the log."""
         if self._stream is not None:
             with contextlib.suppress(OSError):
                 self._stream.close()
@@ -57,10 +55,9 @@ class RunLog:
 
 
 def state_folder(environment: Mapping[str, str], uid: int) -> Path | None:
-    """Return where a person's logs go; under sudo, that person is the one who called it."""
+    """Return the directory of the user's logs, under sudo its caller's."""
     caller = environment.get("SUDO_UID", "")
     if uid == 0 and caller.isdecimal() and caller != "0":
-        # The environment is root's, so what it says of folders is, too.
         with contextlib.suppress(KeyError):
             return Path(pwd.getpwuid(int(caller)).pw_dir, ".local/state/desi-lab")
         return None
@@ -73,14 +70,14 @@ def state_folder(environment: Mapping[str, str], uid: int) -> Path | None:
 
 @contextlib.contextmanager
 def as_caller(environment: Mapping[str, str]) -> Iterator[None]:
-    """Do something with no more rights than the person behind sudo has: in his folders he may have laid traps."""
+    """Act as the caller of sudo, whose directories may hold links."""
     caller, group = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
     with as_owner((int(caller), int(group)) if caller.isdecimal() and group.isdecimal() else None):
         yield
 
 
 def open_log(environment: Mapping[str, str], name: str) -> RunLog:
-    """Begin the log of a run, and remove the oldest ones."""
+    """Open the log of a run, and remove the oldest ones."""
     secrets = secrets_among(environment)
     folder = state_folder(environment, os.geteuid())
     if folder is None:

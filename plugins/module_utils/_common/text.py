@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Text from elsewhere, made safe to show: without what moves a cursor, colors a screen or begins a line."""
+"""Make untrusted text safe for a terminal."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def clean(text: str) -> str:
-    """Take out what would move the cursor or colour the screen; a carriage return begins a new line."""
+    """Remove escapes and control characters; a carriage return begins a new line."""
     text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n").expandtabs(4)
     return _CONTROLS.sub("", text)
 
 
 def printable(text: str) -> str:
-    """Take out every control character but line feeds, tabs, and the colors that Paint and Ansible's diffs write."""
+    """Remove control characters except line feeds, tabs, and colors."""
     return "".join(part if _COLOR.fullmatch(part) else _CONTROLS.sub("", part) for part in _COLOR.split(text))
 
 
 def clean_all(value: object) -> object:
-    """Clean each text in a structure; its shape stays."""
+    """Clean each text in a structure."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, Mapping):

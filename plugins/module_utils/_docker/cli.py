@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What DESI Lab asks of the ``docker`` command line, with types.
-
-The command line is used, not the engine's API, because it alone knows the user's contexts, DOCKER_HOST and
-credentials.
-"""
+"""Typed access to the ``docker`` command line, which alone knows the user's contexts, DOCKER_HOST and credentials."""
 
 from __future__ import annotations
 
@@ -38,7 +34,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Container:
-    """What ``docker inspect`` says of a container, as far as the lab needs it."""
+    """The fields of ``docker inspect`` that a lab needs."""
 
     id: str
     name: str
@@ -83,18 +79,18 @@ class Container:
 
 
 class EngineUnavailable(LabError):
-    """Docker is not installed, does not run, or may not be used: nothing can be said of any container."""
+    """Docker is not installed, does not run, or may not be used."""
 
 
 class LogStream:
-    """The bytes that ``docker logs`` writes, standard output and standard error in the order they came."""
+    """The output of ``docker logs``, standard output and standard error in order."""
 
     def __init__(self, process: subprocess.Popen[bytes], pipe: IO[bytes]) -> None:
         self._process = process
         self._pipe = pipe
 
     def read(self, timeout: float) -> bytes | None:
-        """Return what is there now: b"" at the end of the log, None if nothing came within timeout seconds."""
+        """Return the bytes at hand: b"" at the end of the log, None after timeout seconds."""
         # poll, not select: select refuses descriptors of 1024 and up.
         poller = select.poll()
         poller.register(self._pipe, select.POLLIN | select.POLLHUP)
@@ -103,7 +99,7 @@ class LogStream:
         return os.read(self._pipe.fileno(), _READ_SIZE)
 
     def exit_code(self) -> int | None:
-        """Return what ``docker logs`` ended with, None while it runs; ask after the end of the log."""
+        """Return the exit code of ``docker logs``, None while it runs."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
         return self._process.returncode
@@ -116,7 +112,7 @@ class Docker:
         self._command = list(command)
 
     def run(self, *args: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run ``docker ARGS`` to its end; its exit code is the caller's to judge."""
+        """Run ``docker ARGS``; the caller checks the exit code."""
         try:
             return subprocess.run(
                 [*self._command, *args],
@@ -189,7 +185,7 @@ class Docker:
 
 
 def checked_name(name: str) -> str:
-    """Return the name of a container as docker takes it; a LabError if no container can be called so."""
+    """Return the valid name of a container; LabError for any other text."""
     if not _NAME.match(name):
         raise LabError(
             f"'{name}' is not a container.",
@@ -200,7 +196,7 @@ def checked_name(name: str) -> str:
 
 
 def refused(command: str, stderr: str) -> LabError:
-    """Say in plain words why ``docker COMMAND`` failed, going by what it wrote to standard error."""
+    """Return why ``docker COMMAND`` failed, from its standard error."""
     if "permission denied" in stderr.lower():
         return EngineUnavailable(
             "Docker may not be used by this user.",
@@ -230,7 +226,7 @@ def _cannot_start(error: OSError) -> LabError:
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """Return what makes the kernel end the child when this process is killed outright; only Linux can."""
+    """Return a preexec_fn that ends the child when this process is killed (Linux)."""
     if not sys.platform.startswith("linux"):
         return None
     # Loaded here, before the fork: little is safe to do between fork and exec.

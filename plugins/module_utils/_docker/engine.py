@@ -17,21 +17,20 @@ from dataclasses import dataclass
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
 
-# Where Docker's packages and Docker Desktop put the engine's socket; any other endpoint was chosen by somebody.
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 
 # `uname -m` against the names that images use: https://go.dev/doc/install/source#environment
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
-# What an engine says of the limits that it can hold: not each kernel, and not each rootless engine, has all of them.
+# Not every kernel and rootless engine supports all of them.
 LIMITS = {"memory": "MemoryLimit", "swap": "SwapLimit", "cpus": "CpuCfsQuota", "processes": "PidsLimit"}
 
-# Where Docker Desktop on macOS puts its own, in the user's home folder.
+# Of Docker Desktop on macOS, below the user's home.
 DESKTOP_SOCKET = "/.docker/run/docker.sock"
 
 DENIED = "This account may not use the engine: it is not in group docker."
 
-# What the docker command prints when the engine does not answer, and what it means. The first that is found holds.
+# Parts of the docker command's error messages, and what they mean. The first match counts.
 REASONS = (
     ("wsl integration", "Docker Desktop does not let this Linux use it: its WSL integration is off."),
     ("permission denied (", "The engine's computer does not let this account in by SSH."),
@@ -47,7 +46,7 @@ REASONS = (
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine as it was found. Texts are empty and flags false where nothing answered."""
+    """An engine; of one that does not answer, texts are empty and flags false."""
 
     answers: bool
     denied: bool
@@ -68,7 +67,7 @@ class Engine:
 
     @property
     def state(self) -> str:
-        """Return the state as a sentence for a person."""
+        """The state as a sentence."""
         if self.answers:
             return "Docker Engine answers."
         if self.denied:
@@ -79,14 +78,14 @@ class Engine:
 
 
 def platform_of(system: str, kernel: str) -> str:
-    """Return ``macos``, ``windows`` (WSL, whose kernel names its maker) or ``linux``."""
+    """Return ``macos``, ``windows`` (WSL) or ``linux``."""
     if system == "Darwin":
         return "macos"
     return "windows" if "microsoft" in kernel.lower() else "linux"
 
 
 def reason_of(stderr: str) -> str:
-    """Return why the engine does not answer, as a sentence, from what the docker command printed."""
+    """Return why the engine does not answer, from the docker command's error message."""
     text = stderr.lower()
     for sign, reason in REASONS:
         if sign in text:
@@ -98,10 +97,7 @@ def reason_of(stderr: str) -> str:
 def read_engine(
     *, stdout: str, stderr: str, endpoint: str, has_command: bool, has_daemon: bool, platform: str
 ) -> Engine:
-    """Return the engine that ``docker info --format '{{json .}}'`` describes.
-
-    The command prints a document even when no engine answers; then the server's version is missing from it.
-    """
+    """Return the engine from ``docker info --format '{{json .}}'``, which has no ServerVersion if none answers."""
     info = _document(stdout)
     version = info.get("ServerVersion") or ""
     system = str(info.get("OperatingSystem", ""))
@@ -136,7 +132,7 @@ def _document(stdout: str) -> dict[str, t.Any]:
 
 
 def _is_usual(endpoint: str, platform: str) -> bool:
-    """Return whether an engine is expected at that address without anybody having asked for it."""
+    """Return whether it is a default endpoint of the platform."""
     return endpoint in ("", DEFAULT_ENDPOINT) or (platform == "macos" and endpoint.endswith(DESKTOP_SOCKET))
 
 
@@ -147,19 +143,19 @@ def _why_silent(info: dict[str, t.Any], stderr: str, has_command: bool) -> str:
     return reason_of(errors or stderr)
 
 
-# A daemon's folder is not on every user's PATH.
+# Often not on a user's PATH.
 DAEMON_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
 
 
 def endpoint_of(docker: Docker, environment: str, patience: float) -> str:
-    """Return the address of the engine that was chosen; ``environment`` is what DOCKER_HOST says."""
+    """Return the endpoint of the current context, or else ``environment`` (DOCKER_HOST)."""
     shown = docker.run("context", "inspect", "--format", "{{.Endpoints.docker.Host}}", timeout=patience)
-    # What stands in for docker in WSL, where it is not set up, prints a text instead.
+    # The stub in a WSL without Docker prints a text.
     return shown.stdout.strip() if shown.returncode == 0 and "://" in shown.stdout else environment
 
 
 def find_engine(patience: float, daemon_folders: Sequence[str] = DAEMON_FOLDERS) -> Engine:
-    """Ask the docker command once. An engine that hangs for so many seconds is as good as none."""
+    """Query the docker command once; an engine that takes longer than ``patience`` seconds does not answer."""
     docker, has_command = Docker(), bool(shutil.which("docker"))
     stdout, stderr, endpoint = "", "", os.environ.get("DOCKER_HOST", "")
     if has_command:

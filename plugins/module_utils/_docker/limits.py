@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How much of a computer a lab's container may take: processes, memory, processors and log; and its network's name."""
+"""Resource limits of a lab's container, and the name of its network interface."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ MIB = 2**20
 # Below that, no Jupyter server with a kernel starts.
 LEAST_MEMORY = 256 * MIB
 LEAST_CPUS = 0.1
-# A kernel with threads for each processor, Dask and terminals need some hundreds; a fork bomb needs all there are.
+# Kernels, Dask and terminals need some hundreds.
 PROCESSES = 4096
 LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
-# The drivers that keep logs in files of their own, and take these options. Others (journald) have limits of their own.
+# The drivers that take these options. Others (journald) have limits of their own.
 LOG_DRIVERS = ("json-file", "local")
-# Linux takes no more letters for the name of a network interface.
+# Linux allows no longer names.
 INTERFACE_LETTERS = 15
 INTERFACE = "dlab-"
 
 
 def memory_by_default(whole: int) -> int:
-    """Return all of a computer's memory but a tenth of it, at most 1 GiB, so that the rest of it goes on."""
+    """Return the memory but a tenth of it, at most 1 GiB, which is left to the host."""
     return (whole - min(GIB, whole // 10)) // MIB * MIB
 
 
 def lab_limits(engine: t.Mapping[str, t.Any], memory: str = "", cpus: float = 0, most: str = "") -> dict[str, t.Any]:
-    """Return the limits of a container on an engine, as docker_container takes them, and ``trouble``.
+    """Return the limits of a container as docker_container takes them, with ``trouble`` and ``do``.
 
-    ``engine`` is what docker_engine_info returned. A limit that the engine cannot hold is left out: Docker would
-    forget it, and the container would look like another one each time. ``trouble`` says why a limit that was asked
-    for cannot be had, and ``do`` what can; both are empty if all is well. ``most`` bounds the memory by default.
+    ``engine`` is the result of docker_engine_info. A limit that the engine does not support is left out, as Docker
+    would drop it and the container would differ each time. ``trouble`` is why a requested limit is impossible, ``do``
+    the remedy. ``most`` bounds the memory's default.
     """
     able, whole, every = engine.get("limits") or [], int(engine.get("memory") or 0), int(engine.get("cpus") or 0)
     found: dict[str, t.Any] = {"trouble": "", "do": ""}
@@ -62,7 +62,7 @@ def lab_limits(engine: t.Mapping[str, t.Any], memory: str = "", cpus: float = 0,
         limit = limit if asked or not most else min(limit, parse_size(most))
         found["memory"] = str(limit)
         if "swap" in able:
-            # What Docker takes by itself where nothing is said; said, so that both can be raised together later.
+            # Docker's default, given so that both can be raised together later.
             found["memory_swap"] = str(2 * limit)
     if "cpus" in able and cpus:
         found["cpus"] = float(cpus)
@@ -76,7 +76,7 @@ def lab_limits(engine: t.Mapping[str, t.Any], memory: str = "", cpus: float = 0,
 def limits_update(
     limits: t.Mapping[str, t.Any], container: t.Mapping[str, t.Any] | None, engine: t.Mapping[str, t.Any]
 ) -> list[str]:
-    """Return the options of ``docker update`` that give a container these limits as it runs; none if it has them."""
+    """Return the options of ``docker update`` that set these limits; none if the container has them."""
     has = (container or {}).get("HostConfig") or {}
     every = int(engine.get("cpus") or 0)
     options: list[str] = []
@@ -94,22 +94,21 @@ def limits_update(
 
 
 def interface_of(name: str) -> str:
-    """Return what the network interface of a lab is called; one rule holds for all that begin so."""
+    """Return the name of a lab's network interface; one firewall rule matches the common prefix."""
     return f"{INTERFACE}{hashlib.sha256(name.encode()).hexdigest()}"[:INTERFACE_LETTERS]
 
 
 def rounded(size: int) -> int:
-    """Return a size in whole GiB, or in MiB if there are not so many of them."""
+    """Return a size of 2 GiB and more in whole GiB."""
     return size // GIB * GIB if size >= 2 * GIB else size
 
 
 def in_gib(size: int) -> str:
-    """Return a size as people read it."""
     return f"{size / GIB:.1f} GiB"
 
 
 def check_memory(value: str) -> None:
-    """Refuse what is no size, or less than a lab starts with."""
+    """Refuse a size that is invalid or too small."""
     if not value:
         return
     try:
@@ -123,7 +122,7 @@ def check_memory(value: str) -> None:
 
 
 def check_cpus(value: str) -> None:
-    """Refuse what is no number of processors."""
+    """Refuse an invalid number of processors."""
     try:
         number = float(value)
     except ValueError:

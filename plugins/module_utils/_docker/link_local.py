@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keep labs from link-local addresses, at which clouds hand out the keys of a machine: one rule for all labs.
+"""The firewall rule that blocks labs from link-local addresses, at which clouds serve an instance's credentials.
 
-Interfaces of labs' networks have names that begin alike. The rule stands before routing, so that it holds for what is
-forwarded and for what this computer itself would answer, and Docker, which rewrites its own chains, leaves it alone.
+It matches the common prefix of the labs' interfaces in PREROUTING of table raw, which holds for forwarded and local
+packets, and which Docker does not rewrite.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FOLDER = "/usr/local/lib/desi-lab"
 NAME = "link-local"
 UNITS = "/etc/systemd/system"
 UNIT = "desi-lab-link-local.service"
-# Everybody may look whether the rule was made since the last boot; only root can look at the rule itself.
+# Readable by all; only root can list the rule itself.
 MARK = "/run/desi-lab-link-local"
 SYSTEMD = "/run/systemd/system"
 INTERFACES = "/sys/class/net"
@@ -130,7 +130,7 @@ WHAT = "Labs on this computer cannot be kept from link-local addresses."
 
 
 def content_of(folder: str, name: str) -> str:
-    """Return what is in a file of root's, empty if it is not there or nothing that we would write."""
+    """Return the content of root's file, empty if it is missing or not safe."""
     try:
         descriptor = open_root_owned(folder)
     except (LabError, OSError):
@@ -151,22 +151,22 @@ class LinkLocal:
         self.boots_by_systemd = Path(systemd).is_dir()
 
     def files(self) -> list[tuple[str, str, str, int]]:
-        """Return directory, name, content and mode of each file that has to be there."""
+        """Return directory, name, content and mode of each file."""
         files = [(self.folder, NAME, PROGRAM, 0o755)]
         if self.boots_by_systemd:
             files.append((self.units, UNIT, UNIT_TEXT.replace(FOLDER, self.folder), 0o644))
         return files
 
     def missing(self) -> list[tuple[str, str, str, int]]:
-        """Return the files that are not there, or not as they have to be."""
+        """Return the files that are missing or differ."""
         return [file for file in self.files() if content_of(file[0], file[1]) != file[2]]
 
     def holds(self) -> bool:
-        """Return whether the rule is there. Only root can see."""
+        """Return whether files and rule are there; needs root."""
         return not self.missing() and self._program("status").returncode == 0
 
     def ensure(self) -> None:
-        """Write what is missing, and make the rule."""
+        """Write the missing files, and make the rule."""
         for folder, name, content, mode in self.missing():
             descriptor = open_root_owned(folder, make=True)
             try:
@@ -181,15 +181,13 @@ class LinkLocal:
             self._systemctl("enable", UNIT)
 
     def is_in_use(self, interfaces: str = INTERFACES) -> bool:
-        """Return whether there are networks of labs, be it of one that another run is about to make."""
+        """Return whether any lab's network exists."""
         return any(Path(interfaces).glob(f"{INTERFACE}*"))
 
     def is_absent(self) -> bool:
-        """Return whether nothing of it is left."""
         return not any(content_of(folder, name) for folder, name, _content, _mode in self.files())
 
     def remove(self) -> None:
-        """Remove rule, unit and program."""
         if self.boots_by_systemd and content_of(self.units, UNIT):
             self._systemctl("disable", "--now", UNIT)
         self._program("remove")
@@ -204,7 +202,7 @@ class LinkLocal:
             self._systemctl("daemon-reload")
 
     def _program(self, verb: str) -> subprocess.CompletedProcess[str]:
-        # Fed to a shell, so that what runs is what this file says, wherever it lies.
+        # From standard input: what runs is this text, whatever is on disk.
         return subprocess.run(
             [*SHELL, "-s", verb], input=PROGRAM, check=False, capture_output=True, text=True, timeout=SECONDS, cwd="/"
         )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether it is really ours who listens at a port, which is to be known before a token goes there."""
+"""Verify who listens at a port before a token is sent there."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._docker import ports
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
 
-PROC = Path("/proc")
 LABEL = "desi.lab.name"
 
 Sockets = t.FrozenSet[str]  # noqa: UP006 - evaluated by Python 3.9, too
-# Given address and port, it returns what stands for whoever listens there, or refuses.
+# Returns a value that identifies the listener at an address and port, or raises LabError.
 Proof = t.Callable[[str, int], t.Hashable]
 
 
@@ -35,23 +34,9 @@ def not_ours(address: str, port: int) -> LabError:
     )
 
 
-def listeners(address: ports.Address, port: int, proc: Path = PROC) -> list[ports.Listener] | None:
-    """Return who listens there; None where the system does not tell."""
-    found: list[ports.Listener] = []
-    told = False
-    for table in ("tcp", "tcp6"):
-        try:
-            rows = list(ports.parse_listeners((proc / "net" / table).read_text()))
-        except (OSError, ValueError):
-            continue
-        told = True
-        found += [row for row in rows if row.port == port and ports.covers(row.address, address)]
-    return found if told else None
-
-
-def sockets_of(pid: int, address: ports.Address, port: int, proc: Path = PROC) -> Sockets:
-    """Return the sockets that listen there if all of them are the process's, and none if they are not."""
-    found = listeners(address, port, proc)
+def sockets_of(pid: int, address: ports.Address, port: int, proc: Path = ports.PROC) -> Sockets:
+    """Return the listening sockets if all belong to the process, else none."""
+    found = ports.listeners(address, port, proc)
     if found is None:
         return _told_by_lsof(pid, port)
     wanted = frozenset(f"socket:[{row.inode}]" for row in found)
@@ -59,12 +44,12 @@ def sockets_of(pid: int, address: ports.Address, port: int, proc: Path = PROC) -
         held = {str(entry.readlink()) for entry in (proc / str(pid) / "fd").iterdir()}
     except OSError:
         return frozenset()
-    # Only whoever is of the same account may share a port, so what another account has is another socket.
+    # A port is shared by one user's sockets only.
     return wanted if wanted <= held and all(row.user == os.geteuid() for row in found) else frozenset()
 
 
 def _told_by_lsof(pid: int, port: int) -> Sockets:
-    """Ask lsof, where there is no /proc; a system without both cannot tell, and then nothing is sent."""
+    """Query lsof, where there is no /proc."""
     command = ["lsof", "-nP", "-a", "-p", str(pid), f"-iTCP:{port}", "-sTCP:LISTEN", "-FdPn"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=20, check=False)
@@ -74,14 +59,14 @@ def _told_by_lsof(pid: int, port: int) -> Sockets:
 
 
 def parse_lsof(text: str, pid: int) -> Sockets:
-    """Read the device of each listening socket of a process."""
+    """Return the devices of a process's listening sockets."""
     lines = text.splitlines()
     ours = f"p{pid}" in lines and not any(re.fullmatch(r"p\d+", line) and line != f"p{pid}" for line in lines)
     return frozenset(line for line in lines if line.startswith("d")) if ours else frozenset()
 
 
 def of_process(find: t.Callable[[], int | None]) -> Proof:
-    """Return the proof that the process which is found has the port."""
+    """Return a proof that the found process has the port."""
 
     def prove(address: str, port: int) -> t.Hashable:
         pid = find()
@@ -93,12 +78,12 @@ def of_process(find: t.Callable[[], int | None]) -> Proof:
     return prove
 
 
-def of_container(name: str, docker: Docker | None = None, proc: Path = PROC) -> Proof:
-    """Return the proof that a lab's container runs, publishes the port, and that only the engine listens there."""
+def of_container(name: str, docker: Docker | None = None, proc: Path = ports.PROC) -> Proof:
+    """Return a proof that a lab's container publishes the port, and that only the engine listens there."""
 
     def prove(address: str, port: int) -> t.Hashable:
         asked = ports.parse_address(address)
-        # Labels and ports are asked for alone: the rest holds the container's environment.
+        # Not the whole document: it has the container's environment.
         form = "{{json .Id}}\t{{json .State.Running}}\t{{json .Config.Labels}}\t{{json .NetworkSettings.Ports}}"
         told = (docker or Docker()).output("inspect", "--type", "container", "--format", form, name, timeout=30)
         number, published = published_by(told, asked, port)
@@ -108,8 +93,8 @@ def of_container(name: str, docker: Docker | None = None, proc: Path = PROC) -> 
                 f"The container {name} does not run, or has not published that port. The token was not sent.",
                 "Run the same command again. ./lab status tells which labs run, and where.",
             )
-        found = listeners(asked, port, proc) or []
-        # Where the kernel alone leads the way there is none.
+        found = ports.listeners(asked, port, proc) or []
+        # None where the kernel alone forwards.
         if not all(row.user in engine_users() for row in found):
             raise not_ours(address, port)
         return (number, frozenset(row.inode for row in found))
@@ -118,7 +103,7 @@ def of_container(name: str, docker: Docker | None = None, proc: Path = PROC) -> 
 
 
 def published_by(told: str, address: ports.Address, port: int) -> tuple[str, bool]:
-    """Return a container's id, and whether it is a lab's, runs, and has the port, from four words of JSON."""
+    """Return a container's id, and whether it is a running lab that publishes the port."""
     try:
         number, running, labels, ports = (json.loads(word) for word in told.strip().split("\t"))
         places = [place for name, each in (ports or {}).items() if name.endswith("/tcp") for place in each or []]
@@ -135,7 +120,7 @@ def _covers(listening: str, address: ports.Address) -> bool:
 
 
 def engine_users(environment: t.Mapping[str, str] | None = None) -> set[int]:
-    """Return whose an engine's listeners may be: root's, one's own, and those of whoever has the engine's socket."""
+    """Return the UIDs that an engine may listen as: root, this user, and the owner of the engine's socket."""
     users = {0, os.geteuid()}
     scheme, _, path = (environment or os.environ).get("DOCKER_HOST", "").partition("://")
     if scheme == "unix":
@@ -149,7 +134,7 @@ def engine_users(environment: t.Mapping[str, str] | None = None) -> set[int]:
 
 
 def proven_connection(at: tuple[str, int], timeout: float, proof: Proof | None) -> socket.socket:
-    """Connect; if there is a proof, the same listener has to be proven before and after it."""
+    """Connect; with a proof, the listener has to be the same before and after."""
     before = proof(*at) if proof else None
     made = socket.create_connection(at, timeout=timeout)
     try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a TCP port can be listened on, by whom it is taken, and which one next to it is free."""
+"""Whether a TCP port is free, who listens there, and which next one is free."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
 
 LAST_PORT = 65535
+PROC = Path("/proc")
 ANOTHER_PROGRAM = "another program"
 _LISTEN = "0A"
 _PUBLISHED = re.compile(r"(?P<address>\S+):(?P<first>\d+)(?:-(?P<last>\d+))?->\S+/tcp")
-# These hold a port on behalf of a container; the container's name says more.
+# They hold a port for a container, whose name says more.
 _STAND_INS = ("docker-proxy", "dockerd", "rootlesskit", "com.docker", "vpnkit", "conmon", "slirp4netns")
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether an address is reached from its own computer alone. What is no address is not taken for one."""
+    """Return whether the text is a loopback address."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -39,7 +40,7 @@ def is_loopback(address: str) -> bool:
 
 
 class Listener(NamedTuple):
-    """A socket that listens, as /proc/net lists it."""
+    """A listening socket in /proc/net."""
 
     address: Address
     port: int
@@ -48,7 +49,6 @@ class Listener(NamedTuple):
 
 
 def parse_address(text: str) -> Address:
-    """Return the IP address that the text is."""
     try:
         return ipaddress.ip_address("127.0.0.1" if text == "localhost" else text)
     except ValueError:
@@ -60,7 +60,6 @@ def parse_address(text: str) -> Address:
 
 
 def check_port(port: int) -> int:
-    """Return the port if it is one."""
     if not 1 <= port <= LAST_PORT:
         raise LabError(
             f"{port} is not a port.",
@@ -71,10 +70,9 @@ def check_port(port: int) -> int:
 
 
 def is_free(address: Address, port: int) -> bool:
-    """Tell whether a server could listen there now."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # As servers do: connections that are closed but linger (TIME_WAIT) are then no hindrance.
+        # As servers do, so that TIME_WAIT does not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -84,21 +82,21 @@ def is_free(address: Address, port: int) -> bool:
             if error.errno == errno.EADDRINUSE:
                 return False
             if error.errno == errno.EACCES:
-                # A low port, which this user may not bind but Docker may.
+                # A low port, which Docker may bind.
                 return not _answers(address, port)
             raise _unusable(address, error) from None
-    # BSD and macOS let one bind 127.0.0.1 beside a listener on 0.0.0.0; Linux does not.
+    # BSD and macOS allow binding 127.0.0.1 beside a listener on 0.0.0.0.
     return sys.platform.startswith("linux") or not _answers(address, port)
 
 
 def next_free(address: Address, port: int, search: int) -> int | None:
-    """Return the first free port from port to port + search, None if all are taken."""
+    """Return the first free port from port to port + search."""
     last = min(port + max(0, search), LAST_PORT)
     return next((candidate for candidate in range(port, last + 1) if is_free(address, candidate)), None)
 
 
-def who_listens(address: Address, port: int, docker: Docker | None = None, proc: Path = Path("/proc")) -> str:
-    """Say in plain text who listens there, as far as that can be known."""
+def who_listens(address: Address, port: int, docker: Docker | None = None, proc: Path = PROC) -> str:
+    """Name the listener, as far as that is known."""
     process = _process_at(address, port, proc)
     if process and not process[0].startswith(_STAND_INS):
         return f"{process[0]} (process {process[1]})"
@@ -109,7 +107,7 @@ def who_listens(address: Address, port: int, docker: Docker | None = None, proc:
 
 
 def parse_listeners(text: str) -> Iterator[Listener]:
-    """Read the listening sockets from the text of /proc/net/tcp or /proc/net/tcp6."""
+    """Read the listening sockets in /proc/net/tcp or /proc/net/tcp6."""
     for line in text.splitlines()[1:]:
         columns = line.split()
         if len(columns) > 9 and columns[3] == _LISTEN:
@@ -118,7 +116,7 @@ def parse_listeners(text: str) -> Iterator[Listener]:
 
 
 def published_at(lines: Iterable[str], address: Address, port: int) -> str | None:
-    """Return the container that publishes the port, from lines of 'name TAB ports' of ``docker ps``."""
+    """Return the container that publishes the port, from lines 'name TAB ports' of ``docker ps``."""
     for line in lines:
         name, _, ports = line.partition("\t")
         for match in _PUBLISHED.finditer(ports):
@@ -130,42 +128,49 @@ def published_at(lines: Iterable[str], address: Address, port: int) -> str | Non
 
 
 def covers(listening: Address, wanted: Address) -> bool:
-    """Tell whether a listener on one address stands in the way of one on the other."""
+    """Return whether a listener on one address blocks the other."""
     listening, wanted = (getattr(each, "ipv4_mapped", None) or each for each in (listening, wanted))
     if listening.version != wanted.version:
-        # [::] takes IPv4 connections, too, unless its program says otherwise.
+        # [::] usually takes IPv4, too.
         return listening.is_unspecified and listening.version == 6
     return listening == wanted or listening.is_unspecified or wanted.is_unspecified
 
 
 def _published_address(text: str) -> Address | None:
     try:
-        # Docker writes the wildcard of IPv6 as ':::8888' before 25 and as '[::]:8888' since.
+        # ':::8888' before Docker 25, '[::]:8888' since.
         return ipaddress.ip_address(text.strip("[]"))
     except ValueError:
         return None
 
 
 def _from_kernel(text: str) -> Address:
-    # The kernel prints each 32-bit word of the address in the byte order of the machine.
+    # 32-bit words in host byte order.
     words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
     return ipaddress.ip_address(struct.pack(f"={len(words)}I", *words))
 
 
-def _process_at(address: Address, port: int, proc: Path) -> tuple[str, int] | None:
-    wanted = set()
+def listeners(address: Address, port: int, proc: Path = PROC) -> list[Listener] | None:
+    """Return the listeners, None where /proc does not list them."""
+    found: list[Listener] = []
+    listed = False
     for table in ("tcp", "tcp6"):
         try:
-            listeners = list(parse_listeners((proc / "net" / table).read_text()))
+            rows = list(parse_listeners((proc / "net" / table).read_text()))
         except (OSError, ValueError):
             continue
-        here = (each for each in listeners if each.port == port and covers(each.address, address))
-        wanted |= {f"socket:[{each.inode}]" for each in here}
+        listed = True
+        found += [row for row in rows if row.port == port and covers(row.address, address)]
+    return found if listed else None
+
+
+def _process_at(address: Address, port: int, proc: Path) -> tuple[str, int] | None:
+    wanted = {f"socket:[{each.inode}]" for each in listeners(address, port, proc) or []}
     return _owner_of(wanted, proc) if wanted else None
 
 
 def _owner_of(sockets: set[str], proc: Path) -> tuple[str, int] | None:
-    # The oldest process first: it is the server itself rather than a child that inherited the socket.
+    # The oldest first: the server rather than a child that inherited the socket.
     for pid in sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()):
         process = proc / str(pid)
         try:
@@ -181,7 +186,6 @@ def _container_at(address: Address, port: int, docker: Docker) -> str | None:
     try:
         listed = docker.output("ps", "--filter", f"publish={port}", "--format", "{{.Names}}\t{{.Ports}}", timeout=10)
     except LabError:
-        # Without Docker no container has the port; who has it is then not known, which is no failure.
         return None
     return published_at(listed.splitlines(), address, port)
 

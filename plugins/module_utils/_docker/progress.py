@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How far Docker has got with an image, read off what it prints."""
+"""Progress of Docker's pulls and builds, from its output."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _HERE = ("Already exists", "Pull complete")
 _LOADED = ("Verifying Checksum", "Download complete", "Extracting", *_HERE)
 _STEP = re.compile(r"^(?:#\d+ \[(?:\S+ )?|Step )(\d+)/(\d+)(?:\]| :) (.*)")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-# Wide enough for the words and the bar of a layer: a line that is cut has no bytes in it.
+# Wide enough: a line that is cut has no bytes in it.
 _COLUMNS = 200
 
 
 class PullProgress:
-    """The layers of an image on their way, as a terminal is shown them."""
+    """The layers of a pull, from what a terminal is shown."""
 
     def __init__(self) -> None:
         self._done: dict[str, int] = {}
@@ -39,7 +39,7 @@ class PullProgress:
         self._here: dict[str, bool] = {}
 
     def see(self, line: str) -> str:
-        """Take in a line; return how far the pull has got, or nothing as long as that is not known."""
+        """Read a line; return the progress, empty if it is not known."""
         found = _LAYER.search(line)
         if not found:
             return ""
@@ -57,7 +57,7 @@ class PullProgress:
 
 
 def build_progress(line: str) -> str:
-    """Return how far a build has got, if a line of what it prints begins a step."""
+    """Return the progress of a build, if the line begins a step."""
     found = _STEP.match(line)
     return f"step {found[1]} of {found[2]}: {' '.join(found[3].split())}" if found else ""
 
@@ -74,7 +74,7 @@ def _text(count: int) -> str:
 
 
 class ProgressFile:
-    """A small file in which anybody can read how far this process has got. It goes in the end."""
+    """A file with the progress, readable by all and removed in the end."""
 
     def __init__(self, path: str, every: float = 0.5) -> None:
         self._path = path
@@ -83,7 +83,6 @@ class ProgressFile:
 
     def __enter__(self) -> ProgressFile:
         if self._path:
-            # Nobody is to have laid something there before.
             os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
         return self
 
@@ -93,7 +92,7 @@ class ProgressFile:
                 Path(self._path).unlink()
 
     def write(self, text: str) -> None:
-        """Write how far it is, not more often than anybody would look."""
+        """Write the progress, not more often than ``every`` seconds."""
         now = time.monotonic()
         if self._path and text and now - self._written >= self._every:
             self._written = now
@@ -108,10 +107,9 @@ def follow(
     terminal: bool,
     stdin: IO[bytes] | None = None,
 ) -> tuple[int, str]:
-    """Run a command to its end; hand on each line that it prints, and return its exit code and all that it printed.
+    """Run a command, pass on each line, and return its exit code and output.
 
-    Docker tells the bytes of a pull to a terminal alone, so that it is given one for its standard output. What it says
-    of errors comes last then.
+    Docker shows the bytes of a pull on a terminal only. With ``terminal``, its errors come last.
     """
     ours, theirs = pty.openpty() if terminal else os.pipe()
     if terminal:
@@ -127,7 +125,7 @@ def follow(
         )
         os.close(theirs)
         try:
-            # The end of a terminal whose last user has gone is an error (EIO), that of a pipe is none.
+            # A terminal ends with EIO.
             with os.fdopen(ours, encoding="utf-8", errors="replace") as stream, contextlib.suppress(OSError):
                 for line in stream:
                     said.append(_ESCAPES.sub("", line.rstrip("\n")))

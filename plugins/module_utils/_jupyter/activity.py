@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What runs in a Jupyter server and would end with it: kernels with their notebooks, and terminals."""
+"""Kernels and terminals that run in a Jupyter server and would end with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Line = dict[str, str]
 
 
 def lines_of(sessions: t.Iterable[t.Mapping[str, t.Any]], terminals: t.Iterable[t.Mapping[str, t.Any]]) -> list[Line]:
-    """Return a line for each kernel and each terminal, those first that compute."""
+    """Return a row for each kernel, busy ones first, and each terminal."""
     found = []
     for session in sessions:
         kernel = session.get("kernel") or {}
@@ -34,7 +34,7 @@ def lines_of(sessions: t.Iterable[t.Mapping[str, t.Any]], terminals: t.Iterable[
 
 
 def words_of(lines: t.Sequence[Line]) -> str:
-    """Return how much that is, in words."""
+    """Return the number of kernels and terminals in words."""
     told = []
     for label in ("kernel", "terminal"):
         number = sum(line["label"] == label for line in lines)
@@ -44,11 +44,10 @@ def words_of(lines: t.Sequence[Line]) -> str:
 
 
 def ask(url: str, certificate: str = "", proof: Proof | None = None) -> list[Line]:
-    """Return what runs in the server at a URL with its token. One that does not answer is told as such."""
+    """Return what runs in the server at a URL with its token; a row of its own if it does not answer."""
     try:
         question = replace(prepare(url, certificate), proof=proof)
         sessions = read(question, "api/sessions", PATIENCE_SECONDS)
-        # A server may have no terminals.
         terminals = read(question, "api/terminals", PATIENCE_SECONDS)
         return [dict(UNKNOWN)] if sessions is None else lines_of(sessions, terminals or [])
     except (LabError, NotYet, TypeError, AttributeError):

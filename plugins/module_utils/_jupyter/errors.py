@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What to tell a person when no Jupyter server has told its URL."""
+"""Errors for a Jupyter server whose URL was not found."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_JUPYTER = "give an image that starts a Jupyter server by itself, or another 
 
 
 class NotThere(LabError):
-    """The thing to look at is not there, or does not run: in check mode it may only not have been made yet."""
+    """It is missing or does not run, which in check mode is no error."""
 
 
 def container_absent(name: str) -> NotThere:
@@ -59,7 +59,7 @@ def container_keeps_ending(container: Container, log: ServerLog) -> LabError:
 
 
 def no_url_in_text(log: ServerLog) -> LabError:
-    # Without an excerpt: the text is the caller's own, and may hold any secret.
+    # Without an excerpt: the caller's text may hold any secret.
     return LabError(
         "No URL of a running Jupyter server was found in the text.",
         _what_was_seen(log),
@@ -124,7 +124,7 @@ def path_unreadable(path: Path, error: OSError) -> LabError:
 
 
 def excerpt(log: ServerLog, container: Container | None = None) -> str:
-    """Return the last lines of the log to be put behind a sentence, without secrets."""
+    """Return the redacted last lines of the log."""
     hidden = set(log.tokens)
     if container:
         hidden |= secrets_among(container.env)

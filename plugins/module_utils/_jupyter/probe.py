@@ -23,25 +23,25 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import server_api
 
 PAUSE = 0.5
-# A server on a small machine takes its time, and a connection that hangs is better made anew.
+# Of one attempt. Small instances are slow.
 TRY_SECONDS = 10.0
 MOST_BYTES = 65536
 MOST_LISTED = 8 << 20
 _TOKEN = re.compile(r"(?:^|&)token=([^&#]*)")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-# Python has a name for it only since 3.10. Without it, only a self-signed certificate could be trusted alone.
+# ssl.VERIFY_X509_PARTIAL_CHAIN of Python 3.10: trusts a certificate that is not self-signed, too.
 _PARTIAL_CHAIN = 0x80000
 
 
 class ServerInfo(NamedTuple):
-    """What a server that took the token tells of itself."""
+    """Facts of a server that accepted the token."""
 
     fingerprint: str
     version: str
 
 
 class NotYet(Exception):
-    """The server did not answer, which it may still do."""
+    """The server did not answer yet."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _unfit(why: str) -> LabError:
 
 
 def ask_until(target: Target, timeout: float) -> ServerInfo:
-    """Ask until the server answers; what more time does not cure is told at once."""
+    """Query the server until it answers; other errors are raised at once."""
     deadline = time.monotonic() + timeout
     while True:
         left = deadline - time.monotonic()
@@ -117,7 +117,6 @@ def ask_until(target: Target, timeout: float) -> ServerInfo:
 
 
 def ask(target: Target, seconds: float) -> ServerInfo:
-    """Ask once."""
     connection = _Connection(target, seconds)
     try:
         connection.connect()
@@ -137,11 +136,11 @@ def ask(target: Target, seconds: float) -> ServerInfo:
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection to an address, though the URL may name another host. No proxy comes in between."""
+    """A direct connection to an address, though the URL may name another host."""
 
     def __init__(self, target: Target, seconds: float) -> None:
         super().__init__(target.host, target.port, timeout=seconds)
-        # Host and port stand in the request as in a URL, where the usual port is left out.
+        # So that the Host header omits it, as in a URL.
         self.default_port = 443 if target.context else 80
         self.target = target
         self.certificate = b""
@@ -154,7 +153,7 @@ class _Connection(http.client.HTTPConnection):
             self.sock = self.target.context.wrap_socket(self.sock, server_hostname=self.host)
             self.certificate = self.sock.getpeercert(binary_form=True) or b""
             if self.target.pinned and self.certificate != self.target.pinned:
-                # It was signed with the pinned one, which not even its holder has a reason to do.
+                # Signed by the pinned one.
                 raise _another_certificate(self.target, "It showed another one")
 
 
@@ -208,7 +207,7 @@ def _get(connection: _Connection, target: Target, what: str, headers: dict[str, 
 
 
 def _where(location: str) -> str:
-    """Return what may be told of where a redirect leads: not its path, which may hold what was asked."""
+    """Return a redirect's target without its path, which may hold secrets."""
     try:
         parts = urlsplit(location)
     except ValueError:
@@ -261,7 +260,7 @@ def _not_jupyter(target: Target) -> LabError:
 
 
 def fingerprint(certificate: bytes) -> str:
-    """Return the SHA-256 fingerprint of a certificate in the form that browsers show."""
+    """Return the SHA-256 fingerprint of a certificate as browsers show it."""
     digest = hashlib.sha256(certificate).hexdigest().upper()
     return ":".join(digest[place : place + 2] for place in range(0, len(digest), 2))
 
@@ -284,7 +283,7 @@ def read_certificate(path: str) -> bytes:
 
 
 def context_of_one(certificate: bytes) -> ssl.SSLContext:
-    """Trust one certificate, by whatever name its holder is reached, and nobody else in the world."""
+    """Trust one certificate alone, for any host name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= _PARTIAL_CHAIN

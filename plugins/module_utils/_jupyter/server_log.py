@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Find the Jupyter server that runs, and its URL, in what it has written to its log.
-
-Pure: bytes go in, in pieces of any size, and memory stays flat however many there are.
-"""
+"""Parse a Jupyter server's log for the running server and its URL, in pieces of any size and in flat memory."""
 
 from __future__ import annotations
 
@@ -22,10 +19,10 @@ _MAX_STREAMS = 64
 _MAX_SERVERS = 32
 _MAX_URLS = 16
 _MAX_TOKENS = 256
-# After a heading, as many lines may come before the URL.
+# Lines between a heading and its URL.
 _PATIENCE = 3
 
-# A line without any of these says nothing of a server; looking for them is much faster than a regular expression.
+# Each relevant line has one of these; searching for them is much faster than a regular expression.
 _MARKERS = tuple(
     marker.encode()
     for marker in ("://", "running at", "运行在", "aste", "hutting down", "Shutdown", "stopping", "停止", "uthenticat")
@@ -53,7 +50,7 @@ _ENDINGS = (
 
 @dataclass(eq=False)
 class Server:
-    """One server that a log tells of."""
+    """A server in a log."""
 
     stream: str
     token: str
@@ -63,33 +60,32 @@ class Server:
 
     @property
     def url(self) -> Url:
-        """The URL that says most reliably how the server listens: the one for its own computer if there is one."""
+        """The loopback URL if there is one, else the first."""
         return next((url for url in self.urls if url.is_local), self.urls[0])
 
     @property
     def token_hidden(self) -> bool:
-        """Whether the server has a token but does not print it, because it was given to it by its owner."""
+        """Whether the server has a token that it does not print."""
         return self.token == HIDDEN_TOKEN
 
     @property
     def plain_token(self) -> str:
-        """The token as a client sends it; empty where there is none to know."""
+        """The decoded token; empty if unknown."""
         return "" if self.token_hidden else unquote_plus(self.token)
 
     def give_token(self, token: str) -> None:
-        """Fill in the token, percent-encoded, that the server did not print."""
+        """Set the percent-encoded token that the server did not print."""
         self.token = token
         self.urls = [url._replace(token=token) for url in self.urls]
 
     @property
     def password_set(self) -> bool:
-        """Whether it runs without a token because it asks for a password."""
         return not self.token and not self.authentication_off
 
 
 @dataclass(eq=False)
 class _Stream:
-    """What must be remembered of one service's lines to understand the next one."""
+    """The parser's state for one service of a Compose project."""
 
     name: str
     lines_left: int = 0
@@ -100,7 +96,7 @@ class _Stream:
 
 
 def _may_say(raw: bytes) -> bool:
-    # Not any(): this is run for each line of very long logs, and a generator would take most of the time.
+    # Not any(): a generator is slow for very long logs.
     for marker in _MARKERS:  # noqa: SIM110
         if marker in raw:
             return True
@@ -108,19 +104,19 @@ def _may_say(raw: bytes) -> bool:
 
 
 def plain(raw: bytes) -> str:
-    """Return a line of a log as text, without colours."""
+    """Decode a line without escapes."""
     return _ANSI.sub("", raw.decode("utf-8", "replace")).rstrip()
 
 
 class ServerLog:
-    """Reads a log, in pieces as they come, and knows which server runs."""
+    """Parses a log in pieces."""
 
     def __init__(self) -> None:
-        #: A URL with a token that stands alone, and may be anybody's: for want of a better one.
+        #: A URL with a token that stands alone, from any program.
         self.guess: Server | None = None
-        #: Whether there was ever a server, also one that was shut down.
+        #: Also of a server that was shut down.
         self.had_server = False
-        #: All tokens seen, as printed and decoded: what must not be shown.
+        #: All tokens, as printed and decoded, to be redacted.
         self.tokens: set[str] = set()
         self.last_lines: deque[bytes] = deque(maxlen=LAST_LINES)
         self._servers: list[Server] = []
@@ -130,25 +126,25 @@ class ServerLog:
 
     @property
     def newest(self) -> Server | None:
-        """The server that was started last, of those that were not shut down."""
+        """The newest server that was not shut down."""
         return self._servers[-1] if self._servers else None
 
     def feed(self, data: bytes) -> None:
-        """Take the next piece of the log; it may begin and end anywhere."""
+        """Parse the next piece of the log."""
         first, *lines = data.replace(b"\r", b"\n").split(b"\n")
         self._rest += first[: MAX_LINE - len(self._rest)]
         if not lines:
             return
         *lines, rest = self._rest, *lines
         if not (_may_say(lines[0]) or _may_say(data)):
-            # Nearly all of a long log says nothing. What is kept of it is more than a heading waits for.
+            # Most of a long log. LAST_LINES is more than a heading waits for.
             lines = [line for line in lines if line.strip()][-LAST_LINES:]
         for line in lines:
             self._line(line[:MAX_LINE])
         self._rest = rest[:MAX_LINE]
 
     def finish(self) -> None:
-        """Take what came after the last line end as a line, too."""
+        """Parse the rest after the last line end."""
         self.feed(b"\n")
 
     def _line(self, raw: bytes) -> None:
@@ -199,14 +195,14 @@ class ServerLog:
         stream.lines_left = 1
         server = self._known(stream, url)
         if server is None:
-            # What a program of the user's prints is never taken for the word of a server that speaks for itself.
+            # Never take a program's output for that of a server that logs with Jupyter's prefix.
             spoken_for = any(each.own_words for each in self._servers if each.stream == stream.name)
             if not own_words and (spoken_for or stream.banner):
                 return
             server = Server(stream.name, url.token, own_words, [], stream.authentication_off and not url.token)
             stream.authentication_off = False
             stream.endings.clear()
-            # Two servers cannot listen on one port: the one that was there has ended without a word.
+            # The server that had the port must have ended.
             self._servers = [each for each in self._servers if not _same_place(each, stream.name, url)]
             self.had_server = True
             self._servers = [*self._servers, server][-_MAX_SERVERS:]
@@ -223,7 +219,7 @@ class ServerLog:
 
     def _end(self, stream: _Stream, kind: int) -> None:
         stream.lines_left = 0
-        # One server says several things while it ends, but nothing twice; what is said again is said by another.
+        # A server says each ending once; what is said again is another server's.
         if stream.endings and kind not in stream.endings:
             stream.endings.add(kind)
             return
@@ -238,7 +234,7 @@ def _same_place(server: Server, stream: str, url: Url) -> bool:
 
 
 def _without_prefix(text: str) -> tuple[str, str]:
-    """Take off what Docker Compose, ``docker logs --timestamps`` and the system log write before a line."""
+    """Strip the prefixes of Docker Compose, ``docker logs --timestamps`` and syslog."""
     name = ""
     match = _COMPOSE.match(text)
     if match:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Wait until a Jupyter server has told its URL: in a container's log, in a file, or in a text."""
+"""Wait for a Jupyter server's URL in a container's log, a file, or a text."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ansible_collections.desi.lab.plugins.module_utils._jupyter import errors as
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import LAST_LINES, Server, ServerLog
 
 _POLL = 0.1
-# A banner has several lines: it is over when nothing has come for a moment, or when more than a banner has come.
+# A banner has several lines: it is over when nothing came for _QUIET, or after _BANNER.
 _QUIET = 0.3
 _BANNER = 1.0
-# What is in a log already is read to its end even if there is no time to wait for more.
+# The present log is read to its end even without time to wait.
 _READING = 10.0
-# A server may fail to start once or twice, for example because its data are not there yet.
+# A server may fail to start once or twice.
 _RUNS_TOLERATED = 3
 _PIECE = 1 << 16
 _LONGEST = 86400
@@ -37,8 +37,6 @@ _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment until which there is time."""
-
     moment: float
 
     @classmethod
@@ -50,7 +48,6 @@ class Deadline:
 
 
 def check_timeout(seconds: float) -> None:
-    """Refuse a time that cannot be waited for."""
     if not 0 <= seconds <= _LONGEST:
         raise LabError(
             f"{seconds:g} is not a time to wait.",
@@ -60,7 +57,6 @@ def check_timeout(seconds: float) -> None:
 
 
 def read_text(text: str) -> Server:
-    """Return the server that the text tells of."""
     log = ServerLog()
     log.feed(text.encode("utf-8", "replace"))
     found = _last_answer(log)
@@ -70,7 +66,7 @@ def read_text(text: str) -> Server:
 
 
 def wait_for_file(path: Path, timeout: float) -> Server:
-    """Return the server that the log file tells of, as soon as it does."""
+    """Return the server in the log file."""
     deadline = Deadline.after(timeout)
     banner: Deadline | None = None
     log = ServerLog()
@@ -96,7 +92,7 @@ def wait_for_file(path: Path, timeout: float) -> Server:
 
 
 def wait_for_container(docker: Docker, name: str, timeout: float) -> Server:
-    """Return the server in the container as soon as its log tells of one."""
+    """Return the server in the container's log."""
     deadline = Deadline.after(timeout)
     runs: set[str] = set()
     while True:
@@ -121,10 +117,10 @@ def wait_for_container(docker: Docker, name: str, timeout: float) -> Server:
 
 
 def began(container: Container) -> str:
-    """Return from when on the log is that of the container's present run; empty if it is its first.
+    """Return since when the log is of the container's present run; empty for its first.
 
-    The engine notes the start a moment after the program has begun to write, and the end a moment before the last
-    of the old run's lines are stored. Half-way between is on the safe side of both.
+    Docker records the start a moment after the first lines and the end a moment before the last ones, so half-way
+    between is safe.
     """
     start, end = _moment(container.started_at), _moment(container.finished_at)
     if not start or not end or end.year == 1 or end >= start:
@@ -134,15 +130,15 @@ def began(container: Container) -> str:
 
 
 def _watch(docker: Docker, container: Container, deadline: Deadline) -> ServerLog:
-    # First what is there, to its end: of several servers in it the last one counts.
+    # The present log first, as its last server counts.
     log = _read_all(docker, container, deadline)
     if log.newest or not deadline.left():
         return log
-    # Then again with what comes: reading on where the first reading ended could lose a line in between.
+    # Then from its start again, as a line in between could be lost.
     log = ServerLog()
     with docker.logs(container.id, since=began(container), follow=True) as stream:
         _read(stream, log, deadline, until_found=True)
-    # Time may have been up before the second reading had come as far as the first.
+    # The second reading may not have come as far as the first.
     return log if log.newest or deadline.left() else _read_all(docker, container, deadline)
 
 
@@ -155,7 +151,7 @@ def _read_all(docker: Docker, container: Container, deadline: Deadline) -> Serve
 
 
 def _read(stream: LogStream, log: ServerLog, deadline: Deadline, until_found: bool = False) -> bool:
-    """Read until the deadline, the end of the log, or the end of a banner; tell whether it was the log's end."""
+    """Read until the deadline, the end of the log, or of a banner; return whether it was the log's end."""
     banner: Deadline | None = None
     while True:
         patience = deadline.left()
@@ -182,14 +178,13 @@ def _last_lines(docker: Docker, container: Container) -> ServerLog:
 
 
 def _last_answer(log: ServerLog) -> Server | None:
-    """Return what there is to answer when no more will be read."""
     log.finish()
-    # A URL that stands alone is better than none, but not once a server has spoken for itself and ended.
+    # A URL that stands alone counts only if there was no server.
     return log.newest or (None if log.had_server else log.guess)
 
 
 def _with_given_token(server: Server, container: Container) -> Server:
-    """Fill in the token that the server does not print because it was given to the container."""
+    """Set the token that was given to the container and is not printed."""
     options = [match[1] for match in map(_TOKEN_OPTION.match, container.command) if match]
     given = options[-1] if options else container.env.get("JUPYTER_TOKEN", "")
     if server.token_hidden and given:
@@ -198,7 +193,7 @@ def _with_given_token(server: Server, container: Container) -> Server:
 
 
 def _moment(text: str) -> datetime | None:
-    # datetime.fromisoformat of Python 3.9 knows neither nanoseconds nor 'Z'.
+    # Python 3.9 parses neither nanoseconds nor 'Z'.
     match = _MOMENT.match(text)
     if not match:
         return None
@@ -211,7 +206,7 @@ def _moment(text: str) -> datetime | None:
 
 
 class _GrowingFile:
-    """A log file, which may come later, and may be emptied or replaced while it is read."""
+    """A log file that may appear, be emptied or be replaced meanwhile."""
 
     def __init__(self, path: Path) -> None:
         self.was_there = False
@@ -219,7 +214,7 @@ class _GrowingFile:
         self._file: BinaryIO | None = None
 
     def read_on(self, log: ServerLog) -> bool:
-        """Give the log what is new; tell whether there was anything."""
+        """Parse what is new; return whether there was anything."""
         grew = self._drain(log)
         try:
             now = self._path.stat()

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How DESI data lie in a folder: a folder of releases, or one release, found by looking and not by names.
+"""The layout of DESI data in a directory: a directory of releases, or one release, whatever its name.
 
-A release is a folder with ``spectro/redux/SPECPROD`` in it, SPECPROD being the name of a spectroscopic production
+A release has ``spectro/redux/SPECPROD`` in it, SPECPROD being the name of a spectroscopic production
 (https://desidatamodel.readthedocs.io/en/latest/DESI_SPECTRO_REDUX/index.html).
 """
 
@@ -29,7 +29,7 @@ Releases = t.Mapping[str, t.Mapping[str, t.Any]]
 
 @dataclass(frozen=True)
 class Bind:
-    """A folder of the host, and where it appears below the data path of the image (empty: the data path itself)."""
+    """A directory of the host, and its place below the image's data path (empty: the data path itself)."""
 
     source: str
     inside: str
@@ -37,7 +37,7 @@ class Bind:
 
 @dataclass(frozen=True)
 class Layout:
-    """What was found: ``kind`` is ``releases`` or ``release``."""
+    """``kind`` is ``releases`` or ``release``."""
 
     kind: str
     release: str
@@ -46,7 +46,7 @@ class Layout:
 
 
 def productions(folder: Path) -> list[str]:
-    """Return the productions that a folder holds if it is a release, else an empty list."""
+    """Return the productions of a release, empty for any other directory."""
     try:
         return sorted(entry.name for entry in (folder / "spectro" / "redux").iterdir() if _is_folder(entry))
     except OSError:
@@ -54,7 +54,7 @@ def productions(folder: Path) -> list[str]:
 
 
 def _is_folder(path: Path) -> bool:
-    """Return whether it is a folder, or a link to one; what cannot be looked at is none."""
+    """Return whether it is a directory or a link to one that can be inspected."""
     try:
         return path.is_dir()
     except OSError:
@@ -67,10 +67,9 @@ def releases_of(found: t.Collection[str], releases: Releases) -> list[str]:
 
 
 def read_layout(path: str, release: str, releases: Releases) -> Layout:
-    """Return how the data lie in ``path`` and what has to be bound where, for ``release`` to be found.
+    """Return the layout of ``path`` with the binds for ``release``; LabError names the releases that are there.
 
-    ``releases`` is the table of releases, by name, each with its ``specprod``. Raises LabError where ``release`` is
-    not there, and says what is.
+    ``releases`` is the table of releases by name, each with its ``specprod``.
     """
     wanted = release.lower()
     if wanted not in releases:
@@ -102,18 +101,17 @@ def read_layout(path: str, release: str, releases: Releases) -> Layout:
 
 
 def _leads_out(child: Path) -> bool:
-    """Return whether a folder is a link that leads nowhere once only the folder around it is in a container."""
+    """Return whether a link is broken in a container that has only its parent directory."""
     if not child.is_symlink():
         return False
     return child.readlink().is_absolute() or not child.resolve().is_relative_to(child.parent.resolve())
 
 
 def _children(folder: Path) -> list[Path]:
-    """Return what lies in a folder, or say why that cannot be known."""
+    """List a directory; LabError says why that fails."""
     what = f"The folder {folder} cannot be used as DESI data."
     try:
         children = sorted(child for child in folder.iterdir() if not child.name.startswith("."))
-        # What can be listed can still not be entered.
         if not os.access(folder, os.X_OK):
             raise PermissionError
     except FileNotFoundError:
@@ -145,7 +143,7 @@ def _no_release(folder: Path, children: t.Sequence[Path]) -> LabError:
 
 
 def _is_closed(child: Path) -> bool:
-    """Return whether a release may be in a folder that this account may not look into."""
+    """Return whether a release may be in a directory that this user may not read."""
     try:
         next((child / "spectro" / "redux").iterdir(), None)
     except OSError as error:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a lab's machine, container or tag may say, as strict types. Whatever has another shape is refused or left out.
+"""Strict types for what a lab's instance, container or tag answers; anything else is refused or left out.
 
-A machine may be in other hands. Nothing that it answers chooses a file, an address, a command or a setting here.
+An instance may be in other hands. No answer chooses a file, an address, a command or a setting here.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ansible_collections.desi.lab.plugins.module_utils._common.text import one_l
 from ansible_collections.desi.lab.plugins.module_utils._lab.url import HIDDEN_TOKEN, parse_url, write_url
 
 ACCESSES = ("direct", "https", "tunnel")
-"""The ways to a lab on EC2, the weakest first: in clear, open to the network with TLS, open to nobody."""
+"""How a lab on EC2 is accessed, the weakest first: in clear, by TLS, by an SSH tunnel."""
 URL_LONGEST = 2048
 TEXT_LONGEST = 300
 SETTING_LONGEST = 4096
 
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
-# RFC 3986: unreserved letters, or octets that are percent-encoded and can be printed.
+# RFC 3986: unreserved letters, or percent-encoded printable octets.
 _OCTET = r"%(?:[2-6][0-9A-Fa-f]|7[0-9A-Ea-e])"
 _TOKEN = re.compile(rf"(?:[A-Za-z0-9._~-]|{_OCTET}){{0,512}}")
 _PATH = re.compile(rf"/(?:[A-Za-z0-9._~@+/-]|{_OCTET}){{0,512}}")
@@ -32,37 +32,33 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 def plain_text(value: object, longest: int = TEXT_LONGEST) -> str:
-    """Return a text on one line, of bounded length, without what moves a cursor or turns the direction of writing."""
+    """Return one line of bounded length without control and bidirectional characters."""
     text = value if isinstance(value, str) else ""
-    # What is cut off is not even read.
     text = _CONTROL.sub("", one_line(text[: 4 * longest]))
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def image_id(value: object) -> str:
-    """Return the id of an image, or nothing if it is none: a name would have something fetched, or a folder built."""
+    """Return the value if it is an image id, else nothing: a name could pull or build an image."""
     return value if isinstance(value, str) and _IMAGE_ID.fullmatch(value) else ""
 
 
 def port_number(value: object) -> int:
-    """Return a port, 0 for whatever is none."""
+    """Return a port, 0 for any other value."""
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,5}", str(value), re.ASCII):
         return 0
     return int(str(value)) if 1 <= int(str(value)) <= 65535 else 0
 
 
 def one_of(value: object, known: t.Collection[str]) -> str:
-    """Return the value if it is a known one, else nothing."""
+    """Return the value if it is known, else nothing."""
     return value if isinstance(value, str) and value in known else ""
 
 
 def lab_url(value: object) -> str:
-    """Return the URL of a lab's server, made anew of parts that are each of a strict type; raise LabError otherwise.
-
-    Whether it is asked by TLS is for the caller to say, who knows how the lab is reached.
-    """
+    """Return the URL of a lab's server, rebuilt from strictly parsed parts; raise LabError otherwise."""
     found = parse_url(value) if isinstance(value, str) and len(value) <= URL_LONGEST else None
-    # The answer is not repeated: it may hold the token, or whatever a terminal should not be told.
+    # Errors do not repeat the answer: it may hold the token or control characters.
     if found is None or len(found.hosts) != 1 or not _HOST.fullmatch(found.hosts[0]):
         raise _refused("what it gave is not the URL of a server")
     if not _PATH.fullmatch(found.path) or ".." in found.path.split("/"):
@@ -73,7 +69,7 @@ def lab_url(value: object) -> str:
 
 
 def lab_answer(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return where a lab is (``url``) and what it shows (``data``, ``files``), or as ``trouble`` why it is refused."""
+    """Return ``url``, ``data`` and ``files`` of a lab, or as ``trouble`` why its answer is refused."""
     texts = {name: plain_text(answer.get(name)) for name in ("data", "files")}
     try:
         return {"url": lab_url(answer.get("url")), **texts, "trouble": {}}
@@ -82,7 +78,7 @@ def lab_answer(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def remembered_settings(settings: object, known: t.Collection[str]) -> dict[str, t.Any]:
-    """Return the settings that a lab remembers: of known names, and each a plain value of bounded length."""
+    """Return the saved settings with known names and plain values of bounded length."""
     if not isinstance(settings, dict):
         return {}
     return {name: settings[name] for name in known if name in settings and _is_plain(settings[name])}

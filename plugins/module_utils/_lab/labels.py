@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The labs on an engine, as their containers' labels tell. There is no other record of them."""
+"""Labels of labs' containers, the only record of the labs on an engine."""
 
 from __future__ import annotations
 
@@ -17,26 +17,22 @@ MOUNT = "desi.lab.mount"
 
 
 def published(container: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
-    """Return ``address`` and ``port`` at which a container's server is published, from ``docker inspect``.
-
-    They are read from what was asked for, so that they hold for a stopped container, too. Port 0 means not published,
-    or that there is no container.
-    """
+    """Return ``address`` and ``port`` of a container's published port, also of a stopped one; port 0 for none."""
     bindings = ((container or {}).get("HostConfig") or {}).get("PortBindings") or {}
     for place in (place for places in bindings.values() for place in places or []):
-        # Docker leaves the port empty, or 0, where it was to choose one itself.
+        # Empty or 0 means that Docker chooses one.
         port = port_number(place.get("HostPort"))
         if port:
             return {"address": place.get("HostIp") or "0.0.0.0", "port": port}  # noqa: S104 (read, not bound)
     return {"address": "", "port": 0}
 
 
-# The first word of the page that a server opens with, after its base URL.
+# The first word of a server's page, after its base URL.
 PAGES = ("lab", "tree", "notebooks", "doc", "retro", "voila")
 
 
 def server_api(url: str, question: str) -> str:
-    """Return the address at which the server whose page is at ``url`` answers a question, such as ``api/status``."""
+    """Return the URL of an API endpoint, such as ``api/status``, of the server whose page is at ``url``."""
     parts = urlsplit(url)
     segments = parts.path.strip("/").split("/")
     page = next((place for place, word in enumerate(segments) if word in PAGES), len(segments))
@@ -45,7 +41,6 @@ def server_api(url: str, question: str) -> str:
 
 
 def labels_of(container: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """Return the labels of an inspected container."""
     return dict((container.get("Config") or {}).get("Labels") or {})
 
 
@@ -55,10 +50,9 @@ def lab_row(
     server_answers: bool | None,
     images: t.Mapping[str, str] | None = None,
 ) -> dict[str, t.Any]:
-    """Return what ``status`` says of a lab, from its server's container.
+    """Return the status row of a lab, from its server's container.
 
-    ``mount_answers`` and ``server_answers`` are None where there is nothing to ask. ``images`` are the ids of the
-    images that are there, by name.
+    ``mount_answers`` and ``server_answers`` are None if not queried. ``images`` are the ids of local images by name.
     """
     labels = labels_of(container)
     state = container.get("State") or {}
@@ -82,11 +76,8 @@ def lab_row(
 
 
 def image_newer(container: t.Mapping[str, t.Any], images: t.Mapping[str, str]) -> bool | None:
-    """Return whether the name of a container's image leads to another image by now; None where that is not known.
-
-    No registry is asked: that is slow, and is for whoever wants a newer one.
-    """
-    # A container is made by the id of its image; the name that was asked for is on its label.
+    """Return whether the name of a container's image is another local image by now; None if not known."""
+    # Containers are made from image ids; the name is in a label.
     made_of = str((container.get("Config") or {}).get("Image") or "")
     name = labels_of(container).get("desi.lab.image", "") if made_of.startswith("sha256:") else made_of
     found = images.get(name) or images.get(f"{name}:latest")
@@ -95,7 +86,7 @@ def image_newer(container: t.Mapping[str, t.Any], images: t.Mapping[str, str]) -
 
 
 def mount_users(containers: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, list[str]]:
-    """Return the mount folders that labs are bound to, each with the names of these labs."""
+    """Return the mount directories that labs use, each with the names of the labs."""
     users: dict[str, list[str]] = {}
     for labels in map(labels_of, containers):
         if labels.get(MOUNT):

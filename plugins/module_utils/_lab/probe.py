@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a computer with labs on it tells of them: its containers, its mounts, its servers, and its watcher.
+"""Inspect a host's labs: containers, mounts, server and watcher, as one JSON document.
 
-It is also run by itself, on machines elsewhere, by whatever Python is there; so it imports nothing that is not in every
-Python, and prints one JSON document.
+It is also sent to instances as a program of its own, so it imports the standard library only.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A mount whose server is gone may hang for good, and a process that asks it cannot be stopped from inside.
+# A dead mount may hang whoever lists it.
 PATIENCE_SECONDS = 3.0
 MOUNTS = "/var/lib/desi-lab/mounts"
 WATCH = "/var/lib/desi-lab/watch/state.json"
@@ -29,7 +28,7 @@ LABEL = "desi.lab.name"
 
 
 def mount_answers(path: str, seconds: float | None = None) -> bool | None:
-    """Return whether the mount in a folder shows anything; None where there is no mount."""
+    """Return whether the mount in a directory has entries; None without a path."""
     if not path:
         return None
     try:
@@ -38,19 +37,18 @@ def mount_answers(path: str, seconds: float | None = None) -> bool | None:
         )
     except subprocess.TimeoutExpired:
         return False
-    # The folder of a mount that has ended is still there, but empty.
+    # Without its mount, the directory is empty.
     return listing.returncode == 0 and bool(listing.stdout)
 
 
 def server_answers(address: str, port: int, scheme: str = "http", seconds: float | None = None) -> bool:
-    """Return whether a Jupyter server answers at a published port; no token is needed to ask for its version."""
-    # On a machine on which there is none they would take longer to be read than all else.
+    """Return whether a Jupyter server returns its version, which needs no token."""
+    # Slow to import, and often not needed.
     import http.client
     import ssl
     import urllib.request
 
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, f"[{address}]" if ":" in address else address)  # noqa: S104 (read, not bound)
-    # Nothing is sent that is secret, and whose certificate it is is looked at by those who send the token.
     anybody = ssl._create_unverified_context()  # noqa: S323 - nothing secret is sent
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anybody))
     try:
@@ -61,7 +59,6 @@ def server_answers(address: str, port: int, scheme: str = "http", seconds: float
 
 
 def listens(port: int) -> bool:
-    """Return whether anything listens at a port of this computer."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -70,7 +67,7 @@ def listens(port: int) -> bool:
 
 
 def docker(*words: str) -> str:
-    """Return what a command of Docker prints, nothing where there is no Docker."""
+    """Return the output of a docker command, empty without Docker."""
     try:
         return subprocess.run(
             ["docker", *words], check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS
@@ -80,7 +77,7 @@ def docker(*words: str) -> str:
 
 
 def containers() -> list[dict[str, object]]:
-    """Return what there is to know of the containers of labs, without their environment, which may hold secrets."""
+    """Return the labs' containers without their environment, which may hold secrets."""
     ids = docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}").split()
     found = json.loads(docker("container", "inspect", *ids) or "[]") if ids else []
     return [
@@ -95,7 +92,7 @@ def containers() -> list[dict[str, object]]:
 
 
 def image_ids(listing: str) -> dict[str, str]:
-    """Return the ids of images by the references that lead to them now, from ``docker image ls``."""
+    """Return image ids by reference, from ``docker image ls``."""
     rows = [line.split() for line in listing.splitlines()]
     return {row[1]: row[0] for row in rows if len(row) == 2 and not row[1].startswith("<none>")}
 
@@ -104,7 +101,7 @@ LIST_IMAGES = ("image", "ls", "--no-trunc", "--format", "{{.ID}} {{.Repository}}
 
 
 def watch_state() -> object:
-    """Return what the watcher of the machine wrote last; nothing where there is none."""
+    """Return the state file of the instance's watcher, None without one."""
     try:
         with open(WATCH, encoding="utf-8") as file:  # noqa: PTH123 - in whatever Python is there
             return json.load(file)
@@ -113,7 +110,6 @@ def watch_state() -> object:
 
 
 def uptime() -> float | None:
-    """Return for how many seconds the machine has been up."""
     try:
         with open("/proc/uptime", encoding="ascii") as file:  # noqa: PTH123 - as above
             return float(file.read().split()[0])
@@ -122,7 +118,7 @@ def uptime() -> float | None:
 
 
 def look(port: int) -> dict[str, object]:
-    """Ask everything side by side."""
+    """Query everything in parallel."""
     found: dict[str, object] = {"watch": watch_state(), "uptime": uptime()}
     mounts: dict[str, object] = {}
     found["mounts"] = mounts

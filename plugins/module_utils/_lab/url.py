@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
-# What servers print instead of a token that they were given.
+# Printed instead of a token that was given to the server.
 HIDDEN_TOKEN = "..."  # noqa: S105 - no secret
 _LOOPBACK = ("127.0.0.1", "[::1]", "::1", "localhost")
 _USUAL_PORT = {"http": 80, "https": 443}
-# What RFC 3986 (3.3) allows in a part of a path: a log may hold anything, and what is read off it reaches a terminal.
+# RFC 3986 (3.3). Logs may hold anything, and what is read from them reaches a terminal.
 _LETTERS = r"A-Za-z0-9._~!$&'()*+,;=:@%-"
 _URL = re.compile(
     r"(?:or )?\s*(?P<scheme>https?)://(?P<authority>\([^()]*\)(?::[0-9]+)?|[^\s/?#()]+)"
@@ -37,16 +37,15 @@ class Url(NamedTuple):
 
     @property
     def is_local(self) -> bool:
-        """Whether it is one for the computer that the server runs on."""
+        """Whether its host is a loopback address."""
         return any(host in _LOOPBACK for host in self.hosts)
 
     def texts(self) -> list[str]:
-        """Return the URL written out, once for each host."""
         return [write_url(self, host, self.port) for host in self.hosts]
 
 
 def parse_url(text: str) -> Url | None:
-    """Return the URL that the whole text is, None if it is none."""
+    """Parse a URL; None if the text is anything else."""
     match = _URL.fullmatch(text)
     authority = match and _AUTHORITY.match(match["authority"])
     if not match or not authority:
@@ -62,8 +61,8 @@ def parse_url(text: str) -> Url | None:
 
 
 def write_url(url: Url, host: str, port: int) -> str:
-    """Write the URL with another host and port, without a token if it is not known."""
-    # Notebook 5 leaves the brackets off that an IPv6 address wants.
+    """Return the URL with another host and port, without an unknown token."""
+    # Notebook 5 omits the brackets of an IPv6 address.
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     address = host if port == _USUAL_PORT[url.scheme] else f"{host}:{port}"
     query = f"?token={url.token}" if url.token not in ("", HIDDEN_TOKEN) else ""
@@ -71,7 +70,7 @@ def write_url(url: Url, host: str, port: int) -> str:
 
 
 def check_place(host: str, port: int | None) -> None:
-    """Refuse a host or port that no URL can have."""
+    """Refuse an invalid host or port."""
     if not _HOST.match(host):
         raise LabError(
             f"'{host}' is not a host.",
@@ -90,10 +89,9 @@ _ANY_URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#\s]+)(?P<rest>(?
 
 
 def url_at(url: str, host: str, port: int | str, scheme: str = "") -> str:
-    """Return the URL with another host and port, and with another scheme if one is given.
+    """Return the URL with another host, port and scheme.
 
-    All that stands behind them is kept to the letter, for a token is in it. A user name and password are not: they were
-    meant for the other host.
+    The rest is kept to the letter, as it holds the token. User name and password are dropped.
     """
     found = _ANY_URL.fullmatch(url)
     if not found:

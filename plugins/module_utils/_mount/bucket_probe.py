@@ -2,11 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask a bucket for one name over HTTP before it is mounted.
-
-Mount tools find out late (rclone at the first listing) and say it in their own words; this takes one round trip and
-gives the exact reason.
-"""
+"""Query a bucket over HTTP before it is mounted, as mount tools fail late and with unclear errors."""
 
 from __future__ import annotations
 
@@ -39,7 +35,7 @@ _DENIED_CODES = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "Forbidd
 
 @dataclass(frozen=True)
 class BucketAnswer:
-    """What an endpoint answered: the S3 error code if it gave one, and whether anything was listed."""
+    """An endpoint's answer: the S3 error code, and whether anything was listed."""
 
     status: int
     is_listing: bool = False
@@ -50,7 +46,7 @@ class BucketAnswer:
 
 
 def listing_url(spec: MountSpec) -> str:
-    """Return the URL that lists one name of the bucket."""
+    """Return the URL that lists one key of the bucket."""
     query = {"list-type": "2", "max-keys": "1", "prefix": f"{spec.prefix}/" if spec.prefix else ""}
     if spec.aws:
         host = f"s3.{spec.region}.amazonaws.com{'.cn' if spec.region.startswith('cn-') else ''}"
@@ -61,7 +57,7 @@ def listing_url(spec: MountSpec) -> str:
 
 
 def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> BucketAnswer:
-    """Tell a listing from an S3 error, and both from anything else that a web server may say."""
+    """Parse a listing or an S3 error; any other answer is neither."""
     code = re.search(rb"<Error>.*?<Code>([A-Za-z0-9.]+)</Code>", body, re.DOTALL)
     hinted = re.search(rb"<(?:Region|BucketRegion)>([a-z0-9-]+)</", body)
     is_listing = status == 200 and re.search(rb"<ListBucketResult[\s>]", body) is not None
@@ -112,7 +108,7 @@ def explain_answer(spec: MountSpec, answer: BucketAnswer) -> LabError | None:
 
 
 def explain_exception(spec: MountSpec, problem: BaseException, timeout: float) -> LabError:
-    """Return why no answer came."""
+    """Return the error for a failed request."""
     reason = problem.reason if isinstance(problem, urllib.error.URLError) else problem
     host = urllib.parse.urlsplit(listing_url(spec)).netloc
     what = f'The bucket "{spec.bucket}" could not be reached.'
@@ -123,7 +119,7 @@ def explain_exception(spec: MountSpec, problem: BaseException, timeout: float) -
         return LabError(
             what, f"Nothing listens at {host} (connection refused).", f"Start the server, if it is yours. {check}"
         )
-    # Two names of one thing only since Python 3.10.
+    # The same class since Python 3.10.
     if isinstance(reason, (TimeoutError, socket.timeout)):
         return LabError(what, f"{host} did not answer within {timeout:g} s.", check)
     if isinstance(reason, ssl.SSLCertVerificationError):
@@ -142,14 +138,14 @@ def explain_exception(spec: MountSpec, problem: BaseException, timeout: float) -
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
-    """S3 redirects to other regions, web pages to their login: neither is followed, both are told."""
+    """Follow no redirect: S3 redirects to other regions, web pages to their login."""
 
     def redirect_request(self, *_args: object, **_more: object) -> None:
         return None
 
 
 def probe_bucket(spec: MountSpec, environ: Mapping[str, str], timeout: float) -> BucketAnswer:
-    """List one name without credentials; raise LabError if the bucket cannot be mounted."""
+    """List one key without credentials; raise LabError if the bucket cannot be mounted."""
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -157,7 +153,7 @@ def probe_bucket(spec: MountSpec, environ: Mapping[str, str], timeout: float) ->
         except (OSError, http.client.HTTPException) as problem:
             raise explain_exception(spec, problem, timeout) from None
         refusal = explain_answer(spec, answer)
-        # S3 itself says "slow down" or "internal error" now and then, and means: again.
+        # S3 answers SlowDown or InternalError now and then.
         if not refusal or answer.status < 500 or not answer.code or time.monotonic() + 1 > deadline:
             break
         time.sleep(0.5)

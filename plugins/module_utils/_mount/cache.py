@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The cache of a mount that root makes: its place, which is root's, its mark, its size, and how it goes."""
+"""The cache of a mount: its directory, which is root's, its marker, its size, and its removal."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ LEAST, MOST = GIB, 500 * GIB
 
 
 def default_size(free: int, used: int) -> int:
-    """Return half of what is free or in the cache already, in whole GiB: the disk is for other things, too."""
+    """Return half of the space that is free or used by the cache, in whole GiB."""
     return min(MOST, max(LEAST, (free + used) // 2 // GIB * GIB))
 
 
 def used_by(folder: Path) -> int:
-    """Return how much of the disk a cache takes; files that were read in part take less than their size."""
+    """Return the disk usage of a cache; partly read files use less than their size."""
     return sum(
         Path(parent, name).lstat().st_blocks * 512 for parent, _folders, names in os.walk(folder) for name in names
     )
 
 
 def with_size(spec: MountSpec, before: Mapping[str, Any] | None, cache_before: str = "") -> MountSpec:
-    """Give a cache a size, if it has none: that of the mount that is there, so that it stays as it is.
+    """Set the cache size if it is not given: that of the present mount, so that it does not change.
 
-    ``cache_before`` is where that mount may have its cache, which is brought to the new place as it is.
+    ``cache_before`` is where that mount may have its cache, which is moved as it is.
     """
     if not spec.cache or spec.cache_max:
         return spec
@@ -58,24 +58,24 @@ def with_size(spec: MountSpec, before: Mapping[str, Any] | None, cache_before: s
     return replace(spec, cache_max=default_size(disk.f_bavail * disk.f_frsize, used_by(folder)))
 
 
-# Lies in each cache that root made for a mount. What lacks it is never removed.
+# In each cache. A directory without it is never removed.
 MARKER = ".desi-lab-cache"
 _MARK = b"The cache of a bucket's mount, made by DESI Lab. A directory with this file is removed by lab_purge.\n"
 
-# What 0.1.0 and the tools that it used put into a cache.
+# What 0.1.0 and its tools wrote to a cache.
 KNOWN = {"vfs", "vfsMeta", "relay.json", "prefetched.json", "prefetch.json", "mountpoint-cache", MARKER}
 
 
 def require_place(path: str) -> None:
-    """Prove what is there of the path of a directory; what is missing will be made by root.
+    """Verify the existing part of a directory's path; root will make the rest.
 
-    It needs no rights: what cannot be looked into is proven when it is made.
+    It needs no rights: what this user may not enter is verified when it is made.
     """
     there = path
     while not os.path.lexists(there):
         there = posixpath.dirname(there)
     about = Path(there).lstat()
-    # A directory such as /tmp may stand above, where nobody can take the place of what is root's.
+    # Below a directory such as /tmp, nobody can replace what is root's.
     kept_apart = stat.S_ISDIR(about.st_mode) and about.st_uid == 0 and about.st_mode & stat.S_ISVTX
     real = require_root_owned(posixpath.dirname(there) if there != path and kept_apart else there)
     if not Path(real).is_dir():
@@ -94,7 +94,7 @@ def refused_cache(path: str, problem: LabError) -> LabError:
 
 
 def make_cache(path: str) -> None:
-    """Have a cache for root alone, with its mark."""
+    """Ensure a cache for root alone, with its marker."""
     folder = open_root_owned(path, make=True, mode=0o700)
     try:
         if not _is_marked(folder):
@@ -104,7 +104,7 @@ def make_cache(path: str) -> None:
 
 
 def forget_empty(path: str) -> None:
-    """Take the mark out of a cache that holds nothing else."""
+    """Remove the marker from an otherwise empty cache."""
     with contextlib.suppress(LabError, OSError):
         folder = open_root_owned(path)
         try:
@@ -128,10 +128,10 @@ def _is_marked(folder: int) -> bool:
 
 
 def bring_cache(before: str, path: str) -> str:
-    """Move the cache of an earlier version, which lay in somebody's home, to its place; return it if it has to stay.
+    """Move the cache of an earlier version from a user's home to its directory; return its path if it has to stay.
 
-    Nobody but root can have written in a directory of root's that is closed to all others, wherever it lies. It is
-    opened without following links, checked, renamed, and then checked to be the one that was opened. Nothing is copied.
+    Only root can have written to root's closed directory, wherever it is. It is opened without following links,
+    checked, renamed, and verified to be the one that was opened. Nothing is copied.
     """
     if not before or before == path or not os.path.lexists(before):
         return ""
@@ -152,14 +152,14 @@ def bring_cache(before: str, path: str) -> str:
                 os.close(old)
         finally:
             os.close(above)
-            # Root's too, in a home where it does not belong. Not while something is in it.
+            # Root's too, in the user's home.
             _remove_empty_root(home, below)
             os.close(home)
     return before
 
 
 def _home_of(folder: str) -> tuple[int, str]:
-    """Open the home above ~/.cache/desi-lab, and return what is below it."""
+    """Open the home of ~/.cache/desi-lab, and return the path below it."""
     parts = folder.rstrip("/").split("/")
     return open_directory("/".join(parts[:-2]) or "/"), "/".join(parts[-2:])
 
@@ -185,15 +185,15 @@ def _move(above: int, name: str, old: int, place: int, new: str) -> bool:
     os.rename(name, new, src_dir_fd=above, dst_dir_fd=place)
     if os.path.samestat(os.stat(new, dir_fd=place, follow_symlinks=False), os.fstat(old)):
         return True
-    # Somebody put something else there in between: it goes back to where it was.
+    # Swapped meanwhile: move it back.
     os.rename(new, name, src_dir_fd=place, dst_dir_fd=above)
     return False
 
 
 def purge(path: str, check_mode: bool = False) -> tuple[list[str], list[str]]:
-    """Remove the marked directories in a folder of root's, and the folder once it is empty.
+    """Remove the marked directories in root's directory, and that directory once it is empty.
 
-    Return the paths that went, or would, and those that stay because they lack the mark.
+    Return the removed paths (in check mode those to remove), and those that stay, as they have no marker.
     """
     if not os.path.lexists(path):
         return [], []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The machine as a mount sees it: its mount table, its processes, its tools, and the two system calls."""
+"""The host of a mount: mount table, processes, tools, and mount system calls."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.programs import (
 )
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, Tool
 
-# sudo and cron leave the folders of system tools out of PATH.
+# sudo and cron omit some of them from PATH.
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-# For what root runs by name: PATH of who called may lead elsewhere.
+# For programs that root runs by name, as the caller's PATH is not trusted.
 SYSTEM_PATH = os.pathsep.join(SYSTEM_FOLDERS)
 
 _MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 1 << 20
 _MNT_DETACH, _UMOUNT_NOFOLLOW = 2, 8
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
-# In a process of its own, because a question to a hung mount cannot be taken back.
+# In a process of its own, as listing a hung mount cannot be interrupted.
 _LIST = "import os, sys\ntry:\n    print(len(os.listdir(sys.argv[1])))\nexcept OSError as e:\n    sys.exit(e.errno)"
 
 
@@ -61,7 +61,7 @@ def read_mounts() -> list[MountEntry]:
 
 @dataclass(frozen=True)
 class Listing:
-    """How a folder answered: ``code`` is 0, an errno, or -1 for no answer in time."""
+    """The result of listing a directory: ``code`` is 0, an errno, or -1 for no answer in time."""
 
     code: int
     count: int = 0
@@ -76,14 +76,14 @@ class Listing:
 
 
 def list_folder(path: str, timeout: float) -> Listing:
-    """List a folder without ever waiting for longer than ``timeout``."""
+    """List a directory within ``timeout``, even if it hangs."""
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _LIST, path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/"
     )
     try:
         out = process.communicate(timeout=timeout)[0]
     except subprocess.TimeoutExpired:
-        # Not waited for: it cannot end before the mount does.
+        # Not waited for: it ends with the mount.
         process.kill()
         return Listing(-1)
     return Listing(process.returncode or 0, int(out or 0))
@@ -100,7 +100,7 @@ class Process:
 
 
 def processes() -> list[Process]:
-    """Return this user's processes that see the same mounts: none of another container's, none of another user's."""
+    """Return this user's processes in the same mount namespace."""
     here, found = str(Path("/proc/self/ns/mnt").readlink()), []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
@@ -113,7 +113,7 @@ def processes() -> list[Process]:
 
 
 def end_processes(find: Callable[[], Iterable[Process]], patience: float, first: int = signal.SIGTERM) -> None:
-    """End what ``find`` finds: in good order first, by force when patience runs out."""
+    """End the processes that ``find`` returns, by SIGKILL after ``patience``."""
     for number in (first, signal.SIGKILL):
         for process in find():
             process.signal(number)
@@ -129,9 +129,9 @@ def search_path(search: Iterable[str]) -> str:
 def find_tools(
     search: Iterable[str], wanted: str = "auto", programs: str = PROGRAMS
 ) -> tuple[dict[str, Tool], list[LabError]]:
-    """Return the mount tools that root may run, by backend, and why others that are there are none of them.
+    """Return the mount tools that root may run, by backend, and why others may not be run.
 
-    Only the wanted backend is looked for. A tool that is not safe is not run, not even for its version.
+    A tool that is not safe is not run, not even for its version.
     """
     tools, refused = {}, []
     for backend, about in BACKENDS.items():
@@ -154,7 +154,7 @@ def _candidates(name: str, search: Iterable[str]) -> list[str]:
 
 
 def _tool(backend: str, path: str, version_words: tuple[str, ...], programs: str) -> Tool:
-    """Return a tool that root may run: where it lies, or, for the reviewed rclone, as a copy of root's."""
+    """Return a tool that root may run: in place, or the reviewed rclone as root's copy."""
     try:
         require_program(path, programs)
     except LabError as problem:
@@ -168,12 +168,12 @@ def _tool(backend: str, path: str, version_words: tuple[str, ...], programs: str
 
 
 def machine_memory() -> int:
-    """Return how much memory the machine has, in bytes."""
+    """Return the memory in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _version(command: list[str]) -> tuple[int, ...]:
-    # rclone makes a folder in HOME for its configuration unless it is told that there is none.
+    # Without it, rclone makes a directory in HOME.
     environment = {**os.environ, "PATH": SYSTEM_PATH, "RCLONE_CONFIG": "/dev/null"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, env=environment)
     found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", done.stdout)
@@ -181,7 +181,7 @@ def _version(command: list[str]) -> tuple[int, ...]:
 
 
 def bind_shared(folder: str) -> None:
-    """Bind a folder onto itself, so that mounts made in it reach those who were given it earlier."""
+    """Bind a directory onto itself, shared, so that mounts in it propagate to containers that have it."""
     _mount_call(folder, _MS_BIND)
     try:
         _mount_call(folder, _MS_REC | _MS_SHARED)
@@ -204,6 +204,6 @@ def _mount_call(folder: str, flags: int) -> None:
 
 
 def unmount_call(path: str, lazily: bool = False) -> int:
-    """Unmount what is on top at a path, without asking the file system; return 0 or an errno."""
+    """Unmount the topmost mount without accessing its file system; return 0 or an errno."""
     flags = _UMOUNT_NOFOLLOW | (_MNT_DETACH if lazily else 0)
     return 0 if _LIBC.umount2(os.fsencode(path), flags) == 0 else ctypes.get_errno()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Mount a bucket: decide whether anything is to be done, ask first, do it, verify it, and undo what failed."""
+"""Mount a bucket if needed: check first, mount, verify, and roll back on failure."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates imp
 
 
 def device_of(tool: Tool, spec: MountSpec) -> str:
-    """Return the name by which the mount table shows whose mount it is, and with which settings."""
+    """Return the device name in the mount table, with a fingerprint of the settings."""
     return table.device_name(spec.bucket, fingerprint(mount_command(tool, spec, "", "")))
 
 
@@ -88,20 +88,20 @@ def make_job(
 
 @dataclass
 class Mounting:
-    """One mountpoint, and how it is wanted."""
+    """One mountpoint and its settings."""
 
     path: str
     spec: MountSpec
     tool: Tool
     supervisor: Supervisor
-    supervisors: list[Supervisor]  # this one, and those that an earlier run may have used
+    supervisors: list[Supervisor]  # also those of earlier runs
     shared_parent: bool
     timeout: float
     environ: Mapping[str, str]
     check_mode: bool = False
     programs: str = PROGRAMS
     relay: Mapping[str, str] = field(default_factory=dict)  # the files of the relay, by their names
-    cache_before: str = ""  # where an earlier version kept what was read
+    cache_before: str = ""  # of an earlier version
 
     def __post_init__(self) -> None:
         self.parent = posixpath.dirname(self.path)
@@ -137,7 +137,7 @@ class Mounting:
         return bool(self.relay) and uses_relay(self.tool, self.spec)
 
     def _check_places(self) -> None:
-        """Refuse, before anything is done, a place where somebody else than root could change what root writes."""
+        """Refuse directories in which others could change what root writes, before anything is done."""
         require_place(self.parent)
         if self._has_relay or self.tool.source:
             try:
@@ -153,12 +153,12 @@ class Mounting:
             raise refused_cache(self.spec.cache, problem) from None
 
     def _is_broken(self, found: Found) -> bool:
-        """Tell a mount that died from one that is wanted otherwise than it is."""
+        """Return whether it is a dead mount with the same settings."""
         same = found.settings == self.job.settings if found.settings else self._is_mounted(found.entry)
         return found.anything and same and (not found.alive or found.settings is None)
 
     def _mount(self, found: Found, outcome: MountResult) -> None:
-        # All that can be known is asked first: a mount that works is not ended for one that cannot be made.
+        # Check all first: a working mount is not ended for one that cannot work.
         check_root()
         check_fuse()
         check_tool(self.tool)
@@ -187,7 +187,7 @@ class Mounting:
         except BaseException:
             with contextlib.suppress(LabError):
                 clear(self.path, self.supervisors, self.timeout)
-            # The mountpoint first: a bind that still has something in it stays.
+            # The mountpoint first, as the bind stays while it is not empty.
             for folder in [self.path] if self.path in made else []:
                 remove_empty(folder)
             if outcome.shared_parent == "bound":
@@ -201,26 +201,26 @@ class Mounting:
             remove_unused(self.programs, used_programs())
 
     def _install(self) -> None:
-        """Put what root runs where nobody else can change it."""
+        """Install the programs that root runs."""
         if self.tool.source and not os.path.lexists(self.tool.path):
             install_rclone(self.tool.source, self.programs)
         if self._has_relay and not relay_is_installed(self.relay, self.programs):
             install_relay(self.relay, self.programs)
 
     def _make_mountpoint(self) -> None:
-        """Make it, closed to others: while nothing is mounted, readers shall meet an error and not an empty bucket."""
+        """Make it, closed to others, so that readers get an error while nothing is mounted."""
         parent = open_root_owned(self.parent)
         try:
             name = posixpath.basename(self.path)
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, 0o700, dir_fd=parent)
-            # 0.1.0 closed it to root, too, who may pass by modes only with a capability that the tool does not have.
+            # 0.1.0 closed it to root, too, and the tool has no CAP_DAC_OVERRIDE.
             os.chmod(name, 0o700, dir_fd=parent)
         finally:
             os.close(parent)
 
     def _check_cache(self) -> None:
-        """Two processes that write one cache spoil it: a cache is for one mount."""
+        """Refuse a cache that another mount writes to, as that would spoil it."""
         for process in host.processes() if self.spec.cache else []:
             names = any(word == self.spec.cache or word.endswith(f"={self.spec.cache}") for word in process.command)
             if names and self.path not in process.command and is_mount_tool(process.command[0]):
@@ -231,7 +231,7 @@ class Mounting:
                 )
 
     def _verify(self, answer: BucketAnswer) -> None:
-        """Wait for the mount, and see that it shows what the bucket has."""
+        """Wait for the mount, and verify that it lists the bucket."""
         deadline = time.monotonic() + self.timeout
         while not self._is_mounted(table.mount_at(host.read_mounts(), self.path)):
             ended = self.supervisor.ended()
@@ -249,7 +249,7 @@ class Mounting:
 
 
 def _missing(path: str) -> list[str]:
-    """Return the folders on a path that are not there, outermost first."""
+    """Return the missing directories of a path, outermost first."""
     missing: list[str] = []
     while not os.path.lexists(path):
         missing.insert(0, path)
@@ -258,19 +258,19 @@ def _missing(path: str) -> list[str]:
 
 
 def used_programs() -> list[str]:
-    """Return the commands that run and the units that are there: what they name is not to be removed."""
+    """Return the running commands and the units, whose programs are not to be removed."""
     commands = ["\0".join(process.command) for process in host.processes()]
     units = UNIT_FOLDER.glob(f"{MARK}-*.service")
     return [*commands, *(unit.read_text(errors="replace") for unit in units)]
 
 
 def safe_environment(environ: Mapping[str, str], anonymous: bool) -> dict[str, str]:
-    """Return an environment whose files are root's: a file of settings of AWS can name a program to be run."""
+    """Return an environment whose files are root's, as an AWS configuration can name a program to run."""
     safe = dict(environ)
     try:
         require_root_owned(safe.get("HOME") or "/root")
     except LabError:
-        # That of who called sudo.
+        # Of the caller of sudo.
         safe["HOME"] = "/root"
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"):
         if not anonymous and safe.get(name):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the kernel's mount table (/proc/self/mountinfo) says, and who sees a mount made below a folder."""
+"""Parse /proc/self/mountinfo, and tell mounts and their propagation."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-# Devices of our mounts read desi-lab:<bucket>:<fingerprint of the settings>.
+# desi-lab:<bucket>:<fingerprint of the settings>
 DEVICE_PREFIX = "desi-lab"
-# mount-s3 names its device itself; nothing of ours can be read off it.
+# mount-s3 names its device itself.
 MOUNTPOINT_DEVICE = "mountpoint-s3"
 
 
@@ -31,7 +31,7 @@ class MountEntry:
 
     @property
     def shared(self) -> bool:
-        """Whether mounts made in it reach the mounts that were bound from it."""
+        """Whether mounts in it propagate to its binds."""
         return any(field.startswith("shared:") for field in self.propagation)
 
     @property
@@ -40,7 +40,7 @@ class MountEntry:
 
 
 def unescape(field: str) -> str:
-    r"""Undo the kernel's octal escapes (a space is written \040)."""
+    r"""Decode octal escapes such as \040."""
     raw = re.sub(
         rb"\\([0-7]{3})", lambda found: bytes([int(found.group(1), 8) & 0xFF]), field.encode(errors="surrogateescape")
     )
@@ -48,7 +48,7 @@ def unescape(field: str) -> str:
 
 
 def parse_mountinfo(text: str) -> list[MountEntry]:
-    """Read a mountinfo file; lines that do not have its form are left out."""
+    """Parse a mountinfo file; invalid lines are left out."""
     entries = []
     for line in text.splitlines():
         left, dash, right = line.partition(" - ")
@@ -71,14 +71,14 @@ def parse_mountinfo(text: str) -> list[MountEntry]:
 
 
 def mount_at(mounts: list[MountEntry], path: str) -> MountEntry | None:
-    """Return the mount on exactly this folder: of several, the one on top."""
+    """Return the topmost mount on this directory."""
     found = [entry for entry in mounts if entry.mount_point == path]
     on_top = [entry for entry in found if entry.mount_id not in {other.parent_id for other in found}]
     return on_top[-1] if on_top else None
 
 
 def mount_of(mounts: list[MountEntry], path: str) -> MountEntry | None:
-    """Return the mount that a path lies in."""
+    """Return the mount that a path is in."""
     folder = PurePosixPath(path)
     for candidate in (folder, *folder.parents):
         found = mount_at(mounts, str(candidate))
@@ -88,7 +88,7 @@ def mount_of(mounts: list[MountEntry], path: str) -> MountEntry | None:
 
 
 def is_bound_onto_itself(mounts: list[MountEntry], path: str) -> bool:
-    """Tell whether the mount on this folder shows just the folder itself (``mount --bind X X``)."""
+    """Return whether the directory is bound onto itself (``mount --bind X X``)."""
     entry = mount_at(mounts, path)
     outer = next((other for other in mounts if entry and other.mount_id == entry.parent_id), None)
     if not entry or not outer or entry.device_number != outer.device_number:
@@ -101,19 +101,19 @@ def is_bound_onto_itself(mounts: list[MountEntry], path: str) -> bool:
 
 
 def mounts_below(mounts: list[MountEntry], path: str) -> list[MountEntry]:
-    """Return the mounts inside a folder, the one on the folder itself not counted."""
+    """Return the mounts below a directory, without one on the directory itself."""
     inside = path.rstrip("/") + "/"
     return [entry for entry in mounts if entry.mount_point.startswith(inside)]
 
 
 def needs_shared_bind(mounts: list[MountEntry], parent: str) -> bool:
-    """Tell whether mounts made in this folder would stay unseen by containers that were given it before."""
+    """Return whether mounts in this directory would not propagate to containers that have it."""
     outer = mount_of(mounts, parent)
     return not (outer and outer.shared)
 
 
 def may_unbind(mounts: list[MountEntry], parent: str) -> bool:
-    """Tell whether the folder carries a shared bind onto itself that nothing needs any more."""
+    """Return whether the directory has a shared bind onto itself without mounts in it."""
     entry = mount_at(mounts, parent)
     return bool(entry and entry.shared and is_bound_onto_itself(mounts, parent) and not mounts_below(mounts, parent))
 
@@ -123,5 +123,4 @@ def device_name(bucket: str, fingerprint: str) -> str:
 
 
 def is_our_device(source: str) -> bool:
-    """Tell whether a device name was made by device_name()."""
     return re.fullmatch(rf"{DEVICE_PREFIX}:[^:]+:[0-9a-f]+", source) is not None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Why a mount cannot be made, found before it is tried, or read out of what the tool said."""
+"""Checks before a mount, and explanations of the tools' errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates imp
 FUSE_DEVICE = "/dev/fuse"
 _IN_CONTAINER = "or let a container beside the lab mount the bucket: -e lab_mount=mounter"
 
-# What tools say, as (pattern, why, do); the first that is found counts.
+# (pattern, why, do); the first match counts.
 _SAYINGS = (
     (r"fusermount3?\W.*(not found|no such file)", "The program fusermount is missing.", "Install the package fuse3."),
     (
@@ -56,7 +56,6 @@ def check_root() -> None:
 
 
 def check_fuse(device: str = FUSE_DEVICE) -> None:
-    """See that the kernel lets this machine have file systems made by programs."""
     what = "The bucket cannot be mounted on this computer."
     try:
         os.close(os.open(device, os.O_RDWR))
@@ -69,7 +68,7 @@ def check_fuse(device: str = FUSE_DEVICE) -> None:
 
 
 def check_tool(tool: Tool) -> None:
-    """See that the helper program is there that some tools call."""
+    """Verify that fusermount is installed if the tool calls it."""
     programs = ("fusermount3", "fusermount")
     if BACKENDS[tool.backend].needs_fusermount and not any(shutil.which(one, path=SYSTEM_PATH) for one in programs):
         raise LabError(
@@ -80,7 +79,7 @@ def check_tool(tool: Tool) -> None:
 
 
 def check_credentials(spec: MountSpec, environ: Mapping[str, str]) -> None:
-    """See that there is something to sign requests with, where that is wanted."""
+    """Verify that there are credentials if the bucket is not public."""
     names = (
         "AWS_ACCESS_KEY_ID",
         "AWS_PROFILE",
@@ -115,13 +114,13 @@ def _on_ec2(environ: Mapping[str, str]) -> bool:
 
 
 def last_words(log: str) -> str:
-    """Return the last line that the tool itself wrote, without its time stamps."""
+    """Return the tool's last line without its time stamp."""
     lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith(ENDED)]
     return re.sub(r"^[\d/:.TZ -]+", "", lines[-1])[:300] if lines else ""
 
 
 def explain_log(tool: Tool, spec: MountSpec, log: str, problem: str) -> LabError:
-    """Return why a tool failed, in plain words where they are known, else in its own."""
+    """Return why a tool failed, by its log."""
     what = f'The bucket "{spec.bucket}" could not be mounted with {tool.title}.'
     for pattern, why, do in _SAYINGS:
         if re.search(pattern, log, re.IGNORECASE):

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What root runs to mount: programs that nobody but root can change, and that no lab can be given.
+"""Programs that root runs to mount: only those that nobody else can change, and that no lab can be given.
 
-A clone of DESI Lab and its virtual environment are neither, whoever owns them: people work in them and share them with
-notebooks. What is needed of them is copied to a directory of root's.
+A clone and its virtual environment are neither, as people share them with notebooks. What is needed of them is copied
+to root's directory.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
 
 PROGRAMS = "/usr/local/lib/desi-lab"
 
-# Where packages put programs. No lab is given one of these as its folder.
+# Where packages are installed. No lab is given one of these as its folder.
 SYSTEM_PLACES = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/snap", "/nix/store", "/gnu/store")
 
-# The rclone that was reviewed, by the SHA-256 of the program in the wheel that requirements.txt pins.
+# SHA-256 of the reviewed rclone in the wheel that requirements.txt pins.
 RCLONE_BUILDS = {
     "ed7ab1f17876bb006c3df3949a3044959671afd9112362dacaa5dd1647735bc1": "1.75.2",  # linux, x86-64
     "5aa85195f836e62f76e9dbb94dada612bd08be892f8f4196ec54ed7fee01a3c0": "1.75.2",  # linux, arm64
@@ -57,7 +57,7 @@ _OURS = re.compile(r"(relay-[0-9a-f]{12}(\.pyz)?|rclone-[0-9.]+|stream|desi_stre
 
 
 def require_program(path: str, programs: str = PROGRAMS) -> str:
-    """Return the real path of a program that root may run. Raises LabError, which names the part that is not safe."""
+    """Return the real path of a program that root may run. LabError names the unsafe part."""
     real = require_root_owned(path)
     if not any(real.startswith(f"{place}/") for place in (*SYSTEM_PLACES, programs.rstrip("/"))):
         raise LabError(
@@ -69,7 +69,7 @@ def require_program(path: str, programs: str = PROGRAMS) -> str:
 
 
 def require_command(command: Sequence[str], mountpoint: str, programs: str = PROGRAMS) -> None:
-    """Prove each path in a command that root is about to run: nobody else can change what is run, read or written."""
+    """Verify that nobody but root can change any path in a command that root runs."""
     require_program(command[0], programs)
     for word in command:
         value = word if word.startswith("/") else word.partition("=")[2]
@@ -84,7 +84,7 @@ def require_command(command: Sequence[str], mountpoint: str, programs: str = PRO
 
 
 def find_python() -> str:
-    """Return a Python of the system that runs the relay; an empty string if there is none."""
+    """Return a system Python that can run the relay, empty if there is none."""
     for path in PYTHONS:
         with contextlib.suppress(LabError, OSError, subprocess.SubprocessError):
             real = require_program(path)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which bucket is to be mounted, and how: checked once, here, and typed from then on."""
+"""The validated settings of a bucket's mount."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.humanize import p
 
 @dataclass(frozen=True)
 class MountSpec:
-    """A bucket and how it is to be seen. Holds no secret, so it may be shown."""
+    """A bucket and its settings, without secrets."""
 
     bucket: str
     prefix: str = ""
@@ -33,17 +33,17 @@ class MountSpec:
 
     @property
     def aws(self) -> bool:
-        """Whether Amazon itself is asked, and no mirror or test server."""
+        """Whether the bucket is at Amazon."""
         return not self.endpoint
 
     @property
     def path_style(self) -> bool:
-        """Whether the bucket stands in the URL's path: mirrors know no host names per bucket, and a dot breaks TLS."""
+        """Whether the bucket is in the URL's path: mirrors have no host name per bucket, and a dot breaks TLS."""
         return not self.aws or "." in self.bucket
 
 
 def make_spec(values: Mapping[str, Any]) -> MountSpec:
-    """Check the settings that name a bucket; what a MountSpec does not know is refused."""
+    """Validate settings, and refuse unknown ones."""
     known = set(MountSpec.__dataclass_fields__)
     unknown = sorted(set(values) - known)
     if unknown:
@@ -70,7 +70,7 @@ def _check(spec: MountSpec) -> None:
     if any(ord(letter) < 32 for letter in spec.prefix) or ".." in spec.prefix.split("/") or "//" in spec.prefix:
         raise _bad("prefix", spec.prefix, "is no folder inside a bucket", "give it as dr1/spectro, or leave it empty")
     if spec.endpoint and re.match(r"https?://[^/]*@", spec.endpoint):
-        # The value is not repeated: what stands before the @ is a secret.
+        # Do not repeat the value: it holds a secret.
         raise LabError(
             "The endpoint is not usable.",
             "It holds a user name or password, and those would end up in process lists.",
@@ -85,7 +85,7 @@ def _check(spec: MountSpec) -> None:
 
 
 def check_path(path: str, spec_cache: str = "") -> str:
-    """Return the mountpoint, normalised, if it can be one."""
+    """Return the normalized mountpoint."""
     clean = posixpath.normpath(path) if path.startswith("/") else path
     if not clean.startswith("/") or clean.strip("/") == "" or _odd(clean):
         raise _bad("path", path, "is no place for a mount", "give the absolute path of a folder that can be made anew")
@@ -111,12 +111,12 @@ def _bad(name: str, value: str, problem: str, do: str) -> LabError:
 
 
 def fingerprint(parts: list[str]) -> str:
-    """Return twelve letters that are the same for the same words, on any machine and Python."""
+    """Return a short, stable hash of words."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
 def mount_name(path: str) -> str:
-    """Name a mountpoint for people and for systemd: readable, and different for different paths."""
+    """Return a readable, unique name for a mountpoint and its unit."""
     folder, base = posixpath.split(path)
     readable = posixpath.basename(folder) if base.startswith(".") else base
     slug = re.sub(r"[^A-Za-z0-9]+", "-", readable).strip("-") or "bucket"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is at a mountpoint, and how it is taken away again: never what is not ours, and nothing of ours left behind."""
+"""Inspect a mountpoint, and remove our mount without a trace, but never another's."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from ansible_collections.desi.lab.plugins.module_utils._mount import mountinfo a
 from ansible_collections.desi.lab.plugins.module_utils._mount.preflight import check_root
 from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import Supervisor, end_everything
 
-# A tool that has not ended in good order by then is ended by force.
+# Then a tool is killed.
 GRACE = 5.0
-# A mount that has not listed its top folder by then is taken for hung.
+# Then a mount counts as hung.
 PATIENCE = 10.0
-# How the endpoint of a tool that died answers.
+# Errors of a dead mount.
 DEAD = {errno.ENOTCONN, errno.ECONNABORTED}
 
 
 @dataclass(frozen=True)
 class Found:
-    """What is at a mountpoint."""
+    """The state of a mountpoint."""
 
     entry: table.MountEntry | None
-    listing: host.Listing | None  # of a mount of ours; what is foreign is not touched
-    settings: dict[str, Any] | None  # of the supervisor that is there for it
+    listing: host.Listing | None  # of our mount only
+    settings: dict[str, Any] | None
     ours: bool
-    orphans: bool  # tools of ours that nobody supervises
+    orphans: bool  # our tools without a supervisor
 
     @property
     def anything(self) -> bool:
@@ -47,7 +47,6 @@ class Found:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Describe it for a diff."""
         if not self.anything:
             return {"state": "unmounted"}
         problem = self.listing.problem if self.listing else "nothing is mounted"
@@ -56,7 +55,7 @@ class Found:
 
 @dataclass
 class MountResult:
-    """What was done, or would be."""
+    """What was done, or in check mode would be done."""
 
     changed: bool
     before: dict[str, Any]
@@ -64,17 +63,17 @@ class MountResult:
     healed: bool = False
     lazy: bool = False
     shared_parent: str = ""
-    cache_left: str = ""  # where an earlier version kept what was read, if that could not be brought
+    cache_left: str = ""  # the cache of an earlier version that could not be moved
 
 
 def look(path: str, supervisors: list[Supervisor]) -> Found:
-    """Find out what is at a mountpoint; refuse what is there and not ours."""
+    """Inspect a mountpoint; refuse another's mount."""
     entry = table.mount_at(host.read_mounts(), path)
     known = [found for found in (supervisor.settings() for supervisor in supervisors) if found is not None]
     ours, listing = bool(entry and table.is_our_device(entry.source)), None
     if entry and (ours or entry.source == table.MOUNTPOINT_DEVICE):
         listing = host.list_folder(path, PATIENCE)
-        # mount-s3 names its device itself: who supervises it tells, and a dead one belongs to nobody any more.
+        # mount-s3 names its device itself: it is ours if supervised, or dead.
         ours = ours or bool(known) or listing.code in DEAD
     if entry and not ours:
         raise LabError(
@@ -87,7 +86,7 @@ def look(path: str, supervisors: list[Supervisor]) -> Found:
 
 
 def check_folder(path: str) -> None:
-    """Refuse a mountpoint that holds something of somebody's; call it only where nothing is mounted."""
+    """Refuse a mountpoint that is not an empty directory, if nothing is mounted."""
     folder = Path(path)
     what = f"The bucket cannot be mounted at {path}."
     do = "Choose a folder that does not exist yet, or an empty one."
@@ -98,7 +97,7 @@ def check_folder(path: str) -> None:
 
 
 def clear(path: str, supervisors: list[Supervisor], timeout: float) -> bool:
-    """End whatever of ours serves the path; return whether it was in use and had to be unmounted lazily."""
+    """End our mount; return whether it was in use and unmounted lazily."""
     end_everything(supervisors, min(timeout, GRACE))
     lazy = False
     while True:
@@ -117,7 +116,7 @@ def clear(path: str, supervisors: list[Supervisor], timeout: float) -> bool:
 
 
 def share_parent(parent: str) -> str:
-    """See to it that mounts made in a folder reach containers that were given the folder; say how."""
+    """Ensure that mounts in a directory propagate to containers; return how."""
     mounts = host.read_mounts()
     if table.needs_shared_bind(mounts, parent):
         host.bind_shared(parent)
@@ -126,7 +125,7 @@ def share_parent(parent: str) -> str:
 
 
 def unshare_parent(parent: str) -> bool:
-    """Take the bind of share_parent() away, once nothing is mounted in it any more."""
+    """Remove the bind of share_parent() once nothing is mounted in it."""
     if not table.may_unbind(host.read_mounts(), parent):
         return False
     return host.unmount_call(parent) == 0 or host.unmount_call(parent, lazily=True) == 0
@@ -151,10 +150,10 @@ def _is_empty(folder: Path) -> bool:
 def unmount(
     path: str, supervisors: list[Supervisor], shared_parent: bool, timeout: float, check_mode: bool
 ) -> MountResult:
-    """Bring a mountpoint to nothing: no mount, no process, no unit, no folder."""
+    """Remove mount, processes, unit and mountpoint."""
     parent = str(Path(path).parent)
     found = look(path, supervisors)
-    # An empty folder is what a mount leaves behind at a reboot; removing it loses nothing.
+    # A mount leaves an empty directory behind at a reboot.
     folder = found.entry is None and Path(path).is_dir() and not Path(path).is_symlink() and _is_empty(Path(path))
     bind = shared_parent and table.may_unbind(host.read_mounts(), parent)
     outcome = MountResult(found.anything or folder or bind, before=found.summary, after={"state": "unmounted"})

@@ -43,7 +43,7 @@ UNIT_FOLDER = Path("/etc/systemd/system")
 
 @dataclass(frozen=True)
 class Job:
-    """A tool to be kept running, and what is to be known of it."""
+    """A tool to keep running."""
 
     backend: str
     command: list[str]
@@ -65,36 +65,36 @@ class Supervisor(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any] | None:
-        """Return the settings of what is there for the mountpoint, or None if nothing is."""
+        """Return the settings of the mountpoint's present job, None without one."""
 
     @abstractmethod
     def serves(self, job: Job) -> bool:
-        """Tell whether this very job is being kept running."""
+        """Return whether exactly this job is kept running."""
 
     def start(self, job: Job) -> None:
-        """Start the job, and see to it that it comes back; refuse what somebody else than root could change."""
+        """Start the job, and restart it when it ends; refuse programs that others could change."""
         require_root_owned(str(Path(self.mountpoint).parent))
         require_command(job.command, self.mountpoint, job.programs)
         self._start(job)
 
     @abstractmethod
     def _start(self, job: Job) -> None:
-        """Start the job, whose paths are proven."""
+        """Start the verified job."""
 
     @abstractmethod
     def ended(self) -> bool:
-        """Tell whether the tool ended by itself since the start."""
+        """Return whether the tool ended by itself since the start."""
 
     @abstractmethod
     def stop(self, patience: float) -> None:
-        """End supervisor and tool; a mount in use may stay behind, dead."""
+        """End supervisor and tool; a mount in use may stay, dead."""
 
     @abstractmethod
     def log(self) -> str:
-        """Return what the tool said last."""
+        """Return the end of the tool's log."""
 
     def tools(self) -> list[Process]:
-        """Return the mount tools that serve the mountpoint, supervised or left over."""
+        """Return the mountpoint's tools, supervised or orphaned."""
         return [
             process
             for process in processes()
@@ -105,7 +105,7 @@ class Supervisor(ABC):
 
 
 class LoopSupervisor(Supervisor):
-    """A detached shell that starts the tool again when it dies. It needs no file but its log."""
+    """A detached shell loop that restarts the tool; its only file is its log."""
 
     kind = "process"
     _started: subprocess.Popen[bytes]
@@ -122,7 +122,7 @@ class LoopSupervisor(Supervisor):
         return texts.loop_settings(list(found[0].command)) if found else None
 
     def serves(self, job: Job) -> bool:
-        # The loop's own children carry its command line for an instant between fork and exec.
+        # Its children have its command line between fork and exec.
         wanted = self._command(job)
         return any(list(loop.command) == wanted for loop in self.loops())
 
@@ -150,7 +150,7 @@ class LoopSupervisor(Supervisor):
             os.close(log)
 
     def ended(self) -> bool:
-        # Asked of the process itself: in the instant of its start the process list shows no command line.
+        # Not by the process list, which shows no command line at first.
         return texts.ENDED in self.log() or self._started.poll() is not None
 
     def stop(self, patience: float) -> None:
@@ -166,7 +166,7 @@ class LoopSupervisor(Supervisor):
 
 
 class SystemdSupervisor(Supervisor):
-    """A unit, enabled, so that the mount is there again after a reboot."""
+    """An enabled systemd unit, so that the mount survives a reboot."""
 
     kind = "systemd"
 
@@ -174,7 +174,7 @@ class SystemdSupervisor(Supervisor):
         super().__init__(mountpoint)
         self.unit = texts.unit_name(self.name)
         self.file = UNIT_FOLDER / self.unit
-        # Keys may be in it, and `systemctl show` tells the lines of a unit to everybody.
+        # It may hold keys, and `systemctl show` shows a unit to everybody.
         self.environment_file = self.file.with_suffix(".env")
         self._started = 0.0
 
@@ -227,7 +227,7 @@ class SystemdSupervisor(Supervisor):
         _systemctl("reset-failed", self.unit)
 
     def log(self) -> str:
-        # What the unit's processes said since this start: neither systemd's own words nor those of an earlier mount.
+        # The output of the unit's processes since this start, without systemd's messages.
         words = [
             f"_SYSTEMD_UNIT={self.unit}",
             f"--since=@{self._started:.0f}",
@@ -269,7 +269,7 @@ def systemd_runs() -> bool:
 
 
 def make_supervisors(wanted: str, mountpoint: str) -> tuple[Supervisor, list[Supervisor]]:
-    """Return the supervisor to use, and all that this machine could have used earlier."""
+    """Return the supervisor to use, and all that earlier runs may have used."""
     loop = LoopSupervisor(mountpoint)
     if not systemd_runs():
         if wanted == "systemd":
@@ -284,7 +284,7 @@ def make_supervisors(wanted: str, mountpoint: str) -> tuple[Supervisor, list[Sup
 
 
 def end_everything(supervisors: list[Supervisor], patience: float) -> None:
-    """End supervisors first, so that nothing starts a tool again, then what tools are left."""
+    """End the supervisors first, so that nothing restarts a tool, then the tools."""
     for supervisor in supervisors:
         supervisor.stop(patience)
     end_tools(supervisors[-1], patience)

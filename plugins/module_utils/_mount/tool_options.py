@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The settings of the mount tools: each with when it is given, since which version the tool knows it, and why.
+"""The options of the mount tools, with their conditions, first versions and reasons.
 
 The figures are those of bench/stream; docs/streaming.md shows them.
 """
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 Version = tuple[int, ...]
 
-# A machine with less memory than this is given less of it: t3.micro has 1 GiB.
+# Less memory than this is a small machine: t3.micro has 1 GiB.
 SMALL = 1536 * 1024**2
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One option of a tool. It is given where all of the words in ``when`` hold."""
+    """An option that is used if all words of ``when`` hold."""
 
     option: str
     when: str = ""
@@ -86,7 +86,7 @@ MOUNT_S3_SETTINGS = (
 
 
 def chosen(settings: tuple[Setting, ...], holds: Mapping[str, bool], version: Version) -> list[str]:
-    """Return the options whose words all hold and that this version knows."""
+    """Return the options whose conditions hold and that the version supports."""
     return [
         setting.option
         for setting in settings

@@ -24,19 +24,17 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.tool_options impor
 
 
 class NoTool(LabError):
-    """No mount tool is installed: a container that has one can do the work instead."""
+    """No mount tool is installed: a container has to mount instead."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """An installed mount tool."""
-
     backend: str
     path: str
     version: Version
-    relay: tuple[str, ...] = ()  # the command that runs a relay, if there is one for it
-    memory: int = 0  # of the machine, in bytes; 0 if that is not known
-    source: str = ""  # where it is to be copied from first, if it is not there yet
+    relay: tuple[str, ...] = ()  # the relay's command
+    memory: int = 0  # of the host in bytes; 0 if not known
+    source: str = ""  # to copy it from, if it is not installed yet
 
     @property
     def title(self) -> str:
@@ -49,7 +47,7 @@ RELAY_MEMORY, RELAY_MEMORY_SMALL = 160, 48
 
 
 def uses_relay(tool: Tool, spec: MountSpec) -> bool:
-    """Tell whether a relay stands before the bucket: it cannot sign, and it does not write."""
+    """Return whether the relay is used: it cannot sign or write."""
     return bool(tool.relay) and tool.backend == "rclone" and spec.anonymous and spec.read_only
 
 
@@ -73,13 +71,13 @@ def _chosen(settings: tuple[Setting, ...], spec: MountSpec, tool: Tool) -> list[
 
 
 def server_of(spec: MountSpec) -> str:
-    """Return the address of the server that holds the bucket."""
+    """Return the URL of the bucket's S3 server."""
     amazon = f"https://s3.{spec.region}.amazonaws.com{'.cn' if spec.region.startswith('cn-') else ''}"
     return spec.endpoint or amazon
 
 
 def rclone_remote(spec: MountSpec, relay: bool = False) -> str:
-    """Write bucket and server as one word, so that no configuration file is needed; the relay writes one of its own."""
+    """Return the bucket as an rclone remote that needs no configuration file; the relay writes one."""
     place = "/".join(filter(None, (spec.bucket, spec.prefix)))
     if relay:
         return f"desi:{place}"
@@ -88,7 +86,7 @@ def rclone_remote(spec: MountSpec, relay: bool = False) -> str:
         f"region={spec.region}",
         f"env_auth={'false' if spec.anonymous else 'true'}",
         f"force_path_style={'true' if spec.path_style else 'false'}",
-        # Asking whether the bucket exists, and making it, are not for a reader.
+        # Do not check or create the bucket.
         "no_check_bucket=true",
         "list_version=2",
     ]
@@ -96,7 +94,7 @@ def rclone_remote(spec: MountSpec, relay: bool = False) -> str:
 
 
 def rclone_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
-    # A configuration of the person who started it must not seep in.
+    # No user's configuration.
     remote = rclone_remote(spec, uses_relay(tool, spec))
     command = [tool.path, "mount", remote, mountpoint, f"--devname={device}"]
     command += [] if uses_relay(tool, spec) else ["--config=/dev/null"]
@@ -106,7 +104,7 @@ def rclone_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) ->
 
 
 def mount_s3_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
-    """Make the command of Mountpoint for Amazon S3, which names its device itself."""
+    """Return the command of Mountpoint for Amazon S3, which names its device itself."""
     command = [tool.path, spec.bucket, mountpoint, *_chosen(MOUNT_S3_SETTINGS, spec, tool)]
     command += [f"--region={spec.region}"]
     command += [f"--endpoint-url={spec.endpoint}"] if spec.endpoint else []
@@ -118,12 +116,12 @@ def mount_s3_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) 
 
 @dataclass(frozen=True)
 class Backend:
-    """What differs between the tools apart from their options."""
+    """Properties of a tool."""
 
     command: Callable[[Tool, MountSpec, str, str], list[str]]
     version_words: tuple[str, ...]
-    tells_systemd: bool  # says to systemd when the mount is there
-    ca_variable: str  # the environment variable by which it takes a bundle of certificates
+    tells_systemd: bool  # by sd_notify
+    ca_variable: str  # of its CA bundle
     names_device: bool = True
     needs_fusermount: bool = False  # calls it even as root
 
@@ -150,7 +148,7 @@ def names_device(program: str) -> bool:
 
 
 def mount_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
-    """Return the command that serves the mount in the foreground."""
+    """Return the command that mounts in the foreground."""
     command = BACKENDS[tool.backend].command(tool, spec, mountpoint, device)
     if not uses_relay(tool, spec):
         return command
@@ -160,7 +158,7 @@ def mount_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> 
 
 
 def choose_tool(backend: str, spec: MountSpec, tools: dict[str, Tool]) -> tuple[Tool, str]:
-    """Take the tool that was asked for, or the best of those installed, and say why."""
+    """Return the requested or the best installed tool, and the reason."""
     rclone = tools.get("rclone")
     if rclone and rclone.version < RCLONE_OLDEST:
         tools = {name: tool for name, tool in tools.items() if name != "rclone"}

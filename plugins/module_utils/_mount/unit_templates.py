@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What keeps a mount alive, as texts: a systemd unit where there is systemd, a small shell loop where there is none.
+"""Templates of the systemd unit and of the shell loop that keep a mount running.
 
-Both carry the mount's settings as JSON, so that no other record of them is needed: what runs says what it is.
+Both hold the mount's settings as JSON, so that no other record of them is needed.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-# Stands in the process list, and is how a loop of ours is found again.
+# Identifies our loop in the process list.
 MARK = "desi-lab-mount"
-# The loop says so in the log, and the module stops waiting for a mount that will not come.
+# In the log, so that the module stops waiting.
 ENDED = f"{MARK}: the mount tool ended"
 
-# In seconds. Always the same: however often the tool dies, the data are back before a reader has given up.
+# Seconds, always the same, so that the data are back before readers give up.
 PAUSE = 2
 
-# Arguments: mountpoint, log, settings (only to be read in the process list), then the tool and its arguments.
+# Arguments: mountpoint, log, settings (for the process list), then the tool and its arguments.
 LOOP = f"""
 mountpoint=$1 log=$2
 shift 3
@@ -54,19 +54,19 @@ while [ -z "$stopping" ]; do
 done
 """
 
-# What a new start finds in the way when the tool was killed.
+# Clears what a killed tool left.
 CLEAR = '[ -d "$1" ] || umount -l "$1" 2>/dev/null; mkdir -m 700 -p "$1"'
 
-# At boot, what bucket_mount's shared_parent did is to be done again, where systemd has not made all mounts shared.
+# Repeats shared_parent at boot, where systemd has not made all mounts shared.
 SHARE = (
     'folder=$(dirname "$1"); case $(findmnt -no PROPAGATION -T "$folder") in *shared*) ;; '
     '*) mount --bind "$folder" "$folder" && mount --make-rshared "$folder" ;; esac'
 )
 
 
-# What mounting by FUSE does not need is taken away. None of these gives the unit mounts of its own, because what it
-# mounts there would reach nobody else: so ProtectSystem, ProtectHome, ReadWritePaths, PrivateTmp, PrivateDevices and
-# ProtectKernel* cannot be used. Without CAP_DAC_OVERRIDE it cannot read what people have closed to others.
+# Drops what FUSE does not need. None of these may give the unit a mount namespace, as nobody would see its mounts: no
+# ProtectSystem, ProtectHome, ReadWritePaths, PrivateTmp, PrivateDevices or ProtectKernel*. Without CAP_DAC_OVERRIDE it
+# cannot read what users have closed to others.
 HARDENING = """\
 NoNewPrivileges=yes
 CapabilityBoundingSet=CAP_SYS_ADMIN
@@ -87,12 +87,12 @@ def settings_text(settings: Mapping[str, Any]) -> str:
 
 
 def loop_command(mountpoint: str, log: str, settings: Mapping[str, Any], tool: list[str]) -> list[str]:
-    """Return the command of a shell that keeps the tool running until it is sent SIGTERM."""
+    """Return the command of the loop, which ends on SIGTERM."""
     return ["/bin/sh", "-c", LOOP, MARK, mountpoint, log, settings_text(settings), *tool]
 
 
 def loop_mountpoint(command: list[str]) -> str | None:
-    """Return the mountpoint that a process of loop_command() serves, or None for any other process."""
+    """Return the mountpoint of a loop, None for any other process."""
     return command[4] if len(command) > 7 and command[1] == "-c" and command[3] == MARK else None
 
 
@@ -101,7 +101,7 @@ def loop_settings(command: list[str]) -> dict[str, Any]:
 
 
 def unit_word(word: str) -> str:
-    """Quote one word of a command line as systemd reads it."""
+    """Quote a word for systemd."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"'
 
@@ -118,7 +118,7 @@ def unit_text(
     environment_file: str,
     shared_parent: bool = False,
 ) -> str:
-    """Return the unit that mounts at boot, comes back when the tool dies, and unmounts when it is stopped."""
+    """Return the unit that mounts at boot, restarts the tool, and unmounts when it is stopped."""
 
     def shell(script: str) -> str:
         return " ".join(unit_word(word) for word in ("/bin/sh", "-c", script, MARK, mountpoint))
@@ -155,13 +155,12 @@ WantedBy=multi-user.target
 
 
 def unit_settings(text: str) -> dict[str, Any]:
-    """Read the settings back out of a unit."""
     lines = [line for line in text.splitlines() if line.startswith("# settings: ")]
     return _settings(lines[0][len("# settings: ") :]) if lines else {}
 
 
 def environment_text(environment: Mapping[str, str]) -> str:
-    """Write variables as systemd's EnvironmentFile reads them."""
+    """Write variables for systemd's EnvironmentFile."""
     lines = []
     for name, value in sorted(environment.items()):
         escaped = "".join(f"\\{letter}" if letter in '"\\`$' else letter for letter in value)
@@ -170,9 +169,9 @@ def environment_text(environment: Mapping[str, str]) -> str:
 
 
 def tool_environment(environ: Mapping[str, str], ca_variable: str, anonymous: bool) -> dict[str, str]:
-    """Pick what a mount tool needs of an environment: the way out, whom to trust, and keys only where they are wanted.
+    """Return the variables that a mount tool needs: proxies, CA bundle, and credentials unless it is anonymous.
 
-    Nothing else goes in: a stray RCLONE_CONFIG or AWS_PROFILE would change what is mounted.
+    No others, as RCLONE_CONFIG or AWS_PROFILE would change what is mounted.
     """
     names = ["HOME", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
     names += [name.lower() for name in names[1:]]
@@ -187,7 +186,7 @@ def tool_environment(environ: Mapping[str, str], ca_variable: str, anonymous: bo
 
 
 def ca_bundle(environ: Mapping[str, str]) -> str:
-    """Return the bundle of certificates that the environment names, by any of the names in use, or nothing."""
+    """Return the CA bundle of the environment, by any of its usual variables."""
     names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
     return next((environ[name] for name in names if environ.get(name)), "")
 

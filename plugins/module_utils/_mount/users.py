@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who wants a mount before a lab with it is there: the runs that are making one.
+"""Record the runs that are making a lab with a mount, before the lab's container has its label.
 
-A lab's container tells by a label which mount it uses. Until there is one, a file of root's tells, one for each mount.
-What it says of a run is worth as much as the run is alive. The names of labs stay, so that the mount of a lab that came
-to nothing is known as its own.
+Each mount has a file of root's. A run counts as long as it is alive. The names of labs stay, so that a lab that could
+not be made still owns its mount.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ _LIMIT = 1 << 16
 
 @dataclass
 class Users:
-    """The runs that hold a mount, and the labs that it was made for."""
+    """The runs that need a mount, and the labs that it was made for."""
 
     runs: list[Holder] = field(default_factory=list)
     labs: list[str] = field(default_factory=list)
 
     def others(self, pid: int) -> list[Holder]:
-        """Return the runs that are alive and are not this one."""
+        """Return the other runs that are alive."""
         return [run for run in self.runs if run.pid != pid and run.is_alive()]
 
     def add(self, pid: int, lab: str, now: datetime.datetime) -> None:
@@ -53,7 +52,7 @@ def users_file(mountpoint: str) -> Path:
 
 
 def parse_users(text: str) -> Users:
-    """Read what the file says; a file that was cut off says nothing."""
+    """Parse the file; an invalid one is empty."""
     try:
         found = json.loads(text)
         runs = [Holder(int(run["pid"]), str(run["started"]), str(run["since"])) for run in found["runs"]]
@@ -68,7 +67,7 @@ def users_text(users: Users) -> str:
 
 
 def users_of(mountpoint: str) -> Users:
-    """Return who wants a mount. Anybody may ask."""
+    """Return the users of a mount, without a lock or rights."""
     with contextlib.suppress(OSError), users_file(mountpoint).open(errors="replace") as file:
         return parse_users(file.read(_LIMIT))
     return Users()
@@ -76,7 +75,7 @@ def users_of(mountpoint: str) -> Users:
 
 @contextlib.contextmanager
 def alone(mountpoint: str) -> Iterator[Users]:
-    """Keep all others from a mountpoint, and give who wants it. What is changed in that is kept; no one is no file."""
+    """Lock a mountpoint, and yield its users; changes are saved, and no users mean no file."""
     name, flags = users_file(mountpoint).name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     while True:
         folder = open_root_owned(str(RUN_FOLDER), make=True)
@@ -84,7 +83,7 @@ def alone(mountpoint: str) -> Iterator[Users]:
             opened = os.open(name, flags, 0o644, dir_fd=folder)
             try:
                 fcntl.flock(opened, fcntl.LOCK_EX)
-                # Whoever had it before may have taken the file away, and a lock on one that is gone keeps nobody out.
+                # A lock on a file that was removed meanwhile is none.
                 if not _is_there(name, folder, opened):
                     continue
                 users = parse_users(os.pread(opened, _LIMIT, 0).decode(errors="replace"))

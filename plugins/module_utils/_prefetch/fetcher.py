@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Fetch files ahead, by reading them through the mount: what was read is in its cache, whichever tool mounts."""
+"""Prefetch files into a mount's cache by reading them through the mount."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
 from ansible_collections.desi.lab.plugins.module_utils._prefetch import selection as words
 
 PIECE = 1 << 20
-# Four reach 0.6 of a line of 100 MB/s at 60 ms, eight all of it (bench/stream --columns prefetch).
+# Four reach 60 MB/s of 100 MB/s at 60 ms, eight all of it (bench/stream --columns prefetch).
 SIDE_BY_SIDE = 8
 RESERVE = 2 << 30
 CATALOG_COLUMNS = ("TARGETID", "TARGET_RA", "TARGET_DEC", "HEALPIX")
@@ -38,7 +38,7 @@ KEEP_EACH = 1.0
 
 @dataclass
 class Fetch:
-    """One run: a release below a mount, the cache behind it, and what is told of it."""
+    """One run: a release in a mount, its cache, and where progress is reported."""
 
     root: Path
     specprod: str
@@ -49,10 +49,8 @@ class Fetch:
     _done: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    # What
-
     def files(self, asked: list[str]) -> list[Path]:
-        """Return all files that were asked for, each once."""
+        """Return the selected files, each once."""
         found: dict[Path, None] = {}
         for word in asked:
             wanted = words.read_word(word, self.specprod)
@@ -64,7 +62,6 @@ class Fetch:
         return list(found)
 
     def _nothing(self, wanted: words.Selection) -> LabError:
-        """Return why there is nothing of a word."""
         what = f'Nothing is there for "{wanted.word}".'
         if wanted.patterns:
             return LabError(
@@ -88,7 +85,7 @@ class Fetch:
         return found
 
     def _patterns_of(self, wanted: words.Selection) -> tuple[str, ...]:
-        """Search the catalogues of all programs for targets, or for a part of the sky."""
+        """Search the catalogs of all programs for targets or a cone."""
         targets: set[int] = set()
         if wanted.targets:
             try:
@@ -121,10 +118,8 @@ class Fetch:
                 ) from None
         return tuple(f"{redux}/{folder}/{name}" for folder in sorted(folders) for name in words.USUAL)
 
-    # How much
-
     def plan(self, asked: list[str]) -> tuple[list[tuple[Path, int]], int]:
-        """Return what is still to be fetched, with sizes, and the size of all; refuse what does not fit."""
+        """Return the files to fetch with their sizes, and the size of all; refuse what does not fit."""
         sizes = {path: path.stat().st_size for path in self.files(asked)}
         known = self._known()
         left = [(path, size) for path, size in sizes.items() if not self._is_kept(path, size, known)]
@@ -145,21 +140,19 @@ class Fetch:
         return {}
 
     def _is_kept(self, path: Path, size: int, known: dict[str, list[float]]) -> bool:
-        """Tell whether a file was fetched and verified before, is the same, and is still in the cache."""
+        """Return whether a verified file is unchanged and still in the cache."""
         name = str(path.relative_to(self.root))
         if known.get(name) != [size, path.stat().st_mtime]:
             return False
         if size == 0:
             return True
-        # Below vfs: the remote, the bucket, and the prefix, which may be a folder in a folder.
+        # Below vfs: the remote, the bucket, and the prefix, which may be nested.
         places = [self.cache.glob(f"vfs/*/*{deeper}/{self.root.name}") for deeper in ("", "/*", "/*/*")]
         copies = [place / name for found in places for place in found]
         return any(copy.is_file() and copy.stat().st_blocks * 512 >= size for copy in copies)
 
-    # Do it
-
     def run(self, left: list[tuple[Path, int]]) -> dict[str, list[str]]:
-        """Read it all; return the names that were verified, those without a checksum, and those that were wrong."""
+        """Read the files; return the names that are verified, unverified (no checksum) and wrong."""
         outcome: dict[str, list[str]] = {"verified": [], "unverified": [], "wrong": []}
         total, began, ended = sum(size for _path, size in left), time.monotonic(), threading.Event()
 
@@ -180,7 +173,7 @@ class Fetch:
                     outcome[verdict].append(name)
                     if verdict != "wrong":
                         known[name] = [size, path.stat().st_mtime]
-                    # Not for each of many small files: it is written whole.
+                    # Not for each small file, as it is written whole.
                     if time.monotonic() - kept > KEEP_EACH:
                         self._keep(folder, known)
                         kept = time.monotonic()
@@ -220,5 +213,5 @@ class Fetch:
 
 
 def open_kept(path: str) -> int:
-    """Return a descriptor of a directory to write in: for root, one that nobody else can change or replace."""
+    """Open a directory to write in: for root, one that only root can change or replace."""
     return open_root_owned(path) if os.geteuid() == 0 else open_directory(path)

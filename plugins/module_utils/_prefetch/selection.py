@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is to be fetched ahead: words of people as patterns of files, checksums of side files, and how far it is."""
+"""What to prefetch: selections as file patterns, catalogs and checksums; and progress in words."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import BinaryIO
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
 BLOCK = 2880
-# Of the files of a healpixel or tile, those that nearly everybody reads: spectra-*.gz is as large as both together.
+# The files that nearly everybody reads; spectra-*.gz is as large as both together.
 USUAL = ("coadd-*", "redrock-*")
 
 
 @dataclass(frozen=True)
 class Selection:
-    """One word of what was asked for: patterns of files below the release, or a search in a catalogue."""
+    """One selection: patterns of files below the release, or a catalog search."""
 
     word: str
     patterns: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class Selection:
 
 
 def read_word(word: str, specprod: str) -> Selection:
-    """Understand a path or pattern, tile:N, healpix:N, targets:FILE or cone:RA,DEC,RADIUS."""
+    """Parse a path or pattern, tile:N, healpix:N, targets:FILE or cone:RA,DEC,RADIUS."""
     redux = f"spectro/redux/{specprod}"
     kind, colon, rest = word.strip().partition(":")
     if colon and kind in ("tile", "healpix", "targets", "cone"):
@@ -48,7 +48,7 @@ def read_word(word: str, specprod: str) -> Selection:
     clean = word.strip().strip("/")
     if not clean or ".." in clean.split("/") or word.startswith("/") or any(ord(letter) < 32 for letter in word):
         raise _bad(word, "It is no path inside the release.")
-    # Relative to the release, or to the production: the first that finds something counts.
+    # Relative to the release or the production; the first match counts.
     return Selection(word, (clean, f"{redux}/{clean}"))
 
 
@@ -76,7 +76,7 @@ def folder_of(survey: str, program: str, pixel: int) -> str:
 
 
 def read_targets(text: str, word: str) -> set[int]:
-    """Read a file of TARGETIDs: numbers, however they are set apart; what follows # is a remark."""
+    """Parse TARGETIDs with any separators and # comments."""
     lines = (line.partition("#")[0] for line in text.splitlines())
     words = [one for line in lines for one in re.split(r"[\s,;]+", line) if one]
     if words and not words[0].lstrip("-").isdigit():
@@ -91,12 +91,10 @@ def read_targets(text: str, word: str) -> set[int]:
 
 
 def read_sums(text: str) -> dict[str, str]:
-    """Read a side file of sha256sum: names and sums."""
+    """Parse the output of sha256sum as names and sums."""
     found = re.findall(r"^([0-9a-f]{64}) [ *](?:\./)?(.+)$", text, re.MULTILINE)
     return {name: digest for digest, name in found}
 
-
-# A catalogue, row by row
 
 _WIDTHS = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16}
 _CODES = {"K": "q", "J": "i", "I": "h", "D": "d", "E": "f"}
@@ -116,7 +114,7 @@ def _cards(file: BinaryIO) -> dict[str, str]:
 
 
 def catalog_rows(file: BinaryIO, names: Iterable[str], rows_at_once: int = 20_000) -> Iterator[tuple[float, ...]]:
-    """Give some columns of the first table of a FITS file."""
+    """Yield the rows of some columns of a FITS file's first table."""
     _cards(file)
     cards = _cards(file)
     width, count = int(cards["NAXIS1"]), int(cards["NAXIS2"])
@@ -147,17 +145,14 @@ def catalog_rows(file: BinaryIO, names: Iterable[str], rows_at_once: int = 20_00
 
 
 def in_cone(cone: tuple[float, float, float], right_ascension: float, declination: float) -> bool:
-    """Tell whether a direction lies within a cone."""
     ra, dec, radius = (radians(value) for value in cone)
     other_ra, other_dec = radians(right_ascension), radians(declination)
-    # By the chord, which is exact for small angles where the cosine is not.
+    # By the chord, which is exact for small angles.
     dx = cos(other_dec) * cos(other_ra) - cos(dec) * cos(ra)
     dy = cos(other_dec) * sin(other_ra) - cos(dec) * sin(ra)
     dz = sin(other_dec) - sin(dec)
     return dx * dx + dy * dy + dz * dz <= (2 * sin(radius / 2)) ** 2
 
-
-# How far it is
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -170,7 +165,7 @@ def size_words(size: float) -> str:
 
 
 def progress_words(done: int, total: int, seconds: float, width: int = 20) -> str:
-    """Return a bar, the bytes, the rate and the time that is left."""
+    """Return a bar, bytes, rate and remaining time."""
     share = done / total if total else 1.0
     bar = "█" * int(share * width) + "░" * (width - int(share * width))
     if seconds <= 0 or done <= 0:
@@ -181,7 +176,7 @@ def progress_words(done: int, total: int, seconds: float, width: int = 20) -> st
 
 
 def check_room(total: int, kept: int, cache_max: int, free: int, reserve: int) -> None:
-    """Refuse what the cache, or the disk, cannot hold."""
+    """Refuse what does not fit into the cache or the disk."""
     if cache_max and total > cache_max:
         raise LabError(
             f"{size_words(total)} cannot be fetched.",
