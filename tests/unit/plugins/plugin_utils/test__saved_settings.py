@@ -98,9 +98,9 @@ def test_no_container_remembers_nothing(given):
 
 
 def test_each_setting_that_is_remembered_is_taken_up_again_and_exists():
-    text = yaml.safe_load((ROLE / "vars/main.yml").read_text())["lab_to_remember"]
+    text = yaml.safe_load((ROLE / "vars/main.yml").read_text())["lab_settings_to_save"]
     kept = set(re.findall(r"'(lab_\w+)'", text)) if isinstance(text, str) else set(text)
-    taken = set(yaml.safe_load((ROLE / "tasks/remember.yml").read_text())[0]["ansible.builtin.set_fact"])
+    taken = set(yaml.safe_load((ROLE / "tasks/load_from_container.yml").read_text())[0]["ansible.builtin.set_fact"])
     known = set(yaml.safe_load((ROLE / "defaults/main.yml").read_text()))
     # That one is written into the label only where somebody said it.
     assert kept | {"lab_folder_anyway"} == taken == set(REMEMBERED) <= known
@@ -151,7 +151,7 @@ def test_a_lab_that_was_given_the_right_to_mount_by_itself_goes_on_with_it(asked
 
 def test_the_bounds_of_a_lab_are_remembered_as_the_role_writes_them():
     loader = DataLoader()
-    role = loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)["lab_to_remember"]
+    role = loader.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)["lab_settings_to_save"]
     given = {"lab_memory": "2GiB", "lab_cpus": 1.5}
     written = Templar(loader=loader, variables=given).template({name: role[name] for name in given})
     assert remembered(container(settings=json.dumps(written)))["settings"] == {"lab_memory": "2GiB", "lab_cpus": "1.5"}
