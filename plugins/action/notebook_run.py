@@ -15,11 +15,11 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import duration
 from ansible_collections.desi.lab.plugins.module_utils._common.progress import tell
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.client import Server
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook_run import Ran, output_of, run, write
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import proof_of
-from ansible_collections.desi.lab.plugins.plugin_utils._terminal import duration
 
 
 class ActionModule(ActionBase):

@@ -74,6 +74,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__
 from ansible.utils import color
 
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import duration
 from ansible_collections.desi.lab.plugins.module_utils._common.progress import Finished, Underway
 from ansible_collections.desi.lab.plugins.module_utils._common.run_log import RunLog, open_log
 from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, clean_all
@@ -90,7 +91,6 @@ from ansible_collections.desi.lab.plugins.plugin_utils._terminal import (
     cell_lines,
     check_verdict,
     document,
-    duration,
     finding_lines,
     labelled,
     recap_lines,

@@ -99,8 +99,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import write_beside
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
 from ansible_collections.desi.lab.plugins.module_utils._prefetch.fetcher import Fetch, open_kept
-from ansible_collections.desi.lab.plugins.module_utils._prefetch.selection import size_words
 
 
 class Progress:
@@ -149,7 +149,7 @@ def main() -> None:
         module.fail_json(**error.as_result())
     finally:
         progress.tell("", finished=True)
-    text = f"{size_words(total)} in all, {size_words(size)} {'to fetch' if module.check_mode else 'fetched'}"
+    text = f"{decimal_size(total)} in all, {decimal_size(size)} {'to fetch' if module.check_mode else 'fetched'}"
     outcome.pop("wrong")
     module.exit_json(changed=bool(left), total=total, fetched=size, text=text, searched=fetch.searched, **outcome)
 

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line
+from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, nearest, one_line
 from ansible_collections.desi.lab.plugins.plugin_utils._terminal import cut
 
 MORE = "run it again with -v to see all of it"
@@ -134,7 +133,7 @@ def setting(error: str) -> Trouble:
     if found:
         name, given = found["name"], found["given"]
         known = found["known"].split(", ")
-        near = difflib.get_close_matches(given.lower(), known, 1, 0.5) or known
+        near = nearest(given, known, cutoff=0.5) or known
         return Trouble(
             f"The setting {name} is not right.",
             f"“{cut(one_line(given), 60)}” is not one of {', '.join(known)}.",
@@ -152,7 +151,7 @@ def setting(error: str) -> Trouble:
     found = _UNKNOWN.match(error)
     if found:
         given, known = found["names"], found["known"].split(", ")
-        near = difflib.get_close_matches(given.rsplit(".", 1)[-1], known, 1)
+        near = nearest(given.rsplit(".", 1)[-1], known)
         return Trouble(
             f"There is no setting {given}.",
             f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}.",

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import typing as t
 
@@ -18,6 +17,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.names import (
     strict_json,
     text,
 )
+from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import (
     image_id,
     plain_text,
@@ -111,7 +111,7 @@ def _is_pulled(image: object) -> bool:
 def no_such_lab(name: str, known: t.Iterable[str]) -> dict[str, t.Any]:
     """Return what to say of a lab that there is none of: what, why, and what to do; and the names that are near."""
     names = sorted(set(known) - {""})
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    near = nearest(name, names, most=3)
     why = "This computer knows of no lab at all."
     do = "Make it with ./lab local or ./lab ec2."
     if names:

@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import ipaddress
-import posixpath
 import re
 import typing as t
 from pathlib import PurePosixPath
@@ -17,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size
+from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import check_cpus, check_memory
 from ansible_collections.desi.lab.plugins.module_utils._ssh.host_key import check_fingerprint
 from ansible_collections.desi.lab.plugins.plugin_utils._images import image_source
@@ -46,22 +45,10 @@ MAX_HOURS = range(365 * 24 + 1)
 EXPIRE_DAYS = range(10000)
 
 
-def nearest(word: str, known: t.Iterable[str]) -> str | None:
-    """Return the known word nearest to ``word``, if any is near."""
-    word = word.lower()
-    found = difflib.get_close_matches(word, list(known), n=5, cutoff=0.6)
-
-    def likeness(other: str) -> tuple[float, int]:
-        # Of two that are equally near, the one with the same beginning.
-        return difflib.SequenceMatcher(None, other, word).ratio(), len(posixpath.commonprefix([other, word]))
-
-    return max(found, key=likeness, default=None)
-
-
 def check_names(given: t.Iterable[str], known: t.Collection[str]) -> None:
     """Refuse the first unknown setting, with the nearest known one."""
     for name in sorted(set(given) - set(known)):
-        meant = nearest(name, known)
+        meant = next(iter(nearest(name, known)), None)
         hint = f"say -e {meant}=… if that is what you meant" if meant else "see the table of settings in README.md"
         raise LabError(
             f"There is no setting {name}.",

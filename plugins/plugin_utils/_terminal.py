@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import duration
 from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line
 
 WIDEST = 100
@@ -108,18 +109,6 @@ def wrap(text: str, width: int, indent: int = 0) -> list[str]:
             line += piece
         lines.append(line)
     return [(" " * indent + line).rstrip() for line in lines]
-
-
-def duration(seconds: float, whole: bool = False) -> str:
-    """Say how long something took; a running clock wants whole seconds."""
-    if not whole and round(seconds, 1) < 60:
-        return f"{max(seconds, 0):.1f} s"
-    count = int(seconds) if whole else round(seconds)
-    if count < 60:
-        return f"{max(count, 0)} s"
-    if count < 3600:
-        return f"{count // 60} m {count % 60:02d} s"
-    return f"{count // 3600} h {count % 3600 // 60:02d} m"
 
 
 def step_lines(name: str, how: str, took: str, width: int, paint: Paint, mark: str = "✓") -> list[str]:

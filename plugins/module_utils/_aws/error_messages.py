@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
 
 
 class Explanation(t.NamedTuple):
@@ -132,7 +133,7 @@ BY_CODE: tuple[tuple[str, str, t.Callable[[str, str], Explanation]], ...] = (
 
 def _unreachable(facts: t.Mapping[str, t.Any], region: str) -> Explanation:
     server = facts["endpoint_url"]
-    near = difflib.get_close_matches(region, OPEN_REGIONS, 1, 0.8)
+    near = nearest(region, OPEN_REGIONS, cutoff=0.8)
     if region and near and near != [region] and region in server:
         return Explanation(f"There is no server {server}; is {near[0]} meant?", f"write -e lab_region={near[0]}")
     why = f"This computer does not reach {server or 'AWS'}."

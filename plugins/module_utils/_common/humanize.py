@@ -47,6 +47,18 @@ def span(seconds: float) -> str:
     raise AssertionError("a span without end has a unit")
 
 
+def duration(seconds: float, whole: bool = False) -> str:
+    """Return how long something took; a running clock wants whole seconds."""
+    if not whole and round(seconds, 1) < MINUTE:
+        return f"{max(seconds, 0):.1f} s"
+    count = int(seconds) if whole else round(seconds)
+    if count < MINUTE:
+        return f"{max(count, 0)} s"
+    if count < HOUR:
+        return f"{count // MINUTE} m {count % MINUTE:02d} s"
+    return f"{count // HOUR} h {count % HOUR // MINUTE:02d} m"
+
+
 def ahead(when: float, now: float) -> str:
     """Return when something is going to happen."""
     return f"in {span(when - now)}" if when > now else "now"
@@ -80,6 +92,15 @@ def size_text(size: int) -> str:
         if size and size % 1024**power == 0:
             return f"{size // 1024**power}{unit}"
     return f"{size}B"
+
+
+def decimal_size(size: float) -> str:
+    """Return a number of bytes as disks and downloads count them, in two or three digits."""
+    units = ["B", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:.{0 if size >= 10 or units[0] == 'B' else 1}f} {units[0]}"
 
 
 def stops_when(idle_minutes: float, max_hours: float) -> str:

@@ -32,6 +32,14 @@ def as_owner(owner: Owner) -> t.Iterator[None]:
         os.setgroups(groups)
 
 
+@contextlib.contextmanager
+def as_caller(environment: t.Mapping[str, str]) -> t.Iterator[None]:
+    """Do something with the rights of the person behind sudo, where there is one."""
+    uid, gid = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
+    with as_owner((int(uid), int(gid)) if uid.isdecimal() and gid.isdecimal() else None):
+        yield
+
+
 def _groups_of(uid: int, gid: int) -> list[int]:
     try:
         return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)

@@ -13,12 +13,12 @@ import contextlib
 import os
 import pwd
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made
-from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_owner
+from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
 from ansible_collections.desi.lab.plugins.module_utils._common.redact import all_spellings, cut_redacted, secrets_among
 
 KEPT = 20
@@ -66,14 +66,6 @@ def state_folder(environment: Mapping[str, str], uid: int) -> Path | None:
     if named.startswith("/"):
         return Path(named, "desi-lab")
     return Path(home, ".local/state/desi-lab") if home.startswith("/") else None
-
-
-@contextlib.contextmanager
-def as_caller(environment: Mapping[str, str]) -> Iterator[None]:
-    """Act as the caller of sudo, whose directories may hold links."""
-    caller, group = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
-    with as_owner((int(caller), int(group)) if caller.isdecimal() and group.isdecimal() else None):
-        yield
 
 
 def open_log(environment: Mapping[str, str], name: str) -> RunLog:

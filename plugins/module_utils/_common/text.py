@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Make untrusted text safe for a terminal."""
+"""Make untrusted text safe for a terminal, and find what a typo meant."""
 
 from __future__ import annotations
 
+import difflib
+import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _COLOR = re.compile(r"(\x1b\[[0-9;]{0,12}m)")
@@ -36,3 +38,15 @@ def clean_all(value: object) -> object:
 
 def one_line(text: str) -> str:
     return clean(text).strip().replace("\n", " ")
+
+
+def nearest(word: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6) -> list[str]:
+    """Return the known words that somebody who typed ``word`` most likely meant, the likeliest first."""
+    word = word.lower()
+    found = difflib.get_close_matches(word, list(known), n=most + 4, cutoff=cutoff)
+
+    def likeness(other: str) -> tuple[float, int]:
+        # Of two that are equally alike, the one that begins as the word does is meant.
+        return difflib.SequenceMatcher(None, other, word).ratio(), len(posixpath.commonprefix([other, word]))
+
+    return sorted(found, key=likeness, reverse=True)[:most]

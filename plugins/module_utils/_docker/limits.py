@@ -47,7 +47,7 @@ def lab_limits(engine: t.Mapping[str, t.Any], memory: str = "", cpus: float = 0,
         found.update(trouble="This Docker Engine cannot limit memory.", do="Leave lab_memory out.")
     elif asked > whole:
         found.update(
-            trouble=f"The computer of this lab has {in_gib(whole)} of memory in all.",
+            trouble=f"The computer of this lab has {whole / GIB:.1f} GiB of memory in all.",
             do=f"Give less, for example -e lab_memory={size_text(rounded(memory_by_default(whole)))}, or leave it out.",
         )
     elif cpus and "cpus" not in able:
@@ -101,10 +101,6 @@ def interface_of(name: str) -> str:
 def rounded(size: int) -> int:
     """Return a size of 2 GiB and more in whole GiB."""
     return size // GIB * GIB if size >= 2 * GIB else size
-
-
-def in_gib(size: int) -> str:
-    return f"{size / GIB:.1f} GiB"
 
 
 def check_memory(value: str) -> None:

@@ -20,6 +20,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
+
 _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _LAYER = re.compile(r"\b([0-9a-f]{12}): ([A-Z][A-Za-z ]+?)(?: +\[[=> ]*\] +([\d.]+) ?(\w?B)/([\d.]+) ?(\w?B))?\s*$")
 _HERE = ("Already exists", "Pull complete")
@@ -53,7 +55,7 @@ class PullProgress:
         layers = f"{sum(self._here.values())} of {len(self._here)} layers"
         if not self._size:
             return layers
-        return f"{_text(sum(self._done.values()))} of {_text(sum(self._size.values()))}, {layers}"
+        return f"{decimal_size(sum(self._done.values()))} of {decimal_size(sum(self._size.values()))}, {layers}"
 
 
 def build_progress(line: str) -> str:
@@ -64,13 +66,6 @@ def build_progress(line: str) -> str:
 
 def _bytes(number: str, unit: str) -> int:
     return int(float(number) * _UNITS.get(unit, 1))
-
-
-def _text(count: int) -> str:
-    for unit in ("GB", "MB"):
-        if count >= _UNITS[unit]:
-            return f"{count / _UNITS[unit]:.{1 if unit == 'GB' else 0}f} {unit}"
-    return f"{count / 1000:.0f} kB"
 
 
 class ProgressFile:

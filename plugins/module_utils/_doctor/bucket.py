@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import html
 import http.client
-import ipaddress
 import re
 import socket
-import ssl
 import statistics
 import time
 import typing as t
@@ -19,9 +17,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.web import is_loopback_url, make_opener
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import Finding, from_error
 from ansible_collections.desi.lab.plugins.module_utils._doctor.network_checks import Measured, judge_bucket, judge_clock
 from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import (
@@ -29,9 +27,9 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe impor
     explain_exception,
     listing_url,
     read_answer,
+    tls_context,
 )
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
-from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import ca_bundle
 
 SMALL_REQUESTS = 3
 # Enough to be past the slow start of a connection, and little for whoever pays for his.
@@ -63,15 +61,9 @@ class Bucket:
         self.spec, self.seconds = spec, seconds
         self.end = time.monotonic() + seconds
         self.url = listing_url(spec)
-        handlers: list[urllib.request.BaseHandler] = []
-        if self.url.startswith("https:"):
-            bundle = ca_bundle(environment)
-            context = ssl.create_default_context(cafile=bundle if Path(bundle).is_file() else None)
-            handlers.append(urllib.request.HTTPSHandler(context=context))
-        if is_loopback(urllib.parse.urlsplit(self.url).hostname or ""):
-            # Those who mount it ask no proxy for the way to this computer, either.
-            handlers.append(urllib.request.ProxyHandler({}))
-        self.opener = urllib.request.build_opener(*handlers)
+        # Those who mount it ask no proxy for the way to this computer, either.
+        context = tls_context(environment) if self.url.startswith("https:") else None
+        self.opener = make_opener(direct=is_loopback_url(self.url), context=context)
 
     def findings(self) -> list[Finding]:
         """Return what there is to say of the bucket, and of the clock by the time that it tells."""
@@ -178,11 +170,3 @@ def ahead_of(reply: Reply) -> float | None:
     except (KeyError, TypeError, ValueError, IndexError):
         return None
     return reply.asked + reply.seconds / 2 - theirs
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this computer."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

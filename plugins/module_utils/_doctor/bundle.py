@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory
-from ansible_collections.desi.lab.plugins.module_utils._common.run_log import as_caller
+from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
 from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner
 
 ENDS = (".tar.gz", ".tgz")

@@ -18,6 +18,7 @@ from collections import Counter
 from urllib.parse import urlsplit
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.web import is_loopback_url, make_opener
 
 AUTO = "auto"
 EVERYBODY = "0.0.0.0/0"
@@ -104,15 +105,6 @@ def check_services(services: t.Sequence[str]) -> None:
             raise LabError(f"The service {url} cannot be asked for your address.", why, "give one that begins https://")
 
 
-def is_loopback_url(url: str) -> bool:
-    """Return whether a URL leads to this computer itself."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def read_answer(url: str, body: str) -> str:
     """Return the address that a service gave; empty where it is none, or one that nobody has on the internet."""
     try:
@@ -164,19 +156,12 @@ class AddressQuery:
         raise LabError("Your own address, from which alone the lab is to be reached, is not known.", why, GIVE_IT)
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    # A service that sends elsewhere is not the one that was chosen.
-    def redirect_request(self, *_args: t.Any, **_options: t.Any) -> None:  # noqa: ANN401 - urllib's own signature
-        return None
-
-
 def _ask(url: str, seconds: float) -> str:
-    handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
-    if is_loopback_url(url):
-        handlers.append(urllib.request.ProxyHandler({}))
+    # A service that sends elsewhere is not the one that was chosen.
+    opener = make_opener(direct=is_loopback_url(url), redirects=False)
     request = urllib.request.Request(url, headers={"User-Agent": "desi-lab", "Accept": "text/plain"})  # noqa: S310 - checked
     try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=seconds) as answer:
+        with opener.open(request, timeout=seconds) as answer:
             return read_answer(url, answer.read(ANSWER_BYTES).decode("ascii", "replace"))
     except (OSError, ValueError, http.client.HTTPException):
         return ""

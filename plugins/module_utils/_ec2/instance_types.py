@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
 
 # The first that a type supports is taken. t2.micro names i386, too, for which there is no image any more.
 ARCHITECTURES = ("x86_64", "arm64")
@@ -72,7 +72,7 @@ def chosen(
     kinds = {kind.name: kind for kind in described}
     for name in names:
         if name not in kinds:
-            near = nearest(name, offered)
+            near = nearest_types(name, offered)
             why = f"The nearest that there are: {', '.join(near)}." if near else "It may exist in another region."
             do = f"choose one that exists: -e lab_instance_type={near[0] if near else 't3.xlarge'}"
             raise LabError(f"{region} has no instance type {name}.", why, do)
@@ -82,13 +82,13 @@ def chosen(
     return [kinds[name] for name in dict.fromkeys(names)]
 
 
-def nearest(name: str, offered: t.Collection[str]) -> list[str]:
+def nearest_types(name: str, offered: t.Collection[str]) -> list[str]:
     """Return up to three types that were perhaps meant: of the same family first, then those of like names."""
     family, _dot, size = name.partition(".")
     same = sorted((other for other in offered if other.partition(".")[0] == family), key=len)
-    like = difflib.get_close_matches(name, offered, 3, 0.6)
+    like = nearest(name, offered, most=3)
     sized = [other for other in like if other.partition(".")[2] == size]
-    return list(dict.fromkeys([*difflib.get_close_matches(name, same, 3, 0.6), *sized, *like]))[:3]
+    return list(dict.fromkeys([*nearest(name, same, most=3), *sized, *like]))[:3]
 
 
 def size_notes(kind: InstanceType) -> list[str]:

@@ -19,8 +19,8 @@ import nbformat
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory, read_below, write_beside
+from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
 from ansible_collections.desi.lab.plugins.module_utils._common.progress import Finished, Underway
-from ansible_collections.desi.lab.plugins.module_utils._common.run_log import as_caller
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.client import Kernel, Server
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook import (
     MAY_RAISE,

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.web import make_opener
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
 from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import ca_bundle
 
@@ -137,11 +138,9 @@ def explain_exception(spec: MountSpec, problem: BaseException, timeout: float) -
     return LabError(what, f"The connection to {host} failed ({said}).", check)
 
 
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Follow no redirect: S3 redirects to other regions, web pages to their login."""
-
-    def redirect_request(self, *_args: object, **_more: object) -> None:
-        return None
+def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    bundle = ca_bundle(environ)
+    return ssl.create_default_context(cafile=bundle if Path(bundle).is_file() else None)
 
 
 def probe_bucket(spec: MountSpec, environ: Mapping[str, str], timeout: float) -> BucketAnswer:
@@ -164,12 +163,8 @@ def probe_bucket(spec: MountSpec, environ: Mapping[str, str], timeout: float) ->
 
 def _ask(spec: MountSpec, environ: Mapping[str, str], deadline: float) -> BucketAnswer:
     url = listing_url(spec)
-    handlers: list[urllib.request.BaseHandler] = [_Stay()]
-    if url.startswith("https:"):
-        bundle = ca_bundle(environ)
-        context = ssl.create_default_context(cafile=bundle if Path(bundle).is_file() else None)
-        handlers.append(urllib.request.HTTPSHandler(context=context))
-    opener = urllib.request.build_opener(*handlers)
+    # S3 redirects to other regions, web pages to their login: neither is followed, both are told.
+    opener = make_opener(redirects=False, context=tls_context(environ) if url.startswith("https:") else None)
     request = urllib.request.Request(url, headers={"User-Agent": "desi-lab"})  # noqa: S310 - make_spec() checked it
     try:
         response = opener.open(request, timeout=max(0.1, deadline - time.monotonic()))

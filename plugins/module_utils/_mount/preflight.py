@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.web import make_opener
 from ansible_collections.desi.lab.plugins.module_utils._mount.host import SYSTEM_PATH
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, Tool
@@ -105,9 +106,8 @@ def _on_ec2(environ: Mapping[str, str]) -> bool:
     base = environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254"
     headers = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
     request = urllib.request.Request(f"{base.rstrip('/')}/latest/api/token", method="PUT", headers=headers)  # noqa: S310
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(request, timeout=1):
+        with make_opener(direct=True).open(request, timeout=1):
             return True
     except (OSError, ValueError):
         return False

@@ -25,6 +25,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
     read_below,
     write_beside,
 )
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
 from ansible_collections.desi.lab.plugins.module_utils._prefetch import selection as words
 
 PIECE = 1 << 20
@@ -102,7 +103,7 @@ class Fetch:
             raise LabError(f'"{wanted.word}" cannot be fetched.', why, "Name healpixels or files instead.")
         folders: set[str] = set()
         for catalog in sorted(catalogs):
-            self.tell(f"searching {catalog.name} ({words.size_words(catalog.stat().st_size)})")
+            self.tell(f"searching {catalog.name} ({decimal_size(catalog.stat().st_size)})")
             self.searched.append(str(catalog.relative_to(self.root)))
             survey, program = catalog.stem.split("-")[1:3]
             try:

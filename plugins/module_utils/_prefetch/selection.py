@@ -14,6 +14,7 @@ from math import cos, isfinite, radians, sin
 from typing import BinaryIO
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size, duration
 
 BLOCK = 2880
 # The files that nearly everybody reads; spectra-*.gz is as large as both together.
@@ -154,40 +155,29 @@ def in_cone(cone: tuple[float, float, float], right_ascension: float, declinatio
     return dx * dx + dy * dy + dz * dz <= (2 * sin(radius / 2)) ** 2
 
 
-_UNITS = ("B", "kB", "MB", "GB", "TB")
-
-
-def size_words(size: float) -> str:
-    unit = 0
-    while size >= 1000 and unit < len(_UNITS) - 1:
-        size, unit = size / 1000, unit + 1
-    return f"{size:.0f} {_UNITS[unit]}" if size >= 100 or unit == 0 else f"{size:.1f} {_UNITS[unit]}"
-
-
 def progress_words(done: int, total: int, seconds: float, width: int = 20) -> str:
     """Return a bar, bytes, rate and remaining time."""
     share = done / total if total else 1.0
     bar = "█" * int(share * width) + "░" * (width - int(share * width))
     if seconds <= 0 or done <= 0:
-        return f"{bar} {size_words(done)} of {size_words(total)}"
-    left = int((total - done) * seconds / done)
-    clock = f"{left // 3600} h {left % 3600 // 60} min" if left >= 3600 else f"{left // 60} min {left % 60} s"
-    return f"{bar} {size_words(done)} of {size_words(total)}, {size_words(done / seconds)}/s, {clock} left"
+        return f"{bar} {decimal_size(done)} of {decimal_size(total)}"
+    clock = duration((total - done) * seconds / done, whole=True)
+    return f"{bar} {decimal_size(done)} of {decimal_size(total)}, {decimal_size(done / seconds)}/s, {clock} left"
 
 
 def check_room(total: int, kept: int, cache_max: int, free: int, reserve: int) -> None:
     """Refuse what does not fit into the cache or the disk."""
     if cache_max and total > cache_max:
         raise LabError(
-            f"{size_words(total)} cannot be fetched.",
-            f"The cache holds {size_words(cache_max)}; the oldest of it would go before the last has come.",
+            f"{decimal_size(total)} cannot be fetched.",
+            f"The cache holds {decimal_size(cache_max)}; the oldest of it would go before the last has come.",
             f"Ask for less, or for a larger cache: -e lab_cache_max={-(-total * 11 // 10 // 1024**3)}GiB",
         )
     missing = total - kept
     if missing + reserve > free:
         raise LabError(
-            f"{size_words(total)} cannot be fetched.",
-            f"{size_words(missing)} of it are not here yet, and {size_words(free)} of the disk are free, of which "
-            f"{size_words(reserve)} stay so.",
+            f"{decimal_size(total)} cannot be fetched.",
+            f"{decimal_size(missing)} of it are not here yet, and {decimal_size(free)} of the disk are free, of which "
+            f"{decimal_size(reserve)} stay so.",
             "Ask for less, make room, or put the cache on another disk: -e lab_cache=/path",
         )

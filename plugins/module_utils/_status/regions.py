@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-import difflib
 import typing as t
 from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
 
 # Whoever has none of these has no credentials that AWS's tools would find without asking the network.
 VARIABLES = (
@@ -61,7 +62,7 @@ def unknown_region(region: str, all_regions: t.Sequence[str]) -> str:
     """Return why a region cannot be asked: AWS has none of that name. Empty where it has."""
     if region in all_regions or not all_regions:
         return ""
-    near = difflib.get_close_matches(region, all_regions, 1)
+    near = nearest(region, all_regions)
     return f"AWS has no region of that name{f'; the nearest is {near[0]}' if near else ''}."
 
 

@@ -10,6 +10,8 @@ import posixpath
 import typing as t
 from datetime import datetime, timezone
 
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
+
 LONGEST_NAME = 255
 
 
@@ -29,19 +31,10 @@ def how(files: t.Sequence[int], sizes: t.Sequence[int], removed: t.Sequence[int]
     told = []
     for number, size, word in zip(files, sizes, ("brought", "sent")):
         if number:
-            told.append(f"{number} {'file' if number == 1 else 'files'} {word} ({size_text(size)})")
+            told.append(f"{number} {'file' if number == 1 else 'files'} {word} ({decimal_size(size)})")
     for number, place in zip(removed, ("here", "there")):
         if number:
             told.append(f"{number} removed {place}")
     if conflicts:
         told.append(f"{conflicts} kept twice")
     return ", ".join(told) or "nothing to do"
-
-
-def size_text(size: float) -> str:
-    """Return a number of bytes as people say it."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"

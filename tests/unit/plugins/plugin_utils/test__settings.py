@@ -209,11 +209,6 @@ def test_unknown_name_is_refused_with_the_nearest_one(typed, meant):
     assert (f"-e {meant}=" if meant else "README.md") in error.do
 
 
-def test_of_two_names_that_are_as_near_the_one_that_begins_alike_is_meant():
-    assert _settings.nearest("lab_prot", ["lab_name", "lab_port", "lab_spot"]) == "lab_port"
-    assert _settings.nearest("lab_prot", ["lab_spot", "lab_port"]) == "lab_port"
-
-
 def test_known_names_are_taken():
     _settings.check_names([], KNOWN)
     _settings.check_names(KNOWN, KNOWN)

@@ -54,19 +54,6 @@ def test_step_loses_no_letter(name, how, width):
     assert shown == "✓" + "".join(name.split()) + "".join(how.split()) + "1.0s"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0, "0.0 s"), (-1, "0.0 s"), (18.24, "18.2 s"), (59.96, "1 m 00 s"), (112, "1 m 52 s"), (3599.6, "1 h 00 m")],
-)
-def test_duration_is_said_in_fitting_units(seconds, said):
-    assert terminal.duration(seconds) == said
-
-
-@pytest.mark.parametrize(("seconds", "said"), [(0.99, "0 s"), (12.9, "12 s"), (72.9, "1 m 12 s"), (7262, "2 h 01 m")])
-def test_clock_counts_whole_seconds(seconds, said):
-    assert terminal.duration(seconds, whole=True) == said
-
-
 def test_clock_line_is_shorter_than_the_terminal():
     line = terminal.clock_line("Wait for a very long thing that has no end in sight", 75, 30)
     assert line.startswith("  … Wait for a very") and line.endswith("… 1 m 15 s")

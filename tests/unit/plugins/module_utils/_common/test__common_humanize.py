@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import (
     ago,
     ahead,
+    decimal_size,
+    duration,
     number,
     parse_time,
     span,
@@ -43,6 +45,27 @@ def test_times_are_told_in_utc():
     assert time_text(NOON) == "2026-11-24T12:00:00Z"
     assert time_text(datetime(2026, 11, 24, 14, tzinfo=timezone(timedelta(hours=2)))) == "2026-11-24T12:00:00Z"
     assert time_text(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0.0 s"), (-1, "0.0 s"), (18.24, "18.2 s"), (59.96, "1 m 00 s"), (112, "1 m 52 s"), (3599.6, "1 h 00 m")],
+)
+def test_duration_is_said_in_fitting_units(seconds, said):
+    assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.99, "0 s"), (12.9, "12 s"), (72.9, "1 m 12 s"), (7262, "2 h 01 m")])
+def test_clock_counts_whole_seconds(seconds, said):
+    assert duration(seconds, whole=True) == said
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12_345, "12 kB"), (10**9, "1.0 GB"), (10**16, "10000 TB")],
+)
+def test_bytes_are_said_in_fitting_units(size, said):
+    assert decimal_size(size) == said
 
 
 @pytest.mark.parametrize(

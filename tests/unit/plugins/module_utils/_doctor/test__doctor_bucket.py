@@ -11,7 +11,7 @@ import pytest
 from bucket_stand_in import bucket, make_certificate
 
 from ansible_collections.desi.lab.plugins.module_utils._doctor import bucket as doctor_bucket
-from ansible_collections.desi.lab.plugins.module_utils._doctor.bucket import READ_BYTES, Bucket, is_loopback
+from ansible_collections.desi.lab.plugins.module_utils._doctor.bucket import READ_BYTES, Bucket
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, SKIPPED, WARNING
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
 
@@ -156,18 +156,3 @@ def test_a_bucket_on_this_computer_is_asked_past_the_proxy(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with bucket() as (url, _behaviour):
         assert look(url)[0].verdict == OK
-
-
-@pytest.mark.parametrize(
-    ("host", "here"),
-    [
-        ("127.0.0.1", True),
-        ("127.8.8.8", True),
-        ("::1", True),
-        ("localhost", True),
-        ("192.0.2.1", False),
-        ("a.b", False),
-    ],
-)
-def test_this_computer_is_known(host, here):
-    assert is_loopback(host) is here

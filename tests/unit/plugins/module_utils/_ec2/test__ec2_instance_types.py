@@ -87,7 +87,7 @@ def test_name_of_a_type_is_accepted(name):
 
 @given(st.text(max_size=12), st.lists(st.sampled_from(KNOWN)))
 def test_nearest_are_few_and_exist(name, offered):
-    found = types.nearest(name, offered)
+    found = types.nearest_types(name, offered)
     assert len(found) <= 3
     assert set(found) <= set(offered)
 

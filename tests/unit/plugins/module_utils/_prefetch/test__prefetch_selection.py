@@ -104,9 +104,9 @@ def test_cone_is_one_on_the_sphere(cone, place, inside):
 def test_progress_tells_bytes_rate_and_time_left():
     assert (
         words.progress_words(250_000_000, 1_000_000_000, 10)
-        == "█████░░░░░░░░░░░░░░░ 250 MB of 1.0 GB, 25.0 MB/s, 0 min 30 s left"
+        == "█████░░░░░░░░░░░░░░░ 250 MB of 1.0 GB, 25 MB/s, 30 s left"
     )
-    assert "2 h 46 min left" in words.progress_words(10**9, 10**11, 101)
+    assert "2 h 46 m left" in words.progress_words(10**9, 10**11, 101)
     assert words.progress_words(0, 0, 0).startswith("█" * 20)
 
 
@@ -121,7 +121,7 @@ def test_progress_tells_bytes_rate_and_time_left():
 def test_what_does_not_fit_is_refused_with_its_size(kept, cache_max, free, why):
     with pytest.raises(LabError) as refused:
         words.check_room(10**10, kept, cache_max, free, 2 * 10**9)
-    assert refused.value.what == "10.0 GB cannot be fetched."
+    assert refused.value.what == "10 GB cannot be fetched."
     assert why in refused.value.why
 
 
