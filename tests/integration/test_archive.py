@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT, docker
+
+import ansible_collections
 
 pytestmark = pytest.mark.docker
 
@@ -41,8 +45,22 @@ def archive(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def installed(archive) -> Path:
     folder = archive.parent / "collections"
-    run("ansible-galaxy", "collection", "install", "--offline", str(archive), "-p", str(folder), cwd=archive.parent)
+    beside_it(yaml.safe_load((ROOT / "galaxy.yml").read_text())["dependencies"], folder / "ansible_collections")
+    paths = {"ANSIBLE_COLLECTIONS_PATH": str(folder), "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false"}
+    install = ["collection", "install", "--offline", str(archive), "-p", str(folder)]
+    run("ansible-galaxy", *install, cwd=archive.parent, **paths)
     return folder
+
+
+def beside_it(names: Iterable[str], folder: Path) -> None:
+    """Link collections of the package ansible into a folder, with what they depend on, as Galaxy would install them."""
+    for name in names:
+        namespace, short = name.split(".")
+        source = Path(ansible_collections.__path__[-1], namespace, short)
+        (folder / namespace).mkdir(parents=True, exist_ok=True)
+        if not (folder / namespace / short).exists():
+            (folder / namespace / short).symlink_to(source)
+            beside_it(json.loads((source / "MANIFEST.json").read_text())["collection_info"]["dependencies"], folder)
 
 
 def test_archive_holds_what_a_collection_needs_and_nothing_else(archive):
@@ -58,14 +76,14 @@ def test_archive_holds_what_a_collection_needs_and_nothing_else(archive):
     assert set(names) - set(tracked) == {"MANIFEST.json", "FILES.json"}
     tops = {name.split("/")[0] for name in names} - {"MANIFEST.json", "FILES.json", "changelogs"}
     assert tops == {
-        *("CHANGELOG.rst", "LICENSE", "README.md", "docs", "meta", "playbooks", "plugins"),
+        *("CHANGELOG.rst", "CONTRIBUTING.md", "LICENSE", "README.md", "docs", "meta", "playbooks", "plugins"),
         *("requirements.txt", "requirements.yml", "roles"),
     }
     assert "roles/image/files/embedded/Dockerfile" in names
     assert archive.stat().st_size < 5_000_000
 
 
-def test_installed_collection_makes_and_removes_a_lab_without_the_clone(installed, tmp_path):
+def test_collection_makes_and_removes_a_lab_beside_what_it_declares_alone(installed, tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -74,13 +92,19 @@ def test_installed_collection_makes_and_removes_a_lab_without_the_clone(installe
     work = tmp_path / "work"
     work.mkdir()
     made = ["-e", f"lab_port={port}", "-e", f"lab_folder={work}"]
-    paths = {"ANSIBLE_COLLECTIONS_PATH": str(installed), "ANSIBLE_STDOUT_CALLBACK": "desi.lab.steps"}
+    # Of the package ansible only what galaxy.yml declares.
+    paths = {"ANSIBLE_COLLECTIONS_PATH": str(installed), "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false"}
+    paths["ANSIBLE_STDOUT_CALLBACK"] = "desi.lab.steps"
     # As the refusal says that is given where there is no such line in one's own ansible.cfg.
     paths["ANSIBLE_INJECT_FACT_VARS"] = "false"
     try:
         said = run("ansible-playbook", "desi.lab.demo", *known, *made, cwd=tmp_path, **paths)
         assert f"http://127.0.0.1:{port}/lab?token=" in said
         assert "Image desi-lab:0.1.0" in said
+        assert docker("ps", "--quiet", "--filter", f"label=desi.lab.name={name}", "--filter", "status=running")
+        assert name in run("ansible-playbook", "desi.lab.status", "--check", *known, cwd=tmp_path, **paths)
+        for verb in ("local", "down"):
+            run("ansible-playbook", f"desi.lab.{verb}", "--check", *known, *made, cwd=tmp_path, **paths)
         assert docker("ps", "--quiet", "--filter", f"label=desi.lab.name={name}", "--filter", "status=running")
     finally:
         run("ansible-playbook", "desi.lab.down", *known, "-e", "lab_yes=true", cwd=tmp_path, **paths)

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import ansible_collections
+
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
 ROLES = sorted(path.parent.parent for path in ROOT.glob("roles/*/meta/argument_specs.yml"))
@@ -150,6 +152,18 @@ def test_labels_of_the_embedded_image_say_what_its_requirements_pin():
 def test_collections_that_are_required_are_those_that_the_product_depends_on():
     wanted = {item["name"]: item["version"] for item in read_yaml("requirements.yml")["collections"]}
     assert wanted == read_yaml("galaxy.yml")["dependencies"]
+
+
+def test_collections_that_are_used_are_those_that_are_declared():
+    known = [f"{path.parent.name}.{path.name}" for path in Path(ansible_collections.__path__[-1]).glob("*/*")]
+    used = set()
+    for folder in ("playbooks", "plugins", "roles"):
+        for path in (ROOT / folder).rglob("*"):
+            before = "ansible_collections." if path.suffix == ".py" else ""
+            if path.suffix in (".py", ".yml", ".j2"):
+                text = path.read_text()
+                used |= {name for name in known if re.search(rf"\b{before}{re.escape(name)}\.[a-z]", text)}
+    assert used - {"desi.lab"} == set(read_yaml("galaxy.yml")["dependencies"])
 
 
 # Plugins
