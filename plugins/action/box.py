@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Show the closing box."""
+"""Print the closing box."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ansible_collections.desi.lab.plugins.plugin_utils._terminal import box
 
 
 class ActionModule(ActionBase):
-    """Runs where Ansible runs: it only speaks. The callback desi.lab.steps lays it out."""
+    """Runs on the controller. The callback desi.lab.steps lays the box out."""
 
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the box as plain lines, and nothing beside them: they may hold a token."""
+        """Return the box as plain lines, and nothing else: they may hold a token."""
         super().run(tmp, task_vars)
         line = {
             "label": {"type": "str", "required": True},

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tell the module of the same name which run it belongs to, where that runs on the same computer."""
+"""Pass the run's process to the module of the same name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ActionModule(NormalAction):
     """Runs the module as usual."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Give the process of the run, which a module cannot know: sudo may lie in between."""
+        """Add the process of the run, which a local module cannot find through sudo."""
         if self._connection.transport == "local":
             self._task.args.setdefault("run", run_process())
         return super().run(tmp, task_vars)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask whoever is there whether to go on."""
+"""Ask for confirmation."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ansible_collections.desi.lab.plugins.plugin_utils._confirmation import Inte
 
 
 class ActionModule(ActionBase):
-    """Runs where Ansible runs, and asks the terminal that the run was begun on."""
+    """Runs on the controller, and prompts on its terminal."""
 
     _requires_connection = False
     # However many hosts there are, there is one person.
     BYPASS_HOST_LOOP = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return what was answered; where nobody can be asked, that is no."""
+        """Return the answer; without a terminal, that is no."""
         super().run(tmp, task_vars)
         text = {"type": "str", "required": True}
         _spec, args = self.validate_argument_spec(
@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
 
 
 def prompt(question: str) -> bytes:
-    """Ask on the terminal, and return what was typed."""
+    """Prompt, and return what was typed."""
     try:
         return Display().prompt_until(f"  {question} [y/N]")
     except AnsiblePromptInterrupt:

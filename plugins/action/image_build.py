@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Build an image, and tell how far it has got."""
+"""Build an image, with progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedMo
 
 
 class ActionModule(WatchedModule):
-    """Takes the context to the host as one file, and runs the module desi.lab.image_build there."""
+    """Transfers the context as one file, and runs the module desi.lab.image_build."""
 
     TRANSFERS_FILES = True
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pull an image, and tell how far it has got."""
+"""Pull an image, with progress."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedMo
 
 
 class ActionModule(WatchedModule):
-    """Runs the module desi.lab.image_pull on its host."""
+    """Runs the module desi.lab.image_pull."""

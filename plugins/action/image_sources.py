@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Get and check the folder that an image is built from."""
+"""Fetch and check the build context of an image."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ansible_collections.desi.lab.plugins.plugin_utils._git_source import fetch,
 
 
 class ActionModule(ActionBase):
-    """Runs where Ansible runs: the sources are here, wherever the image is built."""
+    """Runs on the controller, where the sources are."""
 
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the folder with the Dockerfile, and the commit that is in it."""
+        """Return the directory with the Dockerfile, and its commit."""
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(
             {"path": {"type": "path"}, "url": {"type": "str"}},
@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
         return {"changed": False, "path": path, "commit": commit}
 
     def _environment(self) -> dict[str, str]:
-        """Return what the keyword ``environment`` of the task and its play says."""
+        """Return the keyword ``environment`` of the task and its play."""
         known: dict[str, str] = {}
         for each in self._task.environment or []:
             known.update({str(name): str(value) for name, value in (self._templar.template(each) or {}).items()})

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Stop, and tell a person what happened, why, and what to do next."""
+"""Fail with what happened, why, and what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 
 
 class ActionModule(ActionBase):
-    """Runs where Ansible runs: it only speaks."""
+    """Runs on the controller."""
 
     _requires_connection = False
 

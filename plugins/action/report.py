@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Say one thing on standard output, exactly."""
+"""Print one text or document on standard output."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ansible_collections.desi.lab.plugins.plugin_utils._sinks import keeper_of_t
 
 
 class ActionModule(ActionBase):
-    """Runs where Ansible runs: it only speaks. The callback desi.lab.steps prints it."""
+    """Runs on the controller. The callback desi.lab.steps prints it."""
 
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return what is to be said, and nothing beside it: it may hold a token."""
+        """Return the text, and nothing else: it may hold a token."""
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(
             {"text": {"type": "str"}, "data": {"type": "raw"}},

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Show what was found, a line each."""
+"""Print findings, one line each."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ansible_collections.desi.lab.plugins.plugin_utils._terminal import WIDEST, 
 
 
 class ActionModule(ActionBase):
-    """Runs where Ansible runs: it only speaks. The callback desi.lab.steps lays it out."""
+    """Runs on the controller. The callback desi.lab.steps lays them out."""
 
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the findings, and as plain lines for callbacks that do not know them."""
+        """Return the findings, also as plain lines for other callbacks."""
         super().run(tmp, task_vars)
         text = {"type": "str", "default": ""}
         finding = {

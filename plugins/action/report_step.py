@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Announce a finished step."""
+"""Report a finished step."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ansible.plugins.action import ActionBase
 
 
 class ActionModule(ActionBase):
-    """Runs where Ansible runs: it only speaks. The callback desi.lab.steps lays it out."""
+    """Runs on the controller. The callback desi.lab.steps lays it out."""
 
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the step as it is to be shown."""
+        """Return the step."""
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(
             {

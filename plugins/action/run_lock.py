@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hold a name for this run, so that no other run works on the same thing."""
+"""Take a lock for the whole run."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ansible_collections.desi.lab.plugins.module_utils._common.run_lock import t
 
 
 def run_process() -> int:
-    """Return the process of the run: tasks are done by workers that it forks, and that live no longer than a task."""
+    """Return the process of the run, whose forked workers live only for a task."""
     parent = multiprocessing.parent_process()
     return parent.pid if parent and parent.pid else os.getpid()
 
 
 class ActionModule(ActionBase):
-    """Runs where Ansible runs: it is about the run itself."""
+    """Runs on the controller."""
 
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Take the hold, or fail with who has it; in check mode, only tell."""
+        """Take the lock, or fail with its owner; in check mode, only report the owner."""
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(
             {"path": {"type": "path", "required": True}, "what": {"type": "str", "required": True}}

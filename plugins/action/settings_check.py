@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Compare settings with what exists and what can work, before anything is made."""
+"""Validate settings before anything is created."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_na
 
 
 class ActionModule(ActionBase):
-    """Runs where Ansible runs: settings are the caller's, not a host's."""
+    """Runs on the controller, whose settings these are."""
 
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return an unchanged result, or a failed one that says what is wrong and what to do."""
+        """Return an unchanged result, or a failed one with the first invalid setting."""
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(
             {

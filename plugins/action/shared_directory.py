@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Choose the folder that is shared with a lab."""
+"""Choose the directory to share with a lab."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ SPEC = {
 
 
 class ActionModule(ActionBase):
-    """Runs where Ansible runs: the folder is on the computer of whoever runs it."""
+    """Runs on the controller, where the directory is."""
 
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return which folder it is, or a failure that says why none is shared."""
+        """Return the directory, or a failure that says why none is shared."""
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(SPEC)
         try:
@@ -47,7 +47,7 @@ class ActionModule(ActionBase):
 
 
 def chosen(given: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Choose a folder, and make it if it is the lab's own. Raises LabError for one that is not to be shared."""
+    """Choose a directory; create the lab's own. Raises LabError for one that must not be shared."""
     uid = os.getuid() if given["uid"] is None else given["uid"]
     gid = os.getgid() if given["gid"] is None else given["gid"]
     around = around_of(

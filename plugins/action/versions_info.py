@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tell which versions of DESI Lab, of Ansible and of collections are in use."""
+"""Return the versions of DESI Lab, Ansible and collections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OURS = "desi.lab"
 
 
 class ActionModule(ActionBase):
-    """Runs where Ansible runs: that is what it tells of."""
+    """Runs on the controller."""
 
     _requires_connection = False
 
@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
 
 
 def folder_of(collection: str) -> Path | None:
-    """Return the folder of a collection; None where there is none of that name."""
+    """Return the directory of a collection; None if it is not installed."""
     try:
         found = importlib.import_module(f"ansible_collections.{collection}")
     except ImportError:
@@ -52,7 +52,7 @@ def folder_of(collection: str) -> Path | None:
 
 
 def about(collection: str) -> dict[str, t.Any]:
-    """Return what a collection says of itself: one that was installed by its manifest, a clone by galaxy.yml."""
+    """Return the metadata of a collection: from its manifest, or galaxy.yml in a clone."""
     folder = folder_of(collection)
     if folder is None:
         return {}
@@ -64,7 +64,7 @@ def about(collection: str) -> dict[str, t.Any]:
 
 
 def wanted_ansible() -> str:
-    """Return which versions of ansible-core this collection needs."""
+    """Return the required versions of ansible-core."""
     folder = folder_of(OURS)
     known = yaml.safe_load((folder / "meta" / "runtime.yml").read_text()) if folder else {}
     return str(known.get("requires_ansible", ""))

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: plain_settings
 type: notification
-short_description: Take settings as data
+short_description: Refuse settings that contain templates
 version_added: "0.1.0"
 description:
   - Looks at what was given with C(-e) before any play begins, which is before Ansible works any of it out.
@@ -63,6 +63,6 @@ class CallbackModule(CallbackBase):
 
 
 def names_in(loader: DataLoader, path: str) -> list[t.Any]:
-    """Return the names that a settings file sets."""
+    """Return the names in a settings file."""
     found = loader.load_from_file(path)
     return list(found) if isinstance(found, dict) else []

@@ -3,14 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Ansible wants the documentation above the imports
 
-"""What a person sees while a lab is made: a line a step, and three sentences if something is wrong."""
+"""Output for people: a line for each step, and What, Why and Do for a failure."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: steps
 type: stdout
-short_description: A line a step, for people
+short_description: Print a line for each step
 version_added: "0.1.0"
 description:
   - Shows a line for each step that M(desi.lab.report_step) announces, with the time that it took, and the box of
@@ -119,7 +119,7 @@ PROMPTS = ("desi.lab.confirm", "pause", "ansible.builtin.pause", "ansible.legacy
 
 
 class CallbackModule(CallbackBase):
-    """Tells a person what happens; the words and the lines come from module_utils."""
+    """Prints the run; texts and layout come from plugin_utils."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
@@ -163,7 +163,7 @@ class CallbackModule(CallbackBase):
             self._log.write(f"Ansible {__version__}, Python {sys.version.split()[0]}: {shlex.join(sys.argv[1:])}")
 
     def _keep(self, text: str) -> None:
-        """Write what was told to the log of this run, and to Ansible's own if there is one."""
+        """Write to the log of this run, and to Ansible's own."""
         self._log.write(text)
         self._display.display(text, log_only=True)
 
@@ -254,7 +254,7 @@ class CallbackModule(CallbackBase):
         return ["  Nothing had to change."] if self._steps and not changed else []
 
     def _hear(self, word: str) -> bool:
-        """Show what a task tells while it works."""
+        """Show progress of a running task."""
         if isinstance(word, Finished):
             self._voice.tell(cell_lines(word, word.seconds, word.good, self._screen.width, self._voice.paint))
         elif isinstance(word, Underway):
@@ -262,7 +262,7 @@ class CallbackModule(CallbackBase):
         return isinstance(word, (Finished, Underway))
 
     def _speak(self, result: CallbackTaskResult) -> None:
-        """Print what a step, a box, a say or a debug task has to say; what may hold a secret goes to no log."""
+        """Print the message of a step, box, report or debug task; secrets are not logged."""
         said = result.result.get("msg")
         if "censored" in result.result:
             return
@@ -303,7 +303,7 @@ class CallbackModule(CallbackBase):
         self._voice.tell(step_lines(how + self._title(result), "", "", self._screen.width, self._voice.paint, "~"))
 
     def _detail(self, result: CallbackTaskResult, outcome: str, whole: bool = False) -> None:
-        """Tell of a task on request. Those that speak have spoken: nothing of theirs is ever said twice."""
+        """Print details of a task on request, except for tasks that print their own message."""
         verbosity = self._display.verbosity
         if result.task.action not in SPEAKERS:
             about = f"TASK {self._title(result)}  {outcome}  {result.task.get_path()}"
@@ -334,7 +334,7 @@ class CallbackModule(CallbackBase):
         self._detail(result, fate or "failed", whole=True)
 
     def _is_rescued(self, result: CallbackTaskResult) -> bool:
-        """Ansible tells the tasks of a rescue which task failed, and does so before it calls."""
+        """Return whether the failed task is in a block with a rescue, by ``ansible_failed_task``."""
         if self._play is None:
             return False
         manager = self._play.get_variable_manager()
@@ -352,7 +352,7 @@ class CallbackModule(CallbackBase):
         self._warnings += [f"{WARNINGS[1]}{entry.get('msg')}" for entry in result.result.get("deprecations") or ()]
 
     def _leave(self) -> None:
-        """Put the terminal right and tell the warnings, however the run ended."""
+        """Restore the terminal and print the warnings."""
         self._screen.close()
         for text in self._warnings:
             self._log.write(text)

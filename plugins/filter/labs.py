@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Labs as templates need them; each filter is documented in the YAML file of its name."""
+"""Filters about labs; each is documented in the YAML file of its name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._terminal import WIDEST
 
 
 def url_at(url: str, host: str, port: int | str, scheme: str = "") -> str:
-    """Return the URL with another host and port, and with another scheme if one is given."""
+    """Return the URL with another host and port, and optionally another scheme."""
     try:
         return lab_url.url_at(url, host, port, scheme)
     except LabError as error:
@@ -35,12 +35,12 @@ def url_at(url: str, host: str, port: int | str, scheme: str = "") -> str:
 def status_document(
     found: t.Mapping[str, t.Any], elsewhere: t.Sequence[t.Mapping[str, t.Any]], unseen: t.Sequence[str]
 ) -> dict[str, t.Any]:
-    """Return what there is to say of labs here and of labs elsewhere, as one document."""
+    """Return labs here and labs elsewhere as one status document."""
     return document(found, elsewhere, unseen, time.time())
 
 
 def status_table(found: t.Mapping[str, t.Any]) -> str:
-    """Return such a document as people read it, as wide as their terminal."""
+    """Return a status document as a table, as wide as the terminal."""
     told = os.environ.get("COLUMNS", "")
     # Ansible looks at the terminal before it leaves it to its workers.
     return status_text(found, min(int(told) if told.isdigit() else Display().columns + 1, WIDEST))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The life of a lab as templates need it; each filter is documented in the YAML file of its name."""
+"""Filters about changes of a lab; each is documented in the YAML file of its name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._settings import words
 def instance_changes(
     machine: t.Mapping[str, t.Any], types: t.Sequence[str], disk_gib: int, name: str
 ) -> dict[str, t.Any]:
-    """Return what has to change of a machine, or under ``trouble`` why it cannot."""
+    """Return the changes of an instance, or under ``trouble`` why they are impossible."""
     try:
         return {**ec2_instance_wait.changes(machine, words(types), int(disk_gib), name), "trouble": {}}
     except LabError as error:

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: box
-short_description: Show the closing box
+short_description: Print the closing box
 version_added: "0.1.0"
 description:
-  - Shows what a person needs in the end, such as the URL of a lab and how to stop it.
-  - With the callback P(desi.lab.steps#callback) the box reaches the terminal alone and no log, at any verbosity,
-    because it may hold a token. The task must not be C(no_log), else there is nothing to show.
-  - Other callbacks show and log the box as the result of a task.
+  - Prints the final results for people, such as the URL of a lab and how to stop it.
+  - The callback P(desi.lab.steps#callback) prints it on the terminal and in no log, since it may hold a token. The task
+    must not be C(no_log).
+  - Other callbacks show and log it as the result of a task.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -23,11 +23,11 @@ options:
     required: true
     suboptions:
       label:
-        description: A word in front, such as C(Open).
+        description: A label, such as C(Open).
         type: str
         required: true
       text:
-        description: What is behind it, such as a URL. It is never broken where it has no space.
+        description: The text, such as a URL. It is broken at spaces only.
         type: str
         required: true
       about:

@@ -10,10 +10,10 @@ module: browser
 short_description: Open a secret URL in the desktop's browser
 version_added: "0.1.0"
 description:
-  - Opens a small page, readable by its owner alone, that leads to the URL. The URL itself is not in any command line,
-    where every user of the computer could read it.
-  - The page is removed a minute later, when a browser has read it.
-  - Where there is no desktop, or no browser in it, that is said and nothing is left.
+  - Opens a small page with mode 0600 that redirects to the URL, so that the URL is in no command line, which every user
+    could read.
+  - The page is removed a minute later.
+  - Without a desktop or a browser, RV(reason) says so and no page is left.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -22,7 +22,7 @@ options:
     type: str
     required: true
   page:
-    description: The file that leads to the URL. It is written anew each time, in a directory that is one's own alone.
+    description: The path of the page, in a directory that only its owner can write.
     type: path
     required: true
 extends_documentation_fragment:
@@ -45,7 +45,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 opened:
-  description: Whether there was a desktop with a browser to open it.
+  description: Whether a browser opened it.
   returned: always
   type: bool
 reason:

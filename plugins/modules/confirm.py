@@ -6,15 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: confirm
-short_description: Ask a yes or no question once
+short_description: Ask for confirmation once
 version_added: "0.1.0"
 description:
-  - Asks on the terminal, and waits for the answer. C(y) and C(yes) are a yes, in upper or lower case. Everything else
-    is a no, and so is Ctrl-C.
-  - Where standard input is no terminal, or the run is in the background, nobody can be asked, and the answer is no.
-    Up to 0.1.0 it was yes.
-  - It asks once, for however many hosts. With C(run_once) on the task, all of them know the answer.
-  - It does not fail on a no. What follows is to look at RV(answer), and may refuse with RV(why) and RV(do).
+  - Prompts on the terminal. C(y) and C(yes) mean yes, in any case. Everything else is a no, and so is Ctrl-C.
+  - Without a terminal, or in the background, the answer is no. Up to 0.1.0 it was yes.
+  - Prompts once for all hosts. With C(run_once) on the task, all of them have the answer.
+  - Does not fail on a no. Following tasks check RV(answer), and may refuse with RV(why) and RV(do).
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -23,22 +21,22 @@ options:
     type: str
     required: true
   would:
-    description: What is done after a yes, as the end of a sentence, such as C(delete the machine).
+    description: What a yes does, as the end of a sentence, such as C(delete the machine).
     type: str
     required: true
   assume_yes:
-    description: Do not ask; the answer is yes.
+    description: Do not prompt; the answer is yes.
     type: bool
     default: false
 extends_documentation_fragment:
   - desi.lab.attributes
 attributes:
   check_mode:
-    details: Does not ask in check mode. The answer is yes.
+    details: Does not prompt in check mode. The answer is yes.
 """
 
 EXAMPLES = r"""
-- name: Ask before anything is made
+- name: Confirm a launch
   desi.lab.confirm:
     question: Go on?
     would: start a machine that costs money
@@ -48,7 +46,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 asked:
-  description: Whether somebody was asked.
+  description: Whether there was a prompt.
   returned: success
   type: bool
 answer:
@@ -56,11 +54,11 @@ answer:
   returned: success
   type: bool
 why:
-  description: Why the answer is no, and, where nobody could be asked, what would have been done. Empty for a yes.
+  description: Why the answer is no, and without a terminal, what a yes would have done. Empty for a yes.
   returned: success
   type: str
 do:
-  description: How to say yes where nobody can be asked. Empty otherwise.
+  description: How to confirm without a terminal. Empty otherwise.
   returned: success
   type: str
 """

@@ -7,78 +7,78 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: directory_sync
-short_description: Bring a folder here and one on a machine together, and lose nothing
+short_description: Sync a local directory with one on an instance, without losing files
 version_added: "0.1.0"
 description:
-  - Compares both folders with what they were after the last sync, and copies by rsync over SSH what is new or changed.
-  - A file that changed on both sides is kept twice. The newer one has the name, the other lies beside it as
-    C(NAME.conflict-HOST-TIME). Nothing is deleted unless O(delete) says so.
-  - Leaves out what the files C(.labignore) of both folders say, in the language of C(.gitignore), and what nobody
-    misses, such as checkpoints and caches. The mount of a bucket and links into it are never looked at.
-  - What changes while it is copied stays as it is, and is kept twice, too.
-  - Copies lie outside of both folders meanwhile, in C(~/.local/state/desi-lab/sync) of whoever runs it and of who logs
-    in on the machine, or beside the folder here where it is on another file system. No link in a folder is followed.
-  - What the machine answers is refused as a whole if a name in it leads out of the folder, or if its shape is not the
-    right one. Of the modes of files the right to be run is kept, and nothing that gives others a right to change them.
+  - Compares both directories with their state after the last sync, and copies new and changed files by rsync over SSH.
+  - A file that changed on both sides is kept twice, the newer one under its name, the other as
+    C(NAME.conflict-HOST-TIME). Nothing is deleted without O(delete).
+  - Ignores files by the C(.labignore) of both directories, in the syntax of C(.gitignore), and checkpoints and caches.
+    Bucket mounts and links into them are never synced.
+  - A file that changes during the sync is kept twice, too.
+  - Files are staged outside of both directories, in C(~/.local/state/desi-lab/sync) of the users on both sides, or
+    beside the local directory if that is on another file system. Links in the directories are never followed.
+  - An answer of the instance is refused as a whole if a name in it leads out of the directory, or if its shape is
+    invalid. Of file modes, only the executable bits are kept.
 author:
   - The DESI Lab contributors (@desi-lab)
 requirements:
   - rsync on both sides; Python on the machine
 options:
   folder:
-    description: The folder here.
+    description: The local directory.
     type: path
     required: true
   config:
-    description: The SSH configuration that leads to the machine.
+    description: The SSH configuration file.
     type: path
     required: true
   host:
-    description: The machine, as the configuration names it.
+    description: The host's name in it.
     type: str
     required: true
   remote:
-    description: The folder on the machine.
+    description: The directory on the instance.
     type: str
     required: true
   memory:
     description:
-      - The file here that remembers how both folders were. Without it, what differs counts as changed on both sides.
+      - The local file with the state after the last sync. Without it, differing files count as changed on both sides.
     type: path
     required: true
   direction:
-    description: Which side is to get what the other has, V(both), V(up) for the machine alone, V(down) for this one.
+    description: Which sides receive files, V(both), V(up) for the instance alone, V(down) for this computer alone.
     type: str
     choices: [both, up, down]
     default: both
   delete:
-    description: Whether a file that was removed on one side, and did not change on the other, is removed there, too.
+    description: Whether to remove a file that was removed on one side and not changed on the other.
     type: bool
     default: false
   create:
-    description: Whether the folder here is made, as soon as there is something to put into it.
+    description: Whether to create the local directory once there is a file for it.
     type: bool
     default: false
   here:
-    description: What this computer is called in the names of files that are kept twice.
+    description: The name of this computer in the names of conflicting files.
     type: str
     default: here
   peer:
-    description: What the machine is known by. Of another one nothing is remembered.
+    description: The identity of the instance; the saved state is valid for it alone.
     type: str
     default: ""
   uid:
-    description: The number of the user to whom new files here are to belong, where root runs this.
+    description: The UID of new local files, if root runs this.
     type: int
   gid:
-    description: The number of that user's group.
+    description: The GID of new local files.
     type: int
 extends_documentation_fragment:
   - desi.lab.attributes
 """
 
 EXAMPLES = r"""
-- name: Bring the files home
+- name: Download new files
   desi.lab.directory_sync:
     folder: /home/ann/desi-labs/desi
     config: /home/ann/.config/desi-lab/us-west-2/desi/ssh_config
@@ -91,12 +91,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 brought:
-  description: The files that this computer got.
+  description: The files copied to this computer.
   returned: success
   type: list
   elements: str
 sent:
-  description: The files that the machine got.
+  description: The files copied to the instance.
   returned: success
   type: list
   elements: str
@@ -106,7 +106,7 @@ removed_here:
   type: list
   elements: str
 removed_there:
-  description: The files that were removed on the machine.
+  description: The files that were removed on the instance.
   returned: success
   type: list
   elements: str
@@ -120,25 +120,25 @@ conflicts:
       description: The file.
       type: str
     kept_as:
-      description: What the other version is called.
+      description: The name of the other version.
       type: str
     of:
-      description: Where that other version is from.
+      description: The host of the other version.
       type: str
 meanwhile:
-  description: The files that changed while they were copied.
+  description: The files that changed during the sync.
   returned: success
   type: list
   elements: str
 old_copies:
   description:
-    - On which sides, V(here) and V(there), the folder holds a directory C(.desi-lab-sync) in which 0.1.0 kept copies
-      while it synced. It is neither read nor changed.
+    - The sides, V(here) and V(there), that have a directory C(.desi-lab-sync) with staged copies of 0.1.0. It is
+      neither read nor changed.
   returned: success
   type: list
   elements: str
 how:
-  description: All that, in a few words.
+  description: A summary.
   returned: success
   type: str
   sample: 3 files brought (1.2 MB), 1 sent
@@ -151,7 +151,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._sync.plan import HERE, THERE
 from ansible_collections.desi.lab.plugins.module_utils._sync.report import how
-from ansible_collections.desi.lab.plugins.module_utils._sync.run import Sync, Wish
+from ansible_collections.desi.lab.plugins.module_utils._sync.run import Spec, Sync
 
 ARGUMENTS = {
     "folder": {"type": "path", "required": True},
@@ -176,7 +176,7 @@ def main() -> None:
     uid, gid = given.pop("uid"), given.pop("gid")
     meanwhile: list[str] = []
     try:
-        with contextlib.closing(Sync(Wish(**given, owner=None if uid is None else (uid, gid)))) as sync:
+        with contextlib.closing(Sync(Spec(**given, owner=None if uid is None else (uid, gid)))) as sync:
             plan = sync.plan()
             if not module.check_mode:
                 meanwhile = sync.run(plan)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: doctor_account_info
-short_description: Tell whether an AWS account has what a lab on EC2 needs
+short_description: Check whether an AWS account has what a lab on EC2 needs
 version_added: "0.1.0"
 description:
   - Looks who asks, whether there is a default VPC, how many virtual processors are left, and by dry runs whether all
@@ -72,7 +72,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Inspect the account
+- name: Check the account
   desi.lab.doctor_account_info:
     instance_types: [t3.xlarge]
   register: doctor
@@ -80,19 +80,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What was found, in the order in which it is told.
+  description: The findings, in the order of the report.
   returned: always
   type: list
   elements: dict
   contains:
     check:
-      description: What was looked at, such as V(engine), for programs. Some checks have several findings.
+      description: The check, such as V(engine), for programs. Some checks have several findings.
       type: str
     title:
       description: The same for people.
       type: str
     verdict:
-      description: V(ok), V(warning), V(broken), or V(skipped) for what was not looked at.
+      description: V(ok), V(warning), V(broken), or V(skipped) for what was not checked.
       type: str
     found:
       description: What was found.
@@ -104,7 +104,7 @@ findings:
       description: What to do. Empty where all is well.
       type: str
     facts:
-      description: What the verdict was come to by. Its names depend on RV(findings[].check). It holds no secret.
+      description: The facts behind the verdict, without secrets. Its keys depend on RV(findings[].check).
       type: dict
 """
 

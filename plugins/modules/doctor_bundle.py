@@ -7,23 +7,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: doctor_bundle
-short_description: Write an archive for a bug report, without secrets
+short_description: Write a redacted archive for a bug report
 version_added: "0.1.0"
 description:
-  - Gathers the doctor's report, the settings, the logs of the last runs, what Docker says of the containers of labs,
-    the state of mounts and facts of the network, and writes them into one archive that its owner alone can read.
-  - Takes out tokens, keys, passwords, account numbers, public addresses and the names of the user and of the computer,
-    however they are spelled. Where one that is known could not be taken out, nothing is written.
-  - Takes the place of nothing that there is already.
+  - Writes the doctor's report, the settings, the logs of the last runs, the inspected containers of labs, the state of
+    mounts and network facts into one archive with mode 0600.
+  - Redacts tokens, keys, passwords, account numbers, public addresses and the names of the user and of the computer, in
+    any encoding. If a known secret remains, nothing is written.
+  - Never replaces a file.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   path:
-    description: The archive, which ends in C(.tar.gz).
+    description: The path of the archive, which ends in C(.tar.gz).
     type: path
     required: true
   report:
-    description: What the doctor found.
+    description: The report of the doctor.
     type: dict
     default: {}
   settings:
@@ -35,11 +35,11 @@ options:
     type: dict
     default: {}
   mounts:
-    description: The folder below which buckets are mounted.
+    description: The parent directory of bucket mounts.
     type: path
     default: /var/lib/desi-lab/mounts
   config:
-    description: The folder that keeps what leads to labs elsewhere. Nothing of it goes into the archive.
+    description: The config directory of labs on EC2, read for its secrets only.
     type: path
     default: ""
 extends_documentation_fragment:
@@ -63,7 +63,7 @@ path:
   returned: success
   type: str
 members:
-  description: What is in it.
+  description: The names of its members.
   returned: success
   type: list
   elements: str

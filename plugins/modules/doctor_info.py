@@ -7,33 +7,33 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: doctor_info
-short_description: Tell whether a computer has what a lab needs
+short_description: Check whether a computer has what a lab needs
 version_added: "0.1.0"
 description:
-  - Looks at the engine, FUSE, disks, memory, the port, proxies, certificate authorities, the clock, the bucket and what
-    is left of earlier labs, all side by side. A check that hangs is told as such, and holds up no other.
-  - Of the bucket it reads a few MiB, without credentials.
+  - Checks the engine, FUSE, disks, memory, the port, proxies, certificate authorities, the clock, the bucket and
+    leftovers of labs, concurrently. A check that hangs is reported as such.
+  - Reads a few MiB of the bucket, without credentials.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   name:
-    description: The name of the lab that is to be made.
+    description: The name of the lab.
     type: str
     default: desi
   address:
-    description: The address on which it is to be published.
+    description: The address on which the lab is published.
     type: str
     default: 127.0.0.1
   port:
-    description: The port on which it is to be published.
+    description: The port on which the lab is published.
     type: int
     default: 8888
   data:
-    description: Where its data come from, V(s3), V(sample) or a path. Only what it needs can be broken.
+    description: The data source, V(s3), V(sample) or a path. Checks that it does not need are at most warnings.
     type: str
     default: s3
   bucket:
-    description: The bucket that is asked.
+    description: The bucket to check.
     type: str
     default: desidata
   bucket_region:
@@ -45,39 +45,39 @@ options:
     type: str
     default: ""
   prefix:
-    description: The folder in the bucket that holds the releases.
+    description: The prefix of the releases in the bucket.
     type: str
     default: ""
   cache:
-    description: The folder that keeps streamed data.
+    description: The cache directory of streamed data.
     type: path
     required: true
   folder:
-    description: The folder of the person, which the lab shows.
+    description: The directory that is shared with the lab.
     type: path
     required: true
   images_gib:
-    description: The free disk, in GiB, that the lab's image needs.
+    description: The free disk space in GiB that the lab's image needs.
     type: float
     default: 16
   mounts:
-    description: The folder below which buckets are mounted.
+    description: The parent directory of bucket mounts.
     type: path
     default: /var/lib/desi-lab/mounts
   config:
-    description: The folder that keeps what leads to labs elsewhere, as C(REGION/NAME/).
+    description: The config directory of labs on EC2, with C(REGION/NAME/).
     type: path
     default: ""
   labs:
-    description: What M(desi.lab.labs_info) returned.
+    description: The result of M(desi.lab.labs_info).
     type: dict
     default: {}
   versions:
-    description: What M(desi.lab.versions_info) returned. Empty means that versions are not judged.
+    description: The result of M(desi.lab.versions_info). Empty means that versions are not checked.
     type: dict
     default: {}
   seconds:
-    description: How long the slowest check may take. What takes longer is told as such.
+    description: The time limit of the slowest check, in seconds.
     type: float
     default: 7
 extends_documentation_fragment:
@@ -85,7 +85,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Look at this computer
+- name: Check this computer
   desi.lab.doctor_info:
     cache: /var/cache/desi-lab
     folder: /home/ann/desi
@@ -94,19 +94,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What was found, in the order in which it is told.
+  description: The findings, in the order of the report.
   returned: always
   type: list
   elements: dict
   contains:
     check:
-      description: What was looked at, such as V(engine), for programs. Some checks have several findings.
+      description: The check, such as V(engine), for programs. Some checks have several findings.
       type: str
     title:
       description: The same for people.
       type: str
     verdict:
-      description: V(ok), V(warning), V(broken), or V(skipped) for what was not looked at.
+      description: V(ok), V(warning), V(broken), or V(skipped) for what was not checked.
       type: str
     found:
       description: What was found.
@@ -118,7 +118,7 @@ findings:
       description: What to do. Empty where all is well.
       type: str
     facts:
-      description: What the verdict was come to by. Its names depend on RV(findings[].check). It holds no secret.
+      description: The facts behind the verdict, without secrets. Its keys depend on RV(findings[].check).
       type: dict
 """
 

@@ -6,28 +6,28 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_key
-short_description: Know a machine by its host key before it is met
+short_description: Pin the SSH host key of a new instance
 version_added: "0.2.0"
 description:
-  - A new machine begins with a host key that was made here. It is handed over by user data and pinned before the first
-    log-in, so that nobody in between can be taken for the machine.
-  - User data can be read by others. So at the first log-in, which that key proves, the machine makes a key of its own.
-    It is read over that connection and pinned in place of the first, which is worthless from then on.
-  - Where anything of that fails, the module fails. Run again, it goes on from there.
-  - A machine of which no key is pinned is refused, unless O(fingerprint) is given and it has that key.
+  - A new instance starts with a host key that was created here, passed in user data, and pinned before the first
+    log-in, so that nobody in between can impersonate the instance.
+  - Since others may read user data, the instance creates another key at the first log-in. It is read over that
+    connection and pinned in place of the first, which is worthless from then on.
+  - If any of this fails, the module fails. Run again, it continues from there.
+  - An instance without a pinned key is refused, unless it has the key with the given O(fingerprint).
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   folder:
     description:
-      - The lab's folder. It has the file C(known_hosts), and from O(state=made) until the first log-in the private key
-        C(host_key), which is its owner's alone.
+      - The lab's config directory, with C(known_hosts), and from O(state=made) until the first log-in the private key
+        C(host_key) with mode 0600.
     type: path
     required: true
   state:
     description:
-      - V(made) sees to it that there is a key for a new machine, which no machine has had.
-      - V(known) sees to it that a machine is known by a key of its own.
+      - V(made) ensures an unused key for a new instance.
+      - V(known) ensures that a host key of the instance's own is pinned.
     type: str
     choices: [made, known]
     default: known
@@ -38,16 +38,16 @@ options:
     description: The host's name in it. Needed if O(state=known).
     type: str
   machine:
-    description: The id of the machine, which is C(HostKeyAlias) in the configuration. Needed if O(state=known).
+    description: The id of the instance, which is C(HostKeyAlias) in the configuration. Needed if O(state=known).
     type: str
   fingerprint:
     description:
-      - The SHA-256 fingerprint of the machine's host key, as C(ssh-keygen -l) shows it, if somebody has compared it.
-      - A machine that has that key is pinned by it, whatever was pinned before.
+      - The verified SHA-256 fingerprint of the instance's host key, as C(ssh-keygen -l) shows it.
+      - The key with it is pinned, whatever was pinned before.
     type: str
     default: ""
   timeout:
-    description: How many seconds to wait until the machine lets us in for the first time.
+    description: How many seconds to wait for the first SSH access.
     type: float
     default: 300
 requirements:
@@ -57,12 +57,12 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Make the host key that the machine is to begin with
+- name: Create the first host key of an instance
   desi.lab.host_key:
     folder: ~/.config/desi-lab/us-west-2/desi
     state: made
 
-- name: Meet the machine
+- name: Pin the host key of the instance
   desi.lab.host_key:
     folder: ~/.config/desi-lab/us-west-2/desi
     config: ~/.config/desi-lab/us-west-2/desi/ssh_config
@@ -73,9 +73,9 @@ EXAMPLES = r"""
 RETURN = r"""
 how:
   description:
-    - V(made) or V(kept), for a key that a new machine is to have.
-    - V(known) for a machine that was known, V(met) for one that was met for the first time, V(compared) for one that
-      has the key of which the fingerprint was given.
+    - V(made) or V(kept), for the key of a new instance.
+    - V(known) for an instance with a pinned key, V(met) after the first contact, V(compared) for a key with the given
+      fingerprint.
   returned: success
   type: str
   sample: met

@@ -6,23 +6,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: image_sources
-short_description: Get and check the folder that an image is built from
+short_description: Fetch and check the build context of an image
 version_added: "0.2.0"
 description:
-  - Checks a folder with a Dockerfile, or fetches one from a Git repository, always on the computer where Ansible runs.
-  - Of a repository one commit is fetched, without its history and without submodules, by https or ssh alone. The
-    credential helpers and SSH keys of whoever runs this are used; hooks are not run.
-  - Refuses a folder that is a link, and whatever would lead out of the repository.
+  - Checks a directory with a Dockerfile, or fetches one from a Git repository, always on the controller.
+  - Fetches one commit, without history and submodules, by https or ssh only, with the user's credential helpers and SSH
+    keys. Hooks are not run.
+  - Refuses a directory that is a link, or that is outside of the repository.
 author:
   - The DESI Lab contributors (@desi-lab)
 requirements:
   - the command C(git), for O(url)
 options:
   path:
-    description: The folder, where it is here already.
+    description: The local directory.
     type: path
   url:
-    description: The repository, as C(URL#VERSION:FOLDER). Its files are kept until this run of Ansible ends.
+    description: The repository, as C(URL#VERSION:FOLDER). Its files are kept until this run ends.
     type: str
 extends_documentation_fragment:
   - desi.lab.attributes
@@ -37,11 +37,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The folder with the Dockerfile.
+  description: The directory with the Dockerfile.
   returned: success
   type: str
 commit:
-  description: The commit that was fetched. Empty without O(url).
+  description: The fetched commit. Empty without O(url).
   returned: success
   type: str
 """

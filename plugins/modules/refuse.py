@@ -6,10 +6,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: refuse
-short_description: Stop and tell a person what happened, why, and what to do next
+short_description: Fail with what happened, why, and what to do next
 version_added: "0.1.0"
 description:
-  - Fails with three sentences, the one shape in which DESI Lab says that it cannot go on.
+  - Fails with three sentences, the form of all errors of DESI Lab.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:

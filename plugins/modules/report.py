@@ -6,16 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report
-short_description: Say one thing on standard output, exactly
+short_description: Print one text or document on standard output
 version_added: "0.1.0"
 description:
   - Prints a text as it is, or a structure as one JSON document, for programs and for pipes.
-  - With the option O(desi.lab.steps#callback:quiet) of the callback P(desi.lab.steps#callback) there is nothing else
-    on standard output.
-  - With that callback it reaches the terminal alone and no log, at any verbosity, because it may hold a token. The task
-    must not be C(no_log), else there is nothing to say.
-  - Other callbacks show it as the result of a task. Where another callback or Ansible's log would keep it, a text with
-    a token is refused.
+  - With O(desi.lab.steps#callback:quiet) of the callback P(desi.lab.steps#callback), standard output has nothing else.
+  - That callback prints it on the terminal and in no log, since it may hold a token. The task must not be C(no_log).
+  - Other callbacks show it as the result of a task. If one of them or Ansible's log would keep it, a text with a token
+    is refused.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:

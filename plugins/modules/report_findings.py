@@ -6,10 +6,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report_findings
-short_description: Show what was found, a line each
+short_description: Print findings, one line each
 version_added: "0.1.0"
 description:
-  - Shows a line for each finding with its verdict. What is not well has two more, why it matters and what to do.
+  - Prints a line for each finding with its verdict, and why and what to do for those that are not V(ok).
   - The callback P(desi.lab.steps#callback) lays it out; other callbacks show it as the result of a task.
 author:
   - The DESI Lab contributors (@desi-lab)

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report_step
-short_description: Announce a finished step
+short_description: Report a finished step
 version_added: "0.1.0"
 description:
-  - Shows a line with a tick, what was done, how, and how long it took since the step before.
+  - Prints a line with a tick, the step, how it was done, and the time since the step before.
   - The callback P(desi.lab.steps#callback) lays it out; other callbacks show it as the result of a task.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   name:
-    description: What is done, such as C(Docker Engine 20.10).
+    description: The step, such as C(Docker Engine 20.10).
     type: str
     required: true
   how:

@@ -6,23 +6,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_lock
-short_description: Hold a name, so that two runs never work on the same thing
+short_description: Take a lock, so that two runs never work on the same thing
 version_added: "0.1.0"
 description:
-  - Writes down that this run works on something, and fails if another run does that already.
-  - The hold lasts as long as the process C(ansible-playbook), however it ends. There is nothing to let go of. A file
-    that is left means nothing, not even when the number of the process is given to another one, or after a reboot.
-  - The same run may take it as often as it likes.
-  - It is about the runs on one computer.
+  - Takes a lock for this run, and fails if another run has it.
+  - The lock lasts as long as the process C(ansible-playbook), however that ends; it is never released. A stale file is
+    ignored, also after a reboot or if the process id was reused.
+  - The same run may take it repeatedly.
+  - It covers runs on one computer.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   path:
-    description: The file that the hold is written to. Folders that are missing are made, for you alone.
+    description: The lock file. Missing parent directories are created with mode 0700.
     type: path
     required: true
   what:
-    description: What is held, in words for people, such as C(lab desi).
+    description: What is locked, in words for people, such as C(lab desi).
     type: str
     required: true
 extends_documentation_fragment:
@@ -33,7 +33,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Keep other runs from this lab
+- name: Lock the lab
   desi.lab.run_lock:
     path: ~/.config/desi-lab/us-west-2/desi/hold
     what: lab desi
@@ -41,11 +41,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 held:
-  description: Whether this run has it now. It is V(false) in check mode.
+  description: Whether this run has the lock. V(false) in check mode.
   returned: success
   type: bool
 other:
-  description: In check mode, who else has it, in words; empty if nobody has.
+  description: In check mode, the other owner in words; empty without one.
   returned: success
   type: str
   sample: process 4711, since 10:31

@@ -6,26 +6,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: settings_check
-short_description: Refuse settings of a lab that do not exist or cannot work
+short_description: Validate the settings of a lab
 version_added: "0.1.0"
 description:
-  - Compares the names of settings with those that exist and names the nearest one where they differ.
-  - Compares the values of settings with what can work, so that a mistake is told before anything is made.
-  - Refuses templates in the settings that were given with C(-e), because they are data.
+  - Refuses unknown settings, with the nearest known name.
+  - Refuses invalid values before anything is created.
+  - Refuses templates in settings that were given with C(-e), because settings are data.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   given:
-    description: The names of the settings that were given.
+    description: The names of the given settings.
     type: list
     elements: str
   known:
-    description: The names of all settings that exist.
+    description: The names of all settings.
     type: list
     elements: str
   own:
     description:
-      - The names like those of settings that DESI Lab gives itself. They are refused where they are given with C(-e).
+      - Internal variables with names like settings. They are refused if given with C(-e).
     type: list
     elements: str
     default: []

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ssh_wait
-short_description: Wait until a machine lets us in over SSH
+short_description: Wait for SSH access to an instance
 version_added: "0.1.0"
 description:
-  - Tries to log in with C(ssh -F) and a configuration file of ours, again and again, until it works.
-  - A machine that is not there yet is waited for. It may refuse, not answer, close the connection, or boot.
-  - What waiting does not cure is told at once. That is a host key that is not the pinned one, a private key that cannot
-    be used, a configuration that cannot be read, and a host that is not known.
-  - A refused key is tried three times within a few seconds, because a machine may listen before it knows the key.
+  - Logs in repeatedly with C(ssh -F) and a configuration file of DESI Lab, until it works.
+  - The instance may refuse, not answer, close the connection, or boot meanwhile.
+  - Fails at once if waiting cannot help, as for a host key that is not the pinned one, an unusable private key, an
+    invalid configuration, or an unknown host.
+  - A refused key is tried three times within a few seconds, because sshd may listen before the key is installed.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -39,7 +39,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Wait for the machine
+- name: Wait for SSH access
   desi.lab.ssh_wait:
     config: ~/.config/desi-lab/us-west-2/desi/ssh_config
     host: desi-desi
@@ -49,22 +49,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 elapsed:
-  description: For how many seconds it was waited.
+  description: The seconds until access.
   returned: success
   type: float
   sample: 12.4
 tries:
-  description: How often it was tried.
+  description: The number of attempts.
   returned: success
   type: int
   sample: 9
 address:
-  description: The address of the machine, as the configuration has it. Empty in check mode.
+  description: The address of the instance. Empty in check mode.
   returned: success
   type: str
   sample: 203.0.113.7
 user:
-  description: The user who is let in. Empty in check mode.
+  description: The user name. Empty in check mode.
   returned: success
   type: str
   sample: ec2-user

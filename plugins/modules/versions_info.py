@@ -6,10 +6,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: versions_info
-short_description: Tell which versions of DESI Lab, of Ansible and of collections are in use
+short_description: Return the versions of DESI Lab, Ansible and collections
 version_added: "0.1.0"
 description:
-  - Reads what this run itself uses, on the computer on which Ansible runs.
+  - Returns the versions that this run uses on the controller.
 author:
   - The DESI Lab contributors (@desi-lab)
 options: {}
@@ -18,7 +18,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: See what is in use
+- name: Get the versions
   desi.lab.versions_info:
   register: versions
 """
@@ -33,7 +33,7 @@ ansible:
   returned: success
   type: str
 python:
-  description: The version of the Python that runs it.
+  description: The version of Python.
   returned: success
   type: str
 system:
@@ -41,15 +41,15 @@ system:
   returned: success
   type: str
 collections:
-  description: The version of each collection that this one needs; empty where it is not installed.
+  description: The version of each required collection; empty if it is not installed.
   returned: success
   type: dict
 wanted:
-  description: Which versions of them this one needs.
+  description: The required versions of collections.
   returned: success
   type: dict
 wanted_ansible:
-  description: Which versions of ansible-core it needs.
+  description: The required versions of ansible-core.
   returned: success
   type: str
 """

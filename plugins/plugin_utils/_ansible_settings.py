@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Ansible's own settings and inventory have to be, so that no machine decides what happens on this computer."""
+"""Requirements on ansible.cfg and the inventory, so that no instance controls this computer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 
 
 def check_ansible(injects_facts: bool, host: str, transport: str) -> None:
-    """Refuse an Ansible that takes a machine's answers for variables, or that looks for this computer elsewhere."""
+    """Refuse injected facts, and a localhost that is another computer."""
     if injects_facts:
         raise LabError(
             "DESI Lab does not run with this ansible.cfg.",

@@ -34,7 +34,7 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 @dataclass(frozen=True)
 class Member:
-    """A directory, a regular file, or a link of a context. ``target`` is where a link leads to."""
+    """A directory, regular file or link of a context. ``target`` is the link target."""
 
     name: str
     about: os.stat_result
@@ -42,11 +42,11 @@ class Member:
 
     @property
     def is_file(self) -> bool:
-        """Whether it has contents of its own."""
+        """Whether it is a regular file."""
         return stat.S_ISREG(self.about.st_mode)
 
     def as_tar(self) -> tarfile.TarInfo:
-        """Return its header: root's, with its permissions but without setuid, setgid and sticky bits."""
+        """Return its tar header, owned by root and without setuid, setgid and sticky bits."""
         header = tarfile.TarInfo(self.name)
         header.mode = stat.S_IMODE(self.about.st_mode) & 0o777
         header.mtime = int(self.about.st_mtime)
@@ -59,14 +59,14 @@ class Member:
         return header
 
     def as_bytes(self) -> bytes:
-        """Return what makes it another one, besides its contents. Owners, times and other permissions do not."""
+        """Return what identifies it besides its contents. Owners, times and other mode bits do not."""
         kind = "file" if self.is_file else "link" if self.target else "directory"
         executable = "x" if self.is_file and self.about.st_mode & 0o100 else "-"
         return "\0".join((kind, self.name, executable, self.target, "")).encode("utf-8", "surrogateescape")
 
 
 def check_context(path: str) -> None:
-    """Refuse a directory that an image cannot be built from, or whose path is not what it seems."""
+    """Refuse a directory without a Dockerfile, or whose path is a link or not absolute."""
     with _opened(path) as root:
         try:
             about = os.stat("Dockerfile", dir_fd=root, follow_symlinks=False)
@@ -79,7 +79,7 @@ def check_context(path: str) -> None:
 
 
 def write_context(path: str, out: t.BinaryIO, compress: bool = False) -> None:
-    """Write the context as a tar archive, in the order of names."""
+    """Write the context as a tar archive, sorted by name."""
     mode: t.Literal["w|gz", "w|"] = "w|gz" if compress else "w|"
     with tarfile.open(fileobj=out, mode=mode) as archive:
         for member, file in members(path):
@@ -93,7 +93,7 @@ def write_context(path: str, out: t.BinaryIO, compress: bool = False) -> None:
 
 
 def context_hash(path: str, extra: Mapping[str, t.Any]) -> str:
-    """Return a hash of a context and of what else goes into a build (arguments, files, its base).
+    """Return a hash of a context and of further build inputs (arguments, files, base).
 
     Names, contents, executable bits and where links lead to count; owners and times do not.
     """
@@ -108,7 +108,7 @@ def context_hash(path: str, extra: Mapping[str, t.Any]) -> str:
 
 
 def members(path: str) -> Iterator[tuple[Member, t.BinaryIO | None]]:
-    """Give each member of a context, and the contents of those that are files.
+    """Yield the members of a context, files with their contents.
 
     What is neither a directory, a file nor a link (sockets, pipes, devices) is left out, and so is what the
     ``.dockerignore`` of the context names.
@@ -178,7 +178,7 @@ def _walk(
 
 
 def _ignored(path: str, root: int) -> tuple[Callable[[str], bool], bool]:
-    """Return what tells whether a name is left out, and whether there are exceptions to what is."""
+    """Return the matcher of .dockerignore, and whether it has exceptions."""
     try:
         text = read_below(root, IGNORE_FILE, MAX_IGNORE_BYTES).decode("utf-8")
     except FileNotFoundError:
@@ -218,7 +218,7 @@ def _refused(path: str, why: str, do: str) -> LabError:
 
 
 def folder_below(root: str, folder: str) -> str:
-    """Return the path of a directory of a clone; refuse one that is not there, or that a link leads to."""
+    """Return the path of a directory in a clone; refuse missing ones and links."""
     if not folder:
         return root
     above = open_directory(root)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What there is around a folder that somebody wants to share, and a folder of its own for a lab."""
+"""The surroundings of a shared directory, and a lab's own directory."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def around_of(
     private: t.Iterable[str],
     platform: str,
 ) -> Around:
-    """Return what is not to be shared on this computer, for people of these numbers and with these homes."""
+    """Return what must not be shared on this computer, for these users and homes."""
     at_home = [environment.get("HOME", ""), *homes]
     for uid in uids:
         with contextlib.suppress(KeyError):
@@ -70,14 +70,14 @@ def _real(paths: t.Iterable[str]) -> tuple[str, ...]:
 
 
 def why_not(path: str, around: Around, system: bool = True) -> str:
-    """Return why the folder at a path is not to be shared, or nothing if it may be. See why_not_shared."""
+    """Return why a directory must not be shared, else an empty string. See why_not_shared."""
     real = os.path.realpath(path)
     holds = [name for name in HOLDS_CREDENTIALS if os.path.lexists(f"{real}/{name}")]
     return why_not_shared(real, holds, around, system)
 
 
 def make(path: str, uid: int, gid: int) -> None:
-    """Make a folder with the rights of a person, to whom it then belongs, and who may have laid links on the way."""
+    """Create a directory with the rights of a person, who may have planted links in its path."""
     try:
         with as_owner((uid, gid)):
             os.close(open_made(path, 0o755))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether somebody agrees to what costs money or destroys, and what it means that nobody can be asked."""
+"""Confirmation of what costs money or destroys."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ YES = ("y", "yes")
 
 
 class Interrupted(Exception):
-    """Somebody was asked, and ended the question."""
+    """The prompt was interrupted."""
 
 
 class NobodyThere(Exception):
-    """There is no terminal on which somebody could be asked."""
+    """There is no terminal for a prompt."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Consent:
-    """An answer, and what is to be said of one that is no."""
+    """An answer, and the reason and remedy of a no."""
 
     asked: bool
     answer: bool
@@ -31,12 +31,12 @@ class Consent:
 
 
 def means_yes(typed: bytes) -> bool:
-    """Tell whether what somebody typed is a yes. All that is not, is a no."""
+    """Return whether typed text is a yes; everything else is a no."""
     return typed.decode(errors="replace").strip().lower() in YES
 
 
 def consent(assume_yes: bool, check_mode: bool, would: str, ask: t.Callable[[], bytes]) -> Consent:
-    """Return whether to go on. ``would`` says what is then done, as the end of a sentence: "delete the machine".
+    """Return whether to go on. ``would`` completes the sentence "This would ...", as in "delete the machine".
 
     Silence is a no: where nobody can be asked, only ``assume_yes`` goes on. In check mode nothing is done.
     """

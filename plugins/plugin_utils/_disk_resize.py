@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How partition and file system of a machine grow into a disk that has become larger, while it runs."""
+"""Growing the root file system of a running instance into a larger disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXT = ("ext2", "ext3", "ext4")
 
 
 def grow_commands(findmnt: str, lsblk: str) -> list[list[str]]:
-    """Return the commands that let the root file system have its whole disk, in order.
+    """Return the commands that grow the root file system to its whole disk, in order.
 
     ``findmnt`` and ``lsblk`` are what these commands print as JSON. Where the root is no file system on a disk, as in a
     container, or one that cannot grow this way, there is nothing to run.
@@ -43,7 +43,7 @@ def grow_commands(findmnt: str, lsblk: str) -> list[list[str]]:
 
 
 def disk_is_seen(findmnt: str, lsblk: str, gib: int) -> bool:
-    """Return whether a machine sees the size that its disk has now; where there is no disk to grow, it does.
+    """Return whether an instance sees the new size of its disk; true without a disk to grow.
 
     ``lsblk`` has to tell sizes in bytes, too.
     """

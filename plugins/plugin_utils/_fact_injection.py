@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Settings are data: what Ansible would work out as a template, and could run programs by, is refused before."""
+"""Settings are data: templates in them are refused, since they could run programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PASSWORDS = ("ansible_become_pass", "ansible_become_password")
 
 
 def has_template(value: object) -> bool:
-    """Return whether a template is anywhere in a value: in its text, its entries or their names."""
+    """Return whether a value contains a template, in any text, entry or key."""
     if isinstance(value, dict):
         return any(has_template(part) for pair in value.items() for part in pair)
     if isinstance(value, (list, tuple, set)):
@@ -29,7 +29,7 @@ def has_template(value: object) -> bool:
 
 
 def check_plain(settings: t.Mapping[str, object]) -> None:
-    """Refuse the first setting with a template in it. Its value is not repeated."""
+    """Refuse the first setting with a template, without repeating its value."""
     for name, value in settings.items():
         if has_template(name) or has_template(value):
             shown = "with such a name" if has_template(name) else str(name)
@@ -41,7 +41,7 @@ def check_plain(settings: t.Mapping[str, object]) -> None:
 
 
 def check_names_in_file(path: str, names: t.Iterable[object]) -> None:
-    """Refuse the first name in a settings file that is no setting of DESI Lab: others say to Ansible what to run."""
+    """Refuse the first name in a settings file that is no setting: others could control Ansible."""
     for name in names:
         if not str(name).startswith(OURS) and name not in PASSWORDS:
             raise LabError(

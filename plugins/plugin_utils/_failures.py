@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Ansible reports about a failed task, told as What, Why and Do."""
+"""Ansible's failed results, explained as What, Why and Do."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _STOCK_WARNINGS = re.compile(
 
 
 class Trouble(NamedTuple):
-    """What happened, why, and what to do next; an empty sentence is one that nobody knows."""
+    """What happened, why, and what to do; unknown sentences are empty."""
 
     what: str
     why: str = ""
@@ -80,7 +80,7 @@ class Trouble(NamedTuple):
 
 
 def troubles(result: Mapping[str, object]) -> list[Trouble]:
-    """Tell what is wrong according to the result of a failed task: one trouble, or several that stand side by side."""
+    """Return the errors in the result of a failed task."""
     items = result.get("results")
     if isinstance(items, list):
         bad = [item for item in items if isinstance(item, Mapping) and _is_bad(item)]
@@ -100,7 +100,7 @@ def troubles(result: Mapping[str, object]) -> list[Trouble]:
 
 
 def unreachable(host: str, result: Mapping[str, object]) -> Trouble:
-    """Tell that a computer does not answer."""
+    """Return the error for an unreachable host."""
     ready = _ready_made(result)
     if ready:
         return ready
@@ -114,7 +114,7 @@ def unreachable(host: str, result: Mapping[str, object]) -> Trouble:
 
 
 def setting(error: str) -> Trouble:
-    """Tell in plain words what Ansible's check of arguments found wrong with a setting."""
+    """Return an argument validation error in plain words."""
     found = _NOT_A_KIND.match(error) or _ENTRY_NOT_A_KIND.match(error)
     if found:
         parts = found.groupdict()
@@ -161,14 +161,14 @@ def setting(error: str) -> Trouble:
 
 
 def own_warnings(texts: Iterable[str], every: bool) -> list[str]:
-    """Pick the warnings that the reader can act on, each once; on request, every one of them in full."""
+    """Return the warnings that a reader can act on, once each; with ``every``, all in full."""
     if not every:
         texts = (text.split("\nOrigin:")[0] for text in texts if not _STOCK_WARNINGS.search(text))
     return [text for text in dict.fromkeys(_WARNING_MARK.sub("", text).strip() for text in texts) if text]
 
 
 def task_title(name: str) -> str:
-    """Take the title of a task: what its role or its file puts in front of it means nothing to the reader."""
+    """Return the title of a task without its role and file prefixes."""
     name = re.sub(r"^\S+ : ", "", name)
     if name.startswith("Validating arguments against arg spec"):
         return "Settings"

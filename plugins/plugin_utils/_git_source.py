@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Git repository that an image is built from: which URLs are taken, and how it is fetched."""
+"""Git sources of an image: accepted URLs, and a safe fetch."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SETTINGS = {
 
 
 class GitSource(t.NamedTuple):
-    """A repository, what of it, and the directory in it with the Dockerfile."""
+    """A repository, its revision, and the directory with the Dockerfile."""
 
     url: str
     version: str
@@ -49,7 +49,7 @@ class GitSource(t.NamedTuple):
 
 
 def git_source(name: str) -> GitSource:
-    """Return what ``URL#version:folder`` names; a LabError if that is not taken, which never repeats a password."""
+    """Parse ``URL#version:folder``; raise LabError for what is refused, without repeating a password."""
     url, _hash, rest = name.partition("#")
     version, _colon, folder = rest.partition(":")
     url = f"https://{url}" if url.lower().startswith("github.com/") else url
@@ -102,7 +102,7 @@ def _refused(why: str, do: str) -> LabError:
 
 
 def environment_of(inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for git: a person's own settings and credential helpers count, but for SETTINGS.
+    """Return the environment for git: the user's settings and credential helpers apply, except for SETTINGS.
 
     What would let another repository, program or protocol in is left out.
     """
@@ -118,7 +118,7 @@ def environment_of(inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def fetch(source: GitSource, folder: str, inherited: Mapping[str, str], patience: float = 600) -> str:
-    """Fetch one commit of a repository into an empty directory, without submodules; return its hash."""
+    """Fetch one commit into an empty directory, without submodules; return its hash."""
     environment = environment_of(inherited)
 
     def git(*words: str) -> str:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where an image comes from, what an image promises, and why one could not be had."""
+"""Image sources, image facts, and reasons for failed pulls and builds."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ DATA_PATH = "/home/desibucket"
 
 
 def registry_of(reference: str) -> str:
-    """Return the registry that an image reference names, as Docker reads it."""
+    """Return the registry of an image reference, as Docker reads it."""
     first, slash, _rest = reference.partition("/")
     return first if slash and ("." in first or ":" in first or first == "localhost") else DEFAULT_REGISTRY
 
 
 def image_source(name: str, table: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
-    """Return where the image called ``name`` comes from; raise LabError if it can come from nowhere.
+    """Return the source of the image ``name``; raise LabError if there is none.
 
     ``kind`` is ``embedded``, ``git``, ``folder`` or ``pull``; ``reference`` is what the image is called on the engine.
     For ``git`` there are also ``url``, ``version`` and ``folder``, as in ``URL#version:folder``.
@@ -111,13 +111,13 @@ def _with_tag(reference: str) -> str:
 
 
 def _built_name(source: str) -> str:
-    """Return a name for what is built from ``source``: readable, and different for every source."""
+    """Return a readable name for what is built from ``source``, different for every source."""
     stem = re.sub(r"[^a-z0-9]+", "-", Path(source.partition("#")[0]).stem.lower()).strip("-") or "image"
     return f"desi-lab-built-{stem}:{hashlib.sha256(source.encode()).hexdigest()[:8]}"
 
 
 def pull_reason(message: str, reference: str) -> str:
-    """Return why an image could not be pulled, as a sentence, from what the engine answered."""
+    """Return why a pull failed, as a sentence, from the engine's message."""
     said = _answer(message).strip()
     # The name of an image says nothing of what went wrong with it, whatever words are in it.
     bare = re.sub(r'"?https?://\S+', "", said)
@@ -130,7 +130,7 @@ def pull_reason(message: str, reference: str) -> str:
 
 
 def _answer(message: str) -> str:
-    """Return the engine's own words out of what community.docker makes of them."""
+    """Return the engine's own words inside a message of community.docker."""
     quoted = re.search(r'\("(.*)"\)\s*$', message, re.DOTALL)
     told = re.search(r"^Error pulling \S+ - (?:code: \S+ message: )?(.*)", message, re.DOTALL)
     return quoted[1] if quoted else told[1] if told else message
@@ -143,7 +143,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def build_reason(message: str) -> str:
-    """Return why an image could not be built: what the builder says, or the end of what its last step printed."""
+    """Return why a build failed: the builder's error, or the end of the last step's output."""
     told = re.search(r"^Error building \S+ - code: \S+, message: (.*), logs: (\[.*\])\s*$", message, re.DOTALL)
     if told and "returned a non-zero code" not in told[1]:
         return f"The build ended with: {told[1][-500:]}"
@@ -165,7 +165,7 @@ def _literal_lines(text: str) -> list[str]:
 
 
 def image_called(images: t.Iterable[t.Mapping[str, t.Any]], name: str) -> dict[str, t.Any]:
-    """Return the image of that name (with tag or digest, or its id) among inspected ones, or an empty dictionary."""
+    """Return the image of that name (with tag or digest, or its id), or an empty dictionary."""
     for image in images:
         if name in (image.get("Id"), *(image.get("RepoTags") or []), *(image.get("RepoDigests") or [])):
             return dict(image)
@@ -173,7 +173,7 @@ def image_called(images: t.Iterable[t.Mapping[str, t.Any]], name: str) -> dict[s
 
 
 def image_facts(image: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return what an image promises, from ``docker image inspect``.
+    """Return the facts of an image, from ``docker image inspect``.
 
     ``data_path`` is where it wants data, ``port`` where it listens (0 if it does not say), ``embedded`` whether it is
     this collection's own lab, ``context`` what it was built from, if it was built by this collection, ``starts``

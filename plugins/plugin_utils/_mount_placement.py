@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a bucket is mounted, by the host, a container beside the lab, or the lab's own; and what a mount is called."""
+"""Where a bucket is mounted (host, mounter container, or the lab's own), and the names of mounts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ STEP_DOWN_OTHERS = ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", 
 
 
 def mounting_rights(image_is_embedded: bool) -> dict[str, list[str]]:
-    """Return what a container is granted that is to mount by itself, as docker_container takes it.
+    """Return the rights of a container that mounts by itself, as docker_container takes them.
 
     Our own image mounts as root and needs no program with the setuid bit; of others that is not known.
     """
@@ -70,7 +70,7 @@ def may_mount(container: t.Mapping[str, t.Any] | None) -> bool:
 
 
 def _engine_is_here(host: t.Mapping[str, t.Any]) -> bool:
-    """Return whether the engine runs on this computer itself: not elsewhere, and not in Docker Desktop's machine."""
+    """Return whether the engine runs on this computer itself, and not in Docker Desktop's VM."""
     return not host["desktop"] and str(host["endpoint"]).startswith("unix:")
 
 
@@ -90,18 +90,18 @@ def _host_obstacle(host: t.Mapping[str, t.Any]) -> str:
 
 
 def mount_key(bucket: str, prefix: str, endpoint: str, region: str) -> str:
-    """Return a name for the mount of a bucket: readable, and different for each source. Labs that share it share it."""
+    """Return a readable name for a mount, unique for each source; labs with one source share it."""
     source = "\0".join([bucket, prefix.strip("/"), endpoint.rstrip("/"), region])
     return f"{bucket}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
 
 
 def volumes(binds: t.Iterable[t.Mapping[str, str]], inside: str, mode: str) -> list[str]:
-    """Return binds, as data_layout_info gives them, in the form that Docker takes, below the data path ``inside``."""
+    """Return binds of data_layout_info as Docker volumes below the data path ``inside``."""
     return [":".join([bind["source"], f"{inside}/{bind['inside']}".rstrip("/"), mode]) for bind in binds]
 
 
 def writable_by(stat: t.Mapping[str, t.Any], uid: int, groups: t.Iterable[int]) -> bool:
-    """Return whether a user may write in a folder, by the owner and mode that module stat gives of it."""
+    """Return whether a user may write in a directory, by a result of module stat."""
     mode = int(str(stat["mode"]), 8)
     if uid == 0:
         return True

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the container of a lab remembers of how it was made, and what is said of a lab that there is none of."""
+"""The settings saved in a lab's container labels, and the error for an unknown lab."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _NAME = re.compile(r"lab_[a-z0-9_]{1,60}")
 
 
 def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False) -> dict[str, t.Any]:
-    """Return the settings that a lab was made with, its image and the one before, from ``docker inspect``.
+    """Return the saved settings of a lab, its image and the previous one, from ``docker inspect``.
 
     A lab that was made before there was such a label remembers no settings. A label that says anything but settings,
     each a plain text, number or truth value, says nothing. The machine of one ``elsewhere`` may be in other hands, so
@@ -90,7 +90,7 @@ def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False)
 
 
 def settings_in(found: object) -> dict[str, t.Any]:
-    """Return settings out of a document. Raises BadAnswer."""
+    """Return the settings of a document. Raises BadAnswer."""
     told = mapping(found, most=100)
     for name, value in told.items():
         if not _NAME.fullmatch(name):
@@ -109,7 +109,7 @@ def _is_pulled(image: object) -> bool:
 
 
 def no_such_lab(name: str, known: t.Iterable[str]) -> dict[str, t.Any]:
-    """Return what to say of a lab that there is none of: what, why, and what to do; and the names that are near."""
+    """Return the error for an unknown lab: what, why, do, and near names."""
     names = sorted(set(known) - {""})
     near = nearest(name, names, most=3)
     why = "This computer knows of no lab at all."

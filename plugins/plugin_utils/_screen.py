@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The screen: lines that stay, and one running line that a small thread keeps up to date."""
+"""The screen: permanent lines, and one status line with a clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BACK_AND_CLEAR = "\r\x1b[2K"
 
 
 class Screen:
-    """Writes lines to a stream. With a clock, the last line tells what is under way and for how long."""
+    """Writes lines to a stream. With a clock, the last line shows the current task and its time."""
 
     def __init__(self, stream: TextIO, clock: bool = False, tick: float = 1.0) -> None:
         self._stream = stream
@@ -47,13 +47,13 @@ class Screen:
         return min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
 
     def write(self, text: str) -> None:
-        """Write a text that stays, as it is but for what would steer the terminal."""
+        """Write permanent text, without control sequences."""
         with self.paused():
             self._put(fit(printable(text), self.encoding) + "\n")
             self._gap = not text
 
     def write_lines(self, lines: Iterable[str]) -> None:
-        """Write lines that stay, never with more than one empty line between two."""
+        """Write permanent lines, with at most one empty line between two."""
         with self.paused():
             for line in lines:
                 if line or not self._gap:
@@ -61,7 +61,7 @@ class Screen:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Keep the running line away while something is written."""
+        """Clear the status line while something is written."""
         with self._lock:
             if self._drawn:
                 self._put(_BACK_AND_CLEAR)
@@ -69,7 +69,7 @@ class Screen:
             yield
 
     def run(self, label: str) -> None:
-        """Begin to show what is under way; an empty label ends it."""
+        """Start the status line; an empty label ends it."""
         if not self._clock:
             return
         with self.paused():
@@ -80,13 +80,13 @@ class Screen:
                 self._thread.start()
 
     def rename(self, label: str) -> None:
-        """Call what is under way by another name; its clock goes on."""
+        """Change the label; the clock goes on."""
         with self.paused():
             self._label = label if self._label else ""
             self._draw()
 
     def close(self) -> None:
-        """End the running line and its thread."""
+        """End the status line and its thread."""
         self.run("")
         self._closing.set()
         if self._thread is not None:
@@ -117,7 +117,7 @@ class Screen:
 
 
 class Voice:
-    """Decides who hears what: standard output, standard error, and Ansible's log file if there is one."""
+    """Routes output to standard output, standard error, and Ansible's log file."""
 
     def __init__(
         self, screen: Screen, errors: Screen, paint: Paint, log: Callable[[str], None], quiet: bool = False
@@ -131,7 +131,7 @@ class Voice:
         self._told_header = ""
 
     def tell(self, lines: Iterable[str], secret: bool = False) -> None:
-        """Tell what goes well, under the header of its play; a secret reaches the screen alone."""
+        """Write a success, under the header of its play; a secret reaches the screen alone."""
         if self._quiet:
             return
         if self.header and self.header != self._told_header:
@@ -140,7 +140,7 @@ class Voice:
         self._write(self.screen, lines, secret)
 
     def shout(self, lines: Iterable[str]) -> None:
-        """Tell what goes wrong, even if nothing else is to be heard."""
+        """Write a failure, even in quiet mode."""
         if self._quiet:
             self._write(self._errors, lines)
         else:
@@ -160,7 +160,7 @@ def share(
     to_stderr: bool = False,
     hear: Callable[[str], bool] = lambda _text: False,
 ) -> list[str]:
-    """Make what others print through Ansible keep clear of the running line.
+    """Keep other output of Ansible clear of the status line.
 
     Their warnings are not printed but put into the list that is returned, for the end of the run. What ``hear`` says
     yes to is its own to show.

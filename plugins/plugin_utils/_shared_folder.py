@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which folders may be shared with notebooks: one's work, and never one's keys, programs or system."""
+"""Directories that may be shared with notebooks: work, but no keys, programs or system."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ WINDOWS = re.compile(r"/mnt/[a-z](/(Users|(ProgramData|Program Files[^/]*|Window
 
 @dataclasses.dataclass(frozen=True)
 class Around:
-    """What there is on a computer that is not to be shared. All paths are real ones."""
+    """What must not be shared on a computer. All paths are real paths."""
 
     homes: tuple[str, ...] = ()
     # The folders of DESI Lab itself, and of what runs it.
@@ -64,7 +64,7 @@ class Around:
 
 
 def why_not_shared(path: str, holds: t.Iterable[str], around: Around, system: bool = True) -> str:
-    """Return why a folder is not to be shared, as a sentence, or nothing if it may be.
+    """Return why a directory must not be shared, as a sentence, or an empty string.
 
     ``path`` is its real path, ``holds`` are the names of what lies directly in it. Without ``system``, it may lie among
     the system's folders, as data do that are only read.
@@ -122,46 +122,46 @@ def _of_a_person(there: _Place, homes: t.Sequence[str], holds: t.Iterable[str]) 
 
 
 class _Place:
-    """A path, and how it lies to others."""
+    """A path, compared with others."""
 
     def __init__(self, path: str, any_case: bool) -> None:
         self.path, self.any_case = path, any_case
         self.parts = self._parts(path)
 
     def fold(self, text: str) -> str:
-        """Return a name as the file system of the computer compares it."""
+        """Return a name as the file system compares it."""
         return unicodedata.normalize("NFC", text).casefold() if self.any_case else text
 
     def _parts(self, path: str) -> tuple[str, ...]:
         return PurePosixPath(self.fold(path)).parts[1:]
 
     def below(self, folder: str) -> tuple[str, ...]:
-        """Return the parts that this place has more than a folder in which it lies."""
+        """Return the parts of this path below a directory that contains it."""
         parts = self._parts(folder)
         return self.parts[len(parts) :] if self.parts[: len(parts)] == parts else ()
 
     def is_in(self, folder: str) -> bool:
-        """Return whether this place is the folder, or lies in it."""
+        """Return whether this path is the directory or below it."""
         parts = self._parts(folder)
         return self.parts[: len(parts)] == parts
 
     def holds(self, folder: str) -> bool:
-        """Return whether this place is the folder, or the folder lies in it."""
+        """Return whether this path is the directory or above it."""
         return self._parts(folder)[: len(self.parts)] == self.parts
 
     def meets(self, folder: str) -> bool:
-        """Return whether one is in the other."""
+        """Return whether one contains the other."""
         return self.is_in(folder) or self.holds(folder)
 
     def relation(self, folder: str) -> str:
-        """Return how they lie to each other, as a verb."""
+        """Return the relation to a directory, as a verb."""
         if self.is_in(folder):
             return "is" if self.holds(folder) else "lies in"
         return "holds"
 
 
 def choose(asked: str, standing: str, own: str, only_own: bool, why: t.Callable[[str], str]) -> tuple[str, str]:
-    """Return the folder to share, and why it is not the one that somebody stands in, if that is so.
+    """Return the directory to share, and why it is not the current one, if so.
 
     Whatever ``asked`` names is taken as it is; whether it may be shared, the caller sees to.
     """
@@ -174,7 +174,7 @@ def choose(asked: str, standing: str, own: str, only_own: bool, why: t.Callable[
 
 
 def refusal(asked: str, real: str, why: str, own: str) -> LabError:
-    """Return what is said of a folder that is not to be shared; ``own`` is one that may be."""
+    """Return the error for a directory that must not be shared; ``own`` is one that may be."""
     leads = f" (it leads to {real})" if real != asked else ""
     instead = "Give another one: -e lab_folder=/path."
     if asked != own:
@@ -187,7 +187,7 @@ def refusal(asked: str, real: str, why: str, own: str) -> LabError:
 
 
 def refusal_of_data(asked: str, real: str, why: str) -> LabError:
-    """Return what is said of a folder of data that is not to be shared."""
+    """Return the error for a data directory that must not be shared."""
     leads = f" (it leads to {real})" if real != asked else ""
     return LabError(
         f"The data in {asked}{leads} are not shared with notebooks.",

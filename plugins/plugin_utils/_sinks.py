@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This plugin util is PRIVATE to the collection.
 
-"""Where the results of tasks go in this run, so that a token goes to a terminal alone."""
+"""Where task results are kept in this run, so that a token reaches a terminal alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HARMLESS = ("profile_roles", "profile_tasks", "timer")
 
 
 def keeper(callback: str, log_path: str | None, enabled: Sequence[str]) -> str:
-    """Return what would keep the results of tasks beyond this terminal, as a word for people; empty if nothing would.
+    """Return what would keep task results beyond this terminal; empty if nothing would.
 
     ``callback`` is the standard output callback, ``log_path`` Ansible's log, ``enabled`` the further callbacks.
     """
@@ -31,5 +31,5 @@ def keeper(callback: str, log_path: str | None, enabled: Sequence[str]) -> str:
 
 
 def keeper_of_this_run() -> str:
-    """Return what would keep the results of tasks of this run; empty if nothing would."""
+    """Return what would keep task results in this run; empty if nothing would."""
     return keeper(C.DEFAULT_STDOUT_CALLBACK, C.DEFAULT_LOG_PATH, C.CALLBACKS_ENABLED)

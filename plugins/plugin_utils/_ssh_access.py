@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a lab on EC2 is reached: what this computer remembers of it, against what its tags say.
+"""Access to a lab on EC2: the local record against the instance's tags.
 
 Whoever may write tags in the account may write these. They may lead to a safer way; a weaker one people have to allow.
 """
@@ -24,7 +24,7 @@ WORDS = {
 
 
 def remembered_way(text: str) -> dict[str, t.Any]:
-    """Return ``access`` and ``port`` of what was written when the lab was made; empty and 0 where nothing was."""
+    """Return ``access`` and ``port`` of the local record; empty and 0 without one."""
     try:
         known = json.loads(text)
     except ValueError:
@@ -34,7 +34,7 @@ def remembered_way(text: str) -> dict[str, t.Any]:
 
 
 def known_way(told: t.Mapping[str, t.Any], memory: str, certified: bool) -> dict[str, t.Any]:
-    """Return ``access`` and ``port`` that may be used unasked, and as ``asks`` what the tags say beyond it.
+    """Return ``access`` and ``port`` that need no confirmation, and as ``asks`` what the tags say beyond.
 
     ``told`` is a row of a machine, ``memory`` the text that was written here when the lab was made, and ``certified``
     whether this computer has made a certificate for it. ``asks`` has ``access``, ``port`` and ``words``, or is empty.
@@ -56,7 +56,7 @@ def known_way(told: t.Mapping[str, t.Any], memory: str, certified: bool) -> dict
 
 
 def is_allowed(asks: t.Mapping[str, t.Any], way: t.Mapping[str, t.Any], access: str, port: object) -> bool:
-    """Return whether somebody who gave these settings has said yes to all that the tags say beyond what is known."""
+    """Return whether the given settings confirm all that the tags say beyond the local record."""
     weaker = asks["access"] != way["access"] and asks["access"] != access
     other = asks["port"] != way["port"] and asks["port"] != port_number(port)
     return not weaker and not other

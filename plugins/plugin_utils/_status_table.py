@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What ``status`` says, as people read it: a line for each lab, and below it what there is to know besides."""
+"""The status as a table: a line for each lab, with details below."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LEAST = 8
 
 
 def status_text(document: t.Mapping[str, t.Any], width: int) -> str:
-    """Return the whole answer for people, in lines that fit."""
+    """Return the status in lines that fit."""
     lines: list[str] = []
     if not document["engine"]:
         lines += wrap(f"No lab on this computer can be seen. {clean(document['reason'])}", width)
@@ -39,7 +39,7 @@ def status_text(document: t.Mapping[str, t.Any], width: int) -> str:
 
 
 def table(labs: t.Sequence[t.Mapping[str, t.Any]], width: int, now: float) -> list[str]:
-    """Return the table, as wide as it may be."""
+    """Return the lines of the table."""
     rows = [COLUMNS, *(_cells(lab, now) for lab in labs)]
     widths = fitting([max(cells(row[column]) for row in rows) for column in range(len(COLUMNS))], width)
     lines = [_line(rows[0], widths)]
@@ -49,7 +49,7 @@ def table(labs: t.Sequence[t.Mapping[str, t.Any]], width: int, now: float) -> li
 
 
 def fitting(widths: t.Sequence[int], width: int) -> list[int]:
-    """Return the widths of columns that fit: the widest is made narrower, again and again."""
+    """Return column widths that fit, by narrowing the widest repeatedly."""
     found = list(widths)
     while sum(found) + _GAP * (len(found) - 1) > width and max(found) > _LEAST:
         found[found.index(max(found))] -= 1
@@ -111,7 +111,7 @@ def _usd(lab: t.Mapping[str, t.Any], key: str, text: t.Callable[[float], str]) -
 
 
 def _below(lab: t.Mapping[str, t.Any], width: int, now: float) -> list[str]:
-    """Return what does not go into columns."""
+    """Return the details without a column."""
     idle = parse_time(lab["idle_since"])
     parts = [
         f"release {lab['release']}" if lab["release"] else "",

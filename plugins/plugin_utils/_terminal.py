@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lines for a terminal: columns, wrapping, colour, and letters that the terminal can say.
+"""Layout of terminal lines: columns, wrapping, color, and encodings.
 
 Nothing here reads or writes anything; every function turns text into text.
 """
@@ -45,7 +45,7 @@ _LABEL = re.compile(r"\S(?:.{0,18}?\S)?\s{2,}(?=\S)")
 
 
 class Paint:
-    """Colour a text, or leave it as it is where colour is not wanted."""
+    """Colors a text, if wanted."""
 
     def __init__(self, on: bool) -> None:
         self.on = on
@@ -55,7 +55,7 @@ class Paint:
 
 
 def fit(text: str, encoding: str) -> str:
-    """Put a text into letters that the encoding has."""
+    """Return a text in letters that the encoding has."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
@@ -75,7 +75,7 @@ def _say(letter: str, encoding: str) -> str:
 
 
 def cells(text: str) -> int:
-    """Count the columns that a text takes: wide letters take two, combining ones none."""
+    """Return the display width: wide letters take two columns, combining ones none."""
     return sum(
         0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text
     )
@@ -86,7 +86,7 @@ def pad(text: str, width: int) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """Shorten a text to at most so many columns; what is missing shows as an ellipsis."""
+    """Shorten a text to a display width, with an ellipsis."""
     if cells(text) <= width:
         return text
     kept = ""
@@ -98,7 +98,7 @@ def cut(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int, indent: int = 0) -> list[str]:
-    """Break a text at spaces and indent every line. A long word, such as a URL, stays whole."""
+    """Wrap a text at spaces, with an indent. A long word, such as a URL, stays whole."""
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
@@ -112,7 +112,7 @@ def wrap(text: str, width: int, indent: int = 0) -> list[str]:
 
 
 def step_lines(name: str, how: str, took: str, width: int, paint: Paint, mark: str = "✓") -> list[str]:
-    """Lay out a step: mark, name, how, time, in columns; on a second line where one is too short."""
+    """Lay out a step in columns: mark, name, how, time; on a second line if they do not fit."""
     name, how = one_line(name), one_line(how)
     start = "  " + paint(mark, {"✓": "good", "✗": "bad"}.get(mark, "changed")) + " "
     ends_at = min(TIME_ENDS_AT, width)
@@ -130,7 +130,7 @@ def step_lines(name: str, how: str, took: str, width: int, paint: Paint, mark: s
 
 
 def cell_lines(title: str, seconds: float, good: bool, width: int, paint: Paint) -> list[str]:
-    """Lay out a cell of a notebook, or whatever else is a part of a step, on one line."""
+    """Lay out a part of a step, such as a notebook cell, on one line."""
     took = duration(seconds)
     space = min(TIME_ENDS_AT, width) - 6 - max(cells(took), 6)
     return step_lines(cut(one_line(title), space), "", took, width, paint, "✓" if good else "✗")
@@ -141,7 +141,7 @@ _VERDICTS = {"ok": ("✓", "good"), "warning": ("!", "changed"), "broken": ("✗
 
 
 def finding_lines(finding: Mapping[str, object], width: int, paint: Paint) -> list[str]:
-    """Lay out what was found: mark, title and finding on a line, and below why it matters and what to do, if so."""
+    """Lay out a finding: mark, title and text on a line, why and do below."""
     mark, style = _VERDICTS[str(finding["verdict"])]
     title, found = one_line(str(finding["title"])), one_line(str(finding["found"]))
     start, column = f"  {paint(mark, style)} ", min(FOUND_AT, width // 2)
@@ -154,13 +154,13 @@ def finding_lines(finding: Mapping[str, object], width: int, paint: Paint) -> li
 
 
 def clock_line(label: str, seconds: float, width: int) -> str:
-    """Lay out the line that runs while a task runs, so short that the terminal never breaks it."""
+    """Lay out the status line, always narrower than the terminal."""
     clock = f" {duration(seconds, whole=True)}" if seconds >= 1 else ""
     return f"  … {cut(label, width - 5 - len(clock))}{clock}"
 
 
 def labelled(rows: Sequence[tuple[str, str]], width: int, paint: Paint, indent: int = 4) -> list[str]:
-    """Lay out rows of a label and a text with a hanging indent; rows without text are left out."""
+    """Lay out labeled rows with a hanging indent; rows without text are left out."""
     rows = [(label, clean(text).strip()) for label, text in rows if text.strip()]
     column = indent + max((cells(label) for label, _text in rows), default=0) + 2
     lines: list[str] = []
@@ -171,7 +171,7 @@ def labelled(rows: Sequence[tuple[str, str]], width: int, paint: Paint, indent: 
 
 
 def box(lines: Sequence[Mapping[str, object]], notes: Sequence[str]) -> list[str]:
-    """Compose the closing box as plain lines: label, text, and what there is to say about it, then the notes."""
+    """Compose the closing box as plain lines: rows, then notes."""
     rows = [[one_line(str(line.get(key) or "")) for key in ("label", "text", "about")] for line in lines]
     column = max((cells(label) for label, _text, _about in rows), default=0) + 2
     texts = max((cells(text) + 2 for _label, text, about in rows if about), default=0)
@@ -183,7 +183,7 @@ def box(lines: Sequence[Mapping[str, object]], notes: Sequence[str]) -> list[str
 
 
 def show_box(composed: Sequence[str], width: int, paint: Paint) -> list[str]:
-    """Lay out a composed box for the screen: indented, wrapped, its labels set off."""
+    """Lay out a composed box for the screen: indented, wrapped, with bold labels."""
     shown: list[str] = []
     in_notes = False
     for line in composed:
@@ -197,13 +197,13 @@ def show_box(composed: Sequence[str], width: int, paint: Paint) -> list[str]:
 
 
 def check_verdict(would: int, done: int) -> str:
-    """Say what a run in check mode came to; a task that is told to may work even then."""
+    """Return the summary of a run in check mode."""
     but = f"; {done} {'was' if done == 1 else 'were'} done all the same" if done else ""
     return f"  check mode: nothing was changed; {would} step{'s' * (would != 1)} would be{but}"
 
 
 def recap_lines(figures: Mapping[str, Mapping[str, int]], seconds: float) -> list[str]:
-    """Count for programs what Ansible counted; hosts are named where there are several."""
+    """Return the recap for programs; hosts are named if there are several."""
     lines = []
     column = max(map(cells, figures), default=0)
     for host, figure in figures.items():
@@ -215,6 +215,6 @@ def recap_lines(figures: Mapping[str, Mapping[str, int]], seconds: float) -> lis
 
 
 def document(data: object, encoding: str) -> str:
-    """Write a structure as one JSON document; what JSON has no form for becomes text."""
+    """Return a structure as a JSON document; other types become text."""
     text = json.dumps(data, indent=2, ensure_ascii=False, default=str)
     return text if fit(text, encoding) == text else json.dumps(data, indent=2, default=str)

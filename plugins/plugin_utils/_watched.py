@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modules that take long, watched while they work."""
+"""Progress of long-running modules."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST = 4096
 
 
 class WatchedModule(ActionBase):
-    """Runs the module of its own name, and tells how far it has got: the module writes that to a file on its host."""
+    """Runs the module of its own name, and shows its progress from a file on the host."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the result of the module."""
@@ -43,7 +43,7 @@ class WatchedModule(ActionBase):
         return result
 
     def _prepare(self) -> dict[str, t.Any]:
-        """Return what the module is given besides the task's own arguments."""
+        """Return further module arguments."""
         return {}
 
     def _watch(self, path: str, done: threading.Event) -> None:

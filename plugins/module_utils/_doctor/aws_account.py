@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether an AWS account has what a lab on EC2 needs, asked as a plan asks, and without making anything."""
+"""Checks of an AWS account for a lab on EC2, by dry runs; nothing is created."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NOT_ALLOWED = refusal([]).what
 
 
 def account_findings(account: Account, wanted: LabSpec, regions: t.Sequence[str], config: str) -> list[Finding]:
-    """Look at everything. Who asks comes first: without that, there is nothing to look at."""
+    """Return all findings about an account; without a caller identity, that alone."""
     try:
         caller = account.clients["sts"].get_caller_identity()
     except AWS_ERRORS as error:
@@ -54,12 +54,12 @@ def account_findings(account: Account, wanted: LabSpec, regions: t.Sequence[str]
 
 
 def without(why: str) -> Finding:
-    """Return the one line that is told where an account was not looked at."""
+    """Return the finding for an account that was not checked."""
     return Finding("credentials", "EC2", SKIPPED, f"not checked: {why}")
 
 
 def judge_caller(caller: t.Mapping[str, t.Any]) -> Finding:
-    """Judge who asks. Of the account, nobody needs more than its end."""
+    """Judge the caller identity; only the end of the account number is shown."""
     who = caller_of(caller)
     owner, end = who.owner, who.account[-4:]
     facts = {"owner": owner, "account_end": end}
@@ -71,7 +71,7 @@ def judge_caller(caller: t.Mapping[str, t.Any]) -> Finding:
 
 
 def lab_findings(account: Account, wanted: LabSpec) -> list[Finding]:
-    """Look whether a lab with these settings could be made in the region."""
+    """Check that a lab with these settings could be launched in the region."""
     look = Discovery(account, wanted)
     try:
         seen = look.first()
@@ -108,7 +108,7 @@ def _permissions(error: LabError) -> Finding:
 
 
 def judge_vpc(seen: AccountState, wanted: LabSpec) -> Finding:
-    """Judge the network that a machine would stand in."""
+    """Judge the network of the instance."""
     title, ids = "Default VPC", [str(vpc["VpcId"]) for vpc in seen.vpcs]
     facts = {"vpcs": ids, "subnets": len(seen.subnets), "subnet": wanted.subnet}
     if wanted.subnet:
@@ -121,7 +121,7 @@ def judge_vpc(seen: AccountState, wanted: LabSpec) -> Finding:
 
 
 def judge_quota(seen: AccountState, wanted: LabSpec) -> Finding:
-    """Judge how many virtual processors are left for the type that is tried first."""
+    """Judge the vCPU quota for the first instance type."""
     title, name = "vCPU quota", wanted.instance_types[0]
     code = quota_of(name, SPOT if wanted.spot else ON_DEMAND)
     limit = seen.quotas.get(code)
@@ -145,7 +145,7 @@ def judge_quota(seen: AccountState, wanted: LabSpec) -> Finding:
 def orphan_findings(
     account: Account, owner: str, regions: t.Sequence[str], config: str, prices: t.Mapping[str, t.Any]
 ) -> list[Finding]:
-    """Look in each region for what carries our tags and belongs to no lab."""
+    """Find tagged resources without a lab in each region."""
     rows: list[dict[str, t.Any]] = []
     unseen: list[Finding] = []
     seen: list[str] = []
@@ -163,7 +163,7 @@ def orphan_findings(
 
 
 def busy_labs(config: str, region: str) -> set[str]:
-    """Return the labs of a region on which another run works now: what there is of them may not be whole yet."""
+    """Return the labs of a region that another run holds; their resources may be incomplete."""
     if not config:
         return set()
     now = datetime.datetime.now().astimezone()

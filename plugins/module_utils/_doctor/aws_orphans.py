@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What carries our tags at AWS and belongs to no lab any more: what it costs, and how it is removed."""
+"""Tagged AWS resources without a lab: their costs, and the commands that remove them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BY_HAND = {
 
 
 def orphans(found: Found, region: str, prices: Prices, busy: t.Container[str] = ()) -> list[dict[str, t.Any]]:
-    """Return what belongs to no lab: a lab has a machine that is not terminated, or a run works on it (``busy``)."""
+    """Return resources without a lab; a lab has an instance that is not terminated, or a running command (``busy``)."""
     living = {tags_of(machine).get(NAME_TAG, "") for machine in found.get("machine") or []}
     rows = [row for row in resource_rows(found) if row["lab"] not in living and row["lab"] not in busy]
     costs = _costs(found, prices)
@@ -38,7 +38,7 @@ def orphans(found: Found, region: str, prices: Prices, busy: t.Container[str] = 
 
 
 def _costs(found: Found, prices: Prices) -> dict[str, float | None]:
-    """Return what things cost a month as they lie, by id; None where no price is known."""
+    """Return monthly costs of resources at rest, by id; None without a known price."""
     disk, snapshot, address = prices.gib_month, prices.snapshot_gib_month, prices.ipv4_hour
     costs: dict[str, float | None] = {}
     for thing in found.get("disk") or []:
@@ -52,7 +52,7 @@ def _costs(found: Found, prices: Prices) -> dict[str, float | None]:
 
 
 def command_for(row: t.Mapping[str, t.Any], region: str) -> str:
-    """Return the command that removes a thing."""
+    """Return the command that removes a resource."""
     if row["kind"] in BY_HAND:
         return BY_HAND[row["kind"]].format(id=row["id"], region=region)
     named = "" if row["lab"] == "desi" else f" -e lab_name={row['lab']}"
@@ -63,7 +63,7 @@ def command_for(row: t.Mapping[str, t.Any], region: str) -> str:
 
 
 def judge_orphans(rows: t.Sequence[t.Mapping[str, t.Any]], regions: t.Sequence[str]) -> list[Finding]:
-    """Return a finding for all that one command removes."""
+    """Return one finding for each removing command."""
     if not rows:
         return [Finding("orphans", TITLE, OK, f"nothing in {', '.join(regions)}", facts={"things": []})]
     by_command: dict[str, list[t.Mapping[str, t.Any]]] = {}
@@ -84,7 +84,7 @@ def _group(command: str, things: t.Sequence[t.Mapping[str, t.Any]]) -> Finding:
 
 
 def cost_text(thing: t.Mapping[str, t.Any]) -> str:
-    """Say what a thing costs."""
+    """Return a cost in words."""
     cost = thing["usd_month"]
     if cost is None:
         return "of a price that is not known here"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask a bucket a few small things, and no more: whether it answers, how fast, and what time it has."""
+"""Bucket checks with a few small requests: availability, speed and clock difference."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _OBJECT = re.compile(rb"<Contents>.*?<Key>(.*?)</Key>.*?<Size>(\d+)</Size>.*?</C
 
 
 class Reply(t.NamedTuple):
-    """What came back, when it was asked for, and how long that took."""
+    """A response, with its start time and duration."""
 
     status: int
     headers: t.Mapping[str, str]
@@ -55,7 +55,7 @@ class Reply(t.NamedTuple):
 
 
 class Bucket:
-    """A bucket that is asked without credentials, until a time on the monotonic clock."""
+    """A bucket queried without credentials, until a monotonic deadline."""
 
     def __init__(self, spec: MountSpec, environment: t.Mapping[str, str], seconds: float) -> None:
         self.spec, self.seconds = spec, seconds
@@ -66,7 +66,7 @@ class Bucket:
         self.opener = make_opener(direct=is_loopback_url(self.url), context=context)
 
     def findings(self) -> list[Finding]:
-        """Return what there is to say of the bucket, and of the clock by the time that it tells."""
+        """Return the findings about the bucket and the clock."""
         title, ahead = f"Bucket {self.spec.bucket}", None
         try:
             measured = self.measure()
@@ -79,7 +79,7 @@ class Bucket:
         return [found, *judge_clock(ahead)]
 
     def measure(self) -> Measured:
-        """Ask a few small things and read a part of an object; a LabError if the bucket cannot be used."""
+        """Time a few small requests and one partial read; raise LabError if the bucket cannot be used."""
         try:
             replies = [self.get(self.url) for _number in range(SMALL_REQUESTS)]
             for reply in replies:
@@ -100,7 +100,7 @@ class Bucket:
         return sorted(found, key=lambda each: -each[1])
 
     def read_some(self, objects: t.Sequence[tuple[str, int]]) -> tuple[float | None, int]:
-        """Read the beginning of the largest object; return bytes in a second, and how many were read."""
+        """Read the beginning of the largest object; return bytes per second and bytes read."""
         if not objects:
             return None, 0
         base = self.url.partition("?")[0].rstrip("/")
@@ -123,7 +123,7 @@ class Bucket:
         headers: t.Mapping[str, str] | None = None,
         seconds: float | None = None,
     ) -> Reply:
-        """Ask for something; whatever is not there when ``seconds`` are over is left out."""
+        """Send a request; what has not arrived after ``seconds`` is left out."""
         left = min(self.end - time.monotonic(), seconds or self.seconds)
         if left <= 0:
             raise TimeoutError
@@ -154,7 +154,7 @@ class Bucket:
             return Reply(response.status, known, body, asked, time.monotonic() - began)
 
     def ahead_in_plain(self) -> float | None:
-        """Return by how much this clock is ahead, asked without TLS; None where that is not to be had."""
+        """Return the clock difference, queried without TLS; None if unknown."""
         host = urllib.parse.urlsplit(self.url).hostname or ""
         self.end = max(self.end, time.monotonic() + 1.0)
         try:
@@ -164,7 +164,7 @@ class Bucket:
 
 
 def ahead_of(reply: Reply) -> float | None:
-    """Return by how many seconds this computer's clock is ahead of a server's; None where it told no time."""
+    """Return how many seconds the local clock is ahead of a server's; None without a Date header."""
     try:
         theirs = parsedate_to_datetime(reply.headers["date"]).timestamp() + HALF_A_SECOND
     except (KeyError, TypeError, ValueError, IndexError):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Write a bundle for a bug report: one archive, for its owner alone, that never takes the place of anything."""
+"""The bug report bundle: one archive, mode 0600, that never replaces a file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WHAT = "No bundle was written."
 
 
 def check_path(path: Path) -> None:
-    """Refuse a name that is none, or that is somebody's already."""
+    """Refuse an invalid name, or one that exists."""
     if not path.name.endswith(ENDS):
         do = f"name it so: -e lab_bundle={path.name or 'desi-lab'}.tar.gz"
         raise LabError(_WHAT, f"The name {path.name} does not end in {ENDS[0]}, and an archive is written.", do)
@@ -39,7 +39,7 @@ def check_path(path: Path) -> None:
 
 
 def about(members: t.Mapping[str, str]) -> str:
-    """Return what a bundle says of itself."""
+    """Return the README of a bundle."""
     lines = [
         "A bundle of DESI Lab, for a bug report.",
         "",
@@ -52,7 +52,7 @@ def about(members: t.Mapping[str, str]) -> str:
 
 
 def cleaned(members: t.Mapping[str, str], cleaner: Cleaner) -> dict[str, str]:
-    """Return the texts of a bundle without secrets; a LabError if one that is known is left in any of them."""
+    """Return the redacted texts of a bundle; raise LabError if a known secret remains in one."""
     ends = {name: text if len(text) <= LONGEST else f"…\n{text[-LONGEST:]}" for name, text in members.items()}
     clean = {cleaner.clean(name): cleaner.clean(text) for name, text in ends.items()}
     left = [name for name, text in clean.items() if cleaner.holds_secret(f"{name} {text}")]
@@ -63,7 +63,7 @@ def cleaned(members: t.Mapping[str, str], cleaner: Cleaner) -> dict[str, str]:
 
 
 def archive(members: t.Mapping[str, str], now: float) -> bytes:
-    """Return the archive. Nobody is named in it: neither whoever made it nor the file's own name."""
+    """Return the archive, without any names of users."""
     packed = io.BytesIO()
     with (
         gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=now) as zipped,
@@ -78,7 +78,7 @@ def archive(members: t.Mapping[str, str], now: float) -> bytes:
 
 
 def write(path: Path, members: t.Mapping[str, str], environment: t.Mapping[str, str]) -> None:
-    """Write the archive where nothing is yet, for its owner alone; under sudo, that is whoever called it."""
+    """Create the archive for its owner alone; under sudo, that is the caller."""
     check_path(path)
     data = archive(members, time.time())
     try:

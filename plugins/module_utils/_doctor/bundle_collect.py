@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Gather what a bug report wants to know, and beside it every secret that may stand in it."""
+"""Collection of bug report data, and of all secrets that it may contain."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MORE_NAMES = ("AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION
 
 
 def said(command: t.Sequence[str]) -> str:
-    """Return what a command prints, with its errors, or why it prints nothing."""
+    """Return the output of a command with its errors, or why there is none."""
     try:
         done = subprocess.run(
             command, check=False, capture_output=True, timeout=PATIENCE_SECONDS, stdin=subprocess.DEVNULL
@@ -51,7 +51,7 @@ def said(command: t.Sequence[str]) -> str:
 
 
 def read(path: Path) -> str:
-    """Return a text file of a person, with that person's rights and no more; empty where it cannot be read."""
+    """Return a text file, read with the rights of the caller; empty if it cannot be read."""
     with contextlib.suppress(OSError), as_caller(os.environ):
         return path.read_text(errors="replace")
     return ""
@@ -68,7 +68,7 @@ def logs(environment: Environment) -> dict[str, str]:
 
 
 def containers() -> list[dict[str, t.Any]]:
-    """Return the containers of ours, inspected."""
+    """Return our containers, inspected."""
     ids = list(said(["docker", "ps", "--all", "--quiet", "--filter", f"label={NAME}"]).split())
     good = [word for word in ids if re.fullmatch(r"[0-9a-f]{12,64}", word)]
     if not good:
@@ -81,7 +81,7 @@ def containers() -> list[dict[str, t.Any]]:
 
 
 def mounts_text(folder: str) -> str:
-    """Return what there is of our mounts: lines of the kernel's table, units, and what those who mount said."""
+    """Return the state of our mounts: mountinfo, units, and logs."""
     table = read(Path("/proc/self/mountinfo")).splitlines()
     lines = [line for line in table if folder in line or "desi-lab" in line]
     units = sorted(path.name for path in Path("/etc/systemd/system").glob(UNITS))
@@ -96,7 +96,7 @@ def mounts_text(folder: str) -> str:
 
 
 def network_text(environment: Environment) -> str:
-    """Return facts of the network that decide whether anything is reached."""
+    """Return network facts that affect access."""
     told = [f"$ {' '.join(command)}\n{said(command)}" for command in _NETWORK]
     told.append(f"$ /etc/resolv.conf\n{read(Path('/etc/resolv.conf'))}")
     names = [name for name in (*_NAMES, *_MORE_NAMES) if environment.get(name)]
@@ -105,7 +105,7 @@ def network_text(environment: Environment) -> str:
 
 
 def settings_text(given: t.Mapping[str, t.Any], defaults: t.Mapping[str, t.Any], cleaner: Cleaner) -> str:
-    """Return the settings that are not as by default with their values, and the names of the others."""
+    """Return the settings that differ from their defaults, and the names of the others."""
     differ = {name: value for name, value in given.items() if str(value) != str(defaults.get(name, ""))}
     same = sorted(set(given) - set(differ))
     return document({"given": cleaner.structure(differ), "as_by_default": same})
@@ -120,7 +120,7 @@ def document(data: object) -> str:
 
 
 def secrets_of(environment: Environment, inspected: t.Sequence[t.Any], settings: t.Any, config: str) -> set[str]:  # noqa: ANN401 - whatever JSON can say
-    """Return every secret that can be known: of the environment, of AWS, of proxies, of containers, and of keys."""
+    """Return all secrets of the environment, of AWS, of proxies, of containers, and of keys."""
     found = secrets_among(environment)
     for proxy in read_proxies(environment)[0]:
         found |= {proxy.secret, f"{proxy.user}:{proxy.secret}" if proxy.secret else ""}
@@ -134,7 +134,7 @@ def secrets_of(environment: Environment, inspected: t.Sequence[t.Any], settings:
 
 
 def in_structure(data: t.Any, name: str = "") -> set[str]:  # noqa: ANN401 - whatever JSON can say
-    """Return the values in a structure whose names, or the option before them, say that they are secrets."""
+    """Return values in a structure whose names, or the options before them, mark them as secrets."""
     if isinstance(data, t.Mapping):
         return {secret for key, value in data.items() for secret in in_structure(value, str(key))}
     if isinstance(data, str):
@@ -156,7 +156,7 @@ def in_structure(data: t.Any, name: str = "") -> set[str]:  # noqa: ANN401 - wha
 
 
 def of_aws(environment: Environment) -> set[str]:
-    """Return the keys and tokens in the files of AWS' own tools."""
+    """Return the keys and tokens in the files of the AWS tools."""
     home = Path(environment.get("HOME") or "/", ".aws")
     paths = {
         environment.get("AWS_SHARED_CREDENTIALS_FILE") or str(home / "credentials"),
@@ -173,7 +173,7 @@ def of_aws(environment: Environment) -> set[str]:
 
 
 def of_keys(config: str) -> set[str]:
-    """Return the lines of the private keys of labs on EC2, each of which tells a part of one."""
+    """Return the lines of the private keys of labs on EC2."""
     found: set[str] = set()
     if config:
         with contextlib.suppress(OSError):
@@ -183,13 +183,13 @@ def of_keys(config: str) -> set[str]:
 
 
 def names_in(report: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """Return by what names AWS knows whoever asks, with what takes their place."""
+    """Return the names of the AWS caller, with their replacements."""
     facts = [finding.get("facts") or {} for finding in report.get("findings") or []]
     return {str(each["owner"]): "<AWS user>" for each in facts if isinstance(each, t.Mapping) and each.get("owner")}
 
 
 def names_of(environment: Environment) -> dict[str, str]:
-    """Return the words that tell who somebody is, each with what takes its place."""
+    """Return the words that identify the person, with their replacements."""
     user = pwd.getpwuid(int(environment["SUDO_UID"])) if environment.get("SUDO_UID", "").isdecimal() else None
     found: dict[str, str] = {}
     with contextlib.suppress(KeyError):

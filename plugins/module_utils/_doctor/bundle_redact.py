@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Take out of a bundle what nobody else is to know: secrets in any spelling, accounts, addresses, names of people.
+"""Redaction of a bundle: secrets in any encoding, accounts, addresses, and names of people.
 
 What is known to be a secret is taken out wherever it stands; besides, whatever looks like one.
 """
@@ -43,7 +43,7 @@ _COMMON_NAMES = ("root", "admin", "ubuntu", "debian", "ec2-user", "user", "users
 
 
 class Cleaner:
-    """Cleans texts of secrets that are known, and of whatever looks like one."""
+    """Removes known secrets, and whatever looks like one."""
 
     def __init__(self, secrets: t.Iterable[str] = (), names: t.Mapping[str, str] | None = None) -> None:
         """``names`` are words that tell who somebody is, such as a login name, each with what takes its place."""
@@ -60,7 +60,7 @@ class Cleaner:
         self._addresses: dict[str, str] = {}
 
     def holds_secret(self, text: str) -> bool:
-        """Return whether a text holds a secret that is known, in any spelling."""
+        """Return whether a text contains a known secret, in any encoding."""
         return any(each in text for each in self._spelled)
 
     def clean(self, text: str) -> str:
@@ -75,7 +75,7 @@ class Cleaner:
         return text
 
     def structure(self, data: t.Any, name: str = "") -> t.Any:  # noqa: ANN401 - whatever JSON can say
-        """Return a structure without secrets: those are known by the names that they stand under, too."""
+        """Return a structure without secrets, which are also recognized by their keys."""
         if isinstance(data, t.Mapping):
             return {str(key): self.structure(value, str(key)) for key, value in data.items()}
         if isinstance(data, (list, tuple)):
@@ -118,7 +118,7 @@ class Cleaner:
 
 
 def decoded(text: str) -> list[str]:
-    """Return what a word says if it is base64 or hexadecimal; nothing where it is neither."""
+    """Return the decoded forms of a word that is base64 or hexadecimal."""
     found = []
     bare = text.rstrip("=")
     with_padding = bare.replace("-", "+").replace("_", "/") + "=" * (-len(bare) % 4)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the doctor finds, and how many things are looked at side by side without one of them holding up the others."""
+"""The doctor's findings, and checks that run concurrently with a time limit each."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Work = t.Callable[[], t.Sequence[Finding]]
 
 
 class Check(t.NamedTuple):
-    """Something to look at, for so many seconds at most, and what it means when that takes longer."""
+    """A check with its time limit, and the verdict if it exceeds that."""
 
     name: str
     title: str
@@ -55,7 +55,7 @@ class Check(t.NamedTuple):
 
 
 def all_findings(checks: t.Sequence[Check], clock: t.Callable[[], float] = time.monotonic) -> list[Finding]:
-    """Look at everything side by side, and return what was found in the order of the checks.
+    """Run all checks concurrently, and return their findings in order.
 
     A check that does not end in time is left alone, and told. Its thread dies with the process.
     """
@@ -94,12 +94,12 @@ def _hung(check: Check) -> Finding:
 
 
 def from_error(check: str, title: str, error: LabError, verdict: str = BROKEN) -> Finding:
-    """Return the finding that a failure of three sentences is."""
+    """Return a LabError as a finding."""
     return Finding(check, title, verdict, error.what, error.why, error.do)
 
 
 def no_worse_than(findings: t.Iterable[Finding], worst: str) -> list[Finding]:
-    """Return findings of which none is worse than that, for what these settings make no use of."""
+    """Return findings capped at a verdict, for what these settings do not use."""
     limit = VERDICTS.index(worst)
     return [
         replace(finding, verdict=worst) if VERDICTS.index(finding.verdict) > limit else finding for finding in findings
@@ -107,13 +107,13 @@ def no_worse_than(findings: t.Iterable[Finding], worst: str) -> list[Finding]:
 
 
 def verdict_of(findings: t.Iterable[t.Mapping[str, t.Any]]) -> str:
-    """Return the worst of what was found; what was not looked at is no reason to worry."""
+    """Return the worst verdict; skipped checks do not count."""
     worst = max((VERDICTS.index(str(finding["verdict"])) for finding in findings), default=0)
     return VERDICTS[max(worst, VERDICTS.index(OK))]
 
 
 def summary_of(findings: t.Iterable[t.Mapping[str, t.Any]]) -> str:
-    """Say in a sentence what the findings come to."""
+    """Return a one-sentence summary."""
     verdicts = [str(finding["verdict"]) for finding in findings]
     parts = [
         f"{verdicts.count(BROKEN)} broken" if BROKEN in verdicts else "nothing is broken",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether this computer has what a lab needs: pure functions that turn facts into findings."""
+"""Host checks: pure functions from facts to findings."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _BOUND = re.compile(r"(>=|<=|==|!=|>|<)?\s*(\d+(?:\.\d+)*)")
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Return the numbers that a version begins with, such as 20, 10, 24."""
+    """Return the leading numbers of a version, such as 20, 10, 24."""
     found = _VERSION.match(version)
     return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 
 def within(version: str, wanted: str) -> bool:
-    """Return whether a version is in a range as Ansible's collections write them, such as ``>=10.1.0,<12.0.0``."""
+    """Return whether a version is in a range such as ``>=10.1.0,<12.0.0``."""
     have = numbers(version)
     for sign, bound in _BOUND.findall(wanted):
         limit = numbers(bound)
@@ -55,7 +55,7 @@ def within(version: str, wanted: str) -> bool:
 
 
 def judge_versions(facts: t.Mapping[str, t.Any]) -> list[Finding]:
-    """Judge what runs the labs: DESI Lab, Ansible, Python, and collections against what is wanted of them."""
+    """Judge the versions of DESI Lab, Ansible, Python and collections against the required ones."""
     facts = {name: facts[name] for name in VERSIONS}
     wanted, have = facts["wanted"], facts["collections"]
     found = f"DESI Lab {facts['product']}, Ansible {facts['ansible']}, Python {facts['python']}"
@@ -106,7 +106,7 @@ def judge_engine(engine: Engine, rights: str) -> list[Finding]:
 
 
 def judge_fuse(problem: str, do: str, helper: str) -> list[Finding]:
-    """Judge what a bucket is mounted by: why /dev/fuse cannot be opened, if so, and where fusermount3 is."""
+    """Judge FUSE: why /dev/fuse cannot be opened, if so, and where fusermount3 is."""
     title, facts = "FUSE", {"device": not problem, "helper": helper}
     if problem:
         return [Finding("fuse", title, BROKEN, problem, "Without it, no bucket can be mounted here.", do, facts)]
@@ -118,7 +118,7 @@ def judge_fuse(problem: str, do: str, helper: str) -> list[Finding]:
 
 
 def judge_propagation(place: str, shared: bool, may_bind: bool) -> list[Finding]:
-    """Judge whether a mount that is made anew reaches the labs that run. ``place`` is the mount around our folder."""
+    """Judge whether new mounts propagate to running labs. ``place`` is the mount around our directory."""
     title, facts = "Mount propagation", {"mount": place, "shared": shared, "may_bind": may_bind}
     if shared:
         return [Finding("propagation", title, OK, f"shared, at {place}", facts=facts)]
@@ -130,7 +130,7 @@ def judge_propagation(place: str, shared: bool, may_bind: bool) -> list[Finding]
 
 
 def judge_room(check: str, title: str, use: str, facts: t.Mapping[str, t.Any], gib: t.Sequence[float]) -> Finding:
-    """Judge the free disk at a place: with less than the first number of GiB nothing works, the second is comfortable.
+    """Judge free disk space. ``gib`` has the minimum, and what is comfortable.
 
     ``use`` is what the room is for.
     """
@@ -164,7 +164,7 @@ def judge_memory(total: int, available: int) -> list[Finding]:
 
 
 def judge_port(port: int, owner: str, lab: str, other: int | None, name: str) -> list[Finding]:
-    """Judge the port of a lab called ``name``: who has it, which lab that is, and the next one that is free."""
+    """Judge the port of the lab ``name``: its owner, that owner's lab, and the next free port."""
     title, facts = f"Port {port}", {"port": port, "free": not owner, "owner": owner, "lab": lab, "next_free": other}
     if not owner:
         return [Finding("port", title, OK, "free", facts=facts)]
@@ -178,7 +178,7 @@ def judge_port(port: int, owner: str, lab: str, other: int | None, name: str) ->
 
 
 def judge_tools(tools: t.Mapping[str, str]) -> list[Finding]:
-    """Judge the programs that labs on EC2 are reached by; ``tools`` has where each one is, or nothing."""
+    """Judge the programs that labs on EC2 need; ``tools`` has their paths, empty if missing."""
     title, facts = "SSH and rsync", dict(tools)
     missing = [name for name, path in tools.items() if not path]
     if not missing:
@@ -189,7 +189,7 @@ def judge_tools(tools: t.Mapping[str, str]) -> list[Finding]:
 
 
 def judge_link_local(obstacle: str, made: bool, may: bool, answers: bool) -> list[Finding]:
-    """Judge whether labs are kept from link-local addresses, where clouds hand out the keys of their machines.
+    """Judge whether labs can reach the link-local metadata service of a cloud, which hands out keys.
 
     ``obstacle`` says why the rule cannot hold here, ``made`` whether it was made since the last boot, ``may`` whether
     this person can make it, and ``answers`` whether there is anything at such an address.

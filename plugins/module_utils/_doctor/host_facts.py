@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Look at this computer: facts for the pure functions that judge them."""
+"""Facts about this computer for the host checks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _PROCESS = re.compile(r"\(process (\d+)\)$")
 
 
 def engine_findings(images_gib: t.Sequence[float]) -> list[Finding]:
-    """Look at the engine, and at the disk that it keeps images on."""
+    """Check the engine, and the disk with its images."""
     engine = find_engine(ENGINE_SECONDS)
     title = "Disk for images"
     if engine.desktop:
@@ -60,7 +60,7 @@ def engine_findings(images_gib: t.Sequence[float]) -> list[Finding]:
 
 
 def rights_to(engine: Engine) -> str:
-    """Say by whose rights the engine is used."""
+    """Return by whose rights the engine is used."""
     if engine.rootless:
         return "as your own (rootless)"
     if not engine.endpoint.startswith("unix://"):
@@ -71,7 +71,7 @@ def rights_to(engine: Engine) -> str:
 
 
 def room_at(path: str) -> dict[str, t.Any]:
-    """Return the free disk at a path, or where it would be made, and whether this user may write there."""
+    """Return the free disk space at a path or its nearest parent, and whether this user may write there."""
     place = Path(path)
     while not place.exists() and place != place.parent:
         place = place.parent
@@ -87,12 +87,12 @@ def room_at(path: str) -> dict[str, t.Any]:
 
 
 def room_findings(check: str, title: str, use: str, path: str, gib: t.Sequence[float]) -> list[Finding]:
-    """Look at the free disk at a path of this user's."""
+    """Check the free disk space at a path of this user's."""
     return [judge_room(check, title, use, room_at(path), gib)]
 
 
 def fuse_findings() -> list[Finding]:
-    """Try to open the device, as whatever mounts does."""
+    """Try to open /dev/fuse."""
     if not sys.platform.startswith("linux"):
         return [Finding("fuse", "FUSE", SKIPPED, "not needed: a container beside the lab mounts the bucket")]
     helper = next(
@@ -106,7 +106,7 @@ def fuse_findings() -> list[Finding]:
 
 
 def propagation_findings(folder: str) -> list[Finding]:
-    """Look at the mount that our folder of mounts lies in."""
+    """Check the propagation of the mount around our directory."""
     title = "Mount propagation"
     if not sys.platform.startswith("linux"):
         return [Finding("propagation", title, SKIPPED, "not needed: a container beside the lab mounts the bucket")]
@@ -117,14 +117,14 @@ def propagation_findings(folder: str) -> list[Finding]:
 
 
 def link_local_findings() -> list[Finding]:
-    """Look whether labs are kept from the address at which a cloud hands out keys, and whether one does."""
+    """Check whether labs are kept from the metadata service, and whether there is one."""
     engine = find_engine(ENGINE_SECONDS)
     may = os.geteuid() == 0 or shutil.which("sudo") is not None
     return judge_link_local(obstacle_to_rules(engine), Path(MARK).exists(), may, metadata_answers())
 
 
 def obstacle_to_rules(engine: Engine) -> str:
-    """Return why this computer's firewall has no say in the networks of an engine, or an empty string."""
+    """Return why firewall rules of this computer do not apply to the engine's networks, or an empty string."""
     if engine.desktop:
         return "Docker Desktop's networks are in a machine of its own"
     if not engine.endpoint.startswith("unix:"):
@@ -135,7 +135,7 @@ def obstacle_to_rules(engine: Engine) -> str:
 
 
 def metadata_answers() -> bool:
-    """Return whether anything is at the address at which clouds hand out keys."""
+    """Return whether a metadata service answers."""
     try:
         with socket.create_connection(METADATA, timeout=METADATA_SECONDS):
             return True
@@ -144,7 +144,7 @@ def metadata_answers() -> bool:
 
 
 def memory_findings() -> list[Finding]:
-    """Read how much memory there is."""
+    """Check the memory."""
     found = read_memory((PROC / "meminfo").read_text() if (PROC / "meminfo").exists() else _of_macos())
     if found is None:
         return [Finding("memory", "Memory", SKIPPED, "not looked at: this system does not tell it")]
@@ -152,7 +152,7 @@ def memory_findings() -> list[Finding]:
 
 
 def read_memory(text: str) -> tuple[int, int] | None:
-    """Return the whole and the available memory in bytes, from /proc/meminfo or what looks like it."""
+    """Return total and available memory in bytes, from the text of /proc/meminfo."""
     rows = {name: int(value) for name, value in re.findall(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE)}
     if not rows.get("MemTotal"):
         return None
@@ -170,7 +170,7 @@ def _of_macos() -> str:
 
 
 def port_findings(address: str, port: int, name: str, labs: t.Mapping[str, t.Any], config: str) -> list[Finding]:
-    """Look whether the port is free, and whose it is."""
+    """Check whether the port is free, and whose it is."""
     place = docker_ports.parse_address(address)
     docker_ports.check_port(port)
     if docker_ports.is_free(place, port):
@@ -184,7 +184,7 @@ def port_findings(address: str, port: int, name: str, labs: t.Mapping[str, t.Any
 
 
 def tunnel_of(owner: str, config: str) -> str:
-    """Return the lab whose tunnel a process is, by the SSH configuration that it was given; empty if it is none."""
+    """Return the lab whose tunnel a process is, by its SSH configuration; empty if it is none."""
     found = _PROCESS.search(owner)
     try:
         command = (PROC / found[1] / "cmdline").read_bytes().decode(errors="replace") if found else ""
@@ -195,12 +195,12 @@ def tunnel_of(owner: str, config: str) -> str:
 
 
 def tools_findings(names: t.Sequence[str] = ("ssh", "ssh-keygen", "rsync")) -> list[Finding]:
-    """Look where the programs are that lead to machines elsewhere."""
+    """Find the programs that labs on EC2 need."""
     return judge_tools({name: shutil.which(name) or "" for name in names})
 
 
 def dead_mounts(folder: str) -> list[str]:
-    """Return the mounts below our folder that do not answer."""
+    """Return the mounts below our directory that do not answer."""
     if not sys.platform.startswith("linux"):
         return []
     ours = [entry.mount_point for entry in table.mounts_below(read_mounts(), folder) if entry.fuse]

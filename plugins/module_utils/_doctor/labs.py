@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the labs on this computer answer, and what of ours belongs to none of them."""
+"""Checks of the labs on this computer, and of resources without a lab."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Labs = t.Mapping[str, t.Any]
 
 
 def judge_labs(found: Labs) -> list[Finding]:
-    """Judge the labs that M(desi.lab.labs_info) found: one line for all that are well, one for each that is not."""
+    """Judge the result of M(desi.lab.labs_info): one finding if all is well, else one for each problem."""
     title = "Labs here"
     if not found.get("engine"):
         reason = str(found.get("reason") or "the engine does not answer")
@@ -44,7 +44,7 @@ def _judge_lab(lab: Labs) -> list[Finding]:
 
 
 def judge_leftovers(found: Labs, dead: t.Sequence[str]) -> list[Finding]:
-    """Judge what carries our labels or lies in our folder and belongs to no lab. ``dead`` are mounts that hang."""
+    """Judge labeled resources and mounts without a lab. ``dead`` are mounts that hang."""
     title = "Leftovers"
     labs = {lab["name"] for lab in found.get("labs") or []}
     # Without an engine, nobody knows which mounts are in use.

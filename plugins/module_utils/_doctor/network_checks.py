@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the way to the data is clear: facts about proxies, clocks and buckets turned into findings."""
+"""Network checks: pure functions from facts about proxies, clocks and buckets to findings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SLOW_RATE = 2 * 2**20
 
 
 class Proxy(t.NamedTuple):
-    """A proxy that variables of the environment name. ``secret`` is what must never be shown."""
+    """A proxy of the environment. ``secret`` is never shown."""
 
     scheme: str
     host: str
@@ -34,12 +34,12 @@ class Proxy(t.NamedTuple):
 
     @property
     def address(self) -> str:
-        """Return where it is, without who may use it."""
+        """Return host and port, without credentials."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Measured(t.NamedTuple):
-    """What a few small requests to a bucket told. ``rate`` is bytes in a second, where enough could be read."""
+    """Measurements of a bucket. ``rate`` is in bytes per second; None if too little was read."""
 
     seconds: float
     rate: float | None
@@ -48,7 +48,7 @@ class Measured(t.NamedTuple):
 
 
 def read_proxies(environment: t.Mapping[str, str]) -> tuple[list[Proxy], list[str]]:
-    """Return the proxies that are set, each once, and the names of variables that cannot be read as one."""
+    """Return the distinct proxies, and the names of variables that are invalid."""
     found: dict[tuple[str, str, int], Proxy] = {}
     unreadable = []
     for name in PROXY_NAMES:
@@ -70,14 +70,14 @@ def read_proxies(environment: t.Mapping[str, str]) -> tuple[list[Proxy], list[st
 
 
 def twice(environment: t.Mapping[str, str]) -> list[str]:
-    """Return the names of settings that are written small and large and differ: each program takes another."""
+    """Return settings whose lower-case and upper-case variables differ."""
     names = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
     pairs = ((name, environment.get(name), environment.get(name.upper())) for name in names)
     return [name for name, small, large in pairs if small and large and small != large]
 
 
 def judge_proxy(proxy: Proxy, status: int | None, problem: str) -> Finding:
-    """Judge a proxy by what it answered when it was asked for the way to the bucket; None is no answer in HTTP."""
+    """Judge a proxy by its response to CONNECT; None is no HTTP response."""
     title, names = "Proxy", ", ".join(proxy.names)
     facts = {"address": proxy.address, "scheme": proxy.scheme, "names": list(proxy.names)}
     facts.update(status=status, has_password=bool(proxy.user or proxy.secret))
@@ -102,7 +102,7 @@ def judge_proxy(proxy: Proxy, status: int | None, problem: str) -> Finding:
 def judge_proxies(
     findings: t.Sequence[Finding], unreadable: t.Sequence[str], differing: t.Sequence[str]
 ) -> list[Finding]:
-    """Judge the settings of proxies as a whole; ``findings`` has one for each proxy."""
+    """Judge the proxy settings as a whole; ``findings`` has one for each proxy."""
     every = list(findings)
     if unreadable:
         found, do = f"{', '.join(unreadable)} is no address of a proxy", "write it as http://host:port, or unset it"
@@ -115,7 +115,7 @@ def judge_proxies(
 
 
 def judge_authorities(stores: t.Sequence[t.Mapping[str, t.Any]]) -> list[Finding]:
-    """Judge the certificate authorities that are trusted. A store has ``name``, ``path``, ``count`` and ``problem``."""
+    """Judge the trusted CA files. A store has ``name``, ``path``, ``count`` and ``problem``."""
     title, facts = "Certificate authorities", {"stores": [dict(store) for store in stores]}
     bad = [store for store in stores if store["problem"]]
     if bad:
@@ -133,7 +133,7 @@ def judge_authorities(stores: t.Sequence[t.Mapping[str, t.Any]]) -> list[Finding
 
 
 def judge_clock(ahead: float | None) -> list[Finding]:
-    """Judge by how many seconds this computer's clock is ahead of the server's; None is not known."""
+    """Judge by how many seconds the local clock is ahead of the server's; None is unknown."""
     title, facts = "Clock", {"seconds_ahead": None if ahead is None else round(ahead, 1)}
     if ahead is None:
         return [Finding("clock", title, SKIPPED, "not compared: no server told its time", facts=facts)]
@@ -148,7 +148,7 @@ def judge_clock(ahead: float | None) -> list[Finding]:
 
 
 def judge_bucket(bucket: str, measured: Measured) -> list[Finding]:
-    """Judge how fast a bucket is that answers."""
+    """Judge the speed of a bucket."""
     title = f"Bucket {bucket}"
     rate = None if measured.rate is None else round(measured.rate / 2**20, 1)
     facts = {"milliseconds": round(measured.seconds * 1000), "mib_a_second": rate, "bytes_read": measured.read}

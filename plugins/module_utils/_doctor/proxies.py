@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask proxies whether they answer, and files of certificates whether they hold any."""
+"""Queries of proxies, and inspection of CA files."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _STATUS = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})\b")
 
 
 def proxy_findings(environment: t.Mapping[str, str], target: str, seconds: float) -> list[Finding]:
-    """Ask each proxy for the way to ``target``, which is HOST:PORT."""
+    """Check each proxy with a CONNECT to ``target``, which is HOST:PORT."""
     proxies, unreadable = read_proxies(environment)
     each = [judge_proxy(proxy, *ask_proxy(proxy, target, seconds)) for proxy in proxies]
     return judge_proxies(each, unreadable, twice(environment))
 
 
 def ask_proxy(proxy: Proxy, target: str, seconds: float) -> tuple[int | None, str]:
-    """Return the HTTP status that a proxy answers with, and why there is none. Of SOCKS, only that it listens."""
+    """Return the HTTP status of a proxy, and why there is none; of SOCKS proxies, only whether they listen."""
     try:
         with socket.create_connection((proxy.host, proxy.port), timeout=seconds) as plain:
             if proxy.scheme.startswith("socks"):
@@ -60,7 +60,7 @@ def ask_proxy(proxy: Proxy, target: str, seconds: float) -> tuple[int | None, st
 
 
 def question(proxy: Proxy, target: str) -> bytes:
-    """Return what a proxy is asked with."""
+    """Return the CONNECT request for a proxy."""
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", "User-Agent: desi-lab"]
     if proxy.user or proxy.secret:
         pair = base64.b64encode(f"{proxy.user}:{proxy.secret}".encode()).decode()
@@ -69,12 +69,12 @@ def question(proxy: Proxy, target: str) -> bytes:
 
 
 def authority_findings(environment: t.Mapping[str, str]) -> list[Finding]:
-    """Look at each file of certificates that the environment names."""
+    """Check each CA file that the environment names."""
     return judge_authorities([store(name, environment[name]) for name in CA_NAMES if environment.get(name)])
 
 
 def store(name: str, path: str) -> dict[str, t.Any]:
-    """Return how many authorities a file holds, and what is wrong with it."""
+    """Return the number of CAs in a file, and what is wrong with it."""
     about: dict[str, t.Any] = {"name": name, "path": path, "count": 0, "problem": ""}
     if not Path(path).exists():
         return {**about, "problem": "is not there"}

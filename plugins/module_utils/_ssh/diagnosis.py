@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What OpenSSH's client says when it does not get in, what that means, and what to do about it.
+"""Diagnosis of ssh errors: classification of messages, reasons and remedies.
 
 Nothing here runs anything; every function turns text into facts or sentences.
 """
@@ -69,7 +69,7 @@ _QUOTED = 200
 
 @dataclass(frozen=True)
 class Target:
-    """What ssh makes of a host in a configuration file, as it tells itself."""
+    """The settings of a host, as ``ssh -G`` prints them."""
 
     config: str
     host: str
@@ -86,19 +86,19 @@ class Target:
 
     @property
     def pinned_as(self) -> str:
-        """Return under which name the host's key stands in the file of known hosts."""
+        """Return the name of the host in its known_hosts file."""
         return self.key_alias or (self.address if self.port == 22 else f"[{self.address}]:{self.port}")
 
 
 class Saying(NamedTuple):
-    """What ssh said last, and the kind of trouble that it is."""
+    """The last message of ssh, and its kind of error."""
 
     kind: str
     words: str
 
 
 def check_host(host: str) -> str:
-    """Return the name of a host in a configuration file, unless ssh would take it for something else."""
+    """Return the name of a host; refuse what ssh would take for an option or a command."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", host):
         raise LabError(
             f"'{host}' is not the name of a host in an SSH configuration.",
@@ -109,7 +109,7 @@ def check_host(host: str) -> str:
 
 
 def parse_settings(text: str, config: str, host: str) -> Target:
-    """Read what ``ssh -G`` prints."""
+    """Parse the output of ``ssh -G``."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, _, value = line.partition(" ")
@@ -128,7 +128,7 @@ def parse_settings(text: str, config: str, host: str) -> Target:
 
 
 def classify(stderr: str) -> Saying:
-    """Tell what it means that ssh did not get in, from all that it said."""
+    """Classify an ssh failure by its standard error."""
     lines = [line.strip() for line in stderr.splitlines()]
     heard = ((kind, line) for kind, pattern in _SAYINGS for line in lines if pattern.match(line))
     kind, words = next(heard, (OTHER, ""))
@@ -140,7 +140,7 @@ def classify(stderr: str) -> Saying:
 
 
 def reason(saying: Saying, target: Target) -> tuple[str, str]:
-    """Return why ssh does not get in and what to do, a sentence or two each."""
+    """Return why ssh failed and what to do."""
     why, do = _REASONS[saying.kind]
     facts = {
         "place": target.place,
@@ -217,11 +217,11 @@ _REASONS = {
 
 
 class HostKeyDiffers(LabError):
-    """Whoever answers has another host key than the one that is pinned, or than any."""
+    """The host key is not the pinned one."""
 
 
 def not_let_in(saying: Saying, target: Target) -> LabError:
-    """Return what to say of a trouble that waiting does not cure."""
+    """Return the error for a failure that waiting does not fix."""
     what = {
         DENIED: f"The machine {target.host} refuses the key.",
         HOST_KEY: f"The machine {target.host} is not the one that was met before.",
@@ -233,6 +233,6 @@ def not_let_in(saying: Saying, target: Target) -> LabError:
 
 
 def too_late(saying: Saying, target: Target, seconds: float) -> LabError:
-    """Return what to say when the time is over."""
+    """Return the error for a timeout."""
     what = f"The machine {target.host} did not answer over SSH within {seconds:g} seconds."
     return LabError(what, *reason(saying, target))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Meet a machine for the first time, and know before whom one meets."""
+"""First SSH contact with a new instance, whose host key is known before."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
     remove_below,
     write_beside,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis as ssh_diagnosis
-from ansible_collections.desi.lab.plugins.module_utils._ssh import host_key as texts
+from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis, host_key
 from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import OPTIONS, environment, find_target, wait_for
 
 KNOWN = "known"
@@ -41,10 +40,10 @@ KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512")
 
 
 def make_key(folder: str, only_look: bool = False) -> bool:
-    """See to it that there is a key for a new machine, which no machine has had; return whether one was made."""
-    path = Path(folder, texts.KEY_FILE)
+    """Ensure an unused host key for a new instance; return whether one was created."""
+    path = Path(folder, host_key.KEY_FILE)
     public = public_half(path)
-    if public and public not in texts.all_pins(_known_hosts(folder)):
+    if public and public not in host_key.all_pins(_known_hosts(folder)):
         return False
     if only_look:
         return True
@@ -62,7 +61,7 @@ def make_key(folder: str, only_look: bool = False) -> bool:
 
 
 def user_data_of(path: str) -> str:
-    """Return the user data that hand a machine the key in a file."""
+    """Return user data with the host key of a file."""
     public = public_half(Path(path))
     if not public:
         raise LabError(
@@ -70,20 +69,20 @@ def user_data_of(path: str) -> str:
             f"The host key that it should begin with, {path}, cannot be read.",
             "Delete it and run the same command again: another one is made.",
         )
-    return texts.user_data(Path(path).read_text(encoding="ascii"), public)
+    return host_key.user_data(Path(path).read_text(encoding="ascii"), public)
 
 
 def public_half(path: Path) -> str:
-    """Return the public half of a private key; empty if there is none that can be used."""
+    """Return the public half of a private key; empty if it cannot be read."""
     if not path.is_file():
         return ""
     done = _run(["ssh-keygen", "-y", "-P", "", "-f", str(path)])
-    return (texts.key_in(done.stdout) or "") if done.returncode == 0 else ""
+    return (host_key.key_in(done.stdout) or "") if done.returncode == 0 else ""
 
 
 @dataclass(frozen=True)
 class Meeting:
-    """A machine, and what is known of it here."""
+    """An instance, and what is known of it here."""
 
     folder: str
     config: str
@@ -92,21 +91,21 @@ class Meeting:
     fingerprint: str = ""
 
     def how(self) -> str:
-        """Return what is to be done; refuse a machine of which nothing is known."""
-        texts.check_machine(self.machine)
-        texts.check_fingerprint(self.fingerprint)
-        pinned = texts.pins(_known_hosts(self.folder), self.machine)
-        if self.fingerprint and self.fingerprint not in map(texts.fingerprint, pinned):
+        """Return the method; refuse an instance without any known key."""
+        host_key.check_machine(self.machine)
+        host_key.check_fingerprint(self.fingerprint)
+        pinned = host_key.pins(_known_hosts(self.folder), self.machine)
+        if self.fingerprint and self.fingerprint not in map(host_key.fingerprint, pinned):
             return COMPARED
-        handed = public_half(Path(self.folder, texts.KEY_FILE))
+        handed = public_half(Path(self.folder, host_key.KEY_FILE))
         if handed and (not pinned or handed in pinned):
             return MET
         if not pinned:
-            raise texts.unknown_machine(self.host, self.machine)
+            raise host_key.unknown_machine(self.host, self.machine)
         return KNOWN
 
     def meet(self, timeout: float) -> str:
-        """See to it that the machine is known by a key that nobody else has; return what was done."""
+        """Ensure that a host key of the instance's own is pinned; return the method."""
         how = self.how()
         if how == COMPARED:
             self._compare(find_target(self.config, self.host))
@@ -119,14 +118,14 @@ class Meeting:
         return how
 
     def _first(self, timeout: float) -> None:
-        handed = public_half(Path(self.folder, texts.KEY_FILE))
-        if not texts.pins(_known_hosts(self.folder), self.machine):
+        handed = public_half(Path(self.folder, host_key.KEY_FILE))
+        if not host_key.pins(_known_hosts(self.folder), self.machine):
             self._pin([handed])
         target = find_target(self.config, self.host)
         try:
             wait_for(target, timeout)
-        except ssh_diagnosis.HostKeyDiffers:
-            raise texts.another_machine(self.host, self.machine, target.place) from None
+        except diagnosis.HostKeyDiffers:
+            raise host_key.another_machine(self.host, self.machine, target.place) from None
         for tries_left in reversed(range(ROTATE_TRIES)):
             own, code, said = self._rotate(handed)
             # A machine that starts may restart its SSH server once more, with whoever is logged in.
@@ -134,14 +133,14 @@ class Meeting:
                 break
             wait_for(target, timeout)
         if not own or code:
-            raise texts.not_made_anew(self.host, f"Making it ended with {code}: {said or 'no word'}.")
+            raise host_key.not_made_anew(self.host, f"Making it ended with {code}: {said or 'no word'}.")
         self._prove(target, own)
         self._pin([own])
         with _opened(self.folder) as here:
             _forget_key(here)
 
     def _rotate(self, handed: str) -> tuple[str, int, str]:
-        """Let the machine make a key of its own; return it, the exit code, and what ssh said.
+        """Have the instance create its own host key; return it, the exit code, and the words of ssh.
 
         The key is pinned before the machine shows it, so that this may be done again wherever it ended.
         """
@@ -149,7 +148,7 @@ class Meeting:
         with (
             tempfile.TemporaryFile() as errors,
             subprocess.Popen(
-                [*command, texts.rotate_command(handed)],
+                [*command, host_key.rotate_command(handed)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -160,11 +159,11 @@ class Meeting:
             patience.start()
             try:
                 assert process.stdin is not None and process.stdout is not None  # noqa: S101 - for types
-                own = texts.key_in(process.stdout.readline(8192).decode(errors="replace")) or ""
-                if own.startswith(f"{texts.KIND} ") and own != handed:
+                own = host_key.key_in(process.stdout.readline(8192).decode(errors="replace")) or ""
+                if own.startswith(f"{host_key.KIND} ") and own != handed:
                     self._pin([handed, own])
                     with contextlib.suppress(OSError):
-                        process.stdin.write(f"{texts.PINNED}\n".encode())
+                        process.stdin.write(f"{host_key.PINNED}\n".encode())
                         process.stdin.flush()
                 else:
                     own = ""
@@ -174,11 +173,11 @@ class Meeting:
                 patience.cancel()
                 process.kill()
             errors.seek(0)
-            said = ssh_diagnosis.classify(errors.read(65536).decode(errors="replace")).words
+            said = diagnosis.classify(errors.read(65536).decode(errors="replace")).words
         return own, process.returncode, said
 
-    def _prove(self, target: ssh_diagnosis.Target, own: str) -> None:
-        """Log in where the machine's own key alone is believed."""
+    def _prove(self, target: diagnosis.Target, own: str) -> None:
+        """Log in while only the instance's own key is trusted."""
         with tempfile.NamedTemporaryFile("w", suffix=".known") as alone:
             alone.write(f"{target.pinned_as} {own}\n")
             alone.flush()
@@ -195,12 +194,14 @@ class Meeting:
                 if done.returncode == 0:
                     return
                 if time.monotonic() >= end:
-                    said = ssh_diagnosis.classify(done.stderr).words
-                    raise texts.not_made_anew(self.host, f"It does not show the one that it made: {said or 'no word'}.")
+                    said = diagnosis.classify(done.stderr).words
+                    raise host_key.not_made_anew(
+                        self.host, f"It does not show the one that it made: {said or 'no word'}."
+                    )
                 time.sleep(0.2)
 
-    def _compare(self, target: ssh_diagnosis.Target) -> None:
-        """Ask the machine for its keys, without logging in, and pin the one of which the fingerprint was given."""
+    def _compare(self, target: diagnosis.Target) -> None:
+        """Get the host keys without logging in, and pin the one with the given fingerprint."""
         shown: list[str] = []
         for kind in KINDS:
             with tempfile.TemporaryDirectory() as folder:
@@ -216,22 +217,22 @@ class Meeting:
                     "ConnectTimeout=10",
                 )
                 done = _run(["ssh", "-F", self.config, "-T", *options, self.host, "true"])
-                keys = texts.pins(seen.read_text(), target.pinned_as) if seen.is_file() else []
+                keys = host_key.pins(seen.read_text(), target.pinned_as) if seen.is_file() else []
             for key in keys:
-                if texts.fingerprint(key) == self.fingerprint:
+                if host_key.fingerprint(key) == self.fingerprint:
                     self._pin([key])
                     return
-                shown.append(texts.fingerprint(key))
+                shown.append(host_key.fingerprint(key))
             if not keys and not shown:
-                saying = ssh_diagnosis.classify(done.stderr)
-                if saying.kind not in (ssh_diagnosis.NO_COMMON, ssh_diagnosis.DENIED):
-                    raise ssh_diagnosis.not_let_in(saying, target)
-        raise texts.other_fingerprint(self.host, shown)
+                saying = diagnosis.classify(done.stderr)
+                if saying.kind not in (diagnosis.NO_COMMON, diagnosis.DENIED):
+                    raise diagnosis.not_let_in(saying, target)
+        raise host_key.other_fingerprint(self.host, shown)
 
     def _pin(self, keys: list[str]) -> None:
-        text = texts.with_pins(_known_hosts(self.folder), self.machine, keys)
+        text = host_key.with_pins(_known_hosts(self.folder), self.machine, keys)
         with _opened(self.folder) as here:
-            write_beside(here, texts.KNOWN_HOSTS, text.encode())
+            write_beside(here, host_key.KNOWN_HOSTS, text.encode())
 
 
 def _options(*more: str) -> list[str]:
@@ -241,7 +242,7 @@ def _options(*more: str) -> list[str]:
 
 def _known_hosts(folder: str) -> str:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), _opened(folder) as here:
-        return read_below(here, texts.KNOWN_HOSTS, MOST_BYTES).decode(errors="replace")
+        return read_below(here, host_key.KNOWN_HOSTS, MOST_BYTES).decode(errors="replace")
     return ""
 
 
@@ -255,7 +256,7 @@ def _opened(folder: str) -> Iterator[int]:
 
 
 def _forget_key(here: int) -> None:
-    for name in (texts.KEY_FILE, f"{texts.KEY_FILE}.pub"):
+    for name in (host_key.KEY_FILE, f"{host_key.KEY_FILE}.pub"):
         remove_below(here, name)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""By which host key a machine is known: what stands in files, in user data and in a program for the machine.
+"""SSH host keys of instances: known_hosts lines, user data, and rotation on the instance.
 
 A machine begins with a key that was made here and is pinned before it is met. User data can be read by others, so at
 the first log-in the machine makes a key of its own, which is pinned in its place.
@@ -29,14 +29,14 @@ _KEY = re.compile(r"((?:ssh|ecdsa)-[a-z0-9-]{1,40}) ([A-Za-z0-9+/]{32,4000}={0,2
 
 
 def check_machine(machine: str) -> str:
-    """Return the id of a machine, unless it would be more than a word in a file of known hosts."""
+    """Return an instance id; refuse anything else in known_hosts."""
     if not _MACHINE.fullmatch(machine):
         raise LabError("The machine cannot be met.", "What it is called is not the id of a machine.", "Run it again.")
     return machine
 
 
 def check_fingerprint(text: str) -> str:
-    """Return a fingerprint as ssh-keygen and the console show it; nothing is one, too."""
+    """Return a valid fingerprint, or an empty one."""
     if text and not _FINGERPRINT.fullmatch(text):
         raise LabError(
             f"The setting lab_host_key cannot be '{text}'.",
@@ -47,7 +47,7 @@ def check_fingerprint(text: str) -> str:
 
 
 def key_in(line: str) -> str | None:
-    """Return the kind of a public key and the key itself, without a comment; None if the line is none."""
+    """Return kind and key of a public key line, without the comment; None if it is invalid."""
     words = line.split()[:2]
     found = _KEY.fullmatch(" ".join(words))
     if not found:
@@ -67,20 +67,20 @@ def fingerprint(key: str) -> str:
 
 
 def pins(text: str, machine: str) -> list[str]:
-    """Return the keys that are pinned for a machine in the text of a file of known hosts."""
+    """Return the pinned keys of an instance in a known_hosts text."""
     rows = (line.split(None, 1) for line in text.splitlines())
     found = (key_in(row[1]) for row in rows if len(row) == 2 and row[0] == machine)
     return [key for key in found if key]
 
 
 def all_pins(text: str) -> set[str]:
-    """Return every key that is pinned for anybody."""
+    """Return all pinned keys."""
     rows = (line.split(None, 1) for line in text.splitlines())
     return {key for row in rows if len(row) == 2 for key in [key_in(row[1])] if key}
 
 
 def with_pins(text: str, machine: str, keys: list[str]) -> str:
-    """Return the text of a file of known hosts in which just these keys are pinned for a machine."""
+    """Return a known_hosts text in which exactly these keys are pinned for an instance."""
     others = [line for line in text.splitlines() if line.split(None, 1)[:1] != [machine]]
     return "".join(f"{line}\n" for line in [*others, *(f"{machine} {key}" for key in keys)])
 
@@ -131,12 +131,12 @@ systemctl try-restart ssh.service 2>/dev/null || systemctl try-restart sshd.serv
 
 
 def rotate_command(handed: str) -> str:
-    """Return the command that makes a machine's own key, for the shell of whoever logs in."""
+    """Return the shell command that creates the instance's own host key."""
     return f"sudo -n /bin/sh -c {shlex.quote(_ROTATE)} sh {shlex.quote(handed)}"
 
 
 def another_machine(host: str, machine: str, place: str) -> LabError:
-    """Return what to say where a machine did not show the key that it was given."""
+    """Return the error for an instance that shows another host key than its own."""
     return LabError(
         f"Whoever answers at {place} is not the machine that AWS started.",
         f"The machine {machine} of {host} was given a host key that was made here, and another one was shown."
@@ -147,7 +147,7 @@ def another_machine(host: str, machine: str, place: str) -> LabError:
 
 
 def unknown_machine(host: str, machine: str) -> LabError:
-    """Return what to say where nothing here tells by which key a machine is known."""
+    """Return the error for an instance without any known host key."""
     return LabError(
         f"The machine {machine} of {host} is not known to this computer.",
         "Its host key is not pinned here: the file known_hosts of the lab was lost, or the machine was made elsewhere.",
@@ -157,7 +157,7 @@ def unknown_machine(host: str, machine: str) -> LabError:
 
 
 def other_fingerprint(host: str, shown: list[str]) -> LabError:
-    """Return what to say where a machine shows other keys than the one that was given."""
+    """Return the error for host keys that do not match the given fingerprint."""
     return LabError(
         f"The machine {host} does not have the host key that you gave.",
         f"It showed {' and '.join(shown) or 'no key'}. Somebody may be in between, or it is another machine's"
@@ -167,7 +167,7 @@ def other_fingerprint(host: str, shown: list[str]) -> LabError:
 
 
 def not_made_anew(host: str, why: str) -> LabError:
-    """Return what to say where a machine did not get a key of its own."""
+    """Return the error for a host key that was not rotated."""
     return LabError(
         f"The machine {host} has no host key of its own yet.",
         f"The one that it was given cannot be kept, because others may have read it. {why}",

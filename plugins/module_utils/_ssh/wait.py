@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Trying to log in to a machine until it lets us in, or until it is clear that it will not."""
+"""Waiting for SSH access, until it works or cannot work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import time
 from typing import NamedTuple
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis as ssh_diagnosis
+from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis
 
 PAUSE = 1.0
 # A machine that has just begun to listen may still be writing down whose key it takes.
@@ -29,20 +29,20 @@ OPTIONS = ("BatchMode=yes", "ControlMaster=no", "ControlPath=none", "ConnectionA
 
 
 class Met(NamedTuple):
-    """How long it took until the machine let us in."""
+    """The attempts and time until access."""
 
     tries: int
     elapsed: float
 
 
 def environment() -> dict[str, str]:
-    """Return the environment in which ssh says what is understood here."""
+    """Return an environment in which ssh prints English messages."""
     return {**os.environ, "LC_ALL": "C"}
 
 
-def find_target(config: str, host: str) -> ssh_diagnosis.Target:
-    """Ask ssh what the configuration says of the host."""
-    command = ["ssh", "-F", config, "-G", ssh_diagnosis.check_host(host)]
+def find_target(config: str, host: str) -> diagnosis.Target:
+    """Return the settings of a host by ``ssh -G``."""
+    command = ["ssh", "-F", config, "-G", diagnosis.check_host(host)]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=30, check=False, env=environment()
@@ -61,15 +61,13 @@ def find_target(config: str, host: str) -> ssh_diagnosis.Target:
         ) from None
     if done.returncode:
         # Whatever it says: before it connects, there is nothing to complain of but the configuration.
-        words = ssh_diagnosis.classify(done.stderr).words
-        raise ssh_diagnosis.not_let_in(
-            ssh_diagnosis.Saying(ssh_diagnosis.CONFIG, words), ssh_diagnosis.Target(config, host, host)
-        )
-    return ssh_diagnosis.parse_settings(done.stdout, config, host)
+        words = diagnosis.classify(done.stderr).words
+        raise diagnosis.not_let_in(diagnosis.Saying(diagnosis.CONFIG, words), diagnosis.Target(config, host, host))
+    return diagnosis.parse_settings(done.stdout, config, host)
 
 
-def try_once(target: ssh_diagnosis.Target, seconds: float) -> str | None:
-    """Log in and out again; return what ssh said if that did not work. It takes a few seconds longer than told."""
+def try_once(target: diagnosis.Target, seconds: float) -> str | None:
+    """Log in and out once; return the words of ssh on failure. It may exceed ``seconds`` by a few."""
     connect = max(1, min(CONNECT_SECONDS, math.ceil(seconds)))
     options = [word for option in (*OPTIONS, f"ConnectTimeout={connect}") for word in ("-o", option)]
     command = ["ssh", "-F", target.config, "-T", *options, target.host, "true"]
@@ -93,11 +91,11 @@ def try_once(target: ssh_diagnosis.Target, seconds: float) -> str | None:
         said = errors.read(65536).decode(errors="replace")
     if code == 255:
         return said
-    return f"The command true ended with {code} there: {ssh_diagnosis.classify(said).words}"
+    return f"The command true ended with {code} there: {diagnosis.classify(said).words}"
 
 
-def wait_for(target: ssh_diagnosis.Target, timeout: float) -> Met:
-    """Wait until the machine lets us in; what waiting does not cure is told at once."""
+def wait_for(target: diagnosis.Target, timeout: float) -> Met:
+    """Wait for SSH access; fail at once if waiting cannot help."""
     begun = time.monotonic()
     tries = denials = 0
     while True:
@@ -106,16 +104,14 @@ def wait_for(target: ssh_diagnosis.Target, timeout: float) -> Met:
         elapsed = time.monotonic() - begun
         if said is None:
             return Met(tries, round(elapsed, 2))
-        saying = ssh_diagnosis.classify(said)
-        if saying.kind == ssh_diagnosis.NAMELESS and target.address == target.host:
+        saying = diagnosis.classify(said)
+        if saying.kind == diagnosis.NAMELESS and target.address == target.host:
             # There is no such host in the configuration, so that its name itself was looked up.
-            saying = saying._replace(kind=ssh_diagnosis.UNKNOWN_HOST)
-        denials = denials + 1 if saying.kind == ssh_diagnosis.DENIED else 0
-        if saying.kind in ssh_diagnosis.FINAL or denials > GRACE_TRIES:
-            raise ssh_diagnosis.not_let_in(saying, target)
+            saying = saying._replace(kind=diagnosis.UNKNOWN_HOST)
+        denials = denials + 1 if saying.kind == diagnosis.DENIED else 0
+        if saying.kind in diagnosis.FINAL or denials > GRACE_TRIES:
+            raise diagnosis.not_let_in(saying, target)
         pause = GRACE_PAUSE if denials else PAUSE
         if elapsed + pause >= timeout:
-            raise (
-                ssh_diagnosis.not_let_in(saying, target) if denials else ssh_diagnosis.too_late(saying, target, timeout)
-            )
+            raise (diagnosis.not_let_in(saying, target) if denials else diagnosis.too_late(saying, target, timeout))
         time.sleep(pause)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a lab on EC2 costs now, has cost, and is going to cost as it lies."""
+"""The present, past and monthly costs of a lab on EC2."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _A_LAUNCH = 10 * MINUTE
 
 
 class Ran(t.NamedTuple):
-    """When a machine was made, when it was started last, and when that run ended; None is not known, or not yet."""
+    """When an instance was launched, last started, and stopped; None is unknown, or not yet."""
 
     made: float | None
     started: float | None
@@ -25,7 +25,7 @@ class Ran(t.NamedTuple):
 
 
 def costs(ran: Ran, cost: Cost, spot: bool, now: float) -> dict[str, t.Any]:
-    """Return what is told of costs, in USD. What is not known is None."""
+    """Return the costs in USD; None is unknown."""
     so_far, how = spent(ran, cost, now)
     if cost.month_stopped is None:
         month = None
@@ -46,7 +46,7 @@ def costs(ran: Ran, cost: Cost, spot: bool, now: float) -> dict[str, t.Any]:
 
 
 def spent(ran: Ran, cost: Cost, now: float) -> tuple[float | None, str]:
-    """Return what has been spent, and how that is known.
+    """Return the money spent, and how that is known.
 
     AWS tells when a machine was started last and when its disk was made. Of runs in between it keeps no record.
     """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What ``status`` says of a lab, in one shape wherever it is. docs/status.schema.json describes it."""
+"""The status document, described by docs/status.schema.json."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ _BY_ITSELF = "Client.InstanceInitiatedShutdown"
 
 
 def whole(row: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return a row with everything that is told of any lab."""
+    """Return a row completed with all defaults."""
     return {**EMPTY, "active": [], "next": [], "notes": [], **row}
 
 
 def here(row: t.Mapping[str, t.Any], now: float) -> dict[str, t.Any]:
-    """Return what is told of a lab on this computer. It costs nothing, and nothing happens to it by itself."""
+    """Return the status of a lab on this computer. It costs nothing and never expires."""
     lab = whole(row)
     began = parse_time(lab["since"])
     if lab["state"] == "running" and began is not None:
@@ -77,7 +77,7 @@ def here(row: t.Mapping[str, t.Any], now: float) -> dict[str, t.Any]:
 
 
 def coming(watch: t.Mapping[str, t.Any] | None, expiry: float | None, runs: bool, now: float) -> list[dict[str, str]]:
-    """Return what is going to happen by itself, the soonest first."""
+    """Return upcoming events, the soonest first."""
     told = watch if runs and isinstance(watch, t.Mapping) else {}
     times = {IDLE_STOP: number(told.get("idle_stop_at")), DEADLINE: number(told.get("deadline")), EXPIRY: expiry}
     known = sorted((when, what) for what, when in times.items() if when is not None)
@@ -88,7 +88,7 @@ def coming(watch: t.Mapping[str, t.Any] | None, expiry: float | None, runs: bool
 
 
 def watched(watch: t.Mapping[str, t.Any] | None, now: float) -> dict[str, t.Any]:
-    """Return what the watcher on a machine says that runs."""
+    """Return the report of the watcher on a running instance."""
     if not isinstance(watch, t.Mapping):
         return {}
     active = watch.get("active")
@@ -100,7 +100,7 @@ def watched(watch: t.Mapping[str, t.Any] | None, now: float) -> dict[str, t.Any]
 
 
 def last_stop(stop: object, now: float) -> list[str]:
-    """Say when the watcher stopped the machine before, and why."""
+    """Return when and why the watcher last stopped the instance."""
     when = number(stop.get("at")) if isinstance(stop, t.Mapping) else None
     if when is None or not isinstance(stop, t.Mapping):
         return []
@@ -109,7 +109,7 @@ def last_stop(stop: object, now: float) -> list[str]:
 
 
 def why_stopped(machine: t.Mapping[str, t.Any], since: str, now: float) -> list[str]:
-    """Say that a machine stopped itself, which AWS tells by the reason of its state."""
+    """Return a note if an instance stopped itself, by its state reason."""
     code = (machine.get("StateReason") or {}).get("Code")
     if (machine.get("State") or {}).get("Name") != "stopped" or code != _BY_ITSELF:
         return []
@@ -118,7 +118,7 @@ def why_stopped(machine: t.Mapping[str, t.Any], since: str, now: float) -> list[
 
 
 def notes_of_look(lab: t.Mapping[str, t.Any]) -> list[str]:
-    """Say what is wrong with a lab that was looked at, or could be better."""
+    """Return notes on problems of an inspected lab."""
     said = []
     if lab["mount_answers"] is False:
         said.append("The mount of its data does not answer.")
@@ -132,7 +132,7 @@ def notes_of_look(lab: t.Mapping[str, t.Any]) -> list[str]:
 def document(
     found: t.Mapping[str, t.Any], elsewhere: t.Sequence[t.Mapping[str, t.Any]], unseen: t.Sequence[str], now: float
 ) -> dict[str, t.Any]:
-    """Return the whole answer: the labs here, as labs_info gives them, and those elsewhere."""
+    """Return the status document: labs here, as labs_info returns them, and labs elsewhere."""
     labs = [*(here(row, now) for row in found["labs"]), *map(whole, elsewhere)]
     return {
         "version": VERSION,
@@ -146,7 +146,7 @@ def document(
 
 
 def warnings(labs: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
-    """Say once what holds for several labs."""
+    """Return warnings that concern several labs, once each."""
     names = [lab["name"] for lab in labs if lab["expires"] is False]
     if not names:
         return []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a machine answers to ``_labs_look``, parsed at this one place. What has another shape is refused as a whole."""
+"""The parser of an instance's probe answer; an answer of another shape is refused as a whole."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST = 200
 
 
 def parse(data: bytes) -> dict[str, t.Any]:
-    """Return what a machine says of its labs. Raises BadAnswer."""
+    """Return the parsed answer. Raises BadAnswer."""
     told = mapping(strict_json(data, MAX_BYTES), KEYS)
     return {
         "watch": unless_none(told["watch"], _watch),
@@ -62,7 +62,7 @@ def _watch(value: object) -> dict[str, t.Any]:
 
 
 def _container(value: object) -> dict[str, t.Any]:
-    """Return what is known of a container: its own labels, of which a mount and a folder are plain paths."""
+    """Return the facts of a container: our own labels, of which mount and folder are plain paths."""
     told = mapping(value, ("Image", "State", "Config", "HostConfig"))
     config, state = mapping(told["Config"], ("Labels", "Image")), mapping(told["State"] or {})
     labels = {

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""In which AWS regions there may be labs, and what on this computer leads to them."""
+"""The AWS regions that may have labs, and what this computer knows of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Known = t.Dict[t.Tuple[str, str], Path]  # noqa: UP006 - evaluated by Python 3.9
 
 
 def known_labs(config: Path) -> Known:
-    """Return the folders of labs on EC2 that were made from this computer, by region and name.
+    """Return the config directories of labs on EC2 made from this computer, by region and name.
 
     The private key is made before anything at AWS; where it was lost, what led to the machine is still there.
     """
@@ -35,7 +35,7 @@ def known_labs(config: Path) -> Known:
 
 
 def has_credentials(environment: t.Mapping[str, str]) -> bool:
-    """Return whether this computer has credentials for AWS, as far as that can be told without asking anybody."""
+    """Return whether this computer has AWS credentials, without any request."""
     if any(environment.get(name) for name in VARIABLES):
         return True
     return any(_holds(environment.get(name) or usual, environment) for name, usual in FILES.items())
@@ -51,7 +51,7 @@ def _holds(path: str, environment: t.Mapping[str, str]) -> bool:
 
 
 def regions_to_ask(asked: t.Sequence[str], known: Known, usual: str, credentials: bool) -> list[str]:
-    """Return the regions to ask: those that were named, else those of known labs and the one in which labs are made."""
+    """Return the given regions, else those of known labs and the default one."""
     named = [region.strip() for region in asked if region.strip()]
     if named:
         return list(dict.fromkeys(named))
@@ -59,7 +59,7 @@ def regions_to_ask(asked: t.Sequence[str], known: Known, usual: str, credentials
 
 
 def unknown_region(region: str, all_regions: t.Sequence[str]) -> str:
-    """Return why a region cannot be asked: AWS has none of that name. Empty where it has."""
+    """Return why a region cannot be queried because AWS does not have it, else an empty string."""
     if region in all_regions or not all_regions:
         return ""
     near = nearest(region, all_regions)
@@ -67,7 +67,7 @@ def unknown_region(region: str, all_regions: t.Sequence[str]) -> str:
 
 
 def told_once(troubles: t.Sequence[tuple[str, str]]) -> list[str]:
-    """Return a sentence for each reason why regions could not be asked, given as pairs of region and reason."""
+    """Return one sentence for each reason, from pairs of region and reason."""
     regions: dict[str, list[str]] = {}
     for region, why in troubles:
         regions.setdefault(why, []).append(region)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask a machine of a lab over SSH what it knows of itself, in a time that is bounded."""
+"""The probe of an instance over SSH, with bounded time and size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOOK = "ansible_collections.desi.lab.plugins.module_utils._lab.probe"
 
 
 def source() -> str:
-    """Return the program that is run on machines. It may lie in an archive, from which only its loader can read."""
+    """Return the text of the probe, also from inside an archive."""
     spec = importlib.util.find_spec(_LOOK)
     loader = getattr(spec, "loader", None)
     text = loader.get_source(_LOOK) if loader is not None and hasattr(loader, "get_source") else None
@@ -31,7 +31,7 @@ def source() -> str:
 
 
 def command(config: Path, host: str, address: str, port: int) -> list[str]:
-    """Return the command that runs it. The address is what AWS says now; the host key goes by the machine's name."""
+    """Return the ssh command. The address is AWS's current one; the host key goes by the instance's name."""
     options = {
         "BatchMode": "yes",
         "ConnectTimeout": CONNECT_SECONDS,
@@ -50,7 +50,7 @@ def command(config: Path, host: str, address: str, port: int) -> list[str]:
 
 
 def ask(config: Path, host: str, address: str, port: int, program: str) -> dict[str, t.Any] | None:
-    """Return what a machine says; None where it does not answer in time.
+    """Return the parsed answer of an instance; None if it does not answer in time.
 
     An answer of another shape is refused as a whole: what comes back then is why, as ``refused``.
     """

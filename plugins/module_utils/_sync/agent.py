@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a sync does to a folder, on either side of it: list it, compare files by their content, put files in place.
+"""The sync agent, for both sides: list a directory, compare files by content, put files in place.
 
 The very text of this file, and of those it imports, is sent to a machine and run there: besides them it stands on
 Python alone. Everything goes by descriptors. What is copied to and fro lies in a place of its own (``Rooms``), into
@@ -56,7 +56,7 @@ _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 class Rooms(NamedTuple):
-    """Descriptors of where copies lie: what comes, what goes, and what is there already of what comes."""
+    """Descriptors of the staging directories: incoming, outgoing, and the basis of incoming files."""
 
     incoming: int
     outgoing: int
@@ -64,7 +64,7 @@ class Rooms(NamedTuple):
 
 
 def own_lines(folder: int) -> list[str]:
-    """Return the patterns that the folder has itself."""
+    """Return the directory's own ignore patterns."""
     try:
         data = read_below(folder, IGNORE_FILE, MAX_TEXT)
     except FileNotFoundError:
@@ -75,7 +75,7 @@ def own_lines(folder: int) -> list[str]:
 
 
 def entry_of(folder: int, path: str) -> list[Any] | None:
-    """Return what a file is known by: kind, size, time, and where a link leads. None where there is no file."""
+    """Return the kind, size, time and link target of a file; None if there is none."""
     with contextlib.suppress(OSError), folder_of(folder, path) as (here, name):
         return _entry(here, name)
     return None
@@ -89,7 +89,7 @@ def _entry(here: int, name: str) -> list[Any] | None:
 
 
 def is_there(folder: int, path: str) -> bool:
-    """Return whether there is anything of that name, be it a link that leads nowhere."""
+    """Return whether a name exists, also as a dangling link."""
     try:
         with folder_of(folder, path) as (here, name):
             os.stat(name, dir_fd=here, follow_symlinks=False)
@@ -101,7 +101,7 @@ def is_there(folder: int, path: str) -> bool:
 
 
 def listing(folder: int, rules: list[Rule]) -> dict[str, list[Any]]:
-    """Return every file and link below a folder that is not left out, by its path there."""
+    """Return all files and links below a directory that are not ignored, by path."""
     return dict(_walk(folder, "", rules, os.fstat(folder).st_dev))
 
 
@@ -136,7 +136,7 @@ def _walk(here: int, below: str, rules: list[Rule], device: int) -> Iterator[tup
 
 
 def digests(folder: int, paths: list[str]) -> dict[str, str]:
-    """Return hashes of files; of what has gone meanwhile there is none."""
+    """Return the hashes of files; missing ones are left out."""
     found = {}
     for path in paths:
         whole = hashlib.sha256()
@@ -155,7 +155,7 @@ def digests(folder: int, paths: list[str]) -> dict[str, str]:
 
 
 def rooms_in(staging: int, owner: list[int] | None = None) -> Rooms:
-    """Return the rooms of a staging directory. What came before is kept: it need not come again."""
+    """Return the rooms of a staging directory; earlier incoming copies are kept."""
     for name in (OUTGOING, BASIS):
         remove_below(staging, name)
     rooms = Rooms(*(open_below(staging, name, make=True, mode=PRIVATE) for name in (INCOMING, OUTGOING, BASIS)))
@@ -166,7 +166,7 @@ def rooms_in(staging: int, owner: list[int] | None = None) -> Rooms:
 
 
 def prepare(folder: int, rooms: Rooms, sends: list[str], gets: list[str]) -> dict[str, Any]:
-    """Put what the other side gets where only we can write, and what we have already of what we get.
+    """Stage the outgoing files, and the basis of the incoming ones.
 
     Returns what is gone. A hard link costs no room, and no time. Where there are none, what goes is copied.
     """
@@ -195,7 +195,7 @@ def _lay(folder: int, path: str, room: int, needed: bool) -> bool:
 
 
 def _copy(here: int, name: str, there: int, target: str) -> None:
-    """Copy a file or a link with its time, and of its mode what is plain."""
+    """Copy a file or link with its time and its plain mode."""
     about = os.stat(name, dir_fd=here, follow_symlinks=False)
     if stat.S_ISLNK(about.st_mode):
         os.symlink(os.readlink(name, dir_fd=here), target, dir_fd=there)
@@ -215,7 +215,7 @@ def _plain(mode: int) -> int:
 
 
 def settle(folder: int, rooms: Rooms, steps: list[dict[str, Any]]) -> dict[str, Any]:
-    """Do what was decided to a folder; whatever has changed since stays as it is, and both are kept.
+    """Apply steps to a directory; a file that changed meanwhile is kept beside the new one.
 
     Returns the entries of what was put in place, and what had changed meanwhile.
     """
@@ -245,7 +245,7 @@ def settle(folder: int, rooms: Rooms, steps: list[dict[str, Any]]) -> dict[str, 
 
 
 def free_name(folder: int, name: str) -> str:
-    """Return a name that nothing has yet."""
+    """Return a name that does not exist yet."""
     number, free = 1, name
     while is_there(folder, free):
         number += 1
@@ -255,7 +255,7 @@ def free_name(folder: int, name: str) -> str:
 
 @contextlib.contextmanager
 def _parent(folder: int, path: str) -> Iterator[tuple[int, str]]:
-    """Open the directory of a path, made where it is missing. What is mounted in the folder is no part of it."""
+    """Open the parent of a path, created if missing; mounts inside the directory are refused."""
     try:
         with folder_of(folder, path, make=True) as (here, name):
             if os.fstat(here).st_dev != os.fstat(folder).st_dev:
@@ -323,7 +323,7 @@ def _remove_empty(folder: int, path: str) -> None:
 
 
 def do(request: dict[str, Any], folder: int, rooms: Rooms | None) -> dict[str, Any]:
-    """Do what is asked for in an open folder."""
+    """Serve a request in an open directory."""
     if request["do"] == "lines":
         return {"lines": own_lines(folder)}
     if request["do"] == "list":
@@ -346,7 +346,7 @@ def _mode(here: int, name: str) -> int:
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Do what is asked for on a machine, where copies lie in the home of who logs in."""
+    """Serve a request on an instance, with staging in the home of the SSH user."""
     try:
         folder = open_directory(str(Path(request["folder"]).expanduser()))
     except (FileNotFoundError, NotADirectoryError):
@@ -366,7 +366,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def open_own(state: str) -> int:
-    """Return a descriptor of the directory of all staging below a state directory; nobody else gets into it."""
+    """Return a descriptor of the private parent of all staging directories."""
     above = open_made(state)
     try:
         place = open_below(above, "desi-lab/sync", make=True, mode=PRIVATE)
@@ -380,7 +380,7 @@ def open_own(state: str) -> int:
 
 
 def forget_old(place: int) -> None:
-    """Remove copies of a sync that came to no end, and has not been run again for long."""
+    """Remove stale copies of syncs that were given up."""
     with os.scandir(place) as found:
         old = [each.name for each in found if each.stat(follow_symlinks=False).st_mtime < time.time() - KEPT_SECONDS]
     for name in old:
@@ -388,7 +388,7 @@ def forget_old(place: int) -> None:
 
 
 def main() -> None:
-    """Answer whoever asks on standard input."""
+    """Serve the request on standard input."""
     try:
         said = answer(json.load(sys.stdin))
     except (OSError, ValueError) as error:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the other side of a sync answers, parsed at this one place. What has another shape is refused as a whole."""
+"""The parser of the agent's answers; an answer of another shape is refused as a whole."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Entries = t.Dict[str, t.List[t.Any]]  # noqa: UP006 - evaluated by Python 3.9, t
 
 
 def parse(data: bytes, machine: str, request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return what a machine answers to a request. Raises LabError, which names the machine, for anything else."""
+    """Return the parsed answer to a request. Raises LabError with the machine's name."""
     try:
         return parsed(strict_json(data, MAX_BYTES), request)
     except BadAnswer as error:
@@ -47,7 +47,7 @@ _TOO_MANY = f"it names more than {MAX_ENTRIES} files"
 
 
 def parsed(found: object, request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return an answer of the shape that goes with the request. Raises BadAnswer."""
+    """Return an answer of the request's shape. Raises BadAnswer."""
     if isinstance(found, dict) and "trouble" in found:
         return {"trouble": shown(_string(mapping(found, ("trouble",))["trouble"], 100_000))}
     return _PARSERS[request["do"]](found, request)
@@ -70,7 +70,7 @@ def _listing(found: object, _request: t.Mapping[str, t.Any]) -> dict[str, t.Any]
 
 
 def entries(found: object) -> Entries:
-    """Return the entries of files by their names. Raises BadAnswer."""
+    """Return entries by path. Raises BadAnswer."""
     if isinstance(found, dict) and len(found) > MAX_ENTRIES:
         raise BadAnswer(_TOO_MANY)
     files = {_name(path): entry(about) for path, about in mapping(found, most=MAX_ENTRIES).items()}
@@ -93,7 +93,7 @@ def _name(value: object) -> RelativeName:
 
 
 def entry(found: object) -> list[t.Any]:
-    """Return what a file is known by: kind, size, time, and where a link leads. Raises BadAnswer."""
+    """Return kind, size, time and link target of a file. Raises BadAnswer."""
     about = sequence(found, 4)
     if len(about) != 4 or about[0] not in KINDS:
         raise BadAnswer("what it says of a file is not of the right shape")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Patterns of files that are left out of a sync, in the language of .gitignore.
+"""Ignore patterns of a sync, in the syntax of .gitignore.
 
 They may come from somebody else, so a match takes a time that is bounded: at most the length of the pattern times that
 of the path. The text of this file is sent to machines, too.
@@ -26,7 +26,7 @@ _DEEP = "**"
 
 
 class Rule(NamedTuple):
-    """A line of a file of patterns: one expression for each part of a path, or None for any number of parts."""
+    """A parsed pattern: one expression for each part of a path, or None for any number of parts."""
 
     parts: tuple[re.Pattern[str] | None, ...]
     anywhere: bool
@@ -34,7 +34,7 @@ class Rule(NamedTuple):
     ignores: bool
 
     def matches(self, path: list[str]) -> bool:
-        """Return whether the rule speaks of a path."""
+        """Return whether the rule matches a path."""
         if self.anywhere:
             part = self.parts[0]
             return part is None or part.fullmatch(path[-1]) is not None
@@ -42,7 +42,7 @@ class Rule(NamedTuple):
 
 
 def _matches(parts: tuple[re.Pattern[str] | None, ...], path: list[str]) -> bool:
-    """Match part by part. Only the last of several ``**`` is ever tried again, which is enough and bounded."""
+    """Match part by part. Only the last ``**`` backtracks, which is sufficient and bounded."""
     at, place, retry, resume = 0, 0, -1, 0
     while place < len(path):
         if at < len(parts) and parts[at] is None:
@@ -65,7 +65,7 @@ def _is_match(part: re.Pattern[str] | None, name: str) -> bool:
 
 
 def rule_of(line: str) -> Rule | None:
-    """Read a line as git does; None where it says nothing."""
+    """Parse a line as git does; None for blank lines and comments."""
     text = line.rstrip("\r\n")
     text = text if text.endswith("\\ ") else text.rstrip(" ")
     if not text or text.startswith("#") or len(text) > MAX_LINE:
@@ -84,7 +84,7 @@ def rule_of(line: str) -> Rule | None:
 
 
 def _expression(word: str) -> str:
-    """Return an expression that never tries a star again that has found its place."""
+    """Return an expression that never backtracks into a star."""
     pieces: list[str] = [""]
     for found in _WORDS.findall(word):
         if found.startswith("*"):
@@ -106,7 +106,7 @@ def _expression(word: str) -> str:
 
 
 def rules_of(lines: list[str]) -> list[Rule]:
-    """Return the rules, those of everybody first."""
+    """Return the rules, default ones first."""
     return [rule for rule in map(_rule_of, [*USUAL, *lines]) if rule]
 
 
@@ -114,7 +114,7 @@ _rule_of = lru_cache(maxsize=4 * MAX_LINES)(rule_of)
 
 
 def is_ignored(path: str, is_folder: bool, rules: list[Rule]) -> bool:
-    """Return whether a path is left out; the last rule that speaks of it holds."""
+    """Return whether a path is ignored; the last matching rule counts."""
     parts = path.split("/")
     for rule in reversed(rules):
         if (is_folder or not rule.folders_only) and rule.matches(parts):
@@ -123,7 +123,7 @@ def is_ignored(path: str, is_folder: bool, rules: list[Rule]) -> bool:
 
 
 def lines_of(data: bytes) -> list[str]:
-    """Return the lines of a file of patterns. Raises OSError where they are more than is ever read."""
+    """Return the lines of a pattern file. Raises OSError if there are too many."""
     lines = data.decode("utf-8", "replace").splitlines()
     if len(data) > MAX_TEXT or len(lines) > MAX_LINES:
         raise OSError(f"It has more than {MAX_LINES} lines or {MAX_TEXT} bytes.")

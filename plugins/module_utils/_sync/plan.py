@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a sync does, decided from three listings: here, there, and how both were after the last sync.
+"""The sync plan, decided from three listings: here, there, and after the last sync.
 
 An entry is what a file is known by: kind, size, time, and where a link leads. What was remembered has two of them, one
 for each side, because two file systems may keep the same time differently.
@@ -27,7 +27,7 @@ RECEIVES = {BOTH: (True, True), UP: (False, True), DOWN: (True, False)}
 
 
 class Conflict(t.NamedTuple):
-    """Two that changed: whose keeps the name, and what the other is called from now on."""
+    """A path changed on both sides, the name of the losing file, and the side that lost."""
 
     path: str
     kept_as: str
@@ -36,7 +36,7 @@ class Conflict(t.NamedTuple):
 
 @dataclass
 class Plan:
-    """What there is to do, for each side: what it gets from the other, and what then happens to its folder."""
+    """The transfers and steps of each side."""
 
     gets: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
     steps: tuple[list[dict[str, t.Any]], list[dict[str, t.Any]]] = field(default_factory=lambda: ([], []))
@@ -54,7 +54,7 @@ class Plan:
 
 
 def doubtful(here: Files, there: Files, base: Base) -> list[str]:
-    """Return the files of which only their content tells whether both sides have the same."""
+    """Return the paths whose contents have to be compared."""
     return [
         path
         for path in sorted(here.keys() & there.keys())
@@ -72,7 +72,7 @@ def _changed(path: str, files: Files, base: Base, side: int) -> bool:
 
 
 def folders_of(files: t.Iterable[str]) -> set[str]:
-    """Return the folders in which files are."""
+    """Return the parent directories of files."""
     found: set[str] = set()
     for path in files:
         above = posixpath.dirname(path)
@@ -83,7 +83,7 @@ def folders_of(files: t.Iterable[str]) -> set[str]:
 
 
 class Decider:
-    """Decides for one path after the other."""
+    """Decides path by path."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Decider:
         return self.plan
 
     def _loser(self, path: str) -> int | None:
-        """Return the side whose file has to give up its name; None where nothing is in its way."""
+        """Return the side whose file is renamed; None without a conflict."""
         for side in (HERE, THERE):
             if path in self.files[side] and path in self.folders[1 - side]:
                 return side
@@ -157,7 +157,7 @@ class Decider:
         return path in self.same
 
     def _give(self, path: str, to: int, expected: Entry | None) -> None:
-        """Let a side have what the other one has under that name."""
+        """Plan to copy a file to a side."""
         if self.receives[to]:
             self._place(to, path, path, expected)
             self.plan.agreed.add(path)
@@ -169,7 +169,7 @@ class Decider:
             self.plan.agreed.add(path)
 
     def _beside(self, path: str, loser: int) -> None:
-        """Keep the file of one side beside, under another name; the other side's has the name, or a folder does."""
+        """Plan to keep the losing file under another name."""
         entry, winner = self.files[loser][path], path in self.files[1 - loser]
         name = self._free(path, loser, entry)
         other = 1 - loser
@@ -206,7 +206,7 @@ class Decider:
             self.plan.gets[side].append(staged)
 
     def _free(self, path: str, side: int, entry: Entry) -> str:
-        """Return a name for what is kept beside: the same one whenever the same file is asked for."""
+        """Return a name for the losing file, the same for the same file each time."""
         wanted = conflict_name(path, self.hosts[side], entry)
         number, name = 1, wanted
         while name in self.names or any(
@@ -231,12 +231,12 @@ def decide(
     delete: bool = False,
     hosts: t.Sequence[str] = ("here", "there"),
 ) -> Plan:
-    """Return what a sync has to do. Without ``delete`` nothing that is anywhere goes."""
+    """Return what there is to do."""
     return Decider(here, there, base, same, direction, delete, hosts).decide()
 
 
 def remembered(plan: Plan, base: Base, after: t.Sequence[Files], changed: t.Container[str]) -> dict[str, Pair]:
-    """Return what is to be remembered: ``after`` has both sides as they are now, as far as it is known.
+    """Return the base of the next sync; ``after`` has both sides as they are now, as far as known.
 
     Of what changed in the meantime nothing new is remembered, so that the next sync looks at it again.
     """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a sync calls the files that it keeps twice, and what it says of all that it does."""
+"""Names of conflicting files, and the one-line report of a sync."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_NAME = 255
 
 
 def conflict_name(path: str, host: str, entry: t.Sequence[t.Any]) -> str:
-    """Return what a file is called that is kept beside another one: from where it is, and from when."""
+    """Return the name of a losing file, with its host and time."""
     folder, name = posixpath.split(path)
     when = datetime.fromtimestamp(entry[2] / 1e9, timezone.utc).strftime("%Y%m%dT%H%M%S")
     # Room for a number behind it.
@@ -27,7 +27,7 @@ def conflict_name(path: str, host: str, entry: t.Sequence[t.Any]) -> str:
 
 
 def how(files: t.Sequence[int], sizes: t.Sequence[int], removed: t.Sequence[int], conflicts: int) -> str:
-    """Return what a sync does, in a few words: how many files this computer and the machine get, and so on."""
+    """Return a summary of a sync: files and bytes brought and sent, removals, and conflicts."""
     told = []
     for number, size, word in zip(files, sizes, ("brought", "sent")):
         if number:

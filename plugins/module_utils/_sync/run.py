@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A folder here and one on a machine, brought together by rsync over SSH as _sync_plan decides."""
+"""Sync of a local directory with one on an instance, by rsync over SSH."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from ansible_collections.desi.lab.plugins.module_utils._ssh.diagnosis import (
     check_host,
     classify,
 )
-from ansible_collections.desi.lab.plugins.module_utils._sync import agent as hands
+from ansible_collections.desi.lab.plugins.module_utils._sync import agent
 from ansible_collections.desi.lab.plugins.module_utils._sync import answers as sync_answers
 from ansible_collections.desi.lab.plugins.module_utils._sync import patterns as sync_patterns
 from ansible_collections.desi.lab.plugins.module_utils._sync import plan as plans
 from ansible_collections.desi.lab.plugins.module_utils._sync.staging import Here
 
-SENT: tuple[types.ModuleType, ...] = (common_errors, common_files, sync_patterns, hands)
+SENT: tuple[types.ModuleType, ...] = (common_errors, common_files, sync_patterns, agent)
 """What is run on a machine, each after what it imports."""
 # Reads the texts of these modules, each with its name in front, then runs the last of them; whatever else there is to
 # say follows on standard input.
@@ -65,8 +65,8 @@ Request = t.Mapping[str, t.Any]
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is to be synced, and how."""
+class Spec:
+    """The options of a sync."""
 
     folder: str
     config: str
@@ -83,19 +83,19 @@ class Wish:
 
 
 class Memory:
-    """How both sides were after the last sync of this folder with this machine. Without it, nothing is lost."""
+    """The saved base of the last sync of this pair. Without it, nothing is lost."""
 
-    def __init__(self, wish: Wish) -> None:
-        self.path = Path(wish.memory)
-        self.key = {"folder": wish.folder, "peer": wish.peer or wish.host, "remote": wish.remote}
+    def __init__(self, spec: Spec) -> None:
+        self.path = Path(spec.memory)
+        self.key = {"folder": spec.folder, "peer": spec.peer or spec.host, "remote": spec.remote}
 
     @property
     def ident(self) -> str:
-        """Return what tells this pair of folders from all others."""
+        """Return an id of this pair of directories."""
         return hashlib.sha256(json.dumps(self.key, sort_keys=True).encode()).hexdigest()[:24]
 
     def read(self) -> dict[str, t.Any]:
-        """Return what is remembered."""
+        """Return the saved base; empty if it cannot be used."""
         try:
             found = json.loads(self.path.read_text())
             if {key: found.get(key) for key in self.key} != self.key:
@@ -105,7 +105,7 @@ class Memory:
             return {}
 
     def write(self, base: t.Mapping[str, t.Any]) -> None:
-        """Remember."""
+        """Save the base."""
         folder = common_files.open_made(str(self.path.parent), 0o755)
         try:
             common_files.write_beside(folder, self.path.name, json.dumps({**self.key, "base": base}).encode())
@@ -114,41 +114,41 @@ class Memory:
 
 
 class Sync:
-    """Looks at both sides, decides, and does it."""
+    """Lists both sides, plans, and applies the plan."""
 
-    def __init__(self, wish: Wish) -> None:
-        self.wish = wish
-        check_host(wish.host)
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        check_host(spec.host)
         self.shared = tempfile.TemporaryDirectory(prefix="desi-")
         """Where the one connection of this sync is met: to log in takes longer than to ask."""
         options = {
             "BatchMode": "yes",
-            "ConnectTimeout": wish.timeout,
+            "ConnectTimeout": spec.timeout,
             "ControlMaster": "auto",
             "ControlPath": f"{self.shared.name}/ssh",
             "ControlPersist": 15,
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        self.ssh = ["ssh", "-F", wish.config, *words]
-        self.memory = Memory(wish)
-        self.here = Here(wish.folder, self.memory.ident, wish.owner)
+        self.ssh = ["ssh", "-F", spec.config, *words]
+        self.memory = Memory(spec)
+        self.here = Here(spec.folder, self.memory.ident, spec.owner)
         # Both sides may have one home.
         self.there = f"{self.memory.ident}-there"
         self.old: list[str] = []
         """Where 0.1.0 has left a folder of copies."""
 
     def plan(self) -> plans.Plan:
-        """Look at both sides, and decide."""
+        """List both sides and plan."""
         self._check_tools()
-        wish = self.wish
+        spec = self.spec
         own = self._here({"do": "lines"})["lines"]
-        there = self._there({"do": "list", "folder": wish.remote, "lines": own})
-        if there["absent"] and wish.direction != plans.DOWN:
-            why = f"There is no folder {wish.remote} on it."
+        there = self._there({"do": "list", "folder": spec.remote, "lines": own})
+        if there["absent"] and spec.direction != plans.DOWN:
+            why = f"There is no folder {spec.remote} on it."
             raise LabError(
-                f"The files cannot be synced with {wish.host}.", why, "Make it with ./lab ec2, which is safe to repeat."
+                f"The files cannot be synced with {spec.host}.", why, "Make it with ./lab ec2, which is safe to repeat."
             )
-        here = self._here({"do": "list", "folder": wish.folder, "lines": there["lines"]})
+        here = self._here({"do": "list", "folder": spec.folder, "lines": there["lines"]})
         self.old = [where for where, told in (("here", here), ("there", there)) if told["old"]]
         self.files = (here["files"], there["files"])
         self.base = self.memory.read()
@@ -156,24 +156,24 @@ class Sync:
         same: set[str] = set()
         if unsure:
             asked = {"do": "digests", "paths": unsure}
-            one = self._here({**asked, "folder": wish.folder})["digests"]
-            other = self._there({**asked, "folder": wish.remote})["digests"]
+            one = self._here({**asked, "folder": spec.folder})["digests"]
+            other = self._there({**asked, "folder": spec.remote})["digests"]
             same = {path for path in one.keys() & other.keys() if one[path] == other[path]}
-        hosts = (wish.here, wish.host)
-        return plans.decide(*self.files, self.base, same, wish.direction, wish.delete, hosts)
+        hosts = (spec.here, spec.host)
+        return plans.decide(*self.files, self.base, same, spec.direction, spec.delete, hosts)
 
     def run(self, plan: plans.Plan) -> list[str]:
-        """Do what was decided; return what had changed in the meantime, of which both versions are kept."""
-        wish = self.wish
+        """Apply the plan; return paths that changed meanwhile, of which both versions are kept."""
+        spec = self.spec
         done: list[Answer] = [{"entries": {}, "changed": []}] * 2
         if plan.changes:
             self._copy(plan)
             done = [
-                self._here({"do": "settle", "folder": wish.folder, "steps": plan.steps[plans.HERE]}),
+                self._here({"do": "settle", "folder": spec.folder, "steps": plan.steps[plans.HERE]}),
                 self._there(
                     {
                         "do": "settle",
-                        "folder": wish.remote,
+                        "folder": spec.remote,
                         "id": self.there,
                         "steps": plan.steps[plans.THERE],
                     }
@@ -186,16 +186,16 @@ class Sync:
         return sorted(changed)
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all descriptors and the connection."""
         self.here.close()
         if Path(self.shared.name, "ssh").exists():
             null = subprocess.DEVNULL
-            command = [*self.ssh, "-O", "exit", self.wish.host]
+            command = [*self.ssh, "-O", "exit", self.spec.host]
             subprocess.run(command, stdin=null, stdout=null, stderr=null, check=False)
         self.shared.cleanup()
 
     def _copy(self, plan: plans.Plan) -> None:
-        """Let each side lay ready what the other gets, and copy that. Nothing is read or written in the folders."""
+        """Stage on both sides, then transfer between staging directories only."""
         if plan.gets[plans.HERE]:
             try:
                 self.here.make()
@@ -208,20 +208,20 @@ class Sync:
             for side in (plans.HERE, plans.THERE)
         )
         place = f"{PLACE_THERE}/{self.there}"
-        asked = {"do": "prepare", "folder": self.wish.folder, "sends": there, "gets": here}
+        asked = {"do": "prepare", "folder": self.spec.folder, "sends": there, "gets": here}
         gone_here = set(self._here(asked)["missing"])
-        asked = {"do": "prepare", "folder": self.wish.remote, "id": self.there, "sends": here, "gets": there}
+        asked = {"do": "prepare", "folder": self.spec.remote, "id": self.there, "sends": here, "gets": there}
         gone_there = set(self._there(asked)["missing"])
-        remote = f"{self.wish.host}:{place}"
+        remote = f"{self.spec.host}:{place}"
         self._rsync(
-            f"{remote}/{hands.OUTGOING}/", f"{hands.INCOMING}/", [each for each in here if each not in gone_there]
+            f"{remote}/{agent.OUTGOING}/", f"{agent.INCOMING}/", [each for each in here if each not in gone_there]
         )
         self._rsync(
-            f"{hands.OUTGOING}/", f"{remote}/{hands.INCOMING}/", [each for each in there if each not in gone_here]
+            f"{agent.OUTGOING}/", f"{remote}/{agent.INCOMING}/", [each for each in there if each not in gone_here]
         )
 
     def size(self, plan: plans.Plan) -> tuple[int, int]:
-        """Return how many bytes each side gets."""
+        """Return how many bytes each side receives."""
         here, there = (
             sum(self.files[1 - side][path][1] for path in plan.gets[side]) for side in (plans.HERE, plans.THERE)
         )
@@ -238,10 +238,10 @@ class Sync:
             why = f'The rsync on this computer, "{first}", cannot do what is needed.'
             do = f"Install rsync {OLDEST_RSYNC} or newer; on macOS: brew install rsync"
             raise LabError("The files cannot be synced.", why, do)
-        if not self.wish.create and not Path(self.wish.folder).is_dir():
+        if not self.spec.create and not Path(self.spec.folder).is_dir():
             why = "It does not exist, or it is no folder."
             raise LabError(
-                f"The folder {self.wish.folder} cannot be synced.", why, "Choose another: -e lab_folder=/path"
+                f"The folder {self.spec.folder} cannot be synced.", why, "Choose another: -e lab_folder=/path"
             )
 
     def _here(self, request: Request) -> Answer:
@@ -255,15 +255,15 @@ class Sync:
         texts = [(module.__name__, _source(module)) for module in SENT]
         head = json.dumps([(name, len(text)) for name, text in texts]).encode()
         given = b"\n".join((head, b"".join(text for _name, text in texts))) + json.dumps(request).encode()
-        command = [*self.ssh, self.wish.host, f"python3 -c {shlex.quote(FIRST)}"]
+        command = [*self.ssh, self.spec.host, f"python3 -c {shlex.quote(FIRST)}"]
         done = run_bounded(command, given, sync_answers.MAX_BYTES)
         if done.too_much:
-            raise refused(self.wish.host, f"it is longer than {sync_answers.MAX_BYTES} bytes")
+            raise refused(self.spec.host, f"it is longer than {sync_answers.MAX_BYTES} bytes")
         if done.code:
             raise self._no_answer(done.errors)
-        answer = sync_answers.parse(done.output, self.wish.host, request)
+        answer = sync_answers.parse(done.output, self.spec.host, request)
         if "trouble" in answer:
-            raise self._in_the_way(f"on {self.wish.host}", answer["trouble"])
+            raise self._in_the_way(f"on {self.spec.host}", answer["trouble"])
         return answer
 
     def _rsync(self, source: str, target: str, paths: t.Sequence[str]) -> None:
@@ -279,8 +279,8 @@ class Sync:
             "--files-from=-",
             "--protect-args",
             # What is there already of a file need not travel, as far as it is the same.
-            f"--copy-dest=../{hands.BASIS}",
-            f"--timeout={60 * max(1, self.wish.timeout // 20)}",
+            f"--copy-dest=../{agent.BASIS}",
+            f"--timeout={60 * max(1, self.spec.timeout // 20)}",
             "--rsh",
             shlex.join(self.ssh),
             source,
@@ -293,7 +293,7 @@ class Sync:
         if done.code not in (0, VANISHED):
             if "rsync: command not found" in done.errors or "rsync: not found" in done.errors:
                 why = "rsync is not installed there."
-                raise LabError(f"The files cannot be synced with {self.wish.host}.", why, "./lab ec2 installs it.")
+                raise LabError(f"The files cannot be synced with {self.spec.host}.", why, "./lab ec2 installs it.")
             raise self._no_answer(done.errors)
 
     def _no_answer(self, said: str) -> LabError:
@@ -305,7 +305,7 @@ class Sync:
             do = "Run ./lab start, which lets your present address in, then the same command again; nothing was lost."
         if any(word in said for word in SPACE):
             do = "Make room on that disk, then run the same command again; nothing was lost."
-        return LabError(f"The files could not be synced with {self.wish.host}.", f'It came to this: "{words}".', do)
+        return LabError(f"The files could not be synced with {self.spec.host}.", f'It came to this: "{words}".', do)
 
     @staticmethod
     def _in_the_way(where: str, words: str) -> LabError:
@@ -314,7 +314,7 @@ class Sync:
 
 
 def _source(module: types.ModuleType) -> bytes:
-    """Return the text of a module, also of one that lies in a ZIP file, as Ansible sends it."""
+    """Return the text of a module, also from inside an archive."""
     if module.__file__ and Path(module.__file__).is_file():
         return Path(module.__file__).read_bytes()
     return module.__loader__.get_source(module.__name__).encode()  # type: ignore[union-attr] - what was imported has one

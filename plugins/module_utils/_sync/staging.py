@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The side of a sync that is here: a folder that is opened once, and where its copies lie meanwhile.
+"""The local side of a sync: an open directory and its private staging directory.
 
 Copies lie in the state directory of whoever runs this, or beside the folder where that is another file system: nobody
 else gets into either. Under sudo, what is done in the folder is done with the rights of the person it belongs to.
@@ -28,34 +28,34 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
     remove_below,
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import Owner, as_owner
-from ansible_collections.desi.lab.plugins.module_utils._sync import agent as hands
+from ansible_collections.desi.lab.plugins.module_utils._sync import agent
 
 BESIDE = ".desi-lab-sync-"
 
 
 class Here:
-    """A folder of this computer during one sync."""
+    """A local directory during one sync."""
 
     def __init__(self, path: str, ident: str, owner: Owner) -> None:
         self.path, self.ident, self.owner = path, ident, owner
         self.folder: int | None = None
         self.staging: int | None = None
-        self.rooms: hands.Rooms | None = None
+        self.rooms: agent.Rooms | None = None
         self._place: tuple[int, str] | None = None
 
     def open(self) -> bool:
-        """Open the folder; return whether there is one."""
+        """Open the directory; return whether it exists."""
         if self.folder is None:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._rights():
                 self.folder = open_directory(self.path)
         return self.folder is not None
 
     def _rights(self) -> contextlib.AbstractContextManager[None]:
-        """Use the rights of the person, except in what only root can change anyway, such as root's own home."""
+        """Act with the rights of the person, except where only root can write."""
         return as_owner(None if self.owner and _is_below_roots(self.path) else self.owner)
 
     def make(self) -> None:
-        """Make the folder, and what is missing above it. It belongs to the person."""
+        """Create the directory and its parents for the person."""
         if self.open():
             return
         with self._rights():
@@ -64,7 +64,7 @@ class Here:
                 os.fchown(self.folder, *self.owner)
 
     def answer(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Do what is asked for, as a machine does it."""
+        """Serve a request like the agent on an instance."""
         if not self.open() or self.folder is None:
             return {"lines": [], "files": {}, "absent": True, "old": False}
         if request["do"] in ("prepare", "settle") and self.rooms is None:
@@ -72,7 +72,7 @@ class Here:
         if request["do"] == "settle":
             self._hand_over()
         with as_owner(self._acting()):
-            return hands.do(request, self.folder, self.rooms)
+            return agent.do(request, self.folder, self.rooms)
 
     def _acting(self) -> Owner:
         # Into a folder of root's, root alone can write.
@@ -88,15 +88,15 @@ class Here:
                 os.close(place)
                 place, name = beside
         self._place = (place, name)
-        self.staging = open_below(place, name, make=True, mode=hands.PRIVATE)
+        self.staging = open_below(place, name, make=True, mode=agent.PRIVATE)
         about = os.fstat(self.staging)
         if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) & 0o077:
             raise OSError(errno.EPERM, "It is not ours alone", name)
         acting = self._acting()
-        self.rooms = hands.rooms_in(self.staging, list(acting) if acting and os.geteuid() == 0 else None)
+        self.rooms = agent.rooms_in(self.staging, list(acting) if acting and os.geteuid() == 0 else None)
 
     def _hand_over(self) -> None:
-        """Let what root fetched belong to the person. Nobody but root has been where it is."""
+        """Give fetched files to the person; only root had access to them."""
         acting = self._acting()
         if os.geteuid() == 0 and self.rooms and acting and acting[0] != 0:
             _give(self.rooms.incoming, acting)
@@ -107,7 +107,7 @@ class Here:
             remove_below(*self._place)
 
     def close(self) -> None:
-        """Close what is open. Copies that were not put in place stay, and need not come again."""
+        """Close all descriptors. Copies that were not put in place are kept for the next sync."""
         opened = [self.folder, self.staging, *(self.rooms or ()), *([self._place[0]] if self._place else [])]
         for descriptor in opened:
             if descriptor is not None:
@@ -116,7 +116,7 @@ class Here:
 
 
 def _is_below_roots(path: str) -> bool:
-    """Return whether a path lies, as far as there is anything of it, where root alone writes."""
+    """Return whether only root writes in the nearest existing parent of a path."""
     if os.geteuid() != 0:
         return False
     above = Path(path).absolute().parent
@@ -133,21 +133,21 @@ def _is_below_roots(path: str) -> bool:
 
 
 def _own_place() -> int:
-    """Return the directory of all staging, which is ours alone."""
+    """Return the private parent of all staging directories."""
     named, home = os.environ.get("XDG_STATE_HOME", ""), os.environ.get("HOME", "")
     usual = f"{home if home.startswith('/') else pwd.getpwuid(os.geteuid()).pw_dir}/.local/state"
     state = named if named.startswith("/") else usual
     if os.geteuid() != 0:
-        return hands.open_own(state)
+        return agent.open_own(state)
     # With sudo these may be of whoever called it, and what is theirs they can change.
     for each in (state, f"{pwd.getpwuid(0).pw_dir}/.local/state"):
         with contextlib.suppress(LabError):
-            above = open_root_owned(each, make=True, mode=hands.PRIVATE)
+            above = open_root_owned(each, make=True, mode=agent.PRIVATE)
             try:
-                place = open_below(above, "desi-lab/sync", make=True, mode=hands.PRIVATE)
+                place = open_below(above, "desi-lab/sync", make=True, mode=agent.PRIVATE)
             finally:
                 os.close(above)
-            hands.forget_old(place)
+            agent.forget_old(place)
             return place
     raise LabError(
         "The files cannot be synced.",
@@ -157,7 +157,7 @@ def _own_place() -> int:
 
 
 def _beside(folder: int, ident: str) -> tuple[int, str] | None:
-    """Return a directory beside the folder, as that of its parent and a name; None where there can be none.
+    """Return a private directory beside the folder, as its parent and name; None if there can be none.
 
     One that is left from a run that came to no end is taken again, if it is ours alone.
     """
@@ -176,10 +176,10 @@ def _beside(folder: int, ident: str) -> tuple[int, str] | None:
                 found = open_below(parent, name)
                 about = os.fstat(found)
                 os.close(found)
-                if about.st_uid == os.geteuid() and stat.S_IMODE(about.st_mode) == hands.PRIVATE:
+                if about.st_uid == os.geteuid() and stat.S_IMODE(about.st_mode) == agent.PRIVATE:
                     return parent, name
         name = start + secrets.token_hex(8)
-        os.mkdir(name, hands.PRIVATE, dir_fd=parent)
+        os.mkdir(name, agent.PRIVATE, dir_fd=parent)
     except OSError:
         os.close(parent)
         return None

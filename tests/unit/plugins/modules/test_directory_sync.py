@@ -13,7 +13,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from loopback import await_that
 
-from ansible_collections.desi.lab.plugins.module_utils._sync.run import Memory, Wish
+from ansible_collections.desi.lab.plugins.module_utils._sync.run import Memory, Spec
 from ansible_collections.desi.lab.plugins.modules import directory_sync
 
 pytestmark = pytest.mark.skipif(not shutil.which("rsync"), reason="there is no rsync on this computer")
@@ -168,7 +168,7 @@ def test_check_mode_tells_what_would_be_done_and_does_nothing(folders):
 
 
 def test_a_memory_that_cannot_be_read_loses_nothing(folders):
-    memory = Memory(Wish(str(folders.here), "", "h", str(folders.there), str(folders.memory)))
+    memory = Memory(Spec(str(folders.here), "", "h", str(folders.there), str(folders.memory)))
     for text in ("", "{", "[]", '{"base": 1}', '{"base": {"a": 3}, "folder": "another"}'):
         folders.memory.write_text(text)
         assert memory.read() == {}

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.desi.lab.plugins.module_utils._sync import agent as hands
+from ansible_collections.desi.lab.plugins.module_utils._sync import agent
 from ansible_collections.desi.lab.plugins.module_utils._sync.run import SENT
 
 
@@ -50,12 +50,12 @@ from ansible_collections.desi.lab.plugins.module_utils._sync.run import SENT
     ],
 )
 def test_patterns_mean_what_they_mean_to_git(lines, path, is_folder, ignored):
-    assert hands.is_ignored(path, is_folder, hands.rules_of(lines)) is ignored
+    assert agent.is_ignored(path, is_folder, agent.rules_of(lines)) is ignored
 
 
 @given(st.lists(st.text(alphabet="ab*?[]!^\\/#. -", max_size=8)), st.text(alphabet="ab/.", min_size=1))
 def test_no_line_makes_it_fail(lines, path):
-    assert hands.is_ignored(path, False, hands.rules_of(lines)) in (True, False)
+    assert agent.is_ignored(path, False, agent.rules_of(lines)) in (True, False)
 
 
 @settings(deadline=None)
@@ -67,8 +67,8 @@ def test_git_itself_leaves_out_the_same_files(lines):
     tree = sorted({*paths} - {"a", "b"})
     for path in tree:
         parts = path.split("/")
-        above = any(hands.is_ignored("/".join(parts[:n]), True, hands.rules_of(plain)) for n in range(1, len(parts)))
-        assert (above or hands.is_ignored(path, False, hands.rules_of(plain))) is git_ignores(tuple(plain))[path]
+        above = any(agent.is_ignored("/".join(parts[:n]), True, agent.rules_of(plain)) for n in range(1, len(parts)))
+        assert (above or agent.is_ignored(path, False, agent.rules_of(plain))) is git_ignores(tuple(plain))[path]
 
 
 CACHE: dict = {}
@@ -95,7 +95,7 @@ def git_ignores(lines):
 @given(st.lists(st.text(alphabet="a*?/[]!b", max_size=300), max_size=5), st.text(alphabet="ab/", min_size=1))
 def test_no_pattern_takes_long(lines, path):
     began = time.process_time()
-    hands.is_ignored(path, False, hands.rules_of(lines))
+    agent.is_ignored(path, False, agent.rules_of(lines))
     assert time.process_time() - began < 1
 
 
@@ -104,7 +104,7 @@ def test_no_pattern_takes_long(lines, path):
 def test_patterns_that_explode_elsewhere_do_not(line):
     began = time.process_time()
     for path in ("/".join("a" * 1000) + "/c", "a" * 255 + "/" + "a" * 250 + "c"):
-        assert not hands.is_ignored(path, False, hands.rules_of([line]))
+        assert not agent.is_ignored(path, False, agent.rules_of([line]))
     assert time.process_time() - began < 2
 
 
@@ -112,11 +112,11 @@ def test_patterns_that_explode_elsewhere_do_not(line):
 def test_a_file_of_patterns_is_bounded_and_no_link_to_a_secret(folder):
     (folder.path / ".labignore").symlink_to("/etc/passwd")
     with pytest.raises(OSError, match=r"\.labignore cannot be read"):
-        hands.own_lines(folder.fd)
+        agent.own_lines(folder.fd)
     (folder.path / ".labignore").unlink()
     (folder.path / ".labignore").write_text("x\n" * 1001)
     with pytest.raises(OSError, match="more than"):
-        hands.own_lines(folder.fd)
+        agent.own_lines(folder.fd)
 
 
 def place(path, expected=None, beside="beside"):
@@ -133,11 +133,11 @@ class Folder:
             path.mkdir()
         self.fd = os.open(self.path, os.O_RDONLY)
         self.staged = os.open(self.staging, os.O_RDONLY)
-        self.rooms = hands.rooms_in(self.staged)
+        self.rooms = agent.rooms_in(self.staged)
         (self.staging / "in" / "new").write_text("new")
 
     def settle(self, *steps):
-        return hands.settle(self.fd, self.rooms, list(steps))
+        return agent.settle(self.fd, self.rooms, list(steps))
 
     def close(self) -> None:
         for each in (self.fd, self.staged, *self.rooms):
@@ -204,7 +204,7 @@ def test_only_files_and_links_are_listed(folder):
     (folder.path / "a").write_text("1")
     (folder.path / "link").symlink_to("nowhere")
     os.mkfifo(folder.path / "pipe")
-    assert {path: entry[0] for path, entry in hands.listing(folder.fd, []).items()} == {"a": "file", "link": "link"}
+    assert {path: entry[0] for path, entry in agent.listing(folder.fd, []).items()} == {"a": "file", "link": "link"}
 
 
 @pytest.mark.security("H5")
@@ -213,19 +213,19 @@ def test_what_lies_behind_a_link_is_neither_sent_nor_compared(folder):
     (folder.top / "secret" / "key").write_text("mine")
     (folder.path / "sub").symlink_to(folder.top / "secret")
     (folder.path / "key").symlink_to(folder.top / "secret" / "key")
-    assert hands.digests(folder.fd, ["sub/key", "key"]) == {}
-    assert hands.prepare(folder.fd, folder.rooms, ["sub/key"], ["sub/key", "key"]) == {"missing": ["sub/key"]}
+    assert agent.digests(folder.fd, ["sub/key", "key"]) == {}
+    assert agent.prepare(folder.fd, folder.rooms, ["sub/key"], ["sub/key", "key"]) == {"missing": ["sub/key"]}
     assert not list((folder.staging / "base").rglob("key"))
     # A link goes as a link.
-    hands.prepare(folder.fd, folder.rooms, ["key"], [])
+    agent.prepare(folder.fd, folder.rooms, ["key"], [])
     assert (folder.staging / "out" / "key").is_symlink()
 
 
 def test_where_there_are_no_hard_links_what_goes_is_copied(folder, monkeypatch):
     (folder.path / "a").write_text("work")
     os.utime(folder.path / "a", (10**9, 10**9))
-    monkeypatch.setattr(hands.os, "link", lambda *_words, **_more: Path("/nowhere").stat())
-    hands.prepare(folder.fd, folder.rooms, ["a"], ["a"])
+    monkeypatch.setattr(agent.os, "link", lambda *_words, **_more: Path("/nowhere").stat())
+    agent.prepare(folder.fd, folder.rooms, ["a"], ["a"])
     copy = folder.staging / "out" / "a"
     assert (copy.read_text(), copy.stat().st_mtime, copy.stat().st_nlink) == ("work", 10**9, 1)
 
@@ -295,7 +295,7 @@ def test_a_writer_that_swaps_a_directory_for_a_link_leads_nothing_elsewhere(fold
                 folder.settle(
                     place(f"sub/{number}"), {"do": "remove", "path": "sub/new", "expected": ["file", 4, 0, ""]}
                 )
-                hands.prepare(folder.fd, folder.rooms, [f"sub/{number}", "sub/new"], [])
+                agent.prepare(folder.fd, folder.rooms, [f"sub/{number}", "sub/new"], [])
                 placed += 1
     finally:
         ended.set()
