@@ -7,6 +7,11 @@ from __future__ import annotations
 import stat
 
 import pytest
+from hypothesis import settings
+
+# A busy computer is no failure of a test.
+settings.register_profile("desi-lab", deadline=None)
+settings.load_profile("desi-lab")
 
 
 @pytest.fixture

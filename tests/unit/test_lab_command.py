@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,20 +64,8 @@ def stand(tmp_path):
     """Return the folder that somebody stands in, with modules in it that nobody asked for."""
     folder = tmp_path / "work"
     folder.mkdir()
-    names = (
-        "warnings",
-        "site",
-        "sitecustomize",
-        "usercustomize",
-        "pip",
-        "ensurepip",
-        "venv",
-        "compileall",
-        "ansible",
-        "yaml",
-        "json",
-    )
-    for name in names:
+    stdlib = ("warnings", "site", "sitecustomize", "usercustomize", "venv", "ensurepip", "compileall", "json")
+    for name in (*stdlib, "pip", "ansible", "yaml"):
         (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'poisoned')!r}, 'a').write({name!r})\n")
     return folder
 
@@ -108,23 +97,10 @@ def family_names():
     return {
         *(name for name in read if name.startswith("ANSIBLE_")),
         *("ANSIBLE_SOMETHING_NEW", "ANSIBLE_HOSTS"),
+        *(f"PYTHON{name}" for name in ("PATH", "HOME", "STARTUP", "INSPECT", "USERBASE", "WARNINGS", "PYCACHEPREFIX")),
         *(
-            "PYTHONPATH",
-            "PYTHONHOME",
-            "PYTHONSTARTUP",
-            "PYTHONINSPECT",
-            "PYTHONUSERBASE",
-            "PYTHONWARNINGS",
-            "PYTHONPYCACHEPREFIX",
-        ),
-        *(
-            "PIP_USER",
-            "PIP_TARGET",
-            "PIP_PREFIX",
-            "PIP_ROOT",
-            "PIP_REQUIRE_VIRTUALENV",
-            "PIP_CONSTRAINT",
-            "PIP_NO_BINARY",
+            f"PIP_{name}"
+            for name in ("USER", "TARGET", "PREFIX", "ROOT", "REQUIRE_VIRTUALENV", "CONSTRAINT", "NO_BINARY")
         ),
         *KEPT,
     }
@@ -135,14 +111,9 @@ def test_nothing_that_the_shell_says_to_ansible_python_or_pip_arrives_but_what_o
     done = run(root, "local", "-e", "lab_port=1", **dict.fromkeys(family_names(), "hostile\nANSIBLE_LIBRARY=x"))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    seen = {
-        line.partition("=")[0]: line.partition("=")[2]
-        for line in lines
-        if line.startswith(("ANSIBLE_", "PYTHON", "PIP_"))
-    }
-    ours = {
-        *("ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_BECOME_ALLOW_SAME_USER", "ANSIBLE_INJECT_FACT_VARS"),
-    }
+    seen = dict(line.split("=", 1) for line in lines if re.match(r"(ANSIBLE_|PYTHON|PIP_)\w*=", line))
+    names = ("CONFIG", "COLLECTIONS_PATH", "BECOME_ALLOW_SAME_USER", "INJECT_FACT_VARS")
+    ours = {f"ANSIBLE_{name}" for name in names}
     # The second line of a value looks like a variable and is none.
     colors = {name for name in seen if name.startswith("ANSIBLE_COLOR_")} - KEPT
     assert set(seen) - {"ANSIBLE_LIBRARY"} - ours - colors == KEPT

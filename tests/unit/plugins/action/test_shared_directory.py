@@ -44,7 +44,7 @@ def test_where_one_stands_is_shared_if_it_is_for_work(run, home):
     assert (result["folder"], result["changed"], result["instead"]) == (str(home / "work"), False, "")
 
 
-@pytest.mark.parametrize("place", ["clone", "clone/docs", ".", ".ssh", ".."])
+@pytest.mark.parametrize("place", ["clone/docs", ".", ".ssh", ".."])
 def test_a_lab_gets_a_folder_of_its_own_where_one_stands_in_what_is_not_for_notebooks(run, home, place):
     result = run(standing=home / place)
     own = home / "desi-labs/desi"
@@ -75,31 +75,28 @@ def test_what_is_not_for_notebooks_is_refused_also_behind_links(run, home, asked
     assert not (home / "desi-labs").exists()
 
 
-@pytest.mark.parametrize("name", ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"])
-def test_folders_of_settings_are_refused_wherever_they_are(run, tmp_path, monkeypatch, name):
-    kept = tmp_path / "elsewhere/kept"
-    (kept / "desi-lab").mkdir(parents=True)
-    monkeypatch.setenv(name, str(kept))
-    for folder in (kept, kept / "desi-lab", kept.parent):
-        assert run(folder=folder)["failed"]
-
-
 @pytest.mark.parametrize(
-    ("name", "before"),
+    ("name", "before", "behind"),
     [
-        ("AWS_SHARED_CREDENTIALS_FILE", ""),
-        ("DOCKER_CONFIG", ""),
-        ("KUBECONFIG", "/nowhere:"),
-        ("DOCKER_HOST", "unix://"),
+        ("XDG_CONFIG_HOME", "", ""),
+        ("XDG_CACHE_HOME", "", ""),
+        ("XDG_STATE_HOME", "", ""),
+        ("AWS_SHARED_CREDENTIALS_FILE", "", "/file"),
+        ("DOCKER_CONFIG", "", "/file"),
+        ("KUBECONFIG", "/nowhere:", "/file"),
+        ("DOCKER_HOST", "unix://", "/file"),
     ],
 )
-def test_what_the_environment_says_of_keys_is_refused_wherever_it_is(run, tmp_path, monkeypatch, name, before):
+def test_what_the_environment_says_of_settings_and_keys_is_refused_wherever_it_is(
+    run, tmp_path, monkeypatch, name, before, behind
+):
     kept = tmp_path / "elsewhere/kept"
-    kept.mkdir(parents=True)
+    (kept / "desi-lab").mkdir(parents=True)
     assert "failed" not in run(folder=kept)
-    monkeypatch.setenv(name, f"{before}{kept}/file")
+    monkeypatch.setenv(name, f"{before}{kept}{behind}")
     assert run(folder=kept)["failed"]
     assert run(folder=kept.parent)["failed"]
+    assert behind or run(folder=kept / "desi-lab")["failed"]
 
 
 def test_the_folder_of_all_labs_is_no_folder_of_one(run, home):

@@ -141,20 +141,19 @@ def test_browser_does_not_hold_the_streams_that_ansible_listens_to(desktop, tmp_
     assert "".join(capfd.readouterr()) == ""
 
 
-def test_browser_that_fails_leaves_no_page(run, desktop, tmp_path):
+def test_without_a_browser_or_a_desktop_nothing_is_opened_or_left(run, desktop, tmp_path, monkeypatch):
     desktop("exit 1")
-    code, result = run(url=URL, page=str(tmp_path / "open.html"))
+    page = tmp_path / "cache" / "open.html"
+    code, result = run(url=URL, page=str(page))
     assert (code, result["opened"], result["reason"]) == (0, False, "There is no browser in this desktop.")
-    assert not (tmp_path / "open.html").exists()
-
-
-def test_without_a_desktop_nothing_is_opened_or_written(run, tmp_path, monkeypatch):
+    assert not page.exists()
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(common_browser.sys, "platform", "linux")
-    code, result = run(url=URL, page=str(tmp_path / "cache" / "open.html"))
+    page = tmp_path / "none" / "open.html"
+    code, result = run(url=URL, page=str(page))
     assert (code, result["opened"], result["reason"]) == (0, False, "There is no desktop here.")
-    assert not (tmp_path / "cache").exists()
+    assert not page.parent.exists()
 
 
 def test_check_mode_opens_nothing(run, desktop, tmp_path):

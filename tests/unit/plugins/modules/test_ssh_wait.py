@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from loopback import await_that
 
 from ansible_collections.desi.lab.plugins.module_utils._ssh import wait as ssh_waiting
 from ansible_collections.desi.lab.plugins.modules import ssh_wait
@@ -73,17 +74,11 @@ def test_tries_do_not_follow_each_other_at_once(wait, listener, machine, monkeyp
     assert "closes it before anybody can log in" in result["why"]
 
 
-def test_server_that_takes_connections_and_never_speaks_is_not_waited_for_longer_than_told(wait, listener, machine):
-    machine.write_config(port=listener().port)
-    begun = time.monotonic()
-    code, result = wait(timeout=2)
-    assert code == 1
-    assert time.monotonic() - begun < 15
-    assert "says nothing" in result["why"]
-
-
-def test_server_that_hangs_in_the_middle_of_a_login_is_given_up(wait, listener, machine):
-    machine.write_config(port=listener(lambda connection: connection.sendall(b"SSH-2.0-x\r\n")).port)
+@pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-x\r\n"])
+def test_server_that_never_speaks_or_hangs_in_a_login_is_not_waited_for_longer_than_told(
+    wait, listener, machine, greeting
+):
+    machine.write_config(port=listener(lambda connection: connection.sendall(greeting)).port)
     begun = time.monotonic()
     code, result = wait(timeout=1)
     assert code == 1
@@ -125,9 +120,14 @@ def test_refused_key_is_told_after_a_grace_and_long_before_the_time_is_over(wait
 def test_key_that_is_written_while_the_machine_listens_already_is_taken(wait, machine, monkeypatch):
     monkeypatch.setattr(ssh_waiting, "GRACE_PAUSE", 1.0)
     machine.start()
-    key = machine.authorized.read_text()
+    key, log = machine.authorized.read_text(), machine.home / "sshd.log"
     machine.authorized.write_text("")
-    late = threading.Timer(0.8, machine.authorized.write_text, [key])
+
+    def write_late():
+        await_that(lambda: "closed by authenticating user" in log.read_text())
+        machine.authorized.write_text(key)
+
+    late = threading.Thread(target=write_late)
     late.start()
     code, result = wait()
     late.join()
@@ -145,43 +145,24 @@ def test_changed_host_key_is_told_at_once_and_stays_pinned(wait, machine):
     assert machine.known_hosts.read_text() == pinned
 
 
-@pytest.mark.parametrize("mode", [0o644, 0o640])
-def test_key_that_others_can_read_is_told_at_once(wait, machine, mode):
+@pytest.mark.parametrize(
+    ("harm", "given", "says"),
+    [
+        (lambda machine: machine.key.chmod(0o640), {}, "chmod 600"),
+        (lambda machine: machine.key.unlink(), {}, "The key to the machine desi-test is of no use."),
+        (lambda machine: machine.write_config(Nonsense="yes"), {}, "Bad configuration option"),
+        (lambda machine: machine.config.unlink(), {}, "No such file"),
+        (lambda machine: None, {"host": "desi-no..such"}, "The machine desi-no..such is not known."),
+        (lambda machine: None, {"host": "-oProxyCommand=touch made"}, "is not the name of a host"),
+    ],
+)
+def test_what_waiting_does_not_cure_is_told_at_once(wait, machine, monkeypatch, harm, given, says):
+    monkeypatch.chdir(machine.home)
     machine.start()
-    machine.key.chmod(mode)
-    code, result = wait(timeout=300)
-    assert (code, result["do"].endswith(f"chmod 600 {machine.key}")) == (1, True)
-    assert "too open" in result["why"]
-
-
-def test_key_that_is_gone_is_told_at_once(wait, machine):
-    machine.start()
-    machine.key.unlink()
-    code, result = wait(timeout=300)
-    assert (code, result["what"]) == (1, "The key to the machine desi-test is of no use.")
-
-
-def test_configuration_that_cannot_be_read_is_told_at_once(wait, machine):
-    machine.write_config(Nonsense="yes")
-    code, result = wait(timeout=300)
-    assert code == 1
-    assert "Bad configuration option" in result["why"]
-    machine.config.unlink()
-    code, result = wait(timeout=300)
-    assert code == 1
-    assert "No such file" in result["why"]
-
-
-def test_host_that_the_configuration_does_not_know_is_told_at_once(wait, machine):
-    code, result = wait(host="desi-no..such", timeout=300)
-    assert (code, result["what"]) == (1, "The machine desi-no..such is not known.")
-
-
-def test_option_in_place_of_a_host_is_not_given_to_ssh(wait, tmp_path):
-    code, result = wait(host=f"-oProxyCommand=touch {tmp_path}/made")
-    assert code == 1
-    assert "is not the name of a host" in result["what"]
-    assert not (tmp_path / "made").exists()
+    harm(machine)
+    code, result = wait(timeout=300, **given)
+    assert (code, says in f"{result['what']} {result['why']} {result['do']}") == (1, True), result
+    assert not (machine.home / "made").exists()
 
 
 def test_computer_without_ssh_is_told(wait, tmp_path, monkeypatch):

@@ -30,30 +30,28 @@ def test_machine_that_is_stopped_costs_its_disk():
     assert told["usd_so_far_how"].startswith("estimate")
 
 
-def test_runs_before_the_last_start_are_not_known_and_that_is_said():
-    usd, how = spent(Ran(NOW - 10 * DAY, NOW - 1 * HOUR, None, True), COST, NOW)
-    assert usd == pytest.approx(0.10 + 2.40)
-    assert how.startswith("at least")
-
-
-def test_end_that_aws_does_not_tell_counts_nothing_but_the_disk():
-    usd, how = spent(Ran(NOW - DAY, NOW - DAY, None, False), COST, NOW)
-    assert usd == pytest.approx(0.24)
-    assert how.startswith("at least")
-
-
-def test_clock_that_is_behind_makes_nothing_cheaper_than_nothing():
-    assert spent(Ran(NOW + HOUR, NOW + HOUR, None, True), COST, NOW)[0] == 0.0
+@pytest.mark.parametrize(
+    ("ran", "usd", "how"),
+    [
+        # Of runs before the last start there is no record.
+        (Ran(NOW - 10 * DAY, NOW - 1 * HOUR, None, True), 0.10 + 2.40, "at least"),
+        # Without the time of its end, only the disk counts.
+        (Ran(NOW - DAY, NOW - DAY, None, False), 0.24, "at least"),
+        # A clock that is behind.
+        (Ran(NOW + HOUR, NOW + HOUR, None, True), 0.0, ""),
+        (Ran(None, None, None, True), None, ""),
+    ],
+)
+def test_what_is_not_known_of_earlier_runs_is_said(ran, usd, how):
+    found = spent(ran, COST, NOW)
+    assert found[0] == (usd if usd is None else pytest.approx(usd))
+    assert found[1].startswith(how)
 
 
 @pytest.mark.parametrize("cost", [Cost(None, 7.3, "", ""), Cost(None, None, "", "")])
 def test_price_that_is_not_known_makes_the_sum_not_known(cost):
     told = costs(Ran(NOW, NOW, None, True), cost, False, NOW)
     assert (told["usd_hour"], told["usd_so_far"], told["usd_month"]) == (None, None, None)
-
-
-def test_start_that_is_not_known_makes_the_sum_not_known():
-    assert spent(Ran(None, None, None, True), COST, NOW) == (None, "")
 
 
 def test_spot_machine_is_told_to_cost_less():

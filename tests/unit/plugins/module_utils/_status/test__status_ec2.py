@@ -89,20 +89,23 @@ def test_machine_whose_answer_is_refused_is_said_to_be_odd_and_nothing_of_it_is_
     assert "it is too long" in lab["notes"][0]
 
 
-def test_machine_of_another_computer_is_not_said_to_be_silent():
-    lab = row(folder=None)
-    assert lab["reached"] is None
-    assert "another computer" in lab["notes"][0]
-
-
-def test_machine_without_a_watcher_is_said_to_run_on():
-    assert any("Nothing stops" in note for note in row(probe={**PROBE, "watch": None})["notes"])
+@pytest.mark.parametrize(
+    ("answers", "note"),
+    [
+        ({"folder": None}, "another computer"),
+        ({"probe": {**PROBE, "watch": None}}, "Nothing stops"),
+        ({"probe": {**PROBE, "server": False}}, "Its server does not answer"),
+    ],
+)
+def test_what_is_odd_of_a_running_machine_is_noted(answers, note):
+    lab = row(**answers)
+    assert any(note in each for each in lab["notes"])
+    assert lab["reached"] is (None if "folder" in answers else True)
 
 
 def test_server_that_cannot_be_asked_from_here_is_told_as_the_machine_does():
     lab = row(probe=PROBE)
     assert (lab["tunnel_open"], lab["server_answers"]) == (False, True)
-    assert row(probe={**PROBE, "server": False})["server_answers"] is False
 
 
 def test_container_of_another_lab_on_the_machine_is_not_taken_for_this_one():
