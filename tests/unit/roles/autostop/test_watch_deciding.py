@@ -12,21 +12,35 @@ from desi_watch.settings import HOUR, MINUTE, Settings
 from watched import BUSY, DOUBT, QUIET, START, Machine
 
 
-def test_a_machine_that_nobody_uses_stops_after_the_idle_time():
-    assert Machine().run() == pytest.approx(61 * MINUTE, abs=60)
+@pytest.mark.parametrize(
+    ("settings", "seen", "seconds"),
+    [
+        ({}, QUIET, 61 * MINUTE),
+        ({}, BUSY, 12 * HOUR),
+        # What is not known counts as use, and does not put the deadline off.
+        ({}, DOUBT, 12 * HOUR),
+        ({"longest": 0}, DOUBT, None),
+        # A machine that was started a moment ago counts as used.
+        ({"idle": 60, "start": 300}, QUIET, 300 + 60),
+        ({"idle": 60, "start": 1e9}, QUIET, 12 * HOUR),
+        # Zero means never.
+        ({"idle": 0, "longest": 0}, QUIET, None),
+        ({"idle": 0}, QUIET, 12 * HOUR),
+        ({"longest": 0}, BUSY, None),
+        # A file keep-running that lies there since before the boot.
+        ({}, QUIET._replace(touched=START + 10 * HOUR), 61 * MINUTE),
+    ],
+)
+def test_a_machine_stops_after_its_idle_time_or_at_its_deadline(settings, seen, seconds):
+    found = Machine(Settings(**settings)).run(seen)
+    assert found == (seconds if seconds is None else pytest.approx(seconds, abs=120))
 
 
-def test_a_machine_that_is_used_stops_at_its_deadline():
+def test_the_reason_of_a_deadline_says_what_was_done():
     machine = Machine()
-    assert machine.run(BUSY) == pytest.approx(12 * HOUR, abs=60)
-    assert (
-        machine.decision.stop == "It ran for 12 hours after its start (lab_max_hours). At that time: a kernel is busy."
-    )
-
-
-def test_what_is_not_known_counts_as_use_and_does_not_put_the_deadline_off():
-    assert Machine(Settings(longest=0)).run(DOUBT) is None
-    assert Machine().run(DOUBT) == pytest.approx(12 * HOUR, abs=120)
+    machine.run(BUSY)
+    why = "It ran for 12 hours after its start (lab_max_hours). At that time: a kernel is busy."
+    assert machine.decision.stop == why
 
 
 def test_the_idle_time_begins_anew_with_each_use():
@@ -35,18 +49,6 @@ def test_the_idle_time_begins_anew_with_each_use():
     machine.look(BUSY)
     assert machine.run() == pytest.approx(61 * MINUTE, abs=60)
     assert machine.decision.stop == "Nobody used it for 60 minutes (lab_idle_minutes)."
-
-
-def test_a_machine_that_was_started_a_moment_ago_counts_as_used():
-    machine = Machine(Settings(idle=60, start=300))
-    assert machine.run() == pytest.approx(300 + 60, abs=60)
-    assert Machine(Settings(idle=60, start=1e9)).run() == pytest.approx(12 * HOUR, abs=60)
-
-
-def test_zero_means_never():
-    assert Machine(Settings(idle=0, longest=0)).run() is None
-    assert Machine(Settings(idle=0)).run() == pytest.approx(12 * HOUR, abs=120)
-    assert Machine(Settings(longest=0)).run(BUSY) is None
 
 
 def test_warnings_come_half_an_hour_and_five_minutes_before_the_deadline():
@@ -77,10 +79,6 @@ def test_a_touch_of_keep_running_lets_the_longest_time_begin_anew():
     assert "keep-running was touched" in machine.decision.active
     assert machine.run(later) == pytest.approx(12 * HOUR, abs=60)
     assert "12 hours after keep-running was touched" in machine.decision.stop
-
-
-def test_a_file_keep_running_that_lies_there_since_before_the_boot_puts_nothing_off():
-    assert Machine().run(QUIET._replace(touched=START + 10 * HOUR)) == pytest.approx(61 * MINUTE, abs=60)
 
 
 def test_a_longer_time_given_meanwhile_takes_a_warning_back():
@@ -148,16 +146,6 @@ def test_the_time_that_people_are_told_stays_the_same_from_look_to_look():
     assert len(told) == 1
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (6, "6 seconds"),
-        (61, "1 minute"),
-        (3600, "60 minutes"),
-        (12 * 3600, "12 hours"),
-        (9000, "2 hours 30 minutes"),
-        (7260, "2 hours 1 minute"),
-    ],
-)
-def test_times_are_said_as_people_say_them(seconds, words):
-    assert minutes(seconds) == words
+def test_times_are_said_as_people_say_them():
+    said = {6: "6 seconds", 61: "1 minute", 3600: "60 minutes", 12 * 3600: "12 hours", 7260: "2 hours 1 minute"}
+    assert {seconds: minutes(seconds) for seconds in said} == said

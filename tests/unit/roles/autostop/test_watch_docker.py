@@ -145,15 +145,8 @@ class TestARealServer:
         (Path(lab.folder) / "keep-running").touch()
         for name in ("state", "memory"):
             (tmp_path / name).mkdir()
-        command = [
-            "--settings",
-            tmp_path / "watch.json",
-            "--state",
-            tmp_path / "state",
-            "--memory",
-            tmp_path / "memory",
-        ]
-        assert watch.main([*map(str, command), "--docker", DOCKER]) == 0
+        command = [word for name in ("state", "memory") for word in (f"--{name}", str(tmp_path / name))]
+        assert watch.main(["--settings", str(tmp_path / "watch.json"), *command, "--docker", DOCKER]) == 0
         told = json.loads((tmp_path / "state/state.json").read_text())
         assert told["active"][-1] == "the watcher has just begun to look"
         token = server.server_of(lab.pid, lab.port).token

@@ -26,21 +26,17 @@ def test_what_is_remembered_comes_back_from_the_disk_as_it_was(tmp_path, memory)
     assert (tmp_path / "m").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_everybody_may_read_is_readable_whatever_the_mask_says(tmp_path):
-    assert keeping.written(tmp_path / "s", {}, 0o644)
+def test_a_file_has_its_mode_whatever_the_mask_says_and_no_link_is_followed(tmp_path):
+    (tmp_path / "other").write_text("mine")
+    (tmp_path / ".s.new").symlink_to("other")
+    assert keeping.written(tmp_path / "s", {"a": 1}, 0o644)
     assert (tmp_path / "s").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "other").read_text() == "mine"
 
 
 def test_a_place_that_takes_nothing_is_told_and_keeps_what_it_has(tmp_path):
     assert not keeping.written(tmp_path / "none" / "m", {}, 0o600)
     assert keeping.document(tmp_path / "none" / "m") == {}
-
-
-def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path):
-    (tmp_path / "other").write_text("mine")
-    (tmp_path / ".s.new").symlink_to("other")
-    assert keeping.written(tmp_path / "s", {"a": 1}, 0o644)
-    assert (tmp_path / "other").read_text() == "mine"
 
 
 ANY = st.recursive(
@@ -70,23 +66,12 @@ def test_one_field_that_is_wrong_is_no_memory():
         assert keeping.recalled(broken) == (None, {}), name
 
 
-def test_times_are_told_by_the_wall_clock():
+def test_times_are_told_by_the_wall_clock_and_a_stop_takes_the_place_of_the_last_one():
     now = Now(wall=1_000_000.0, mono=500.0, booted=0.0)
     decision = Decision(active=("a",), idle_at=800.0, deadline=43_200.0)
     told = keeping.public(decision, Memory(0, 0, 0, quiet_since=440.0), now, LAST)
-    assert told == {
-        "version": 1,
-        "checked": 1_000_000,
-        "idle_since": 999_940,
-        "active": ["a"],
-        "idle_stop_at": 1_000_300,
-        "deadline": 1_042_700,
-        "last_stop": LAST,
-    }
-
-
-def test_a_stop_takes_the_place_of_the_last_one():
-    now = Now(wall=1_000_000.0, mono=500.0, booted=0.0)
+    times = {"checked": 1_000_000, "idle_since": 999_940, "idle_stop_at": 1_000_300, "deadline": 1_042_700}
+    assert told == {"version": 1, "active": ["a"], "last_stop": LAST, **times}
     told = keeping.public(Decision(stop="Because."), BARE, now, LAST)
     assert told["last_stop"] == {"at": 1_000_000, "why": "Because."}
 

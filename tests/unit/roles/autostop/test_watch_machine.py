@@ -60,29 +60,22 @@ def wait_for(condition, seconds=10.0):
 # Terminals
 
 
-def test_a_shell_at_its_prompt_is_no_command_and_what_it_runs_is():
+def test_a_shell_at_its_prompt_is_no_command_nor_what_runs_in_its_background_but_what_runs_in_front():
     with terminal("bash", "--norc", "-i") as (pid, end):
         wait_for(lambda: [each.name for each in seen_of(pid)] == ["bash"])
         assert commands(seen_of(pid)) == []
+        os.write(end, b"sleep 99 &\n")
+        wait_for(lambda: len(seen_of(pid)) == 2)
+        wait_for(lambda: commands(seen_of(pid)) == [])
         os.write(end, b"sleep 100\n")
         wait_for(lambda: commands(seen_of(pid)) == ["sleep runs in a terminal"])
         os.write(end, b"\x03")
         wait_for(lambda: commands(seen_of(pid)) == [])
 
 
-def test_a_command_in_the_background_of_a_shell_is_none_in_front():
-    with terminal("bash", "--norc", "-i") as (pid, end):
-        os.write(end, b"sleep 100 &\n")
-        wait_for(lambda: len(seen_of(pid)) == 2)
-        wait_for(lambda: commands(seen_of(pid)) == [])
-
-
-def test_a_command_that_a_terminal_was_opened_with_runs():
+def test_a_command_that_a_terminal_was_opened_with_runs_and_a_console_is_no_terminal_of_a_person():
     with terminal("sleep", "100") as (pid, _end):
         wait_for(lambda: commands(seen_of(pid)) == ["sleep runs in a terminal"])
-
-
-def test_a_console_is_no_terminal_of_a_person():
     assert commands([process(10, "agetty", terminal=os.makedev(4, 64))]) == []
 
 
@@ -96,14 +89,12 @@ def test_a_login_over_ssh_counts_at_once_and_its_tunnel_alone_does_not():
     assert people([*tunnel, process(8, parent=7, began=999.9)], 1000.0) == ["somebody is logged in over SSH"]
 
 
-@pytest.mark.parametrize("name", ["sshd", "sshd-session"])
-def test_a_command_over_ssh_counts_once_it_takes_longer_than_a_look(name):
-    server = process(7, name, terminal=0)
-    assert people([server, process(8, "cat", parent=7, terminal=0, began=995.0)], 1000.0) == []
-    assert people([server, process(8, "rsync", parent=7, terminal=0, began=980.0)], 1000.0) == ["rsync runs over SSH"]
-
-
-def test_a_shell_that_no_ssh_server_began_is_nobody():
+def test_a_command_over_ssh_counts_once_it_takes_longer_than_a_look_and_a_shell_of_nobody_does_not():
+    for name in ("sshd", "sshd-session"):
+        server = process(7, name, terminal=0)
+        assert people([server, process(8, "cat", parent=7, terminal=0, began=995.0)], 1000.0) == []
+        found = people([server, process(8, "rsync", parent=7, terminal=0, began=980.0)], 1000.0)
+        assert found == ["rsync runs over SSH"]
     assert people([process(1, "systemd", parent=0, terminal=0), process(8)], 1000.0) == []
 
 
@@ -159,7 +150,7 @@ def test_what_is_above_its_floor_is_told(after, words):
     assert counters.above(BEFORE, after, 60.0, 0.25, 50_000.0) == words
 
 
-@pytest.mark.parametrize("before", [{}, {"cpu": "x", "network": 1.0}, {"cpu": 1.0}])
-def test_without_something_to_compare_with_nothing_is_above(before):
-    assert counters.above(before, {"cpu": 1e9, "network": 1e9}, 60.0, 0.25, 50_000.0) == []
-    assert counters.above(BEFORE, {"cpu": 1e9, "network": 1e9}, 0.0, 0.25, 50_000.0) == []
+def test_without_something_to_compare_with_nothing_is_above():
+    lots = {"cpu": 1e9, "network": 1e9}
+    for before, seconds in (({}, 60.0), ({"cpu": "x", "network": 1.0}, 60.0), ({"cpu": 1.0}, 60.0), (BEFORE, 0.0)):
+        assert counters.above(before, lots, seconds, 0.25, 50_000.0) == []

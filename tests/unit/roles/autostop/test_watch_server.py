@@ -18,8 +18,6 @@ from desi_watch import engine, looking, server
 from desi_watch.deciding import Now
 from desi_watch.settings import Settings
 
-IMAGE = os.environ.get("DESI_LAB_TEST_IMAGE", "")
-DOCKER = "/var/run/docker.sock"
 # What runs on the computer that tests is none of the test's business.
 DEAF = Settings(cpu_floor=1e9, network_floor=1e12)
 
@@ -31,14 +29,14 @@ def kernel(state="idle", last="2026-11-24T10:00:00Z", number="1"):
     return {"id": number, "name": "python3", "execution_state": state, "last_activity": last, "connections": 0}
 
 
-@pytest.mark.parametrize("state", ["idle", "dead", "starting", "restarting"])
-def test_a_kernel_that_rests_is_no_use(state):
-    assert server.kernels([kernel(state)], {})[0] == []
-
-
-@pytest.mark.parametrize("state", ["busy", "unknown", "something new"])
-def test_a_kernel_that_is_busy_or_not_understood_is_use(state):
-    assert server.kernels([kernel(), kernel(state, number="2")], {})[0] == [f"a kernel is {state}"]
+@pytest.mark.parametrize(
+    ("states", "use"),
+    [(("idle", "dead", "starting", "restarting"), False), (("busy", "unknown", "something new"), True)],
+)
+def test_a_kernel_that_is_busy_or_not_understood_is_use_and_one_that_rests_is_not(states, use):
+    for state in states:
+        told = server.kernels([kernel(), kernel(state, number="2")], {})[0]
+        assert told == ([f"a kernel is {state}"] if use else [])
 
 
 def test_a_kernel_that_did_something_since_the_last_look_was_used_whatever_clocks_say():
@@ -55,19 +53,15 @@ LISTED = (
 )
 
 
-def test_a_browser_of_which_something_came_lately_is_connected():
-    assert server.browsers(LISTED.format(where="172.17.0.2", silent=30_000)) == ["a browser is connected"]
+def test_a_browser_is_connected_of_which_something_came_lately_and_not_the_container_itself():
+    def listed(where, silent):
+        return LISTED.format(where=where, silent=silent)
 
-
-def test_one_that_has_fallen_silent_and_a_look_of_the_container_at_itself_are_not():
-    assert server.browsers("") == []
-    for where, silent in (("172.17.0.2", 151_000), ("127.0.0.1", 10), ("[::1]", 10), ("[::ffff:127.0.0.1]", 10)):
-        assert server.browsers(LISTED.format(where=where, silent=silent)) == [], where
-
-
-def test_one_that_speaks_among_silent_ones_is_connected():
-    silent = LISTED.format(where="172.17.0.2", silent=900_000)
-    assert server.browsers(silent * 2 + LISTED.format(where="[::ffff:172.17.0.2]", silent=5)) != []
+    speaks, silent = listed("172.17.0.2", 30_000), listed("172.17.0.2", 151_000)
+    itself = "".join(listed(where, 10) for where in ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"))
+    assert server.browsers(speaks) == ["a browser is connected"]
+    assert server.browsers(silent * 2 + listed("[::ffff:172.17.0.2]", 5)) == ["a browser is connected"]
+    assert [server.browsers(text) for text in ("", silent, itself)] == [[], [], []]
 
 
 # What a server tells its own tools
@@ -75,21 +69,14 @@ def test_one_that_speaks_among_silent_ones_is_connected():
 TOLD = {"port": 8888, "base_url": "/", "token": "6f1c", "secure": False, "pid": 1, "url": "http://h:8888/"}
 
 
-def test_the_token_is_read_off_the_servers_own_file(tmp_path):
-    (tmp_path / "jpserver-1.json").write_text(json.dumps(TOLD))
-    _when, found = server.told_by(tmp_path / "jpserver-1.json")
-    assert found == server.Server(8888, "/", "6f1c", False)
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({**TOLD, "port": "x"}), "x" * 70_000])
-def test_another_file_tells_nothing(tmp_path, text):
-    (tmp_path / "jpserver-1.json").write_text(text)
-    assert server.told_by(tmp_path / "jpserver-1.json") is None
-
-
-def test_links_pipes_and_folders_tell_nothing_and_are_not_waited_for(tmp_path):
-    (tmp_path / "other").write_text(json.dumps(TOLD))
-    (tmp_path / "a").symlink_to("other")
+def test_the_token_is_read_off_the_servers_own_file_and_nothing_off_another(tmp_path):
+    file = tmp_path / "jpserver-1.json"
+    for text in ("", "[]", "{}", json.dumps({**TOLD, "port": "x"}), "x" * 70_000):
+        file.write_text(text)
+        assert server.told_by(file) is None
+    file.write_text(json.dumps(TOLD))
+    assert server.told_by(file)[1] == server.Server(8888, "/", "6f1c", False)
+    (tmp_path / "a").symlink_to(file)
     os.mkfifo(tmp_path / "b")
     (tmp_path / "c").mkdir()
     assert [server.told_by(tmp_path / name) for name in ("a", "b", "c", "none")] == [None] * 4
@@ -132,33 +119,26 @@ def test_a_server_is_asked_with_its_token_below_its_base(web):
     answering.answers["/hub/api/kernels"] = (200, "[]")
     assert server.ask(server.Server(port, "/hub/", "6f1c", False), "api/kernels") == []
     assert answering.asked == [("/hub/api/kernels", "token 6f1c")]
+    for answer in ((403, "{}"), (500, ""), (200, "<html>")):
+        answering.answers["/api/kernels"] = answer
+        with pytest.raises((OSError, ValueError)) as raised:
+            server.ask(server.Server(port, "/", "6f1c", False), "api/kernels")
+        assert "6f1c" not in str(raised.value)
 
 
-@pytest.mark.parametrize("answer", [(403, "{}"), (500, ""), (200, "<html>")])
-def test_a_server_that_does_not_tell_is_an_error_without_the_token(web, answer):
+def test_a_dask_scheduler_with_tasks_computes_and_none_or_one_without_does_not(web):
     port, answering = web
-    answering.answers["/api/kernels"] = answer
-    with pytest.raises((OSError, ValueError)) as raised:
-        server.ask(server.Server(port, "/", "6f1c", False), "api/kernels")
-    assert "6f1c" not in str(raised.value)
-
-
-def test_a_dask_scheduler_with_tasks_computes_and_one_without_does_not(web):
-    port, answering = web
-    assert server.dask(port) == []
-    answering.answers["/json/counts.json"] = (200, '{"processing": 0, "waiting": 0, "tasks": 7}')
-    assert server.dask(port) == []
-    answering.answers["/json/counts.json"] = (200, '{"processing": 2, "waiting": 0}')
-    assert server.dask(port) == ["Dask computes"]
-    answering.answers["/json/counts.json"] = (200, '["no counts"]')
-    assert server.dask(port) == []
-
-
-def test_no_dask_scheduler_is_no_doubt():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free = probe.getsockname()[1]
-    assert server.dask(free) == []
+    assert server.dask(free) == server.dask(port) == []
+    for counts, told in (
+        ('{"processing": 0, "waiting": 0, "tasks": 7}', []),
+        ('{"processing": 2, "waiting": 0}', ["Dask computes"]),
+        ('["no counts"]', []),
+    ):
+        answering.answers["/json/counts.json"] = (200, counts)
+        assert server.dask(port) == told
 
 
 CONTAINER = {
@@ -172,16 +152,12 @@ def test_a_lab_is_known_by_what_its_container_says():
     assert engine.lab_of(CONTAINER) == engine.Lab("desi", 4711, "/home/ec2-user/synced", 8889)
 
 
-def test_docker_that_does_not_answer_is_a_doubt_and_no_reason_to_fail(tmp_path):
+def test_docker_that_does_not_answer_and_a_fault_of_the_watchers_own_are_doubts(monkeypatch, tmp_path):
     now = Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), 0.0)
     seen = looking.look({}, DEAF, now, str(tmp_path / "none"))
     assert [doubt.partition(" (")[0] for doubt in seen["doubts"]] == ["which labs run cannot be known"]
     assert seen["folders"] == []
-
-
-def test_a_fault_of_the_watchers_own_is_a_doubt_too(monkeypatch, tmp_path):
     monkeypatch.setattr(looking.counters, "counted", lambda: 1 / 0)
-    now = Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), 0.0)
     seen = looking.look({}, DEAF, now, str(tmp_path / "none"))
     assert seen["doubts"][0].startswith("the watcher has a fault (ZeroDivisionError")
     assert len(seen["doubts"]) == 2

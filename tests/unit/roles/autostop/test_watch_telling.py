@@ -27,43 +27,33 @@ def names(folder):
     return sorted(entry.name for entry in folder.iterdir())
 
 
-def test_the_file_says_in_its_name_when_and_inside_why_and_what_helps(tmp_path):
-    telling.keep_files([tmp_path], LATER)
-    (file,) = tmp_path.iterdir()
-    assert file.name == "THIS LAB STOPS AT 14:35 UTC.txt"
-    text = file.read_text()
-    assert "14:35 UTC" in text
-    assert "lab_max_hours" in text
-    assert "touch keep-running" in text
-    assert "./lab ec2 -e lab_max_hours=24" in text
-    assert "lab_idle_minutes" in telling.letter(IDLING)
-
-
-def test_the_file_belongs_to_whom_the_folder_belongs_to(tmp_path):
+def test_the_file_says_when_why_and_what_helps_and_belongs_to_whom_the_folder_belongs_to(tmp_path):
     os.chown(tmp_path, 4711, 4712)
     mask = os.umask(0o077)
     try:
         telling.keep_files([tmp_path], LATER)
     finally:
         os.umask(mask)
-    about = next(tmp_path.iterdir()).stat()
+    (file,) = tmp_path.iterdir()
+    about = file.stat()
     assert (about.st_uid, about.st_gid, about.st_mode & 0o777) == (4711, 4712, 0o644)
+    assert file.name == "THIS LAB STOPS AT 14:35 UTC.txt"
+    text = file.read_text()
+    for part in ("14:35 UTC", "lab_max_hours", "touch keep-running", "./lab ec2 -e lab_max_hours=24"):
+        assert part in text
+    assert "lab_idle_minutes" in telling.letter(IDLING)
 
 
-def test_the_file_goes_when_it_is_no_longer_true_and_another_comes(tmp_path):
-    telling.keep_files([tmp_path], LATER)
-    telling.keep_files([tmp_path], IDLING)
-    assert names(tmp_path) == ["THIS LAB STOPS AT 14:31 UTC.txt"]
-    telling.keep_files([tmp_path], None)
-    assert names(tmp_path) == []
-
-
-def test_the_file_that_holds_is_left_as_it_is(tmp_path):
+def test_the_file_stays_while_it_is_true_and_goes_when_another_comes(tmp_path):
     telling.keep_files([tmp_path], LATER)
     before = next(tmp_path.iterdir()).stat()
     telling.keep_files([tmp_path], LATER)
     after = next(tmp_path.iterdir()).stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    telling.keep_files([tmp_path], IDLING)
+    assert names(tmp_path) == ["THIS LAB STOPS AT 14:31 UTC.txt"]
+    telling.keep_files([tmp_path], None)
+    assert names(tmp_path) == []
 
 
 def test_files_of_others_are_never_touched_whatever_they_are_called(tmp_path):

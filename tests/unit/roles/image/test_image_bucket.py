@@ -31,34 +31,28 @@ def rclone(tmp_path, monkeypatch):
     return make
 
 
-def test_the_bucket_of_those_who_name_none_is_the_public_one():
+def value(words, name):
+    return words[words.index(name) + 1]
+
+
+def test_the_public_bucket_at_aws_is_read_without_credentials_and_a_mirror_instead_of_it():
     assert Bucket.of({"DESI_S3_ENDPOINT": ""}) == Bucket("desidata", "", "", "us-west-2")
-
-
-def test_a_mirror_is_asked_instead_of_aws():
-    mirror = Bucket.of({"DESI_S3_ENDPOINT": "http://mirror:8333", "DESI_S3_BUCKET": "b", "DESI_S3_PREFIX": "/a/b/"})
-    assert mirror.remote == ":s3:b/a/b"
-    options = mirror.options()
-    assert options[options.index("--s3-endpoint") + 1] == "http://mirror:8333"
-    assert options[options.index("--s3-provider") + 1] == "Other"
-
-
-def test_aws_is_asked_at_its_region_without_credentials():
     options = Bucket.of({}).options()
-    assert options[options.index("--s3-region") + 1] == "us-west-2"
+    assert value(options, "--s3-region") == "us-west-2"
     assert "--s3-env-auth=false" in options
     assert "--s3-endpoint" not in options
+    mirror = Bucket.of({"DESI_S3_ENDPOINT": "http://mirror:8333", "DESI_S3_BUCKET": "b", "DESI_S3_PREFIX": "/a/b/"})
+    assert mirror.remote == ":s3:b/a/b"
+    assert value(mirror.options(), "--s3-endpoint") == "http://mirror:8333"
+    assert value(mirror.options(), "--s3-provider") == "Other"
 
 
-def test_the_mount_is_read_only_cached_and_bounded_in_time():
+def test_the_mount_is_read_only_and_its_cache_bounded_where_a_limit_is_given():
     command = bucket.mount_command(Bucket.of({}), Path("/home/desidata"), Path("/cache"), "20G")
     assert {"--read-only", "--allow-other", "--daemon"} <= set(command)
-    assert command[command.index("--cache-dir") + 1] == "/cache"
-    assert command[command.index("--vfs-cache-max-size") + 1] == "20G"
+    assert value(command, "--cache-dir") == "/cache"
+    assert value(command, "--vfs-cache-max-size") == "20G"
     assert command[-2:] == [":s3:desidata", "/home/desidata"]
-
-
-def test_a_cache_without_a_limit_is_not_given_one():
     assert "--vfs-cache-max-size" not in bucket.mount_command(Bucket.of({}), Path("/d"), Path("/c"), "")
 
 
@@ -94,24 +88,22 @@ def test_a_container_without_the_right_to_mount_is_told_both_ways_on(monkeypatch
     assert "--cap-add SYS_ADMIN" in caught.value.do
 
 
-def test_a_bucket_that_cannot_be_listed_is_never_mounted(rclone, tmp_path):
-    rclone(f'[ "$1" = mount ] && touch {tmp_path}/mounted; echo "connect: connection refused" >&2; exit 1')
-    with pytest.raises(Trouble, match="could not be read"):
+@pytest.mark.parametrize(
+    ("script", "what", "why"),
+    [
+        ('echo "connect: connection refused" >&2; exit 1', "could not be read", "Nothing answers"),
+        ("exit 0", "holds no data", ""),
+        ('[ "$1" = lsf ] && echo edr/ || echo "fusermount: exit 1" > LOG', "could not be mounted", "fusermount"),
+    ],
+)
+def test_a_bucket_that_cannot_be_listed_or_is_empty_is_not_mounted_and_a_mount_that_did_not_work_is_noticed(
+    rclone, tmp_path, script, what, why
+):
+    rclone(f'echo "$1" >> {tmp_path}/asked\n' + script.replace("LOG", f"{tmp_path}/mount.log"))
+    with pytest.raises(Trouble, match=what) as caught:
         bucket.mount({}, tmp_path)
-    assert not (tmp_path / "mounted").exists()
-
-
-def test_an_empty_bucket_is_told_apart_from_one_that_fails(rclone, tmp_path):
-    rclone("exit 0")
-    with pytest.raises(Trouble, match="holds no data"):
-        bucket.mount({}, tmp_path)
-
-
-def test_a_mount_that_says_it_worked_and_did_not_is_noticed(rclone, tmp_path):
-    rclone(f'[ "$1" = lsf ] && echo edr/ || echo "fusermount: exit status 1" > {tmp_path}/mount.log')
-    with pytest.raises(Trouble, match="could not be mounted") as caught:
-        bucket.mount({}, tmp_path)
-    assert "fusermount" in caught.value.why
+    assert why in caught.value.why
+    assert ("mount" in (tmp_path / "asked").read_text().split()) is (what == "could not be mounted")
 
 
 def test_a_daemon_that_stays_behind_does_not_hold_the_start_up():

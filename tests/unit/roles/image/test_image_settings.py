@@ -14,22 +14,18 @@ from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(
-    ("given_name", "name", "specprod"),
+    ("env", "found"),
     [
-        ("edr", "edr", "fuji"),
-        ("EDR", "edr", "fuji"),
-        (" Dr1 ", "dr1", "iron"),
-        ("dr2", "dr2", "loa"),
-        ("", "edr", "fuji"),
+        ({}, ("edr", "fuji", True)),
+        ({"DESI_RELEASE": ""}, ("edr", "fuji", True)),
+        ({"DESI_RELEASE": "EDR"}, ("edr", "fuji", True)),
+        ({"DESI_RELEASE": " Dr1 "}, ("dr1", "iron", True)),
+        ({"DESI_RELEASE": "dr2"}, ("dr2", "loa", False)),
     ],
 )
-def test_a_release_is_found_whatever_its_case(given_name, name, specprod):
-    release = releases.wanted({"DESI_RELEASE": given_name})
-    assert (release.name, release.specprod) == (name, specprod)
-
-
-def test_without_a_release_the_default_one_is_taken():
-    assert releases.wanted({}).name == "edr"
+def test_a_release_is_found_whatever_its_case(env, found):
+    release = releases.wanted(env)
+    assert (release.name, release.specprod, release.public) == found
 
 
 @pytest.mark.parametrize("name", ["dr9", "edr/../dr1", "fuji", "$(id)", "ėdr"])
@@ -39,10 +35,6 @@ def test_an_unknown_release_is_refused_and_the_known_ones_are_listed(name):
     assert caught.value.code == UNKNOWN_SETTING == 2
     assert name in caught.value.what
     assert "edr, dr1, dr2" in caught.value.why
-
-
-def test_only_released_data_are_called_public():
-    assert {name for name, release in releases.known().items() if release.public} == {"edr", "dr1"}
 
 
 def test_the_environment_of_a_bucket_points_beside_the_release_for_raw_data_and_targets(bucket_like):
@@ -71,13 +63,10 @@ def test_the_environment_of_a_bucket_points_beside_the_release_for_raw_data_and_
     }
 
 
-def test_the_environment_of_a_nersc_copy_points_into_the_release(nersc_like):
+def test_a_nersc_copy_keeps_raw_data_and_targets_inside_and_the_layout_of_the_bucket_wins(nersc_like, bucket_like):
     variables = environment.derive({}, releases.wanted({}), nersc_like)
     assert variables["DESI_SPECTRO_DATA"] == f"{nersc_like}/edr/spectro/data"
     assert variables["DESI_TARGET"] == f"{nersc_like}/edr/target"
-
-
-def test_where_both_layouts_are_there_the_one_of_the_bucket_wins(bucket_like):
     (bucket_like / "edr" / "target").mkdir()
     assert environment.derive({}, releases.wanted({}), bucket_like)["DESI_TARGET"] == f"{bucket_like}/target"
 
@@ -85,21 +74,42 @@ def test_where_both_layouts_are_there_the_one_of_the_bucket_wins(bucket_like):
 def test_what_the_person_set_by_hand_stays_and_an_empty_value_counts_as_unset(bucket_like):
     env = {"SPECPROD": "guadalupe", "SCRATCH": "", "DESI_RELEASE": "DR1"}
     variables = environment.derive(env, releases.wanted(env), bucket_like)
-    assert variables["SPECPROD"] == "guadalupe"
-    assert variables["SCRATCH"] == "/home/desi/scratch"
-    assert variables["DESI_RELEASE"] == "dr1"
+    assert [variables[name] for name in env] == ["guadalupe", "/home/desi/scratch", "dr1"]
 
 
 @pytest.mark.parametrize(
-    ("env", "folder"),
+    ("read", "env", "value"),
     [
-        ({"DESI_DATA": "/a", "DESI_BUCKET": "/b"}, "/a"),
-        ({"DESI_BUCKET": "/b"}, "/b"),
-        ({"DESI_DATA": ""}, "/home/desibucket"),
+        (environment.data_folder, {"DESI_DATA": "/a", "DESI_BUCKET": "/b"}, "/a"),
+        (environment.data_folder, {"DESI_BUCKET": "/b"}, "/b"),
+        (environment.data_folder, {"DESI_DATA": ""}, "/home/desibucket"),
+        (environment.port, {"JUPYTER_PORT": "1"}, "1"),
+        (environment.port, {"JUPYTER_PORT": "65535"}, "65535"),
+        (environment.port, {"JUPYTER_PORT": ""}, "8888"),
+        (person.wanted, {"NB_UID": ""}, "(1000, 1000)"),
+        (person.wanted, {"NB_UID": "0", "NB_GID": "0"}, "(0, 0)"),
     ],
 )
-def test_the_data_folder_is_named_by_either_generation_of_images(env, folder):
-    assert str(environment.data_folder(env)) == folder
+def test_settings_have_defaults(read, env, value):
+    assert str(read(env)) == value
+
+
+@pytest.mark.parametrize(
+    ("read", "name", "value"),
+    [
+        *(
+            (environment.port, "JUPYTER_PORT", value)
+            for value in ["0", "65536", "-1", "http", "8888 ", "\uff18\uff18", "1e3"]
+        ),
+        *((person.wanted, "NB_UID", value) for value in ["ann", "-1", "1000:1000", "4294967295", "٣", "1 0"]),
+        (person.wanted, "NB_GID", "ann"),
+    ],
+)
+def test_ports_and_users_that_are_none_are_refused_by_name(read, name, value):
+    with pytest.raises(Trouble) as caught:
+        read({name: value})
+    assert f"{name}={value}" in caught.value.what
+    assert caught.value.code == 2
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40))
@@ -109,43 +119,9 @@ def test_the_environment_file_gives_a_shell_any_value_back_unchanged(value):
     assert done.stdout.decode() == value
 
 
-@pytest.mark.parametrize("value", ["1", "true", "YES", "on"])
-def test_a_switch_is_on(value):
-    assert environment.flag({"DESI_LAB_SYNTHETIC": value}, "DESI_LAB_SYNTHETIC")
-
-
-@pytest.mark.parametrize("value", ["", "0", "false", "No", " "])
-def test_a_switch_is_off(value):
-    assert not environment.flag({"DESI_LAB_SYNTHETIC": value}, "DESI_LAB_SYNTHETIC")
-
-
-@pytest.mark.parametrize("value", ["0", "65536", "-1", "http", "8888 ", "\uff18\uff18", "1e3"])
-def test_a_port_that_is_none_is_refused(value):
-    with pytest.raises(Trouble) as caught:
-        environment.port({"JUPYTER_PORT": value})
-    assert caught.value.code == 2
-
-
-@pytest.mark.parametrize(("value", "port"), [("1", 1), ("65535", 65535), ("", 8888)])
-def test_a_port_is_taken(value, port):
-    assert environment.port({"JUPYTER_PORT": value}) == port
-
-
-def test_a_user_who_names_nobody_is_1000():
-    assert person.wanted({"NB_UID": ""}) == (1000, 1000)
-
-
-def test_root_stays_root_when_asked_to():
-    assert person.wanted({"NB_UID": "0", "NB_GID": "0"}) == (0, 0)
-
-
-@pytest.mark.parametrize("value", ["ann", "-1", "1000:1000", "4294967295", "٣", "1 0"])
-@pytest.mark.parametrize("name", ["NB_UID", "NB_GID"])
-def test_a_user_that_is_no_number_is_refused(name, value):
-    with pytest.raises(Trouble) as caught:
-        person.wanted({name: value})
-    assert f"{name}={value}" in caught.value.what
-    assert caught.value.code == 2
+@pytest.mark.parametrize(("values", "on"), [(["1", "true", "YES", "on"], True), (["", "0", "false", "No", " "], False)])
+def test_a_switch_is_on_or_off(values, on):
+    assert {environment.flag({"DESI_LAB_SYNTHETIC": value}, "DESI_LAB_SYNTHETIC") for value in values} == {on}
 
 
 @pytest.mark.parametrize(("line", "mask"), [("CapEff:\t00000000a82425fb\n", 0xA82425FB), ("Name: x\n", 0)])
@@ -180,15 +156,11 @@ def test_root_steps_down_only_where_it_can_and_only_once(monkeypatch, euid, held
     assert person.may_become(uid) is may
 
 
-def test_a_bare_number_gets_a_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(person.os, "getuid", lambda: 471147)
+@pytest.mark.parametrize(("uid", "name"), [(471147, "desi"), (0, "root")])
+def test_a_bare_number_gets_a_name_and_a_user_who_has_one_keeps_it(tmp_path, monkeypatch, uid, name):
+    monkeypatch.setattr(person.os, "getuid", lambda: uid)
     monkeypatch.setattr(person.os, "getgid", lambda: 471148)
-    assert person.name_myself("/home/desi", tmp_path) == "desi"
-    assert (tmp_path / "passwd").read_text() == "desi:x:471147:471148:DESI Lab:/home/desi:/bin/bash\n"
-    assert (tmp_path / "group").read_text() == "desi:x:471148:\n"
-
-
-def test_a_user_who_has_a_name_keeps_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(person.os, "getuid", lambda: 0)
-    assert person.name_myself("/home/desi", tmp_path) == "root"
-    assert not list(tmp_path.iterdir())
+    assert person.name_myself("/home/desi", tmp_path) == name
+    written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    user = "desi:x:471147:471148:DESI Lab:/home/desi:/bin/bash\n"
+    assert written == ({"passwd": user, "group": "desi:x:471148:\n"} if uid else {})

@@ -33,8 +33,20 @@ def container(tmp_path, monkeypatch, bucket_like):
     return {"HOME": str(tmp_path / "home"), "DESI_DATA": str(bucket_like), "SYNCED": str(tmp_path / "synced")}
 
 
-def test_the_lab_is_what_runs_when_no_command_is_given(container):
-    assert start.prepare(container, []) == ["jupyter", "lab"]
+def test_a_start_sets_up_surroundings_and_home_for_the_lab(container, tmp_path, bucket_like, capsys):
+    assert start.prepare({**container, "JUPYTER_TOKEN": "s3cr3t"}, []) == ["jupyter", "lab"]
+    written = {file.name: file.read_text() for file in (tmp_path / "state").iterdir()}
+    lines = written["environment.sh"].splitlines()
+    assert f"export DESI_ROOT={bucket_like}/edr" in lines
+    assert any(line.startswith("export USER=") for line in lines)
+    assert "s3cr3t" not in str(written)
+    place = tmp_path / "home"
+    assert (place / "welcome.ipynb").read_text() == "{}"
+    assert (place / ".jupyter" / "lab" / "layout").exists()
+    assert (place / "desidata").readlink() == bucket_like
+    assert (place / "synced").readlink() == tmp_path / "synced"
+    assert (place / "scratch").is_dir()
+    assert "SYNTHETIC" not in capsys.readouterr().out
 
 
 def test_a_command_of_ones_own_runs_in_the_same_surroundings(container, bucket_like):
@@ -42,37 +54,13 @@ def test_a_command_of_ones_own_runs_in_the_same_surroundings(container, bucket_l
     assert container["DESI_ROOT"] == f"{bucket_like}/edr"
 
 
-def test_the_surroundings_are_written_down_for_shells_that_come_later(container, tmp_path, bucket_like):
-    start.prepare(container, [])
-    lines = (tmp_path / "state" / "environment.sh").read_text().splitlines()
-    assert f"export DESI_ROOT={bucket_like}/edr" in lines
-    assert any(line.startswith("export USER=") for line in lines)
-
-
-def test_a_token_is_never_written_down(container, tmp_path):
-    start.prepare({**container, "JUPYTER_TOKEN": "s3cr3t"}, [])
-    assert "s3cr3t" not in "".join(file.read_text() for file in (tmp_path / "state").iterdir())
-
-
-def test_synthetic_data_are_announced_where_the_lab_starts_and_in_each_terminal(container, tmp_path, capsys):
+def test_synthetic_data_and_a_folder_that_cannot_be_written_are_announced(container, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(start.home, "writable", lambda _place: False)
     start.prepare({**container, "DESI_LAB_SYNTHETIC": "1"}, [])
-    assert "SYNTHETIC" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "SYNTHETIC" in said
+    assert "cannot be written" in said
     assert "SYNTHETIC" in (tmp_path / "state" / "greeting").read_text()
-
-
-def test_real_data_are_not_called_synthetic(container, capsys):
-    start.prepare(container, [])
-    assert "SYNTHETIC" not in capsys.readouterr().out
-
-
-def test_the_home_gets_the_welcome_and_links_to_data_and_files(container, tmp_path, bucket_like):
-    start.prepare(container, [])
-    place = tmp_path / "home"
-    assert (place / "welcome.ipynb").read_text() == "{}"
-    assert (place / ".jupyter" / "lab" / "layout").exists()
-    assert (place / "desidata").readlink() == bucket_like
-    assert (place / "synced").readlink() == tmp_path / "synced"
-    assert (place / "scratch").is_dir()
 
 
 def test_a_restart_leaves_what_the_person_changed(container, tmp_path):
@@ -80,12 +68,6 @@ def test_a_restart_leaves_what_the_person_changed(container, tmp_path):
     (tmp_path / "home" / "welcome.ipynb").write_text('{"mine": true}')
     start.prepare(dict(container), [])
     assert (tmp_path / "home" / "welcome.ipynb").read_text() == '{"mine": true}'
-
-
-def test_a_folder_that_cannot_be_written_is_said_so(container, monkeypatch, capsys):
-    monkeypatch.setattr(start.home, "writable", lambda _place: False)
-    start.prepare(container, [])
-    assert "cannot be written" in capsys.readouterr().out
 
 
 def test_an_empty_data_folder_is_filled_by_a_mount_before_root_steps_down(container, tmp_path, monkeypatch):
@@ -109,17 +91,13 @@ def test_data_that_are_there_are_never_mounted_over(container, monkeypatch):
     start.prepare(container, [])
 
 
-def test_no_data_and_no_right_to_mount_ends_the_start(container, tmp_path, monkeypatch):
+def test_no_data_and_no_right_to_mount_ends_the_start_unless_that_is_let_pass(container, tmp_path, monkeypatch):
     monkeypatch.setattr(person, "may", lambda *_bits: False)
+    env = {**container, "DESI_DATA": str(tmp_path / "nowhere")}
     with pytest.raises(Trouble) as caught:
-        start.prepare({**container, "DESI_DATA": str(tmp_path / "nowhere")}, [])
+        start.prepare(dict(env), [])
     assert caught.value.code == NO_DATA
-
-
-def test_missing_data_are_let_pass_on_request(container, tmp_path, monkeypatch):
-    monkeypatch.setattr(person, "may", lambda *_bits: False)
-    env = {**container, "DESI_DATA": str(tmp_path / "nowhere"), "DESI_LAB_ALLOW_MISSING": "1"}
-    assert start.prepare(env, []) == ["jupyter", "lab"]
+    assert start.prepare({**env, "DESI_LAB_ALLOW_MISSING": "1"}, []) == ["jupyter", "lab"]
 
 
 def test_a_data_folder_that_cannot_be_looked_at_is_explained(tmp_path):
@@ -148,45 +126,34 @@ def test_the_inside_of_a_release_in_place_of_its_parent_is_recognised(bucket_lik
     assert "inside of one release" in caught.value.do
 
 
-def test_a_release_that_is_a_file_is_not_taken_for_one(tmp_path):
+def test_a_file_is_no_release(tmp_path):
     (tmp_path / "edr").write_text("")
     with pytest.raises(Trouble):
         start.await_release(EDR, tmp_path / "edr", tmp_path)
 
 
-def test_a_link_into_a_mount_that_comes_late_is_waited_for(tmp_path):
+def test_a_link_into_a_mount_that_comes_late_is_waited_for_and_given_up_when_it_never_comes(tmp_path):
     (tmp_path / "edr").symlink_to(tmp_path / ".bucket" / "edr")
-    timer = threading.Timer(0.5, os.makedirs, [tmp_path / ".bucket" / "edr"])
+    with pytest.raises(Trouble, match="missing") as caught:
+        start.await_release(EDR, tmp_path / "edr", tmp_path, seconds=0.1)
+    assert ".bucket/edr" in caught.value.why
+    timer = threading.Timer(0.3, os.makedirs, [tmp_path / ".bucket" / "edr"])
     timer.start()
     start.await_release(EDR, tmp_path / "edr", tmp_path, seconds=30)
     timer.join()
 
 
-def test_a_link_into_a_mount_that_never_comes_is_given_up(tmp_path):
-    (tmp_path / "edr").symlink_to(tmp_path / ".bucket" / "edr")
-    with pytest.raises(Trouble, match="missing") as caught:
-        start.await_release(EDR, tmp_path / "edr", tmp_path, seconds=0.3)
-    assert ".bucket/edr" in caught.value.why
+def test_trouble_ends_in_its_exit_code_and_three_plain_lines(monkeypatch, capsys):
+    monkeypatch.setenv("DESI_RELEASE", "dr9")
+    assert start.main([]) == 2
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["DESI", "What", "Why", "Do"]
 
 
-@pytest.mark.parametrize(
-    ("env", "code"), [({"DESI_RELEASE": "dr9"}, 2), ({"NB_UID": "x"}, 2), ({"JUPYTER_PORT": "x"}, 2)]
-)
-def test_trouble_ends_in_its_exit_code_and_three_plain_lines(monkeypatch, capsys, env, code):
-    for name, value in env.items():
-        monkeypatch.setenv(name, value)
-    assert start.main([]) == code
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.split()[0] for line in lines] == ["DESI", "What", "Why", "Do"]
-
-
-def test_a_command_that_does_not_exist_ends_like_in_a_shell(monkeypatch, capsys):
+def test_a_command_that_does_not_exist_and_a_disk_that_cannot_be_written_are_explained(monkeypatch, capsys):
     monkeypatch.setattr(start, "prepare", lambda _env, argv: list(argv))
     assert start.main(["no-such-command"]) == 127
     assert "no-such-command cannot be run" in capsys.readouterr().err
 
-
-def test_a_disk_that_cannot_be_written_is_explained_without_a_traceback(monkeypatch, capsys):
     def fail(_env, _argv):
         raise OSError(30, "Read-only file system", "/var/lib/desi-lab/environment.sh")
 

@@ -48,15 +48,11 @@ def mine(zcatalog, release):
     return zcatalog[(zcatalog["SURVEY"] == release.survey) & (zcatalog["PROGRAM"] == release.program)]
 
 
-def test_coadd_and_redrock_hold_the_same_targets_row_by_row(coadd, found):
-    assert coadd["FIBERMAP"]["TARGETID"].tolist() == found["TARGETID"].tolist()
-    assert coadd["SCORES"]["TARGETID"].tolist() == found["TARGETID"].tolist()
-
-
-def test_the_catalogue_lists_just_the_targets_of_the_healpixel(zcatalog, release, coadd):
+def test_coadd_redrock_and_catalogue_hold_the_same_targets(coadd, found, zcatalog, release):
+    targets = coadd["FIBERMAP"]["TARGETID"].tolist()
+    assert targets == found["TARGETID"].tolist() == coadd["SCORES"]["TARGETID"].tolist()
     listed = mine(zcatalog, release)
-    listed = listed[listed["HEALPIX"] == release.healpix]
-    assert sorted(listed["TARGETID"]) == sorted(coadd["FIBERMAP"]["TARGETID"])
+    assert sorted(listed["TARGETID"][listed["HEALPIX"] == release.healpix]) == sorted(targets)
 
 
 def test_redshifts_agree_among_catalogue_redrock_and_tiles(zcatalog, release, found, production):
@@ -77,20 +73,12 @@ def test_targets_of_tile_files_are_in_the_catalogue_by_tile(production, release)
         assert set(zip(rows["TARGETID"].tolist(), rows["TILEID"].tolist())) <= listed
 
 
-def test_targets_lie_in_the_healpixel_that_is_named(zcatalog):
-    assert [healpixel(ra, dec) for ra, dec in zip(zcatalog["TARGET_RA"], zcatalog["TARGET_DEC"])] == zcatalog[
-        "HEALPIX"
-    ].tolist()
-
-
-def test_identifiers_are_made_of_brick_and_object(zcatalog):
-    packed = (
-        zcatalog["BRICK_OBJID"].astype("i8")
-        | zcatalog["BRICKID"].astype("i8") << 22
-        | zcatalog["RELEASE"].astype("i8") << 42
-    )
+def test_targets_lie_in_their_healpixel_and_their_identifiers_are_made_of_brick_and_object(zcatalog):
+    pixels = [healpixel(ra, dec) for ra, dec in zip(zcatalog["TARGET_RA"], zcatalog["TARGET_DEC"])]
+    assert pixels == zcatalog["HEALPIX"].tolist()
+    brick, release = zcatalog["BRICKID"].astype("i8") << 22, zcatalog["RELEASE"].astype("i8") << 42
+    assert np.array_equal(zcatalog["TARGETID"] & ~(1 << 59), zcatalog["BRICK_OBJID"].astype("i8") | brick | release)
     sky = zcatalog["OBJTYPE"] == "SKY"
-    assert np.array_equal(zcatalog["TARGETID"] & ~(1 << 59), packed)
     assert np.array_equal(zcatalog["TARGETID"] >> 59 & 1 == 1, sky)
     assert np.array_equal(zcatalog["ZWARN"] & 1 == 1, sky)
 
@@ -127,30 +115,20 @@ def test_a_coadd_is_the_weighted_mean_of_its_exposures(single, coadd):
             good = weight.sum(axis=0) > 0
             mean = (weight * single[f"{camera}_FLUX"][exposures]).sum(axis=0)[good] / weight.sum(axis=0)[good]
             assert np.allclose(coadd[f"{camera}_FLUX"][row][good], mean, rtol=1e-4, atol=1e-4)
-
-
-def test_the_exposures_of_a_coadd_are_those_of_the_spectra(single, coadd):
     for name in ("TARGETID", "EXPID", "TILEID", "FIBER", "NIGHT"):
         assert coadd["EXP_FIBERMAP"][name].tolist() == single["FIBERMAP"][name].tolist()
 
 
-def test_masked_pixels_have_no_weight(single):
-    for camera in "BRZ":
-        masked = single[f"{camera}_MASK"] != 0
-        assert masked.any()
-        assert np.array_equal(masked, single[f"{camera}_IVAR"] == 0)
-
-
-def test_the_noise_is_what_the_inverse_variance_says(coadd):
+def test_the_noise_is_what_the_inverse_variance_says_and_high_at_sky_lines_and_masked_pixels(coadd, single):
     (row,) = np.flatnonzero(coadd["FIBERMAP"]["OBJTYPE"] == "SKY")
     for camera in "BRZ":
         pull = coadd[f"{camera}_FLUX"][row] * np.sqrt(coadd[f"{camera}_IVAR"][row])
         pull = pull[pull != 0]
         assert abs(pull.mean()) < 0.08
         assert 0.95 < pull.std() < 1.05
-
-
-def test_sky_lines_are_noisy(coadd):
+        masked = single[f"{camera}_MASK"] != 0
+        assert masked.any()
+        assert np.array_equal(masked, single[f"{camera}_IVAR"] == 0)
     wave, ivar = coadd["B_WAVELENGTH"], coadd["B_IVAR"]
     line, beside = np.abs(wave - 5578.9) < 1.0, (wave > 5500) & (wave < 5560)
     assert np.median(ivar[:, line]) < 0.2 * np.median(ivar[:, beside])
@@ -215,15 +193,12 @@ def test_fluxes_of_the_imaging_are_those_of_the_spectrum(coadd, found):
         assert nanomaggies == pytest.approx(coadd["FIBERMAP"]["FLUX_R"][row], rel=0.08)
 
 
-def test_resolution_is_a_normalised_symmetric_profile(coadd):
+def test_resolution_is_a_normalised_symmetric_profile_and_nothing_is_infinite_or_undefined(coadd, zcatalog):
     for camera in "BRZ":
         bands = coadd[f"{camera}_RESOLUTION"]
         assert np.allclose(bands.sum(axis=1), 1.0, atol=0.002)
         assert np.array_equal(bands, bands[:, ::-1])
         assert np.all(bands.argmax(axis=1) == 5)
-
-
-def test_nothing_is_infinite_or_undefined(coadd, zcatalog):
     for values in [*coadd.values(), zcatalog]:
         columns = [values[name] for name in values.dtype.names] if values.dtype.names else [values]
         assert all(np.all(np.isfinite(column)) for column in columns if column.dtype.kind == "f")
