@@ -11,12 +11,15 @@ import gzip
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
+import desi_sample
 import fitsio
 import pytest
-from conftest import FILES
 from desi_sample.releases import RELEASES
 from desi_sample.tree import write_bucket
+
+FILES = Path(desi_sample.__file__).parents[1]
 
 
 def files(root):
