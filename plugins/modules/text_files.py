@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: text_files
-short_description: Have several text files, in one go
+short_description: Write several text files, in one go
 version_added: "0.1.0"
 description:
-  - Has files with a content each, and the folders that they are in.
-  - For root, each folder above a file has to be root's and writable by nobody else.
-  - M(ansible.builtin.copy) goes to the machine twice for each file, which over SSH takes seconds for a small program.
+  - Writes files and the directories that they are in, in one trip to the host.
+  - For root, each directory above a file has to be root's and writable by nobody else.
+  - M(ansible.builtin.copy) takes two trips for each file, which over SSH takes seconds, and proves no path.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -21,8 +21,9 @@ options:
     type: dict
     required: true
   mode:
-    description: The mode of files that are written, as an octal number. Folders that are made are open to everybody.
+    description: The mode of the files. Directories that are made are open to everybody.
     type: str
+    choices: ["0644", "0600"]
     default: "0644"
 extends_documentation_fragment:
   - desi.lab.attributes
@@ -32,7 +33,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Have a program and its settings
+- name: Install a program and its settings
   desi.lab.text_files:
     files:
       /usr/local/lib/desi-lab/watch/__main__.py: "{{ lookup('ansible.builtin.file', 'watch/__main__.py') }}"
@@ -41,7 +42,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 written:
-  description: The files that were not as they should be.
+  description: The files that differed.
   returned: success
   type: list
   elements: str
@@ -59,12 +60,11 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import open
 
 
 class File(t.NamedTuple):
-    """A file that is not as it should be."""
+    """A file that differs."""
 
     path: Path
     before: str
     after: str
-    mode: int
 
 
 def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
@@ -80,16 +80,16 @@ def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
         except FileNotFoundError:
             before, same = "", False
         if not same:
-            found.append(File(path, before, after, mode))
+            found.append(File(path, before, after))
     return found
 
 
-def write(file: File) -> None:
+def write(file: File, mode: int) -> None:
     """Write a file whole or not at all. For root, all that is above it has to be root's."""
     above = str(file.path.parent)
     folder = open_root_owned(above, make=True) if os.geteuid() == 0 else open_made(above, 0o755)
     try:
-        write_beside(folder, file.path.name, file.after.encode(), file.mode)
+        write_beside(folder, file.path.name, file.after.encode(), mode)
     finally:
         os.close(folder)
 
@@ -100,28 +100,20 @@ def difference(file: File) -> dict[str, str]:
     return {"before_header": str(file.path), "after_header": str(file.path), "before": shown, "after": file.after}
 
 
-def mode_of(text: str) -> int:
-    """Return a mode that is given as an octal number."""
-    try:
-        mode = int(text, 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o777:
-        raise LabError(f"The mode {text} cannot work.", "It is not an octal number up to 0777.", 'Give one: "0644".')
-    return mode
-
-
 def main() -> None:
-    """Compare, and write what differs."""
     module = AnsibleModule(
-        {"files": {"type": "dict", "required": True}, "mode": {"type": "str", "default": "0644"}},
+        {
+            "files": {"type": "dict", "required": True},
+            "mode": {"type": "str", "choices": ["0644", "0600"], "default": "0644"},
+        },
         supports_check_mode=True,
     )
+    mode = int(module.params["mode"], 8)
     try:
-        found = differing(module.params["files"], mode_of(module.params["mode"]))
+        found = differing(module.params["files"], mode)
         if not module.check_mode:
             for file in found:
-                write(file)
+                write(file, mode)
     except LabError as error:
         module.fail_json(**error.as_result())
     except OSError as error:
