@@ -14,15 +14,20 @@ from types import TracebackType
 
 
 class Middleman(ThreadingHTTPServer):
-    """Passes questions on. A fault is a status to answer with, or the word truncated."""
+    """Passes requests on. A fault is a status to answer with, or the word truncated.
+
+    With ``once``, as tests want it, listings are spared and one body is truncated, else every other one.
+    """
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, once: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Passing)
-        self.target, self.port = target, self.server_address[1]
+        self.target, self.port, self.once = target, self.server_address[1], once
+        self.endpoint = f"http://127.0.0.1:{self.port}"
         self.fault: int | str | None = None
+        self.asked: list[tuple[str, str, str]] = []  # path, Range and If-Match
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -48,7 +53,8 @@ class _Passing(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self) -> None:
-        fault = self.server.fault
+        self.server.asked.append((self.path, self.headers.get("Range", ""), self.headers.get("If-Match", "")))
+        fault = None if self.server.once and "list-type" in self.path else self.server.fault
         if isinstance(fault, int):
             self._refuse(fault)
             return
@@ -69,7 +75,8 @@ class _Passing(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if fault == "truncated" and len(body) > 1000 and random.random() < 0.5:
+        if fault == "truncated" and len(body) > 1000 and (self.server.once or random.random() < 0.5):
+            self.server.fault = None if self.server.once else fault
             self.wfile.write(body[: len(body) // 2])
             self.close_connection = True
         else:

@@ -29,6 +29,8 @@ class Behaviour:
         self.objects = {"edr/large & 1.fits": 6 * 2**20, "edr/small.txt": 12}
         self.status = 200
         self.error = ""
+        # So many listings are refused first.
+        self.busy = 0
         self.read_status = 206
         self.ahead = 0.0
         self.date: str | None = None
@@ -53,7 +55,10 @@ def handler(behaviour):
             behaviour.asked.append((self.path, self.headers.get("Range", "")))
             if behaviour.delay:
                 behaviour.released.wait(behaviour.delay)
-            if "list-type=2" in self.path:
+            if "list-type=2" in self.path and behaviour.busy > 0:
+                behaviour.busy -= 1
+                self.answer(503, b"<Error><Code>SlowDown</Code></Error>", "application/xml")
+            elif "list-type=2" in self.path:
                 self.answer(behaviour.status, self.listing(), "application/xml")
             else:
                 self.answer(behaviour.read_status, bytes(4 * 2**20), "binary/octet-stream")

@@ -19,7 +19,7 @@ from ansible.module_utils.testing import patch_module_args
 from buckets import TREE, free_ports, has, put
 from jupyter_stand_in import Jupyter
 from loopback import SSHD, Listener, Machine
-from middleman import Middleman
+from streaming.middleman import Middleman
 
 from ansible_collections.desi.lab.plugins.module_utils._mount import host
 from ansible_collections.desi.lab.plugins.module_utils._mount import supervisors as mount_supervisors
@@ -149,10 +149,8 @@ def listener():
 
 @pytest.fixture
 def middleman(s3):
-    server = Middleman(s3)
-    yield server
-    server.shutdown()
-    server.server_close()
+    with Middleman(int(s3.rpartition(":")[2]), once=True) as server:
+        yield server
 
 
 @pytest.fixture

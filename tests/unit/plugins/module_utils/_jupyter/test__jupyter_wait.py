@@ -493,15 +493,6 @@ def test_real_container_that_was_restarted_gives_the_token_of_its_present_run(co
 
 
 @pytest.mark.docker
-def test_real_container_restarted_without_a_server_does_not_give_the_token_of_its_last_run(container):
-    name = container(COUNTED + f"[ $n -gt 1 ] || {printing(TOKEN)}; exec sleep 300", "--stop-signal", "KILL")
-    assert wait_for_container(Docker(), name, LONG).plain_token == TOKEN
-    docker("restart", "--time", "0", name)
-    with pytest.raises(LabError, match="within 1 seconds"):
-        wait_for_container(Docker(), name, 1)
-
-
-@pytest.mark.docker
 def test_real_lab_image_is_waited_for():
     """The lab image itself, where it has been built: the one server that matters most."""
     if Docker().run("image", "inspect", "desi-lab:0.1.0").returncode != 0:

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import http.client
-import http.server
 import socket
 import ssl
 import threading
 import urllib.error
 
 import pytest
+from bucket_stand_in import bucket
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import (
@@ -153,29 +153,11 @@ def test_each_way_of_not_answering_has_its_reason(problem, why):
     assert refusal.do
 
 
-class Scripted(http.server.BaseHTTPRequestHandler):
-    """Gives the server's answers one after the other, and notes what was asked for."""
-
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        status, body = self.server.answers.pop(0)
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_words):
-        pass
-
-
 @pytest.fixture
 def server():
-    with http.server.HTTPServer(("127.0.0.1", 0), Scripted) as running:
-        running.asked, running.answers = [], []
-        running.url = f"http://127.0.0.1:{running.server_port}"
-        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
-        yield running
-        running.shutdown()
+    with bucket() as (url, behaviour):
+        behaviour.url = url
+        yield behaviour
 
 
 @pytest.fixture(autouse=True)
@@ -185,26 +167,24 @@ def no_proxy(monkeypatch):
 
 
 def test_one_name_is_asked_for_and_again_where_the_server_is_busy(server):
-    server.answers = [(503, error(b"SlowDown")), (200, FULL)]
-    assert probe_bucket(make_spec({"bucket": "lab", "endpoint": server.url}), {}, 5).anything
-    assert server.asked == ["/lab?list-type=2&max-keys=1&prefix="] * 2
-
-
-def test_server_that_stays_busy_is_given_up_in_time(server):
-    server.answers = [(503, error(b"SlowDown"))] * 9
+    spec = make_spec({"bucket": "lab", "endpoint": server.url})
+    server.busy = 1
+    assert probe_bucket(spec, {}, 5).anything
+    assert [path for path, _range in server.asked] == ["/lab?list-type=2&max-keys=1&prefix="] * 2
+    server.busy = 9
     with pytest.raises(LabError, match="SlowDown"):
-        probe_bucket(make_spec({"bucket": "lab", "endpoint": server.url}), {}, 1.2)
-    assert 1 <= len(server.asked) <= 3
+        probe_bucket(spec, {}, 1.2)
+    assert 3 <= len(server.asked) <= 5
 
 
 def test_proxy_of_the_environment_is_used_and_its_exceptions_too(server, monkeypatch):
     monkeypatch.setenv("http_proxy", server.url)
-    server.answers = [(200, FULL)]
-    assert probe_bucket(make_spec({"bucket": "lab", "endpoint": "http://far.invalid"}), {}, 5).is_listing
-    assert server.asked == ["http://far.invalid/lab?list-type=2&max-keys=1&prefix="]
+    spec = make_spec({"bucket": "lab", "endpoint": "http://far.invalid"})
+    assert probe_bucket(spec, {}, 5).is_listing
+    assert server.asked[0][0] == "http://far.invalid/lab?list-type=2&max-keys=1&prefix="
     monkeypatch.setenv("no_proxy", "far.invalid")
     with pytest.raises(LabError, match="could not be resolved"):
-        probe_bucket(make_spec({"bucket": "lab", "endpoint": "http://far.invalid"}), {}, 5)
+        probe_bucket(spec, {}, 5)
 
 
 def test_server_that_drips_is_given_up_in_time():
