@@ -56,13 +56,10 @@ def test_so_many_logs_are_kept_and_the_oldest_go(tmp_path):
     assert (folder / "mine.txt").exists()
 
 
-def test_very_long_text_is_cut(tmp_path):
+def test_long_text_is_cut_and_a_run_without_a_place_for_its_log_goes_on(tmp_path):
     log = open_log({"HOME": str(tmp_path)}, "local")
     log.write("x" * (LONGEST + 7))
     assert "and 7 letters more" in log.path.read_text()
-
-
-def test_run_without_a_place_for_its_log_goes_on(tmp_path):
     (tmp_path / "file").write_text("")
     log = open_log({"HOME": str(tmp_path / "file")}, "local")
     log.write("unheard")

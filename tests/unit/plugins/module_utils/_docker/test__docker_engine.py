@@ -122,10 +122,15 @@ def test_architecture_is_named_as_images_name_it(machine, name):
     assert read({**ANSWER, "Architecture": machine}).architecture == name
 
 
-def test_docker_desktop_and_rootless_engines_are_recognised():
+def test_kind_of_an_engine_and_what_it_can_bound_are_read():
     assert read({**ANSWER, "OperatingSystem": "Docker Desktop"}).desktop
     assert read({**ANSWER, "SecurityOptions": ["name=seccomp", "name=rootless"]}).rootless
     assert not read({**ANSWER, "SecurityOptions": None}).rootless
+    able = {"MemTotal": 25276510208, "NCPU": 2, "LoggingDriver": "json-file", "MemoryLimit": True, "PidsLimit": True}
+    found = read({**ANSWER, **able, "SwapLimit": False})
+    assert (found.memory, found.cpus, found.log_driver) == (25276510208, 2, "json-file")
+    assert found.limits == ("memory", "processes")
+    assert (read().memory, read().cpus, read().limits) == (0, 0, ())
 
 
 @pytest.mark.parametrize(
@@ -140,17 +145,11 @@ def test_engine_that_denies_is_told_from_one_that_is_stopped(printed, denied, st
     assert (engine.answers, engine.installed, engine.denied, engine.state) == (False, True, denied, state)
 
 
-def test_errors_inside_the_document_are_read_where_nothing_else_is_printed():
-    engine = read({**SILENCE, "ServerErrors": [DENIED_28]})
-    assert engine.denied
-
-
 def test_host_without_docker_has_no_engine():
     engine = read("", has_command=False, has_daemon=False, endpoint="")
     assert (engine.answers, engine.installed, engine.elsewhere) == (False, False, False)
     assert engine.reason == "The command docker is not installed."
-    assert engine.state == "There is no Docker Engine on this computer."
-    assert engine.endpoint == SOCKET
+    assert (engine.state, engine.endpoint) == ("There is no Docker Engine on this computer.", SOCKET)
 
 
 @pytest.mark.parametrize(
@@ -174,20 +173,10 @@ def test_ssh_that_lets_nobody_in_is_not_a_question_of_the_group_docker():
     assert (engine.elsewhere, engine.denied) == (True, False)
 
 
-@pytest.mark.parametrize("printed", ["", "not json", "[]", "null", '"text"', "{"])
-def test_output_that_is_no_document_means_that_no_engine_answers(printed):
-    engine = read(printed)
-    assert not engine.answers
-    assert engine.reason
-
-
-def test_text_in_place_of_a_document_is_the_reason():
+def test_what_is_no_document_or_has_errors_in_it_means_that_no_engine_answers():
+    for printed in ("", "not json", "[]", "null", '"text"', "{"):
+        engine = read(printed)
+        assert not engine.answers
+        assert engine.reason
     assert "WSL integration is off" in read(NO_WSL).reason
-
-
-def test_what_an_engine_can_bound_is_told():
-    able = {"MemTotal": 25276510208, "NCPU": 2, "LoggingDriver": "json-file", "MemoryLimit": True, "PidsLimit": True}
-    found = read({**ANSWER, **able, "SwapLimit": False})
-    assert (found.memory, found.cpus, found.log_driver) == (25276510208, 2, "json-file")
-    assert found.limits == ("memory", "processes")
-    assert (read().memory, read().cpus, read().limits) == (0, 0, ())
+    assert read({**SILENCE, "ServerErrors": [DENIED_28]}).denied

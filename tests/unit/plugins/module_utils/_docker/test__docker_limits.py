@@ -48,17 +48,10 @@ def test_some_memory_is_always_left_to_the_computer_and_never_too_much(whole):
     assert min(GIB, whole // 10) <= whole - limit <= min(GIB, whole // 10) + MIB
 
 
-def test_a_small_machine_gives_a_lab_nearly_all_it_has():
-    # A t2.micro.
-    assert memory_by_default(995 * MIB) == 895 * MIB
-
-
-def test_what_was_asked_for_is_given():
+def test_what_was_asked_for_is_given_and_a_default_is_bounded():
     found = lab_limits(ENGINE, "2GiB", 1.5)
     assert (found["memory"], found["memory_swap"], found["cpus"]) == (str(2 * GIB), str(4 * GIB), 1.5)
-
-
-def test_a_helper_takes_no_more_than_it_needs():
+    assert memory_by_default(995 * MIB) == 895 * MIB  # a t2.micro
     assert lab_limits(ENGINE, most="1GiB")["memory"] == str(GIB)
     assert lab_limits({**ENGINE, "memory": GIB}, most="1GiB")["memory"] == str(memory_by_default(GIB))
 
@@ -78,20 +71,13 @@ def test_what_an_engine_does_not_have_is_refused_with_what_fits(engine, memory, 
     assert do in found["do"]
 
 
-@pytest.mark.parametrize("able", [[], ["memory"], ["processes"]])
-def test_a_limit_that_an_engine_would_forget_is_left_out(able):
-    found = lab_limits({**ENGINE, "limits": able})
-    assert ("memory" in found, "memory_swap" in found) == ("memory" in able, False)
-    assert ("pids_limit" in found) == ("processes" in able)
-    assert not found["trouble"]
-
-
-@pytest.mark.parametrize(("driver", "told"), [("local", True), ("json-file", True), ("journald", False), ("", False)])
-def test_a_log_is_bounded_where_its_driver_knows_how(driver, told):
-    assert ("log_options" in lab_limits({**ENGINE, "log_driver": driver})) is told
-
-
-def test_without_an_engine_there_are_no_limits():
+def test_a_limit_that_an_engine_would_forget_is_left_out():
+    for able in ([], ["memory"], ["processes"]):
+        found = lab_limits({**ENGINE, "limits": able})
+        assert ("memory" in found, "memory_swap" in found) == ("memory" in able, False)
+        assert ("pids_limit" in found, found["trouble"]) == ("processes" in able, "")
+    for driver, told in (("local", True), ("json-file", True), ("journald", False), ("", False)):
+        assert ("log_options" in lab_limits({**ENGINE, "log_driver": driver})) is told
     assert lab_limits({}) == {"trouble": "", "do": ""}
 
 
@@ -107,24 +93,26 @@ def test_a_lab_of_before_is_given_its_limits_as_it_runs():
     ]
 
 
-@pytest.mark.parametrize(("asked", "has"), [(0, 0), (0, 4_000_000_000), (2, 2_000_000_000), (4, 0)])
-def test_a_lab_that_has_its_limits_is_left_alone(asked, has):
-    assert limits_update(lab_limits(ENGINE, "", asked), container(15 * GIB, 4096, has), ENGINE) == []
-
-
-def test_processors_can_be_taken_and_given_back():
-    assert limits_update(lab_limits(ENGINE, "", 1.5), container(15 * GIB, 4096), ENGINE) == ["--cpus", "1.5"]
-    assert limits_update(lab_limits(ENGINE), container(15 * GIB, 4096, 10**9), ENGINE) == ["--cpus", "4"]
+@pytest.mark.parametrize(
+    ("asked", "has", "options"),
+    [
+        (0, container(15 * GIB, 4096), []),
+        (0, container(15 * GIB, 4096, 4 * 10**9), []),
+        (2, container(15 * GIB, 4096, 2 * 10**9), []),
+        (4, container(15 * GIB, 4096), []),
+        (1.5, container(15 * GIB, 4096), ["--cpus", "1.5"]),
+        (0, container(15 * GIB, 4096, 10**9), ["--cpus", "4"]),
+        (0, None, []),
+        (0, {}, []),
+    ],
+)
+def test_only_what_differs_is_updated(asked, has, options):
+    assert limits_update(lab_limits(ENGINE, "", asked), has, ENGINE) == options
 
 
 def test_swap_is_not_counted_where_the_engine_does_not():
     engine = {**ENGINE, "limits": ["memory"]}
     assert limits_update(lab_limits(engine), container(), engine) == ["--memory", str(15 * GIB), "--memory-swap", "-1"]
-
-
-@pytest.mark.parametrize("gone", [None, {}])
-def test_no_container_needs_no_update(gone):
-    assert limits_update(lab_limits(ENGINE), gone, ENGINE) == []
 
 
 @pytest.mark.parametrize(

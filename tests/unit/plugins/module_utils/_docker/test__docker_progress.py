@@ -86,14 +86,11 @@ def test_progress_is_to_be_read_by_all_and_gone_in_the_end(tmp_path):
     assert not path.exists()
 
 
-def test_nothing_is_written_where_somebody_laid_something_before(tmp_path):
+def test_nothing_is_written_where_somebody_laid_something_before_or_nobody_asked(tmp_path):
     (tmp_path / "target").write_text("kept")
     (tmp_path / "progress").symlink_to(tmp_path / "target")
     with pytest.raises(FileExistsError), ProgressFile(str(tmp_path / "progress")):
         pass
     assert (tmp_path / "target").read_text() == "kept"
-
-
-def test_progress_that_nobody_asked_for_is_kept_nowhere():
     with ProgressFile("") as file:
         file.write("1 of 9")

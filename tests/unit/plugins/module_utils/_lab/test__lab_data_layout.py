@@ -64,14 +64,10 @@ def test_releases_are_known_by_their_productions_in_the_order_of_the_table():
     assert releases_of([], RELEASES) == []
 
 
-@pytest.mark.parametrize(("wanted", "specprod"), [("edr", "fuji"), ("DR1", "iron"), ("dr1", "iron")])
-def test_folder_of_releases_is_bound_whole(bucket, wanted, specprod):
-    assert read_layout(str(bucket), wanted, RELEASES) == Layout(
-        "releases", wanted.lower(), specprod, [Bind(str(bucket), "")]
-    )
-
-
-def test_single_release_is_bound_under_the_name_of_its_release(tmp_path):
+def test_folder_of_releases_is_bound_whole_and_a_single_one_under_its_name(bucket, tmp_path):
+    for wanted, specprod in (("edr", "fuji"), ("DR1", "iron")):
+        whole = Layout("releases", wanted.lower(), specprod, [Bind(str(bucket), "")])
+        assert read_layout(str(bucket), wanted, RELEASES) == whole
     tiny = release(tmp_path / "tiny_dr1", "iron")
     assert read_layout(str(tiny), "dr1", RELEASES) == Layout("release", "dr1", "iron", [Bind(str(tiny), "dr1")])
 
@@ -103,15 +99,9 @@ def test_copy_of_nersc_is_bound_whole_with_the_targets_inside_its_release(tmp_pa
     assert read_layout(str(root), "dr1", RELEASES) == Layout("release", "dr1", "iron", [Bind(str(root), "dr1")])
 
 
-def test_hidden_folders_are_no_releases(tmp_path):
-    release(tmp_path / ".edr", "fuji")
-    assert refusal(tmp_path).why == "It is empty."
-    release(tmp_path / "dr1", "iron")
-    assert refusal(tmp_path).why == "It holds dr1."
-
-
-def test_view_of_a_mount_is_a_folder_of_releases(tmp_path):
+def test_hidden_folders_are_no_releases_but_what_a_link_shows_of_them_is(tmp_path):
     release(tmp_path / ".bucket" / "edr", "fuji")
+    assert refusal(tmp_path).why == "It is empty."
     (tmp_path / "edr").symlink_to(".bucket/edr")
     assert read_layout(str(tmp_path), "edr", RELEASES).binds == [Bind(str(tmp_path), "")]
 
@@ -123,12 +113,9 @@ def test_release_that_is_a_link_out_of_its_folder_is_bound_where_it_really_is(tm
     folder.mkdir()
     (folder / "edr").symlink_to(os.path.relpath(big, folder) if relative else big)
     assert read_layout(str(folder), "edr", RELEASES).binds == [Bind(str(big), "edr")]
-
-
-def test_folder_that_is_itself_a_link_is_used_as_it_is(bucket, tmp_path_factory):
-    link = tmp_path_factory.mktemp("links") / "desi"
-    link.symlink_to(bucket)
-    assert read_layout(str(link), "edr", RELEASES).binds == [Bind(str(link), "")]
+    # A link to the directory itself is used as it is.
+    (tmp_path / "link").symlink_to(tmp_path / "big disk")
+    assert read_layout(str(tmp_path / "link"), "edr", RELEASES).binds == [Bind(str(tmp_path / "link/fuji-copy"), "edr")]
 
 
 def test_other_releases_are_refused_with_those_that_are_there(bucket, tmp_path_factory):
@@ -232,21 +219,6 @@ def close(folder: Path, mode: int = 0o000) -> None:
     folder.chmod(mode if os.getuid() == 0 else (mode & 0o007) * 0o111)
 
 
-def test_folder_that_may_be_read_is_read_without_special_rights(shared):
-    release(shared / "edr", "fuji")
-    assert seen_by_somebody_else(shared) == str(shared)
-
-
-@pytest.mark.parametrize("mode", [0o750, 0o751, 0o754])
-def test_folder_that_may_not_be_both_read_and_entered_is_refused(shared, mode):
-    release(shared / "desi" / "edr", "fuji")
-    close(shared / "desi", mode)
-    said = seen_by_somebody_else(shared / "desi")
-    assert said.startswith("LabError\n")
-    assert "This account may not read it." in said
-    assert "chmod o+rX" in said
-
-
 def test_closed_folder_beside_a_release_does_no_harm(shared):
     release(shared / "edr", "fuji")
     (shared / "closed" / "target").mkdir(parents=True)
@@ -258,10 +230,20 @@ def test_closed_folder_beside_a_release_does_no_harm(shared):
     assert seen_by_somebody_else(shared) == str(shared / "EDR")
 
 
-def test_release_that_may_not_be_read_is_named(shared):
-    release(shared / "edr", "fuji")
-    (shared / "notes").mkdir()
-    close(shared / "edr")
-    said = seen_by_somebody_else(shared)
-    assert said.startswith("LabError\n")
-    assert "What this account may not read: edr." in said
+@pytest.mark.parametrize(
+    ("closed", "mode", "said"),
+    [
+        ("desi", 0o750, "This account may not read it."),
+        ("desi", 0o751, "This account may not read it."),
+        ("desi", 0o754, "This account may not read it."),
+        (".", 0o000, "This account may not read it."),
+        ("desi/edr", 0o000, "What this account may not read: edr."),
+    ],
+)
+def test_what_may_not_be_both_read_and_entered_is_refused(shared, closed, mode, said):
+    release(shared / "home" / "desi" / "edr", "fuji")
+    (shared / "home" / "desi" / "notes").mkdir()
+    close(shared / "home" / closed, mode)
+    error = seen_by_somebody_else(shared / "home" / "desi")
+    assert error.startswith("LabError\n")
+    assert said in error
