@@ -101,14 +101,10 @@ def test_what_does_not_answer_is_told_when_the_time_is_over(ask, listener, serve
     assert time.monotonic() - begun < 8
 
 
-@pytest.mark.parametrize(
-    ("place", "why"),
-    [("127.0.0.1:1", "nothing listened there"), ("no_such_host.invalid", "its name could not be looked up")],
-)
-def test_place_where_there_is_nothing_is_told_when_the_time_is_over(ask, place, why):
-    code, result = ask(f"http://{place}/lab", timeout=0.3)
-    assert code == 1
-    assert why in result["why"]
+def test_place_where_there_is_nothing_is_told_when_the_time_is_over(ask):
+    for place, why in (("127.0.0.1:1", "nothing listened there"), ("no_such_host.invalid", "could not be looked up")):
+        code, result = ask(f"http://{place}/lab", timeout=0.3)
+        assert (code, why in result["why"]) == (1, True)
 
 
 def test_server_that_keeps_answering_with_errors_is_told(ask, jupyter):
@@ -219,16 +215,12 @@ def test_only_the_first_certificate_of_a_file_is_pinned_whoever_signed_it(ask, j
     assert thief.asked == []
 
 
-@pytest.mark.parametrize(
-    ("begins", "ends", "word"), [(NOW - 2 * DAY, NOW - DAY, "expired"), (NOW + DAY, NOW + 2 * DAY, "not yet valid")]
-)
-def test_pinned_certificate_that_is_out_of_time_is_told_as_such(ask, jupyter, holder, begins, ends, word):
-    ours = holder("ours", begins=begins, ends=ends)
-    server = jupyter(holder=ours)
-    code, result = ask(at(server, scheme="https"), certificate=str(ours.certificate))
-    assert code == 1
-    assert word in result["why"]
-    assert server.asked == []
+def test_pinned_certificate_that_is_out_of_time_is_told_as_such(ask, jupyter, holder):
+    for begins, ends, word in ((NOW - 2 * DAY, NOW - DAY, "expired"), (NOW + DAY, NOW + 2 * DAY, "not yet valid")):
+        ours = holder("ours", begins=begins, ends=ends)
+        server = jupyter(holder=ours)
+        code, result = ask(at(server, scheme="https"), certificate=str(ours.certificate))
+        assert (code, word in result["why"], server.asked) == (1, True, [])
 
 
 def test_server_that_speaks_no_tls_is_told_and_gets_no_token(ask, jupyter, holder):
@@ -279,17 +271,15 @@ def test_what_is_no_url_of_a_server_is_refused_and_not_repeated(ask):
         assert (code, result["what"]) == (1, "The server cannot be asked."), url
 
 
-@pytest.mark.parametrize(
-    "content", [None, "", "rubbish", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]
-)
 @pytest.mark.parametrize("option", ["certificate", "ca"])
-def test_certificate_that_cannot_be_read_is_told(ask, tmp_path, option, content):
-    path = tmp_path / "x.pem"
-    if content is not None:
-        path.write_text(content)
-    code, result = ask(f"https://127.0.0.1:1/lab?token={TOKEN}", timeout=60, **{option: str(path)})
-    assert code == 1
-    assert str(path) in result["what"]
+def test_certificate_that_cannot_be_read_is_told(ask, tmp_path, option):
+    broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
+    for number, content in enumerate((None, "", "rubbish", broken)):
+        path = tmp_path / f"{number}.pem"
+        if content is not None:
+            path.write_text(content)
+        code, result = ask(f"https://127.0.0.1:1/lab?token={TOKEN}", timeout=60, **{option: str(path)})
+        assert (code, str(path) in result["what"]) == (1, True)
 
 
 def test_pin_is_refused_where_there_is_no_tls(ask, jupyter, holder):

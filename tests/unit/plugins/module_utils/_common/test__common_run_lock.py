@@ -13,13 +13,13 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._common import run_lock as common_run_lock
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
 from ansible_collections.desi.lab.plugins.module_utils._common.run_lock import Holder, take
 
 ZONE = datetime.timezone(datetime.timedelta(hours=1))
@@ -112,36 +112,26 @@ def test_who_only_looks_takes_nothing(tmp_path, sleeper):
     assert path.read_text() == before
 
 
-@pytest.mark.parametrize("kind", ["file in the way", "folder in its place", "link"])
-def test_file_that_cannot_be_written_is_told(tmp_path, kind):
-    path = tmp_path / "hold"
+def test_file_that_cannot_be_written_is_told(tmp_path):
     target = tmp_path / "target"
     target.write_text("theirs")
-    if kind == "file in the way":
-        path.write_text("")
-        path = path / "hold"
-    elif kind == "folder in its place":
-        path.mkdir()
-    else:
-        path.symlink_to(target)
-    with pytest.raises(LabError) as caught:
-        take(path, "lab desi", ME, NOW)
-    assert caught.value.what == "Lab desi cannot be kept from other runs."
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(target)
+    for path in ("target/hold", "folder", "link"):
+        with pytest.raises(LabError) as caught:
+            take(tmp_path / path, "lab desi", ME, NOW)
+        assert caught.value.what == "Lab desi cannot be kept from other runs."
     assert target.read_text() == "theirs"
 
 
-@pytest.mark.parametrize(
-    ("since", "words"),
-    [
+def test_holder_is_told_in_words():
+    for since, words in (
         ("2026-11-25T10:31:00+01:00", "process 7, since 10:31"),
         ("2026-11-25T09:31:00+00:00", "process 7, since 10:31"),
         ("2026-11-24T23:59:00+01:00", "process 7, since 23:59 on 2026-11-24"),
         ("rubbish", "process 7"),
-        ("", "process 7"),
-    ],
-)
-def test_holder_is_told_in_words(since, words):
-    assert Holder(7, "x", since).words(NOW) == words
+    ):
+        assert Holder(7, "x", since).words(NOW) == words
 
 
 def test_start_of_a_process_is_read():
@@ -186,45 +176,37 @@ sys.stdin.readline()
 """
 
 
-class Runners:
-    def __init__(self, path, count):
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        self.all = [
-            subprocess.Popen(
-                [sys.executable, "-c", RUNNER, str(path)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env=environment,
-            )
-            for _ in range(count)
-        ]
-        for runner in self.all:
-            assert runner.stdout.readline() == "ready\n"
-
-    def go(self):
-        for runner in self.all:
-            runner.stdin.write("go\n")
-            runner.stdin.flush()
-        return [runner.stdout.readline().split(" ", 1) for runner in self.all]
-
-    def end(self):
-        for runner in self.all:
-            runner.kill()
-            runner.communicate()
-
-
 @pytest.fixture
 def runners(tmp_path):
+    """Start runs that take the hold at a word; each is given by its process."""
     made = []
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", RUNNER, str(tmp_path / "lab" / "hold")]
 
     def make(count):
-        made.append(Runners(tmp_path / "lab" / "hold", count))
-        return made[-1]
+        some = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+            for _ in range(count)
+        ]
+        made.extend(some)
+        assert [runner.stdout.readline() for runner in some] == ["ready\n"] * count
+        return some
 
     yield make
     for each in made:
-        each.end()
+        end(each)
+
+
+def end(runner):
+    runner.kill()
+    runner.communicate()
+
+
+def go(runners):
+    for runner in runners:
+        runner.stdin.write("go\n")
+        runner.stdin.flush()
+    return [runner.stdout.readline().split(" ", 1) for runner in runners]
 
 
 @pytest.mark.parametrize("left", [None, '{"pid": 4194305, "started": "x", "since": ""}'])
@@ -234,20 +216,14 @@ def test_of_many_at_once_exactly_one_wins(tmp_path, runners, left):
         path.parent.mkdir()
         path.write_text(left)
     many = runners(6)
-    said = many.go()
+    said = go(many)
     assert sorted(words[0].strip() for words in said) == ["lost"] * 5 + ["won"]
-    winner = many.all[[words[0].strip() for words in said].index("won")]
+    winner = many[[words[0].strip() for words in said].index("won")]
     assert holder_of(path) == winner.pid
     assert all(f"(process {winner.pid}, since " in words[1] for words in said if len(words) > 1)
-
-
-def test_next_run_wins_when_the_winner_is_gone(runners):
-    first = runners(1)
-    assert first.go() == [["won\n"]]
-    second = runners(1)
-    assert second.go()[0][0] == "lost"
-    first.end()
-    assert runners(1).go() == [["won\n"]]
+    # The next run wins when the winner is gone.
+    end(winner)
+    assert go(runners(1)) == [["won\n"]]
 
 
 @pytest.mark.parametrize("made_anew", [True, False])
@@ -258,17 +234,15 @@ def test_file_that_was_taken_away_while_somebody_waited_for_it_locks_nobody_out(
     path.touch()
     with path.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        waiting = runners(1)
-        waiting.all[0].stdin.write("go\n")
-        waiting.all[0].stdin.flush()
-        end = time.monotonic() + 30
-        while not _waits_for_a_lock(waiting.all[0].pid) and time.monotonic() < end:
-            time.sleep(0.01)
+        [waiting] = runners(1)
+        waiting.stdin.write("go\n")
+        waiting.stdin.flush()
+        assert wait_until(lambda: _waits_for_a_lock(waiting.pid), 30, 0.01)
         shutil.rmtree(path.parent)
         if made_anew:
             path.parent.mkdir()
-    assert waiting.all[0].stdout.readline() == "won\n"
-    assert holder_of(path) == waiting.all[0].pid
+    assert waiting.stdout.readline() == "won\n"
+    assert holder_of(path) == waiting.pid
 
 
 def _waits_for_a_lock(pid):

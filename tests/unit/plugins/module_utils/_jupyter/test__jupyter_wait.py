@@ -298,6 +298,7 @@ def test_container_that_has_ended_is_told_with_its_last_lines(tmp_path, state, s
     assert "--tail 20" in (tmp_path / "asked").read_text()
 
 
+SECRET = {"_Config": {"Env": ["JUPYTER_TOKEN=blue-moon"]}}
 CREATED = {"Status": "created", "StartedAt": NEVER}
 UNSTARTABLE = {**CREATED, "ExitCode": 127, "Error": "exec: jupyter: not found in $PATH"}
 
@@ -361,29 +362,18 @@ def test_container_is_waited_for_as_long_as_its_server_may_come(tmp_path, states
 )
 def test_container_without_a_url_is_told_when_time_is_up(tmp_path, state, why, do):
     with pytest.raises(LabError, match=r"within 0\.2 seconds") as caught:
-        wait_for_container(Engine(tmp_path, "starting\n", state), "lab", 0.2)
+        wait_for_container(Engine(tmp_path, "starting blue-moon\n", {**SECRET, **state}), "lab", 0.2)
     assert why in caught.value.why
     assert do in caught.value.do
+    assert "blue-moon" not in caught.value.why
     assert ("starting" in caught.value.why) is (state["Status"] != "created")
     assert not isinstance(caught.value, NotThere)
-
-
-def test_secrets_of_the_container_are_not_in_the_error(tmp_path):
-    state = {**RUNNING, "_Config": {"Env": ["JUPYTER_TOKEN=blue-moon"]}}
-    with pytest.raises(LabError) as caught:
-        wait_for_container(Engine(tmp_path, "it is blue-moon\n", state), "lab", 0)
-    assert "it is <hidden>" in caught.value.why
 
 
 def test_only_the_log_of_the_present_run_is_asked_for(tmp_path):
     state = {**RUNNING, "FinishedAt": "2026-11-22T13:00:09Z"}
     wait_for_container(Engine(tmp_path, banner(), state), "lab", 0)
     assert "--since 2026-11-22T13:00:09.500000Z" in (tmp_path / "asked").read_text()
-
-
-def test_url_that_stands_alone_in_a_container_counts_when_time_is_up(tmp_path):
-    engine = Engine(tmp_path, ALONE, RUNNING)
-    assert wait_for_container(engine, "lab", 0.2).plain_token == TOKEN
 
 
 @pytest.mark.parametrize(

@@ -34,11 +34,6 @@ def test_word_becomes_patterns_below_the_release(word, patterns):
     assert words.read_word(word, "iron").patterns == patterns
 
 
-def test_targets_and_cones_are_searched_for():
-    assert words.read_word("targets:/home/ann/ids.txt", "iron").targets == "/home/ann/ids.txt"
-    assert words.read_word("cone:-10,5,0.5", "iron").cone == (350.0, 5.0, 0.5)
-
-
 @pytest.mark.parametrize(
     "word",
     [
@@ -52,15 +47,14 @@ def test_word_that_cannot_be_meant_is_refused_with_what_could(word):
     assert "healpix:23040" in refused.value.do
 
 
-@pytest.mark.parametrize("text", ["39627\n39628\n", "TARGETID\n39627\n39628", "39627, 39628 # two", "39627;39628\n\n"])
-def test_targets_are_read_however_they_are_set_apart(text):
-    assert words.read_targets(text, "w") == {39627, 39628}
-
-
-@pytest.mark.parametrize("text", ["", "# none", "TARGETID", "1\nx"])
-def test_file_without_targets_is_refused(text):
-    with pytest.raises(LabError):
-        words.read_targets(text, "w")
+def test_targets_are_read_however_they_are_set_apart_and_cones_too():
+    assert words.read_word("targets:/home/ann/ids.txt", "iron").targets == "/home/ann/ids.txt"
+    assert words.read_word("cone:-10,5,0.5", "iron").cone == (350.0, 5.0, 0.5)
+    for text in ("39627\n39628\n", "TARGETID\n39627\n39628", "39627, 39628 # two", "39627;39628\n\n"):
+        assert words.read_targets(text, "w") == {39627, 39628}
+    for text in ("", "# none", "TARGETID", "1\nx"):
+        with pytest.raises(LabError):
+            words.read_targets(text, "w")
 
 
 def test_side_file_gives_sums_by_name():
@@ -123,7 +117,4 @@ def test_what_does_not_fit_is_refused_with_its_size(kept, cache_max, free, why):
         words.check_room(10**10, kept, cache_max, free, 2 * 10**9)
     assert refused.value.what == "10 GB cannot be fetched."
     assert why in refused.value.why
-
-
-def test_what_is_there_already_needs_no_room():
-    words.check_room(10**10, 10**10, 0, 3 * 10**9, 2 * 10**9)
+    words.check_room(10**10, 10**10, 0, 3 * 10**9, 2 * 10**9)  # what is there already needs no room
