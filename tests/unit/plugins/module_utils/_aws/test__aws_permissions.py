@@ -16,7 +16,6 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import C
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
 ROOT = Path(__file__).parents[5]
-POLICY_FILE = ROOT / "docs/iam-policy.json"
 ACTIONS = {action.name: action for action in CHANGES}
 NOTHING = DryRunTargets({"MinCount": 1}, [{"Key": "desi-lab:owner", "Value": "ann"}], "vpc-1", "")
 ALL = NOTHING._replace(machine_id="i-1", group_id="sg-1", key_name="desi-lab-desi")
@@ -99,9 +98,7 @@ def test_what_could_not_be_told_lets_the_real_call_tell(trouble):
     assert not found.refused
 
 
-@pytest.mark.parametrize(
-    "code", ["UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"]
-)
+@pytest.mark.parametrize("code", ["UnauthorizedOperation", "AccessDeniedException", "Client.UnauthorizedOperation"])
 def test_refusal_is_known_by_each_of_its_codes(code):
     assert permissions.read_dry_run(ACTIONS["ec2:RunInstances"], ALL, error(code)).refused
 
@@ -169,69 +166,20 @@ def test_everything_is_tried_before_a_first_machine():
     assert names("absent") == set(ACTIONS) - {"ec2:CancelSpotInstanceRequests"}
 
 
-@pytest.mark.parametrize("state", ["pending", "running"])
-def test_only_what_may_change_is_tried_beside_a_machine_that_runs(state):
-    assert names(state) == {"ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"}
-
-
-@pytest.mark.parametrize("state", ["stopping", "stopped"])
-def test_start_is_tried_for_a_machine_that_is_stopped(state):
-    assert names(state) - names("running") == {"ec2:StartInstances"}
+def test_only_what_may_change_is_tried_beside_an_instance_and_its_start_if_it_is_stopped():
+    rules = {"ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"}
+    assert names("pending") == names("running") == rules
+    assert names("stopping") == names("stopped") == {*rules, "ec2:StartInstances"}
 
 
 # The policy
 
 
-def as_list(value):
-    return [value] if isinstance(value, str) else value
-
-
-STATEMENTS = json.loads(POLICY_FILE.read_text())["Statement"]
-ALLOWED = {action for statement in STATEMENTS for action in as_list(statement["Action"])}
+STATEMENTS = json.loads((ROOT / "docs/iam-policy.json").read_text())["Statement"]
 
 
 def test_policy_allows_just_what_is_done():
     looks = {*permissions.READS, *permissions.READS_OF_DOWN, *permissions.READS_THAT_MAY_LACK}
     done = {*ACTIONS, *looks, *permissions.INDIRECT, *permissions.EXPIRY, *permissions.OF_PURGE}
-    assert done == ALLOWED
-
-
-def test_policy_only_allows_and_names_every_action_whole():
-    for statement in STATEMENTS:
-        assert set(statement) <= {"Sid", "Effect", "Action", "Resource", "Condition"}
-        assert statement["Effect"] == "Allow"
-    assert not [action for action in ALLOWED if not re.fullmatch(r"[a-z0-9]+:[A-Za-z]+", action)]
-
-
-def test_policy_lets_change_only_what_has_an_owner():
-    guarded = [name for name, action in ACTIONS.items() if action.on != "new"]
-    for statement in STATEMENTS:
-        if set(as_list(statement["Action"])) & set(guarded):
-            condition = json.dumps(statement.get("Condition", {}))
-            assert "aws:ResourceTag/desi-lab:owner" in condition or "ec2:CreateAction" in condition, statement["Sid"]
-
-
-def test_policy_lets_make_only_what_is_given_an_owner():
-    made = {"instance", "volume", "network-interface", "security-group", "key-pair", "spot-instances-request"}
-    for statement in STATEMENTS:
-        kinds = {resource.rpartition(":")[2].partition("/")[0] for resource in as_list(statement["Resource"])}
-        if "ec2:RunInstances" in as_list(statement["Action"]) and kinds & (made - {"security-group", "key-pair"}):
-            assert "aws:RequestTag/desi-lab:owner" in json.dumps(statement["Condition"])
-            assert kinds == made
-
-
-def test_policy_touches_only_schedules_in_groups_of_labs_and_hands_its_role_to_the_scheduler_alone():
-    for statement in STATEMENTS:
-        wanted, where = as_list(statement["Action"]), as_list(statement["Resource"])
-        if any(action.startswith("scheduler:") and ":List" not in action for action in wanted):
-            assert all(":schedule/desi-lab-*/" in one or ":schedule-group/desi-lab-*" in one for one in where)
-        if "iam:PassRole" in wanted:
-            assert statement["Condition"]["StringEquals"]["iam:PassedToService"] == "scheduler.amazonaws.com"
-            assert all(one.startswith("arn:aws:iam::*:role/desi-lab-expiry-") for one in where)
-
-
-def test_policy_fits_into_what_iam_takes():
-    assert len(re.sub(r"\s", "", POLICY_FILE.read_text())) <= 6144
-    sids = [statement["Sid"] for statement in STATEMENTS]
-    assert len(set(sids)) == len(sids)
-    assert all(re.fullmatch(r"[A-Za-z0-9]+", sid) for sid in sids)
+    lists = [statement["Action"] for statement in STATEMENTS]
+    assert done == {action for one in lists for action in ([one] if isinstance(one, str) else one)}

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,21 +26,29 @@ def decide(public_key=f"{MINE} ann@here", keys=(), machine=None):
     return ec2_key_pair.plan_key_pair("desi", "ann", public_key, keys, machine)
 
 
-def test_first_key_is_imported_under_the_name_of_the_lab():
-    assert decide() == (NAMES[0], "import", "", [])
+ALIKE = key("desi-lab-desi-two", lab="desi-two")
 
 
-def test_key_is_made_where_there_is_none_on_this_computer():
-    assert decide(public_key="") == (NAMES[0], "make", "", [])
-
-
-def test_key_that_fits_is_kept_whatever_its_comment():
-    assert decide(keys=[key()]) == (NAMES[0], "keep", f"key-of-{NAMES[0]}", [])
-
-
-def test_key_that_fits_is_kept_under_a_later_name_too():
-    found = decide(keys=[key(NAMES[1])])
-    assert (found.name, found.action) == (NAMES[1], "keep")
+@pytest.mark.parametrize(
+    ("public_key", "keys", "name", "action", "notes"),
+    [
+        (MINE, [], NAMES[0], "import", []),
+        ("", [], NAMES[0], "make", []),
+        (MINE, [ALIKE], NAMES[0], "import", []),
+        # A private key that is lost or not here is cured by a new name.
+        (MINE, [key(public=OTHER)], NAMES[1], "import", ["another private key"]),
+        ("", [key(), key(NAMES[1], tagged=False)], NAMES[2], "make", ["not on this computer", "left alone"]),
+        # One that fits is kept whatever its comment.
+        (f"{MINE} ann@here", [key()], NAMES[0], "keep", []),
+        (MINE, [key(NAMES[1])], NAMES[1], "keep", []),
+    ],
+)
+def test_key_is_kept_imported_or_made_under_a_name_that_is_free(public_key, keys, name, action, notes):
+    found = decide(public_key, keys)
+    assert (found.name, found.action) == (name, action)
+    assert found.id == (f"key-of-{name}" if action == "keep" else "")
+    assert len(found.notes) == len(notes)
+    assert all(words in note for words, note in zip(notes, found.notes))
 
 
 @pytest.mark.parametrize("stranger", [key(tagged=False), key(lab="else"), key(owner="bob")])
@@ -51,24 +57,6 @@ def test_key_that_is_not_ours_is_passed_over_and_said_even_if_it_fits(stranger):
     assert (found.name, found.action) == (NAMES[1], "import")
     assert NAMES[0] in found.notes[0]
     assert "left alone" in found.notes[0]
-
-
-def test_lost_private_key_is_cured_by_a_new_name_and_said():
-    found = decide(keys=[key(public=OTHER)])
-    assert (found.name, found.action) == (NAMES[1], "import")
-    assert "another private key" in found.notes[0]
-
-
-def test_private_key_that_is_not_here_is_cured_by_a_new_one():
-    found = decide(public_key="", keys=[key(), key(NAMES[1], tagged=False)])
-    assert (found.name, found.action) == (NAMES[2], "make")
-    assert len(found.notes) == 2
-    assert "not on this computer" in found.notes[0]
-
-
-def test_key_of_another_lab_that_is_called_alike_does_not_matter():
-    found = decide(keys=[key("desi-lab-desi-two", lab="desi-two")])
-    assert found == (NAMES[0], "import", "", [])
 
 
 def test_machine_keeps_the_key_that_it_was_made_with():
@@ -80,9 +68,6 @@ def test_machine_whose_key_is_no_longer_at_aws_is_entered_all_the_same():
     found = decide(machine={"KeyName": NAMES[0]})
     assert (found.name, found.action) == (NAMES[0], "keep")
     assert "no longer at AWS" in found.notes[0]
-
-
-def test_machine_that_aws_names_no_key_of_is_told_in_words():
     assert "key pair of the machine" in decide(machine={}).notes[0]
     with pytest.raises(LabError, match="that AWS does not name"):
         decide(public_key="", machine={"InstanceId": "i-1"})
@@ -132,10 +117,6 @@ def test_private_key_that_was_given_by_mistake_is_not_shown():
 @pytest.mark.parametrize("text", ["", "  \n", MINE, f"{MINE} a comment with words\n"])
 def test_public_key_is_accepted(text):
     ec2_key_pair.check_public_key(text)
-
-
-def test_names_begin_with_that_of_the_lab():
-    assert list(itertools.islice(ec2_key_pair.names_of("desi"), 3)) == NAMES
 
 
 @given(

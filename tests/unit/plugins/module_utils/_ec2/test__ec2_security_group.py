@@ -50,60 +50,53 @@ def decide(groups=(), wanted=None, first="jupyter", attached=()):
     return group.plan_security_group("desi", "ann", first, groups, VPC, wanted or [tcp(22)], attached, "123456789012")
 
 
+def direct(cidr=ANN, port=8888):
+    return group.rules_in("direct", port, [cidr])
+
+
 # The table of the guide
 
 
 def test_direct_access_is_the_table_of_the_guide_cell_by_cell():
-    assert [
-        (rule.protocol, rule.first, rule.last, rule.peer, rule.text) for rule in group.rules_in("direct", 8888, [ANN])
-    ] == [
-        ("tcp", 8888, 8888, ANN, "Open TCP port for Jupyter server"),
-        ("tcp", 443, 443, ANN, "Allow HTTPS for Jupyter server"),
-        ("tcp", 22, 22, ANN, "Allow SSH access to the instance"),
+    assert direct() == [
+        tcp(8888, text="Open TCP port for Jupyter server"),
+        tcp(443, text="Allow HTTPS for Jupyter server"),
+        tcp(22, text="Allow SSH access to the instance"),
     ]
-    assert group.rules_out() == [
-        Rule("-1", None, None, "cidr_ip", "0.0.0.0/0", "Allow instance to access the whole internet")
-    ]
+    out = Rule("-1", None, None, "cidr_ip", "0.0.0.0/0", "Allow instance to access the whole internet")
+    assert group.rules_out() == [out]
 
 
-@pytest.mark.parametrize(("access", "ports"), [("tunnel", [22]), ("https", [443, 22]), ("direct", [8899, 443, 22])])
-def test_each_way_in_opens_just_its_ports(access, ports):
-    assert [rule.first for rule in group.rules_in(access, 8899, [ANN])] == ports
-
-
-@pytest.mark.parametrize(("port", "ports"), [(443, [443, 22]), (22, [443, 22])])
-def test_port_of_the_lab_that_is_open_anyway_is_opened_once(port, ports):
-    rules = group.rules_in("direct", port, [ANN])
-    assert [rule.first for rule in rules] == ports
-    assert [rule.text for rule in rules] == [HTTPS_TEXT, SSH_TEXT]
-
-
-def test_every_range_has_a_rule_of_its_own():
-    rules = group.rules_in("https", 8888, [ANN, BOB])
-    assert [(rule.first, rule.peer) for rule in rules] == [(443, ANN), (443, BOB), (22, ANN), (22, BOB)]
+@pytest.mark.parametrize(
+    ("access", "port", "texts"),
+    [
+        ("tunnel", 8899, {22: SSH_TEXT}),
+        ("https", 8899, {443: HTTPS_TEXT, 22: SSH_TEXT}),
+        ("direct", 8899, {8899: PORT_TEXT, 443: HTTPS_TEXT, 22: SSH_TEXT}),
+        # Open anyway, so opened once.
+        ("direct", 443, {443: HTTPS_TEXT, 22: SSH_TEXT}),
+        ("direct", 22, {443: HTTPS_TEXT, 22: SSH_TEXT}),
+    ],
+)
+def test_each_access_opens_just_its_ports_for_every_range(access, port, texts):
+    wanted = [tcp(number, cidr, text) for number, text in texts.items() for cidr in (ANN, BOB)]
+    assert group.rules_in(access, port, [ANN, BOB]) == wanted
 
 
 # The group
 
 
 def test_group_is_made_where_there_is_none():
-    found = decide()
+    found = decide([made(vpc=ELSEWHERE), made(vpc=ELSEWHERE, tagged=False, number=2)])
     assert (found.name, found.id, found.vpc_id, found.notes) == ("jupyter", "", VPC, [])
-    assert found.rules == [tcp(22)]
-    assert found.rules_out == group.rules_out()
-    assert found.changes
+    assert (found.rules, found.rules_out, found.changes) == ([tcp(22)], group.rules_out(), True)
 
 
 @pytest.mark.parametrize("stranger", [{"tagged": False}, {"lab": "else"}, {"owner": "bob"}])
-def test_group_that_is_not_ours_is_left_alone_and_another_name_is_announced(stranger):
+def test_group_that_is_not_ours_is_left_alone_and_another_name_is_told(stranger):
     found = decide([made(**stranger)])
     assert (found.name, found.id) == ("jupyter-desi", "")
     assert "jupyter exists that is not this lab's" in found.notes[0]
-
-
-def test_group_of_the_same_name_in_another_network_does_not_matter():
-    found = decide([made(vpc=ELSEWHERE), made(vpc=ELSEWHERE, tagged=False, number=2)])
-    assert (found.name, found.id, found.notes) == ("jupyter", "", [])
 
 
 def test_group_cannot_be_made_where_both_names_are_taken():
@@ -112,85 +105,54 @@ def test_group_cannot_be_made_where_both_names_are_taken():
     assert "jupyter nor jupyter-desi" in caught.value.what
 
 
-def test_group_of_ours_is_kept_as_it_is():
+def test_group_of_ours_is_kept_under_either_name():
     found = decide([made(rules=[tcp(22)])])
     assert (found.id, found.opened, found.closed, found.also, found.changes) == ("sg-1", [], [], [], False)
-
-
-def test_group_of_ours_is_kept_under_the_second_name():
     found = decide([made(tagged=False), made("jupyter-desi", [tcp(22)], number=2)])
     assert (found.name, found.id, found.changes) == ("jupyter-desi", "sg-2", False)
     assert "jupyter-desi" in found.notes[0]
 
 
-def test_group_that_the_machine_has_is_kept_whatever_it_is_called_now():
+def test_group_that_the_instance_has_is_kept_whatever_it_is_called_and_another_is_not():
     old, new = made("other", [tcp(22)], number=7), made()
-    assert decide([new, old], attached=["sg-7"]).id == "sg-7"
-    assert "for new machines" in decide([new, old], attached=["sg-7"]).notes[0]
+    found = decide([new, old], attached=["sg-7"])
+    assert found.id == "sg-7"
+    assert "for new machines" in found.notes[0]
+    assert decide([old]).id == ""
 
 
-def test_group_of_ours_that_the_machine_does_not_have_is_not_taken_for_its_tags_alone():
-    assert decide([made("other", number=7)]).id == ""
+OWN, BARE, DESK = tcp(3000, BOB, "my own dashboard"), tcp(5000, BOB, ""), tcp(22, ANN, "from my desk")
 
 
-def test_new_address_takes_the_place_of_the_old_one():
-    found = decide([made(rules=[tcp(22, BOB)])])
-    assert (found.opened, found.closed) == ([tcp(22)], [tcp(22, BOB)])
-    assert found.rules == [tcp(22)]
+@pytest.mark.parametrize(
+    ("present", "wanted", "rules", "opened", "closed", "also"),
+    [
+        ([tcp(22, BOB)], [tcp(22)], [tcp(22)], [tcp(22)], [tcp(22, BOB)], []),
+        (direct(), direct(port=8899), direct(port=8899), direct(port=8899)[:1], direct()[:1], []),
+        (direct(), [tcp(22)], [tcp(22)], [], direct()[:2], []),
+        # What goes is told in the order of the guide, what its owner added is kept.
+        (direct(BOB)[::-1], direct(), direct(), direct(), direct(BOB), []),
+        ([OWN, tcp(22, BOB), BARE], [tcp(22)], [tcp(22), OWN, BARE], [tcp(22)], [tcp(22, BOB)], []),
+        ([DESK], [tcp(22)], [DESK], [], [], []),
+        # A rule without a description becomes ours where it is the same.
+        ([tcp(22, text="")], [tcp(22)], [tcp(22)], [], [], ["descriptions of its rules"]),
+    ],
+)
+def test_rules_become_those_wanted_and_those_that_their_owner_added(present, wanted, rules, opened, closed, also):
+    found = decide([made(rules=present)], wanted)
+    assert (found.rules, found.opened, found.closed, found.also) == (rules, opened, closed, also)
+    assert found.changes is bool(opened or closed or also)
 
 
-def test_rules_follow_the_port_of_the_lab():
-    before = group.rules_in("direct", 8888, [ANN])
-    found = decide([made(rules=before)], group.rules_in("direct", 8899, [ANN]))
-    assert (found.opened, found.closed) == ([tcp(8899, text=PORT_TEXT)], [tcp(8888, text=PORT_TEXT)])
-
-
-def test_other_way_in_closes_what_it_does_not_need():
-    found = decide([made(rules=group.rules_in("direct", 8888, [ANN]))])
-    assert found.rules == [tcp(22)]
-    assert {rule.first for rule in found.closed} == {8888, 443}
-
-
-def test_rules_that_go_are_told_in_the_order_of_the_guide():
-    before = group.rules_in("direct", 8888, [BOB])
-    found = decide([made(rules=reversed(before))], group.rules_in("direct", 8888, [ANN]))
-    assert found.closed == before
-
-
-def test_rule_that_its_owner_added_is_kept():
-    own = tcp(3000, BOB, "my own dashboard")
-    bare = tcp(5000, BOB, "")
-    found = decide([made(rules=[own, tcp(22, BOB), bare])])
-    assert found.rules == [tcp(22), own, bare]
-    assert found.closed == [tcp(22, BOB)]
-
-
-def test_way_in_that_its_owner_opened_himself_stays_his():
-    own = tcp(22, ANN, "from my desk")
-    found = decide([made(rules=[own])])
-    assert (found.rules, found.changes) == ([own], False)
-
-
-def test_rule_without_a_description_becomes_ours_where_it_is_the_same():
-    found = decide([made(rules=[tcp(22, text="")])])
-    assert (found.rules, found.opened, found.closed) == ([tcp(22)], [], [])
-    assert found.also == ["descriptions of its rules"]
-
-
-def test_default_rule_out_is_given_its_description():
-    found = decide([made(rules=[tcp(22)], out=[EC2_OUT])])
-    assert found.rules_out == group.rules_out()
-    assert (found.opened, found.also, found.changes) == ([], ["descriptions of its rules"], True)
-
-
-def test_way_out_that_was_closed_is_opened_again():
-    found = decide([made(rules=[tcp(22)], out=[])])
-    assert found.rules_out == group.rules_out()
-    assert (found.opened, found.also) == ([], ["lets out everything"])
+@pytest.mark.parametrize(("out", "also"), [([EC2_OUT], "descriptions of its rules"), ([], "lets out everything")])
+def test_rule_that_lets_out_is_described_or_opened_again(out, also):
+    found = decide([made(rules=[tcp(22)], out=out)])
+    assert (found.rules_out, found.opened, found.also) == (group.rules_out(), [], [also])
+    assert found.changes
 
 
 def test_rules_are_read_with_every_kind_of_peer():
-    rules_text = [
+    told = [
         {
             "IpProtocol": "tcp",
             "FromPort": 22,
@@ -207,7 +169,7 @@ def test_rules_are_read_with_every_kind_of_peer():
         {"IpProtocol": "-1", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": ANN}]},
         {"IpProtocol": "50", "IpRanges": [{"CidrIp": ANN}]},
     ]
-    assert [tuple(rule) for rule in group.read_rules(rules_text, "123456789012")] == [
+    assert [tuple(rule) for rule in group.read_rules(told, "123456789012")] == [
         ("tcp", 22, 23, "cidr_ip", ANN, "a"),
         ("tcp", 22, 23, "cidr_ip", BOB, ""),
         ("tcp", 22, 23, "cidr_ipv6", "2001:db8::/32", ""),
@@ -221,13 +183,8 @@ def test_rules_are_read_with_every_kind_of_peer():
 
 
 def test_rule_is_given_as_the_module_of_amazon_aws_takes_it():
-    assert tcp(22).as_task() == {
-        "proto": "tcp",
-        "from_port": 22,
-        "to_port": 22,
-        "cidr_ip": [ANN],
-        "rule_desc": SSH_TEXT,
-    }
+    task = {"proto": "tcp", "from_port": 22, "to_port": 22, "cidr_ip": [ANN], "rule_desc": SSH_TEXT}
+    assert tcp(22).as_task() == task
     assert Rule("-1", None, None, "ip_prefix", "pl-1", "").as_task() == {"proto": "-1", "ip_prefix": ["pl-1"]}
 
 
@@ -272,15 +229,12 @@ def test_name_is_accepted(name):
 
 def test_description_has_only_signs_that_ec2_takes():
     allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._-:/()#,@[]+=&;{}!$*")
-    assert set(decide().description) <= allowed
-    for text in group.TEXTS:
-        assert set(text) <= allowed
+    assert set("".join([decide().description, *group.TEXTS])) <= allowed
 
 
 @pytest.mark.parametrize(
     ("rules", "text"),
     [
-        ([tcp(22)], f"22 from {ANN}"),
         ([tcp(8888), tcp(22)], f"8888, 22 from {ANN}"),
         ([tcp(22), tcp(22, BOB)], f"22 from {ANN}, {BOB}"),
         ([tcp(22), tcp(443, BOB)], f"22 from {ANN} and 443 from {BOB}"),

@@ -37,26 +37,20 @@ def tried(kinds, offered, where=(A, B), spot=False):
 # Where
 
 
-def test_machine_may_stand_in_every_default_subnet_in_the_order_of_zones():
-    assert network.usable_subnets("", VPCS, [subnet("b"), subnet("a")], "us-west-2") == [A, B]
-
-
-def test_subnet_of_another_network_is_not_taken():
-    assert network.usable_subnets("", VPCS, [subnet("a"), subnet("b", vpc="vpc-2")], "us-west-2") == [A]
-
-
-@pytest.mark.parametrize("other", [subnet("b", public=False), subnet("b", free=0)])
-def test_default_subnet_without_addresses_is_passed_over(other):
-    assert network.usable_subnets("", VPCS, [subnet("a"), other], "us-west-2") == [A]
-
-
-def test_last_free_address_is_enough():
-    assert network.usable_subnets("", VPCS, [subnet("a", free=1)], "us-west-2") == [A]
-    assert network.usable_subnets("subnet-b", VPCS, [subnet("b", free=1)], "us-west-2") == [B]
-
-
-def test_default_subnets_are_taken_where_none_gives_addresses_by_itself():
-    assert network.usable_subnets("", VPCS, [subnet("a", public=False)], "us-west-2") == [A]
+@pytest.mark.parametrize(
+    ("given", "vpcs", "subnets", "usable"),
+    [
+        ("", VPCS, [subnet("b"), subnet("a")], [A, B]),
+        ("", VPCS, [subnet("a"), subnet("b", vpc="vpc-2")], [A]),
+        ("", VPCS, [subnet("a"), subnet("b", public=False)], [A]),
+        ("", VPCS, [subnet("a", free=1), subnet("b", free=0)], [A]),
+        # Where none gives addresses by itself, the instance asks for one.
+        ("", VPCS, [subnet("a", public=False)], [A]),
+        ("subnet-b", [], [subnet("b", free=1)], [B]),
+    ],
+)
+def test_instance_may_be_in_the_given_subnet_or_in_each_default_one_with_addresses(given, vpcs, subnets, usable):
+    assert network.usable_subnets(given, vpcs, subnets, "us-west-2") == usable
 
 
 def test_region_without_a_default_network_is_told_how_to_make_one():
@@ -71,10 +65,6 @@ def test_default_network_without_a_subnet_to_use_is_told_how_to_make_one(subnets
     with pytest.raises(LabError, match=why) as caught:
         network.usable_subnets("", VPCS, subnets, "us-west-2")
     assert "create-default-subnet --availability-zone us-west-2a" in caught.value.do
-
-
-def test_given_subnet_pins_the_zone_and_needs_no_default_network():
-    assert network.usable_subnets("subnet-b", [], [subnet("b")], "us-west-2") == [B]
 
 
 @pytest.mark.parametrize(("subnets", "why"), [([], "no such subnet"), ([subnet("b", free=0)], "no free address")])
@@ -93,15 +83,18 @@ PRIVATE = subnet("b", public=False)
 
 
 @pytest.mark.parametrize(
-    "tables",
+    ("given", "subnets", "tables"),
     [
-        [route_table("igw-1", "subnet-b"), route_table("local", main=True)],
-        [route_table("igw-1", main=True), route_table("local", "subnet-a")],
-        None,
+        ("subnet-b", [PRIVATE], [route_table("igw-1", "subnet-b"), route_table("local", main=True)]),
+        ("subnet-b", [PRIVATE], [route_table("igw-1", main=True), route_table("local", "subnet-a")]),
+        ("subnet-b", [PRIVATE], None),
+        # What gives addresses is taken at its word.
+        ("subnet-b", [subnet("b")], []),
+        ("", [PRIVATE], []),
     ],
 )
-def test_given_subnet_that_leads_to_the_internet_is_accepted(tables):
-    network.check_internet_route("subnet-b", [PRIVATE], tables)
+def test_subnet_that_leads_to_the_internet_is_accepted(given, subnets, tables):
+    network.check_internet_route(given, subnets, tables)
 
 
 @pytest.mark.parametrize(
@@ -117,44 +110,26 @@ def test_given_subnet_that_nobody_could_reach_is_refused(tables):
         network.check_internet_route("subnet-b", [PRIVATE], tables)
 
 
-@pytest.mark.parametrize(("given", "subnets"), [("", [PRIVATE]), ("subnet-b", [subnet("b")])])
-def test_subnet_that_gives_addresses_is_taken_at_its_word(given, subnets):
-    network.check_internet_route(given, subnets, [])
-
-
 # How
 
 
-def test_every_zone_is_tried_before_the_next_type():
-    everywhere = {"t2.micro": {"us-west-2a", "us-west-2b"}, "t3.micro": {"us-west-2b", "us-west-2a"}}
-    assert [entry[1:3] for entry in tried([kind("t2.micro"), kind("t3.micro")], everywhere)] == [
-        ("t2.micro", "us-west-2a"),
-        ("t2.micro", "us-west-2b"),
-        ("t3.micro", "us-west-2a"),
-        ("t3.micro", "us-west-2b"),
+EVERYWHERE = {name: {"us-west-2b", "us-west-2a", "us-west-2d"} for name in ("t2.micro", "t3.micro")}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "offered", "spot", "wanted"),
+    [
+        ([kind("t2.micro"), kind("t3.micro")], EVERYWHERE, False, "t2 a, t2 b, t3 a, t3 b"),
+        ([kind("t2.micro")], {"t2.micro": {"us-west-2b"}}, False, "t2 b"),
+        ([kind("t2.micro"), kind("t3.micro", False)], EVERYWHERE, True, "t2 a spot, t2 b spot, t2 a, t2 b, t3 a, t3 b"),
+    ],
+)
+def test_every_zone_is_tried_before_the_next_type_and_spot_before_on_demand(kinds, offered, spot, wanted):
+    found = [
+        f"{name[:2]} {zone[-1]}{' spot' * (market == 'spot')}"
+        for market, name, zone, _subnet in tried(kinds, offered, spot=spot)
     ]
-
-
-def test_zone_that_does_not_offer_the_type_is_not_tried():
-    assert tried([kind("t2.micro")], {"t2.micro": {"us-west-2b", "us-west-2d"}}) == [
-        ("on-demand", "t2.micro", "us-west-2b", "subnet-b")
-    ]
-
-
-def test_spot_is_tried_first_and_on_demand_is_the_way_out():
-    offered = {"t2.micro": {"us-west-2a"}, "t3.micro": {"us-west-2a"}}
-    assert [entry[:2] for entry in tried([kind("t2.micro"), kind("t3.micro")], offered, spot=True)] == [
-        ("spot", "t2.micro"),
-        ("spot", "t3.micro"),
-        ("on-demand", "t2.micro"),
-        ("on-demand", "t3.micro"),
-    ]
-
-
-def test_type_that_is_not_to_be_had_as_spot_is_tried_on_demand():
-    assert [entry[0] for entry in tried([kind("t2.micro", spot=False)], {"t2.micro": {"us-west-2a"}}, spot=True)] == [
-        "on-demand"
-    ]
+    assert ", ".join(found) == wanted
 
 
 def test_type_that_is_offered_elsewhere_only_is_refused_with_the_zones():
