@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What AWS says as templates need it; each filter is documented in the YAML file of its name."""
+"""Filters about AWS; each is documented in the YAML file of its name."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose labs at AWS are the caller's own."""
+"""Return the owner tag of the caller's labs on EC2."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_o
 
 DOCUMENTATION = r"""
 name: lab_owner
-short_description: What the labs of whoever asks are tagged with at AWS
+short_description: Owner tag of the caller's labs on EC2
 version_added: "0.2.0"
 author: "The DESI Lab contributors (@desi-lab)"
 description:
   - Asks AWS who is calling, and returns what C(desi-lab:owner) of that caller's labs is.
-  - An inventory that filters by it lists nobody else's machines.
+  - An inventory that filters by it lists nobody else's instances.
 options: {}
 requirements:
   - boto3
@@ -43,7 +43,7 @@ _raw:
 
 
 class LookupModule(LookupBase):
-    """One question to AWS, which needs no permission."""
+    """Query the caller, which needs no permission."""
 
     def run(self, terms: list[t.Any], variables: t.Any = None, **kwargs: t.Any) -> list[str]:  # noqa: ANN401 - of Ansible
         try:

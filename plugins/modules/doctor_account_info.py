@@ -10,11 +10,11 @@ module: doctor_account_info
 short_description: Check whether an AWS account has what a lab on EC2 needs
 version_added: "0.1.0"
 description:
-  - Looks who asks, whether there is a default VPC, how many virtual processors are left, and by dry runs whether all
+  - Verifies the caller, the default VPC, the vCPU quota, and by dry runs whether all
     that a lab needs is allowed. Makes nothing.
   - Looks for what carries the tags of labs and belongs to none, and tells what it costs and how to remove it. What
     lacks these tags is not looked at.
-  - Where there are no credentials, that is the one thing that is told.
+  - Where there are no credentials, only that is reported.
 author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
@@ -26,7 +26,7 @@ options:
     type: str
     default: desi
   instance_types:
-    description: The types of machine that will do, the best first.
+    description: The types of instance that will do, the best first.
     type: list
     elements: str
     default: [t2.micro]
@@ -35,7 +35,7 @@ options:
     type: int
     default: 30
   os:
-    description: The system of its machine.
+    description: The system of its instance.
     type: str
     choices: [amazon, ubuntu]
     default: amazon
@@ -48,7 +48,7 @@ options:
     type: str
     default: ""
   spot:
-    description: Whether a spot machine is wanted.
+    description: Whether a spot instance is wanted.
     type: bool
     default: false
   regions:
@@ -58,11 +58,11 @@ options:
     default: []
   config:
     description:
-      - The folder that keeps what leads to labs, as C(REGION/NAME/). A lab that another run works on is left alone.
+      - The directory that keeps what leads to labs, as C(REGION/NAME/). A lab that another run works on is left alone.
     type: path
     default: ""
   prices:
-    description: The table of prices, for what things cost that were left behind.
+    description: The table of prices, for the costs of what was left behind.
     type: dict
     default: {}
   seconds:
@@ -158,7 +158,7 @@ def checks(module: t.Any) -> list[Check]:  # noqa: ANN401 - an AnsibleAWSModule
 
 
 def main() -> None:
-    """Look at the account, for so long and no longer."""
+    """Inspect the account, for so long and no longer."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True, check_boto3=False)
     try:
         found = all_findings(checks(module)) if AWS_ERRORS else [without("the Python package boto3 is not installed")]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_expiry
-short_description: See to it that a lab on EC2 is deleted when it is forgotten
+short_description: Ensure that a lab on EC2 is deleted when it is forgotten
 version_added: "0.1.0"
 description:
-  - Keeps two one-time schedules of EventBridge Scheduler for the machine of a lab. One takes a snapshot of its disk
+  - Keeps two one-time schedules of EventBridge Scheduler for the instance of a lab. One takes a snapshot of its disk
     when nobody has used it for some days, the other terminates it an hour later. Each run that uses the lab moves them.
   - They are in a schedule group of the lab's own, which carries its tags. A group of that name without them is left
     alone.
@@ -27,11 +27,11 @@ options:
     type: str
     required: true
   owner:
-    description: Whose lab it is, as its tags say it. Empty means whoever asks.
+    description: Whose lab it is, as its tags say it. Empty means the caller.
     type: str
     default: ""
   folder:
-    description: The folder that keeps the lab's keys, and what is remembered of it. A machine that it knows goes first.
+    description: The directory that keeps the lab's keys, and its record. An instance in the record goes first.
     type: path
     default: ""
   state:
@@ -81,7 +81,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 expires:
-  description: When the machine is terminated (UTC). Empty where it is not.
+  description: When the instance is terminated (UTC). Empty where it is not.
   returned: success
   type: str
 why:
@@ -135,7 +135,7 @@ def work(module: AnsibleAWSModule) -> ExpiryResult:
 
 
 def main() -> None:
-    """See to the schedules, and tell when the lab goes."""
+    """Ensure or remove the schedules."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     outcome = work(module)
     module.exit_json(

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_instance_wait
-short_description: Wait until the machine of a lab on EC2 has come to rest, and tell what it is
+short_description: Wait until the instance of a lab on EC2 is running or stopped
 version_added: "0.1.0"
 description:
-  - A machine that is starting or being stopped can be neither started nor stopped. This waits, within bounds, until
+  - An instance that is starting or being stopped can be neither started nor stopped. This waits, within bounds, until
     it is in one of the wanted states.
-  - Where there is no machine, that is the answer. With O(folder), it fails where others are asked than those with whom
+  - Where there is no instance, that is the answer. With O(folder), it fails where others are asked than those with whom
     the lab was made.
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -31,7 +31,7 @@ options:
     choices: [running, stopped]
     default: [running, stopped]
   folder:
-    description: The folder that keeps the lab's keys, and what is remembered of it.
+    description: The directory that keeps the lab's keys, and what is recorded of it.
     type: path
     default: ""
   timeout:
@@ -55,35 +55,11 @@ EXAMPLES = r"""
 RETURN = r"""
 machine:
   description:
-    - A row as RV(desi.lab.ec2_lab_info#module:labs) has them. Empty where there is no machine.
+    - A row as RV(desi.lab.ec2_lab_info#module:labs) has them. Empty where there is no instance.
+    - It also has C(disk_gib) (0 where that is not known) and C(volume_id), C(owner) as its tags say it, C(known) for
+      whether it was launched from this computer, and C(things) for M(desi.lab.ec2_record).
   returned: success
   type: dict
-  contains:
-    id:
-      description: Its id.
-      type: str
-    state:
-      description: Its state.
-      type: str
-    type:
-      description: Its type.
-      type: str
-    disk_gib:
-      description: The size of its disk. 0 where that is not known.
-      type: int
-    volume_id:
-      description: The id of its disk.
-      type: str
-    known:
-      description: Whether it was made from this computer, as O(folder) tells.
-      type: bool
-    things:
-      description: It and what it brought along, as M(desi.lab.ec2_record) takes them.
-      type: list
-      elements: dict
-    owner:
-      description: Whose it is, as its tags say it.
-      type: str
 notes:
   description: What there is to know of the lab, as sentences.
   returned: success
@@ -114,7 +90,7 @@ ARGUMENTS = {
 
 
 def main() -> None:
-    """Wait, and tell."""
+    """Wait, and return the instance."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     name, region = module.params["name"], module.region or ""
     try:

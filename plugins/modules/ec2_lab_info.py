@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_lab_info
-short_description: Tell which labs there are on EC2, and everything that belongs to them
+short_description: Report which labs there are on EC2, and everything that belongs to them
 version_added: "0.1.0"
 description:
   - Asks EC2 for everything in a region that carries the tags of a lab. What lacks them is not looked at.
-  - With O(folder), it tells of each thing whether this computer remembers having made it, fails where others are asked
-    than those with whom the lab was made, and tells whether AWS says of all that was made that it is gone.
+  - With O(folder), it tells of each resource whether this computer has recorded having made it, fails where others are
+    asked than those with whom the lab was made, and tells whether AWS says of all that was made that it is gone.
 author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
@@ -24,16 +24,16 @@ options:
     type: str
     default: ""
   owner:
-    description: Whose labs. Empty means those of whoever asks.
+    description: Whose labs. Empty means those of the caller.
     type: str
     default: ""
   folder:
-    description: The folder that keeps the lab's keys, and what is remembered of it. Needs O(name).
+    description: The directory that keeps the lab's keys, and what is recorded of it. Needs O(name).
     type: path
     default: ""
   gone:
     description:
-      - Kinds of things, as RV(left[].kind) has them. Waits until there is none of them, or the time is up.
+      - Kinds of resources, as RV(left[].kind) has them. Waits until there is none of them, or the time is up.
     type: list
     elements: str
     choices:
@@ -94,55 +94,15 @@ region:
   returned: success
   type: str
 labs:
-  description: A row for each machine that is not terminated, as M(desi.lab.labs_info) has them of labs here.
+  description:
+    - A row for each instance that is not terminated, as M(desi.lab.labs_info) has them of labs on this computer.
+    - It has C(name), C(where), C(state), C(since), C(release), C(access), C(port), C(address), C(os), C(user), C(id),
+      C(type), C(zone) and C(market).
   returned: success
   type: list
   elements: dict
-  contains:
-    name:
-      description: The lab's name.
-      type: str
-    where:
-      description: Where it runs, such as V(ec2 us-west-2).
-      type: str
-    state:
-      description: The state of its machine.
-      type: str
-    since:
-      description: When that state began (UTC). Empty where AWS does not say it.
-      type: str
-    release:
-      description: The data release.
-      type: str
-    access:
-      description: How it is reached, V(tunnel), V(direct) or V(https).
-      type: str
-    port:
-      description: The port of the lab. 0 where its tags do not say it.
-      type: int
-    address:
-      description: The public address of a machine that runs.
-      type: str
-    os:
-      description: The system, V(amazon) or V(ubuntu).
-      type: str
-    user:
-      description: The user that SSH enters as.
-      type: str
-    id:
-      description: The machine's id.
-      type: str
-    type:
-      description: The machine's type.
-      type: str
-    zone:
-      description: The zone in which it is.
-      type: str
-    market:
-      description: How it is paid, V(on-demand) or V(spot).
-      type: str
 left:
-  description: A row for each thing that carries the tags.
+  description: A row for each resource that carries the tags.
   returned: success
   type: list
   elements: dict
@@ -165,7 +125,7 @@ left:
       description: Its state, where it has one.
       type: str
     in_use:
-      description: Whether a machine of the lab makes use of it, stopped or not.
+      description: Whether an instance of the lab makes use of it, stopped or not.
       type: bool
     billed:
       description: Whether AWS charges for it as it is.
@@ -174,18 +134,18 @@ left:
       description: What a month of a disk or of a snapshot costs, at most. Null where that is not known.
       type: float
     words:
-      description: The thing, in words for people.
+      description: The resource, in words for people.
       type: str
     known:
       description: Whether it was made from this computer, as O(folder) tells.
       type: bool
 things:
-  description: What of it is not remembered yet, as M(desi.lab.ec2_record) takes it.
+  description: What of it is not recorded yet, as M(desi.lab.ec2_record) takes it.
   returned: success
   type: list
   elements: dict
 remembered:
-  description: Whether anything is remembered in O(folder).
+  description: Whether anything is recorded in O(folder).
   returned: success
   type: bool
 fits:
@@ -204,7 +164,7 @@ notes:
   type: list
   elements: str
 unseen:
-  description: Why some kinds of things cannot be seen, by kind. Only schedule groups may lack.
+  description: Why some kinds of resources cannot be seen, by kind. Only schedule groups may lack.
   returned: success
   type: dict
 """
@@ -252,7 +212,7 @@ def notes_of(memory: LabRecord | None, caller: Caller, owner: str) -> list[str]:
 
 
 def look(module: AnsibleAWSModule) -> dict[str, t.Any]:
-    """Ask who asks, then what there is."""
+    """Return the resources of the caller's labs."""
     given, region, folder = module.params, module.region or "", module.params["folder"]
     memory = read(folder)
     caller = caller_of(aws_client(module, "sts").get_caller_identity())

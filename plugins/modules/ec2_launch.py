@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_launch
-short_description: See to it that exactly one machine of a lab runs on EC2
+short_description: Ensure that exactly one instance of a lab runs on EC2
 version_added: "0.1.0"
 description:
-  - Looks for the lab's machine by its tags. One that runs is returned as it is, one that is stopped is started,
+  - Looks for the lab's instance by its tags. One that runs is returned as it is, one that is stopped is started,
     and if there is none, one is made.
-  - Where AWS has no room for it, the next of O(attempts) is tried at once, within bounds of time, and each is told.
-  - Repeating a request never makes a second machine, not even if the answer to the first was lost, or if two computers
+  - Where AWS has no room for it, the next of O(attempts) is tried at once, within bounds of time, and each is reported.
+  - Repeating a request never makes a second instance, not even if the answer to the first was lost, or if two computers
     ask at once.
-  - The disk is encrypted and goes with the machine, the metadata service answers the machine alone, and everything
+  - The disk is encrypted and goes with the instance, the metadata service answers the instance alone, and everything
     is tagged as it is made. What C(amazon.aws.ec2_instance) does is left to it.
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -32,18 +32,18 @@ options:
     type: str
     required: true
   attempts:
-    description: The ways in which the machine may be had, the best first.
+    description: The ways in which the instance may be had, the best first.
     type: list
     elements: dict
     required: true
     suboptions:
       market:
-        description: How it is paid. A spot machine can be stopped, and its request stays open until it is cancelled.
+        description: How it is paid. A spot instance can be stopped, and its request stays open until it is cancelled.
         type: str
         choices: [on-demand, spot]
         default: on-demand
       type:
-        description: The type of the machine, such as V(t3.xlarge).
+        description: The type of the instance, such as V(t3.xlarge).
         type: str
         required: true
       zone:
@@ -67,26 +67,26 @@ options:
     type: int
     required: true
   key_name:
-    description: The key pair that opens the machine.
+    description: The key pair that opens the instance.
     type: str
     required: true
   group_id:
-    description: The security group. It stands for the life of the lab, so that two computers ask for the same machine.
+    description: The security group. It stands for the life of the lab, so that two computers ask for the same instance.
     type: str
     required: true
   folder:
     description:
-      - The folder that keeps the lab's keys, and what is remembered of it. A machine that is not remembered there is
+      - The directory that keeps the lab's keys, and what is recorded of it. An instance that is not recorded there is
         not used. Without it, tags alone decide.
     type: path
     default: ""
   tags:
-    description: More tags of the machine itself, by what comes after C(desi-lab:).
+    description: More tags of the instance itself, by what comes after C(desi-lab:).
     type: dict
     default: {}
   host_key:
     description:
-      - A private host key, which the machine is to begin with. It is handed over by user data, from which cloud-init
+      - A private host key, which the instance is to begin with. It is handed over by user data, from which cloud-init
         takes it, and is to be replaced at the first log-in, as M(desi.lab.host_key) does.
     type: path
   timeout:
@@ -94,7 +94,7 @@ options:
     type: int
     default: 120
   wait:
-    description: How long to wait until the machine runs, in seconds.
+    description: How long to wait until the instance runs, in seconds.
     type: int
     default: 180
 """
@@ -128,55 +128,18 @@ how:
   returned: success
   type: str
 tried:
-  description: The attempts that failed before.
+  description:
+    - The attempts that failed before, with C(type), C(zone), C(market), and the C(reason) in a few words.
   returned: success
   type: list
   elements: dict
-  contains:
-    type:
-      description: The type that was asked for.
-      type: str
-    zone:
-      description: The zone in which it was asked for.
-      type: str
-    market:
-      description: How it would have been paid.
-      type: str
-    reason:
-      description: Why it was not to be had, in a few words.
-      type: str
 instance:
-  description: The machine. In check mode, of one that would be made only type, zone and market are known.
+  description:
+    - The instance, with C(id), C(state) (V(running) unless in check mode), C(address) (another one after each start),
+      C(private_address), C(public_dns), C(type), C(zone), C(market) and C(launched).
+    - In check mode, of one that would be launched only type, zone and market are known.
   returned: success
   type: dict
-  contains:
-    id:
-      description: Its id.
-      type: str
-    state:
-      description: Its state, V(running) unless in check mode.
-      type: str
-    address:
-      description: Its public address, another one after each start.
-      type: str
-    private_address:
-      description: Its address inside AWS.
-      type: str
-    public_dns:
-      description: The public name, which may be empty.
-      type: str
-    type:
-      description: Its type.
-      type: str
-    zone:
-      description: The zone in which it is.
-      type: str
-    market:
-      description: How it is paid.
-      type: str
-    launched:
-      description: When it was started last.
-      type: str
 """
 
 from dataclasses import asdict
@@ -218,13 +181,13 @@ ARGUMENTS = {
 
 
 def main() -> None:
-    """See to the machine, and tell how it came to run."""
+    """Ensure the instance."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
     names = ("timeout", "wait", "attempts", "folder", "host_key")
     look, wait, attempts, folder, key = (given.pop(name) for name in names)
     try:
-        # In check mode, and where the machine is there already, none has been made.
+        # In check mode, and where the instance is there already, none has been made.
         user_data = user_data_of(key) if key and attempts and not module.check_mode else ""
         spec = InstanceSpec(
             attempts=tuple(Attempt(**attempt) for attempt in attempts),

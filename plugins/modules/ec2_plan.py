@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_plan
-short_description: Look at an AWS account and a lab in it, and plan what is to be made
+short_description: Inspect an AWS account and a lab in it, and plan what is to be made
 version_added: "0.1.0"
 description:
-  - Asks AWS side by side who asks, what there is of the lab, where its machine may stand, what it costs, and by dry
+  - Queries in parallel the caller, the lab's resources, subnets, types, quotas, prices, and by dry
     runs whether everything is allowed. Asks well-known services for the caller's own address.
   - Then decides, once, what is to be made, started, changed or kept. Whatever comes later is read off the result.
   - Makes nothing. What cannot work is refused here, before anything is made.
@@ -34,7 +34,7 @@ options:
     type: int
     default: 8888
   instance_types:
-    description: The types of machine that will do, the best first.
+    description: The types of instance that will do, the best first.
     type: list
     elements: str
     default: [t2.micro]
@@ -66,15 +66,15 @@ options:
     type: str
     default: jupyter
   subnet:
-    description: The subnet for the machine. Empty means the default subnets of the default VPC.
+    description: The subnet for the instance. Empty means the default subnets of the default VPC.
     type: str
     default: ""
   spot:
-    description: Whether a spot machine is tried first.
+    description: Whether a spot instance is tried first.
     type: bool
     default: false
   release:
-    description: The data release, for the machine's tags and for what is said of its size.
+    description: The data release, for the instance's tags and for what is said of its size.
     type: str
     default: edr
   public_key:
@@ -88,11 +88,11 @@ options:
     type: dict
     default: {}
   folder:
-    description: The folder that keeps the lab's keys, and what is remembered of it.
+    description: The directory that keeps the lab's keys, and what is recorded of it.
     type: path
     default: ""
   idle_minutes:
-    description: After how many idle minutes the machine is to stop by itself, which the plan says. V(0) means never.
+    description: After how many idle minutes the instance is to stop by itself, which the plan says. V(0) means never.
     type: float
     default: 60
   max_hours:
@@ -132,163 +132,49 @@ tags:
   returned: success
   type: dict
 machine_tags:
-  description: The tags that its machine has beside them.
+  description: The tags that its instance has beside them.
   returned: success
   type: dict
 key:
-  description: The key pair that the lab is entered with.
+  description:
+    - The key pair that the lab is entered with, as C(name), C(id) and C(action).
+    - "C(action) is V(keep), V(import) the local public key, or V(make) one and then import it; C(import) is whether one
+      has to be imported."
   returned: success
   type: dict
-  contains:
-    name:
-      description: Its name at AWS.
-      type: str
-    id:
-      description: Its id, empty where it is not there.
-      type: str
-    action:
-      description: V(keep), V(import) the local public key, or V(make) one and then import it.
-      type: str
-    import:
-      description: Whether a public key has to be brought to AWS.
-      type: bool
 group:
-  description: The security group.
+  description:
+    - The security group, as C(name), C(id) (empty where it is to be made), C(vpc_id), C(description) and C(how) it
+      changes.
+    - C(rules) and C(rules_egress) are all that it is to have, as C(amazon.aws.ec2_security_group) takes them. What
+      people added is among them.
   returned: success
   type: dict
-  contains:
-    name:
-      description: Its name.
-      type: str
-    id:
-      description: Its id, empty where it is to be made.
-      type: str
-    vpc_id:
-      description: The VPC that it is in.
-      type: str
-    description:
-      description: Its description, which cannot be changed afterwards.
-      type: str
-    rules:
-      description:
-        - All rules that let in, as C(amazon.aws.ec2_security_group) takes them. What people added is among them.
-      type: list
-      elements: dict
-    rules_egress:
-      description: All rules that let out.
-      type: list
-      elements: dict
-    how:
-      description: What becomes of it, in a few words.
-      type: str
 machine:
-  description: The machine. Where there is none, all but its state is empty.
+  description:
+    - The instance, with C(state), C(id), C(address), C(type), C(zone), C(market), C(launched), C(os), C(key_name),
+      C(image_id), C(root_device), C(vpc_id), C(subnet_id), C(group_ids) and C(disk_gib) (0 where that is not known).
+    - Where there is none, C(state) is V(absent) and all else is empty. C(retag) has the tags that are out of date.
   returned: success
   type: dict
-  contains:
-    state:
-      description: V(absent), V(pending), V(running), V(stopping) or V(stopped).
-      type: str
-    id:
-      description: Its id.
-      type: str
-    address:
-      description: Its public address.
-      type: str
-    type:
-      description: Its type.
-      type: str
-    zone:
-      description: The zone in which it is.
-      type: str
-    market:
-      description: How it is paid.
-      type: str
-    launched:
-      description: When it was started last.
-      type: str
-    os:
-      description: Its system.
-      type: str
-    key_name:
-      description: The key pair that it was made with.
-      type: str
-    image_id:
-      description: The image that it was made from.
-      type: str
-    root_device:
-      description: The name of its disk.
-      type: str
-    vpc_id:
-      description: The VPC that it is in.
-      type: str
-    subnet_id:
-      description: The subnet that it is in.
-      type: str
-    group_ids:
-      description: The security groups that it has.
-      type: list
-      elements: str
-    disk_gib:
-      description: The size of its disk, 0 where that is not known.
-      type: int
-    retag:
-      description: Tags of it that no longer tell the truth, with what they should be.
-      type: dict
 image:
-  description: The image that a machine is made from, or was.
+  description:
+    - The image that an instance is launched from, or was, as C(id), C(root_device), and the C(user) that SSH enters as.
   returned: success
   type: dict
-  contains:
-    id:
-      description: Its id.
-      type: str
-    root_device:
-      description: The name of its disk.
-      type: str
-    user:
-      description: The user that SSH enters as.
-      type: str
 launch:
-  description: How a machine is launched.
+  description:
+    - How an instance is launched. C(disk_gib) is the size of its disk, and C(attempts) are those of
+      M(desi.lab.ec2_launch), the best first; empty where there is an instance.
   returned: success
   type: dict
-  contains:
-    attempts:
-      description:
-        - The ways in which it may be had, the best first, as M(desi.lab.ec2_launch) takes them.
-        - Empty where there is one.
-      type: list
-      elements: dict
-    disk_gib:
-      description: The size of its disk.
-      type: int
 cost:
-  description: What the machine costs, in USD.
+  description:
+    - What the instance costs in USD, an C(hour) running with its address and disk, and a month stopped
+      (C(month_stopped)). Null where that is not known. C(types) has an hour of each type.
+    - C(date) and C(source) are of the prices; C(text) and C(about) say it for people.
   returned: success
   type: dict
-  contains:
-    hour:
-      description: An hour running, with its address and its disk. Null where it is not known.
-      type: float
-    month_stopped:
-      description: A month stopped. Null where it is not known.
-      type: float
-    date:
-      description: The day of the prices.
-      type: str
-    source:
-      description: Where they are from.
-      type: str
-    text:
-      description: An hour, in words.
-      type: str
-    about:
-      description: Day and source, in words.
-      type: str
-    types:
-      description: An hour, for each type that may be had.
-      type: dict
 allow_from:
   description: Who is let in, as ranges.
   returned: success
@@ -311,7 +197,7 @@ wider:
   elements: str
 unknown:
   description:
-    - What has the tags of the lab and is not remembered as made from this computer, in words. It has to be asked for
+    - What has the tags of the lab and is not recorded as made from this computer, in words. It has to be asked for
       before it is used. Empty without O(folder).
   returned: success
   type: list
@@ -321,21 +207,11 @@ schedules:
   returned: success
   type: str
 memory:
-  description: What to remember of the lab once that was answered.
+  description:
+    - What to record of the lab once O(folder) is confirmed. C(things) and C(begun) are those of M(desi.lab.ec2_record),
+      and C(new) is whether any of it is not recorded yet.
   returned: success
   type: dict
-  contains:
-    things:
-      description: Things that are there, as M(desi.lab.ec2_record) takes them.
-      type: list
-      elements: dict
-    begun:
-      description: Security groups that are about to be made, as M(desi.lab.ec2_record) takes them.
-      type: list
-      elements: str
-    new:
-      description: Whether any of it is not remembered yet.
-      type: bool
 changes:
   description: What would be made, started or changed, in words. Where it is empty there is nothing to ask.
   returned: success
@@ -383,7 +259,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 
 
 def plan(account: Account, wanted: LabSpec, address_services: t.Sequence[str]) -> dict[str, t.Any]:
-    """Look twice, and decide."""
+    """Query in two rounds, and decide."""
     inquiry = AddressQuery(address_services) if needs_own_address(wanted.allow_from) else None
     look = Discovery(account, wanted)
     seen = look.first()
@@ -398,7 +274,7 @@ def plan(account: Account, wanted: LabSpec, address_services: t.Sequence[str]) -
 
 
 def main() -> None:
-    """Plan, and tell the plan."""
+    """Return the plan."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
     services, folder = given.pop("address_services"), given.pop("folder")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_record
-short_description: Remember on this computer what was made of a lab on EC2
+short_description: Record on this computer what was made of a lab on EC2
 version_added: "0.2.0"
 description:
-  - Keeps the account, who made the lab, and the ids of what was made, in a file C(made.json) in the folder of the lab's
-    keys. Others in the account may set tags, but not what stands there.
+  - Keeps the account, who made the lab, and the ids of what was made, in a file C(made.json) in the directory of the
+    lab's keys. Others in the account may set tags, but not what stands there.
   - Fails where others are asked than those with whom the lab was made.
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -20,7 +20,7 @@ extends_documentation_fragment:
   - desi.lab.attributes
 options:
   folder:
-    description: The folder of the lab. It has to be there.
+    description: The directory of the lab. It has to be there.
     type: path
     required: true
   name:
@@ -99,7 +99,7 @@ ARGUMENTS = {
 
 
 def main() -> None:
-    """Look who asks, and add to what is remembered."""
+    """Verify the caller, and add to the record."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given, region = module.params, module.region or ""
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_region_info
-short_description: Tell in which regions of EC2 there is something of a lab
+short_description: Report in which regions of EC2 there is something of a lab
 version_added: "0.2.0"
 description:
   - Asks EC2 in several regions side by side for what has the tags of a lab, for a lab of which nothing is kept here.
@@ -32,7 +32,7 @@ options:
     type: str
     default: us-west-2
   config:
-    description: The folder that keeps keys and the like, as C(REGION/NAME/) for each lab on EC2.
+    description: The directory that keeps keys and the like, as C(REGION/NAME/) for each lab on EC2.
     type: path
     required: true
 """
@@ -93,7 +93,7 @@ KINDS = ("machine", "spot request", "disk", "security group", "key pair")
 
 
 def look(module: AnsibleAWSModule, regions: list[str]) -> tuple[Caller, list[str]]:
-    """Return who asks, and in which regions something is found."""
+    """Return the caller, and in which regions something is found."""
     client, name = clients_of(module), module.params["name"]
     caller = caller_of(client("sts", regions[0], PATIENCE).get_caller_identity())
     clients = {region: client("ec2", region, PATIENCE) for region in regions}

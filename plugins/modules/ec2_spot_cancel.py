@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_spot_cancel
-short_description: Cancel spot requests, also those whose machine is stopped
+short_description: Cancel spot requests, also those whose instance is stopped
 version_added: "0.1.0"
 description:
-  - Cancels requests for spot machines by their ids. Machines that they made stay.
-  - C(amazon.aws.ec2_spot_instance) leaves a request alone whose machine is stopped; this does not.
+  - Cancels requests for spot instances by their ids. Instances that they made stay.
+  - C(amazon.aws.ec2_spot_instance) leaves a request alone whose instance is stopped; this does not.
 author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
@@ -19,7 +19,7 @@ extends_documentation_fragment:
   - desi.lab.attributes
 options:
   ids:
-    description: The requests. One that does not exist any more is no trouble.
+    description: The requests. One that does not exist any more is no error.
     type: list
     elements: str
     required: true

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_status
-short_description: Tell the status of all labs on EC2, what they cost, and what is going to happen to them
+short_description: Report the status of all labs on EC2, what they cost, and what is going to happen to them
 version_added: "0.1.0"
 description:
-  - Asks AWS, and the machines that run themselves over SSH, all side by side and in a time that is bounded.
-  - A region that cannot be asked is no failure. The result says why, and the others are told.
+  - Asks AWS, and the instances that run themselves over SSH, all side by side and in a time that is bounded.
+  - A region that cannot be asked is no failure. The result says why, and the others are reported.
 author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
@@ -35,7 +35,7 @@ options:
     type: str
     default: us-west-2
   config:
-    description: The folder that keeps keys and the like for labs on EC2, as C(REGION/NAME/).
+    description: The directory that keeps keys and the like for labs on EC2, as C(REGION/NAME/).
     type: path
     required: true
   prices:
@@ -87,7 +87,7 @@ from ansible_collections.desi.lab.plugins.module_utils._status.regions import (
     unknown_region,
 )
 
-# Whoever asks how things are waits for the answer. What AWS does not tell at once is told as not known.
+# Somebody waits for the answer. What AWS does not say at once is unknown.
 PATIENCE = {"retries": {"mode": "standard", "max_attempts": 2}, "connect_timeout": 3, "read_timeout": 8}
 LITTLE_PATIENCE = {"retries": {"mode": "standard", "max_attempts": 1}, "connect_timeout": 1, "read_timeout": 2}
 
@@ -126,7 +126,7 @@ def accounts(module: AnsibleAWSModule, regions: t.Sequence[str]) -> tuple[list[A
 
 
 def tunnels(known: Known) -> dict[str, int]:
-    """Return at which ports of this computer tunnels to labs begin, by region and name; none where that is not told."""
+    """Return at which ports of this computer tunnels to labs begin, by region and name; none where that is unknown."""
     folders = {str(folder): "/".join(lab) for lab, folder in known.items()}
     try:
         return {folders[folder]: port for folder, port in open_ports(folders).items()} if folders else {}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Questions to AWS, asked side by side, and the troubles of all of them told as one."""
+"""Query AWS side by side, and report the errors of all queries as one."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Account:
         self.ec2 = clients["ec2"]
 
     def ask(self, questions: Questions, may_lack: t.Container[str] = ()) -> Answers:
-        """Ask everything side by side; refuse with all permissions that are missing, else with the first trouble."""
+        """Ask everything side by side; refuse with all permissions that are missing, else with the first error."""
         answers: dict[str, t.Any] = {}
         errors: dict[str, Exception] = {}
         with ThreadPoolExecutor(max_workers=WORKERS) as pool:
@@ -78,7 +78,7 @@ class Account:
         return Answers(answers, errors)
 
     def no_caller(self, error: Exception) -> LabError:
-        """Return why AWS does not say who asks. A region that is not enabled answers as if the credentials were bad."""
+        """Return why the caller is unknown. A region that is not enabled answers as if the credentials were bad."""
         region = self.region
         if code_of(error) in UNKNOWN_KEYS and region not in OPEN_REGIONS and self.sts_elsewhere is not None:
             try:
@@ -92,15 +92,13 @@ class Account:
             )
         return aws_error(error, "log in to AWS", region)
 
-    # How each thing is asked
-
     def pages(self, operation: str, key: str, filters: Rows) -> Rows:
         """Return all rows of an answer that may come in pages."""
         paginator = self.ec2.get_paginator(operation)
         return [row for page in paginator.paginate(Filters=filters) for row in page.get(key, [])]
 
     def instances(self, filters: Rows) -> Rows:
-        """Return machines."""
+        """Return instances."""
         found = self.pages("describe_instances", "Reservations", filters)
         return [machine for reservation in found for machine in reservation.get("Instances", [])]
 
@@ -136,7 +134,7 @@ Clients = t.Callable[..., t.Any]
 
 
 def clients_of(module: t.Any) -> Clients:  # noqa: ANN401 - an AnsibleAWSModule
-    """Return what makes a client of a service, in a region other than the module's and with other patience if told.
+    """Return what makes a client of a service, in a region other than the module's and with other timeouts if given.
 
     They share a session: what botocore reads from its files to make one takes longer than many questions do.
     """

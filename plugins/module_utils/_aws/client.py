@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Clients of AWS whose troubles are told as those of everything else here."""
+"""Make clients of AWS whose errors are LabErrors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_i
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 
-# The standard mode waits at random and is told by AWS when to give up. Nobody watches a screen for longer than this.
+# The standard mode waits at random and AWS says when to give up. Nobody watches a screen for longer.
 PATIENCE = {"retries": {"mode": "standard", "max_attempts": 4}, "connect_timeout": 10, "read_timeout": 30}
 
 

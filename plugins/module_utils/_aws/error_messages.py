@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tables of what AWS says and what it means, for errors."""
+"""Tables of AWS error codes and botocore exceptions, with why and what to do."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _in(region: str) -> str:
 _AWS_TROUBLE = _say("AWS itself has trouble at this moment.", AGAIN)
 _LIMIT = "delete what is not needed any more in the console, or ask AWS for more under Service Quotas"
 
-# The code as a pattern, what the message holds, and what is told. The first that fits is taken.
+# The code as a pattern, what the message holds, and what is reported. The first that fits is taken.
 BY_CODE: tuple[tuple[str, str, t.Callable[[str, str], Explanation]], ...] = (
     ("ExpiredToken(Exception)?|TokenRefreshRequired|ExpiredTokenRequest", "", _expired),
     ("RequestLimitExceeded|Throttling(Exception)?|ThrottledException|RequestThrottled(Exception)?|"
@@ -159,7 +159,7 @@ class _Facts(dict):
         return "…"
 
 
-# The class of an exception of botocore, and what is told. The first that fits is taken.
+# The class of an exception of botocore, and what is reported. The first that fits is taken.
 BY_CLASS: tuple[tuple[str, t.Callable[[t.Mapping[str, t.Any], str], Explanation]], ...] = (
     ("NoCredentialsError",
      _fixed("No AWS credentials were found on this computer.",

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What AWS, or the way to it, says when something does not work, told in three sentences.
+"""Turn an error of AWS, or of the connection to it, into What, Why and Do.
 
-Exceptions are known by the names of their classes, so that telling what they mean does not need botocore.
+Exceptions are known by the names of their classes, so that botocore is not needed for that.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages impor
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
-# What only looks. The first are needed; without the others something cannot be told, and that is said.
+# Read only. The first are needed; without the others something is unknown, and that is said.
 READS = (
     "ec2:DescribeImages",
     "ec2:DescribeInstanceAttribute",
@@ -59,10 +59,10 @@ EXPIRY = (
 )
 # What takes away what is left of a lab that was deleted so, on request.
 OF_PURGE = ("ec2:DeleteSnapshot",)
-# Asked of AWS by AWS itself when an account takes its first spot machine.
+# Asked of AWS by AWS itself when an account takes its first spot instance.
 INDIRECT = ("iam:CreateServiceLinkedRole",)
 
-# Ids that nothing has. EC2 looks at permissions before it looks for the thing.
+# Ids that nothing has. EC2 looks at permissions before it looks for the resource.
 NO_MACHINE, NO_GROUP = "i-0123456789abcdef0", "sg-0123456789abcdef0"
 NO_DISK, NO_REQUEST = "vol-0123456789abcdef0", "sir-01234567"
 # Dry runs import nothing, but EC2 wants to see a key.
@@ -74,7 +74,7 @@ LAUNCH, START, ALWAYS, SPOT = "launch", "start", "always", "spot"
 
 
 class DryRunTargets(t.NamedTuple):
-    """What dry runs are made with. Ids of what does not exist yet are empty."""
+    """The parameters of dry runs. Ids of what does not exist yet are empty."""
 
     launch: t.Mapping[str, t.Any]
     tags: t.Sequence[t.Mapping[str, str]]
@@ -213,7 +213,7 @@ class DryRun(t.NamedTuple):
 
 
 def needed(state: str, spot: bool = False) -> list[Action]:
-    """Return what a run may come to do when the machine is in some state, and later runs with what it made."""
+    """Return what a run may come to do when the instance is in some state, and later runs with what it made."""
     times = {ALWAYS}
     if state in ("stopping", "stopped"):
         times |= {START}
@@ -235,7 +235,7 @@ def read_dry_run(action: Action, things: DryRunTargets, error: BaseException) ->
     """Return what the answer to a dry run means. Anything but a refusal lets it pass: the real call will tell.
 
     A policy may allow an action only on what carries tags of ours, as docs/iam-policy.json does. What does not exist
-    carries none, so a refusal is only sure for things that exist, or are to be made.
+    carries none, so a refusal is only sure for resources that exist, or are to be made.
     """
     refused = code_of(error) in FORBIDDEN
     there = {NEW: True, MACHINE: bool(things.machine_id), GROUP: bool(things.group_id), KEY: bool(things.key_name)}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a lab costs: by AWS' own Pricing API where it may be asked, else by a dated table, else not known."""
+"""Prices of a lab: from the Pricing API where that is allowed, else from a dated table, else unknown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import json
 import re
 import typing as t
 
-# AWS itself counts so when it tells what a disk costs in an hour.
+# AWS itself counts so for the price of a disk.
 HOURS_A_MONTH = 730
 PRICE_LIST = "https://aws.amazon.com/ec2/pricing/on-demand/"
 API, TABLE, MIXED = "Pricing API", "table of DESI Lab", "Pricing API and table of DESI Lab"
@@ -18,7 +18,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Price(t.NamedTuple):
-    """A price in USD, the day that it was published, and by whom it is told."""
+    """A price in USD, the day that it was published, and its source."""
 
     usd: float
     date: str
@@ -35,7 +35,7 @@ class Prices(t.NamedTuple):
 
 
 class Cost(t.NamedTuple):
-    """What a machine costs. ``hour`` has all that is paid while it runs, ``month_stopped`` what is paid while not."""
+    """What an instance costs. ``hour`` has all that is paid while it runs, ``month_stopped`` what is paid while not."""
 
     hour: float | None
     month_stopped: float | None
@@ -71,7 +71,7 @@ def read_price(documents: t.Iterable[t.Any], unit: str) -> Price | None:
             for term in data["terms"]["OnDemand"].values():
                 for dimension in term["priceDimensions"].values():
                     usd = float(dimension["pricePerUnit"]["USD"])
-                    # Reservations and free tiers are told as a price of nothing.
+                    # Reservations and free tiers have a price of 0.
                     if usd > 0 and dimension.get("unit") == unit:
                         day = _DATE.match(date) or _DATE.match(str(term.get("effectiveDate") or ""))
                         found.append(Price(usd, day[0] if day else "", API))
@@ -109,7 +109,7 @@ def joined(asked: Prices, table: Prices) -> Prices:
 
 
 def cost_of(name: str, disk_gib: int, prices: Prices) -> Cost:
-    """Return what a machine with a disk costs."""
+    """Return what an instance with a disk costs."""
     machine, disk, address = prices.types.get(name), prices.gib_month, prices.ipv4_hour
     month = disk.usd * disk_gib if disk else None
     hour = None

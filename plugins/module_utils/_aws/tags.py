@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The labs on EC2, as their tags tell. What this computer remembers of its own labs is in _ec2_memory.py."""
+"""Tags of labs on EC2, and the owner of a lab for an IAM ARN."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ RELEASE_TAG = f"{PREFIX}release"
 ACCESS_TAG = f"{PREFIX}access"
 PORT_TAG = f"{PREFIX}port"
 TITLE_TAG = "Name"
-"""What the AWS console shows as a thing's name."""
+"""What the AWS console shows as a resource's name."""
 
 # Tools that were given no name for a session make one from the time, so it would be another one in each run.
 _SESSION_OF_THE_MOMENT = re.compile(r"(?:.*\D)?\d{10,}")
 
 
 class Caller(t.NamedTuple):
-    """Who asks AWS, as GetCallerIdentity tells it."""
+    """The caller, from GetCallerIdentity."""
 
     arn: str
     account: str
@@ -32,12 +32,12 @@ class Caller(t.NamedTuple):
 
     @property
     def owner(self) -> str:
-        """Return whose the labs are that this caller makes."""
+        """Return the owner tag of the caller's labs."""
         return owner_of(self.arn, self.user_id)
 
     @property
     def former(self) -> str:
-        """Return whose they were for DESI Lab 0.1.0, where that differs; else empty."""
+        """Return the owner tag of DESI Lab 0.1.0, where that differs; else empty."""
         before = owner_of(self.arn)
         return before if before != self.owner else ""
 
@@ -49,7 +49,7 @@ class Caller(t.NamedTuple):
 
     @property
     def words(self) -> str:
-        """Return who that is for people. Of the account, nobody needs more than its end."""
+        """Return the caller for people, with the end of the account."""
         return f"{self.name or 'nobody'} in account …{self.account[-4:]}"
 
     @property
@@ -59,12 +59,12 @@ class Caller(t.NamedTuple):
 
 
 def caller_of(answer: t.Mapping[str, t.Any]) -> Caller:
-    """Return who asks, from the answer of GetCallerIdentity."""
+    """Return the caller, from the answer of GetCallerIdentity."""
     return Caller(*(str(answer.get(key) or "") for key in ("Arn", "Account", "UserId")))
 
 
 def owner_of(arn: str, user_id: str = "") -> str:
-    """Return whose a lab is, from what AWS tells of its caller.
+    """Return the owner tag for an IAM ARN.
 
     That has to be what a policy can say, so that one can keep people apart (docs/iam-policy.json): of a user the name
     (``aws:username``), of a session of a role its id (``aws:userid``), which has the role's id and the session's name.
@@ -93,7 +93,7 @@ def is_session(owner: str) -> bool:
 
 
 def lab_tags(name: str, owner: str, extra: t.Mapping[str, t.Any] | None = None) -> dict[str, str]:
-    """Return the tags of a thing that belongs to a lab.
+    """Return the tags of a resource that belongs to a lab.
 
     ``extra`` has more of them, by what comes after our prefix (``os``) or by their whole name (``desi-lab:os``).
     """
@@ -108,7 +108,7 @@ def as_tag_list(tags: t.Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def tags_of(thing: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """Return the tags of a thing, as the EC2 API gives it or as a module of amazon.aws does."""
+    """Return the tags of a resource, as the EC2 API gives it or as a module of amazon.aws does."""
     # A network interface has its tags under a name of its own.
     tags = thing.get("Tags") or thing.get("TagSet") or thing.get("tags") or {}
     if isinstance(tags, t.Mapping):
@@ -117,7 +117,7 @@ def tags_of(thing: t.Mapping[str, t.Any]) -> dict[str, str]:
 
 
 def is_ours(thing: t.Mapping[str, t.Any], name: str, owner: str) -> bool:
-    """Return whether a thing belongs to this lab of this owner. Whatever else it is called does not count."""
+    """Return whether a resource has the tags of this lab of this owner. Its name does not count."""
     tags = tags_of(thing)
     return bool(name and owner) and tags.get(NAME_TAG) == name and tags.get(OWNER_TAG) == owner
 

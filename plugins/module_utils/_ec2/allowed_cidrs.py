@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From where a lab may be reached: the addresses that somebody gives, and the one that somebody has."""
+"""Ranges that may reach a lab: those given, and the caller's own public address."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ GIVE_IT = "give your address or range: -e lab_allow_from=203.0.113.7/32, with yo
 
 
 class Allowed(t.NamedTuple):
-    """Who may reach a lab, and what there is to say about it."""
+    """The ranges that may reach a lab, and notes on them."""
 
     cidrs: list[str]
     notes: list[str]
 
 
 def needs_own_address(values: t.Iterable[str]) -> bool:
-    """Return whether the services have to be asked."""
+    """Return whether the own address has to be queried."""
     return any(value.strip().lower() == AUTO for value in values)
 
 
@@ -127,7 +127,7 @@ def agreed(answers: t.Iterable[str], complete: bool) -> str:
 
 
 class AddressQuery:
-    """Services that are being asked, all at once, which address they see."""
+    """Query services for the address that they see, in parallel."""
 
     def __init__(self, services: t.Sequence[str], seconds: float = PATIENCE_SECONDS) -> None:
         check_services(services)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The image that a machine begins with: the newest of its system, by a public parameter of AWS."""
+"""Find the AMI: the newest of a system, from a public SSM parameter."""
 
 from __future__ import annotations
 

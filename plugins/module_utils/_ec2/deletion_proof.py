@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether what was made of a lab is gone. That something is not found is no proof: AWS has to say so of its id."""
+"""Prove that a lab is deleted: AWS has to say so of each id. That nothing is found is no proof."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NAMED_MACHINE = re.compile(r"^\s*HostKeyAlias\s+(i-[0-9a-f]{8,32})\s*$", re.MUL
 
 
 def still_there(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a client of botocore
-    """Return what stands against a thing being gone; empty where AWS says that it is. Errors are the caller's."""
+    """Return why a resource may still exist; empty where AWS says that it is gone."""
     operation, parameter, rows, field, absent = BY_ID[kind]
     try:
         answer = getattr(ec2, operation)(**{parameter: [number]})
@@ -44,7 +44,7 @@ def still_there(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a 
     every = answer.get(rows) or []
     flat = [item for row in every for item in row.get("Instances") or []] if kind == MACHINE else every
     if kind == REQUEST and not flat:
-        # EC2 tells of a cancelled request for some time, and of its machine, which counts, in any case.
+        # EC2 tells of a cancelled request for some time, and of its instance, which counts, in any case.
         return ""
     if not any(item.get(field) == number for item in flat):
         return f"AWS does not say what became of the {kind} {number}"
@@ -53,7 +53,7 @@ def still_there(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a 
 
 
 def deletion_doubt(ec2: t.Any, folder: str, memory: LabRecord | None, caller: Caller) -> str:  # noqa: ANN401 - as above
-    """Return why the keys of a lab have to stay, of which nothing is found any more; empty where they may go."""
+    """Return why the keys of a lab that is not found must be kept; empty where they may be removed."""
     if memory is not None:
         said = [still_there(ec2, kind, number) for kind in BY_ID for number in memory.ids(kind)]
         found = [sentence for sentence in said if sentence]
@@ -77,7 +77,7 @@ def _is_terminated(ec2: t.Any, number: str) -> bool:  # noqa: ANN401 - a client 
 
 
 def configured_instance(folder: str) -> str:
-    """Return the machine that the SSH configuration in a lab's folder leads to; empty where there is none."""
+    """Return the instance id in a lab's SSH configuration; empty where there is none."""
     try:
         with Path(folder, _CONFIG_FILE).open(encoding="utf-8", errors="replace") as file:
             found = _NAMED_MACHINE.search(file.read(64 * 1024))
@@ -87,7 +87,7 @@ def configured_instance(folder: str) -> str:
 
 
 def local_key(folder: str) -> str:
-    """Return the public half of the lab's key as it lies in its folder, without its comment; empty if there is none."""
+    """Return the lab's public key without its comment; empty if there is none."""
     try:
         with Path(folder, f"{_KEY_FILE}.pub").open(encoding="utf-8", errors="replace") as file:
             return " ".join(file.read(16 * 1024).split()[:2])
@@ -96,9 +96,9 @@ def local_key(folder: str) -> str:
 
 
 def fits(folder: str, machines: t.Iterable[str], keys: t.Iterable[str]) -> bool:
-    """Return whether what was found is the lab whose keys are in a folder, of which nothing is remembered.
+    """Return whether the lab found is the one whose keys are in a directory without a record.
 
-    ``machines`` are ids, ``keys`` are public keys without their comments. A folder without a key is anybody's.
+    ``machines`` are ids, ``keys`` are public keys without their comments. A directory without a key is anybody's.
     """
     if not folder or not Path(folder, _KEY_FILE).exists():
         return True

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One look at an AWS account: everything that can be asked at once is asked at once, and nothing is changed."""
+"""Gather the state of an AWS account and a lab in it, in two rounds of parallel queries."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LabSpec:
 
 @dataclass
 class AccountState:
-    """What AWS told, as it told it. ``notes`` is what it did not tell and nobody needs to know for sure."""
+    """The state of the account as AWS describes it. ``notes`` says what is unknown and not essential."""
 
     arn: str = ""
     account: str = ""
@@ -73,13 +73,13 @@ class AccountState:
 
 
 class Discovery:
-    """Looks at an account, in two rounds: the second asks what the first answers lead to."""
+    """Query an account in two rounds; the second depends on the first."""
 
     def __init__(self, account: Account, wanted: LabSpec) -> None:
         self.account, self.wanted = account, wanted
 
     def first(self) -> AccountState:
-        """Ask all that needs no other answer."""
+        """Query all that depends on no other answer."""
         wanted, ask = self.wanted, self.account
         markets = [SPOT, ON_DEMAND] if wanted.spot else [ON_DEMAND]
         codes = sorted({quota_of(name, market) for name in wanted.instance_types for market in markets} - {""})
@@ -133,7 +133,7 @@ class Discovery:
         return seen
 
     def help(self, seen: AccountState) -> None:
-        """Ask what is only needed where something is odd: a type that there is not, a subnet that may be private."""
+        """Query what is only needed for an unknown type or a subnet that may be private."""
         wanted, ask = self.wanted, self.account
         questions: dict[str, t.Callable[[], t.Any]] = {}
         if not {row["InstanceType"] for row in seen.types} >= set(wanted.instance_types):
@@ -153,7 +153,7 @@ class Discovery:
         image_id: str,
         tries: t.Mapping[Action, DryRunTargets],
     ) -> list[DryRun]:
-        """Ask what the first answers lead to, and try without doing it what is to be done."""
+        """Query what the first answers require, and make the dry runs."""
         wanted, ask = self.wanted, self.account
         questions: dict[str, t.Callable[[], t.Any]] = {
             action.name: (lambda action=action, things=things: dry_run(ask.ec2, action, things))
@@ -178,7 +178,7 @@ class Discovery:
 
 
 def _unknown(errors: t.Mapping[str, Exception]) -> list[str]:
-    """Say what AWS did not tell, once for each kind of question."""
+    """Return notes on what is unknown, one for each kind of query."""
     said = []
     for kind, sentence in (
         ("quota ", "Whether your account may run a machine of this size was not to be had from AWS"),

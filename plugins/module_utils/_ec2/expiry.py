@@ -47,17 +47,17 @@ def _digest(owner: str) -> str:
 
 
 def groups_of(owner: str) -> str:
-    """Return how the groups of all labs of an owner begin. Owners may have letters that no group may have."""
+    """Return the prefix of the schedule groups of an owner, who may have letters that no group may have."""
     return f"{GROUPS}{_digest(owner)}-"
 
 
 def group_name(owner: str, name: str) -> str:
-    """Return what the group of a lab's schedules is called."""
+    """Return the name of a lab's schedule group."""
     return f"{groups_of(owner)}{name}"
 
 
 def role_name(owner: str) -> str:
-    """Return what the role is called by which schedules act on what this owner has, and on nothing else.
+    """Return the name of the role by which schedules act on resources of this owner alone.
 
     No name of an owner is in it: one may be the beginning of another, and a policy that allows names by a pattern would
     take the one for the other.
@@ -76,17 +76,17 @@ def role_path(owner: str) -> str:
 
 
 def former_role_name(owner: str) -> str:
-    """Return what DESI Lab 0.1.0 called that role."""
+    """Return the name of that role in DESI Lab 0.1.0."""
     return f"desi-lab-expiry-{_NO_ROLE_NAME.sub('.', owner)[:39]}-{_digest(owner)}"
 
 
 def schedule_name(what: str, machine: str) -> str:
-    """Return what a schedule is called; it is for one machine, so that none is left for the machine after it."""
+    """Return the name of a schedule; it is for one instance, so that none is left for the next one."""
     return f"{what}-{machine}"
 
 
 def partition(region: str) -> str:
-    """Return the part of AWS that a region is in, as ARNs have it."""
+    """Return the partition of a region, as ARNs have it."""
     return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(re.sub(r"-[a-z]+-\d+$", "", region), "aws")
 
 
@@ -98,7 +98,7 @@ def role_arn(role: str, owner: str, account: str, region: str) -> str:
 
 
 def expiry(now: float, hours: float, days: int) -> float:
-    """Return when a lab is forgotten that is used for some hours more at most: at the end of that day (UTC).
+    """Return the time of deletion of a lab in use for some hours more: the end of that day (UTC).
 
     To whole days, so that a second run on the same day has nothing to change.
     """
@@ -106,7 +106,7 @@ def expiry(now: float, hours: float, days: int) -> float:
 
 
 class LabInstance(t.NamedTuple):
-    """The machine of a lab, its disk, and whose it is."""
+    """The instance of a lab, its disk and its owner."""
 
     name: str
     owner: str
@@ -176,7 +176,7 @@ Schedules = t.Dict[str, t.Dict[str, t.Any]]  # noqa: UP006 - evaluated by Python
 
 
 class ExpirySpec(t.NamedTuple):
-    """For how long a lab is in use at most, after how many days more it goes, and by which role."""
+    """For how many hours a lab may be in use, after how many days it is deleted, and by which role."""
 
     hours: float
     days: int
@@ -186,7 +186,7 @@ class ExpirySpec(t.NamedTuple):
 
 
 class ExpiryResult(t.NamedTuple):
-    """What came of it. ``when`` is when the lab goes, None where it does not; ``why`` says why it does not."""
+    """The result. ``when`` is the time of deletion, None where there is none; ``why`` says why not."""
 
     changed: bool
     when: float | None
@@ -196,7 +196,7 @@ class ExpiryResult(t.NamedTuple):
 
 
 def root_disk(machine: t.Mapping[str, t.Any]) -> str:
-    """Return the disk that a machine boots from; empty where that is not told."""
+    """Return the root volume of an instance; empty where that is unknown."""
     mappings = machine.get("BlockDeviceMappings") or []
     disks = {str(row.get("DeviceName")): str((row.get("Ebs") or {}).get("VolumeId") or "") for row in mappings}
     # The only one there is, whatever it is called.
@@ -245,7 +245,7 @@ class ScheduleGroup:
         return {row["Name"]: row for page in pages for row in page["Schedules"]}
 
     def set(self, spec: ExpirySpec, check: bool = False) -> ExpiryResult:
-        """Let the lab go some days after its last use; where that is not possible, say why."""
+        """Ensure the schedules that delete the lab; where that is not possible, return why."""
         with ThreadPoolExecutor(max_workers=3) as pool:
             machine_asked, there_asked = pool.submit(self._machine), pool.submit(self.there)
             role_asked = pool.submit(self._role, spec)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The machine of a lab, as EC2 tells of it. It keeps its type, disk and system whatever the settings say now."""
+"""The instance of a lab as EC2 describes it. Its type, disk and system stay, whatever the settings say."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
 
 ABSENT = "absent"
 ALIVE = ("pending", "running", "stopping", "stopped")
-# These say how the lab on the machine is to be reached, and may become others; the rest is for good.
+# These say how the lab on the instance is to be reached, and may become others; the rest is for good.
 LIVING_TAGS = (RELEASE_TAG, ACCESS_TAG, PORT_TAG)
 
 
 class Instance(t.NamedTuple):
-    """A machine of ours, or that there is none: its state then is ``absent``, and all else empty."""
+    """The instance of a lab. Where there is none, the state is ``absent`` and all else empty."""
 
     state: str = ABSENT
     id: str = ""
@@ -49,7 +49,7 @@ class Instance(t.NamedTuple):
 
     @property
     def is_there(self) -> bool:
-        """Return whether there is a machine."""
+        """Return whether there is an instance."""
         return self.state != ABSENT
 
     @property
@@ -59,16 +59,16 @@ class Instance(t.NamedTuple):
 
 
 def alive(instances: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
-    """Return the machines that are not given up."""
+    """Return the instances that are not terminated."""
     return [item for item in instances if state_of(item) in ALIVE]
 
 
 def lab_instance(
     instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, memory: LabRecord | None = None
 ) -> t.Mapping[str, t.Any] | None:
-    """Return the one machine of this lab that is not given up; None where there is none.
+    """Return the one instance of this lab that is not terminated; None where there is none.
 
-    One that is remembered as made from here goes before others with the same tags.
+    One that is recorded as made from here goes before others with the same tags.
     """
     found = [item for item in instances if is_ours(item, name, owner) and state_of(item) in ALIVE]
     found = [item for item in found if memory is not None and memory.knows_instance(item)] or found
@@ -78,7 +78,7 @@ def lab_instance(
 
 
 def read_instance(instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.Mapping[str, t.Any]] = ()) -> Instance:
-    """Return what there is to know of a machine; ``volumes`` are the disks that EC2 describes."""
+    """Return what there is to know of an instance; ``volumes`` are the disks that EC2 describes."""
     if instance is None:
         return Instance()
     facts, tags = seen(instance), tags_of(instance)
@@ -103,7 +103,7 @@ def read_instance(instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.
 
 
 def differences(machine: Instance, types: t.Sequence[str], disk_gib: int, system: str, subnet: str) -> list[str]:
-    """Say in what a machine is not what the settings ask for, which are for new machines only."""
+    """Return a note on how an instance differs from the settings, which are for new instances only."""
     said = []
     if machine.type not in types:
         said.append(f"a {machine.type}, not a {' or '.join(types)}")
@@ -122,7 +122,7 @@ def differences(machine: Instance, types: t.Sequence[str], disk_gib: int, system
 
 
 def outdated_tags(machine: Instance, wanted: t.Mapping[str, str]) -> dict[str, str]:
-    """Return the tags of a machine that no longer tell the truth."""
+    """Return the tags of an instance that are out of date, with their values."""
     return {
         tag: wanted[tag]
         for tag in LIVING_TAGS
@@ -133,7 +133,7 @@ def outdated_tags(machine: Instance, wanted: t.Mapping[str, str]) -> dict[str, s
 def others(
     instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, memory: LabRecord | None = None
 ) -> list[str]:
-    """Say which machines have the name of this lab and are not its own, and which is on its way out."""
+    """Return notes on other instances with the lab's name, and on one that is being deleted."""
     said = []
     chosen = lab_instance(instances, name, owner, memory)
     for other in instances:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a machine of some type is, whether a lab can run on it, and what it is too small for."""
+"""Instance types: whether a lab can run on one, and what it is too small for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DR1_DISK_GIB = 60
 
 
 class InstanceType(t.NamedTuple):
-    """A type of machine."""
+    """An instance type."""
 
     name: str
     vcpus: int
@@ -92,7 +92,7 @@ def nearest_types(name: str, offered: t.Collection[str]) -> list[str]:
 
 
 def size_notes(kind: InstanceType) -> list[str]:
-    """Say what a machine is too small for."""
+    """Return a note on what an instance is too small for."""
     do = "-e lab_instance_type=t3.xlarge"
     if kind.memory_mib < 2 * GIB:
         return [f"{kind.name} has {kind.memory}: catalogs and single HDUs. Whole coadds want 16 GiB: {do}"]
@@ -104,7 +104,7 @@ def size_notes(kind: InstanceType) -> list[str]:
 
 
 def notes(kind: InstanceType, disk_gib: int, release: str, region: str) -> list[str]:
-    """Say what there is to know of a choice of machine, disk and place, before it costs anything."""
+    """Return notes on a choice of type, disk and region."""
     said = size_notes(kind)
     if release.lower() == "dr1" and disk_gib < DR1_DISK_GIB:
         said.append(f"{disk_gib} GiB of disk are little for DR1: {DR1_CATALOG}. -e lab_disk_gib={DR1_DISK_GIB + 4}")

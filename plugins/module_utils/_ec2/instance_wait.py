@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The machine of a lab when it is at rest: running or stopped, and not on its way from one to the other."""
+"""Wait until an instance is running or stopped, and describe what has to change of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POLL_SECONDS = 1.0
 
 
 class SettledInstance(t.NamedTuple):
-    """How a machine came to rest: what it is then, and what it was on its way to before."""
+    """An instance, and the state that it was in before; empty where there was nothing to wait for."""
 
     instance: t.Mapping[str, t.Any] | None
     was: str
@@ -36,7 +36,7 @@ def wait_for_state(
     clock: t.Callable[[], float] = time.monotonic,
     memory: LabRecord | None = None,
 ) -> SettledInstance:
-    """Wait until the lab's machine is in one of some states, or there is none; fail when the time is up."""
+    """Wait until the lab's instance is in one of some states, or there is none; fail when the time is up."""
     end, was = clock() + seconds, ""
     while True:
         found = asker.everything(("machine",))["machine"]
@@ -51,7 +51,7 @@ def wait_for_state(
 
 
 def too_long(name: str, state: str, states: t.Collection[str], seconds: float) -> LabError:
-    """Return what to say of a machine that does not come to rest."""
+    """Error: an instance does not reach a state in time."""
     return LabError(
         f"The machine of lab {name} is still {IN_TRANSIT.get(state, state)}.",
         f"After {seconds:g} seconds AWS does not say that it is {' or '.join(states)}.",
@@ -62,7 +62,7 @@ def too_long(name: str, state: str, states: t.Collection[str], seconds: float) -
 def instance_row(
     instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.Mapping[str, t.Any]], region: str
 ) -> dict[str, t.Any]:
-    """Return what there is to know of a machine; empty where there is none. ``volumes`` are its disks."""
+    """Return a row for an instance; empty where there is none. ``volumes`` are its disks."""
     if instance is None:
         return {}
     disks = list(volumes)
@@ -78,7 +78,7 @@ def instance_row(
 
 
 def changes(row: t.Mapping[str, t.Any], types: t.Sequence[str], disk_gib: int, name: str) -> dict[str, t.Any]:
-    """Return what has to change of a machine so that it is what somebody asks for; nothing asked is nothing to do.
+    """Return the changes of type and disk that were asked for.
 
     ``type`` and ``disk_gib`` are empty and 0 where they stay, ``lines`` says it for people.
     """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which key pair a lab is entered with. A key that is not ours is never changed, whatever its name."""
+"""Choose the key pair of a lab. A key pair of others is never changed, whatever its name."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def plan_key_pair(
 
 
 def _about_others(lab: str, name: str, ours: t.Container[str], has_local: bool) -> list[str]:
-    """Say why a name was passed over."""
+    """Return notes on names that were passed over."""
     notes = []
     for other in itertools.takewhile(lambda candidate: candidate != name, names_of(lab)):
         if other not in ours:
@@ -102,13 +102,13 @@ def _about_others(lab: str, name: str, ours: t.Container[str], has_local: bool) 
 def _key_of_machine(
     machine: t.Mapping[str, t.Any], local: str, known: t.Mapping[str, t.Any], ours: t.Mapping[str, t.Any]
 ) -> KeyPair:
-    """Return the key that a machine was made with, which is the only one that opens it."""
+    """Return the key that an instance was made with, which is the only one that opens it."""
     name = str(machine.get("KeyName") or "")
     key = known.get(name)
     if local and key is not None and _same(key, local):
         return KeyPair(name, "keep", str(key.get("KeyPairId", "")), [])
     if local and key is None:
-        # AWS has forgotten the key; the machine has not. Whether it is the right one is seen when SSH tries it.
+        # AWS has forgotten the key; the instance has not. Whether it is the right one is seen when SSH tries it.
         return KeyPair(
             name, "keep", "", [f"The key pair {name or 'of the machine'} is no longer at AWS. SSH does not need it."]
         )

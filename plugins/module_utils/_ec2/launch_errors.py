@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is told when a machine is not to be had, or does not live."""
+"""Errors of launching and starting an instance."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
 
 AGAIN = "run the same command again: it goes on from here"
 
-# Families with machines of about the same size and price, for the same images.
+# Families with instances of about the same size and price, for the same images.
 _LIKE = {
     "t2": ("t3", "t3a"),
     "t3": ("t3a", "t2"),
@@ -47,7 +47,7 @@ def _like(family: str) -> tuple[str, ...]:
 
 
 def nowhere(tried: t.Sequence[t.Mapping[str, str]], region: str, out_of_time: bool) -> LabError:
-    """Tell that the machine is not to be had in any of the ways that were wanted."""
+    """Error: the instance is not available in any of the ways that were wanted."""
     types = list(dict.fromkeys(row["type"] for row in tried))
     rows = [
         f"{row['type']} in {row['zone']}{' (spot)' if row['market'] == 'spot' else ''}: {row['reason']}"
@@ -64,7 +64,7 @@ def nowhere(tried: t.Sequence[t.Mapping[str, str]], region: str, out_of_time: bo
 
 
 def always_gone() -> LabError:
-    """Tell that every machine of this lab that EC2 remembers is terminated."""
+    """Error: every instance of this lab that EC2 has recorded is terminated."""
     return LabError(
         "It was not possible to start a machine for the lab.",
         "Too many machines of this lab were made and terminated within a day.",
@@ -73,7 +73,7 @@ def always_gone() -> LabError:
 
 
 def no_place_to_start(instance: t.Mapping[str, t.Any], why: str) -> LabError:
-    """Tell that a stopped machine cannot be started, because its zone is full."""
+    """Error: a stopped instance cannot be started, because its zone is full."""
     view = seen(instance)
     return LabError(
         f"The lab's machine {view['id']} cannot be started at this moment.",
@@ -84,7 +84,7 @@ def no_place_to_start(instance: t.Mapping[str, t.Any], why: str) -> LabError:
 
 
 def spot_waits(instance: t.Mapping[str, t.Any]) -> LabError:
-    """Tell that a spot machine was stopped by AWS, which alone can start it."""
+    """Error: a spot instance was stopped by AWS, which alone can start it."""
     return LabError(
         f"The lab's machine {seen(instance)['id']} cannot be started at this moment.",
         "It is a spot machine that AWS has stopped, and AWS starts it by itself as soon as it has room.",
@@ -93,7 +93,7 @@ def spot_waits(instance: t.Mapping[str, t.Any]) -> LabError:
 
 
 def several(instances: t.Sequence[t.Mapping[str, t.Any]], name: str) -> LabError:
-    """Tell that a lab has more machines than one, which nothing here makes."""
+    """Error: a lab has more instances than one, which nothing here makes."""
     rows = ", ".join(f"{seen(instance)['id']} ({state_of(instance)})" for instance in instances)
     return LabError(
         f"The lab {name} has {len(instances)} machines.",
@@ -103,7 +103,7 @@ def several(instances: t.Sequence[t.Mapping[str, t.Any]], name: str) -> LabError
 
 
 def stranger(instance: t.Mapping[str, t.Any], name: str) -> LabError:
-    """Tell that a machine has the tags of a lab, and was made by somebody else or elsewhere."""
+    """Error: an instance has the tags of a lab, and was made by somebody else or elsewhere."""
     return LabError(
         f"The machine {seen(instance)['id']} has the tags of lab {name}, and was not made from this computer.",
         "It came a moment ago: another computer makes a lab of that name, or somebody has set tags that are not his.",
@@ -135,12 +135,12 @@ _DEATHS = {
 
 
 def death_code(instance: t.Mapping[str, t.Any]) -> str:
-    """Return the code of the reason for which a machine stopped to be, such as ``Server.InternalError``."""
+    """Return the code of the reason for which an instance stopped to be, such as ``Server.InternalError``."""
     return str((instance.get("StateReason") or {}).get("Code") or "")
 
 
 def died(instance: t.Mapping[str, t.Any]) -> LabError:
-    """Tell why a machine that was being started is no more."""
+    """Error: an instance ended while it was being started."""
     message = plain(str((instance.get("StateReason") or {}).get("Message") or "")).strip().rstrip(".")
     said = f"AWS says: {message}." if message else "AWS does not say why."
     why, do = _DEATHS.get(death_code(instance), (said, AGAIN))
@@ -149,7 +149,7 @@ def died(instance: t.Mapping[str, t.Any]) -> LabError:
 
 
 def too_slow(instance: t.Mapping[str, t.Any], seconds: float) -> LabError:
-    """Tell that a machine is not ready yet."""
+    """Error: an instance is not ready yet."""
     view = seen(instance)
     what = f"The machine {view['id']} is not ready after {seconds:g} seconds."
     if view["state"] == "running":
@@ -162,7 +162,7 @@ def too_slow(instance: t.Mapping[str, t.Any], seconds: float) -> LabError:
 
 
 def no_attempts() -> LabError:
-    """Tell that there is nothing to use, and no way was given to make one."""
+    """Error: there is nothing to use, and no way was given to make one."""
     return LabError(
         "No machine is made.",
         "No type and zone were given in which to make it, as if there were one already.",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""See to it that exactly one machine of a lab runs."""
+"""Ensure that exactly one instance of a lab runs."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
 Described = t.Dict[str, t.Any]  # noqa: UP006 - evaluated by Python 3.9, too
 
 POLL_SECONDS = 1.0
-# The API may tell of a machine only some seconds after it was made.
+# The API may tell of an instance only some seconds after it was made.
 SETTLE_SECONDS = 10.0
-# Each generation is a machine of this lab that was terminated within the last day or so.
+# Each generation is an instance of this lab that was terminated within the last day or so.
 MOST_GENERATIONS = 50
 MOST_LOST_ANSWERS = 3
 ALIVE = ("pending", "running", "stopping", "stopped")
 
 
 class Unavailable(Exception):
-    """The machine is not to be had in this way."""
+    """The instance is not available in this way."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -45,7 +45,7 @@ class Unavailable(Exception):
 
 @dataclass
 class LaunchResult:
-    """The machine, and how it came to run."""
+    """The instance, and how it came to run."""
 
     instance: dict[str, str]
     how: str
@@ -54,7 +54,7 @@ class LaunchResult:
 
 
 class Launcher:
-    """Bring the machine of a lab to run, whatever state it is in."""
+    """Ensure that the instance of a lab runs, whatever state it is in."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Launcher:
         self.another_s = False
 
     def ensure(self, check: bool = False) -> LaunchResult:
-        """Find the machine and start it, or make it; in check mode, tell which of these."""
+        """Find and start the instance, or launch one; in check mode, return which of these."""
         tagged = self.tagged()
         found = [instance for instance in tagged if self.keeper.knows(instance)]
         if tagged and not found:
@@ -81,16 +81,16 @@ class Launcher:
         if found:
             return self._would_keep(found[0]) if check else self._bring_up(found[0], "runs")
         if not self.spec.attempts:
-            # Whoever planned saw a machine to be used, and gave no way to make one.
+            # Whoever planned saw an instance to be used, and gave no way to make one.
             raise texts.no_attempts()
         return self._would_launch() if check else self._launch()
 
     def alive(self) -> list[Described]:
-        """Return the machines of the lab that were made from here and are not terminated, the oldest first."""
+        """Return the instances of the lab that were made from here and are not terminated, the oldest first."""
         return [instance for instance in self.tagged() if self.keeper.knows(instance)]
 
     def tagged(self) -> list[Described]:
-        """Return the machines that have the tags of the lab and are not terminated, the oldest first."""
+        """Return the instances that have the tags of the lab and are not terminated, the oldest first."""
         try:
             pages = self.ec2.get_paginator("describe_instances").paginate(
                 Filters=our_filters(self.spec.owner, self.spec.name)
@@ -120,7 +120,7 @@ class Launcher:
         raise texts.nowhere(self.tried, self.region, out_of_time=False)
 
     def _run(self, attempt: Attempt, end: float) -> Described:
-        """Ask for a machine until there is one, or it is known that there will be none."""
+        """Call RunInstances until there is an instance, or it is known that there will be none."""
         generation = lost = 0
         while True:
             parameters = run_parameters(self.spec, attempt, generation)
@@ -159,7 +159,7 @@ class Launcher:
         return found
 
     def _only(self, outcome: LaunchResult) -> LaunchResult:
-        """Give up the machine just made where another terminal has made one before; the oldest stays."""
+        """Terminate the instance just launched where another run was first; the oldest stays."""
         found = self.alive()
         mine = outcome.instance["id"]
         if len(found) < 2 or seen(found[0])["id"] == mine:
@@ -172,7 +172,7 @@ class Launcher:
     def _terminate(self, instance: Described) -> None:
         try:
             if instance.get("SpotInstanceRequestId"):
-                # A persistent request would make another machine in its place.
+                # A persistent request would make another instance in its place.
                 self.ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[instance["SpotInstanceRequestId"]])
             self.ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
         except AWS_ERRORS as error:
@@ -181,12 +181,12 @@ class Launcher:
     # Bringing one up
 
     def _bring_up(self, instance: Described, how: str) -> LaunchResult:
-        """Wait until the machine runs and has an address; start it if it is stopped."""
+        """Wait until the instance runs and has an address; start it if it is stopped."""
         end, settled = self.clock() + self.spec.wait_seconds, 0.0
         while True:
             state = state_of(instance)
             if state == "running" and instance.get("PublicIpAddress"):
-                # Its disks are told of only now.
+                # Only now does EC2 describe its disks.
                 self.keeper.has(instance)
                 return LaunchResult(seen(instance), how, how != "runs", self.tried)
             if state in ("shutting-down", "terminated") or (state in ("stopping", "stopped") and how == "launched"):
@@ -212,7 +212,7 @@ class Launcher:
         raise texts.died(instance)
 
     def _start(self, instance: Described) -> bool:
-        """Start a stopped machine, and return whether that is known to be under way."""
+        """Start a stopped instance, and return whether that is known to be under way."""
         try:
             self.ec2.start_instances(InstanceIds=[instance["InstanceId"]])
         except AWS_ERRORS as error:
@@ -228,7 +228,7 @@ class Launcher:
         return True
 
     def _look(self, instance: Described) -> Described:
-        """Return how a machine is now; as it was, where that is not to be known at this moment."""
+        """Return the instance as it is now, or as it was where that is unknown at this moment."""
         try:
             answer = self.ec2.describe_instances(InstanceIds=[instance["InstanceId"]])
             found = [item for reservation in answer["Reservations"] for item in reservation["Instances"]]

@@ -47,7 +47,7 @@ ROOT_NOTE = (
 
 @dataclass
 class Draft:
-    """What the first answers of AWS come to. It is enough to know what else there is to ask."""
+    """What is decided from the first round of queries, and what the second depends on."""
 
     owner: str
     is_root: bool
@@ -67,7 +67,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is decided."""
+    """The plan for a lab."""
 
     draft: Draft
     machine: Instance
@@ -100,7 +100,7 @@ def check(wanted: LabSpec) -> None:
 
 
 def begin(wanted: LabSpec, seen: AccountState) -> Draft:
-    """Return who asks, and whether there is a machine."""
+    """Decide the owner, and find the instance."""
     caller = Caller(seen.arn, seen.account, seen.user_id)
     if wanted.memory is not None:
         wanted.memory.check(caller, wanted.region)
@@ -118,7 +118,7 @@ def begin(wanted: LabSpec, seen: AccountState) -> Draft:
 
 
 def place(wanted: LabSpec, seen: AccountState, draft: Draft) -> None:
-    """Decide where a machine may be launched, and from what image."""
+    """Decide where an instance may be launched, and from what image."""
     names = list(dict.fromkeys(wanted.instance_types))
     kinds = types.chosen(names, map(types.read_instance_type, seen.types), seen.all_types, wanted.region)
     first = kinds[0].architecture
@@ -165,7 +165,7 @@ def things(wanted: LabSpec, seen: AccountState, draft: Draft) -> DryRunTargets:
 
 
 def check_start(wanted: LabSpec, seen: AccountState, machine: Instance) -> None:
-    """Refuse to start a machine for which the account's quota has no room."""
+    """Refuse to start an instance for which the account's quota has no room."""
     kind = next((kind for kind in map(types.read_instance_type, seen.types) if kind.name == machine.type), None)
     if machine.starts and kind is not None:
         attempt = Attempt(machine.type, machine.zone, machine.subnet_id, machine.market)
@@ -213,5 +213,5 @@ def decide(wanted: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -
 
 
 def user_of(plan: Plan, system: str) -> str:
-    """Return the user that SSH enters as: that of the machine's own system, where there is a machine."""
+    """Return the user that SSH enters as: that of the instance's own system, where there is an instance."""
     return USERS.get(plan.machine.os) or USERS[system]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A plan for a lab on EC2, as people read it and as later tasks need it."""
+"""Report a plan for a lab on EC2, for people and for later tasks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group impor
 
 
 def instance_tags(wanted: LabSpec) -> dict[str, str]:
-    """Return the tags that a machine has beside those of everything."""
+    """Return the tags that an instance has beside those of everything."""
     return {
         OS_TAG: wanted.os,
         RELEASE_TAG: wanted.release.lower(),
@@ -48,7 +48,7 @@ def rules_change(group: SecurityGroup) -> str:
 
 
 def group_how(group: SecurityGroup) -> str:
-    """Return what becomes of a group, in a few words."""
+    """Return the rules of a group, or how they change, in a few words."""
     change = rules_change(group) if group.id else ""
     return change or rules_text(group.rules)
 
@@ -66,7 +66,7 @@ def to_make(plan: Plan) -> list[str]:
 
 
 def launch_text(plan: Plan) -> str:
-    """Return the machine that is to be launched."""
+    """Return the text of the instance to launch."""
     kinds = " or else ".join(plan.costs)
     spot = ", spot or else on demand" if _is_spot(plan) else ""
     return f"{kinds}{spot}, {plan.disk_gib} GiB encrypted"
@@ -77,7 +77,7 @@ def _is_spot(plan: Plan) -> bool:
 
 
 def machine_text(machine: Instance) -> str:
-    """Return a machine that there is."""
+    """Return the text of an instance."""
     disk = f", {machine.disk_gib} GiB" if machine.disk_gib else ""
     return f"{machine.type} {machine.id}{disk}"
 
@@ -106,7 +106,7 @@ def started(plan: Plan) -> list[str]:
 
 
 def lines(wanted: LabSpec, plan: Plan, account: str) -> list[dict[str, str]]:
-    """Return the plan, a line for each thing there is to know."""
+    """Return the lines of the plan for people."""
     rows = [("Plan", [f'for lab "{wanted.name}" in {wanted.region} (account …{account[-4:]}, user {plan.draft.who})'])]
     rows += [("ask", [f"{words}: not made from this computer as far as it knows" for words in plan.known.unknown])]
     rows += [("make", to_make(plan)), ("start", started(plan)), ("change", to_change(plan)), ("keep", kept(plan))]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How many virtual processors an account may use, and whether what is asked for fits into that.
+"""Verify that an instance fits into the vCPU quotas of the account.
 
 EC2 counts them by class of family, spot and on-demand apart.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-on-demand-instances.html#ec2-on-demand-instances-limits
@@ -96,7 +96,7 @@ def within_quota(
     running: t.Sequence[t.Mapping[str, t.Any]],
     region: str,
 ) -> tuple[list[Attempt], list[str]]:
-    """Return the ways to launch that fit, and what is said of the others; a quota that is not known lets all pass."""
+    """Return the attempts that fit, and what is said of the others; a quota that is not known lets all pass."""
     vcpus = {name: kind.vcpus for name, kind in kinds.items()}
     good: list[Attempt] = []
     bad: dict[tuple[str, str], LabError] = {}

@@ -38,7 +38,7 @@ Ids = t.Mapping[str, t.Tuple[str, ...]]  # noqa: UP006 - evaluated by Python 3.9
 
 @dataclass(frozen=True)
 class LabRecord:
-    """What is remembered. ``tokens`` are those of launches, ``begun`` the groups that were about to be made."""
+    """The record of a lab. ``tokens`` are those of launches, ``begun`` the groups about to be made."""
 
     account: str
     partition: str
@@ -52,7 +52,7 @@ class LabRecord:
 
     @property
     def maker(self) -> str:
-        """Return who made the lab, for people."""
+        """Return the caller who made the lab, for people."""
         return Caller(self.arn, self.account, "").words
 
     def ids(self, kind: str) -> tuple[str, ...]:
@@ -60,16 +60,16 @@ class LabRecord:
         return tuple(self.made.get(kind, ()))
 
     def knows(self, kind: str, number: str) -> bool:
-        """Return whether a thing was made here, or was confirmed to be ours."""
+        """Return whether a resource was made here, or was confirmed to be ours."""
         return bool(number) and number in self.ids(kind)
 
     def knows_instance(self, machine: Resource) -> bool:
-        """Return whether a machine was made here. A launch whose answer was lost is known by its token."""
+        """Return whether an instance was made here. A launch whose answer was lost is known by its token."""
         token = str(machine.get("ClientToken") or "")
         return self.knows(MACHINE, str(machine.get("InstanceId") or "")) or bool(token and token in self.tokens)
 
     def with_resources(self, things: t.Iterable[t.Mapping[str, str]]) -> LabRecord:
-        """Return the memory with more things in it, each a kind and an id."""
+        """Return the record with more resources, each a kind and an id."""
         made = {kind: list(ids) for kind, ids in self.made.items()}
         for thing in things:
             ids = made.setdefault(str(thing["kind"]), [])
@@ -78,7 +78,7 @@ class LabRecord:
         return replace(self, made={kind: tuple(ids) for kind, ids in made.items()})
 
     def check(self, caller: Caller, region: str = "") -> None:
-        """Refuse to go on where others are asked than those with whom the lab was made.
+        """Refuse another account, partition or region than the lab was made in.
 
         What they do not know of is not gone.
         """
@@ -95,12 +95,12 @@ class LabRecord:
 
 
 def begin(caller: Caller, region: str, name: str, owner: str) -> LabRecord:
-    """Return what is remembered of a lab of which nothing is made yet."""
+    """Return the record of a lab before anything is made."""
     return LabRecord(caller.account, caller.partition, caller.arn, region, name, owner)
 
 
 def read(folder: str) -> LabRecord | None:
-    """Return what is remembered in the folder of a lab; None where that is nothing."""
+    """Return the record in the directory of a lab; None where there is none."""
     if not folder or not Path(folder).is_dir():
         return None
     descriptor = open_directory(folder)
@@ -116,7 +116,7 @@ def read(folder: str) -> LabRecord | None:
 
 
 def parse(content: bytes, folder: str = "") -> LabRecord:
-    """Return a memory from what is in its file. Whatever is not of its shape is refused."""
+    """Parse a record, and refuse whatever is not of its shape."""
     try:
         found = json.loads(content)
         given: dict[str, t.Any] = {key: _text(found[key]) for key in _TEXTS}
@@ -151,7 +151,7 @@ def _unreadable(folder: str, why: str) -> LabError:
 
 
 def write(folder: str, memory: LabRecord) -> None:
-    """Keep a memory in the folder of a lab, which is there."""
+    """Write the record into the directory of a lab, which exists."""
     descriptor = open_directory(folder)
     try:
         write_beside(descriptor, FILE, (json.dumps(asdict(memory), indent=1, sort_keys=True) + "\n").encode())
@@ -160,7 +160,7 @@ def write(folder: str, memory: LabRecord) -> None:
 
 
 class LaunchRecord:
-    """Remembers the launch of a machine while it is under way. Without a folder all is known, and nothing kept."""
+    """Record a launch while it is under way. Without a directory all is known and nothing written."""
 
     def __init__(self, folder: str = "") -> None:
         self.folder = folder
@@ -171,7 +171,7 @@ class LaunchRecord:
         return not self.folder or bool(self.memory and self.memory.knows_instance(machine))
 
     def asks(self, token: str) -> None:
-        """Remember a launch before it is asked for."""
+        """Record a launch before it is asked for."""
         if self.memory and token not in self.memory.tokens:
             self._keep(replace(self.memory, tokens=(*self.memory.tokens, token)))
 
@@ -181,7 +181,7 @@ class LaunchRecord:
             self._keep(replace(self.memory, tokens=tuple(one for one in self.memory.tokens if one != token)))
 
     def has(self, machine: Resource) -> None:
-        """Remember a machine, its disks and its spot request."""
+        """Record an instance, its disks and its spot request."""
         if self.memory:
             self._keep(self.memory.with_resources(resources_of_instance(machine)))
 
@@ -192,14 +192,14 @@ class LaunchRecord:
 
 
 def resources_of_instance(machine: Resource) -> list[dict[str, str]]:
-    """Return a machine and what it brings along, as with_resources takes them."""
+    """Return an instance and what it brings along, as with_resources takes them."""
     found = [(MACHINE, machine.get("InstanceId")), (REQUEST, machine.get("SpotInstanceRequestId"))]
     found += [(DISK, (row.get("Ebs") or {}).get("VolumeId")) for row in machine.get("BlockDeviceMappings") or []]
     return [{"kind": kind, "id": str(number)} for kind, number in found if number]
 
 
 def knows_resource(memory: LabRecord | None, kind: str, thing: Resource, local_key: str = "") -> bool:
-    """Return whether a thing, as the EC2 API describes it, is one that was made here or belongs to one."""
+    """Return whether a resource, as the EC2 API describes it, is one that was made here or belongs to one."""
     if memory is None:
         return False
     machines = [str(item.get("InstanceId") or "") for item in thing.get("Attachments") or []]
@@ -221,7 +221,7 @@ def knows_resource(memory: LabRecord | None, kind: str, thing: Resource, local_k
 
 
 def legacy_owner_note(caller: Caller, owner: str) -> list[str]:
-    """Say what to know of a lab whose tags are those of DESI Lab 0.1.0."""
+    """Return a note on a lab whose owner tag is that of DESI Lab 0.1.0."""
     if owner != caller.former:
         return []
     return [
@@ -231,7 +231,7 @@ def legacy_owner_note(caller: Caller, owner: str) -> list[str]:
 
 
 def owner_of_lab(caller: Caller, things: t.Iterable[Resource]) -> str:
-    """Return whose a lab is of which there are some things: the caller's, unless it has only tags of DESI Lab 0.1.0."""
+    """Return the owner of a lab: the caller, or as DESI Lab 0.1.0 named the caller if all its tags say so."""
     found = {tags_of(thing).get("desi-lab:owner", "") for thing in things}
     return caller.former if caller.former in found and caller.owner not in found and caller.former else caller.owner
 
@@ -240,7 +240,7 @@ Resources = t.List[t.Dict[str, str]]  # noqa: UP006 - evaluated by Python 3.9, t
 
 
 class KnownResources(t.NamedTuple):
-    """``unknown`` is what has to be asked for, in words; ``things`` is what is to be remembered once that is done.
+    """``unknown`` is what has to be asked for, in words; ``things`` is what is to be recorded once that is done.
 
     ``begun`` are groups that are about to be made.
     """
@@ -251,18 +251,18 @@ class KnownResources(t.NamedTuple):
     new: bool
 
     def of(self, number: str) -> bool:
-        """Return whether a thing is one that has to be asked for."""
+        """Return whether a resource is one that has to be asked for."""
         return any(number in words.split() for words in self.unknown)
 
 
-# Whoever has no folder for it remembers nothing, and is not asked.
+# Whoever has no directory for it has recorded nothing, and is not asked.
 NOTHING = KnownResources([], [], [], False)
 
 
 def known(
     memory: LabRecord | None, instance: t.Mapping[str, t.Any] | None, group: SecurityGroup, key: KeyPair
 ) -> KnownResources:
-    """Return what of a machine, its group and its key is known."""
+    """Return which of an instance, its group and its key are recorded."""
     unknown, things, begun = [], [], []
     if instance is not None:
         things += resources_of_instance(instance)
@@ -283,7 +283,7 @@ def known(
 
 
 def begun_name(group: SecurityGroup) -> str:
-    """Return how a group that is about to be made is remembered."""
+    """Return how a group that is about to be made is recorded."""
     return f"{group.vpc_id}/{group.name}"
 
 

@@ -36,7 +36,7 @@ POLL_SECONDS = 1.0
 
 
 class Query(t.NamedTuple):
-    """How the EC2 API is asked for things of a kind."""
+    """A query for resources of a kind."""
 
     kind: str
     operation: str
@@ -58,12 +58,12 @@ QUERIES = (
 SCHEDULES = "schedule group"
 KINDS = [*(question.kind for question in QUERIES), SCHEDULES]
 
-# A request in another state makes no machine any more.
+# A request in another state makes no instance any more.
 OPEN_REQUESTS = ("open", "active", "disabled")
 
 
 def resources_in(question: Query, pages: t.Iterable[Resource]) -> list[dict[str, t.Any]]:
-    """Return the things in the answer to a question, without those that are gone already."""
+    """Return the resources in the answer to a question, without those that are gone already."""
     found = [item for page in pages for item in page.get(question.key) or []]
     if question.key == "Reservations":
         found = [item for reservation in found for item in reservation.get("Instances") or []]
@@ -71,7 +71,7 @@ def resources_in(question: Query, pages: t.Iterable[Resource]) -> list[dict[str,
 
 
 def _exists(kind: str, thing: Resource) -> bool:
-    # AWS goes on telling of some things for a while after they are gone.
+    # AWS goes on telling of some resources for a while after they are gone.
     if kind == "machine":
         return state_of(thing) != "terminated"
     if kind == "spot request":
@@ -80,7 +80,7 @@ def _exists(kind: str, thing: Resource) -> bool:
 
 
 class ResourceQuery:
-    """Asks for the things of one lab of an owner, or without a name for those of all of them."""
+    """Query the resources of one lab of an owner, or of all labs without a name."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class ResourceQuery:
         self.unseen: dict[str, str] = {}
 
     def everything(self, kinds: t.Container[str] = KINDS) -> dict[str, list[dict[str, t.Any]]]:
-        """Return all things of some kinds, by kind. The questions are asked side by side."""
+        """Return all resources of some kinds, by kind, queried in parallel."""
         questions = [question for question in QUERIES if question.kind in kinds]
         with ThreadPoolExecutor(max_workers=len(KINDS)) as pool:
             groups = pool.submit(self._groups) if SCHEDULES in kinds and self.scheduler is not None else None
@@ -157,7 +157,7 @@ _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) GMT\)")
 
 
 def lab_rows(machines: t.Iterable[Resource], region: str) -> list[dict[str, t.Any]]:
-    """Return what ``status`` says of labs, a row for each machine, in the same words as of labs on this computer."""
+    """Return a row for each instance, with the keys of labs on this computer."""
     return sorted((_lab_row(machine, region) for machine in machines), key=lambda row: (row["name"], row["id"]))
 
 
@@ -190,7 +190,7 @@ def _lab_row(machine: Resource, region: str) -> dict[str, t.Any]:
 
 
 def _since(machine: Resource) -> str:
-    """Return when a machine came into its state, as far as AWS says it."""
+    """Return when the state of an instance began, as far as AWS says it."""
     if state_of(machine) in ("pending", "running"):
         launched = machine.get("LaunchTime")
         return time_text(launched) if isinstance(launched, datetime) else str(launched or "")
@@ -199,9 +199,9 @@ def _since(machine: Resource) -> str:
 
 
 def resource_rows(found: Found, prices: Prices | None = None) -> list[dict[str, t.Any]]:
-    """Return a row for each thing that carries our tags: what it is, whose, whether it is billed and of use.
+    """Return a row for each resource that carries our tags: what it is, whose, whether it is billed and of use.
 
-    ``usd_month`` is what it costs in a month as it lies; None where that is not known, or not told in months.
+    ``usd_month`` is what it costs in a month as it lies; None where that is not known.
     """
     living = {tags_of(machine).get(NAME_TAG, "") for machine in found.get("machine") or []}
     rows = []
@@ -218,7 +218,7 @@ def resource_rows(found: Found, prices: Prices | None = None) -> list[dict[str, 
 
 
 def id_of(kind: str, thing: Resource) -> str:
-    """Return the id of a thing, as its row has it."""
+    """Return the id of a resource, as its row has it."""
     return str(_ROWS[kind](thing)["id"])
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a machine is asked for, and what the answer of EC2 means for the next step."""
+"""Parameters of RunInstances, and the meaning of its errors for the next attempt."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Verdict = t.Literal["elsewhere", "used", "differs", "again", "stop"]
 
 @dataclass(frozen=True)
 class Attempt:
-    """One way to have the machine."""
+    """Type, zone, subnet and market of one attempt."""
 
     type: str
     zone: str
@@ -34,7 +34,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class InstanceSpec:
-    """The machine that is wanted."""
+    """The instance to launch."""
 
     name: str
     owner: str
@@ -82,7 +82,7 @@ def run_parameters(spec: InstanceSpec, attempt: Attempt, generation: int) -> dic
         "MaxCount": 1,
         "ClientToken": client_token(spec.group_id, attempt, generation),
         "InstanceInitiatedShutdownBehavior": "stop",
-        # With one hop, containers on the machine do not reach its metadata.
+        # With one hop, containers on the instance do not reach its metadata.
         "MetadataOptions": {"HttpEndpoint": "enabled", "HttpTokens": "required", "HttpPutResponseHopLimit": 1},
         "BlockDeviceMappings": [
             {
@@ -109,7 +109,7 @@ def run_parameters(spec: InstanceSpec, attempt: Attempt, generation: int) -> dic
         parameters["UserData"] = spec.user_data
     if attempt.spot:
         tagged["spot-instances-request"] = shared
-        # Only a persistent request lets its machine be stopped and started again.
+        # Only a persistent request lets its instance be stopped and started again.
         options = {"SpotInstanceType": "persistent", "InstanceInterruptionBehavior": "stop"}
         parameters["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}
     parameters["TagSpecifications"] = [{"ResourceType": kind, "Tags": tags} for kind, tags in tagged.items()]
@@ -125,7 +125,7 @@ ELSEWHERE = {
     "SpotMaxPriceTooLow": "spot costs more than on demand",
     "MaxSpotInstanceCountExceeded": "the quota for spot is used up",
 }
-"""Why a machine is not to be had in one way, but may be in another."""
+"""Why an instance is not available in one way, but may be in another."""
 
 _LOST_CODES = {
     "InternalError",
@@ -144,7 +144,7 @@ _LOST_CLASSES = {"ConnectionClosedError", "ReadTimeoutError", "ResponseParserErr
 def verdict_on(error: BaseException) -> Verdict:
     """Return what a refused RunInstances means.
 
-    ``elsewhere``: ask in the next way. ``used``: the token belonged to a machine that is gone. ``differs``: the token
+    ``elsewhere``: ask in the next way. ``used``: the token belonged to an instance that is gone. ``differs``: the token
     was used with another spec. ``again``: nobody knows whether it worked. ``stop``: asking again does not help.
     """
     error, code = unwrapped(error), code_of(error)
@@ -166,17 +166,17 @@ def _status(error: BaseException) -> int:
 
 
 def state_of(instance: t.Mapping[str, t.Any]) -> str:
-    """Return the state of a machine, such as ``running``."""
+    """Return the state of an instance, such as ``running``."""
     return str((instance.get("State") or {}).get("Name") or "unknown")
 
 
 def market_of(instance: t.Mapping[str, t.Any]) -> str:
-    """Return how a machine is paid."""
+    """Return the market of an instance, ``spot`` or ``on-demand``."""
     return "spot" if instance.get("InstanceLifecycle") == "spot" else "on-demand"
 
 
 def seen(instance: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """Return what there is to know of a machine, from DescribeInstances."""
+    """Return the facts of an instance, from DescribeInstances."""
     launched = instance.get("LaunchTime") or ""
     return {
         "id": str(instance.get("InstanceId") or ""),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The security group of a lab: which one it is, and what it lets through.
+"""Choose the security group of a lab, and decide its rules.
 
 The rules are those of the guide. Those of them that are lab_group are known by their descriptions.
 """
@@ -123,7 +123,7 @@ def rules_in(access: str, port: int, cidrs: t.Sequence[str]) -> list[Rule]:
 
 
 def rules_out() -> list[Rule]:
-    """Return the rule that lets the machine out."""
+    """Return the rule that lets the instance out."""
     return [Rule("-1", None, None, "cidr_ip", "0.0.0.0/0", OUT_TEXT)]
 
 
@@ -165,7 +165,7 @@ def lab_group(
 ) -> t.Mapping[str, t.Any]:
     """Return the group of this lab; empty where it has none.
 
-    That of its machine goes before that of the name which is wanted now.
+    That of its instance goes before that of the name which is wanted now.
     """
     found = [group for group in groups if group.get("VpcId") == vpc_id and is_ours(group, lab, owner)]
     for group in found:
@@ -192,7 +192,7 @@ def plan_security_group(
 ) -> SecurityGroup:
     """Return the group to use: one of ours, else one to be made under the first name that is free.
 
-    ``groups`` are those of any name that may matter; ``attached`` are the ids of those that a machine of lab_group has.
+    ``groups`` are those of any name that may matter; ``attached`` are the ids of those of the lab's instance.
     """
     check_name(first)
     names = names_of(lab, first)

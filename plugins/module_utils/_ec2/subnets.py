@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a machine may stand: zones in which its type is offered and that have a subnet with public addresses."""
+"""Choose subnets with public addresses, in zones that offer the instance type."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def usable_subnets(
     subnets: t.Sequence[t.Mapping[str, t.Any]],
     region: str,
 ) -> list[Subnet]:
-    """Return where a machine may stand, by zone: the given subnet, else the default subnets of the default VPC."""
+    """Return the given subnet, else the default subnets of the default VPC, by zone."""
     if given:
         return [_given_place(given, subnets, region)]
     if not vpcs:
@@ -41,7 +41,7 @@ def usable_subnets(
         )
     vpc_id = str(vpcs[0]["VpcId"])
     here = [subnet for subnet in subnets if subnet.get("VpcId") == vpc_id]
-    # Where none is public by itself, the machine asks for an address all the same.
+    # Where none is public by itself, the instance asks for an address all the same.
     public = [subnet for subnet in here if subnet.get("MapPublicIpOnLaunch")] or here
     usable = [subnet for subnet in public if subnet.get("AvailableIpAddressCount", 1) > 0]
     if not usable:
@@ -68,7 +68,7 @@ def _given_place(given: str, subnets: t.Sequence[t.Mapping[str, t.Any]], region:
 def check_internet_route(given: str, subnets: t.Sequence[t.Mapping[str, t.Any]], tables: Tables | None) -> None:
     """Refuse a given subnet that the internet does not reach; ``tables`` are the route tables of its VPC, or None.
 
-    One that gives machines public addresses is taken at its word.
+    One that gives instances public addresses is taken at its word.
     """
     subnet = next((subnet for subnet in subnets if subnet.get("SubnetId") == given), {})
     if not given or subnet.get("MapPublicIpOnLaunch") or tables is None:
@@ -92,9 +92,9 @@ def attempts(
     where: t.Sequence[Subnet],
     spot: bool,
 ) -> list[Attempt]:
-    """Return every way to launch, in order; ``offered`` has the zones of each type.
+    """Return every attempt, in order; ``offered`` has the zones of each type.
 
-    Where spot machines are wanted they come first, and on-demand ones are the way out.
+    Where spot instances are wanted they come first, with on-demand as the fallback.
     """
     markets = [(SPOT, [kind for kind in kinds if kind.spot])] if spot else []
     markets.append((ON_DEMAND, list(kinds)))
@@ -116,7 +116,7 @@ def attempts(
 
 
 def unavailable_types(kinds: t.Sequence[InstanceType], found: t.Sequence[Attempt]) -> list[str]:
-    """Say which of the types that were given cannot be had where the machine may stand."""
+    """Return notes on types that none of the subnets' zones offers."""
     tried = {attempt.type for attempt in found}
     return [
         f"{kind.name} is not offered where this lab can be, and is left out."
