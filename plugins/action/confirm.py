@@ -21,7 +21,7 @@ class ActionModule(ActionBase):
     """Runs on the controller, and prompts on its terminal."""
 
     _requires_connection = False
-    # However many hosts there are, there is one person.
+    # One prompt for all hosts.
     BYPASS_HOST_LOOP = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:

@@ -37,7 +37,7 @@ class ActionModule(WatchedModule):
         shell = self._connection._shell
         there = shell.join_path(shell.tmpdir, "context.tar")
         with tempfile.NamedTemporaryFile(dir=constants.DEFAULT_LOCAL_TMP, suffix=".tar") as archive:
-            # On the way to another computer it is worth it.
+            # Compression is worth it over a network.
             write_context(
                 str(Path(str(self._task.args.get("path"))).expanduser()),
                 t.cast("t.BinaryIO", archive),

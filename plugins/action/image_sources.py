@@ -35,7 +35,7 @@ class ActionModule(ActionBase):
         try:
             if args["url"]:
                 source = git_source(args["url"])
-                # Ansible removes what is in there when it ends, however it does.
+                # Ansible removes this directory at exit.
                 clone = tempfile.mkdtemp(prefix="sources-", dir=constants.DEFAULT_LOCAL_TMP)
                 commit = fetch(source, clone, {**os.environ, **self._environment()})
                 path = folder_below(clone, source.folder)

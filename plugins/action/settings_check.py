@@ -41,7 +41,7 @@ class ActionModule(ActionBase):
         try:
             check_ansible(bool(C.INJECT_FACTS_AS_VARS), host, getattr(self._connection, "transport", "local"))
             if args["given"] is not None:
-                # As they were given: the variables of the task would be worked out by looking at them.
+                # The raw values: reading task variables would template them.
                 typed = load_extra_vars(self._loader)
                 check_plain({name: value for name, value in typed.items() if name.startswith(("lab_", "desi_"))})
                 check_own(typed, args["own"])

@@ -52,7 +52,7 @@ class CallbackModule(CallbackBase):
         except LabError as error:
             self._end(error)
         except Exception as error:
-            # Ansible itself would only warn, and go on.
+            # Ansible would only warn, and continue.
             do = "Give the settings one by one with -e to find out which one it is."
             self._end(LabError("The settings could not be looked at.", f"{type(error).__name__}: {error}", do))
 

@@ -145,7 +145,7 @@ class CallbackModule(CallbackBase):
         atexit.register(self._leave)
 
     def _set_up(self, quiet: bool, clock: bool) -> None:
-        # Ansible reads NO_COLOR as a yes or no; everybody else takes any value for a yes.
+        # Ansible parses NO_COLOR as a boolean; by convention any value means yes.
         wanted = not os.environ.get("NO_COLOR") or C.config.get_config_value("ANSIBLE_FORCE_COLOR")
         can_redraw = sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
         self._screen = Screen(sys.stdout, clock=clock and can_redraw and not quiet)
@@ -191,7 +191,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_retry(self, result: CallbackTaskResult) -> None:
         done, of = result.result.get("attempts", 0), result.result.get("retries", 0)
-        # What tells how far it is tries again only to tell that again.
+        # A task with ``progress`` only retries to report it.
         far = result.result.get("progress")
         again = far if far is not None else f"(try {done + 1} of {of})"
         self._screen.rename(f"{task_title(result.task_name)} {again}")
@@ -199,7 +199,7 @@ class CallbackModule(CallbackBase):
 
     def v2_on_file_diff(self, result: CallbackTaskResult) -> None:
         if result.result.get("diff") and result.result.get("changed"):
-            # Before it is coloured: a host may have put letters for the terminal into it.
+            # Before coloring: hosts may have added control sequences.
             text = self._get_diff(clean_all(result.result["diff"])).rstrip("\n")
             if text:
                 self._announce_change(result)
@@ -234,7 +234,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
         figures = {host: stats.summarize(host) for host in sorted(stats.processed)}
         for host, figure in figures.items():
-            # A failure that looked rescued, but made the run fail after all, must not go untold.
+            # Report a failure that looked rescued, but failed the run.
             if figure["failures"] and host in self._rescued and host not in self._failed:
                 self._voice.shout(self._rescued[host])
         self._voice.header = ""
@@ -297,7 +297,7 @@ class CallbackModule(CallbackBase):
         key = (result.task._uuid, result.host.get_name())
         if result.task.action in SPEAKERS or key in self._announced:
             return
-        # A task may be told to do its work even in check mode.
+        # A task may have ``check_mode: false``.
         how = "" if not context.CLIARGS.get("check") else DONE if not result.task_fields.get("check_mode") else WOULD
         self._announced[key] = how
         self._voice.tell(step_lines(how + self._title(result), "", "", self._screen.width, self._voice.paint, "~"))
@@ -340,7 +340,7 @@ class CallbackModule(CallbackBase):
         manager = self._play.get_variable_manager()
         known = manager.get_vars(play=self._play, host=result.host, include_hostvars=False)
         failed = known.get("ansible_failed_task") or {}
-        # From 2.20 on Ansible keeps the number of the task to itself, and tells all else of it.
+        # Since 2.20, Ansible exposes all attributes of the task but its UUID.
         return failed["uuid"] == result.task._uuid if "uuid" in failed else failed == result.task.dump_attrs()
 
     def _title(self, result: CallbackTaskResult, name: str = "") -> str:

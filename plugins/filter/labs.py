@@ -42,7 +42,7 @@ def status_document(
 def status_table(found: t.Mapping[str, t.Any]) -> str:
     """Return a status document as a table, as wide as the terminal."""
     told = os.environ.get("COLUMNS", "")
-    # Ansible looks at the terminal before it leaves it to its workers.
+    # Ansible reads the terminal size before it forks workers.
     return status_text(found, min(int(told) if told.isdigit() else Display().columns + 1, WIDEST))
 
 

@@ -4,8 +4,7 @@
 
 """The build context of an image: the files of one directory and no others, as a tar archive.
 
-Links stay links, so that a build sees what is in its directory and nothing that a link in it leads to. This module
-util is PRIVATE to the collection.
+Links stay links, so that a build sees what is in its directory and nothing that a link in it leads to.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_below, open_directory, read_below
 
-# The history of a repository is no part of a build, and what Python compiled is made again.
+# Repository history and compiled Python are no part of a build.
 LEFT_OUT = (".git", "__pycache__")
 IGNORE_FILE = ".dockerignore"
 MAX_IGNORE_BYTES = 1 << 20
@@ -86,7 +85,7 @@ def write_context(path: str, out: t.BinaryIO, compress: bool = False) -> None:
             try:
                 archive.addfile(member.as_tar(), file)
             except OSError as problem:
-                # One with a number is of what is written to.
+                # An error with errno is of the output.
                 if problem.errno is not None:
                     raise
                 raise _changing(path, member.name) from problem
@@ -150,7 +149,7 @@ def _walk(
             if stat.S_ISDIR(about.st_mode):
                 if not left_out:
                     yield Member(name, about), None
-                # With an exception in .dockerignore, what is in a directory may be there without it.
+                # With exceptions in .dockerignore, files may be included without their directory.
                 if exceptions or not left_out:
                     below = os.open(last, _DIRECTORY, dir_fd=above)
                     try:
@@ -186,7 +185,7 @@ def _ignored(path: str, root: int) -> tuple[Callable[[str], bool], bool]:
     except (OSError, ValueError) as problem:
         why = f"Its file {IGNORE_FILE} cannot be read."
         raise _refused(path, why, "Make it a plain text file that this account may read.") from problem
-    # Only where Ansible runs is this package needed.
+    # Only the controller needs this package.
     try:
         from docker.utils.build import PatternMatcher
     except ImportError as problem:
@@ -194,7 +193,7 @@ def _ignored(path: str, root: int) -> tuple[Callable[[str], bool], bool]:
         raise _refused(path, why, "Install that package where Ansible runs: pip install docker") from problem
     lines = [line.strip() for line in text.splitlines()]
     patterns = [line for line in lines if line and not line.startswith("#")]
-    # Each becomes a regular expression, and this computer is not to be kept busy by those of somebody else.
+    # Each becomes a regular expression; foreign ones must not keep this computer busy.
     if len(patterns) > MAX_PATTERNS or any(pattern.count("*") > MAX_STARS for pattern in patterns):
         raise _refused(path, f"Its file {IGNORE_FILE} has too many patterns or stars.", "Write it with fewer of them.")
     matcher = PatternMatcher([*patterns, "!Dockerfile"])

@@ -16,7 +16,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import open
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_owner
 from ansible_collections.desi.lab.plugins.plugin_utils._shared_folder import HOLDS_CREDENTIALS, Around, why_not_shared
 
-# Where programs are told that keys, or sockets of somebody's rights, are.
+# Variables that point to keys and credential sockets.
 POINT_TO_KEYS = (
     *(
         "AWS_CONFIG_FILE",

@@ -26,7 +26,7 @@ def grow_commands(findmnt: str, lsblk: str) -> list[list[str]]:
     disks = _read(lsblk).get("blockdevices") or []
     nodes = [(disk, node) for disk in disks for node in (disk, *_below(disk))]
     source = re.sub(r"\[.*\]$", "", str(root.get("source") or ""))
-    # Some kernels call it /dev/root, which is no device that could be asked for.
+    # Some kernels call it /dev/root, which is no real device.
     found = [pair for pair in nodes if source and pair[1].get("path") == source]
     found = found or [pair for pair in nodes if "/" in _places(pair[1])]
     if not found:
@@ -38,7 +38,7 @@ def grow_commands(findmnt: str, lsblk: str) -> list[list[str]]:
     if node is disk:
         return [system]
     number = re.fullmatch(re.escape(str(disk["name"])) + r"p?(\d+)", str(node["name"]))
-    # Volumes of LVM and the like do not lie in their disk as a partition does.
+    # LVM volumes and the like are no partitions.
     return [["growpart", str(disk["path"]), number[1]], system] if number else []
 
 

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
 MARKS = ("{{", "{%", "{#")
-# The settings of DESI Lab, and the password of sudo, which a file that is encrypted may hold.
+# Settings, and the sudo password, which an encrypted file may hold.
 OURS = "lab_"
 PASSWORDS = ("ansible_become_pass", "ansible_become_password")
 
@@ -24,7 +24,7 @@ def has_template(value: object) -> bool:
         return any(map(has_template, value))
     if value is None or isinstance(value, (bool, int, float)):
         return False
-    # Whatever else there is, such as a secret that is encrypted, is read as a text.
+    # Other types, such as vault-encrypted strings, are read as text.
     return any(mark in str(value) for mark in MARKS)
 
 

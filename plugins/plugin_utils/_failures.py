@@ -216,7 +216,7 @@ def _any(result: Mapping[str, object]) -> Trouble:
 
 
 def _is_bad(item: Mapping[str, object]) -> bool:
-    # From 2.21 on an item does not say that it failed, but what became of its exception.
+    # Since 2.21, items have no ``failed``, but ``exception``.
     bad = item.get("failed") or item.get("unreachable") or ("failed" not in item and "exception" in item)
     return bool(item.get("failed_when_result", bad))
 

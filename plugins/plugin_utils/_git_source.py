@@ -16,7 +16,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._common.files import parts_below
 
 # The guide's forms of a Git URL: https://docs.docker.com/build/concepts/context/#git-repositories
-# Those that are refused afterwards are recognized, too, so that it can be said why.
+# Refused forms match, too, so that the error can say why.
 GIT_URL = re.compile(
     r"(?:https?://\S+?\.git|github\.com/\S+|git@\S+|(?:git|ssh|git\+\w+|ftps?|file|rsync)://\S+|[a-z][a-z0-9+.-]*::\S+)"
     r"(?:#\S*)?",
@@ -27,7 +27,7 @@ _SHORT = re.compile(r"git@[A-Za-z0-9][A-Za-z0-9.-]*:[^-/:][^:]*", re.ASCII)
 # https://git-scm.com/docs/git-check-ref-format, and the hash of a commit.
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+@-]*", re.ASCII)
 
-# Whatever a repository, its submodules or a setting of somebody's may say: nothing else is spoken.
+# The only protocols, whatever repositories, submodules and settings say.
 PROTOCOLS = ("https", "ssh")
 SETTINGS = {
     "core.hooksPath": "/dev/null",
@@ -77,7 +77,7 @@ def _check_url(url: str) -> None:
     scheme, separator, _rest = url.partition("://")
     scheme = scheme.lower()
     if not separator or scheme not in PROTOCOLS:
-        # Of a helper (ext::sh -c ...) not even the name is repeated.
+        # The name of a helper (ext::sh -c ...) is not repeated.
         spoken = (
             f"It would come by {scheme}" if separator and scheme.isalpha() else "It would come by a program of Git's"
         )
@@ -132,7 +132,7 @@ def fetch(source: GitSource, folder: str, inherited: Mapping[str, str], patience
                 errors="replace",
                 env=environment,
                 timeout=patience,
-                # Without a terminal, ssh asks nobody whether a server is the right one, but refuses.
+                # Without a terminal, ssh refuses unknown servers instead of prompting.
                 start_new_session=True,
             )
         except FileNotFoundError:

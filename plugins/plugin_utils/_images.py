@@ -22,7 +22,7 @@ REFERENCE = re.compile(
     rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@[a-z0-9]+:[0-9a-f]{{32,}})?", re.ASCII
 )
 
-# What registries and the engine answer, and what it means for a person. The first that fits holds.
+# Messages of registries and the engine, and their meanings. The first match counts.
 PULL_REASONS = (
     (r"no space left", "The disk is full."),
     (r"proxyconnect|proxy authentication",
@@ -50,7 +50,7 @@ PULL_REASONS = (
 )  # fmt: skip
 DEFAULT_REGISTRY = "docker.io"
 
-# Where the image keeps data, in the order in which its images have said so: see README.md of role image.
+# Variables with the data path of an image; see README.md of role image.
 DATA_VARIABLES = ("DESI_DATA", "DESI_BUCKET")
 DATA_PATH = "/home/desibucket"
 
@@ -119,7 +119,7 @@ def _built_name(source: str) -> str:
 def pull_reason(message: str, reference: str) -> str:
     """Return why a pull failed, as a sentence, from the engine's message."""
     said = _answer(message).strip()
-    # The name of an image says nothing of what went wrong with it, whatever words are in it.
+    # Words in the image name must not match.
     bare = re.sub(r'"?https?://\S+', "", said)
     for name in (reference, re.sub(r"(?::[^/:]*)?(?:@.*)?$", "", reference)):
         bare = bare.replace(name, "") if "/" in name else bare
@@ -136,7 +136,7 @@ def _answer(message: str) -> str:
     return quoted[1] if quoted else told[1] if told else message
 
 
-# What a build prints of itself, and not of what it runs.
+# Output of the builder itself.
 _BUILD_NOISE = re.compile(r"Step \d+/\d+ : |---> |Removing intermediate container ")
 _BUILD_ERROR = re.compile(r"\berror\b|\bfailed\b|\bfatal\b|^E: ", re.IGNORECASE)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import typing as t
 
-# What an image that mounts by itself is built to mount, and nothing else: see docs of the published images.
+# The only bucket that published images can mount by themselves.
 PUBLIC_BUCKET = {"bucket": "desidata", "endpoint": "", "prefix": ""}
 
 
@@ -39,16 +39,16 @@ def mount_place(
     return {"place": place, "reason": reason, "trouble": trouble}
 
 
-# What a container has to be granted that mounts by itself, as the hand procedure does. Everything else is dropped.
+# Rights of a container that mounts by itself. Everything else is dropped.
 MOUNTING = {
     "capabilities": ["SYS_ADMIN"],
     "devices": ["/dev/fuse"],
     "security_opts": ["apparmor:unconfined"],
     "cap_drop": ["ALL"],
 }
-# With these our own image becomes the user of the lab once it has mounted, and lets go of all of them for good.
+# With these our own image becomes the lab's user after mounting, and drops all of them.
 STEP_DOWN = ["SETGID", "SETPCAP", "SETUID"]
-# What images that were not made here may need for the same: sudo, or to hand over files before they step down.
+# What other images may need for that: sudo, or chown before.
 STEP_DOWN_OTHERS = ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]
 
 

@@ -31,7 +31,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import m
 SETTINGS = "desi.lab.settings"
 PREVIOUS = "desi.lab.previous"
 DIGEST = "desi.lab.digest"
-# As registries give it: the repository, and the hash of what is in it.
+# The repository with the digest.
 _DIGEST = re.compile(r"[A-Za-z0-9._:/\[\]-]{1,255}@sha256:[0-9a-f]{64}", re.ASCII)
 MAX_BYTES = 65_536
 REMEMBERED = (
@@ -75,7 +75,7 @@ def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False)
     digest = str(labels.get(DIGEST) or "")
     kept = remembered_settings(settings, REMEMBERED)
     if kept.get("lab_mount") == "auto" and may_mount(container):
-        # 0.1.0 took this place by itself, and what was asked for does not choose it any more.
+        # 0.1.0 chose it automatically; now it has to be requested.
         kept["lab_mount"] = "container"
     if kept.get("lab_mount_backend") == DROPPED:
         kept["lab_mount_backend"] = "auto"

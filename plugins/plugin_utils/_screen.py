@@ -29,7 +29,7 @@ class Screen:
         self._stream = stream
         self._clock = clock
         self._tick = tick
-        # Reentrant: what is written may make Ansible write a warning of its own.
+        # Reentrant: writing may cause a warning of Ansible's.
         self._lock = threading.RLock()
         self._label = ""
         self._since = 0.0
@@ -101,7 +101,7 @@ class Screen:
     def _draw(self) -> None:
         if self._label and not self._closing.is_set():
             line = clock_line(self._label, time.monotonic() - self._since, shutil.get_terminal_size().columns - 1)
-            # Noted before it is so: an interrupt may come between the two.
+            # Set first: an interrupt may come in between.
             self._drawn = True
             self._put(_BACK_AND_CLEAR + fit(line, self.encoding))
 
@@ -110,7 +110,7 @@ class Screen:
             self._stream.write(text)
             self._stream.flush()
         except OSError:
-            # Whoever read along has gone (`| head`). The run goes on, and Ansible's own last flush must not fail.
+            # The reader is gone (`| head`). The run goes on, and Ansible's last flush must not fail.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
@@ -170,7 +170,7 @@ def share(
 
     @functools.wraps(shared)
     def display_beside(msg: str, color: str | None = None, stderr: bool = False, **rest: Any) -> None:  # noqa: ANN401
-        # A forked worker has no screen: its copy only hands the text on to the process that has.
+        # A forked worker only forwards the text to the main process.
         if os.getpid() != owner:
             shared(msg, color, stderr, **rest)
             return

@@ -36,10 +36,10 @@ GROUP = re.compile(r"[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,200}")
 DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]", re.IGNORECASE)
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 ROLE = re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@/-]{1,512}/)?)?[\w+=,.@-]{1,64}", re.ASCII)
-# The smallest disk that the systems fit on, and the largest that gp3 has, in GiB.
+# From the smallest disk for the AMIs to the largest of gp3, in GiB.
 DISK_GIB = range(8, 16385)
 OWN_ADDRESS = "auto"
-# A week and a year: what is meant to be longer is meant to be for ever, which is 0.
+# At most a week and a year; 0 is forever.
 IDLE_MINUTES = range(7 * 24 * 60 + 1)
 MAX_HOURS = range(365 * 24 + 1)
 EXPIRE_DAYS = range(10000)
@@ -117,7 +117,7 @@ def check_folder(name: str, value: str) -> None:
 
 def _check_path(name: str, value: str, why_not_absolute: str) -> None:
     if not value.startswith("/"):
-        # The quotes keep spaces together, but would keep a leading ~ from meaning the home folder.
+        # Quotes keep spaces together, but prevent the expansion of a leading ~.
         path = value if value.startswith("~") else f"'{value}'"
         raise _wrong(name, value, why_not_absolute, f'Give the whole path: -e {name}="$(realpath {path})".')
     if ":" in value:

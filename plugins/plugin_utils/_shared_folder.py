@@ -14,25 +14,25 @@ from pathlib import PurePosixPath
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
-# They are not to be shared, nor what lies in them, even where somebody's home does.
+# Never shared, nor anything below, even for homes below.
 SYSTEM = (
     *("/bin", "/boot", "/cores", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/proc", "/sbin"),
     *("/snap", "/sys", "/usr"),
-    # Of macOS, whose /etc is a link into /private.
+    # On macOS, /etc is a link into /private.
     *("/Applications", "/Library", "/Network", "/System", "/private/etc"),
     *("/private/var/db", "/private/var/run"),
 )
-# These hold homes, temporary folders and disks of people, too: they lie in the second list.
+# These also contain homes, temporary directories and disks, which are in the second list.
 SYSTEM_WITH_ROOM = ("/private", "/run", "/var")
 ROOM = (
     *("/private/tmp", "/private/var/folders", "/private/var/tmp"),
     *("/run/media", "/var/folders", "/var/home", "/var/tmp"),  # noqa: S108 - named, not used
 )
-# They hold what is other people's, or a system's.
+# They contain what belongs to other people or the system.
 TOPS = (*("/home", "/media", "/mnt", "/opt", "/root", "/srv", "/tmp", "/Users", "/Volumes"), *ROOM)  # noqa: S108 - as above
-# Of the product, beside what lies in a home.
+# Directories of DESI Lab outside of homes.
 PRODUCT = ("/usr/local/lib/desi-lab", "/var/cache/desi-lab", "/var/lib/desi-lab")
-# What a folder holds in which somebody's keys lie, or what is run when somebody logs in.
+# Names that mark a directory with keys, or with what runs at log-in.
 HOLDS_CREDENTIALS = (
     *(".aws", ".azure", ".gnupg", ".kube", ".password-store", ".ssh"),
     *(".git-credentials", ".netrc", ".pgpass"),
@@ -40,11 +40,11 @@ HOLDS_CREDENTIALS = (
 )
 # Wherever they are.
 CREDENTIALS = (".aws", ".azure", ".docker", ".gnupg", ".kube", ".password-store", ".ssh")
-# In a home, beside all that is hidden.
+# In a home, besides all hidden names.
 OF_A_HOME = ("AppData", "Library", "bin", "snap")
-# In a home, each lab that has a folder of its own has it there.
+# In a home, the parent of labs' own directories.
 LABS = "desi-labs"
-# Where homes are that are nobody's who is known here. With Windows around it, /mnt/c is its disk.
+# Homes of unknown users. In WSL, /mnt/c is the disk of Windows.
 SOMEBODYS_HOME = re.compile(
     r"/(root|(var/)?home/[^/]+|Users/[^/]+|private/var/root|mnt/[a-z]/Users/[^/]+)(?=/)", re.IGNORECASE
 )
@@ -56,9 +56,9 @@ class Around:
     """What must not be shared on a computer. All paths are real paths."""
 
     homes: tuple[str, ...] = ()
-    # The folders of DESI Lab itself, and of what runs it.
+    # Directories of DESI Lab itself, and of what runs it.
     programs: tuple[str, ...] = ()
-    # The folders of settings, keys, caches and states.
+    # Directories of settings, keys, caches and state.
     private: tuple[str, ...] = ()
     any_case: bool = False
 

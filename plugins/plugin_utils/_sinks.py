@@ -1,7 +1,6 @@
 # Copyright: (c) 2026, the DESI Lab contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# This plugin util is PRIVATE to the collection.
 
 """Where task results are kept in this run, so that a token reaches a terminal alone."""
 
@@ -12,9 +11,9 @@ from collections.abc import Sequence
 from ansible import constants as C
 
 OWN_CALLBACK = "desi.lab.steps"
-# It looks at settings, before there are results.
+# It checks settings before there are results.
 GUARD = "desi.lab.plain_settings"
-# They look at times and counts, and keep no result.
+# They keep no results.
 HARMLESS = ("profile_roles", "profile_tasks", "timer")
 
 
@@ -26,7 +25,7 @@ def keeper(callback: str, log_path: str | None, enabled: Sequence[str]) -> str:
     for name in enabled:
         if name.rpartition(".")[2] not in HARMLESS and name not in (OWN_CALLBACK, GUARD):
             return f"the callback {name}"
-    # DESI Lab's own callback writes to Ansible's log, too, but never what may hold a secret.
+    # DESI Lab's own callback never logs secrets.
     return f"Ansible's log {log_path}" if log_path and callback != OWN_CALLBACK else ""
 
 

@@ -16,7 +16,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._terminal import cells, c
 COLUMNS = ("NAME", "WHERE", "STATE", "SERVER", "USD/H", "SO FAR", "MONTH")
 _RIGHT = ("USD/H", "SO FAR", "MONTH")
 _GAP = 2
-# A name shorter than this is none any more.
+# The minimum column width.
 _LEAST = 8
 
 

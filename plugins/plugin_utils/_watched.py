@@ -20,7 +20,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.text import one_l
 from ansible_collections.desi.lab.plugins.plugin_utils._failures import task_title
 
 SECONDS_BETWEEN_LOOKS = 1.0
-# In bytes: more than a line that tells how far something is.
+# In bytes, more than any progress line.
 LONGEST = 4096
 
 
@@ -49,7 +49,7 @@ class WatchedModule(ActionBase):
     def _watch(self, path: str, done: threading.Event) -> None:
         title, display, known = task_title(self._task.get_name()), Display(), ""
         while not done.wait(SECONDS_BETWEEN_LOOKS):
-            # Whatever is wrong here is no reason to let the work itself fail.
+            # Progress must never fail the module.
             with contextlib.suppress(Exception):
                 seen = one_line(self._read(path))
                 if seen and seen != known:
@@ -59,7 +59,7 @@ class WatchedModule(ActionBase):
     def _read(self, path: str) -> str:
         if self._connection.transport == "local":
             return Path(path).read_text(encoding="utf-8")
-        # As whoever logged in: to become somebody else is the work's, which goes on at the same time.
+        # As the login user: the running module uses become at the same time.
         code, text, _errors = self._connection.exec_command(f"cat {path}", sudoable=False)
-        # A line is what is shown of it, whatever a machine sends.
+        # Only one line is shown, whatever the host sends.
         return text[:LONGEST].decode("utf-8", errors="replace") if code == 0 else ""

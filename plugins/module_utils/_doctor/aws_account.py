@@ -79,16 +79,16 @@ def lab_findings(account: Account, wanted: LabSpec) -> list[Finding]:
     except LabError as error:
         return [_permissions(error) if error.what == NOT_ALLOWED else from_error("account", "AWS account", error)]
     machine = str((begun.instance or {}).get("InstanceId") or "")
-    # The lab's own machine is in nobody's way: where it runs, none is launched beside it.
+    # The lab's own instance does not count: no second one is launched.
     seen.running = [each for each in seen.running if not machine or each.get("InstanceId") != machine]
     every = [judge_vpc(seen, wanted), judge_quota(seen, wanted)]
     try:
-        # A launch is tried even where there is a machine: it may have to be made again.
+        # Dry-run the launch even with an instance, which may have to be replaced.
         draft = Draft(begun.owner, begun.is_root, None)
         place(wanted, seen, draft)
         tried = dict.fromkeys(needed("absent", wanted.spot), things(wanted, seen, draft)._replace(machine_id=machine))
     except LabError as error:
-        # That has a line of its own already.
+        # It has a finding of its own.
         if not any(finding.verdict == BROKEN for finding in every):
             every.append(from_error("launch", "A machine on EC2", error))
         return every

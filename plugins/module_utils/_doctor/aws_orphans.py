@@ -14,7 +14,7 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import O
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Found, resource_rows
 
 TITLE = "Left behind at AWS"
-# What ./lab down does not take away.
+# What ./lab down does not remove.
 BY_HAND = {
     "address": "aws ec2 release-address --allocation-id {id} --region {region}",
     "network interface": "aws ec2 delete-network-interface --network-interface-id {id} --region {region}",
@@ -57,7 +57,7 @@ def command_for(row: t.Mapping[str, t.Any], region: str) -> str:
         return BY_HAND[row["kind"]].format(id=row["id"], region=region)
     named = "" if row["lab"] == "desi" else f" -e lab_name={row['lab']}"
     placed = "" if region == "us-west-2" else f" -e lab_region={region}"
-    # A snapshot may be all that is left of somebody's work: it wants a word of its own.
+    # A snapshot may be the last copy of somebody's work, so its removal takes a flag.
     purging = " -e lab_purge=true" if row["kind"] == "snapshot" else ""
     return f"./lab down -e lab_where=ec2{named}{placed}{purging}"
 
@@ -89,6 +89,6 @@ def cost_text(thing: t.Mapping[str, t.Any]) -> str:
     if cost is None:
         return "of a price that is not known here"
     if not cost:
-        # A request that is open may make a machine at any time.
+        # An open request may launch an instance at any time.
         return "free until it makes a machine" if thing["kind"] == "spot request" else "free"
     return f"{'at most ' if thing['kind'] == 'snapshot' else ''}{cost:.2f} USD a month"

@@ -32,13 +32,13 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe impor
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
 
 SMALL_REQUESTS = 3
-# Enough to be past the slow start of a connection, and little for whoever pays for his.
+# Enough to pass TCP slow start, and little for metered connections.
 READ_BYTES = 4 * 2**20
-# With less than that, the time is that of the request, and says nothing of how much comes through.
+# With less, latency dominates the rate.
 TELLING_BYTES = 2**18
 READ_SECONDS = 2.5
 LISTED = 200
-# A second, because that is how exact a Date header is.
+# Date headers have a resolution of a second.
 HALF_A_SECOND = 0.5
 
 _OBJECT = re.compile(rb"<Contents>.*?<Key>(.*?)</Key>.*?<Size>(\d+)</Size>.*?</Contents>", re.DOTALL)
@@ -61,7 +61,7 @@ class Bucket:
         self.spec, self.seconds = spec, seconds
         self.end = time.monotonic() + seconds
         self.url = listing_url(spec)
-        # Those who mount it ask no proxy for the way to this computer, either.
+        # Mount tools use no proxy for this computer, either.
         context = tls_context(environment) if self.url.startswith("https:") else None
         self.opener = make_opener(direct=is_loopback_url(self.url), context=context)
 
@@ -73,7 +73,7 @@ class Bucket:
             return [*judge_bucket(self.spec.bucket, measured), *judge_clock(measured.ahead)]
         except LabError as error:
             found = from_error("bucket", title, error)
-        # A clock that is wrong is a reason why certificates are not believed.
+        # A wrong clock may be why certificates are not valid.
         if self.url.startswith("https:") and "certificate" in found.why:
             ahead = self.ahead_in_plain()
         return [found, *judge_clock(ahead)]
@@ -143,7 +143,7 @@ class Bucket:
                     break
                 try:
                     piece = response.read1(2**16) if hasattr(response, "read1") else response.read(2**16)
-                # Two names of one thing only since Python 3.10.
+                # The same class only since Python 3.10.
                 except (TimeoutError, socket.timeout):
                     if enough is None:
                         raise

@@ -22,7 +22,7 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact imp
 ENDS = (".tar.gz", ".tgz")
 TOP = "desi-lab-bundle"
 README = "README.txt"
-# Of one text: what is older than its end tells little.
+# Of each text, the end.
 LONGEST = 400_000
 _WHAT = "No bundle was written."
 

@@ -124,12 +124,12 @@ def secrets_of(environment: Environment, inspected: t.Sequence[t.Any], settings:
     found = secrets_among(environment)
     for proxy in read_proxies(environment)[0]:
         found |= {proxy.secret, f"{proxy.user}:{proxy.secret}" if proxy.secret else ""}
-        # A name alone is a secret, too, where it is a token.
+        # A user name alone may be a token.
         found |= {proxy.user} if len(proxy.user) >= 8 or proxy.secret else set()
     found |= in_structure([inspected, settings])
     found |= of_aws(environment)
     found |= of_keys(config)
-    # Words such as these are values of names that only look like secrets.
+    # Values of names that only look like secrets.
     return {secret for secret in found if secret.lower() not in ("true", "false", "none", "auto", "yes", "default")}
 
 
@@ -197,7 +197,7 @@ def names_of(environment: Environment) -> dict[str, str]:
     for name in (environment.get("USER"), environment.get("LOGNAME"), user.pw_name if user else ""):
         found[name or ""] = "<user>"
     for home in (environment.get("HOME"), user.pw_dir if user else ""):
-        # The last folder of a home is most often the name of whoever lives there.
+        # The last part of a home is usually the user's name.
         found[Path(home or "/").name] = "<user>"
     found[socket.gethostname()] = found[platform.node().partition(".")[0]] = "<host>"
     return found

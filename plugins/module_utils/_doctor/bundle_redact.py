@@ -25,20 +25,20 @@ from ansible_collections.desi.lab.plugins.module_utils._common.redact import (
     redact,
 )
 
-# After a percent sign, two of the digits before are a letter that is written in another way.
+# After a percent sign, two preceding digits are an encoded letter.
 _ACCOUNT = re.compile(r"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2}))(?:[0-9]{12}|[0-9]{4}-[0-9]{4}-[0-9]{4})(?![0-9])")
 _V4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d]|\.\d)")
 _V6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 _DASHED = re.compile(r"\b(ec2|ip)-(\d{1,3}(?:-\d{1,3}){3})\b")
 _ENCODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}={0,2}")
-# Addresses that say nothing of where somebody is.
+# Addresses that identify nobody.
 _NOBODYS = [
     *map(ipaddress.ip_network, ("0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12")),
     *map(ipaddress.ip_network, ("192.168.0.0/16", "255.0.0.0/8", "::/128", "::1/128", "fe80::/10", "fc00::/7")),
 ]
-# What stands in the place of what was taken out.
+# Placeholders of redacted text.
 MARKS = (HIDDEN, "<user>", "<host>", "<AWS user>", "<account>", "<address 1>")
-# Names that whole systems share; without them, nothing of a log could be read.
+# Names that many systems share; logs would be unreadable without them.
 _COMMON_NAMES = ("root", "admin", "ubuntu", "debian", "ec2-user", "user", "users", "jovyan", "desi", "lab", "localhost")
 
 
@@ -47,7 +47,7 @@ class Cleaner:
 
     def __init__(self, secrets: t.Iterable[str] = (), names: t.Mapping[str, str] | None = None) -> None:
         """``names`` are words that tell who somebody is, such as a login name, each with what takes its place."""
-        # A word that stands for a secret cannot be told from one that is a secret.
+        # Placeholders are not secrets.
         self.secrets = {
             secret for secret in secrets if len(secret) >= SHORTEST and not any(secret in mark for mark in MARKS)
         }
@@ -108,7 +108,7 @@ class Cleaner:
             return match[0]
         if any(address in network for network in _NOBODYS if network.version == address.version):
             return match[0]
-        # The same one each time, so that what belongs together can be seen.
+        # The same placeholder each time.
         return self._addresses.setdefault(str(address), f"<address {len(self._addresses) + 1}>")
 
     def _dashed(self, match: re.Match[str]) -> str:

@@ -80,7 +80,7 @@ def _done(check: Check) -> t.Sequence[Finding]:
         return check.work()
     except LabError as error:
         return [from_error(check.name, check.title, error)]
-    # Whatever it is, the other checks are of use; and a traceback would be of none to a person.
+    # The other checks go on, and a traceback would help nobody.
     except Exception as error:
         why = f"Looking at it failed in a way that was not foreseen ({type(error).__name__})."
         do = "report it, with a bundle: ./lab doctor -e lab_bundle=desi-lab.tar.gz"
@@ -124,7 +124,7 @@ def summary_of(findings: t.Iterable[t.Mapping[str, t.Any]]) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-# Of the report. Names are only ever added to it; what is taken away, or means something else, makes another one.
+# Of the report. It changes if a key is removed or redefined, not if one is added.
 REPORT_VERSION = 1
 
 

@@ -12,15 +12,15 @@ import typing as t
 from ansible_collections.desi.lab.plugins.module_utils._docker.engine import Engine
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, WARNING, Finding
 
-# The engine of Debian 11 and Ubuntu 20.04; older ones lack options that the lab's container is run with.
+# Debian 11 and Ubuntu 20.04 have it; older ones lack options of the lab's container.
 OLDEST_ENGINE = (20, 10)
 GIB = 2**30
 VERSIONS = ("product", "ansible", "python", "system", "collections", "wanted", "wanted_ansible")
-# The fewest GiB with which something can be begun at all, and with which it is comfortable.
+# The minimum in GiB, and what is comfortable.
 CACHE_GIB = (1, 10)
 FOLDER_GIB = (0.1, 1)
 MEMORY_GIB = (0.5, 2)
-# A system that has no more than so many of them can make no file, however much room there is.
+# With fewer free inodes, no files can be created.
 FEWEST_FILES = 100
 
 _VERSION = re.compile(r"\d+(?:\.\d+)*")

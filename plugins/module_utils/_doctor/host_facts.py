@@ -35,7 +35,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.host import list_f
 from ansible_collections.desi.lab.plugins.module_utils._mount.preflight import check_fuse
 
 PROC = Path("/proc")
-# Where Docker keeps images, if it does not say another place.
+# Docker's default data directory.
 USUAL_ROOT = "/var/lib/docker"
 ENGINE_SECONDS = 3.0
 MOUNT_SECONDS = 2.0
@@ -76,7 +76,7 @@ def room_at(path: str) -> dict[str, t.Any]:
     while not place.exists() and place != place.parent:
         place = place.parent
     free = os.statvfs(place)
-    # Some file systems do not count files.
+    # Some file systems do not count inodes.
     files = free.f_favail if free.f_files else None
     return {
         "path": str(place),
@@ -165,7 +165,7 @@ def _of_macos() -> str:
         total = int(done.stdout) // 1024
     except (OSError, ValueError, subprocess.SubprocessError):
         return ""
-    # What is available is not told in one number there; Docker Desktop has its own share anyway.
+    # macOS has no such number, and Docker Desktop has a share of its own.
     return f"MemTotal: {total} kB\nMemAvailable: {total} kB\n"
 
 

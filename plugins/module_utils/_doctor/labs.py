@@ -47,7 +47,7 @@ def judge_leftovers(found: Labs, dead: t.Sequence[str]) -> list[Finding]:
     """Judge labeled resources and mounts without a lab. ``dead`` are mounts that hang."""
     title = "Leftovers"
     labs = {lab["name"] for lab in found.get("labs") or []}
-    # Without an engine, nobody knows which mounts are in use.
+    # Without an engine, it is unknown which mounts are in use.
     mounts = [mount for mount in found.get("mounts") or [] if not mount["labs"]] if found.get("engine") else []
     containers = [item for item in found.get("containers") or [] if item["lab"] not in labs]
     networks = [item for item in found.get("networks") or [] if item["lab"] not in labs]

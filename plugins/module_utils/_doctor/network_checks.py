@@ -15,9 +15,9 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import B
 PROXY_NAMES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 CA_NAMES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
 USUAL_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080, "socks5h": 1080}
-# AWS refuses what is signed five minutes off; what is a minute off is on its way there.
+# AWS refuses signatures that are five minutes off.
 CLOCK_SECONDS = (60, 300)
-# From where streaming is felt to be slow: seconds for a small request, bytes in a second.
+# Slow streaming: seconds for a small request, bytes per second.
 SLOW_REQUEST = 0.5
 SLOW_RATE = 2 * 2**20
 

@@ -49,7 +49,7 @@ def ask_proxy(proxy: Proxy, target: str, seconds: float) -> tuple[int | None, st
                 found = _STATUS.match(connection.recv(4096))
     except socket.gaierror:
         return None, "its name is not resolved"
-    # Two names of one thing only since Python 3.10.
+    # The same class only since Python 3.10.
     except (TimeoutError, socket.timeout):
         return None, f"nothing came within {seconds:g} s"
     except ssl.SSLCertVerificationError as error:

@@ -33,8 +33,8 @@ OTHER = "other"
 FINAL = (CONFIG, HOST_KEY, KEY_FILE, UNKNOWN_HOST, NO_COMMON)
 """What waiting does not cure."""
 
-# The first kind that is found in any line counts: a key file that is ignored is the reason why a key is denied, and a
-# machine that boots denies what it will take in a moment. Versions differ in what they put in front.
+# The first kind with a matching line counts: an ignored key file explains a refused key, and a booting instance refuses
+# what it accepts a moment later. Versions of ssh differ in prefixes.
 _SAYINGS = tuple(
     (kind, re.compile(pattern))
     for kind, pattern in (
@@ -62,7 +62,7 @@ _SAYINGS = tuple(
         (UNREACHABLE, r"(?:ssh: )?connect to (?:host|address) .* port \S+: "),
     )
 )
-# What is told beside the reason, and would only stand in front of it.
+# Messages beside the reason.
 _BESIDE = re.compile(r"@|\*\*|Warning: Permanently added |Pseudo-terminal |debug\d: |\s*$")
 _QUOTED = 200
 
@@ -134,7 +134,7 @@ def classify(stderr: str) -> Saying:
     kind, words = next(heard, (OTHER, ""))
     if kind == OTHER:
         words = next((line for line in reversed(lines) if not _BESIDE.match(line)), "")
-    # What stands in a frame is a headline; the line that follows it says more.
+    # A framed line is a headline; the next line has the details.
     words = next((line for also, line in heard if also == kind), words) if words.startswith("@") else words
     return Saying(kind, words.split(". Their offer:")[0][:_QUOTED].rstrip(" ."))
 

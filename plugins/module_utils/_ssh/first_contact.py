@@ -31,11 +31,11 @@ MET = "met"
 COMPARED = "compared"
 ROTATE_SECONDS = 60.0
 ROTATE_TRIES = 3
-# The exit code of ssh where it is the connection that ended, and not the command.
+# The exit code of ssh if the connection failed, not the command.
 SSH_ENDED = 255
 PROOF_SECONDS = 30.0
 MOST_BYTES = 1 << 20
-# Of each kind a machine may have one.
+# An instance may have one key of each type.
 KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512")
 
 
@@ -112,7 +112,7 @@ class Meeting:
         elif how == MET:
             self._first(timeout)
         if how != MET:
-            # What is left of a meeting that was interrupted at its very end.
+            # Leftover of a first contact that was interrupted at its end.
             with _opened(self.folder) as here:
                 _forget_key(here)
         return how
@@ -128,7 +128,7 @@ class Meeting:
             raise host_key.another_machine(self.host, self.machine, target.place) from None
         for tries_left in reversed(range(ROTATE_TRIES)):
             own, code, said = self._rotate(handed)
-            # A machine that starts may restart its SSH server once more, with whoever is logged in.
+            # A booting instance may restart sshd once more, and end sessions.
             if code != SSH_ENDED or not tries_left:
                 break
             wait_for(target, timeout)
@@ -236,7 +236,7 @@ class Meeting:
 
 
 def _options(*more: str) -> list[str]:
-    # What stands first is what ssh takes.
+    # ssh takes the first value.
     return [word for option in (*more, *OPTIONS, "StrictHostKeyChecking=yes") for word in ("-o", option)]
 
 

@@ -56,7 +56,7 @@ def key_in(line: str) -> str | None:
         blob = base64.b64decode(found[2], validate=True)
     except (binascii.Error, ValueError):
         return None
-    # The kind is repeated inside, behind its length.
+    # The blob repeats the key type, after its length.
     return found[0] if blob[4 : 4 + len(found[1])] == found[1].encode() else None
 
 
@@ -91,7 +91,7 @@ def user_data(private: str, public: str) -> str:
     return f"#cloud-config\n{json.dumps({'ssh_keys': keys})}\n"
 
 
-# It prints the key that it made, goes on when that is pinned, and may be begun anew wherever it was interrupted.
+# It prints the new key, continues when that is pinned, and may be repeated after any interruption.
 _ROTATE = f"""\
 set -eu
 umask 077

@@ -17,14 +17,14 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis
 
 PAUSE = 1.0
-# A machine that has just begun to listen may still be writing down whose key it takes.
+# An instance that just started sshd may still be installing the key.
 GRACE_TRIES = 2
 GRACE_PAUSE = 2.0
 CONNECT_SECONDS = 10
 LOGIN_SECONDS = 20
 LOGIN_SECONDS_AT_LEAST = 5
 
-# A connection that is shared with others would prove nothing, and nobody is there to answer a question.
+# A shared connection would prove nothing, and nobody answers prompts.
 OPTIONS = ("BatchMode=yes", "ControlMaster=no", "ControlPath=none", "ConnectionAttempts=1", "ClearAllForwardings=yes")
 
 
@@ -60,7 +60,7 @@ def find_target(config: str, host: str) -> diagnosis.Target:
             f"Look for a Match exec line in {config} that runs something slow.",
         ) from None
     if done.returncode:
-        # Whatever it says: before it connects, there is nothing to complain of but the configuration.
+        # Before connecting, only the configuration can be wrong.
         words = diagnosis.classify(done.stderr).words
         raise diagnosis.not_let_in(diagnosis.Saying(diagnosis.CONFIG, words), diagnosis.Target(config, host, host))
     return diagnosis.parse_settings(done.stdout, config, host)
@@ -71,7 +71,7 @@ def try_once(target: diagnosis.Target, seconds: float) -> str | None:
     connect = max(1, min(CONNECT_SECONDS, math.ceil(seconds)))
     options = [word for option in (*OPTIONS, f"ConnectTimeout={connect}") for word in ("-o", option)]
     command = ["ssh", "-F", target.config, "-T", *options, target.host, "true"]
-    # Into a file, because a program that ssh started would keep a pipe open when ssh is killed.
+    # Into a file: a child of ssh would keep a pipe open after ssh is killed.
     with tempfile.TemporaryFile() as errors:
         try:
             code = subprocess.run(
@@ -106,7 +106,7 @@ def wait_for(target: diagnosis.Target, timeout: float) -> Met:
             return Met(tries, round(elapsed, 2))
         saying = diagnosis.classify(said)
         if saying.kind == diagnosis.NAMELESS and target.address == target.host:
-            # There is no such host in the configuration, so that its name itself was looked up.
+            # The host is not in the configuration, so its name was looked up.
             saying = saying._replace(kind=diagnosis.UNKNOWN_HOST)
         denials = denials + 1 if saying.kind == diagnosis.DENIED else 0
         if saying.kind in diagnosis.FINAL or denials > GRACE_TRIES:

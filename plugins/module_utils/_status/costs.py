@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import HOURS_A_MONTH, Cost
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import HOUR, MINUTE
 
-# From when a disk is made until its machine has been launched.
+# From the creation of a disk until the launch of its instance.
 _A_LAUNCH = 10 * MINUTE
 
 

@@ -12,7 +12,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.humanize import a
 
 VERSION = 1
 
-# Everything that is told of any lab. What is not known of one, or makes no sense for it, stays as it is here.
+# All keys of a lab, with the values for unknown and not applicable.
 EMPTY: dict[str, t.Any] = {
     "name": "",
     "where": "",

@@ -51,7 +51,7 @@ def image_id(value: object) -> str:
 
 
 def _watch(value: object) -> dict[str, t.Any]:
-    # A watcher of another version may say more.
+    # A watcher of another version may report more.
     told = mapping(value, most=100)
     stop = told.get("last_stop")
     return {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
 
-# Whoever has none of these has no credentials that AWS's tools would find without asking the network.
+# Without these, AWS tools find no credentials without the network.
 VARIABLES = (
     "AWS_ACCESS_KEY_ID",
     "AWS_PROFILE",

@@ -16,7 +16,7 @@ from ansible_collections.desi.lab.plugins.module_utils._status.probe_answer impo
 
 CONNECT_SECONDS = 2
 WHOLE_SECONDS = 5.0
-# What is run there; it is one of our own files.
+# The module that is run there.
 _LOOK = "ansible_collections.desi.lab.plugins.module_utils._lab.probe"
 
 
@@ -39,10 +39,10 @@ def command(config: Path, host: str, address: str, port: int) -> list[str]:
         "ControlPath": "none",
         "GSSAPIAuthentication": "no",
         "HostName": address,
-        # For many machines at once: what ssh prefers by itself takes many times the processor.
+        # For many instances at once: ssh's default takes much more CPU.
         "KexAlgorithms": "^curve25519-sha256",
         "PreferredAuthentications": "publickey",
-        # To look is no time to get to know somebody.
+        # Never accept new host keys in a status query.
         "StrictHostKeyChecking": "yes",
     }
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]

@@ -43,13 +43,13 @@ from ansible_collections.desi.lab.plugins.module_utils._sync.patterns import (
 
 IGNORE_FILE = ".labignore"
 OLD_STAGING = ".desi-lab-sync"
-"""Where 0.1.0 kept its copies, in the folder itself. It is never looked into, and stays."""
+"""Where 0.1.0 staged its copies, in the directory itself. It is never read, and stays."""
 NEVER = (".bucket", OLD_STAGING)
 INCOMING, OUTGOING, BASIS = "in", "out", "base"
 PRIVATE = 0o700
 KEPT_SECONDS = 7 * 86_400
 PLAIN = 0o755
-"""What of a mode is kept: no bit that gives rights, and nothing that lets others write."""
+"""The kept mode bits: no setuid, and no write access for others."""
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -115,10 +115,10 @@ def _walk(here: int, below: str, rules: list[Rule], device: int) -> Iterator[tup
             continue
         if not is_folder:
             entry = None
-            # It may have gone since.
+            # It may have been removed since.
             with contextlib.suppress(FileNotFoundError):
                 entry = _entry(here, item.name)
-            # A link into the mount of a bucket is a part of the mount.
+            # Links into a bucket mount belong to the mount.
             if entry and entry[3].split("/")[0] not in NEVER:
                 yield path, entry
         elif item.stat(follow_symlinks=False).st_dev == device:
@@ -289,7 +289,7 @@ def _forget(here: int, name: str) -> None:
 
 
 def _place(folder: int, incoming: int, staged: str, target: str) -> bool:
-    # It may have gone where it came from, between being listed and being copied.
+    # It may have been removed between listing and copying.
     if entry_of(incoming, staged) is None:
         return False
     with folder_of(incoming, staged) as (there, name), _parent(folder, target) as (here, new):

@@ -128,7 +128,7 @@ def _settled(found: object, request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     changed = [_name(path) for path in sequence(told["changed"], len(request["steps"]))]
     if not set(changed) <= {step["path"] for step in request["steps"]}:
         raise BadAnswer("it tells of files that nobody asked for")
-    # Of what went again at once there is no entry.
+    # A file that was removed at once has no entry.
     return {
         "entries": {_name(path): None if about is None else entry(about) for path, about in placed.items()},
         "changed": changed,

@@ -46,7 +46,7 @@ def _matches(parts: tuple[re.Pattern[str] | None, ...], path: list[str]) -> bool
     at, place, retry, resume = 0, 0, -1, 0
     while place < len(path):
         if at < len(parts) and parts[at] is None:
-            # At the end it stands for something, elsewhere also for nothing.
+            # At the end it matches at least one part, elsewhere any number.
             if at == len(parts) - 1:
                 return True
             retry, resume, at = at, place, at + 1

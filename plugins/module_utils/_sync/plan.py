@@ -110,11 +110,11 @@ class Decider:
             if loser is not None:
                 self._beside(path, loser)
         for path in paths:
-            # What is kept beside may be there already, on one side or on both.
+            # The losing file may have been kept before, on one side or on both.
             if losers[path] is None and path not in self.names:
                 self._path(path)
         self.plan.agreed |= self.base.keys() - set(paths)
-        # What is in the way goes out of it first.
+        # Conflicting files are moved first.
         order = {"aside": 0, "remove": 1, "place": 2}
         for steps in self.plan.steps:
             steps.sort(key=lambda step: order[step["do"]])
@@ -178,7 +178,7 @@ class Decider:
         if self.receives[loser]:
             step = {"do": "aside", "path": path, "to": name, "expected": entry}
             if name in self.files[loser]:
-                # It is there already, from a sync that did not come to its end.
+                # It exists from a sync that was interrupted.
                 step = {"do": "remove", "path": path, "expected": entry}
             self.plan.steps[loser].append(step)
             if winner:
@@ -199,7 +199,7 @@ class Decider:
         step = {"do": "place", "path": path, "staged": staged, "expected": expected, "beside": beside}
         kind, _size, time, target = self.files[1 - side][staged]
         if kind == "link":
-            # It is made anew, so that nothing that is copied can be a link.
+            # Links are created, so that no copied file can be a link.
             step["link"] = [target, time]
         self.plan.steps[side].append(step)
         if staged not in self.plan.gets[side]:

@@ -19,7 +19,7 @@ def conflict_name(path: str, host: str, entry: t.Sequence[t.Any]) -> str:
     """Return the name of a losing file, with its host and time."""
     folder, name = posixpath.split(path)
     when = datetime.fromtimestamp(entry[2] / 1e9, timezone.utc).strftime("%Y%m%dT%H%M%S")
-    # Room for a number behind it.
+    # Space for a number.
     end = f".conflict-{host}-{when}"
     room = LONGEST_NAME - len(end.encode()) - 4
     short = name.encode(errors="surrogateescape")[:room].decode(errors="ignore")

@@ -40,9 +40,8 @@ from ansible_collections.desi.lab.plugins.module_utils._sync import plan as plan
 from ansible_collections.desi.lab.plugins.module_utils._sync.staging import Here
 
 SENT: tuple[types.ModuleType, ...] = (common_errors, common_files, sync_patterns, agent)
-"""What is run on a machine, each after what it imports."""
-# Reads the texts of these modules, each with its name in front, then runs the last of them; whatever else there is to
-# say follows on standard input.
+"""The modules that run on an instance, each after what it imports."""
+# Reads the texts of these modules, then runs the last of them, with the request on standard input.
 FIRST = (
     "import json, sys, types; modules = json.loads(sys.stdin.buffer.readline())\n"
     "for name, size in modules:\n"
@@ -51,11 +50,11 @@ FIRST = (
     "module.main()"
 )
 PLACE_THERE = ".local/state/desi-lab/sync"
-"""Where copies lie on a machine, below the home of who logs in: outside of what a lab on it can write."""
+"""Staging on an instance, below the SSH user's home: outside of what a lab can write."""
 MODES = "Du=rwx,Dgo=,F-s,Fu+rw,Fgo-w"
 OLDEST_RSYNC = 3
 VANISHED = 24
-"""How rsync says that something went while it was copied."""
+"""rsync's exit code for files that vanished."""
 NO_WAY = (CLOSED, MUTE, REFUSED, SILENT, UNREACHABLE)
 MAX_OUTPUT = 2**20
 SPACE = ("No space left on device", "Disk quota exceeded")
@@ -132,7 +131,7 @@ class Sync:
         self.ssh = ["ssh", "-F", spec.config, *words]
         self.memory = Memory(spec)
         self.here = Here(spec.folder, self.memory.ident, spec.owner)
-        # Both sides may have one home.
+        # Both sides may share a home.
         self.there = f"{self.memory.ident}-there"
         self.old: list[str] = []
         """Where 0.1.0 has left a folder of copies."""
@@ -271,14 +270,14 @@ class Sync:
             return
         command = [
             "rsync",
-            # Without links: whoever sends could lay one, and then send a file to where it leads.
+            # Without links: the sender could plant one, and then send a file through it.
             "--perms",
             "--times",
             f"--chmod={MODES}",
             "--from0",
             "--files-from=-",
             "--protect-args",
-            # What is there already of a file need not travel, as far as it is the same.
+            # Transfer only what differs from the file that exists.
             f"--copy-dest=../{agent.BASIS}",
             f"--timeout={60 * max(1, self.spec.timeout // 20)}",
             "--rsh",
@@ -288,7 +287,7 @@ class Sync:
         ]
         given = b"\0".join(os.fsencode(path) for path in paths)
         staging = t.cast(int, self.here.staging)
-        # In the directory that was opened, wherever its path leads by now.
+        # In the open directory, wherever its path leads by now.
         done = run_bounded(command, given, MAX_OUTPUT, preexec_fn=lambda: os.fchdir(staging))
         if done.code not in (0, VANISHED):
             if "rsync: command not found" in done.errors or "rsync: not found" in done.errors:

@@ -75,7 +75,7 @@ class Here:
             return agent.do(request, self.folder, self.rooms)
 
     def _acting(self) -> Owner:
-        # Into a folder of root's, root alone can write.
+        # Only root can write in root's directory.
         return self.owner if self.folder is not None and os.fstat(self.folder).st_uid != 0 else None
 
     def _stage(self) -> None:
@@ -126,7 +126,7 @@ def _is_below_roots(path: str) -> bool:
         found = open_root_owned(str(above))
     except LabError:
         return False
-    # In a directory such as /tmp anybody makes what they like.
+    # In a directory such as /tmp, everybody can create files.
     open_to_others = os.fstat(found).st_mode & 0o022
     os.close(found)
     return not open_to_others
@@ -139,7 +139,7 @@ def _own_place() -> int:
     state = named if named.startswith("/") else usual
     if os.geteuid() != 0:
         return agent.open_own(state)
-    # With sudo these may be of whoever called it, and what is theirs they can change.
+    # Under sudo these may belong to the caller, who can change them.
     for each in (state, f"{pwd.getpwuid(0).pw_dir}/.local/state"):
         with contextlib.suppress(LabError):
             above = open_root_owned(each, make=True, mode=agent.PRIVATE)
