@@ -42,26 +42,14 @@ def test_settings_that_can_work_change_nothing(act, arguments):
     assert act(ActionModule, **arguments) == {"changed": False}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "what", "do"),
-    [
-        (
-            {"given": ["lab_prot"], "known": KNOWN},
-            "There is no setting lab_prot.",
-            "Say -e lab_port=… if that is what you meant.",
-        ),
-        (
-            {"values": {"lab_port": "eighty"}, "releases": RELEASES},
-            "The setting lab_port=eighty cannot work.",
-            "Choose another, for example -e lab_port=8889.",
-        ),
-        (
-            {"values": {"lab_release": "dr9"}, "releases": RELEASES},
-            "The setting lab_release=dr9 cannot work.",
-            "Choose one of them, for example edr.",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "what", "do"), [
+    ({"given": ["lab_prot"], "known": KNOWN}, "There is no setting lab_prot.",
+     "Say -e lab_port=… if that is what you meant."),
+    ({"values": {"lab_port": "eighty"}, "releases": RELEASES}, "The setting lab_port=eighty cannot work.",
+     "Choose another, for example -e lab_port=8889."),
+    ({"values": {"lab_release": "dr9"}, "releases": RELEASES}, "The setting lab_release=dr9 cannot work.",
+     "Choose one of them, for example edr."),
+])  # fmt: skip
 def test_setting_that_cannot_work_fails_in_three_sentences(act, arguments, what, do):
     result = act(ActionModule, **arguments)
     assert (result["failed"], result["changed"]) == (True, False)

@@ -165,26 +165,20 @@ def test_a_machine_that_tells_of_files_that_nobody_asked_for_is_not_believed(hos
 
 
 @pytest.mark.security("H5")
-def test_a_link_where_copies_were_staged_leads_nothing_into_another_folder_here(hostile):
-    hostile.is_honest()
-    (hostile.folder / ".desi-lab-sync").symlink_to(hostile.home / ".ssh")
-    (hostile.remote / "authorized_keys").write_text("another key")
-    before = hostile.around()
-    hostile.sync()
-    assert hostile.around() == before
-    assert (hostile.folder / "authorized_keys").read_text() == "another key"
-    assert (hostile.folder / ".desi-lab-sync").is_symlink()
-
-
-@pytest.mark.security("H5")
-def test_a_link_where_copies_were_staged_leads_nothing_into_another_folder_of_the_machine(hostile):
+def test_links_where_copies_were_staged_lead_nothing_into_another_folder_on_either_side(hostile):
     hostile.is_honest()
     ssh = hostile.top / "machine" / ".ssh"
     ssh.mkdir()
     (ssh / "authorized_keys").write_text("the owner's key")
+    (hostile.folder / ".desi-lab-sync").symlink_to(hostile.home / ".ssh")
     (hostile.remote / ".desi-lab-sync").symlink_to(ssh)
     (hostile.folder / "authorized_keys").write_text("another key")
+    (hostile.remote / "a").write_text("work")
+    before = hostile.around()
     hostile.sync(direction="both")
+    assert hostile.around() == before
+    assert (hostile.folder / ".desi-lab-sync").is_symlink()
+    assert (hostile.folder / "a").read_text() == "work"
     assert (ssh / "authorized_keys").read_text() == "the owner's key"
     assert (hostile.remote / "authorized_keys").read_text() == "another key"
 

@@ -247,18 +247,14 @@ def test_what_is_no_id_is_not_written_among_the_known_hosts(ready, run, machine)
 
 def test_other_lines_of_the_known_hosts_stay():
     text = "# mine\ni-1 ssh-ed25519 AAAA\ni-0abc ssh-rsa BBBB\n"
-    assert (
-        ssh_host_key.with_pins(text, "i-0abc", ["k 1", "k 2"])
-        == "# mine\ni-1 ssh-ed25519 AAAA\ni-0abc k 1\ni-0abc k 2\n"
-    )
+    kept = "# mine\ni-1 ssh-ed25519 AAAA\ni-0abc k 1\ni-0abc k 2\n"
+    assert ssh_host_key.with_pins(text, "i-0abc", ["k 1", "k 2"]) == kept
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["", "ssh-ed25519", "ssh-ed25519 AAAA", "ssh-ed25519 !!!", "command=x ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA"],
-)
-def test_line_that_is_no_key_is_none(line):
-    assert ssh_host_key.key_in(line) is None
+def test_line_that_is_no_key_is_none():
+    short = "AAAAC3NzaC1lZDI1NTE5AAAAIA"
+    for line in ("", "ssh-ed25519", "ssh-ed25519 AAAA", "ssh-ed25519 !!!", f"command=x ssh-ed25519 {short}"):
+        assert ssh_host_key.key_in(line) is None
 
 
 def test_fingerprint_is_that_of_ssh_keygen(tmp_path):

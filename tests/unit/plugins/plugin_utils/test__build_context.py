@@ -62,19 +62,13 @@ def swap(folder):
     other.write_text(first)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda folder: (folder / "Dockerfile").write_text("FROM ubuntu\n"),
-        lambda folder: (folder / "Dockerfile").rename(folder / "Containerfile"),
-        lambda folder: (folder / "lab" / "start").rename(folder / "start"),
-        lambda folder: (folder / "lab" / "start").chmod(0o755),
-        lambda folder: (folder / "empty").touch(),
-        lambda folder: (folder / "link").symlink_to("lab"),
-        lambda folder: (folder / "lab" / "start").unlink(),
-        swap,
-    ],
-)
+@pytest.mark.parametrize("change", [
+    lambda folder: (folder / "Dockerfile").write_text("FROM ubuntu\n"),
+    lambda folder: (folder / "Dockerfile").rename(folder / "Containerfile"),
+    lambda folder: (folder / "lab" / "start").rename(folder / "start"),
+    lambda folder: (folder / "lab" / "start").chmod(0o755), lambda folder: (folder / "empty").touch(),
+    lambda folder: (folder / "link").symlink_to("lab"), lambda folder: (folder / "lab" / "start").unlink(), swap,
+])  # fmt: skip
 def test_hash_differs_after_a_change_that_a_build_would_see(context, change):
     before = context_hash(str(context), {})
     change(context)

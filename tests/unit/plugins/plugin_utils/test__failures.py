@@ -63,25 +63,19 @@ def test_failed_command_is_told_with_its_last_words():
     ]
 
 
-@pytest.mark.parametrize(
-    ("result", "what", "why"),
-    [
-        ({"msg": "Task failed: Module failed: division by zero"}, "division by zero", ""),
-        ({"msg": "Task failed: Timed out after 1 second(s)."}, "Timed out after 1 second(s).", ""),
-        ({"msg": "Destination directory /no does not exist"}, "Destination directory /no does not exist", ""),
-        ({"reason": "Could not find or access 'x.yml'"}, "Could not find or access 'x.yml'", ""),
-        ({"msg": TRACE}, "ModuleNotFoundError: No module named 'docker'", ""),
-        (
-            {"msg": "Module result deserialization failed: No start of json char found", "module_stderr": TRACE},
-            "The task ended without an answer.",
-            "ModuleNotFoundError: No module named 'docker'",
-        ),
-        ({"msg": "'apt' failed: E: no", "stderr": "E: no"}, "'apt' failed: E: no", ""),
-        ({}, "It failed without a word.", ""),
-        ({"msg": None, "rc": 0, "cmd": "x"}, "It failed without a word.", ""),
-        ({"msg": "1\n2\n3\n4\n5\n6\n7"}, "1\n2\n3\n4\n5", ""),
-    ],
-)
+@pytest.mark.parametrize(("result", "what", "why"), [
+    ({"msg": "Task failed: Module failed: division by zero"}, "division by zero", ""),
+    ({"msg": "Task failed: Timed out after 1 second(s)."}, "Timed out after 1 second(s).", ""),
+    ({"msg": "Destination directory /no does not exist"}, "Destination directory /no does not exist", ""),
+    ({"reason": "Could not find or access 'x.yml'"}, "Could not find or access 'x.yml'", ""),
+    ({"msg": TRACE}, "ModuleNotFoundError: No module named 'docker'", ""),
+    ({"msg": "Module result deserialization failed: No start of json char found", "module_stderr": TRACE},
+     "The task ended without an answer.", "ModuleNotFoundError: No module named 'docker'"),
+    ({"msg": "'apt' failed: E: no", "stderr": "E: no"}, "'apt' failed: E: no", ""),
+    ({}, "It failed without a word.", ""),
+    ({"msg": None, "rc": 0, "cmd": "x"}, "It failed without a word.", ""),
+    ({"msg": "1\n2\n3\n4\n5\n6\n7"}, "1\n2\n3\n4\n5", ""),
+])  # fmt: skip
 def test_any_other_failure_is_told_shortly_and_without_a_traceback(result, what, why):
     assert troubles(result) == [Trouble(what, why, MORE)]
 
@@ -137,78 +131,32 @@ INT, ONE_OF = "give a whole number: -e {}=…", "choose one of them: -e {}"
 SUITS = "There is no value that would suit everyone."
 
 
-@pytest.mark.parametrize(
-    ("error", "what", "why", "do"),
-    [
-        (
-            f"argument 'lab_port' is of type str {NO_INT}\"'abc'\" cannot be converted to an int",
-            "The setting lab_port is not right.",
-            "It has to be a whole number, but “abc” is not.",
-            INT.format("lab_port"),
-        ),
-        (
-            f"argument 'lab_port' is of type list {NO_INT}\"[1]\" cannot be converted to an int",
-            "The setting lab_port is not right.",
-            "It has to be a whole number, but it is a list.",
-            INT.format("lab_port"),
-        ),
-        (
-            f"argument 'lab_data_writable' is of type str {NO_BOOL}",
-            "The setting lab_data_writable is not right.",
-            "It has to be true or false, but “maybe” is not.",
-            "give true or false: -e lab_data_writable=…",
-        ),
-        (
-            "value of lab_access must be one of: tunnel, direct, https, got: Tunel",
-            "The setting lab_access is not right.",
-            "“Tunel” is not one of tunnel, direct, https.",
-            ONE_OF.format("lab_access=tunnel"),
-        ),
-        (
-            "value of lab_rel must be one or more of: edr, dr1. Got no match for: dr9, dr8",
-            "The setting lab_rel is not right.",
-            "“dr9, dr8” is not one of edr, dr1.",
-            ONE_OF.format("lab_rel=edr"),
-        ),
-        (
-            f"Elements value for option 'lab_ports' is of type str {NO_INT}\"'b'\" cannot be converted to an int",
-            "The setting lab_ports is not right.",
-            "Each entry has to be a whole number, but “b” is not.",
-            INT.format("lab_ports"),
-        ),
-        (
-            f"argument 'a' is of type str found in 'lab_opts'. {NO_INT}\"'q'\" cannot be converted to an int",
-            "The setting a in lab_opts is not right.",
-            "It has to be a whole number, but “q” is not.",
-            INT.format("lab_opts"),
-        ),
-        (
-            f"argument 'lab_allow_from' is of type dict {NO_LIST}",
-            "The setting lab_allow_from is not right.",
-            "It has to be a list, but it is a mapping of names to values.",
-            "give a list: -e lab_allow_from=…",
-        ),
-        ("missing required arguments: lab_name", "The setting lab_name is missing.", SUITS, "give one: -e lab_name=…"),
-        (
-            "missing required arguments: name, uid found in lab_users",
-            "The settings name, uid in lab_users are missing.",
-            SUITS,
-            "give one: -e lab_users=…",
-        ),
-        (
-            "lab_prot. Supported parameters include: lab_mount, lab_port.",
-            "There is no setting lab_prot.",
-            "Did you mean lab_port?",
-            "write its name as the table of settings does",
-        ),
-        (
-            "parameters are mutually exclusive: a|b",
-            "The settings do not fit together.",
-            "Parameters are mutually exclusive: a|b.",
-            "change one of them",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("error", "what", "why", "do"), [
+    (f"argument 'lab_port' is of type str {NO_INT}\"'abc'\" cannot be converted to an int",
+     "The setting lab_port is not right.", "It has to be a whole number, but “abc” is not.", INT.format("lab_port")),
+    (f"argument 'lab_port' is of type list {NO_INT}\"[1]\" cannot be converted to an int",
+     "The setting lab_port is not right.", "It has to be a whole number, but it is a list.", INT.format("lab_port")),
+    (f"argument 'lab_data_writable' is of type str {NO_BOOL}", "The setting lab_data_writable is not right.",
+     "It has to be true or false, but “maybe” is not.", "give true or false: -e lab_data_writable=…"),
+    ("value of lab_access must be one of: tunnel, direct, https, got: Tunel", "The setting lab_access is not right.",
+     "“Tunel” is not one of tunnel, direct, https.", ONE_OF.format("lab_access=tunnel")),
+    ("value of lab_rel must be one or more of: edr, dr1. Got no match for: dr9, dr8",
+     "The setting lab_rel is not right.", "“dr9, dr8” is not one of edr, dr1.", ONE_OF.format("lab_rel=edr")),
+    (f"Elements value for option 'lab_ports' is of type str {NO_INT}\"'b'\" cannot be converted to an int",
+     "The setting lab_ports is not right.", "Each entry has to be a whole number, but “b” is not.",
+     INT.format("lab_ports")),
+    (f"argument 'a' is of type str found in 'lab_opts'. {NO_INT}\"'q'\" cannot be converted to an int",
+     "The setting a in lab_opts is not right.", "It has to be a whole number, but “q” is not.", INT.format("lab_opts")),
+    (f"argument 'lab_allow_from' is of type dict {NO_LIST}", "The setting lab_allow_from is not right.",
+     "It has to be a list, but it is a mapping of names to values.", "give a list: -e lab_allow_from=…"),
+    ("missing required arguments: lab_name", "The setting lab_name is missing.", SUITS, "give one: -e lab_name=…"),
+    ("missing required arguments: name, uid found in lab_users", "The settings name, uid in lab_users are missing.",
+     SUITS, "give one: -e lab_users=…"),
+    ("lab_prot. Supported parameters include: lab_mount, lab_port.", "There is no setting lab_prot.",
+     "Did you mean lab_port?", "write its name as the table of settings does"),
+    ("parameters are mutually exclusive: a|b", "The settings do not fit together.",
+     "Parameters are mutually exclusive: a|b.", "change one of them"),
+])  # fmt: skip
 def test_refused_setting_is_told_in_plain_words(error, what, why, do):
     assert setting(error) == Trouble(what, why, do)
 

@@ -74,16 +74,12 @@ def test_another_name_does_not_reset_the_clock(monkeypatch):
     assert "… Wait (try 2 of 9) 12 s" in stream.getvalue()
 
 
-def test_nothing_under_way_has_no_name():
+def test_without_a_clock_or_anything_under_way_only_lines_are_written():
     stream = io.StringIO()
-    screen = Screen(stream, clock=True, tick=60)
-    screen.rename("Wait")
-    screen.close()
-    assert stream.getvalue() == ""
-
-
-def test_without_a_clock_only_lines_are_written():
-    stream = io.StringIO()
+    for clock in (True, False):
+        screen = Screen(stream, clock=clock, tick=60)
+        screen.rename("Wait")
+        screen.close()
     screen = Screen(stream)
     screen.run("Wait")
     screen.rename("Still")

@@ -66,13 +66,16 @@ def test_what_belongs_to_a_lab_with_a_machine_is_no_orphan(state):
     assert rows(what) == []
 
 
-def test_what_belongs_to_another_lab_than_the_machine_is_one():
-    what = found(machine=[machine("desi")], disk=[thing("desi", VolumeId="vol-2", Size=1), EVERY["disk"]])
-    assert [row["id"] for row in rows(what)] == ["vol-1"]
-
-
-def test_a_lab_that_another_run_is_making_is_left_alone():
-    assert rows(found(key_pair=[EVERY["key pair"]]), busy={"old"}) == []
+@pytest.mark.parametrize(
+    ("things", "more", "ids"),
+    [
+        ({"machine": [machine("desi")], "disk": [thing("desi", VolumeId="vol-2"), EVERY["disk"]]}, {}, ["vol-1"]),
+        # Another run is making it.
+        ({"key_pair": [EVERY["key pair"]]}, {"busy": {"old"}}, []),
+    ],
+)
+def test_only_what_belongs_to_no_lab_is_an_orphan(things, more, ids):
+    assert [row["id"] for row in rows(found(**things), **more)] == ids
 
 
 def test_the_default_lab_in_the_default_region_needs_no_settings():

@@ -86,29 +86,18 @@ def test_words_so_short_that_they_are_everywhere_are_left():
     assert spellings("abc") == {s for s in spellings("abc") if len(s) >= 4}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "http://127.0.0.1:8888/lab?token=s3cr3t-word",
-        "http://127.0.0.1:8888/lab%3Ftoken%3Ds3cr3t-word",
-        "Authorization: Bearer s3cr3t-word",
-        '{"password": "s3cr3t-word"}',
-        "https_proxy=http://ann:s3cr3t-word@proxy:3128",
-        "https_proxy=http%3A%2F%2Fann%3As3cr3t-word%40proxy%3A3128",
-        "socks5h://s3cr3t-word@proxy",
-        f"https_proxy in base64: {b64('http://ann:s3cr3t-word@proxy:3128')}",
-        f"in hexadecimal: {b'http://ann:s3cr3t-word@proxy:3128'.hex()}",
-        "ghp_s3cr3twords3cr3tword12",
-        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzM2NyM3Qtd29yZCJ9.s3cr3t-word",
-        "X-Amz-Signature=s3cr3t-word&X-Amz-Date=20261124",
-        "X-Amz-Credential=AKIAS3CR3TWORD123456%2F20261124",
-        "-----BEGIN OPENSSH PRIVATE KEY-----\ns3cr3t-word\n-----END OPENSSH PRIVATE KEY-----",
-        "-----BEGIN RSA PRIVATE KEY-----\ns3cr3t-word and it was cut off",
-        "aws_secret_access_key = s3cr3t-word",
-        "AWS_SESSION_TOKEN=s3cr3t-word",
-        "c0ffee" * 8,
-    ],
-)
+@pytest.mark.parametrize("text", [
+    "http://127.0.0.1:8888/lab?token=s3cr3t-word", "http://127.0.0.1:8888/lab%3Ftoken%3Ds3cr3t-word",
+    "Authorization: Bearer s3cr3t-word", '{"password": "s3cr3t-word"}', "https_proxy=http://ann:s3cr3t-word@proxy:3128",
+    "https_proxy=http%3A%2F%2Fann%3As3cr3t-word%40proxy%3A3128", "socks5h://s3cr3t-word@proxy",
+    f"https_proxy in base64: {b64('http://ann:s3cr3t-word@proxy:3128')}",
+    f"in hexadecimal: {b'http://ann:s3cr3t-word@proxy:3128'.hex()}", "ghp_s3cr3twords3cr3tword12",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzM2NyM3Qtd29yZCJ9.s3cr3t-word", "X-Amz-Signature=s3cr3t-word&X-Amz-Date=20261124",
+    "X-Amz-Credential=AKIAS3CR3TWORD123456%2F20261124",
+    "-----BEGIN OPENSSH PRIVATE KEY-----\ns3cr3t-word\n-----END OPENSSH PRIVATE KEY-----",
+    "-----BEGIN RSA PRIVATE KEY-----\ns3cr3t-word and it was cut off", "aws_secret_access_key = s3cr3t-word",
+    "AWS_SESSION_TOKEN=s3cr3t-word", "c0ffee" * 8,
+])  # fmt: skip
 def test_what_looks_like_a_secret_goes_though_nobody_knew_it(text):
     clean = Cleaner().clean(f"before {text}\nafter")
     assert HIDDEN in clean
@@ -122,23 +111,15 @@ def test_an_access_key_goes():
     )
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        ACCOUNT,
-        f"arn:aws:iam::{ACCOUNT}:user/ann",
-        f"arn%3Aaws%3Aiam%3A%3A{ACCOUNT}%3Auser",
-        f"account%20{ACCOUNT}",
-        f"id={ACCOUNT}&",
-        f'"{ACCOUNT}"',
-        f"{ACCOUNT[:4]}-{ACCOUNT[4:8]}-{ACCOUNT[8:]}",
-        b64(f"arn:aws:iam::{ACCOUNT}:user/ann"),
-        b64(ACCOUNT),
-        urlsafe(f"x?{ACCOUNT}"),
-        f"arn:aws:iam::{ACCOUNT}:user/ann".encode().hex(),
-        ACCOUNT.encode().hex(),
-    ],
-)
+@pytest.mark.parametrize("text", [
+    ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/ann", f"arn%3Aaws%3Aiam%3A%3A{ACCOUNT}%3Auser", f"account%20{ACCOUNT}",
+    f"id={ACCOUNT}&", f'"{ACCOUNT}"', f"{ACCOUNT[:4]}-{ACCOUNT[4:8]}-{ACCOUNT[8:]}",
+    b64(f"arn:aws:iam::{ACCOUNT}:user/ann"),
+    b64(ACCOUNT),
+    urlsafe(f"x?{ACCOUNT}"),
+    f"arn:aws:iam::{ACCOUNT}:user/ann".encode().hex(),
+    ACCOUNT.encode().hex(),
+])  # fmt: skip
 def test_the_number_of_an_account_goes_in_every_spelling(text):
     clean = Cleaner().clean(f"before {text} after")
     assert ACCOUNT not in clean
@@ -147,21 +128,13 @@ def test_the_number_of_an_account_goes_in_every_spelling(text):
         assert not any(ACCOUNT in said for said in decoded(word))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "4123456789012 bytes",
-        "41234567890 bytes",
-        "sha256:2f314230bb6f598fe86129c1fb9ef47ac76a540bbe3be252ce4e1a1c0cf019ac",
-        "2026-11-24T11:26:46.76861102Z",
-        "/var/lib/desi-lab/mounts/desidata-6e71783b/.bucket",
-        "Docker Engine 20.10.24+dfsg1",
-        "TASK Look at the engine  ok",
-        "127.0.0.1:8888 10.0.0.5 192.168.1.4 172.17.0.1 ::1 fe80::1",
-        "eth0@if3 <hidden>",
-        "authorities 144 in /etc/ssl/certs/ca-certificates.crt",
-    ],
-)
+@pytest.mark.parametrize("text", [
+    "4123456789012 bytes", "41234567890 bytes",
+    "sha256:2f314230bb6f598fe86129c1fb9ef47ac76a540bbe3be252ce4e1a1c0cf019ac", "2026-11-24T11:26:46.76861102Z",
+    "/var/lib/desi-lab/mounts/desidata-6e71783b/.bucket", "Docker Engine 20.10.24+dfsg1", "TASK Look at the engine  ok",
+    "127.0.0.1:8888 10.0.0.5 192.168.1.4 172.17.0.1 ::1 fe80::1", "eth0@if3 <hidden>",
+    "authorities 144 in /etc/ssl/certs/ca-certificates.crt",
+])  # fmt: skip
 def test_what_is_no_secret_stays_as_it_is(text):
     assert Cleaner().clean(text) == text
 

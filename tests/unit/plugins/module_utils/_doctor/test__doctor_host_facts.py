@@ -136,18 +136,13 @@ def port(number, labs=None, name="desi", config=""):
     return found
 
 
-def test_a_free_port_is_well():
-    with socket.create_server((QUIET, 0)) as server:
-        number = server.getsockname()[1]
-    assert port(number).verdict == OK
-
-
-def test_a_port_that_another_program_has_is_broken_and_a_free_one_proposed():
+def test_a_free_port_is_well_and_one_of_another_program_is_broken_with_a_proposal():
     with socket.create_server((QUIET, 0)) as server:
         number = server.getsockname()[1]
         found = port(number)
     assert (found.verdict, f"(process {os.getpid()})" in found.found) == (BROKEN, True)
     assert f"-e lab_port={found.facts['next_free']}" in found.do
+    assert port(number).verdict == OK
 
 
 def test_a_port_that_a_tunnel_of_ours_has_is_that_labs(tmp_path):

@@ -89,36 +89,25 @@ def bucket(seconds, rate):
     return checks.judge_bucket("desidata", checks.Measured(seconds, rate, 4 * MIB, 0.0))
 
 
-@pytest.mark.parametrize(
-    ("findings", "verdict", "says"),
-    [
-        (checks.judge_proxies([], [], []), OK, "none is set"),
-        (
-            checks.judge_authorities(
-                [store("SSL_CERT_FILE"), store("CURL_CA_BUNDLE"), store("AWS_CA_BUNDLE", "", "/x")]
-            ),
-            OK,
-            "140 in /etc/ca.pem (SSL_CERT_FILE, CURL_CA_BUNDLE) · 140 in /x (AWS_CA_BUNDLE)",
-        ),
-        (
-            checks.judge_authorities([store("SSL_CERT_FILE"), store("AWS_CA_BUNDLE", "is not there")]),
-            BROKEN,
-            "AWS_CA_BUNDLE=/etc/ca.pem: is not there",
-        ),
-        (checks.judge_clock(None), SKIPPED, "not compared"),
-        (checks.judge_clock(0.4), OK, "right"),
-        (checks.judge_clock(-60), OK, "right within 60 s"),
-        (checks.judge_clock(61), WARNING, "61 s ahead of"),
-        (checks.judge_clock(-299), WARNING, "5 minutes behind"),
-        (checks.judge_clock(300), BROKEN, "5 minutes ahead of"),
-        (checks.judge_clock(-3 * 3600), BROKEN, "about 3 hours behind"),
-        (bucket(0.02, 80 * MIB), OK, "answers in 20 ms, 80.0 MiB/s"),
-        (bucket(0.02, None), OK, "answers in 20 ms"),
-        (bucket(0.5, 2 * MIB), OK, "500 ms"),
-        (bucket(0.51, 80 * MIB), WARNING, "510 ms"),
-        (bucket(0.02, 2 * MIB - 1), WARNING, "2.0 MiB/s"),
-    ],
-)
+@pytest.mark.parametrize(("findings", "verdict", "says"), [
+    (checks.judge_proxies([], [], []), OK, "none is set"),
+    (checks.judge_authorities([store("SSL_CERT_FILE"), store("CURL_CA_BUNDLE"), store("AWS_CA_BUNDLE", "", "/x")]), OK,
+     "140 in /etc/ca.pem (SSL_CERT_FILE, CURL_CA_BUNDLE) · 140 in /x (AWS_CA_BUNDLE)"),
+    (checks.judge_authorities([store("SSL_CERT_FILE"), store("AWS_CA_BUNDLE", "is not there")]), BROKEN,
+     "AWS_CA_BUNDLE=/etc/ca.pem: is not there"),
+    (checks.judge_clock(None), SKIPPED, "not compared"),
+    (checks.judge_clock(0.4), OK, "right"),
+    (checks.judge_clock(-60), OK, "right within 60 s"),
+    (checks.judge_clock(61), WARNING, "61 s ahead of"),
+    (checks.judge_clock(-299), WARNING, "5 minutes behind"),
+    (checks.judge_clock(300), BROKEN, "5 minutes ahead of"),
+    (checks.judge_clock(-3 * 3600), BROKEN, "about 3 hours behind"),
+    (bucket(0.02, 80 * MIB), OK, "answers in 20 ms, 80.0 MiB/s"),
+    (bucket(0.02, None), OK, "answers in 20 ms"),
+    (bucket(0.5, 2 * MIB), OK, "500 ms"),
+    (bucket(0.51, 80 * MIB), WARNING, "510 ms"),
+    (bucket(0.02, 2 * MIB - 1), WARNING, "2.0 MiB/s"),
+])  # fmt: skip
 def test_what_is_measured_is_judged(findings, verdict, says):
     (found,) = findings
     assert (found.verdict, says in found.found) == (verdict, True)

@@ -87,14 +87,12 @@ def test_a_proxy_that_says_nothing_is_given_up_in_time():
     assert (found.verdict, "nothing came within 0.3 s" in found.found) == (BROKEN, True)
 
 
-def test_a_proxy_that_is_not_there_is_told():
+def test_a_proxy_that_is_not_there_or_has_no_address_is_told(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     (found,) = look(ALL_PROXY=f"http://127.0.0.1:{port}")
     assert (found.verdict, "connection refused" in found.found) == (BROKEN, True)
 
-
-def test_a_proxy_whose_name_is_not_resolved_is_told(monkeypatch):
     def fail(*_args, **_more):
         raise socket.gaierror(-2, "Name or service not known")
 

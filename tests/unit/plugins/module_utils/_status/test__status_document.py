@@ -63,9 +63,6 @@ def test_lab_on_this_computer_costs_nothing_and_is_up_since_its_start():
     lab = here(ROW, NOW)
     assert (lab["usd_hour"], lab["usd_so_far"], lab["usd_month"], lab["uptime_seconds"]) == (0, 0, 0, 7200)
     assert (lab["next"], lab["notes"]) == ([], [])
-
-
-def test_lab_that_is_stopped_is_not_up():
     assert here({**ROW, "state": "exited"}, NOW)["uptime_seconds"] is None
 
 

@@ -159,17 +159,11 @@ def test_what_changed_meanwhile_stays_and_the_new_one_is_put_beside(folder):
     assert done["changed"] == ["a"]
 
 
-def test_a_folder_that_was_made_meanwhile_stays(folder):
+def test_a_folder_that_was_made_meanwhile_stays_and_a_taken_name_is_not_used(folder):
     (folder.path / "a").mkdir()
-    folder.settle(place("a"))
-    assert (folder.path / "a").is_dir()
-    assert (folder.path / "beside").read_text() == "new"
-
-
-def test_a_name_that_is_taken_is_not_used(folder):
-    (folder.path / "a").write_text("1")
     (folder.path / "beside").write_text("2")
     folder.settle(place("a"))
+    assert (folder.path / "a").is_dir()
     assert (folder.path / "beside").read_text() == "2"
     assert (folder.path / "beside-2").read_text() == "new"
 
