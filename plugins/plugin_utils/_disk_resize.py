@@ -10,9 +10,10 @@ import json
 import re
 import typing as t
 
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB
+
 Node = t.Mapping[str, t.Any]
 
-GIB = 1 << 30
 EXT = ("ext2", "ext3", "ext4")
 
 

@@ -11,6 +11,7 @@ import typing as t
 from datetime import datetime, timezone
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+MIB, GIB = 2**20, 2**30
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?B?)", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}

@@ -11,10 +11,8 @@ import math
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size, size_text
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB, MIB, parse_size, size_text
 
-GIB = 2**30
-MIB = 2**20
 # Below that, no Jupyter server with a kernel starts.
 LEAST_MEMORY = 256 * MIB
 LEAST_CPUS = 0.1

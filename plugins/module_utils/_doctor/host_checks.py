@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB
 from ansible_collections.desi.lab.plugins.module_utils._docker.engine import Engine
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, WARNING, Finding
 
 # Debian 11 and Ubuntu 20.04 have it; older ones lack options of the lab's container.
 OLDEST_ENGINE = (20, 10)
-GIB = 2**30
 VERSIONS = ("product", "ansible", "python", "system", "collections", "wanted", "wanted_ansible")
 # The minimum in GiB, and what is comfortable.
 CACHE_GIB = (1, 10)

@@ -24,10 +24,9 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
     require_root_owned,
     write_beside,
 )
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB, parse_size
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
 
-GIB = 1024**3
 LEAST, MOST = GIB, 500 * GIB
 
 
