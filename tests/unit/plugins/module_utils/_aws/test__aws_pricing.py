@@ -46,42 +46,26 @@ def prices(names=("t2.micro",), table=None, region="us-west-2"):
 # Where prices are from
 
 
-def test_price_is_read_from_what_the_pricing_api_says():
-    assert cost.read_price([product()], "Hrs") == Price(0.0116, "2026-11-01", API)
-
-
-def test_price_has_the_day_from_which_it_holds_where_no_other_is_told():
-    assert cost.read_price([product(published="")], "Hrs").date == "2026-10-01"
-
-
-def test_price_of_nothing_is_none():
-    assert cost.read_price([product("0.0000000000")], "Hrs") is None
-
-
-def test_lowest_price_is_taken():
-    assert cost.read_price([product("0.5"), product("0.2"), product("0.0")], "Hrs").usd == 0.2
-
-
-def test_price_of_another_unit_is_none():
-    assert cost.read_price([product(unit="Quantity")], "Hrs") is None
-
-
 @pytest.mark.parametrize(
-    "document",
+    ("documents", "price"),
     [
-        "",
-        "{",
-        "[]",
-        "null",
-        "{}",
-        '{"terms": {}}',
-        '{"terms": {"OnDemand": []}}',
-        '{"terms": {"OnDemand": {"A": {}}}}',
-        product("free"),
-        None,
-        7,
+        ([product()], Price(0.0116, "2026-11-01", API)),
+        # The day from which it holds, where no other is told.
+        ([product(published="")], Price(0.0116, "2026-10-01", API)),
+        ([product("0.0000000000")], None),
+        ([product("0.5"), product("0.2"), product("0.0")], Price(0.2, "2026-11-01", API)),
+        ([product(unit="Quantity")], None),
     ],
 )
+def test_price_is_the_lowest_of_what_the_pricing_api_says_and_never_nothing(documents, price):
+    assert cost.read_price(documents, "Hrs") == price
+
+
+TERMS = ("{}", '{"OnDemand": []}', '{"OnDemand": {"A": {}}}')
+EMPTY = ["", "{", "[]", "null", "{}", *(f'{{"terms": {one}}}' for one in TERMS)]
+
+
+@pytest.mark.parametrize("document", [*EMPTY, product("free"), None, 7])
 def test_document_that_is_none_is_passed_over(document):
     assert cost.read_price([document, product()], "Hrs") == Price(0.0116, "2026-11-01", API)
 
@@ -121,20 +105,15 @@ def test_oldest_day_and_both_sources_are_told():
     asked = Prices({"t2.micro": Price(0.02, "2026-11-01", API)}, None, None)
     found = cost.cost_of("t2.micro", 30, cost.joined(asked, prices()))
     assert (found.date, found.source) == ("2025-07-01", MIXED)
-
-
-def test_price_of_an_address_does_not_make_the_others_old():
-    asked = Prices({"t2.micro": Price(0.02, "2026-11-01", API)}, Price(0.09, "2026-11-02", API), None)
+    # The price of an address does not make the others old.
+    asked = Prices(asked.types, Price(0.09, "2026-11-02", API), None)
     found = cost.cost_of("t2.micro", 30, cost.joined(asked, prices()))
     assert (found.date, found.source) == ("2026-11-01", API)
 
 
-def test_machine_of_which_no_price_is_known_costs_its_disk_when_stopped():
+def test_unknown_price_leaves_what_is_known():
     found = cost.cost_of("t9.huge", 100, prices(["t9.huge"]))
     assert (found.hour, found.month_stopped) == (None, 8.0)
-
-
-def test_nothing_is_known_of_a_region_that_is_not_in_the_table():
     assert cost.cost_of("t2.micro", 30, prices(region="eu-west-1")) == Cost(None, None, "", "")
 
 
@@ -156,23 +135,21 @@ def test_unknown_price_is_not_told_as_nothing():
     assert line["about"] == ""
 
 
-def test_spot_is_told_as_the_most_that_it_may_cost():
-    assert cost.hour_text({"t2.micro": Cost(0.0199, 2.4, "", "")}, spot=True) == "at most 0.020 USD an hour running"
-
-
-def test_dearest_alternative_is_told():
-    costs = {
-        "t3.micro": Cost(0.0187, 2.4, "", ""),
-        "t3.large": Cost(0.0915, 2.4, "", ""),
-        "t3.xlarge": Cost(0.175, 2.4, "", ""),
-        "t9.huge": Cost(None, 2.4, "", ""),
-    }
-    assert cost.hour_text(costs, spot=False) == "0.019 USD an hour running (with t3.xlarge 0.175)"
-
-
-def test_cheaper_alternative_is_not_told():
-    costs = {"t3.micro": Cost(0.0187, 2.4, "", ""), "t3a.micro": Cost(0.0177, 2.4, "", "")}
-    assert cost.hour_text(costs, spot=False) == "0.019 USD an hour running"
+@pytest.mark.parametrize(
+    ("hours", "spot", "text"),
+    [
+        ({"t2.micro": 0.0199}, True, "at most 0.020 USD an hour running"),
+        (
+            {"t3.micro": 0.0187, "t3.large": 0.0915, "t3.xlarge": 0.175, "t9.huge": None},
+            False,
+            "0.019 USD an hour running (with t3.xlarge 0.175)",
+        ),
+        # A cheaper alternative is not told.
+        ({"t3.micro": 0.0187, "t3a.micro": 0.0177}, False, "0.019 USD an hour running"),
+    ],
+)
+def test_hour_is_told_with_the_dearest_alternative_and_at_most_for_spot(hours, spot, text):
+    assert cost.hour_text({name: Cost(usd, 2.4, "", "") for name, usd in hours.items()}, spot) == text
 
 
 @pytest.mark.parametrize(("usd", "text"), [(0.0199, "0.020"), (0.9996, "1.000"), (1.0, "1.00"), (12.345, "12.35")])
@@ -188,12 +165,9 @@ def test_disk_and_machine_are_asked_for_by_what_makes_them_one():
 # The table that comes with it
 
 
-def test_table_has_a_day_and_the_price_of_an_address():
+def test_table_knows_what_the_guide_and_the_notes_recommend():
     assert TABLE_FILE["date"].count("-") == 2
     assert 0 < TABLE_FILE["ipv4_hour"] < 0.1
-
-
-def test_table_knows_what_the_guide_and_the_notes_recommend():
     for name in ("t2.nano", "t2.micro", "t3.micro", "t3.xlarge", "t3.2xlarge", "m7i.xlarge", "r7i.xlarge"):
         assert cost.cost_of(name, 30, cost.from_table(TABLE_FILE, "us-west-2", [name])).hour
 
