@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The machine that the tests run on: made ready before, and left after as it was found."""
+"""The machine of the tests: prepared before, cleaned after."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NEEDED = {
 
 
 def packages_missing() -> list[str]:
-    """Return the Debian packages of which something is missing."""
+    """Return the missing Debian packages."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     return sorted({package for command, package in NEEDED.items() if shutil.which(command, path=path) is None})
 
@@ -47,13 +47,13 @@ def engine_answers() -> bool:
 
 
 def docker(*arguments: str) -> list[str] | None:
-    """Return the words that docker prints, or nothing if it fails."""
+    """Return the words of docker's output, or None if it fails."""
     run = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     return run.stdout.split() if run.returncode == 0 else None
 
 
 def preparations() -> list[Part]:
-    """Return the parts that make the machine ready."""
+    """Return the parts that prepare the machine."""
     parts = []
     packages = packages_missing()
     if packages:
@@ -67,7 +67,7 @@ def preparations() -> list[Part]:
 
 
 def clean(environment: Mapping[str, str]) -> None:
-    """Remove whatever tests have left, of this run or of one that was killed."""
+    """Remove leftovers of tests, also of a run that was killed."""
     end_orphans()
     if engine_answers():
         for kind, remove in (("container", ["rm", "--force", "--volumes"]), ("volume", ["rm"]), ("network", ["rm"])):
@@ -87,7 +87,7 @@ def clean(environment: Mapping[str, str]) -> None:
 
 
 def play(name: str, environment: Mapping[str, str]) -> None:
-    """Run a playbook, and show what it said only if it failed."""
+    """Run a playbook, and print its output only if it failed."""
     command = ["ansible-playbook", str(ROOT / "tests/harness" / name)]
     run = subprocess.run(command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False)
     if run.returncode:
@@ -95,7 +95,7 @@ def play(name: str, environment: Mapping[str, str]) -> None:
 
 
 def end_orphans() -> None:
-    """End what a run that was killed left running: all that has its mark, but for what runs in containers."""
+    """Kill marked processes of a run that was killed, except in containers."""
     here = Path("/proc/self/ns/pid").readlink()
     for place in Path("/proc").glob("[0-9]*"):
         try:

@@ -36,7 +36,7 @@ class Part:
 
 
 class Report:
-    """What has passed and failed, told line by line as it comes."""
+    """Results, printed as they arrive."""
 
     def __init__(self, logs: Path) -> None:
         self.logs = logs
@@ -45,7 +45,7 @@ class Report:
         self._news = threading.Condition()
 
     def add(self, part: Part, passed: bool, seconds: float, text: str) -> None:
-        """Tell how a part ended, and what it said if it failed."""
+        """Print the result of a part, with its output if it failed."""
         (self.logs / f"{part.name.replace(' ', '-')}.log").write_text(text)
         with self._news:
             self.results[part.name] = passed
@@ -61,7 +61,7 @@ class Report:
             return self.results[name]
 
     def conclude(self) -> int:
-        """Tell the sum, and return the exit code."""
+        """Print the summary, and return the exit code."""
         failed = [name for name, passed in self.results.items() if not passed]
         minutes, seconds = divmod(round(time.monotonic() - self.begun), 60)
         if failed:
@@ -72,13 +72,13 @@ class Report:
 
 
 def last_words(text: str) -> str:
-    """Return the last line if it is a sum, such as that of pytest."""
+    """Return the last line if it is a summary, such as pytest's."""
     lines = text.rstrip().splitlines()
     return lines[-1] if lines and re.match(r"\d+ (passed|failed)", lines[-1]) else ""
 
 
 class Runner:
-    """Runs parts; what still runs when it is closed is ended."""
+    """Runs parts, and kills running ones when closed."""
 
     def __init__(self, report: Report, environment: Mapping[str, str], root: Path) -> None:
         self.report = report
@@ -88,7 +88,7 @@ class Runner:
         self._closed = threading.Event()
 
     def run_lanes(self, lanes: Sequence[Sequence[Part]], shared: Sequence[Part]) -> None:
-        """Run lanes side by side, the parts of each in order; one that is through takes up what they share."""
+        """Run lanes concurrently, the parts of each in order; a finished lane takes shared parts."""
         left = deque(shared)
         threads = [threading.Thread(target=self._run_lane, args=(lane, left), daemon=True) for lane in lanes]
         for thread in threads:
@@ -106,7 +106,7 @@ class Runner:
                 self.run(part)
 
     def run(self, part: Part) -> bool:
-        """Run one part to its end, or until its time is over."""
+        """Run one part until it ends or times out."""
         begun = time.monotonic()
         process = subprocess.Popen(
             part.command,
@@ -132,7 +132,7 @@ class Runner:
         return passed
 
     def close(self) -> None:
-        """End what still runs."""
+        """Kill what still runs."""
         self._closed.set()
         for process in list(self._running):
             end_session(process)

@@ -48,11 +48,11 @@ IMAGES = Part("images", ["ansible-playbook", "tests/harness/images.yml"], timeou
 
 REFUSALS = Part("refusals", [sys.executable, "-m", "pytest", "tests/integration"], timeout=1200, gate=IMAGES.name)
 
-# Those that make or end mounts share a lane: they look at the mounts and processes of the whole computer.
+# Scenarios with mounts share a lane, since they inspect all mounts and processes of the computer.
 MOUNTING = ("local_folder", "bucket_host", "bucket_container", "down")
 
 
-# The kinds of labs that are visited in a browser. A lab here makes mounts, too.
+# Kinds of labs for the browser tests. Local ones mount, too.
 HERE = ("local-host", "local-container")
 ON_EC2 = ("ec2-tunnel", "ec2-direct", "ec2-https")
 
@@ -102,7 +102,7 @@ def cloud(name: str, files: Sequence[str], scratch: Path) -> Part:
 
 
 def e2e(place: str, kinds: Sequence[str], scratch: Path) -> Part:
-    """Return the part that looks at labs of these kinds in a browser and runs notebooks in them."""
+    """Return the part that visits labs of these kinds in a browser and runs notebooks in them."""
     chosen = [word for kind in kinds for word in ("--lab", kind)]
     options = ["-p", "every_test_runs", "--basetemp", str(scratch / f"e{place[0]}")]
     return Part(
@@ -115,7 +115,7 @@ def e2e(place: str, kinds: Sequence[str], scratch: Path) -> Part:
 
 
 def attacks(scratch: Path, record: Path) -> tuple[list[list[Part]], list[Part]]:
-    """Return the parts that run the tests that attack (marker security); each test adds to the record how it ended."""
+    """Return the parts with the tests that attack (marker security); each test records its outcome."""
     plugin = ["-p", "security_findings", "-p", "every_test_runs"]
 
     def part(name: str, words: Sequence[str]) -> Part:
@@ -136,15 +136,12 @@ def attacks(scratch: Path, record: Path) -> tuple[list[list[Part]], list[Part]]:
 
 
 def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> tuple[list[list[Part]], list[Part]]:
-    """Return what is wanted (of the words of tests/run; of molecule, the scenarios of these names).
-
-    That is lanes, which go side by side, and what any of them takes up when it is through with its own.
-    """
+    """Return concurrent lanes of parts, and the parts that they share, for words of tests/run and scenarios."""
     if set(wanted) == {"lint"}:
         return [[], []], list(LINTS)
     first: list[Part] = [IMAGES]
     second: list[Part] = list(LINTS) if "lint" in wanted else []
-    # The longest first, so that in the end no lane has much more to do than the other.
+    # The longest first, so that both lanes end at the same time.
     shared: list[Part] = []
     if "cloud" in wanted:
         shared.append(cloud("faults", ["test_region_*.py", "test_lab_faults.py"], scratch))
