@@ -7,28 +7,28 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.desi.lab.plugins.filter.life import machine_changes
+from ansible_collections.desi.lab.plugins.filter.life import instance_changes
 
 MACHINE = {"type": "t2.micro", "disk_gib": 30}
 
 
 @pytest.mark.parametrize("types", ["t3.small,t3.large", ["t3.small", "t3.large"]])
 def test_types_are_taken_as_people_give_them(types):
-    found = machine_changes(MACHINE, types, "40", "desi")
+    found = instance_changes(MACHINE, types, "40", "desi")
     assert (found["type"], found["disk_gib"], found["trouble"]) == ("t3.small", 40, {})
 
 
 @pytest.mark.parametrize(("types", "disk"), [("", 0), ([], "0"), ("t2.micro", 30)])
 def test_what_was_not_asked_for_or_is_so_already_stays(types, disk):
-    assert machine_changes(MACHINE, types, disk, "desi")["lines"] == []
+    assert instance_changes(MACHINE, types, disk, "desi")["lines"] == []
 
 
 def test_what_cannot_be_is_told_and_nothing_else_changes():
-    found = machine_changes(MACHINE, "t3.small", 8, "desi")
+    found = instance_changes(MACHINE, "t3.small", 8, "desi")
     assert found["type"] == ""
     assert sorted(found["trouble"]) == ["do", "what", "why"]
 
 
 def test_what_is_no_machine_is_a_fault_of_the_caller():
     with pytest.raises(AnsibleFilterError):
-        machine_changes({}, "", 0, "desi")
+        instance_changes({}, "", 0, "desi")
