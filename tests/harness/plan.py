@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Python, but not called so.
 SCRIPTS = (
+    "bench/build",
     "bench/ec2",
     "bench/status",
     "tests/cloud/start",
