@@ -30,7 +30,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.programs import (
     relay_command,
 )
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
-from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import LoopSupervisor, end_everything
+from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import LoopSupervisor, stop_all
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import Tool
 
 from . import shapes
@@ -176,7 +176,7 @@ def run(server: Server, scratch: Path, minutes: float) -> int:
         finally:
             seen.ended.set()
             delay.go_on()
-            end_everything([supervisor], 5)
+            stop_all([supervisor], 5)
             unmount_call(str(mountpoint), lazily=True)
     for what, count in sorted(seen.counts.items()):
         print(f"  {count:7} {what}")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._docker.limits import interface_of, lab_limits, limits_update
+from ansible_collections.desi.lab.plugins.module_utils._docker.limits import interface_name, lab_limits, limits_update
 
 
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        return {"network_interface": interface_of, "lab_limits": lab_limits, "limits_update": limits_update}
+        return {"network_interface": interface_name, "lab_limits": lab_limits, "limits_update": limits_update}

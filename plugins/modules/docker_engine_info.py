@@ -106,7 +106,7 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._docker.engine import DAEMON_FOLDERS, find_engine
+from ansible_collections.desi.lab.plugins.module_utils._docker.engine import DAEMON_FOLDERS, query_engine
 
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 30
@@ -115,10 +115,10 @@ PATIENCE_SECONDS = 30
 def main() -> None:
     module = AnsibleModule({"timeout": {"type": "int", "default": 0}}, supports_check_mode=True)
     end = time.monotonic() + module.params["timeout"]
-    engine = find_engine(PATIENCE_SECONDS, DAEMON_FOLDERS)
+    engine = query_engine(PATIENCE_SECONDS, DAEMON_FOLDERS)
     while not engine.answers and not engine.denied and time.monotonic() < end:
         time.sleep(POLL_SECONDS)
-        engine = find_engine(PATIENCE_SECONDS, DAEMON_FOLDERS)
+        engine = query_engine(PATIENCE_SECONDS, DAEMON_FOLDERS)
     module.exit_json(changed=False, state=engine.state, **asdict(engine))
 
 

@@ -65,7 +65,7 @@ words:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import of_container
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import ask, words_of
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import activity_text, ask
 
 
 def main() -> None:
@@ -77,7 +77,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     container = module.params["container"]
     running = ask(module.params["url"], module.params["certificate"], of_container(container) if container else None)
-    module.exit_json(changed=False, running=running, words=words_of(running))
+    module.exit_json(changed=False, running=running, words=activity_text(running))
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ from dataclasses import replace
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import ask_until, prepare
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import prepare, query_until
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import proof_of
 
 
@@ -134,7 +134,7 @@ def main() -> None:
             )
         if module.check_mode:
             module.exit_json(changed=False, answered=False, fingerprint="", version="", elapsed=0.0)
-        answer = ask_until(replace(prepare(**given), proof=proof), timeout)
+        answer = query_until(replace(prepare(**given), proof=proof), timeout)
     except LabError as error:
         module.fail_json(**error.as_result())
     elapsed = round(time.monotonic() - begun, 2)

@@ -50,7 +50,7 @@ import subprocess
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import NAME, WHAT, LinkLocal, content_of
+from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import NAME, WHAT, LinkLocal, read_root_file
 
 SYSTEM_FOLDERS = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin"
 
@@ -71,7 +71,7 @@ def main() -> None:
     try:
         check_host()
         changed = not rule.holds() if present else not rule.is_absent() and not rule.is_in_use()
-        before = {name: content_of(folder, name) for folder, name, _content, _mode in rule.files()}
+        before = {name: read_root_file(folder, name) for folder, name, _content, _mode in rule.files()}
         after = (
             {name: content if present else "" for _folder, name, content, _mode in rule.files()} if changed else before
         )

@@ -100,14 +100,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import write_beside
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
-from ansible_collections.desi.lab.plugins.module_utils._prefetch.fetcher import Fetch, open_kept
+from ansible_collections.desi.lab.plugins.module_utils._prefetch.fetcher import Fetch, open_cache
 
 
 class Progress:
     """The file with the progress."""
 
     def __init__(self, path: str) -> None:
-        self._folder, self._name = (open_kept(str(Path(path).parent)), Path(path).name) if path else (-1, "")
+        self._folder, self._name = (open_cache(str(Path(path).parent)), Path(path).name) if path else (-1, "")
 
     def tell(self, text: str, finished: bool = False) -> None:
         if self._name:

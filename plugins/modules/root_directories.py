@@ -61,14 +61,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_root_owned
-from ansible_collections.desi.lab.plugins.module_utils._mount.cache import make_cache, refused_cache, require_place
+from ansible_collections.desi.lab.plugins.module_utils._mount.cache import cache_error, make_cache, require_safe_path
 
 
 def ensure(path: str, cache: bool, check_mode: bool) -> bool:
     """Ensure a directory; return whether it was missing."""
     missing = not os.path.lexists(path)
     try:
-        require_place(path)
+        require_safe_path(path)
         if not check_mode:
             if cache:
                 make_cache(path)
@@ -76,7 +76,7 @@ def ensure(path: str, cache: bool, check_mode: bool) -> bool:
                 os.close(open_root_owned(path, make=True))
     except LabError as problem:
         if cache:
-            raise refused_cache(path, problem) from None
+            raise cache_error(path, problem) from None
         raise
     return missing
 

@@ -154,7 +154,7 @@ def endpoint_of(docker: Docker, environment: str, patience: float) -> str:
     return shown.stdout.strip() if shown.returncode == 0 and "://" in shown.stdout else environment
 
 
-def find_engine(patience: float, daemon_folders: Sequence[str] = DAEMON_FOLDERS) -> Engine:
+def query_engine(patience: float, daemon_folders: Sequence[str] = DAEMON_FOLDERS) -> Engine:
     """Query the docker command once; an engine that takes longer than ``patience`` seconds does not answer."""
     docker, has_command = Docker(), bool(shutil.which("docker"))
     stdout, stderr, endpoint = "", "", os.environ.get("DOCKER_HOST", "")

@@ -91,7 +91,7 @@ def limits_update(
     return options
 
 
-def interface_of(name: str) -> str:
+def interface_name(name: str) -> str:
     """Return the name of a lab's network interface; one firewall rule matches the common prefix."""
     return f"{INTERFACE}{hashlib.sha256(name.encode()).hexdigest()}"[:INTERFACE_LETTERS]
 

@@ -129,7 +129,7 @@ WantedBy=multi-user.target docker.service
 WHAT = "Labs on this computer cannot be kept from link-local addresses."
 
 
-def content_of(folder: str, name: str) -> str:
+def read_root_file(folder: str, name: str) -> str:
     """Return the content of root's file, empty if it is missing or not safe."""
     try:
         descriptor = open_root_owned(folder)
@@ -159,7 +159,7 @@ class LinkLocal:
 
     def missing(self) -> list[tuple[str, str, str, int]]:
         """Return the files that are missing or differ."""
-        return [file for file in self.files() if content_of(file[0], file[1]) != file[2]]
+        return [file for file in self.files() if read_root_file(file[0], file[1]) != file[2]]
 
     def holds(self) -> bool:
         """Return whether files and rule are there; needs root."""
@@ -185,14 +185,14 @@ class LinkLocal:
         return any(Path(interfaces).glob(f"{INTERFACE}*"))
 
     def is_absent(self) -> bool:
-        return not any(content_of(folder, name) for folder, name, _content, _mode in self.files())
+        return not any(read_root_file(folder, name) for folder, name, _content, _mode in self.files())
 
     def remove(self) -> None:
-        if self.boots_by_systemd and content_of(self.units, UNIT):
+        if self.boots_by_systemd and read_root_file(self.units, UNIT):
             self._systemctl("disable", "--now", UNIT)
         self._program("remove")
         for folder, name, _content, _mode in self.files():
-            if content_of(folder, name):
+            if read_root_file(folder, name):
                 descriptor = open_root_owned(folder)
                 try:
                     remove_below(descriptor, name)

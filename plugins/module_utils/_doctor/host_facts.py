@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker import ports as docker_ports
-from ansible_collections.desi.lab.plugins.module_utils._docker.engine import Engine, find_engine
+from ansible_collections.desi.lab.plugins.module_utils._docker.engine import Engine, query_engine
 from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import MARK
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import OK, SKIPPED, Finding
 from ansible_collections.desi.lab.plugins.module_utils._doctor.host_checks import (
@@ -47,7 +47,7 @@ _PROCESS = re.compile(r"\(process (\d+)\)$")
 
 def engine_findings(images_gib: t.Sequence[float]) -> list[Finding]:
     """Check the engine, and the disk with its images."""
-    engine = find_engine(ENGINE_SECONDS)
+    engine = query_engine(ENGINE_SECONDS)
     title = "Disk for images"
     if engine.desktop:
         room = Finding("disk_images", title, OK, "Docker Desktop keeps them in a disk of its own")
@@ -118,7 +118,7 @@ def propagation_findings(folder: str) -> list[Finding]:
 
 def link_local_findings() -> list[Finding]:
     """Check whether labs are kept from the metadata service, and whether there is one."""
-    engine = find_engine(ENGINE_SECONDS)
+    engine = query_engine(ENGINE_SECONDS)
     may = os.geteuid() == 0 or shutil.which("sudo") is not None
     return judge_link_local(obstacle_to_rules(engine), Path(MARK).exists(), may, metadata_answers())
 

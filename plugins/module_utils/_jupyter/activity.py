@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import Proof
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import NotYet, prepare, read
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import NoAnswer, prepare, read
 
 STATES = {"busy": "computes at this moment", "idle": "waits for you", "starting": "is starting"}
 PATIENCE_SECONDS = 10
@@ -20,7 +20,9 @@ UNKNOWN = {"label": "server", "text": "it does not answer, so nobody knows what 
 Line = dict[str, str]
 
 
-def lines_of(sessions: t.Iterable[t.Mapping[str, t.Any]], terminals: t.Iterable[t.Mapping[str, t.Any]]) -> list[Line]:
+def activity_rows(
+    sessions: t.Iterable[t.Mapping[str, t.Any]], terminals: t.Iterable[t.Mapping[str, t.Any]]
+) -> list[Line]:
     """Return a row for each kernel, busy ones first, and each terminal."""
     found = []
     for session in sessions:
@@ -33,7 +35,7 @@ def lines_of(sessions: t.Iterable[t.Mapping[str, t.Any]], terminals: t.Iterable[
     return rows + [{"label": "terminal", "text": str(each.get("name") or ""), "about": ""} for each in terminals]
 
 
-def words_of(lines: t.Sequence[Line]) -> str:
+def activity_text(lines: t.Sequence[Line]) -> str:
     """Return the number of kernels and terminals in words."""
     told = []
     for label in ("kernel", "terminal"):
@@ -49,6 +51,6 @@ def ask(url: str, certificate: str = "", proof: Proof | None = None) -> list[Lin
         question = replace(prepare(url, certificate), proof=proof)
         sessions = read(question, "api/sessions", PATIENCE_SECONDS)
         terminals = read(question, "api/terminals", PATIENCE_SECONDS)
-        return [dict(UNKNOWN)] if sessions is None else lines_of(sessions, terminals or [])
-    except (LabError, NotYet, TypeError, AttributeError):
+        return [dict(UNKNOWN)] if sessions is None else activity_rows(sessions, terminals or [])
+    except (LabError, NoAnswer, TypeError, AttributeError):
         return [dict(UNKNOWN)]

@@ -40,7 +40,7 @@ class ServerInfo(NamedTuple):
     version: str
 
 
-class NotYet(Exception):
+class NoAnswer(Exception):
     """The server did not answer yet."""
 
 
@@ -99,14 +99,14 @@ def _unfit(why: str) -> LabError:
     return LabError("The server cannot be asked.", why, "Give the whole URL, as ./lab url prints it.")
 
 
-def ask_until(target: Target, timeout: float) -> ServerInfo:
+def query_until(target: Target, timeout: float) -> ServerInfo:
     """Query the server until it answers; other errors are raised at once."""
     deadline = time.monotonic() + timeout
     while True:
         left = deadline - time.monotonic()
         try:
             return ask(target, max(0.5, min(TRY_SECONDS, left)))
-        except NotYet as error:
+        except NoAnswer as error:
             if time.monotonic() + PAUSE >= deadline:
                 raise LabError(
                     f"The server at {target.place} did not answer within {timeout:g} seconds.",
@@ -126,7 +126,7 @@ def ask(target: Target, seconds: float) -> ServerInfo:
     except ssl.SSLCertVerificationError as error:
         raise _not_trusted(target, error) from None
     except (OSError, http.client.HTTPException) as error:
-        raise NotYet(_failure(error)) from None
+        raise NoAnswer(_failure(error)) from None
     finally:
         connection.close()
     version = about.get("version")
@@ -168,13 +168,13 @@ def read(target: Target, what: str, seconds: float) -> Any:  # noqa: ANN401 - JS
         if response.status == 404:
             return None
         if response.status != 200:
-            raise NotYet(f"it answered {response.status}")
+            raise NoAnswer(f"it answered {response.status}")
         body = response.read(MOST_LISTED + 1)
         if len(body) > MOST_LISTED:
-            raise NotYet("it answered without an end")
+            raise NoAnswer("it answered without an end")
         return json.loads(body)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise NotYet(_failure(error)) from None
+        raise NoAnswer(_failure(error)) from None
     finally:
         connection.close()
 
@@ -196,7 +196,7 @@ def _get(connection: _Connection, target: Target, what: str, headers: dict[str, 
             "Give the URL of the lab itself. If another program answers there, choose another port: -e lab_port=…",
         )
     if response.status >= 500:
-        raise NotYet(f"it answered with the error {response.status}")
+        raise NoAnswer(f"it answered with the error {response.status}")
     try:
         found = json.loads(body) if response.status == 200 else None
     except ValueError:

@@ -117,7 +117,7 @@ def uptime() -> float | None:
         return None
 
 
-def look(port: int) -> dict[str, object]:
+def inspect(port: int) -> dict[str, object]:
     """Query everything in parallel."""
     found: dict[str, object] = {"watch": watch_state(), "uptime": uptime()}
     mounts: dict[str, object] = {}
@@ -140,4 +140,4 @@ def look(port: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    json.dump(look(int(sys.argv[1])), sys.stdout)
+    json.dump(inspect(int(sys.argv[1])), sys.stdout)

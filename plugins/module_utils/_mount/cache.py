@@ -65,7 +65,7 @@ _MARK = b"The cache of a bucket's mount, made by DESI Lab. A directory with this
 KNOWN = {"vfs", "vfsMeta", "relay.json", "prefetched.json", "prefetch.json", "mountpoint-cache", MARKER}
 
 
-def require_place(path: str) -> None:
+def require_safe_path(path: str) -> None:
     """Verify the existing part of a directory's path; root will make the rest.
 
     It needs no rights: what this user may not enter is verified when it is made.
@@ -83,7 +83,7 @@ def require_place(path: str) -> None:
         )
 
 
-def refused_cache(path: str, problem: LabError) -> LabError:
+def cache_error(path: str, problem: LabError) -> LabError:
     return LabError(
         f"The cache {path} cannot be used.",
         f"{problem.what} {problem.why}",
@@ -102,7 +102,7 @@ def make_cache(path: str) -> None:
         os.close(folder)
 
 
-def forget_empty(path: str) -> None:
+def remove_empty_marker(path: str) -> None:
     """Remove the marker from an otherwise empty cache."""
     with contextlib.suppress(LabError, OSError):
         folder = open_root_owned(path)
@@ -126,7 +126,7 @@ def _is_marked(folder: int) -> bool:
     return stat.S_ISREG(about.st_mode) and about.st_uid == 0
 
 
-def bring_cache(before: str, path: str) -> str:
+def move_cache(before: str, path: str) -> str:
     """Move the cache of an earlier version from a user's home to its directory; return its path if it has to stay.
 
     Only root can have written to root's closed directory, wherever it is. It is opened without following links,

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.desi.lab.plugins.module_utils._mount.cache import require_place, with_size
+from ansible_collections.desi.lab.plugins.module_utils._mount.cache import require_safe_path, with_size
 from ansible_collections.desi.lab.plugins.module_utils._mount.host import find_tools, machine_memory
 from ansible_collections.desi.lab.plugins.module_utils._mount.mounter import Mounting
 from ansible_collections.desi.lab.plugins.module_utils._mount.programs import find_python, relay_command
@@ -92,7 +92,7 @@ def ensure_mounted(options: Mapping[str, Any], path: str, check_mode: bool) -> d
 
 def ensure_unmounted(options: Mapping[str, Any], path: str, check_mode: bool) -> dict[str, Any]:
     """Remove the mount unless another run is making a lab with it, and return the module's result."""
-    require_place(str(Path(path).parent))
+    require_safe_path(str(Path(path).parent))
     supervisors = make_supervisors("auto", path)[1]
 
     def end(users: Users) -> dict[str, Any]:

@@ -20,11 +20,11 @@ from ansible_collections.desi.lab.plugins.module_utils._mount import host
 from ansible_collections.desi.lab.plugins.module_utils._mount import mountinfo as table
 from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import BucketAnswer, probe_bucket
 from ansible_collections.desi.lab.plugins.module_utils._mount.cache import (
-    bring_cache,
-    forget_empty,
+    cache_error,
     make_cache,
-    refused_cache,
-    require_place,
+    move_cache,
+    remove_empty_marker,
+    require_safe_path,
 )
 from ansible_collections.desi.lab.plugins.module_utils._mount.preflight import (
     check_credentials,
@@ -46,7 +46,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.state import (
     MountResult,
     check_folder,
     clear,
-    look,
+    inspect,
     remove_empty,
     share_parent,
     unshare_parent,
@@ -111,7 +111,7 @@ class Mounting:
 
     def run(self) -> MountResult:
         self._check_places()
-        found = look(self.path, self.supervisors)
+        found = inspect(self.path, self.supervisors)
         if not found.entry:
             check_folder(self.path)
         outcome = MountResult(not self._is_as_wanted(found), found.summary, {"state": "mounted", **self.job.settings})
@@ -138,19 +138,19 @@ class Mounting:
 
     def _check_places(self) -> None:
         """Refuse directories in which others could change what root writes, before anything is done."""
-        require_place(self.parent)
+        require_safe_path(self.parent)
         if self._has_relay or self.tool.source:
             try:
-                require_place(self.programs)
+                require_safe_path(self.programs)
             except LabError as problem:
                 do = "Close it to others, for example: sudo chmod go-w /usr/local /usr/local/lib"
                 raise LabError(problem.what, problem.why, do) from None
         if not self.spec.cache:
             return
         try:
-            require_place(self.spec.cache)
+            require_safe_path(self.spec.cache)
         except LabError as problem:
-            raise refused_cache(self.spec.cache, problem) from None
+            raise cache_error(self.spec.cache, problem) from None
 
     def _is_broken(self, found: Found) -> bool:
         """Return whether it is a dead mount with the same settings."""
@@ -180,7 +180,7 @@ class Mounting:
             self._make_mountpoint()
             if cache:
                 made += _missing(cache)
-                outcome.cache_left = bring_cache(self.cache_before, cache)
+                outcome.cache_left = move_cache(self.cache_before, cache)
                 make_cache(cache)
             self.supervisor.start(self.job)
             self._verify(answer)
@@ -194,7 +194,7 @@ class Mounting:
                 unshare_parent(self.parent)
             for folder in sorted(made, key=len, reverse=True):
                 if folder == cache:
-                    forget_empty(folder)
+                    remove_empty_marker(folder)
                 remove_empty(folder)
             raise
         with contextlib.suppress(LabError, OSError):

@@ -17,7 +17,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._mount import host
 from ansible_collections.desi.lab.plugins.module_utils._mount import mountinfo as table
 from ansible_collections.desi.lab.plugins.module_utils._mount.preflight import check_root
-from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import Supervisor, end_everything
+from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import Supervisor, stop_all
 
 # Then a tool is killed.
 GRACE = 5.0
@@ -66,7 +66,7 @@ class MountResult:
     cache_left: str = ""  # the cache of an earlier version that could not be moved
 
 
-def look(path: str, supervisors: list[Supervisor]) -> Found:
+def inspect(path: str, supervisors: list[Supervisor]) -> Found:
     """Inspect a mountpoint; refuse another's mount."""
     entry = table.mount_at(host.read_mounts(), path)
     known = [found for found in (supervisor.settings() for supervisor in supervisors) if found is not None]
@@ -98,7 +98,7 @@ def check_folder(path: str) -> None:
 
 def clear(path: str, supervisors: list[Supervisor], timeout: float) -> bool:
     """End our mount; return whether it was in use and unmounted lazily."""
-    end_everything(supervisors, min(timeout, GRACE))
+    stop_all(supervisors, min(timeout, GRACE))
     lazy = False
     while True:
         entry = table.mount_at(host.read_mounts(), path)
@@ -152,7 +152,7 @@ def unmount(
 ) -> MountResult:
     """Remove mount, processes, unit and mountpoint."""
     parent = str(Path(path).parent)
-    found = look(path, supervisors)
+    found = inspect(path, supervisors)
     # A mount leaves an empty directory behind at a reboot.
     folder = found.entry is None and Path(path).is_dir() and not Path(path).is_symlink() and _is_empty(Path(path))
     bind = shared_parent and table.may_unbind(host.read_mounts(), parent)

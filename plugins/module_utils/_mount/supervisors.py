@@ -283,7 +283,7 @@ def make_supervisors(wanted: str, mountpoint: str) -> tuple[Supervisor, list[Sup
     return (loop if wanted == "process" else unit), [unit, loop]
 
 
-def end_everything(supervisors: list[Supervisor], patience: float) -> None:
+def stop_all(supervisors: list[Supervisor], patience: float) -> None:
     """End the supervisors first, so that nothing restarts a tool, then the tools."""
     for supervisor in supervisors:
         supervisor.stop(patience)

@@ -54,7 +54,7 @@ class Fetch:
         """Return the selected files, each once."""
         found: dict[Path, None] = {}
         for word in asked:
-            wanted = words.read_word(word, self.specprod)
+            wanted = words.parse_selection(word, self.specprod)
             patterns = wanted.patterns or self._patterns_of(wanted)
             matched = self._match(patterns, bool(wanted.patterns) and len(wanted.patterns) == 2 and ":" not in word)
             if not matched:
@@ -90,7 +90,7 @@ class Fetch:
         targets: set[int] = set()
         if wanted.targets:
             try:
-                targets = words.read_targets(Path(wanted.targets).read_text(), wanted.word)
+                targets = words.parse_targets(Path(wanted.targets).read_text(), wanted.word)
             except (OSError, UnicodeDecodeError) as problem:
                 why = f"The file cannot be read ({getattr(problem, 'strerror', '') or 'it is no text'})."
                 raise LabError(f'"{wanted.word}" cannot be fetched.', why, "Check its path.") from None
@@ -161,7 +161,7 @@ class Fetch:
             while not ended.wait(0.5):
                 self.tell(words.progress_words(self._done, total, time.monotonic() - began))
 
-        folder = open_kept(str(self.cache))
+        folder = open_cache(str(self.cache))
         teller = threading.Thread(target=report, daemon=True)
         teller.start()
         sums = {folder: self._sums(folder) for folder in {path.parent for path, _size in left}}
@@ -188,7 +188,7 @@ class Fetch:
     def _sums(self, folder: Path) -> dict[str, str]:
         found: dict[str, str] = {}
         for side in folder.glob("*.sha256sum"):
-            found.update(words.read_sums(side.read_text()))
+            found.update(words.parse_checksums(side.read_text()))
         return found
 
     def _read(self, path: Path) -> str:
@@ -213,6 +213,6 @@ class Fetch:
             write_beside(folder, STATE, json.dumps(known).encode())
 
 
-def open_kept(path: str) -> int:
+def open_cache(path: str) -> int:
     """Open a directory to write in: for root, one that only root can change or replace."""
     return open_root_owned(path) if os.geteuid() == 0 else open_directory(path)

@@ -31,7 +31,7 @@ class Selection:
     cone: tuple[float, float, float] | None = None  # RA, DEC and radius in degrees
 
 
-def read_word(word: str, specprod: str) -> Selection:
+def parse_selection(word: str, specprod: str) -> Selection:
     """Parse a path or pattern, tile:N, healpix:N, targets:FILE or cone:RA,DEC,RADIUS."""
     redux = f"spectro/redux/{specprod}"
     kind, colon, rest = word.strip().partition(":")
@@ -76,7 +76,7 @@ def folder_of(survey: str, program: str, pixel: int) -> str:
     return f"healpix/{survey}/{program}/{pixel // 100}/{pixel}"
 
 
-def read_targets(text: str, word: str) -> set[int]:
+def parse_targets(text: str, word: str) -> set[int]:
     """Parse TARGETIDs with any separators and # comments."""
     lines = (line.partition("#")[0] for line in text.splitlines())
     words = [one for line in lines for one in re.split(r"[\s,;]+", line) if one]
@@ -91,7 +91,7 @@ def read_targets(text: str, word: str) -> set[int]:
     return found
 
 
-def read_sums(text: str) -> dict[str, str]:
+def parse_checksums(text: str) -> dict[str, str]:
     """Parse the output of sha256sum as names and sums."""
     found = re.findall(r"^([0-9a-f]{64}) [ *](?:\./)?(.+)$", text, re.MULTILINE)
     return {name: digest for digest, name in found}

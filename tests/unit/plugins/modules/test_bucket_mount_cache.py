@@ -97,7 +97,7 @@ def test_disk_that_is_full_never_makes_wrong_bytes(mount, path, base):
         # What is small enough is read all the same.
         assert (path / "edr/a.fits").read_bytes() == FITS
     finally:
-        mount_supervisors.end_everything([mount_supervisors.LoopSupervisor(str(path))], 5)
+        mount_supervisors.stop_all([mount_supervisors.LoopSupervisor(str(path))], 5)
         host.unmount_call(str(path), lazily=True)
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 

@@ -10,7 +10,7 @@ import pytest
 from jupyter_stand_in import TOKEN
 from loopback import free_port
 
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import lines_of, words_of
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import activity_rows, activity_text
 from ansible_collections.desi.lab.plugins.modules import jupyter_activity_info
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
@@ -64,6 +64,6 @@ def test_of_a_server_that_cannot_be_asked_nobody_knows(jupyter, ask, answers):
 
 
 def test_a_session_without_a_notebook_is_named_somehow():
-    found = lines_of([{"kernel": {"id": "abc", "execution_state": "unheard-of"}}, {}], [])
+    found = activity_rows([{"kernel": {"id": "abc", "execution_state": "unheard-of"}}, {}], [])
     assert sorted(line["text"] for line in found) == ["a kernel", "abc"]
-    assert words_of(found[:1]) == "1 kernel"
+    assert activity_text(found[:1]) == "1 kernel"

@@ -14,7 +14,7 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.limits import (
     MIB,
     check_cpus,
     check_memory,
-    interface_of,
+    interface_name,
     lab_limits,
     limits_update,
     memory_by_default,
@@ -144,7 +144,7 @@ def test_a_setting_that_cannot_work_is_refused_with_one_that_can(check, good, ba
 @pytest.mark.security("M12")
 @given(st.from_regex(r"[a-z0-9][a-z0-9-]{0,39}", fullmatch=True))
 def test_an_interface_is_known_by_its_name_and_linux_takes_it(name):
-    interface = interface_of(name)
+    interface = interface_name(name)
     assert interface.startswith("dlab-")
     assert len(interface) <= 15
-    assert interface != interface_of(f"{name}x")
+    assert interface != interface_name(f"{name}x")

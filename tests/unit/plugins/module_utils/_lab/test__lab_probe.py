@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
-from ansible_collections.desi.lab.plugins.module_utils._lab import probe as look
-from ansible_collections.desi.lab.plugins.module_utils._status import probe_answer as look_answer
+from ansible_collections.desi.lab.plugins.module_utils._lab import probe
+from ansible_collections.desi.lab.plugins.module_utils._status import probe_answer
 from ansible_collections.desi.lab.plugins.module_utils._status import remote_probe as ssh
 
 
 def test_images_are_known_by_every_name_that_leads_to_them():
     listing = "sha256:1 desi-lab:0.1.0\nsha256:1 desi-lab:latest\nsha256:2 <none>:<none>\n\nwhat is this\n"
-    assert look.image_ids(listing) == {"desi-lab:0.1.0": "sha256:1", "desi-lab:latest": "sha256:1"}
+    assert probe.image_ids(listing) == {"desi-lab:0.1.0": "sha256:1", "desi-lab:latest": "sha256:1"}
 
 
 def test_it_needs_nothing_that_is_not_in_every_python():
@@ -51,19 +51,19 @@ def docker(tmp_path, monkeypatch):
 
 
 def test_environment_of_a_container_which_may_hold_secrets_stays_where_it_is(docker):
-    [container] = look.containers()
+    [container] = probe.containers()
     assert container["Image"] == "sha256:1"
     assert "secret" not in json.dumps(container)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]x"])
 def test_watcher_that_wrote_nonsense_is_none(tmp_path, monkeypatch, text):
-    monkeypatch.setattr(look, "WATCH", str(tmp_path / "state.json"))
-    assert look.watch_state() is None
-    Path(look.WATCH).write_text(text)
-    assert look.watch_state() is None
-    Path(look.WATCH).write_text('{"version": 1}')
-    assert look.watch_state() == {"version": 1}
+    monkeypatch.setattr(probe, "WATCH", str(tmp_path / "state.json"))
+    assert probe.watch_state() is None
+    Path(probe.WATCH).write_text(text)
+    assert probe.watch_state() is None
+    Path(probe.WATCH).write_text('{"version": 1}')
+    assert probe.watch_state() == {"version": 1}
 
 
 # Over SSH
@@ -131,7 +131,7 @@ def changed(path, value):
 
 
 def test_an_answer_is_read_as_what_it_is():
-    told = look_answer.parse(json.dumps(TOLD).encode())
+    told = probe_answer.parse(json.dumps(TOLD).encode())
     assert told["containers"][0]["Config"]["Labels"] == {"desi.lab.name": "desi", "desi.lab.mount": "/m"}
     assert (told["uptime"], told["server"], told["watch"]["active"]) == (12.5, True, ["A kernel is busy."])
 
@@ -164,7 +164,7 @@ def test_an_answer_is_read_as_what_it_is():
 )
 def test_an_answer_of_another_shape_is_refused_as_a_whole(path, value):
     with pytest.raises(BadAnswer):
-        look_answer.parse(json.dumps(changed(path, value)).encode())
+        probe_answer.parse(json.dumps(changed(path, value)).encode())
 
 
 @pytest.mark.security("C2", "L13")

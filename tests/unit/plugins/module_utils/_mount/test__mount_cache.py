@@ -49,7 +49,7 @@ def new(tmp_path):
 @pytest.mark.security("L9")
 def test_cache_of_an_earlier_version_is_moved_and_nothing_of_roots_stays_in_the_home(home, old, new):
     inode = old.stat().st_ino
-    assert cache_of.bring_cache(str(old), str(new)) == ""
+    assert cache_of.move_cache(str(old), str(new)) == ""
     cache_of.make_cache(str(new))
     assert new.stat().st_ino == inode
     assert (new / "vfs/desi/lab/a.fits").read_bytes() == b"kept"
@@ -84,7 +84,7 @@ def to_something_else(old):
 @pytest.mark.parametrize("spoil", [to_person, to_link, to_link_above, to_open, to_something_else])
 def test_cache_that_may_not_be_roots_own_is_left_and_named(old, new, spoil):
     spoil(old)
-    assert cache_of.bring_cache(str(old), str(new)) == str(old)
+    assert cache_of.move_cache(str(old), str(new)) == str(old)
     assert not os.path.lexists(new)
     assert (old / "vfs/desi/lab/a.fits").read_bytes() == b"kept"
 
@@ -92,7 +92,7 @@ def test_cache_that_may_not_be_roots_own_is_left_and_named(old, new, spoil):
 def test_cache_in_another_file_system_is_left_and_named(old, new):
     subprocess.run(["mount", "-t", "tmpfs", "none", str(new.parent)], check=True)
     try:
-        assert cache_of.bring_cache(str(old), str(new)) == str(old)
+        assert cache_of.move_cache(str(old), str(new)) == str(old)
     finally:
         subprocess.run(["umount", str(new.parent)], check=True)
 
@@ -110,16 +110,16 @@ def test_what_is_swapped_in_at_the_last_moment_goes_back_to_where_it_was(old, ne
         return rename(*arguments, **more)
 
     monkeypatch.setattr(os, "rename", racing)
-    assert cache_of.bring_cache(str(old), str(new)) == str(old)
+    assert cache_of.move_cache(str(old), str(new)) == str(old)
     assert not os.path.lexists(new)
     assert old.is_dir()
 
 
 def test_cache_that_is_there_already_is_not_replaced_and_the_earlier_one_is_named(old, new):
     cache_of.make_cache(str(new))
-    assert cache_of.bring_cache(str(old), str(new)) == str(old)
-    assert cache_of.bring_cache("", str(new)) == ""
-    assert cache_of.bring_cache(str(old.with_name("none")), str(new)) == ""
+    assert cache_of.move_cache(str(old), str(new)) == str(old)
+    assert cache_of.move_cache("", str(new)) == ""
+    assert cache_of.move_cache(str(old.with_name("none")), str(new)) == ""
 
 
 @pytest.mark.security("M1")
@@ -217,11 +217,11 @@ def test_links_in_a_cache_lead_its_removal_nowhere(caches, tmp_path):
 
 def test_mark_alone_is_no_reason_to_leave_a_cache_that_came_to_nothing(tmp_path):
     cache_of.make_cache(str(tmp_path / "lab-1"))
-    cache_of.forget_empty(str(tmp_path / "lab-1"))
+    cache_of.remove_empty_marker(str(tmp_path / "lab-1"))
     assert list(Path(tmp_path / "lab-1").iterdir()) == []
     cache_of.make_cache(str(tmp_path / "lab-2"))
     (tmp_path / "lab-2/vfs").mkdir()
-    cache_of.forget_empty(str(tmp_path / "lab-2"))
+    cache_of.remove_empty_marker(str(tmp_path / "lab-2"))
     assert (tmp_path / "lab-2" / cache_of.MARKER).exists()
 
 
@@ -230,17 +230,17 @@ def test_place_below_a_folder_for_all_is_roots_once_root_has_made_it(tmp_path):
     shared = tmp_path / "tmp"
     shared.mkdir()
     shared.chmod(0o1777)
-    cache_of.require_place(str(shared / "cache" / "lab-1"))
+    cache_of.require_safe_path(str(shared / "cache" / "lab-1"))
     cache_of.make_cache(str(shared / "cache" / "lab-1"))
     # Not what somebody else has made there before, and not the folder itself.
     (shared / "theirs").mkdir()
     os.chown(shared / "theirs", NOBODY, NOBODY)
     for path in (shared, shared / "theirs", shared / "theirs" / "lab-1"):
         with pytest.raises(LabError):
-            cache_of.require_place(str(path))
+            cache_of.require_safe_path(str(path))
     (shared / "file").touch()
     with pytest.raises(LabError, match="not a directory"):
-        cache_of.require_place(str(shared / "file" / "lab-1"))
+        cache_of.require_safe_path(str(shared / "file" / "lab-1"))
 
 
 def test_place_that_only_root_may_look_into_is_not_refused_to_others():
@@ -249,7 +249,7 @@ def test_place_that_only_root_may_look_into_is_not_refused_to_others():
         # The check before anything is made has no rights.
         try:
             os.setuid(NOBODY)
-            cache_of.require_place("/root/desi-lab-cache/lab-1")
+            cache_of.require_safe_path("/root/desi-lab-cache/lab-1")
         except BaseException:
             os._exit(1)
         os._exit(0)

@@ -31,7 +31,7 @@ REDUX = "spectro/redux/iron"
     ],
 )
 def test_word_becomes_patterns_below_the_release(word, patterns):
-    assert words.read_word(word, "iron").patterns == patterns
+    assert words.parse_selection(word, "iron").patterns == patterns
 
 
 @pytest.mark.parametrize(
@@ -43,23 +43,23 @@ def test_word_becomes_patterns_below_the_release(word, patterns):
 )
 def test_word_that_cannot_be_meant_is_refused_with_what_could(word):
     with pytest.raises(LabError) as refused:
-        words.read_word(word, "iron")
+        words.parse_selection(word, "iron")
     assert "healpix:23040" in refused.value.do
 
 
 def test_targets_are_read_however_they_are_set_apart_and_cones_too():
-    assert words.read_word("targets:/home/ann/ids.txt", "iron").targets == "/home/ann/ids.txt"
-    assert words.read_word("cone:-10,5,0.5", "iron").cone == (350.0, 5.0, 0.5)
+    assert words.parse_selection("targets:/home/ann/ids.txt", "iron").targets == "/home/ann/ids.txt"
+    assert words.parse_selection("cone:-10,5,0.5", "iron").cone == (350.0, 5.0, 0.5)
     for text in ("39627\n39628\n", "TARGETID\n39627\n39628", "39627, 39628 # two", "39627;39628\n\n"):
-        assert words.read_targets(text, "w") == {39627, 39628}
+        assert words.parse_targets(text, "w") == {39627, 39628}
     for text in ("", "# none", "TARGETID", "1\nx"):
         with pytest.raises(LabError):
-            words.read_targets(text, "w")
+            words.parse_targets(text, "w")
 
 
 def test_side_file_gives_sums_by_name():
     one, two = "a" * 64, "0" * 64
-    assert words.read_sums(f"{one}  coadd-1.fits\n{two} *./b c.fits\nnonsense\n") == {
+    assert words.parse_checksums(f"{one}  coadd-1.fits\n{two} *./b c.fits\nnonsense\n") == {
         "coadd-1.fits": one,
         "b c.fits": two,
     }
