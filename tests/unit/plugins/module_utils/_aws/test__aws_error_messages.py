@@ -10,16 +10,11 @@ import pytest
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import aws_error, code_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import aws_error
 
 # Codes and messages below are those that AWS sends.
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
-
-
-def said(code, message="", operation="RunInstances"):
-    """What botocore raises when AWS answers with an error."""
-    return boto.ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
 def told(error, region="us-west-2"):
@@ -55,150 +50,97 @@ WHO_ARE_YOU = "AWS was not able to validate the provided access credentials"
 FREE_PLAN = "The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run ..."
 
 
+NOT_AUTHORIZED = "User: arn:aws:iam::1:user/a is not authorized to perform: sts:GetFederationToken"
+
+
 @pytest.mark.parametrize(
-    ("error", "why", "do"),
+    ("code", "message", "why", "do"),
     [
-        (
-            said("UnauthorizedOperation", FORBIDDEN_BY_ORGANIZATION),
-            "ec2:RunInstances: your organization",
-            "iam-policy.json",
-        ),
-        (
-            said("UnauthorizedOperation", FORBIDDEN),
-            "ec2:DescribeSubnets: no policy of yours",
-            "allow ec2:DescribeSubnets",
-        ),
-        (
-            said("UnauthorizedOperation", "You are not authorized."),
-            "not include ec2:RunInstances.",
-            "allow ec2:RunInstances",
-        ),
-        (
-            said("AccessDenied", "User: arn:aws:iam::1:user/a is not authorized to perform: sts:GetFederationToken"),
-            "sts:GetFederationToken",
-            "allow sts:",
-        ),
-        (said("AccessDeniedException", "", "GetParameter"), "not include GetParameter.", "allow GetParameter"),
-        (said("AccessDenied", "", ""), "not include this.", "allow it"),
-        (
-            said("ExpiredToken", "The security token included in the request is expired"),
-            "have expired",
-            "aws sso login",
-        ),
-        (said("ExpiredTokenException"), "have expired", "aws sso login"),
-        (
-            said("InvalidClientTokenId", "The security token included in the request is invalid."),
-            "not know",
-            "configure",
-        ),
-        (said("UnrecognizedClientException"), "does not know these credentials", "aws configure"),
-        (said("AuthFailure", WHO_ARE_YOU), "does not know these credentials", "aws configure"),
-        (said("SignatureDoesNotMatch", SIGNED_WRONGLY), "secret key does not belong", "copy the secret key"),
-        (said("InvalidSignatureException", SIGNED_WRONGLY), "does not know these credentials", "aws configure"),
-        (
-            said("MissingAuthenticationToken", "Request is missing Authentication Token"),
-            "without credentials",
-            "configure",
-        ),
-        (said("RequestLimitExceeded", "Request limit exceeded."), "too many requests", "wait a minute"),
-        (said("ThrottlingException", "Rate exceeded"), "too many requests", "wait a minute"),
-        (
-            said("VcpuLimitExceeded", TOO_FEW_VCPUS),
-            "in us-west-2 to 0 vCPUs",
-            "L-1216C47A --desired-value 8 --region us-w",
-        ),
-        (said("VcpuLimitExceeded", ""), "fewer vCPUs than are needed", "lab_instance_type"),
-        (said("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded"), "spot", "L-34B43A08"),
-        (said("InsufficientInstanceCapacity", NO_CAPACITY), "no t2.micro to give in us-west-2a", "lab_instance_type"),
-        (said("InsufficientInstanceCapacity", ""), "no such machine to give in us-west-2", "lab_instance_type"),
-        (said("OptInRequired", "You are not subscribed to this service."), "not enabled us-west-2", "Account"),
-        (said("PendingVerification", "Your request is being validated"), "verifying your account", "wait"),
-        (said("Blocked", "This account is currently blocked"), "blocked your account", "AWS Support"),
-        (said("InvalidParameterCombination", FREE_PLAN), "free plan", "free-tier-eligible"),
-        (said("VPCIdNotSpecified", "No default VPC for this user"), "no default VPC", "create-default-vpc"),
-        (said("VolumeLimitExceeded"), "quota of your account for disks", "Service Quotas"),
-        (said("InsufficientFreeAddressesInSubnet"), "no free address", "lab_subnet"),
-        (said("DependencyViolation", "resource sg-1 has a dependent object"), "still uses it", "Network interfaces"),
-        (
-            said("OperationNotPermitted", "Modify its 'disableApiTermination' instance attribute"),
-            "protected",
-            "console",
-        ),
-        (
-            said("InternalError", "An internal error has occurred"),
-            "AWS itself has trouble",
-            "wait a minute",
-        ),
-        (said("503", "Service Unavailable"), "AWS itself has trouble", "wait a minute"),
+        ("UnauthorizedOperation", FORBIDDEN_BY_ORGANIZATION, "ec2:RunInstances: your organization", "iam-policy.json"),
+        ("UnauthorizedOperation", FORBIDDEN, "ec2:DescribeSubnets: no policy of yours", "allow ec2:DescribeSubnets"),
+        ("UnauthorizedOperation", "You may not.", "not include ec2:RunInstances.", "allow ec2:RunInstances"),
+        ("AccessDenied", NOT_AUTHORIZED, "sts:GetFederationToken", "allow sts:"),
+        ("AccessDeniedException", "", "not include RunInstances.", "allow RunInstances"),
+        ("ExpiredToken", "The security token included in the request is expired", "have expired", "aws sso login"),
+        ("ExpiredTokenException", "", "have expired", "aws sso login"),
+        ("InvalidClientTokenId", "The security token is invalid.", "does not know these credentials", "aws configure"),
+        ("UnrecognizedClientException", "", "does not know these credentials", "aws configure"),
+        ("AuthFailure", WHO_ARE_YOU, "does not know these credentials", "aws configure"),
+        ("SignatureDoesNotMatch", SIGNED_WRONGLY, "secret key does not belong", "copy the secret key"),
+        ("InvalidSignatureException", SIGNED_WRONGLY, "does not know these credentials", "aws configure"),
+        ("MissingAuthenticationToken", "Missing Authentication Token", "without credentials", "aws configure"),
+        ("RequestLimitExceeded", "Request limit exceeded.", "too many requests", "wait a minute"),
+        ("ThrottlingException", "Rate exceeded", "too many requests", "wait a minute"),
+        ("VcpuLimitExceeded", TOO_FEW_VCPUS, "in us-west-2 to 0 vCPUs", "L-1216C47A --desired-value 8 --region us-w"),
+        ("VcpuLimitExceeded", "", "fewer vCPUs than are needed", "lab_instance_type"),
+        ("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded", "spot", "L-34B43A08"),
+        ("InsufficientInstanceCapacity", NO_CAPACITY, "no t2.micro to give in us-west-2a", "lab_instance_type"),
+        ("InsufficientInstanceCapacity", "", "no such machine to give in us-west-2", "lab_instance_type"),
+        ("OptInRequired", "You are not subscribed to this service.", "not enabled us-west-2", "Account"),
+        ("PendingVerification", "Your request is being validated", "verifying your account", "wait"),
+        ("Blocked", "This account is currently blocked", "blocked your account", "AWS Support"),
+        ("InvalidParameterCombination", FREE_PLAN, "free plan", "free-tier-eligible"),
+        ("VPCIdNotSpecified", "No default VPC for this user", "no default VPC", "create-default-vpc"),
+        ("VolumeLimitExceeded", "", "quota of your account for disks", "Service Quotas"),
+        ("InsufficientFreeAddressesInSubnet", "", "no free address", "lab_subnet"),
+        ("DependencyViolation", "resource sg-1 has a dependent object", "still uses it", "Network interfaces"),
+        ("OperationNotPermitted", "Modify its 'disableApiTermination' attribute", "protected", "console"),
+        ("InternalError", "An internal error has occurred", "AWS itself has trouble", "wait a minute"),
+        ("503", "Service Unavailable", "AWS itself has trouble", "wait a minute"),
     ],
-    ids=lambda value: code_of(value) if isinstance(value, Exception) else "",
 )
-def test_what_aws_answers_is_told(error, why, do):
-    found = told(error)
+def test_what_aws_answers_is_told(code, message, why, do):
+    found = told(boto.ClientError({"Error": {"Code": code, "Message": message}}, "RunInstances"))
     assert why in found.why
     assert do in found.do
 
 
-# The way to AWS
+def test_refusal_without_an_operation_is_told_all_the_same():
+    found = told(boto.ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, ""))
+    assert "not include this." in found.why
+    assert "allow it" in found.do
+
+
+# The connection to AWS
+
+EC2 = "https://ec2.us-west-2.amazonaws.com"
 
 
 @pytest.mark.parametrize(
-    ("error", "why", "do"),
+    ("kind", "facts", "why", "do"),
     [
-        (boto.NoCredentialsError(), "No AWS credentials", "aws configure"),
-        (
-            boto.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
-            "AWS_SECRET_ACCESS_KEY is",
-            "too",
-        ),
-        (boto.ProfileNotFound(profile="desi"), "no AWS profile called desi", "AWS_PROFILE"),
-        (boto.ConfigParseError(path="/home/ann/.aws/config"), "/home/ann/.aws/config cannot be read", "correct it"),
-        (boto.ConfigNotFound(path="/x"), "/x of AWS settings does not exist", "AWS_CONFIG_FILE"),
-        (boto.UnauthorizedSSOTokenError(), "login at AWS has ended", "aws sso login"),
-        (boto.SSOTokenLoadError(error_msg="x"), "login at AWS has ended", "aws sso login"),
-        (
-            boto.TokenRetrievalError(provider="sso", error_msg="Token has expired"),
-            "login at AWS has ended",
-            "sso login",
-        ),
-        (boto.LoginRefreshRequired(), "login at AWS has ended", "log in again"),
-        (
-            boto.CredentialRetrievalError(provider="custom-process", error_msg="x"),
-            "from custom-process",
-            "log in again",
-        ),
-        (boto.RefreshWithMFAUnsupportedError(), "second device", "get-session-token"),
-        (boto.NoRegionError(), "No AWS region", "lab_region"),
-        (boto.InvalidRegionError(region_name="us west"), "“us west” is not the name", "lab_region"),
-        (
-            boto.ProxyConnectionError(proxy_url="http://ann:secret@proxy.org:3128"),
-            "proxy proxy.org does not",
-            "HTTPS_PROXY",
-        ),
-        (boto.SSLError(endpoint_url="https://ec2.us-west-2.amazonaws.com", error="x"), "not trusted", "AWS_CA_BUNDLE"),
-        (boto.ReadTimeoutError(endpoint_url="https://ec2.us-west-2.amazonaws.com"), "did not answer in time", "again"),
-        (boto.ConnectionClosedError(endpoint_url="https://ec2.us-west-2.amazonaws.com"), "hung up", "again"),
-        (
-            boto.EndpointConnectionError(endpoint_url="https://ec2.us-west-2.amazonaws.com/"),
-            "not reach ec2.us",
-            "PROXY",
-        ),
-        (
-            boto.EndpointConnectionError(endpoint_url="http://127.0.0.1:5000/"),
-            "not reach 127.0.0.1",
-            "AWS_ENDPOINT_URL",
-        ),
-        (boto.ConnectTimeoutError(endpoint_url="https://ec2.us-west-2.amazonaws.com/"), "does not reach", "network"),
-        (boto.HTTPClientError(error="x"), "does not reach AWS", "network"),
-        (ResponseParserError("Unable to parse response, invalid XML received"), "not AWS", "login"),
-        (boto.WaiterError("instance_running", "Max attempts exceeded", {}), "took too long", "again"),
+        ("NoCredentialsError", {}, "No AWS credentials", "aws configure"),
+        ("PartialCredentialsError", {"provider": "env", "cred_var": "AWS_X"}, "AWS_X is missing", "set it too"),
+        ("ProfileNotFound", {"profile": "desi"}, "no AWS profile called desi", "AWS_PROFILE"),
+        ("ConfigParseError", {"path": "/x/.aws/config"}, "/x/.aws/config cannot be read", "correct it"),
+        ("ConfigNotFound", {"path": "/x"}, "/x of AWS settings does not exist", "AWS_CONFIG_FILE"),
+        ("UnauthorizedSSOTokenError", {}, "login at AWS has ended", "aws sso login"),
+        ("SSOTokenLoadError", {"error_msg": "x"}, "login at AWS has ended", "aws sso login"),
+        ("TokenRetrievalError", {"provider": "sso", "error_msg": "x"}, "login at AWS has ended", "sso login"),
+        ("LoginRefreshRequired", {}, "login at AWS has ended", "log in again"),
+        ("CredentialRetrievalError", {"provider": "process", "error_msg": "x"}, "from process", "log in again"),
+        ("RefreshWithMFAUnsupportedError", {}, "second device", "get-session-token"),
+        ("NoRegionError", {}, "No AWS region", "lab_region"),
+        ("InvalidRegionError", {"region_name": "us west"}, "“us west” is not the name", "lab_region"),
+        ("ProxyConnectionError", {"proxy_url": "http://ann:secret@a.org:3128"}, "proxy a.org does not", "HTTPS_PROXY"),
+        ("SSLError", {"endpoint_url": EC2, "error": "x"}, "not trusted", "AWS_CA_BUNDLE"),
+        ("ReadTimeoutError", {"endpoint_url": EC2}, "did not answer in time", "again"),
+        ("ConnectionClosedError", {"endpoint_url": EC2}, "hung up", "again"),
+        ("EndpointConnectionError", {"endpoint_url": f"{EC2}/"}, "not reach ec2.us", "PROXY"),
+        ("EndpointConnectionError", {"endpoint_url": "http://127.0.0.1:5000/"}, "not reach 127.", "AWS_ENDPOINT_URL"),
+        ("ConnectTimeoutError", {"endpoint_url": f"{EC2}/"}, "does not reach", "network"),
+        ("HTTPClientError", {"error": "x"}, "does not reach AWS", "network"),
+        ("WaiterError", {"name": "x", "reason": "x", "last_response": {}}, "took too long", "again"),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_what_happens_before_aws_answers_is_told(error, why, do):
-    found = told(error)
+def test_what_happens_before_aws_answers_is_told(kind, facts, why, do):
+    found = told(getattr(boto, kind)(**facts))
     assert why in found.why
     assert do in found.do
+
+
+def test_answer_of_something_else_than_aws_is_told():
+    assert "not AWS" in told(ResponseParserError("Unable to parse response, invalid XML received")).why
 
 
 def test_a_region_with_a_slip_of_the_pen_is_told_with_the_right_one():

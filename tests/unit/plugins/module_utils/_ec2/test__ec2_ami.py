@@ -25,30 +25,11 @@ def described(number="ami-1", root="/dev/xvda", size=8, **more):
     }
 
 
-@pytest.mark.parametrize(
-    ("system", "names"),
-    [
-        (
-            "amazon",
-            [
-                "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
-                "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64",
-            ],
-        ),
-        (
-            "ubuntu",
-            [
-                "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id",
-                "/aws/service/canonical/ubuntu/server/24.04/stable/current/arm64/hvm/ebs-gp3/ami-id",
-            ],
-        ),
-    ],
-)
-def test_parameters_of_a_system_are_those_of_its_architectures(system, names):
-    assert image.parameters_of(system) == names
-
-
-def test_image_is_the_one_that_the_parameter_names():
+def test_image_is_named_by_the_parameter_of_its_system_and_architecture():
+    amazon = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{}"
+    ubuntu = "/aws/service/canonical/ubuntu/server/24.04/stable/current/{}/hvm/ebs-gp3/ami-id"
+    assert image.parameters_of("amazon") == [amazon.format("x86_64"), amazon.format("arm64")]
+    assert image.parameters_of("ubuntu") == [ubuntu.format("amd64"), ubuntu.format("arm64")]
     assert image.image_id("amazon", "x86_64", AMAZON, "us-west-2") == "ami-1"
 
 
@@ -61,32 +42,21 @@ def test_system_that_a_region_does_not_have_is_refused_with_the_other_one(system
     assert f"-e lab_os={other}" in caught.value.do
 
 
-def test_disk_of_an_image_is_read_off_it():
-    assert image.read_image("ami-1", [described("ami-0", size=99), described(root="/dev/sda1")]) == Image(
-        "ami-1", "/dev/sda1", 8
-    )
-
-
-def test_image_of_which_little_is_told_is_read():
+def test_disk_of_an_image_is_read_off_it_and_is_the_least():
+    several = [described("ami-0", size=99), described(root="/dev/sda1")]
+    assert image.read_image("ami-1", several) == Image("ami-1", "/dev/sda1", 8)
     assert image.read_image("ami-1", [{"ImageId": "ami-1"}]) == Image("ami-1", "/dev/xvda", 0)
-
-
-def test_image_that_ec2_does_not_show_is_refused():
     with pytest.raises(LabError, match="ami-1"):
         image.read_image("ami-1", [described("ami-0")])
-
-
-@pytest.mark.parametrize(("wanted", "least", "disk"), [(30, 8, 30), (30, 30, 30), (8, 15, 15)])
-def test_disk_is_never_smaller_than_what_is_copied_to_it(wanted, least, disk):
-    assert image.disk_of(wanted, Image("ami-1", "/dev/xvda", least)) == disk
+    sizes = [
+        image.disk_of(wanted, Image("ami-1", "/dev/xvda", least)) for wanted, least in ((30, 8), (30, 30), (8, 15))
+    ]
+    assert sizes == [30, 30, 15]
 
 
 @pytest.mark.parametrize("size", [-1, 0, 16385])
-def test_disk_that_cannot_be_had_is_refused(size):
+def test_disk_that_is_impossible_is_refused(size):
+    for possible in (1, 30, 16384):
+        image.check_disk(possible)
     with pytest.raises(LabError, match=f"{size} GiB"):
         image.check_disk(size)
-
-
-@pytest.mark.parametrize("size", [1, 30, 16384])
-def test_disk_is_accepted(size):
-    image.check_disk(size)

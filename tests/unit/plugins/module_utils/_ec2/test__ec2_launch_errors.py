@@ -33,14 +33,13 @@ def test_alternatives_are_of_the_same_size(types, more):
     assert alternatives(types) == more
 
 
-def test_spot_attempts_are_told_as_such():
-    assert nowhere([row(market="spot"), row()], "us-west-2", False).why == (
-        "t2.micro in us-west-2a (spot): no capacity; t2.micro in us-west-2a: no capacity."
-    )
-
-
-def test_types_without_like_are_not_proposed_again():
-    assert "lab_instance_type" not in nowhere([row("p5.48xlarge")], "us-west-2", False).do
+def test_attempts_and_instances_are_told_and_a_type_without_like_is_not_proposed_again():
+    error = nowhere([row("p5.48xlarge", market="spot"), row("p5.48xlarge")], "us-west-2", False)
+    spot = "p5.48xlarge in us-west-2a (spot): no capacity"
+    assert error.why == f"{spot}; p5.48xlarge in us-west-2a: no capacity."
+    assert "lab_instance_type" not in error.do
+    both = [{"InstanceId": f"i-{state}", "State": {"Name": state}} for state in ("running", "stopped")]
+    assert "i-running (running), i-stopped (stopped)" in several(both, "desi").why
 
 
 @pytest.mark.parametrize("region", ["us-west-2", "us-east-1", "eu-central-1", ""])
@@ -48,15 +47,6 @@ def test_another_region_is_proposed(region):
     told = nowhere([row()], region, False)
     assert "-e lab_region=" in told.do
     assert f"lab_region={region} " not in told.do + " "
-
-
-def test_several_machines_are_named_with_their_states():
-    machines = [
-        {"InstanceId": "i-1", "State": {"Name": "running"}},
-        {"InstanceId": "i-2", "State": {"Name": "stopped"}},
-    ]
-    told = several(machines, "desi")
-    assert "i-1 (running), i-2 (stopped)" in told.why
 
 
 @pytest.mark.parametrize(
@@ -79,20 +69,18 @@ def test_death_of_a_machine_is_told_in_plain_words(code, why, do):
 
 
 @pytest.mark.parametrize(
-    ("reason", "why"),
+    ("state", "reason", "why"),
     [
-        ({"Code": "Client.Odd", "Message": "Client.Odd: it is odd."}, "AWS says: Client.Odd: it is odd."),
-        ({"Code": "Client.Odd", "Message": "of 123456789012"}, "AWS says: of …9012."),
-        ({"Code": "Client.Odd"}, "AWS does not say why."),
-        (None, "AWS does not say why."),
+        ("terminated", {"Code": "Client.Odd", "Message": "Client.Odd: it is odd."}, "AWS says: Client.Odd: it is odd."),
+        ("terminated", {"Code": "Client.Odd", "Message": "of 123456789012"}, "AWS says: of …9012."),
+        ("terminated", {"Code": "Client.Odd"}, "AWS does not say why."),
+        ("stopped", None, "AWS does not say why."),
     ],
 )
-def test_death_that_is_not_known_is_told_in_the_words_of_aws(reason, why):
-    assert died({"InstanceId": "i-1", "State": {"Name": "terminated"}, "StateReason": reason}).why == why
-
-
-def test_machine_that_only_stopped_is_not_told_as_ended():
-    assert "i-1 stopped" in died({"InstanceId": "i-1", "State": {"Name": "stopped"}}).what
+def test_death_that_is_not_known_is_told_in_the_words_of_aws(state, reason, why):
+    error = died({"InstanceId": "i-1", "State": {"Name": state}, "StateReason": reason})
+    assert error.why == why
+    assert ("i-1 stopped" if state == "stopped" else "i-1 ended") in error.what
 
 
 @pytest.mark.parametrize(
