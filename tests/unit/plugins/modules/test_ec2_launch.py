@@ -7,7 +7,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from aws_region import run_module
+from aws_region import IMAGE, run_module, without_credentials
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import tags_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import launcher as ec2_launcher
@@ -21,13 +21,13 @@ def launch(region, capsys, monkeypatch):
     def run(check=False, **arguments):
         attempts = [
             {"type": "t2.micro", "zone": subnet["AvailabilityZone"], "subnet_id": subnet["SubnetId"]}
-            for subnet in region.subnets
+            for subnet in subnets
         ]
         given = {
             "name": "desi",
             "owner": region.owner,
             "attempts": attempts,
-            "image_id": "ami-0d53cc9bd365ad65b",
+            "image_id": IMAGE,
             "root_device": "/dev/xvda",
             "disk_gib": 30,
             "key_name": "desi-lab-desi",
@@ -36,7 +36,7 @@ def launch(region, capsys, monkeypatch):
         }
         return run_module(ec2_launch, capsys, check, **{**given, **arguments})
 
-    given_group = region.group()
+    given_group, subnets = region.group(), region.subnets
     return run
 
 
@@ -54,35 +54,19 @@ def test_machine_is_made_with_all_that_was_asked_for(region, launch):
     assert tags_of(disk)["desi-lab:name"] == "desi"
 
 
-def test_second_run_changes_nothing(region, launch):
-    first = launch()
-    second = launch()
-    assert (second["how"], second["changed"]) == ("runs", False)
-    assert second["instance"] == first["instance"]
-
-
-def test_stopped_machine_is_started(region, launch):
+def test_second_run_changes_nothing_and_starts_what_is_stopped(region, launch):
+    would = launch(check=True)
+    assert (would["how"], would["changed"], region.machines()) == ("launched", True, [])
     made = launch()
+    second = launch()
+    assert (second["how"], second["changed"], second["instance"]) == ("runs", False, made["instance"])
     region.ec2.stop_instances(InstanceIds=[made["instance"]["id"]])
     started = launch()
     assert (started["how"], started["changed"]) == ("started", True)
     assert started["instance"]["id"] == made["instance"]["id"]
     assert started["instance"]["state"] == "running"
-
-
-def test_two_labs_have_a_machine_each(region, launch):
-    assert launch()["instance"]["id"] != launch(name="other")["instance"]["id"]
-
-
-def test_check_mode_makes_nothing(region, launch):
-    would = launch(check=True)
-    assert (would["how"], would["changed"]) == ("launched", True)
-    assert region.machines() == []
-
-
-def test_nothing_is_made_without_an_owner(region, launch):
-    assert launch(owner="")["what"] == "No machine is made."
-    assert region.machines() == []
+    # Another lab has an instance of its own.
+    assert launch(name="other")["instance"]["id"] != made["instance"]["id"]
 
 
 def test_spot_machine_is_one(region, launch):
@@ -96,6 +80,12 @@ def test_attempt_that_is_none_is_refused(launch, attempts):
     assert launch(attempts=attempts)["failed"]
 
 
+def test_nothing_is_launched_without_an_owner_or_at_no_endpoint(region, launch):
+    assert launch(owner="")["what"] == "No machine is made."
+    assert "Invalid endpoint" in launch(endpoint_url="nonsense")["why"]
+    assert region.machines() == []
+
+
 def test_aws_that_is_not_there_is_told(launch, monkeypatch):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -106,10 +96,5 @@ def test_aws_that_is_not_there_is_told(launch, monkeypatch):
 
 
 def test_profile_that_is_not_there_is_told(launch, monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
+    without_credentials(monkeypatch)
     assert "no AWS profile called nobody" in launch(profile="nobody")["why"]
-
-
-def test_endpoint_that_is_none_is_told(launch, monkeypatch):
-    assert "Invalid endpoint" in launch(endpoint_url="nonsense")["why"]
