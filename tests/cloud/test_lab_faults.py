@@ -33,19 +33,13 @@ def made_one(lab: Lab, shown: str) -> None:
     assert len(lab.instances("running")) == 1
 
 
-def test_a_zone_without_capacity_is_told_and_the_next_one_taken(lab, region):
-    with region.faults(helpers.capacity("us-west-2a"), helpers.capacity("us-west-2b")):
-        shown = lab.run(MACHINE)
+def test_where_there_is_no_capacity_the_next_zone_and_the_next_type_are_taken_and_told(lab, region):
+    with region.faults(helpers.capacity("us-west-2a"), helpers.capacity(instance_type="t2.micro")):
+        shown = lab.run(MACHINE, lab_instance_type="t2.micro,t3.small")
     assert "us-west-2a" in shown
-    assert "us-west-2b" in shown
     made_one(lab, shown)
-    assert lab.instances()[0]["Placement"]["AvailabilityZone"] not in ("us-west-2a", "us-west-2b")
-
-
-def test_another_type_is_taken_where_there_is_none_of_the_first(lab, region):
-    with region.faults(helpers.capacity(instance_type="t2.micro")):
-        made_one(lab, lab.run(MACHINE, lab_instance_type="t2.micro,t3.small"))
     assert lab.instances()[0]["InstanceType"] == "t3.small"
+    assert lab.instances()[0]["Placement"]["AvailabilityZone"] == "us-west-2b"
 
 
 def test_no_capacity_anywhere_is_refused_with_what_was_tried_and_nothing_is_left(lab, region):
@@ -80,26 +74,17 @@ def test_a_spot_machine_goes_with_its_request(lab):
     assert lab.left() == []
 
 
-@pytest.mark.parametrize("action", ["DescribeInstances", "RunInstances"])
-def test_throttling_is_waited_out(lab, region, action):
-    with region.faults(helpers.throttled(action, 3)):
+def test_throttling_is_waited_out(lab, region):
+    with region.faults(helpers.throttled("DescribeInstances", 3), helpers.throttled("RunInstances", 3)):
         made_one(lab, lab.run(MACHINE))
 
 
-@pytest.mark.parametrize("action", ["RunInstances", "CreateSecurityGroup", "ImportKeyPair", "TerminateInstances"])
-def test_a_missing_permission_is_named_before_anything_is_made(lab, region, action):
-    with region.faults(helpers.denied(action)):
+def test_missing_permissions_are_named_before_anything_is_made(lab, region):
+    actions = ("RunInstances", "CreateSecurityGroup", "ImportKeyPair", "TerminateInstances")
+    with region.faults(*map(helpers.denied, actions)):
         shown = lab.refused(MACHINE)
-    assert f"ec2:{action}" in shown
+    assert all(f"ec2:{action}" in shown for action in actions)
     assert "iam-policy.json" in shown
-    assert lab.left() == []
-
-
-def test_a_small_quota_is_told_with_its_code_and_how_to_ask_for_more(lab, region):
-    with region.faults(helpers.quota(2)):
-        shown = lab.refused(MACHINE, lab_instance_type="m5.xlarge")
-    assert "L-1216C47A" in shown
-    assert "aws service-quotas request-service-quota-increase" in shown
     assert lab.left() == []
 
 
@@ -130,7 +115,7 @@ def test_a_key_that_is_not_accepted_is_told_at_once_as_what_it_is(lab, region):
     assert lab.left() == []
 
 
-@pytest.mark.parametrize("end", ["terminated", "stopped", "silent"])
+@pytest.mark.parametrize("end", ["terminated", "stopped"])
 def test_a_machine_that_dies_before_it_can_be_entered_leaves_nothing(lab, region, end):
     with region.faults(helpers.ssh_late(60), helpers.dies(1, end)):
         lab.refused(MACHINE, ec2_ssh_timeout=8)
@@ -147,13 +132,15 @@ def test_a_machine_that_dies_later_is_told_and_the_next_run_goes_on(lab, region)
 
 
 @pytest.mark.parametrize("fault", [helpers.failed_after, helpers.dropped_after])
-@pytest.mark.parametrize("action", ["RunInstances", "CreateSecurityGroup", "ImportKeyPair"])
-def test_an_answer_that_is_lost_after_it_took_effect_makes_no_second_one(lab, region, fault, action):
-    with region.faults(fault(action)):
-        done = lab.attempt(MACHINE)
-    if done.returncode:
-        assert "Traceback" not in done.stdout, done.stdout
-        made_one(lab, lab.run(MACHINE))
+def test_answers_that_are_lost_after_they_took_effect_make_no_second_one(lab, region, fault):
+    with region.faults(*map(fault, ("ImportKeyPair", "CreateSecurityGroup", "RunInstances"))):
+        # Each of them may end a run.
+        for _attempt in range(3):
+            done = lab.attempt(MACHINE)
+            assert "Traceback" not in done.stdout, done.stdout
+            if not done.returncode:
+                break
+    made_one(lab, done.stdout)
     assert len(lab.instances()) == 1
     groups = region.client("ec2").describe_security_groups(
         Filters=[{"Name": "tag:desi-lab:name", "Values": [lab.name]}]
@@ -161,14 +148,9 @@ def test_an_answer_that_is_lost_after_it_took_effect_makes_no_second_one(lab, re
     assert len(groups["SecurityGroups"]) == 1
 
 
-@pytest.mark.parametrize(
-    ("fault", "word"),
-    [(helpers.wrong_clock(), "clock"), (helpers.expired_token(), "expired"), (helpers.bad_keys(), "credentials")],
-)
-def test_what_is_wrong_with_credentials_is_told_in_plain_words(lab, region, fault, word):
-    with region.faults(fault):
-        shown = lab.refused(MACHINE)
-    assert word in shown.lower()
+def test_a_wrong_clock_is_told_in_plain_words(lab, region):
+    with region.faults(helpers.wrong_clock()):
+        assert "clock" in lab.refused(MACHINE).lower()
     assert lab.left() == []
 
 
@@ -186,12 +168,6 @@ def test_what_a_run_left_that_could_not_take_it_back_is_found_by_down(lab, regio
     assert lab.left()
     assert "nothing is left" in lab.run("down", lab_yes=True)
     assert lab.left() == []
-
-
-def test_no_credentials_at_all_are_told_with_how_to_give_some(lab):
-    nothing = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
-    shown = lab.refused(MACHINE, environment={**nothing, "AWS_CONFIG_FILE": "/nowhere"})
-    assert "aws configure" in shown
 
 
 def test_two_terminals_at_once_make_one_machine(lab):

@@ -92,7 +92,7 @@ def test_a_lab_is_made_and_work_begins(lab):
 
 
 def test_a_name_that_no_lab_has_is_answered_with_the_nearest(lab):
-    for verb in ("stop", "start", "update", "sync", "url"):
+    for verb in ("stop", "url"):
         shown = lab.refused(verb, lab_name="lifo")
         assert "-e lab_name=life" in shown, verb
 

@@ -100,31 +100,6 @@ def test_what_cannot_be_done_in_a_state_is_refused(terminated, region):
     assert instance not in {machine["instance"] for machine in region.machines()}
 
 
-def test_several_machines_boot_at_once_at_addresses_of_their_own(terminated):
-    answer = terminated.ec2.run_instances(**terminated.order(MinCount=1, MaxCount=3))
-    numbers = [instance["InstanceId"] for instance in answer["Instances"]]
-    terminated.launched += numbers
-    assert len(numbers) == 3
-    assert len({terminated.see(number)["PublicIpAddress"] for number in numbers}) == 3
-    assert {terminated.state(number) for number in numbers} == {"running"}
-
-
-def test_capacity_is_missing_just_where_a_fault_says_so(terminated, region):
-    ec2 = region.client("ec2", config=ONCE)
-    with region.faults(helpers.capacity("us-west-2a", "t2.micro")):
-        assert code(ec2.run_instances, **terminated.order()) == "InsufficientInstanceCapacity"
-        subnets = ec2.describe_subnets(Filters=[{"Name": "availability-zone", "Values": ["us-west-2b"]}])["Subnets"]
-        instance = terminated.launch(SubnetId=subnets[0]["SubnetId"])
-    assert terminated.see(instance)["Placement"]["AvailabilityZone"] == "us-west-2b"
-
-
-def test_throttling_ends_after_as_many_times_as_were_said(terminated, region):
-    region.forget_calls()
-    with region.faults(helpers.throttled("DescribeKeyPairs", 2)):
-        assert terminated.ec2.describe_key_pairs(KeyNames=[terminated.name])["KeyPairs"]
-    assert [call["code"] for call in region.calls("DescribeKeyPairs")] == ["RequestLimitExceeded"] * 2 + [""]
-
-
 @pytest.mark.parametrize("fault", [helpers.failed_after, helpers.dropped_after])
 def test_what_took_effect_is_not_done_twice_when_the_answer_was_lost(terminated, region, fault):
     instances = {"Filters": [{"Name": "client-token", "Values": [f"{terminated.name}-{fault.__name__}"]}]}
@@ -150,14 +125,6 @@ def test_who_is_not_believed_is_told_so_in_each_services_words(region, fault, ec
         assert code(region.client("ec2", config=ONCE).describe_vpcs) == ec2
         assert code(region.client("sts", config=ONCE).get_caller_identity) == sts
         assert code(region.client("ssm", config=ONCE).get_parameter, Name="x") == ssm
-
-
-def test_spot_may_be_missing_where_on_demand_is_not(terminated, region):
-    spot = {"InstanceMarketOptions": {"MarketType": "spot"}}
-    with region.faults(helpers.no_spot()):
-        once = region.client("ec2", config=ONCE)
-        assert code(once.run_instances, **terminated.order(**spot)) == "InsufficientInstanceCapacity"
-    assert terminated.see(terminated.launch(**spot))["InstanceLifecycle"] == "spot"
 
 
 @pytest.fixture(scope="module")

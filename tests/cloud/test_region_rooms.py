@@ -6,18 +6,15 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from region import helpers, prices
+from region import helpers
 from region.addresses import Addresses
 from region.calls import HIDDEN, without_secrets
-from region.claim import MOST, NoneFreeError, claim, others_live
+from region.claim import MOST, NoneFreeError, claim
 from region.faults import BadRuleError, Call, Faults
 from region.firewall import Reached, Rule, doors, listening_in
 from region.forwarders import Network
 from region.machines import Place
-from region.moto_repairs import with_root
 
 # As the kernel writes it: sshd on all addresses, a resolver on 127.0.0.53, and a connection.
 TCP = """\
@@ -49,11 +46,6 @@ def test_doors_are_open_where_a_program_listens_and_a_rule_lets_somebody_in():
     assert {way.address for way in found.values()} == {"172.18.0.2"}
 
 
-def test_a_port_that_is_kept_closed_has_no_door():
-    machine = Reached("127.0.1.1", Place("172.18.0.2", 1), (Rule(0, 65535, Network("0.0.0.0/0")),), frozenset({22}))
-    assert set(doors([machine], lambda _: {22, 80})) == {("127.0.1.1", 80)}
-
-
 def test_addresses_are_new_each_time_and_another_regions_are_others():
     first, second = Addresses(0), Addresses(MOST - 1)
     mine = {first.new() for _ in range(4000)}
@@ -70,16 +62,6 @@ def test_a_number_is_given_once_and_again_when_it_is_free(tmp_path):
         claim(tmp_path)
     held[3].release()
     assert claim(tmp_path).number == 3
-
-
-def test_whether_others_live_is_told_by_their_locks(tmp_path):
-    mine = claim(tmp_path)
-    assert not others_live(tmp_path)
-    other = claim(tmp_path)
-    assert others_live(tmp_path)
-    other.release()
-    assert not others_live(tmp_path)
-    assert mine.number == 0
 
 
 @pytest.mark.parametrize(
@@ -152,37 +134,3 @@ def test_a_rule_hits_as_often_as_it_says_and_then_the_next_one_does():
 )
 def test_a_rule_hits_the_calls_that_it_names(rule, zone, parameters, hit):
     assert Call("ec2", "RunInstances", parameters, zone).is_hit_by(rule) is hit
-
-
-def test_prices_are_of_what_all_filters_say():
-    wanted = [("instanceType", "t2.micro"), ("operatingSystem", "Linux"), ("regionCode", "us-west-2")]
-    filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted]
-    found = [json.loads(text) for text in prices.products({"ServiceCode": "AmazonEC2", "Filters": filters})]
-    assert len(found) == 1
-    term = next(iter(found[0]["terms"]["OnDemand"].values()))
-    assert next(iter(term["priceDimensions"].values()))["pricePerUnit"] == {"USD": "0.0116000000"}
-    assert (
-        prices.products({"ServiceCode": "AmazonEC2", "Filters": [{"Field": "regionCode", "Value": "eu-west-1"}]}) == []
-    )
-
-
-def test_pages_of_prices_follow_each_other_to_the_end():
-    documents = [str(number) for number in range(5)]
-    seen: list[str] = []
-    token = ""
-    while token is not None:
-        answer = prices.page(documents, {"MaxResults": 2, "NextToken": token})
-        seen += answer["PriceList"]
-        token = answer.get("NextToken")
-    assert seen == documents
-
-
-def test_a_root_volume_is_there_always_and_keeps_what_it_was_told():
-    other = {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 5}}
-    root, *others = with_root([other, {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 30}}], "/dev/xvda")
-    assert others == [other]
-    assert root == {
-        "DeviceName": "/dev/xvda",
-        "Ebs": {"VolumeSize": 30, "VolumeType": "gp3", "DeleteOnTermination": True},
-    }
-    assert with_root([other], "/dev/xvda")[0]["Ebs"]["VolumeSize"] == 8
