@@ -196,7 +196,7 @@ def main() -> None:
             user_data=user_data,
             **given,
         )
-        launcher = Launcher(aws_client(module, "ec2"), spec, module.region or "", keeper=LaunchRecord(folder))
+        launcher = Launcher(aws_client(module, "ec2"), spec, module.region or "", record=LaunchRecord(folder))
         outcome = launcher.ensure(check=module.check_mode)
     except LabError as error:
         module.fail_json(**error.as_result())

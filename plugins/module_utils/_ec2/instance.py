@@ -19,7 +19,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.launch_errors import several
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import seen, state_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, state_of
 
 ABSENT = "absent"
 ALIVE = ("pending", "running", "stopping", "stopped")
@@ -81,7 +81,7 @@ def read_instance(instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.
     """Return what there is to know of an instance; ``volumes`` are the disks that EC2 describes."""
     if instance is None:
         return Instance()
-    facts, tags = seen(instance), tags_of(instance)
+    facts, tags = facts_of(instance), tags_of(instance)
     root = str(instance.get("RootDeviceName") or "")
     disks = {
         (device.get("Ebs") or {}).get("VolumeId")

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import plain
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import seen, state_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, state_of
 
 AGAIN = "run the same command again: it goes on from here"
 
@@ -74,7 +74,7 @@ def always_gone() -> LabError:
 
 def no_place_to_start(instance: t.Mapping[str, t.Any], why: str) -> LabError:
     """Error: a stopped instance cannot be started, because its zone is full."""
-    view = seen(instance)
+    view = facts_of(instance)
     return LabError(
         f"The lab's machine {view['id']} cannot be started at this moment.",
         f"AWS has {why} for {view['type']} in {view['zone']}, and the disk with the lab's files lies in that zone.",
@@ -86,7 +86,7 @@ def no_place_to_start(instance: t.Mapping[str, t.Any], why: str) -> LabError:
 def spot_waits(instance: t.Mapping[str, t.Any]) -> LabError:
     """Error: a spot instance was stopped by AWS, which alone can start it."""
     return LabError(
-        f"The lab's machine {seen(instance)['id']} cannot be started at this moment.",
+        f"The lab's machine {facts_of(instance)['id']} cannot be started at this moment.",
         "It is a spot machine that AWS has stopped, and AWS starts it by itself as soon as it has room.",
         "try again later, the files are kept",
     )
@@ -94,7 +94,7 @@ def spot_waits(instance: t.Mapping[str, t.Any]) -> LabError:
 
 def several(instances: t.Sequence[t.Mapping[str, t.Any]], name: str) -> LabError:
     """Error: a lab has more instances than one, which nothing here makes."""
-    rows = ", ".join(f"{seen(instance)['id']} ({state_of(instance)})" for instance in instances)
+    rows = ", ".join(f"{facts_of(instance)['id']} ({state_of(instance)})" for instance in instances)
     return LabError(
         f"The lab {name} has {len(instances)} machines.",
         f"Each of these carries its tags: {rows}.",
@@ -105,7 +105,7 @@ def several(instances: t.Sequence[t.Mapping[str, t.Any]], name: str) -> LabError
 def stranger(instance: t.Mapping[str, t.Any], name: str) -> LabError:
     """Error: an instance has the tags of a lab, and was made by somebody else or elsewhere."""
     return LabError(
-        f"The machine {seen(instance)['id']} has the tags of lab {name}, and was not made from this computer.",
+        f"The machine {facts_of(instance)['id']} has the tags of lab {name}, and was not made from this computer.",
         "It came a moment ago: another computer makes a lab of that name, or somebody has set tags that are not his.",
         "run the same command again: it asks whether the machine is yours · or use another name: -e lab_name=NAME",
     )
@@ -145,12 +145,12 @@ def died(instance: t.Mapping[str, t.Any]) -> LabError:
     said = f"AWS says: {message}." if message else "AWS does not say why."
     why, do = _DEATHS.get(death_code(instance), (said, AGAIN))
     ended = "stopped" if state_of(instance) in ("stopping", "stopped") else "ended"
-    return LabError(f"The machine {seen(instance)['id']} {ended} while it was being started.", why, do)
+    return LabError(f"The machine {facts_of(instance)['id']} {ended} while it was being started.", why, do)
 
 
 def too_slow(instance: t.Mapping[str, t.Any], seconds: float) -> LabError:
     """Error: an instance is not ready yet."""
-    view = seen(instance)
+    view = facts_of(instance)
     what = f"The machine {view['id']} is not ready after {seconds:g} seconds."
     if view["state"] == "running":
         return LabError(

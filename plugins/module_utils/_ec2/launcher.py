@@ -18,8 +18,8 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
     ELSEWHERE,
     Attempt,
     InstanceSpec,
+    facts_of,
     run_parameters,
-    seen,
     state_of,
     verdict_on,
 )
@@ -63,31 +63,31 @@ class Launcher:
         region: str = "",
         sleep: t.Callable[[float], None] = time.sleep,
         clock: t.Callable[[], float] = time.monotonic,
-        keeper: LaunchRecord | None = None,
+        record: LaunchRecord | None = None,
     ) -> None:
         self.ec2, self.spec, self.region, self.sleep, self.clock = ec2, spec, region, sleep, clock
-        self.keeper = keeper or LaunchRecord()
+        self.record = record or LaunchRecord()
         self.tried: list[dict[str, str]] = []
-        self.another_s = False
+        self.from_another_run = False
 
     def ensure(self, check: bool = False) -> LaunchResult:
         """Find and start the instance, or launch one; in check mode, return which of these."""
         tagged = self.tagged()
-        found = [instance for instance in tagged if self.keeper.knows(instance)]
+        found = [instance for instance in tagged if self.record.knows(instance)]
         if tagged and not found:
             raise texts.stranger(tagged[0], self.spec.name)
         if len(found) > 1:
             raise texts.several(found, self.spec.name)
         if found:
-            return self._would_keep(found[0]) if check else self._bring_up(found[0], "runs")
+            return self._keep_in_check_mode(found[0]) if check else self._bring_up(found[0], "runs")
         if not self.spec.attempts:
             # Whoever planned saw an instance to be used, and gave no way to make one.
             raise texts.no_attempts()
-        return self._would_launch() if check else self._launch()
+        return self._launch_in_check_mode() if check else self._launch()
 
     def alive(self) -> list[Described]:
         """Return the instances of the lab that were made from here and are not terminated, the oldest first."""
-        return [instance for instance in self.tagged() if self.keeper.knows(instance)]
+        return [instance for instance in self.tagged() if self.record.knows(instance)]
 
     def tagged(self) -> list[Described]:
         """Return the instances that have the tags of the lab and are not terminated, the oldest first."""
@@ -101,7 +101,7 @@ class Launcher:
         except AWS_ERRORS as error:
             raise aws_error(error, "look for the lab's machine", self.region) from error
         ours = [item for item in found if is_ours(item, self.spec.name, self.spec.owner) and state_of(item) in ALIVE]
-        return sorted(ours, key=lambda item: (seen(item)["launched"], seen(item)["id"]))
+        return sorted(ours, key=lambda item: (facts_of(item)["launched"], facts_of(item)["id"]))
 
     # Making one
 
@@ -112,8 +112,8 @@ class Launcher:
                 raise texts.nowhere(self.tried, self.region, out_of_time=True)
             try:
                 instance = self._run(attempt, end)
-                self.keeper.has(instance)
-                return self._only(self._bring_up(instance, "runs" if self.another_s else "launched"))
+                self.record.add_instance(instance)
+                return self._only(self._bring_up(instance, "runs" if self.from_another_run else "launched"))
             except Unavailable as error:
                 row = {"type": attempt.type, "zone": attempt.zone, "market": attempt.market, "reason": error.reason}
                 self.tried.append(row)
@@ -124,7 +124,7 @@ class Launcher:
         generation = lost = 0
         while True:
             parameters = run_parameters(self.spec, attempt, generation)
-            self.keeper.asks(parameters["ClientToken"])
+            self.record.add_launch(parameters["ClientToken"])
             try:
                 answer = self.ec2.run_instances(**parameters)
                 if state_of(answer["Instances"][0]) in ALIVE:
@@ -136,12 +136,12 @@ class Launcher:
                 if verdict == "elsewhere":
                     raise Unavailable(ELSEWHERE[code_of(error)]) from error
             if verdict == "differs":
-                self.keeper.disowns(parameters["ClientToken"])
+                self.record.drop_launch(parameters["ClientToken"])
             if verdict in ("again", "differs"):
                 found = self._found_within(SETTLE_SECONDS if verdict == "differs" else 0)
                 if found:
                     # The same request with other parameters was somebody else's, such as another computer's.
-                    self.another_s = verdict == "differs"
+                    self.from_another_run = verdict == "differs"
                     return found[0]
             lost += verdict == "again"
             generation += verdict in ("used", "differs")
@@ -162,10 +162,10 @@ class Launcher:
         """Terminate the instance just launched where another run was first; the oldest stays."""
         found = self.alive()
         mine = outcome.instance["id"]
-        if len(found) < 2 or seen(found[0])["id"] == mine:
+        if len(found) < 2 or facts_of(found[0])["id"] == mine:
             return outcome
         for instance in found:
-            if seen(instance)["id"] == mine:
+            if facts_of(instance)["id"] == mine:
                 self._terminate(instance)
         return self._bring_up(found[0], "runs")
 
@@ -187,10 +187,10 @@ class Launcher:
             state = state_of(instance)
             if state == "running" and instance.get("PublicIpAddress"):
                 # Only now does EC2 describe its disks.
-                self.keeper.has(instance)
-                return LaunchResult(seen(instance), how, how != "runs", self.tried)
+                self.record.add_instance(instance)
+                return LaunchResult(facts_of(instance), how, how != "runs", self.tried)
             if state in ("shutting-down", "terminated") or (state in ("stopping", "stopped") and how == "launched"):
-                self._tell_death(instance, how)
+                self._raise_ended(instance, how)
             if state == "stopped" and self.clock() >= settled:
                 if settled:
                     raise texts.died(instance)
@@ -201,9 +201,9 @@ class Launcher:
             if self.clock() >= end:
                 raise texts.too_slow(instance, self.spec.wait_seconds)
             self.sleep(POLL_SECONDS)
-            instance = self._look(instance)
+            instance = self._describe(instance)
 
-    def _tell_death(self, instance: Described, how: str) -> t.NoReturn:
+    def _raise_ended(self, instance: Described, how: str) -> t.NoReturn:
         if how == "launched":
             if instance.get("SpotInstanceRequestId"):
                 self._terminate(instance)
@@ -227,7 +227,7 @@ class Launcher:
             return False
         return True
 
-    def _look(self, instance: Described) -> Described:
+    def _describe(self, instance: Described) -> Described:
         """Return the instance as it is now, or as it was where that is unknown at this moment."""
         try:
             answer = self.ec2.describe_instances(InstanceIds=[instance["InstanceId"]])
@@ -240,11 +240,11 @@ class Launcher:
 
     # Check mode
 
-    def _would_keep(self, instance: Described) -> LaunchResult:
+    def _keep_in_check_mode(self, instance: Described) -> LaunchResult:
         starts = state_of(instance) in ("stopping", "stopped")
-        return LaunchResult(seen(instance), "started" if starts else "runs", starts, [])
+        return LaunchResult(facts_of(instance), "started" if starts else "runs", starts, [])
 
-    def _would_launch(self) -> LaunchResult:
+    def _launch_in_check_mode(self) -> LaunchResult:
         first = self.spec.attempts[0]
         planned = {"InstanceType": first.type, "Placement": {"AvailabilityZone": first.zone}}
-        return LaunchResult({**seen(planned), "state": "absent", "market": first.market}, "launched", True, [])
+        return LaunchResult({**facts_of(planned), "state": "absent", "market": first.market}, "launched", True, [])

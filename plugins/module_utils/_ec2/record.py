@@ -20,7 +20,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory, read_below, write_beside
 from ansible_collections.desi.lab.plugins.module_utils._ec2.key_pair import KeyPair
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import seen
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SecurityGroup, rules_text
 
 FILE = "made.json"
@@ -170,17 +170,17 @@ class LaunchRecord:
         """Return whether an instance was launched from here."""
         return not self.folder or bool(self.memory and self.memory.knows_instance(machine))
 
-    def asks(self, token: str) -> None:
+    def add_launch(self, token: str) -> None:
         """Record a launch before it is asked for."""
         if self.memory and token not in self.memory.tokens:
             self._keep(replace(self.memory, tokens=(*self.memory.tokens, token)))
 
-    def disowns(self, token: str) -> None:
+    def drop_launch(self, token: str) -> None:
         """Forget a launch: its token turned out to be that of somebody else's request."""
         if self.memory:
             self._keep(replace(self.memory, tokens=tuple(one for one in self.memory.tokens if one != token)))
 
-    def has(self, machine: Resource) -> None:
+    def add_instance(self, machine: Resource) -> None:
         """Record an instance, its disks and its spot request."""
         if self.memory:
             self._keep(self.memory.with_resources(resources_of_instance(machine)))
@@ -267,7 +267,7 @@ def known(
     if instance is not None:
         things += resources_of_instance(instance)
         if memory is None or not memory.knows_instance(instance):
-            view = seen(instance)
+            view = facts_of(instance)
             unknown.append(f"machine {view['id']} ({view['type']}, {view['state']})")
     if group.id:
         things.append({"kind": GROUP, "id": group.id})

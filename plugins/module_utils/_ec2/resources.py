@@ -28,7 +28,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import time_text
 from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import USERS
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import ABSENT, group_name, groups_of, is_for
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import market_of, seen, state_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, market_of, state_of
 
 Resource = t.Mapping[str, t.Any]
 
@@ -162,7 +162,7 @@ def lab_rows(machines: t.Iterable[Resource], region: str) -> list[dict[str, t.An
 
 
 def _lab_row(machine: Resource, region: str) -> dict[str, t.Any]:
-    tags, view = tags_of(machine), seen(machine)
+    tags, view = tags_of(machine), facts_of(machine)
     port = tags.get(PORT_TAG, "")
     return {
         "name": tags.get(NAME_TAG, ""),
@@ -223,7 +223,7 @@ def id_of(kind: str, thing: Resource) -> str:
 
 
 def _machine(thing: Resource) -> dict[str, t.Any]:
-    view = seen(thing)
+    view = facts_of(thing)
     about = f"{view['type']}, {view['state']}" + (", spot" if market_of(thing) == "spot" else "")
     return {"id": view["id"], "state": view["state"], "billed": view["state"] in ("pending", "running"), "about": about}
 

@@ -175,7 +175,7 @@ def market_of(instance: t.Mapping[str, t.Any]) -> str:
     return "spot" if instance.get("InstanceLifecycle") == "spot" else "on-demand"
 
 
-def seen(instance: t.Mapping[str, t.Any]) -> dict[str, str]:
+def facts_of(instance: t.Mapping[str, t.Any]) -> dict[str, str]:
     """Return the facts of an instance, from DescribeInstances."""
     launched = instance.get("LaunchTime") or ""
     return {

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from little_ec2 import WISH, Clock, Ec2
+from little_ec2 import SPEC, Clock, Ec2
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2.launcher import Launcher
 
@@ -22,7 +22,7 @@ def ec2(clock):
 
 @pytest.fixture
 def ensure(ec2, clock):
-    def run(wish=WISH, check=False):
-        return Launcher(ec2, wish, "us-west-2", sleep=clock.sleep, clock=clock).ensure(check)
+    def run(spec=SPEC, check=False):
+        return Launcher(ec2, spec, "us-west-2", sleep=clock.sleep, clock=clock).ensure(check)
 
     return run

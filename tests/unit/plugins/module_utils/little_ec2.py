@@ -14,7 +14,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
 A = Attempt("t2.micro", "us-west-2a", "subnet-a")
 B = Attempt("t2.micro", "us-west-2b", "subnet-b")
 SPOT = Attempt("t2.micro", "us-west-2a", "subnet-a", "spot")
-WISH = InstanceSpec("desi", "ann", (A, B), "ami-1", "/dev/xvda", 30, "key", "sg-1", {"os": "amazon"})
+SPEC = InstanceSpec("desi", "ann", (A, B), "ami-1", "/dev/xvda", 30, "key", "sg-1", {"os": "amazon"})
 
 
 def said(code, status=400, operation="RunInstances"):

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
-from little_ec2 import SPOT, WISH, A, B, said
+from little_ec2 import SPEC, SPOT, A, B, said
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -83,7 +83,7 @@ def test_instance_that_runs_is_left_as_it_is(ec2, ensure):
 def test_instance_is_waited_for_and_started_if_it_is_stopped(ec2, ensure, lives, more, how, starts):
     ec2.machine(lives[0], lives=lives, **more)
     # One that is there needs no way to launch one.
-    found = ensure(replace(WISH, attempts=()))
+    found = ensure(replace(SPEC, attempts=()))
     assert (found.how, found.changed, found.instance["state"]) == (how, how != "runs", "running")
     assert ec2.asked("start_instances") == [["i-0"]] * starts
 
@@ -194,7 +194,7 @@ def test_check_mode_tells_what_would_be_done_with_the_instance(ec2, ensure, stat
 
 
 def test_check_mode_tells_which_instance_would_be_launched(ec2, ensure):
-    found = ensure(replace(WISH, attempts=(SPOT, A)), check=True)
+    found = ensure(replace(SPEC, attempts=(SPOT, A)), check=True)
     view = found.instance
     assert (found.how, found.changed, view["id"]) == ("launched", True, "")
     assert (view["type"], view["zone"], view["market"]) == ("t2.micro", "us-west-2a", "spot")
@@ -216,7 +216,7 @@ def test_instance_is_launched_once_and_found_by_the_next_run(ec2, ensure):
 
 @pytest.mark.parametrize("check", [False, True])
 def test_instance_for_which_no_way_was_given_is_not_launched(ec2, ensure, check):
-    refused(ensure, "No machine is made", replace(WISH, attempts=()), check)
+    refused(ensure, "No machine is made", replace(SPEC, attempts=()), check)
     assert ec2.machines == []
 
 
@@ -236,7 +236,7 @@ def test_next_attempt_is_made_at_once_where_there_is_no_capacity_and_both_are_to
 
 def test_on_demand_is_the_fallback_of_spot(ec2, ensure):
     ec2.answers = [said("MaxSpotInstanceCountExceeded")]
-    made = ensure(replace(WISH, attempts=(SPOT, A)))
+    made = ensure(replace(SPEC, attempts=(SPOT, A)))
     assert (made.instance["market"], made.tried[0]["reason"]) == ("on-demand", "the quota for spot is used up")
 
 
@@ -266,7 +266,7 @@ def test_instance_that_stops_instead_of_running_is_not_started_again_and_again(e
 
 def test_request_of_a_spot_instance_that_dies_is_cancelled(ec2, ensure):
     ec2.lives = ["pending", "terminated"]
-    refused(ensure, "ended while it was being started", replace(WISH, attempts=(SPOT,)))
+    refused(ensure, "ended while it was being started", replace(SPEC, attempts=(SPOT,)))
     assert ec2.asked("cancel_spot_instance_requests") == [["sir-1"]]
 
 
@@ -283,7 +283,7 @@ def test_where_nothing_is_to_be_had_all_attempts_are_told_and_others_proposed(ec
 def test_search_for_a_place_is_bounded(ec2, ensure, clock):
     around_run(ec2, before=lambda: clock.sleep(50))
     ec2.answers = [NO_CAPACITY] * 20
-    error = refused(ensure, "no machine for the lab", replace(WISH, attempts=(A, B) * 10))
+    error = refused(ensure, "no machine for the lab", replace(SPEC, attempts=(A, B) * 10))
     assert len(ec2.asked("run_instances")) == 3
     assert "no time to try more" in error.why
 
@@ -374,7 +374,7 @@ def test_specs_without_end_that_differ_are_bounded_in_time(ec2, ensure, clock):
 
 
 def other_terminal(ec2, clock, **change):
-    return Launcher(ec2, replace(WISH, **change), "us-west-2", sleep=clock.sleep, clock=clock).ensure()
+    return Launcher(ec2, replace(SPEC, **change), "us-west-2", sleep=clock.sleep, clock=clock).ensure()
 
 
 @pytest.mark.parametrize("change", [{}, {"image_id": "ami-2"}, {"tags": {"release": "dr1"}}])
@@ -415,7 +415,7 @@ def test_spec_that_differs_from_one_that_failed_before_is_launched(ec2, ensure):
 def test_instance_of_another_terminal_that_was_first_stays_and_ours_goes(ec2, ensure, attempt, cancelled):
     # It asked for another type, so its token is another one.
     around_run(ec2, before=lambda: ec2.machines or ec2.machine("running", PublicIpAddress="203.0.113.9"))
-    found = ensure(replace(WISH, attempts=(attempt,)))
+    found = ensure(replace(SPEC, attempts=(attempt,)))
     assert (found.how, found.instance["id"], alive(ec2)) == ("runs", "i-0", ["i-0"])
     assert ec2.asked("cancel_spot_instance_requests") == cancelled
 

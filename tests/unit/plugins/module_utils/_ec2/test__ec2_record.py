@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from little_ec2 import WISH, Clock, Ec2, said
+from little_ec2 import SPEC, Clock, Ec2, said
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -128,7 +128,7 @@ def test_things_are_known_by_id_by_token_and_by_the_machine_that_they_belong_to(
 
 def launch(ec2, folder):
     clock = Clock()
-    return Launcher(ec2, WISH, "us-west-2", clock.sleep, clock, memory.LaunchRecord(folder)).ensure()
+    return Launcher(ec2, SPEC, "us-west-2", clock.sleep, clock, memory.LaunchRecord(folder)).ensure()
 
 
 @pytest.mark.security("M4")
@@ -158,7 +158,7 @@ def test_a_machine_is_remembered_before_it_is_asked_for_and_as_soon_as_it_is_the
 @pytest.mark.security("M4")
 def test_a_machine_of_somebody_else_with_our_tags_and_key_is_not_used(folder):
     ec2 = Ec2(Clock())
-    ec2.machine(KeyName=WISH.key_name, PublicIpAddress="203.0.113.66")
+    ec2.machine(KeyName=SPEC.key_name, PublicIpAddress="203.0.113.66")
     with pytest.raises(LabError, match="was not made from this computer"):
         launch(ec2, folder)
     assert ec2.asked("run_instances") == ec2.asked("terminate_instances") == []
