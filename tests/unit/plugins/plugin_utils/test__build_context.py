@@ -126,7 +126,7 @@ def plant(folder, tree, time=None):
     return folder
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(one=TREES, other=TREES, time=st.integers(0, 2**31 - 1))
 def test_hash_tells_trees_apart_by_names_contents_and_executable_bits_alone(tmp_path, one, other, time):
     key = hashlib.sha256(repr((one, other, time)).encode()).hexdigest()[:12]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -26,6 +26,7 @@ PLAIN = st.recursive(
 )
 
 
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(PLAIN)
 def test_plain_values_are_taken(value):
     assert not has_template(value)

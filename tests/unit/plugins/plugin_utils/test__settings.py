@@ -8,7 +8,7 @@ import contextlib
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -128,6 +128,7 @@ def test_invalid_value_is_refused_by_its_name_among_valid_ones(name, value):
     assert f'"{value}"' in error.what if name == "lab_image" else name in error.what
 
 
+@settings(max_examples=30)
 @given(st.text(max_size=30) | st.integers() | st.none() | st.lists(st.text(max_size=10), max_size=3))
 def test_no_value_is_answered_by_anything_but_a_refusal(value):
     for name in EVERY:

@@ -83,7 +83,7 @@ DIRECTIONS = st.sampled_from([BOTH, UP, DOWN])
 
 
 @given(TREES, TREES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_first_sync_gives_both_sides_all_that_either_had(here, there):
     one, other = Side(here), Side(there)
     had = contents_of(one, other)
@@ -93,7 +93,7 @@ def test_a_first_sync_gives_both_sides_all_that_either_had(here, there):
 
 
 @given(TREES, st.lists(st.tuples(TREES, TREES, DIRECTIONS), min_size=1, max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_happens_between_syncs_no_work_is_ever_lost(first, days):
     one, other, base = Side(first), Side({}), {}
     _plan, base = run(one, other, base)
@@ -114,7 +114,7 @@ def test_whatever_happens_between_syncs_no_work_is_ever_lost(first, days):
 
 
 @given(TREES, TREES, TREES, DIRECTIONS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_may_be_deleted_is_only_what_the_other_side_had_and_removed(first, here, there, direction):
     one, other = Side(first), Side({})
     _plan, base = run(one, other)
@@ -126,7 +126,7 @@ def test_what_may_be_deleted_is_only_what_the_other_side_had_and_removed(first, 
 
 
 @given(TREES, TREES, st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_second_sync_has_nothing_to_do(here, there, delete):
     one, other = Side(here), Side(there)
     _plan, base = run(one, other, delete=delete)
@@ -136,7 +136,7 @@ def test_a_second_sync_has_nothing_to_do(here, there, delete):
 
 
 @given(TREES, TREES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_sync_in_one_direction_changes_nothing_on_the_side_that_gives(here, there):
     one, other = Side(here), Side(there)
     run(one, other, direction=DOWN)
@@ -147,7 +147,7 @@ def test_a_sync_in_one_direction_changes_nothing_on_the_side_that_gives(here, th
 
 
 @given(TREES, TREES, st.sampled_from([UP, DOWN]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_same_conflict_makes_no_further_copy(here, there, direction):
     one, other = Side(here), Side(there)
     _plan, base = run(one, other, direction=direction)
