@@ -77,7 +77,7 @@ class _Passing(BaseHTTPRequestHandler):
         self.end_headers()
         if fault == "truncated" and len(body) > 1000 and (self.server.once or random.random() < 0.5):
             self.server.fault = None if self.server.once else fault
-            self.wfile.write(body[: len(body) // 2])
+            self.wfile.write(body[: len(body) // 3])
             self.close_connection = True
         else:
             self.wfile.write(body)
