@@ -27,7 +27,7 @@ from werkzeug.serving import make_server
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
 
 ROOT = Path(__file__).parents[2]
-PRICES = yaml.safe_load((ROOT / "roles/ec2/files/prices.yml").read_text())
+PRICES = yaml.safe_load((ROOT / "roles/lab/files/prices.yml").read_text())
 POLICY = json.loads((ROOT / "docs/iam-policy.json").read_text())
 _ACTIONS = [statement["Action"] for statement in POLICY["Statement"]]
 ALLOWED = {action for one in _ACTIONS for action in ([one] if isinstance(one, str) else one)}

@@ -16,7 +16,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import HOURS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT.joinpath("docs/costs.md").read_text()
-TABLE = yaml.safe_load(ROOT.joinpath("roles/ec2/files/prices.yml").read_text())
+TABLE = yaml.safe_load(ROOT.joinpath("roles/lab/files/prices.yml").read_text())
 SETTINGS = yaml.safe_load(ROOT.joinpath("roles/lab/defaults/main.yml").read_text())
 DAYS = SETTINGS["lab_expire_days"]
 HOURS = SETTINGS.get("lab_max_hours", 12)

@@ -14,7 +14,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws import pricing as co
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import API, MIXED, TABLE, Cost, Price, Prices
 
 ROOT = Path(__file__).parents[5]
-TABLE_FILE = yaml.safe_load((ROOT / "roles/ec2/files/prices.yml").read_text())
+TABLE_FILE = yaml.safe_load((ROOT / "roles/lab/files/prices.yml").read_text())
 SMALL = {
     "date": "2025-07-01",
     "ipv4_hour": 0.005,
