@@ -38,7 +38,8 @@ options:
   state:
     description:
       - The state of the mount.
-      - V(held) only records that a lab is being made with the mount (O(run), O(lab)), where something else mounts.
+      - V(held) is for what something else mounts there. It records that a lab is being made with the mount (O(run),
+        O(lab)), and lets it reach containers (O(shared_parent)).
     type: str
     choices: [mounted, unmounted, held]
     default: mounted
@@ -244,6 +245,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._mount.ensure import ensure_mounted, ensure_unmounted, recorded
+from ansible_collections.desi.lab.plugins.module_utils._mount.host import bind_shared, read_mounts
+from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import needs_shared_bind
 from ansible_collections.desi.lab.plugins.module_utils._mount.programs import PROGRAMS
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import check_path
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import NoTool
@@ -282,8 +285,12 @@ def main() -> None:
         # The mount table knows no symbolic links; the last part may be a dead mount, which cannot be asked.
         path = str(Path(path).parent.resolve() / Path(path).name)
         if state == "held":
+            parent = str(Path(path).parent)
+            bind = options["shared_parent"] and needs_shared_bind(read_mounts(), parent)
             with recorded(options, path, module.check_mode):
-                result = {"changed": False, "mountpoint": path, "no_tool": False}
+                if bind and not module.check_mode:
+                    bind_shared(parent)
+                result = {"changed": bind, "mountpoint": path, "no_tool": False}
         else:
             result = (ensure_mounted if state == "mounted" else ensure_unmounted)(options, path, module.check_mode)
     except NoTool as error:

@@ -30,6 +30,10 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  parents:
+    description: How many of the directories above are removed with it if they hold nothing else.
+    type: int
+    default: 0
 extends_documentation_fragment:
   - desi.lab.attributes
 attributes:
@@ -119,6 +123,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "hidden": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "parents": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
@@ -134,7 +139,8 @@ def main() -> None:
             if goes:
                 # Kept if something was put there meanwhile.
                 with contextlib.suppress(OSError):
-                    folder.rmdir()
+                    for directory in [folder, *folder.parents][: module.params["parents"] + 1]:
+                        directory.rmdir()
     except LabError as error:
         module.fail_json(**error.as_result())
     except OSError as error:

@@ -213,6 +213,17 @@ def test_parent_is_shared_only_where_it_has_to_be(run, base, path, s3):
     assert mount_at(host.read_mounts(), str(base)) is not None
 
 
+def test_what_something_else_mounts_in_a_held_parent_reaches_containers(run, path):
+    parent = str(path.parent)
+    path.parent.mkdir(parents=True)
+    assert run(state="held", _check=True)["changed"]
+    assert mount_at(host.read_mounts(), parent) is None
+    assert [run(state="held")["changed"] for _ in range(2)] == [True, False]
+    assert mount_at(host.read_mounts(), parent).shared
+    assert run(state="unmounted")["changed"]
+    assert mount_at(host.read_mounts(), parent) is None
+
+
 @pytest.mark.parametrize("state", ["mounted", "unmounted"])
 def test_foreign_mount_is_refused_and_kept(run, path, state):
     path.mkdir(parents=True)

@@ -112,6 +112,13 @@ def test_absent_takes_the_links_away_and_the_folder_once_it_is_empty(run, view):
     assert not view.exists()
 
 
+def test_absent_removes_the_empty_directories_above(run, tmp_path):
+    (tmp_path / "other").touch()
+    (tmp_path / "lib/mounts/view").mkdir(parents=True)
+    assert run(path=str(tmp_path / "lib/mounts/view"), hidden=".bucket", state="absent", parents=5)[1]["changed"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["other"]
+
+
 def test_absent_changes_nothing_where_nothing_of_ours_is(run, view):
     for path in (view, view.parent / "missing"):
         code, result = run(path=str(path), hidden=".bucket", state="absent")

@@ -10,7 +10,6 @@ import http.server
 import json
 import os
 import socketserver
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -18,8 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[4]
-TASKS = ROOT / "roles/data/tasks"
+TASKS = Path(__file__).parents[4] / "roles/data/tasks"
 NAME = "desi-lab-mount-lab-1-mounter"
 
 pytestmark = pytest.mark.security("L8")
@@ -77,35 +75,22 @@ class Server(socketserver.ThreadingUnixStreamServer):
 
 
 @pytest.fixture
-def play(tmp_path):
-    """Run a file of tasks of the role against an engine whose container has these labels."""
+def play(tmp_path, play_tasks):
+    """Run tasks of the role against an engine whose container has these labels; return what it changed, too."""
     servers = []
 
     def run(tasks, labels):
         servers.append(Server(str(tmp_path / "engine.sock"), labels))
         threading.Thread(target=servers[-1].serve_forever, args=(0.01,), daemon=True).start()
-        known = {
-            "__data_mounter": NAME,
+        given = {
+            "__data_mounter": {"name": NAME},
             "__data_from": "s3://lab",
+            "__data_labs": {"engine": True},
             "__data_unused": str(tmp_path / NAME.removeprefix("desi-lab-mount-")),
-            "__data_hidden": ".bucket",
+            "ansible_python_interpreter": sys.executable,
         }
-        playbook = [{"hosts": "localhost", "gather_facts": False, "tasks": [{"include_tasks": str(TASKS / tasks)}]}]
-        (tmp_path / "play.json").write_text(json.dumps(playbook))
-        environment = {
-            **os.environ,
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
-            "ANSIBLE_HOME": str(tmp_path / "ansible"),
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-            "DOCKER_HOST": f"unix://{tmp_path}/engine.sock",
-        }
-        command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local"]
-        command += ["-e", json.dumps(known), "-e", f"ansible_python_interpreter={sys.executable}"]
-        done = subprocess.run(
-            [*command, tmp_path / "play.json"], capture_output=True, text=True, check=False, env=environment, cwd=ROOT
-        )
-        return done, servers[-1].changes
+        include = {"include_role": {"name": "desi.lab.data", "tasks_from": tasks}}
+        return *play_tasks([include], given, DOCKER_HOST=f"unix://{tmp_path}/engine.sock"), servers[-1].changes
 
     yield run
     for server in servers:
@@ -119,34 +104,35 @@ OURS = {"desi.lab.role": "mounter"}
 
 @pytest.mark.parametrize("labels", FOREIGN)
 def test_container_of_somebody_else_with_that_name_is_refused_by_name(play, labels):
-    done, changes = play("mounter_name.yml", labels)
-    assert done.returncode == 2
-    assert f"There is a container {NAME} that DESI Lab did not make." in done.stdout
-    assert changes == []
+    code, shown, changes = play("mounter", labels)
+    assert (code, changes) == (2, [])
+    assert f"There is a container {NAME} that DESI Lab did not make." in shown
 
 
 def test_mounter_of_ours_is_not_refused(play):
-    assert play("mounter_name.yml", OURS)[0].returncode == 0
+    assert "did not make" not in play("mounter", OURS)[1]
+
+
+@pytest.mark.parametrize(("labels", "goes"), [(FOREIGN[0], False), (OURS, True)])
+def test_only_a_container_with_our_label_is_rolled_back(play, labels, goes):
+    code, _shown, changes = play("beside", labels)
+    assert (code, any("DELETE /" in change and "/containers/" in change for change in changes)) == (2, goes)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
 @pytest.mark.parametrize(("labels", "goes"), [*((labels, False) for labels in FOREIGN), (OURS, True)])
 def test_only_a_container_with_our_label_is_removed(play, labels, goes):
-    done, changes = play("mounter_remove.yml", labels)
-    assert done.returncode == 0, done.stdout
-    assert any(change.startswith("DELETE") for change in changes) is goes
+    code, shown, changes = play("unmount", labels)
+    assert (code, any(change.startswith("DELETE") for change in changes)) == (0, goes), shown
     assert goes or changes == []
 
 
 def test_mounter_may_mount_and_nothing_else():
     tasks = yaml.safe_load((TASKS / "mounter.yml").read_text())
     (container,) = [
-        options
-        for task in tasks
-        for name, options in task.items()
-        if name == "community.docker.docker_container"
-    ]  # fmt: skip
+        task["community.docker.docker_container"] for task in tasks if "community.docker.docker_container" in task
+    ]
     assert (container["cap_drop"], container["capabilities"]) == (["ALL"], ["SYS_ADMIN"])
     assert "no-new-privileges:true" in container["security_opts"]
-    assert container["labels"] == OURS
+    assert "{'desi.lab.role': 'mounter'}" in container["labels"]
     assert not container.get("privileged")

@@ -92,46 +92,11 @@ def test_without_an_engine_nothing_is_blocked():
 
 @pytest.mark.security("L10")
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes somebody else")
-def test_nobody_is_added_to_group_docker_without_a_yes(tmp_path):
-    play = [
-        {
-            "hosts": "localhost",
-            "gather_facts": False,
-            "tasks": [
-                {
-                    "ansible.builtin.import_role": {"name": "desi.lab.docker", "tasks_from": "user"},
-                    "vars": {"docker_user": "nobody"},
-                }
-            ],
-        }
-    ]
-    (tmp_path / "play.yml").write_text(yaml.safe_dump(play))
-    words = [
-        "ansible-playbook",
-        "-i",
-        "localhost,",
-        "-c",
-        "local",
-        "play.yml",
-        "-e",
-        f"ansible_python_interpreter={sys.executable}",
-    ]
-    root = ROLES.parent
-    known = {**os.environ, "ANSIBLE_CONFIG": str(root / "ansible.cfg"), "NO_COLOR": "1", "COLUMNS": "200"}
-    known |= {"ANSIBLE_COLLECTIONS_PATH": str(root / ".collections")}
-    known.pop("SUDO_UID", None)
-    done = subprocess.run(
-        words,
-        cwd=tmp_path,
-        env=known,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    shown = " ".join((done.stdout + done.stderr).split())
-    assert done.returncode != 0
+def test_nobody_is_added_to_group_docker_without_a_yes(play_tasks, monkeypatch):
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    role = {"import_role": {"name": "desi.lab.docker", "tasks_from": "user"}, "vars": {"docker_user": "nobody"}}
+    code, shown = play_tasks([role], {"ansible_python_interpreter": sys.executable})
+    assert code != 0
     assert "root of this computer without a password" in shown
     assert "-e lab_yes=true" in shown
     groups = subprocess.run(["id", "-nG", "nobody"], check=True, capture_output=True, text=True).stdout
