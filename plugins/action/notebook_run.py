@@ -2,67 +2,97 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run a notebook in a lab, and tell of each cell as it ends."""
+"""Run a notebook of this computer in a lab, and report each cell as it ends."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
+import tempfile
 import typing as t
 from pathlib import Path
 
-from ansible.plugins.action import ActionBase
+from ansible import constants
 from ansible.utils.display import Display
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import duration
-from ansible_collections.desi.lab.plugins.module_utils._common.progress import tell
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.client import Server
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook_run import Ran, output_of, run, write
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import proof_of
+from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, refused
+from ansible_collections.desi.lab.plugins.plugin_utils._notebook import (
+    PROGRAM,
+    Run,
+    lost,
+    order,
+    output_of,
+    read,
+    verdict,
+    write,
+)
+from ansible_collections.desi.lab.plugins.plugin_utils._progress import tell
+from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedModule
 
 
-class ActionModule(ActionBase):
-    """Runs where Ansible runs: the notebook is there, and the lab answers at a URL."""
+class ActionModule(WatchedModule):
+    """Reads and writes the notebook here, and lets the module desi.lab.notebook_run run it on the lab's host."""
 
-    _requires_connection = False
+    TRANSFERS_FILES = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return how the notebook ran; the lines of its cells have been told by then."""
-        super().run(tmp, task_vars)
+        """Return how the notebook ran; the lines of its cells have been shown by then."""
         _spec, args = self.validate_argument_spec(
             {
                 "path": {"type": "path", "required": True},
-                "url": {"type": "str", "required": True, "no_log": True},
+                "container": {"type": "str", "required": True},
                 "folder": {"type": "str", "default": ""},
-                "certificate": {"type": "path", "default": ""},
-                "tunnel": {"type": "path", "default": ""},
-                "container": {"type": "str", "default": ""},
                 "uid": {"type": "int"},
                 "gid": {"type": "int"},
             }
         )
         if self._task.check_mode:
             return {"changed": True, "msg": "In check mode nothing is run."}
-        path = Path(args["path"])
-        output = output_of(path)
+        path, folder = Path(args["path"]), args["folder"]
+        self._run, self._shown = Run(path.name), 0
         try:
-            server = Server(args["url"], args["certificate"], proof_of(args["tunnel"], args["container"]))
-            notebook, ran = run(server, path, args["folder"], functools.partial(tell, Display()))
-            write(notebook, output, args["uid"], args["gid"], args["folder"])
+            self._order = order(read(path, folder), path, folder)
+            done = super().run(tmp, task_vars)
+            if done.get("failed"):
+                return done
+            text, error, traceback = self._finish(done)
+            write(text, output_of(path), args["uid"], args["gid"], folder)
         except LabError as error:
             return {"failed": True, "changed": False, **error.as_result()}
-        return {**dataclasses.asdict(ran), **verdict(path, output, ran)}
+        except BadAnswer as error:
+            return {"failed": True, "changed": False, **refused("the lab", str(error)).as_result()}
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return verdict(path, self._run, error, traceback)
 
+    def _prepare(self) -> dict[str, t.Any]:
+        shell = self._connection._shell
+        there = shell.join_path(shell.tmpdir, "notebook")
+        with tempfile.NamedTemporaryFile(dir=constants.DEFAULT_LOCAL_TMP) as file:
+            file.write(self._order)
+            file.flush()
+            self._transfer_file(file.name, there)
+        self._fixup_perms2((shell.tmpdir, there))
+        return {"order": there, "size": len(PROGRAM)}
 
-def verdict(path: Path, output: Path, ran: Ran) -> dict[str, t.Any]:
-    """Return what is to be said of a run."""
-    done = {"changed": True, "output": str(output)}
-    if not ran.error:
-        return {**done, "msg": f"{ran.cells} cells in {duration(ran.seconds)}"}
-    stopped = LabError(
-        f"The notebook {path.name} stopped at cell {ran.cells} of {ran.of}.",
-        ran.error,
-        f"See the cell and what it printed in {output}.",
-    )
-    return {**done, "failed": True, **stopped.as_result()}
+    def _follow(self, path: str) -> None:
+        lines = self._read(path, self._shown, touched=f"{path}.wanted").split(b"\n")
+        for line in lines[:-1]:
+            self._show(line)
+
+    def _show(self, line: bytes) -> None:
+        word = self._run.word(line)
+        self._shown += len(line) + 1
+        tell(Display(), word)
+
+    def _finish(self, done: dict[str, t.Any]) -> tuple[str, str, str]:
+        """Show the cells that were not seen yet, and return the end of the run."""
+        *lines, _rest = str(done["output"]).encode().split(b"\n")
+        end = lines.pop() if lines and not lines[-1].startswith(b'{"cell"') else b""
+        seen = 0
+        for line in lines:
+            if seen >= self._shown:
+                self._show(line)
+            seen += len(line) + 1
+        if not end:
+            raise lost(done["rc"], str(done["errors"]))
+        return self._run.end(end)

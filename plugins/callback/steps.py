@@ -75,7 +75,6 @@ from ansible.release import __version__
 from ansible.utils import color
 
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import duration
-from ansible_collections.desi.lab.plugins.module_utils._common.progress import Finished, Underway
 from ansible_collections.desi.lab.plugins.module_utils._common.run_log import RunLog, open_log
 from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, clean_all
 from ansible_collections.desi.lab.plugins.plugin_utils._failures import (
@@ -85,6 +84,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._failures import (
     troubles,
     unreachable,
 )
+from ansible_collections.desi.lab.plugins.plugin_utils._progress import Finished, Underway
 from ansible_collections.desi.lab.plugins.plugin_utils._screen import WARNINGS, Screen, Voice, share
 from ansible_collections.desi.lab.plugins.plugin_utils._terminal import (
     Paint,

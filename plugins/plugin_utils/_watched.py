@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import typing as t
 import uuid
@@ -15,17 +16,19 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.desi.lab.plugins.module_utils._common.progress import Underway, tell
 from ansible_collections.desi.lab.plugins.module_utils._common.text import one_line
 from ansible_collections.desi.lab.plugins.plugin_utils._failures import task_title
+from ansible_collections.desi.lab.plugins.plugin_utils._progress import Underway, tell
 
 SECONDS_BETWEEN_LOOKS = 1.0
-# In bytes, more than any progress line.
-LONGEST = 4096
+# In bytes, at one look.
+LONGEST = 16_384
 
 
 class WatchedModule(ActionBase):
     """Runs the module of its own name, and shows its progress from a file on the host."""
+
+    _known = ""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the result of the module."""
@@ -47,19 +50,30 @@ class WatchedModule(ActionBase):
         return {}
 
     def _watch(self, path: str, done: threading.Event) -> None:
-        title, display, known = task_title(self._task.get_name()), Display(), ""
         while not done.wait(SECONDS_BETWEEN_LOOKS):
             # Progress must never fail the module.
             with contextlib.suppress(Exception):
-                seen = one_line(self._read(path))
-                if seen and seen != known:
-                    known = seen
-                    tell(display, Underway(f"{title}: {seen}"))
+                self._follow(path)
 
-    def _read(self, path: str) -> str:
+    def _follow(self, path: str) -> None:
+        """Report what is new in the file."""
+        seen = one_line(self._read(path).decode("utf-8", errors="replace"))
+        if seen and seen != self._known:
+            self._known = seen
+            tell(Display(), Underway(f"{task_title(self._task.get_name())}: {seen}"))
+
+    def _read(self, path: str, begin: int = 0, touched: str = "") -> bytes:
+        """Return what is in a file of the host from a place on; touch another one, if it is there."""
         if self._connection.transport == "local":
-            return Path(path).read_text(encoding="utf-8")
-        # As the login user: the running module uses become at the same time.
-        code, text, _errors = self._connection.exec_command(f"cat {path}", sudoable=False)
-        # Only one line is shown, whatever the host sends.
-        return text[:LONGEST].decode("utf-8", errors="replace") if code == 0 else ""
+            if touched:
+                os.utime(touched)
+            with Path(path).open("rb") as file:
+                file.seek(begin)
+                return file.read(LONGEST)
+        command = f"tail -c +{begin + 1} {path} | head -c {LONGEST}"
+        # As whoever logged in: to become somebody else is the work's, which goes on at the same time.
+        code, text, _errors = self._connection.exec_command(
+            f"touch -c {touched}; {command}" if touched else command, sudoable=False
+        )
+        # A line is what is shown of it, whatever a machine sends.
+        return text[:LONGEST] if code == 0 else b""

@@ -2,24 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Notebooks run in a lab from outside: by ./lab run as a person calls it, and by run_notebooks at any URL."""
+"""Notebooks run in a lab from outside, by ./lab run as a person calls it."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import nbformat
 import pytest
-from kinds import ON_EC2, PERSON, ROOT
+from kinds import KINDS, ON_EC2, PERSON
 
 # A kernel of NERSC, as tutorials name one; labs elsewhere have another.
 KERNEL = {"name": "desi-25.3", "display_name": "DESI 25.3", "language": "python"}
 
 ours = pytest.mark.kinds("local-host")
+pytestmark = pytest.mark.kinds(*KINDS)
 
 
 def write_notebook(path: Path, *sources: str) -> Path:
@@ -113,34 +112,20 @@ def test_notebook_of_this_computer_runs_in_a_lab_on_ec2_and_its_outputs_come_bac
     assert lab.saved("kept").owner == lab.owner
 
 
-def test_kernel_that_dies_is_told_as_such(lab, tmp_path):
-    path = write_notebook(tmp_path / "dies.ipynb", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "1")
-    done = run_notebooks(lab, path)
-    assert done.returncode == 1
-    assert "stopped at cell 1 of 2: The kernel died." in done.stdout
+def test_kernel_that_dies_is_told_as_such(lab, elsewhere):
+    path = write_notebook(elsewhere / "dies.ipynb", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "1")
+    done = lab.verb("run", elsewhere, desi_notebook=path)
+    assert done.returncode != 0
+    assert "stopped at cell 1 of 2." in done.stdout
+    assert "The kernel died." in done.stdout
 
 
-def test_notebook_from_elsewhere_runs_at_any_url_and_can_be_opened_in_the_lab(lab, tmp_path):
-    good = write_notebook(
-        tmp_path / "good.ipynb", "print('from elsewhere')\n_ = open('made.txt', 'w').write('x')", "print(1)"
-    )
-    bad = write_notebook(tmp_path / "worse.ipynb", "import nothing_of_this_name")
-    done = run_notebooks(lab, tmp_path)
-    assert done.returncode == 1
-    assert "1 passed, 1 failed" in done.stdout
-    assert f"FAILED  {bad}: cell 1 of 1: ModuleNotFoundError" in done.stdout
-    assert outputs(good.with_name("good.run.ipynb"))[0] == "from elsewhere\n"
-    seen = write_notebook(
-        tmp_path / "look.ipynb", "import glob\nprint(glob.glob('*'))\nprint('elsewhere' in open('good.ipynb').read())"
-    )
-    assert run_notebooks(lab, seen).returncode == 0
-    (text,) = outputs(tmp_path / "look.run.ipynb")
-    assert "made.txt" in text
-    assert "True" in text
-
-
-def run_notebooks(lab, path: Path) -> subprocess.CompletedProcess[str]:
-    """Run what is at a path in a lab that is known by its URL alone."""
-    certificate = ["--certificate", str(lab.certificate)] if lab.certificate else []
-    command = [sys.executable, str(ROOT / "tests/e2e/run_notebooks"), "--url", lab.url, *certificate, str(path)]
-    return subprocess.run(command, check=False, capture_output=True, text=True)
+def test_notebook_from_elsewhere_can_be_opened_in_the_lab(lab, elsewhere):
+    sources = ["print('from elsewhere')\n_ = open('made.txt', 'w').write('x')", "import os\nprint(os.getuid())"]
+    path = write_notebook(elsewhere / "good.ipynb", *sources)
+    assert lab.verb("run", elsewhere, desi_notebook=path).returncode == 0
+    assert outputs(elsewhere / "good.run.ipynb") == ["from elsewhere\n", f"{lab.owner}\n"]
+    look = "import glob\nprint('made.txt' in glob.glob('*'), 'elsewhere' in open('good.ipynb').read())"
+    seen = write_notebook(elsewhere / "look.ipynb", look)
+    assert lab.verb("run", elsewhere, desi_notebook=seen).returncode == 0
+    assert outputs(elsewhere / "look.run.ipynb") == ["True True\n"]

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 from conftest import TUTORIALS
-from test_notebooks import outputs, run_notebooks
+from kinds import KINDS
+from test_notebooks import outputs
+
+pytestmark = pytest.mark.kinds(*KINDS)
 
 STARTED = Path(TUTORIALS) / "01_getting_started"
 
@@ -22,7 +25,7 @@ STARTED = Path(TUTORIALS) / "01_getting_started"
 def test_tutorial_runs_unchanged_from_its_first_cell_to_its_last(lab, tmp_path, name):
     copy = tmp_path / f"{name}.ipynb"
     copy.write_bytes((STARTED / copy.name).read_bytes())
-    done = run_notebooks(lab, copy)
+    done = lab.verb("run", tmp_path, desi_notebook=copy)
     assert done.returncode == 0, done.stdout
     # A picture of something, and not of nothing: each tutorial draws what it has read.
     assert sum("image/png" in output for output in outputs(tmp_path / f"{name}.run.ipynb")) >= 2
@@ -31,5 +34,6 @@ def test_tutorial_runs_unchanged_from_its_first_cell_to_its_last(lab, tmp_path, 
 def test_tutorial_on_spectra_runs_up_to_the_one_cell_that_wants_a_hundred_of_them(lab, tmp_path):
     copy = tmp_path / "05_Spectra.ipynb"
     copy.write_bytes((STARTED / copy.name).read_bytes())
-    done = run_notebooks(lab, copy)
-    assert "cell 15 of 30: IndexError: index 100 is out of bounds" in done.stdout
+    done = lab.verb("run", tmp_path, desi_notebook=copy)
+    assert "stopped at cell 15 of 30." in done.stdout
+    assert "IndexError: index 100 is out of bounds" in done.stdout

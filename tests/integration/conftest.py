@@ -14,13 +14,19 @@ ROOT = Path(__file__).parents[2]
 LABEL = "desi.lab.name"
 
 
-def run_lab(verb: str, *settings: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a verb as ``./lab`` does, and return what a person would see."""
+def lab_command(verb: str, *settings: str, cwd: Path, **environment: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command that ``./lab VERB`` comes to, and its environment."""
     command = [str(Path(sys.executable).with_name("ansible-playbook")), str(ROOT / "playbooks" / f"{verb}.yml")]
     for setting in settings:
         command += [setting] if setting.startswith("-") else ["-e", setting]
     known = {**os.environ, "PWD": str(cwd), "COLUMNS": "1000", "NO_COLOR": "1", **environment}
     known |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections")}
+    return command, known
+
+
+def run_lab(verb: str, *settings: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a verb as ``./lab`` does, and return what a person would see."""
+    command, known = lab_command(verb, *settings, cwd=cwd, **environment)
     return subprocess.run(
         command,
         cwd=cwd,

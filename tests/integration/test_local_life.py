@@ -12,13 +12,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
+import time
 import urllib.request
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import LABEL, docker, run_lab
+from conftest import LABEL, docker, lab_command, run_lab
 
 pytestmark = pytest.mark.docker
 IN_ORDER = True
@@ -105,6 +107,46 @@ def test_a_lab_that_was_stopped_starts_as_it_was_without_its_settings(place, por
     assert identity() == before
     assert docker("exec", SERVER, "sh", "-c", "cat $HOME/installed").strip() == "installed"
     assert "Nothing had to change" in lab(place, "start")
+
+
+def write_notebook(home, *sources):
+    cells = [
+        {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": [], "source": s} for s in sources
+    ]
+    notebook = {"nbformat": 4, "nbformat_minor": 4, "metadata": {"kernelspec": {"name": "desi-25.3"}}, "cells": cells}
+    (home / "work/n.ipynb").write_text(json.dumps(notebook))
+
+
+def await_kernel(there):
+    end = time.monotonic() + 60
+    while ("ipykernel" in docker("top", SERVER)) is not there:
+        assert time.monotonic() < end, docker("top", SERVER)
+        time.sleep(0.2)
+
+
+def test_a_notebook_runs_up_to_its_first_error(place):
+    write_notebook(
+        place, "# Where\nprint(open('n.ipynb').name, __import__('os').environ['DESI_RELEASE'])", "{}['flux']", "1"
+    )
+    done = run_lab("run", f"lab_name={NAME}", "desi_notebook=n.ipynb", cwd=place / "work")
+    assert done.returncode != 0
+    for line in ("✓ 1 Where", "✗ 2 {}['flux']", "stopped at cell 2 of 3.", "Why   KeyError: 'flux'"):
+        assert line in done.stdout, done.stdout
+    cells = json.loads((place / "work/n.run.ipynb").read_text())["cells"]
+    assert cells[0]["outputs"][0]["text"] == ["n.ipynb edr\n"]
+    assert [output["ename"] for output in cells[1]["outputs"]] == ["KeyError"]
+    await_kernel(there=False)
+
+
+def test_nothing_is_left_in_the_lab_of_a_run_that_is_interrupted(place):
+    write_notebook(place, "import time\ntime.sleep(1000)")
+    command, known = lab_command("run", f"lab_name={NAME}", "desi_notebook=n.ipynb", cwd=place / "work")
+    with subprocess.Popen(command, cwd=place / "work", env=known, stdout=subprocess.PIPE, text=True) as process:
+        await_kernel(there=True)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    await_kernel(there=False)
+    assert "notebook_run" not in docker("top", SERVER)
 
 
 @pytest.mark.security("H3", "P2")

@@ -4,40 +4,87 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleActionFail
 
-from ansible_collections.desi.lab.plugins.action.notebook_run import ActionModule, verdict
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook_run import Ran
+from ansible_collections.desi.lab.plugins.action import notebook_run
 
-PATH = Path("/home/ann/n.ipynb")
-OUTPUT = Path("/home/ann/n.run.ipynb")
+CELL = '{"cell": 1, "of": 1, "title": "%s"}\n{"cell": 1, "seconds": 0, "good": true}\n'
+END = '{"notebook": "ran", "error": null}\n'
+
+
+@pytest.fixture
+def book(tmp_path):
+    path = tmp_path / "n.ipynb"
+    path.write_text(json.dumps({"nbformat": 4, "cells": []}))
+    return path
+
+
+@pytest.fixture
+def run(act, book, monkeypatch):
+    """Run the notebook with a module that writes the first as its progress and returns the second."""
+    words = []
+    monkeypatch.setattr(notebook_run, "tell", lambda _display, word: words.append(word))
+
+    class Action(notebook_run.ActionModule):
+        def _prepare(self):
+            return {"order": "/there", "size": 1}
+
+        def _execute_module(self, module_args, task_vars):
+            progress = Path(module_args["progress"])
+            progress.with_name(f"{progress.name}.wanted").touch()
+            progress.write_text(self.far)
+            self._connection.transport = "local"
+            self._follow(str(progress))
+            for path in (progress, progress.with_name(f"{progress.name}.wanted")):
+                path.unlink()
+            return self.answer
+
+        def _remove_tmp_path(self, _path):
+            pass
+
+    def started(far, **answer):
+        Action.far, Action.answer = far, {"rc": 0, "errors": "", **answer}
+        return act(Action, check_mode=False, path=str(book), container="desi-lab-desi"), words
+
+    return started
 
 
 def test_check_mode_runs_nothing_and_says_that_it_would(act):
-    result = act(ActionModule, path="/nowhere/n.ipynb", url="http://127.0.0.1:1/lab?token=c0ffee")
-    assert result["changed"] is True
-    assert "token" not in str(result)
-
-
-def test_a_notebook_without_a_lab_is_no_task(act):
+    assert act(notebook_run.ActionModule, path="/nowhere/n.ipynb", container="desi-lab-desi")["changed"] is True
     with pytest.raises(AnsibleActionFail):
-        act(ActionModule, path="/nowhere/n.ipynb")
+        act(notebook_run.ActionModule, path="/nowhere/n.ipynb")
 
 
-def test_run_that_went_well_says_how_much_and_how_long():
-    assert verdict(PATH, OUTPUT, Ran(30, 30, 8.6)) == {
-        "changed": True,
-        "output": str(OUTPUT),
-        "msg": "30 cells in 8.6 s",
-    }
+def test_each_cell_is_shown_once_and_the_outputs_are_written_here(run, book):
+    far = '{"cell": 1, "of": 1, "title": "a"}\n{"cell": 1, "sec'
+    result, words = run(far, output=CELL % "a" + END)
+    assert words == ["n.ipynb: cell 1 of 1", "1 a"]
+    assert result["msg"] == "1 cells in 0.0 s"
+    assert book.with_name("n.run.ipynb").read_text() == "ran"
 
 
-def test_run_that_stopped_says_where_and_why_and_where_to_look():
-    result = verdict(PATH, OUTPUT, Ran(2, 9, 1.0, "KeyError: 'Z'", "where"))
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ({"output": CELL % "a", "rc": 137}, "ended with 137"),
+        ({"output": CELL % "a" + END[:9], "rc": 137}, "ended with 137"),
+        ({"output": "", "rc": 1, "errors": "no such container"}, "no such container"),
+        ({"output": CELL % "a" + "boo\n"}, "not a JSON document"),
+        ({"output": '{"refused": "nbclient"}\n'}, "no nbclient"),
+    ],
+)
+def test_a_run_without_an_end_fails_and_writes_nothing(run, book, answer, why):
+    result, _words = run("", **answer)
     assert result["failed"] is True
-    assert result["what"] == "The notebook n.ipynb stopped at cell 2 of 9."
-    assert result["why"] == "KeyError: 'Z'"
-    assert str(OUTPUT) in result["do"]
+    assert why in result["why"]
+    assert not book.with_name("n.run.ipynb").exists()
+
+
+def test_what_is_no_notebook_never_reaches_the_lab(act, book):
+    book.write_text("no")
+    result = act(notebook_run.ActionModule, check_mode=False, path=str(book), container="desi-lab-desi")
+    assert "not a notebook" in result["why"]

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -22,7 +23,7 @@ from loopback import await_that, free_port
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker import port_owner as docker_port_owner
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.client import Server
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import prepare, read
 from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel as ssh_tunnel
 from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel_process as ssh_tunnel_process
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import Tunnel
@@ -130,8 +131,6 @@ def test_port_cannot_be_had_by_another_account_while_the_line_is_down(line, squa
     line.drop()
     caught = squatter(line.port)
     assert caught[0] == "refused\n"
-    with pytest.raises(LabError):
-        Server(line.url, "", ssh_tunnel.proof_of(line.folder, "")).ask("GET", "sessions")
     code, result = line.ask(capsys)
     assert (code, TOKEN in json.dumps(result.get("msg"))) == (1, False)
     line.machine.start()
@@ -152,8 +151,6 @@ def test_whoever_sits_on_the_port_before_the_tunnel_is_refused_and_catches_nothi
     await_that(lambda: "listens\n" in caught)
     code, result = line.ask(capsys)
     assert (code, result["what"]) == (1, f"Port {line.port} on 127.0.0.1 is not the lab's.")
-    with pytest.raises(LabError, match="is not the lab's"):
-        Server(line.url, "", ssh_tunnel.proof_of(line.folder, "")).ask("GET", "sessions")
     with pytest.raises(LabError, match="is taken"):
         line.open()
     assert TOKEN not in "".join(caught)
@@ -181,10 +178,12 @@ def test_keeper_without_the_port_is_no_tunnel(line, squatter, monkeypatch):
 
 @pytest.mark.security("H7")
 def test_listener_that_changes_while_it_is_asked_gets_no_token(listener):
-    other = listener(jupyter)
     told = iter(["one", "two"])
+    target = replace(
+        prepare(f"http://127.0.0.1:{listener(jupyter).port}/lab?token={TOKEN}"), proof=lambda *_: next(told)
+    )
     with pytest.raises(LabError, match="is not the lab's"):
-        Server(f"http://127.0.0.1:{other.port}/lab?token={TOKEN}", "", lambda *_at: next(told)).ask("GET", "sessions")
+        read(target, "api", 5)
 
 
 @pytest.mark.security("H7")

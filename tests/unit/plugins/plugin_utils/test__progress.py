@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pickle
 
-from ansible_collections.desi.lab.plugins.module_utils._common.progress import Finished, Underway, tell
+from ansible_collections.desi.lab.plugins.plugin_utils._progress import Finished, Underway, tell
 
 
 class Screen:

@@ -1,0 +1,204 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A notebook of this computer that runs in a lab: how it is read and written here, and what its run there comes to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory, read_below, write_beside
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import duration
+from ansible_collections.desi.lab.plugins.module_utils._common.names import (
+    BadAnswer,
+    mapping,
+    sequence,
+    shown,
+    strict_json,
+    truth,
+    whole_number,
+)
+from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
+from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line
+from ansible_collections.desi.lab.plugins.plugin_utils import _notebook_program
+from ansible_collections.desi.lab.plugins.plugin_utils._progress import Finished, Underway
+
+PROGRAM = Path(_notebook_program.__file__).read_bytes()
+# A notebook with many pictures has some megabytes.
+MAX_BYTES = 256 * 2**20
+MAX_LINE = 4096
+MAX_CELLS = 100_000
+
+_DIED = "The kernel died. Something ended its process; most often that is the computer, which has no memory left."
+_NO_NOTEBOOK = "It is not a notebook of Jupyter's."
+_REFUSALS = {
+    "folder": (
+        "The lab's server has no folder in which it may write.",
+        "Put the notebook into the folder that the lab shows as synced.",
+    ),
+    "kernel": ("The lab has no kernel for its language.", "Run it in a lab with an image that has one: -e lab_image=…"),
+    "nbclient": (
+        "The lab's image has no nbclient, the part of Jupyter that runs notebooks.",
+        "Use an image with Jupyter Server 2 or newer, or add nbclient to its Dockerfile.",
+    ),
+    "notebook": (_NO_NOTEBOOK, "Give the path of a file that ends in .ipynb."),
+}
+
+
+@contextlib.contextmanager
+def opened(path: Path, folder: str) -> Iterator[tuple[int, str]]:
+    """Give a directory, as a descriptor, and the name of a notebook below it.
+
+    In the folder that a lab shows, it may have laid links: none of them is followed. Under sudo this is done with the
+    rights of whoever called it.
+    """
+    with as_caller(os.environ):
+        top = Path(folder) if folder and path.is_relative_to(folder) else path.parent
+        descriptor = open_directory(str(top))
+        try:
+            yield descriptor, str(path.relative_to(top))
+        finally:
+            os.close(descriptor)
+
+
+def read(path: Path, folder: str = "") -> str:
+    """Read a notebook of any version, without the outputs that it has. A link is none."""
+    try:
+        with opened(path, folder) as (descriptor, name):
+            notebook = json.loads(read_below(descriptor, name, MAX_BYTES))
+        for cell in notebook.get("cells", ()) if notebook["nbformat"] >= 4 else ():
+            if "outputs" in cell:
+                cell["outputs"] = []
+        return json.dumps(notebook)
+    except OSError as error:
+        why = f"{error.strerror or error}."
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            why = "It is a link, or lies behind one, and a lab might have laid that."
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        why = _NO_NOTEBOOK
+    raise LabError(f"The notebook {path} cannot be read.", why, "Give the path of a file that ends in .ipynb.")
+
+
+def output_of(path: Path) -> Path:
+    """Return where the notebook with its outputs is written: beside it."""
+    return path.with_name(f"{path.stem}.run.ipynb")
+
+
+def write(text: str, path: Path, uid: int | None = None, gid: int | None = None, folder: str = "") -> None:
+    """Write a notebook so that a reader sees the old one or the new one, and set its owner.
+
+    A link at its name is replaced and not followed.
+    """
+    mask = os.umask(0)
+    os.umask(mask)
+    try:
+        with opened(path, folder) as (descriptor, name):
+            owner = (uid, gid if gid is not None else -1) if uid is not None and os.geteuid() == 0 else None
+            write_beside(descriptor, name, text.encode("utf-8", "surrogatepass"), 0o666 & ~mask, owner)
+    except OSError as error:
+        raise LabError(
+            f"The notebook's outputs could not be written to {path}.",
+            f"{error.strerror or error}.",
+            "Put the notebook into a folder that you may write in, and run it again.",
+        ) from None
+
+
+def order(notebook: str, path: Path, folder: str) -> bytes:
+    """Return what the program is given: its own text comes first, so that nothing has to be in the image."""
+    inside = f"synced/{path.relative_to(folder)}" if folder and path.is_relative_to(folder) else ""
+    return PROGRAM + json.dumps({"notebook": notebook, "inside": inside, "name": path.name}).encode() + b"\n"
+
+
+class Run:
+    """The run of a notebook, as the lines of the program tell it. They are data of whoever rules the lab."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.cells = self.of = 0
+        self.seconds = 0.0
+
+    def word(self, line: bytes | str) -> Underway | Finished:
+        """Take in the line of a cell that begins or has ended; return what is to be shown. Raises BadAnswer."""
+        said = mapping(strict_json(line, MAX_LINE))
+        number = whole_number(said.get("cell"), 1, MAX_CELLS)
+        if set(said) == {"cell", "of", "title"}:
+            if number != self.cells + 1 or not isinstance(said["title"], str):
+                raise BadAnswer("a cell begins out of turn")
+            self.cells, self.of = number, whole_number(said["of"], number, MAX_CELLS)
+            self._title = one_line(said["title"])
+            return Underway(f"{self._name}: cell {number} of {self.of}")
+        mapping(said, ("cell", "seconds", "good"))
+        seconds = said["seconds"]
+        if number != self.cells or isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
+            raise BadAnswer("a cell ends that did not begin")
+        self.seconds += seconds
+        return Finished(f"{number} {self._title}", seconds, good=truth(said["good"]))
+
+    def end(self, line: bytes | str) -> tuple[str, str, str]:
+        """Return the notebook with its outputs, its error in one line, and where that came from. Raises BadAnswer."""
+        said = mapping(strict_json(line, 2 * MAX_BYTES))
+        if set(said) == {"refused"} and said["refused"] in _REFUSALS:
+            raise LabError(f"The notebook {self._name} cannot run in this lab.", *_REFUSALS[said["refused"]])
+        mapping(said, ("notebook", "error"))
+        if not isinstance(said["notebook"], str):
+            raise BadAnswer("it has no notebook")
+        if said["error"] is None:
+            return said["notebook"], "", ""
+        if len(sequence(said["error"])) != 3:
+            raise BadAnswer("it has an error of another shape")
+        name, value, traceback = map(str, said["error"])
+        return said["notebook"], error_text(name, value), clean(traceback)
+
+
+def error_text(name: str, value: str) -> str:
+    """Return an error as the one line that says the most: its name, and the first line of what it says."""
+    if not name:
+        return _DIED
+    said = next((line.strip() for line in clean(value).splitlines() if line.strip()), "")
+    return shown(f"{name}: {said}" if said else name, 500)
+
+
+def lost(code: int, errors: str) -> LabError:
+    """Return the failure of a program that ended without saying how the notebook ran."""
+    said = next((one_line(line) for line in reversed(errors.splitlines()) if line.strip()), "")
+    if "executable file not found" in said or code == 127:
+        return LabError(
+            "The notebook cannot run in this lab.",
+            "The lab's image has no Python 3 that is called python3.",
+            "Use an image with Jupyter: -e lab_image=…",
+        )
+    return LabError(
+        "The lab stopped answering.",
+        f"The program that runs the notebook ended with {code}{f' ({shown(said)})' if said else ''}.",
+        "See whether it runs with ./lab status, then run the same command again.",
+    )
+
+
+def verdict(path: Path, run: Run, error: str, traceback: str) -> dict[str, t.Any]:
+    """Return what is to be said of a run."""
+    output = output_of(path)
+    done = {
+        "changed": True,
+        "output": str(output),
+        "cells": run.cells,
+        "of": run.of,
+        "seconds": run.seconds,
+        "error": error,
+        "traceback": traceback,
+    }
+    if not error:
+        return {**done, "msg": f"{run.cells} cells in {duration(run.seconds)}"}
+    stopped = LabError(
+        f"The notebook {path.name} stopped at cell {run.cells} of {run.of}.",
+        error,
+        f"See the cell and what it printed in {output}.",
+    )
+    return {**done, "failed": True, **stopped.as_result()}
