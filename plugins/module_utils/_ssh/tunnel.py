@@ -2,29 +2,40 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An SSH tunnel that outlives the run that opens it, comes back by itself, and is there once for each folder."""
+"""An SSH tunnel that outlives the run that opens it, comes back by itself, and is there once for each directory.
+
+Its keeper's command line says what it is, so that no other record of it is needed, and none can be out of date. The
+control socket of OpenSSH would tell of ssh alone: it is the keeper that holds the port, and has to be known.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
+import importlib.util
+import ipaddress
 import os
+import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
-from ansible_collections.desi.lab.plugins.module_utils._docker import port_owner as docker_port_owner
-from ansible_collections.desi.lab.plugins.module_utils._docker import ports as docker_ports
-from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis as ssh_diagnosis
-from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel_process as texts
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import Loop, Process, Tunnel
+from ansible_collections.desi.lab.plugins.module_utils._docker import port_owner, ports
+from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis, tunnel_keeper
+from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_keeper import MARK
 from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import find_target
+
+# What the shell loop of version 0.1.0 was called. One that still runs is found, and replaced.
+OLD_SCRIPT = "tunnel.sh"
 
 ANSWERS = "answers"
 NOTHING_THERE = "nothing there"
@@ -38,108 +49,242 @@ _PS = ["ps", "-A", "-ww", "-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "uid
 _KEPT = ("HOME", "USER", "LOGNAME", "TMPDIR", "SSH_AUTH_SOCK", "PATH")
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
+_PS_LINE = re.compile(r"\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\S.*)")
+_KEEPER_LINE = re.compile(
+    rf"(?:\S*sh \S.*/{re.escape(OLD_SCRIPT)}|\S.* -I \S.*/tunnel\.py)"
+    rf" {MARK} ([0-9a-f]{{16}}) ([0-9a-f]{{16}}) (\S+) (\S+) \S.*"
+)
+_SSH_LINE = re.compile(rf"(?:\S*/)?ssh -F \S.* LocalCommand=echo {MARK} ([0-9a-f]{{16}}) connected -L \S+ \S+")
 
-def open_tunnel(tunnel: Tunnel, timeout: float, only_look: bool = False) -> dict[str, Any]:
-    """See to it that the tunnel is open; return what was done, and whether the far end answers."""
-    address = docker_ports.parse_address(tunnel.local_address)
-    docker_ports.check_port(tunnel.local_port)
-    docker_ports.check_port(tunnel.remote_port)
-    ssh_diagnosis.check_host(tunnel.host)
-    with _alone(tunnel.folder):
-        processes = _look()
-        found = texts.tunnel_processes(processes, tunnel.place, os.geteuid())
-        loop = texts.running_loop(processes, tunnel.place, os.geteuid())
-        same = loop is not None and loop.digest == tunnel.digest
-        if loop and same:
+
+def _source() -> str:
+    """Return the program that keeps a tunnel. It may lie in an archive, from which only its loader can read."""
+    loader = getattr(importlib.util.find_spec(tunnel_keeper.__name__), "loader", None)
+    return str(loader.get_source(tunnel_keeper.__name__))  # type: ignore[union-attr] - files and archives have it
+
+
+KEEPER = _source()
+
+
+def _hash(*words: str) -> str:
+    return hashlib.sha256("\0".join(words).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def place_of(folder: str) -> str:
+    """Return a word for a directory that every process list shows as it is, whatever letters are in its name."""
+    return _hash(folder)
+
+
+def _at(address: str, port: int) -> str:
+    with contextlib.suppress(ValueError):
+        return f"[{address}]:{port}" if ipaddress.ip_address(address).version == 6 else f"{address}:{port}"
+    return f"{address}:{port}"
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """A port of this computer that leads to a port as a machine sees it."""
+
+    folder: str
+    config: str
+    host: str
+    local_address: str
+    local_port: int
+    remote_address: str
+    remote_port: int
+
+    @property
+    def begins_at(self) -> str:
+        return _at(self.local_address, self.local_port)
+
+    @property
+    def forward(self) -> str:
+        return f"{self.begins_at}:{_at(self.remote_address, self.remote_port)}"
+
+    @property
+    def place(self) -> str:
+        return place_of(self.folder)
+
+    @property
+    def digest(self) -> str:
+        """Return what stands for all that makes this tunnel another one, down to the program that keeps it."""
+        return _hash(*map(str, astuple(self)), KEEPER)
+
+    @property
+    def script(self) -> Path:
+        return Path(self.folder, "tunnel.py")
+
+    @property
+    def log(self) -> Path:
+        return Path(self.folder, "tunnel.log")
+
+    @property
+    def room(self) -> Path:
+        """Return the directory in which ssh listens: only its owner may enter it."""
+        return Path(self.folder, "tunnel")
+
+    @property
+    def files(self) -> list[Path]:
+        """Return what a tunnel has in its directory while it is open, also one of version 0.1.0."""
+        return [self.script, self.log, self.room / "socket", self.room, Path(self.folder, OLD_SCRIPT)]
+
+    def command(self) -> list[str]:
+        """Return the command of the program that keeps the tunnel up until it is sent SIGTERM."""
+        words = [MARK, self.place, self.digest, self.forward, self.host, self.config, str(self.log)]
+        return [sys.executable, "-I", str(self.script), *words]
+
+
+class Process(NamedTuple):
+    pid: int
+    parent: int
+    group: int
+    user: int
+    line: str
+
+
+class Keeper(NamedTuple):
+    """A program of ours that keeps a tunnel, as its command line tells."""
+
+    digest: str
+    forward: str
+    host: str
+    pid: int
+
+
+def parse_processes(text: str) -> list[Process]:
+    """Read the process list: pid, parent, process group, user, command line; as Linux, the BSDs and macOS print it."""
+    found = (_PS_LINE.fullmatch(line) for line in text.splitlines())
+    return [Process(*map(int, match.groups()[:4]), line=match[5].rstrip()) for match in found if match]
+
+
+def tunnel_processes(processes: Iterable[Process], place: str, user: int) -> list[Process]:
+    """Return the processes of a directory's tunnel: keepers, what they forked, their ssh, and what these started."""
+    mine = [process for process in processes if process.user == user]
+    marked = set()
+    for process in mine:
+        match = _KEEPER_LINE.fullmatch(process.line) or _SSH_LINE.fullmatch(process.line)
+        if match and match[1] == place:
+            marked.add(process.pid)
+    return [process for process in mine if process.pid in marked or process.parent in marked]
+
+
+def running_keeper(processes: Iterable[Process], place: str, user: int) -> Keeper | None:
+    """Return the keeper of a directory's tunnel, if one runs."""
+    for process in processes:
+        match = _KEEPER_LINE.fullmatch(process.line)
+        # What a keeper forks has its command line, too, but does not lead the process group.
+        if match and match[1] == place and process.user == user and process.pid == process.group:
+            return Keeper(match[2], match[3], match[4], process.pid)
+    return None
+
+
+def is_connected(log: str, place: str) -> bool:
+    """Tell from the log whether the forwarding stands now."""
+    lines = [line for line in log.splitlines() if line.startswith(f"{MARK} {place} ")]
+    return bool(lines) and lines[-1].endswith(" connected")
+
+
+def what_ssh_said(log: str) -> str:
+    """Return the log without what the keeper says."""
+    return "\n".join(line for line in log.splitlines() if not line.startswith(f"{MARK} "))
+
+
+def open_tunnel(tunnel: Tunnel, timeout: float, check: bool = False) -> dict[str, Any]:
+    """Ensure that the tunnel is open; return what was done, and whether the far end answers."""
+    address = ports.parse_address(tunnel.local_address)
+    ports.check_port(tunnel.local_port)
+    ports.check_port(tunnel.remote_port)
+    diagnosis.check_host(tunnel.host)
+    with _locked(tunnel.folder):
+        processes = _processes()
+        found = tunnel_processes(processes, tunnel.place, os.geteuid())
+        keeper = running_keeper(processes, tunnel.place, os.geteuid())
+        same = keeper is not None and keeper.digest == tunnel.digest
+        if keeper and same:
             seen = probe(tunnel, min(PROBE_SECONDS, timeout))
             # While the line is down its port is held, and whoever connects is sent away.
-            stands = texts.is_connected(_log_of(tunnel), tunnel.place) and holds(tunnel, loop)
+            stands = is_connected(_log_of(tunnel), tunnel.place) and holds(tunnel, keeper)
             if stands and seen in (ANSWERS, NOTHING_THERE):
-                return _result(False, "open", loop, tunnel, how="reused", answers=seen == ANSWERS)
-        how = "opened" if not loop else "revived" if same else "replaced"
-        if only_look:
+                return _result(False, "open", keeper, tunnel, how="reused", answers=seen == ANSWERS)
+        how = "opened" if not keeper else "revived" if same else "replaced"
+        if check:
             # A port that our own tunnel has now will be free.
-            if not found or (loop and not loop.forward.startswith(f"{tunnel.begins_at}:")):
+            if not found or (keeper and not keeper.forward.startswith(f"{tunnel.begins_at}:")):
                 _refuse_taken(address, tunnel.local_port)
-            return _result(True, "open", loop, tunnel, how=how, answers=False)
+            return _result(True, "open", keeper, tunnel, how=how, answers=False)
         target = find_target(tunnel.config, tunnel.host)
-        if same and loop and holds(tunnel, loop) and tunnel.log.exists():
+        if same and keeper and holds(tunnel, keeper) and tunnel.log.exists():
             # What keeps the port goes on keeping it, also if nothing comes of this.
             os.truncate(tunnel.log, 0)
-            os.kill(loop.pid, signal.SIGUSR1)
+            os.kill(keeper.pid, signal.SIGUSR1)
             answers = _await(tunnel, target, None, timeout)
         else:
-            answers = _open_anew(tunnel, target, timeout, bool(found))
-    return _result(True, "open", loop, tunnel, how=how, answers=answers)
+            _end(tunnel.place)
+            if not wait_until(lambda: ports.is_free(address, tunnel.local_port), 1.0 if found else 0.0):
+                _refuse_taken(address, tunnel.local_port)
+            process = _start(tunnel)
+            try:
+                answers = _await(tunnel, target, process, timeout)
+            except BaseException:
+                _end(tunnel.place)
+                _remove_files(tunnel)
+                raise
+    return _result(True, "open", keeper, tunnel, how=how, answers=answers)
 
 
-def _open_anew(tunnel: Tunnel, target: ssh_diagnosis.Target, timeout: float, was_there: bool) -> bool:
-    address = docker_ports.parse_address(tunnel.local_address)
-    _end(tunnel.place)
-    if not wait_until(lambda: docker_ports.is_free(address, tunnel.local_port), 1.0 if was_there else 0.0):
-        _refuse_taken(address, tunnel.local_port)
-    process = _start(tunnel)
-    try:
-        return _await(tunnel, target, process, timeout)
-    except BaseException:
-        _end(tunnel.place)
-        _forget(tunnel)
-        raise
+def close_tunnel(tunnel: Tunnel, check: bool = False) -> dict[str, Any]:
+    """Ensure that no tunnel of the directory is left, nor any file of it."""
+    with _locked(tunnel.folder):
+        processes = _processes()
+        keeper = running_keeper(processes, tunnel.place, os.geteuid())
+        found = tunnel_processes(processes, tunnel.place, os.geteuid())
+        files = [path for path in tunnel.files if path.exists() or path.is_symlink()]
+        if not check:
+            _end(tunnel.place)
+            _remove_files(tunnel)
+    how = "closed" if found else "cleaned" if files else "absent"
+    return _result(how != "absent", "closed", keeper, None, how=how, answers=False)
 
 
 def open_ports(folders: Iterable[str]) -> dict[str, int]:
-    """Return at which port of this computer the tunnel of each folder begins, of those that have one."""
-    processes = _look()
-    loops = {folder: texts.running_loop(processes, texts.place_of(folder), os.geteuid()) for folder in folders}
-    begins = {folder: loop.forward.rsplit(":", 3)[-3] for folder, loop in loops.items() if loop}
+    """Return at which port of this computer the tunnel of each directory begins, of those that have one."""
+    processes = _processes()
+    keepers = {folder: running_keeper(processes, place_of(folder), os.geteuid()) for folder in folders}
+    begins = {folder: keeper.forward.rsplit(":", 3)[-3] for folder, keeper in keepers.items() if keeper}
     return {folder: int(port) for folder, port in begins.items() if port.isdigit()}
 
 
-def close_tunnel(tunnel: Tunnel, only_look: bool = False) -> dict[str, Any]:
-    """See to it that no tunnel of the folder is left, nor any file of it."""
-    with _alone(tunnel.folder):
-        processes = _look()
-        loop = texts.running_loop(processes, tunnel.place, os.geteuid())
-        found = texts.tunnel_processes(processes, tunnel.place, os.geteuid())
-        files = [path for path in tunnel.files if path.exists() or path.is_symlink()]
-        if not only_look:
-            _end(tunnel.place)
-            _forget(tunnel)
-    how = "closed" if found else "cleaned" if files else "absent"
-    return _result(how != "absent", "closed", loop, None, how=how, answers=False)
+def keeper_of(folder: str) -> Keeper | None:
+    """Return the keeper of the tunnel of a directory, if one runs."""
+    return running_keeper(_processes(), place_of(folder), os.geteuid())
 
 
-def keeper_of(folder: str) -> Loop | None:
-    """Return the program that keeps the tunnel of a folder, if one runs."""
-    return texts.running_loop(_look(), texts.place_of(folder), os.geteuid())
-
-
-def proof_of(tunnel: str, container: str) -> docker_port_owner.Proof | None:
+def proof_of(folder: str, container: str) -> port_owner.Proof | None:
     """Return how to prove who listens, if it is a tunnel's keeper or a lab's container that should."""
     if container:
-        return docker_port_owner.of_container(container)
-    if not tunnel:
+        return port_owner.of_container(container)
+    if not folder:
         return None
-    folder = str(Path(tunnel).resolve())
+    resolved = str(Path(folder).resolve())
 
-    def keeper() -> int | None:
-        found = keeper_of(folder)
+    def pid() -> int | None:
+        found = keeper_of(resolved)
         return found.pid if found else None
 
-    return docker_port_owner.of_process(keeper)
+    return port_owner.of_process(pid)
 
 
-def holds(tunnel: Tunnel, loop: Loop | None) -> bool:
-    """Tell whether the program that keeps the tunnel is the one that listens at its beginning."""
-    address = docker_ports.parse_address(tunnel.local_address)
-    return loop is not None and bool(docker_port_owner.sockets_of(loop.pid, address, tunnel.local_port))
+def holds(tunnel: Tunnel, keeper: Keeper | None) -> bool:
+    """Tell whether the keeper is the one that listens where the tunnel begins."""
+    address = ports.parse_address(tunnel.local_address)
+    return keeper is not None and bool(port_owner.sockets_of(keeper.pid, address, tunnel.local_port))
 
 
 def probe(tunnel: Tunnel, seconds: float) -> str:
     """Ask through the tunnel for anything at all; whatever comes back has made the whole way."""
-    address = docker_ports.parse_address(tunnel.local_address)
+    address = ports.parse_address(tunnel.local_address)
     if address.is_unspecified:
-        address = docker_ports.parse_address("127.0.0.1" if address.version == 4 else "::1")
+        address = ports.parse_address("127.0.0.1" if address.version == 4 else "::1")
     try:
         with socket.create_connection((str(address), tunnel.local_port), timeout=seconds) as asked:
             try:
@@ -154,21 +299,19 @@ def probe(tunnel: Tunnel, seconds: float) -> str:
         return DOWN
 
 
-def _result(changed: bool, state: str, loop: Loop | None, tunnel: Tunnel | None, **facts: object) -> dict[str, Any]:
-    before = {"state": "open", "forward": loop.forward, "host": loop.host} if loop else {"state": "closed"}
+def _result(changed: bool, state: str, keeper: Keeper | None, tunnel: Tunnel | None, **facts: object) -> dict[str, Any]:
+    before = {"state": "open", "forward": keeper.forward, "host": keeper.host} if keeper else {"state": "closed"}
     after = {"state": "open", "forward": tunnel.forward, "host": tunnel.host} if tunnel else {"state": "closed"}
-    result: dict[str, Any] = {"changed": changed, "state": state, **facts}
-    if changed:
-        result["diff"] = {"before": before, "after": after}
-    return result
+    diff = {"diff": {"before": before, "after": after}} if changed else {}
+    return {"changed": changed, "state": state, **facts, **diff}
 
 
 @contextlib.contextmanager
-def _alone(folder: str) -> Iterator[None]:
-    """Keep others of us from working on the same folder's tunnel at the same time."""
+def _locked(folder: str) -> Iterator[None]:
+    """Keep others of us from working on the same directory's tunnel at the same time."""
     place = None
     try:
-        # Where a file system has no locks, or the folder is not there, nobody else is kept away: a hold does that.
+        # Where a file system has no locks, or there is no directory yet, the run lock alone keeps others away.
         with contextlib.suppress(OSError):
             place = os.open(folder, os.O_RDONLY)
             fcntl.flock(place, fcntl.LOCK_EX)
@@ -178,7 +321,7 @@ def _alone(folder: str) -> Iterator[None]:
             os.close(place)
 
 
-def _look() -> list[Process]:
+def _processes() -> list[Process]:
     try:
         done = subprocess.run(
             _PS, capture_output=True, text=True, errors="replace", env={**os.environ, "LC_ALL": "C"}, check=True
@@ -189,26 +332,26 @@ def _look() -> list[Process]:
             "They are known from the list of processes, and the command ps does not give it here.",
             "Install it, for example: sudo apt-get install procps",
         ) from None
-    return texts.parse_processes(done.stdout)
+    return parse_processes(done.stdout)
 
 
-def _refuse_taken(address: docker_ports.Address, port: int) -> None:
-    if docker_ports.is_free(address, port):
+def _refuse_taken(address: ports.Address, port: int) -> None:
+    if ports.is_free(address, port):
         return
-    free = docker_ports.next_free(address, port, 100)
+    free = ports.next_free(address, port, 100)
     raise LabError(
         f"Port {port} on {address} is taken.",
-        f"It is in use by {docker_ports.who_listens(address, port)}, so the tunnel cannot begin there.",
+        f"It is in use by {ports.who_listens(address, port)}, so the tunnel cannot begin there.",
         f"Take port {free}, which is free: -e lab_port={free}" if free else "Choose another port: -e lab_port=…",
     )
 
 
 def _start(tunnel: Tunnel) -> subprocess.Popen[bytes]:
-    _forget(tunnel)
+    _remove_files(tunnel)
     tunnel.room.mkdir(0o700)
     # Anew, and not through a link that somebody may have put there.
-    for path, mode, text in ((tunnel.script, 0o600, texts.KEEPER), (tunnel.log, 0o600, "")):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    for path, text in ((tunnel.script, KEEPER), (tunnel.log, "")):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor is no path
             file.write(text)
     # Nothing else goes along: it may hold keys to AWS, and the tunnel lives for days.
@@ -220,35 +363,34 @@ def _start(tunnel: Tunnel) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            # The way of a socket has at most about a hundred letters, so that its name alone is given.
+            # The path of a socket has at most about a hundred letters, so that its name alone is given.
             cwd=tunnel.room,
             env={**kept, "LC_ALL": "C"},
             start_new_session=True,
         )
 
 
-def _await(
-    tunnel: Tunnel, target: ssh_diagnosis.Target, process: subprocess.Popen[bytes] | None, timeout: float
-) -> bool:
+def _await(tunnel: Tunnel, target: diagnosis.Target, process: subprocess.Popen[bytes] | None, timeout: float) -> bool:
     """Wait until the tunnel is open; return whether the far end answers."""
     deadline = time.monotonic() + timeout
     silent = False
     while True:
         log = _log_of(tunnel)
         left = deadline - time.monotonic()
-        if texts.cannot_listen(log):
+        # The keeper says so of the local port.
+        if log.startswith("bind ["):
             _end(tunnel.place)
-            _refuse_taken(docker_ports.parse_address(tunnel.local_address), tunnel.local_port)
-        saying = ssh_diagnosis.classify(texts.what_ssh_said(log))
-        if texts.is_connected(log, tunnel.place):
+            _refuse_taken(ports.parse_address(tunnel.local_address), tunnel.local_port)
+        saying = diagnosis.classify(what_ssh_said(log))
+        if is_connected(log, tunnel.place):
             seen = probe(tunnel, max(0.5, left))
             silent = seen == SILENT
             if seen in (ANSWERS, NOTHING_THERE):
                 if not holds(tunnel, keeper_of(tunnel.folder)):
-                    raise docker_port_owner.not_ours(tunnel.local_address, tunnel.local_port)
+                    raise port_owner.not_ours(tunnel.local_address, tunnel.local_port)
                 return seen == ANSWERS
-        elif saying.kind in (*ssh_diagnosis.FINAL, ssh_diagnosis.DENIED):
-            raise ssh_diagnosis.not_let_in(saying, target)
+        elif saying.kind in (*diagnosis.FINAL, diagnosis.DENIED):
+            raise diagnosis.not_let_in(saying, target)
         if (process and process.poll() is not None) or left <= 0:
             raise _not_open(tunnel, target, saying, silent, timeout)
         time.sleep(0.05)
@@ -259,7 +401,7 @@ def _log_of(tunnel: Tunnel) -> str:
 
 
 def _not_open(
-    tunnel: Tunnel, target: ssh_diagnosis.Target, saying: ssh_diagnosis.Saying, silent: bool, timeout: float
+    tunnel: Tunnel, target: diagnosis.Target, saying: diagnosis.Saying, silent: bool, timeout: float
 ) -> LabError:
     what = f"The tunnel to {tunnel.host} could not be opened within {timeout:g} seconds."
     if silent:
@@ -268,10 +410,10 @@ def _not_open(
             f"It led to the machine, but nothing answered there at {tunnel.remote_address} port {tunnel.remote_port}.",
             "Run the same command again. If it stays so, the server there hangs: start it again.",
         )
-    return LabError(what, *ssh_diagnosis.reason(saying, target))
+    return LabError(what, *diagnosis.reason(saying, target))
 
 
-def _forget(tunnel: Tunnel) -> None:
+def _remove_files(tunnel: Tunnel) -> None:
     for path in tunnel.files:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             if path == tunnel.room and not path.is_symlink():
@@ -281,10 +423,10 @@ def _forget(tunnel: Tunnel) -> None:
 
 
 def _end(place: str) -> None:
-    """End all processes of a folder's tunnel: in good order first, by force when patience runs out."""
+    """End all processes of a directory's tunnel: in good order first, by force when patience runs out."""
 
     def left() -> list[Process]:
-        return texts.tunnel_processes(_look(), place, os.geteuid())
+        return tunnel_processes(_processes(), place, os.geteuid())
 
     for number in (signal.SIGTERM, signal.SIGKILL):
         for process in left():

@@ -10,10 +10,10 @@ ssh listens on a socket in a directory that nobody else may enter. Connections t
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import resource
-import selectors
 import signal
 import socket
 import subprocess
@@ -28,6 +28,7 @@ LASTED_SECONDS = 60.0
 MOST_PAUSE = 30
 MOST_LOG = 100_000
 MOST_FILES = 8192
+RELAYS: set[asyncio.Task[None] | None] = set()
 
 # Command-line options win over what stands in the configuration file.
 OPTIONS = (
@@ -66,121 +67,74 @@ def listen(address: str, port: int) -> socket.socket:
     if family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     listener.bind((address, port))
-    listener.listen(128)
-    listener.setblocking(False)
     return listener
 
 
-class Flow:
-    """What goes one way between two sockets. No more is read than the other side takes."""
-
-    def __init__(self, source: socket.socket, sink: socket.socket) -> None:
-        self.source, self.sink = source, sink
-        self.rest = b""
-        self.ended = self.done = False
-
-    def move(self, buffer: memoryview) -> None:
-        if self.rest:
-            self.rest = self.rest[self._send(memoryview(self.rest)) :]
-        elif not self.ended:
-            try:
-                size = self.source.recv_into(buffer)
-            except BlockingIOError:
-                return
-            self.ended = size == 0
-            sent = self._send(buffer[:size]) if size else 0
-            self.rest = bytes(buffer[sent:size])
-        if self.ended and not self.rest and not self.done:
-            self.done = True
-            with contextlib.suppress(OSError):
-                self.sink.shutdown(socket.SHUT_WR)
-
-    def _send(self, data: memoryview) -> int:
-        try:
-            return self.sink.send(data)
-        except BlockingIOError:
-            return 0
+async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    """Pass on what comes, no faster than the other side takes it, and that it ends: the other half may go on."""
+    while data := await source.read(CHUNK):
+        sink.write(data)
+        await sink.drain()
+    sink.write_eof()
 
 
-class Pair:
-    """A connection to the port, and the one to ssh that belongs to it."""
-
-    def __init__(self, client: socket.socket, line: socket.socket) -> None:
-        self.sockets = (client, line)
-        self.flows = (Flow(client, line), Flow(line, client))
-
-    @property
-    def done(self) -> bool:
-        return all(flow.done for flow in self.flows)
-
-    def wanted(self, end: socket.socket) -> int:
-        """Return for what a socket is to be watched."""
-        wanted = 0
-        for flow in self.flows:
-            if flow.source is end and not flow.rest and not flow.ended:
-                wanted |= selectors.EVENT_READ
-            if flow.sink is end and flow.rest:
-                wanted |= selectors.EVENT_WRITE
-        return wanted
-
-    def step(self, end: socket.socket, events: int, buffer: memoryview) -> None:
-        for flow in self.flows:
-            reads = flow.source is end and events & selectors.EVENT_READ and not flow.rest
-            if reads or (flow.sink is end and events & selectors.EVENT_WRITE and flow.rest):
-                flow.move(buffer)
+async def relay(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    """Pass a connection to the port on to ssh. While the line is down nobody answers, and nobody else can."""
+    writers, task = [sink], asyncio.current_task()
+    # Up to Python 3.10 nothing else holds it.
+    RELAYS.add(task)
+    try:
+        there, line = await asyncio.wait_for(asyncio.open_unix_connection(SOCKET, limit=CHUNK), 1)
+        writers.append(line)
+        await asyncio.gather(pump(source, line), pump(there, sink))
+    except (OSError, RuntimeError, asyncio.TimeoutError):
+        pass
+    finally:
+        RELAYS.discard(task)
+        for writer in writers:
+            writer.close()
 
 
 class Keeper:
-    """Holds the port, and starts ssh again whenever it ends."""
+    """Starts ssh again whenever it ends, until it is ended itself or the configuration is gone."""
 
-    def __init__(self, listener: socket.socket, command: list[str], config: str, place: str) -> None:
-        self.listener, self.command, self.config, self.place = listener, command, config, place
-        self.selector = selectors.DefaultSelector()
-        self.buffer = memoryview(bytearray(CHUNK))
+    def __init__(self, command: list[str], config: str, place: str) -> None:
+        self.command, self.config, self.place = command, config, place
         self.ssh: subprocess.Popen[bytes] | None = None
         self.pause, self.begun, self.next = 1, 0.0, 0.0
-        self.ending = self.hurried = False
+        self.is_ending = self.is_hurried = False
+        self.woken = asyncio.Event()
 
-    def run(self) -> None:
-        woken, waker = socket.socketpair()
-        for each in (woken, waker):
-            each.setblocking(False)
-        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    async def run(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        # It says nothing of connections that break: its output is the log, and is read.
+        loop.set_exception_handler(lambda *_about: None)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
-        signal.signal(signal.SIGUSR1, self._hurry)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+            loop.add_signal_handler(number, self.wake, "is_ending")
+        loop.add_signal_handler(signal.SIGUSR1, self.wake, "is_hurried")
+        loop.add_signal_handler(signal.SIGCHLD, self.woken.set)
         # It is to outlive the terminal in which it was begun.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        self.selector.register(self.listener, selectors.EVENT_READ)
-        self.selector.register(woken, selectors.EVENT_READ)
+        await asyncio.start_server(relay, sock=listener, limit=CHUNK)
         try:
-            # It ends by itself when the configuration is gone.
-            while not self.ending and os.path.isfile(self.config):  # noqa: PTH113 - by the name alone
-                self._see_to_ssh()
+            while not self.is_ending and os.path.isfile(self.config):  # noqa: PTH113 - by the name alone
+                self.see_to_ssh()
                 due = self.next - time.monotonic() if self.ssh is None else LOOK_SECONDS
-                for key, events in self.selector.select(max(0.0, min(due, LOOK_SECONDS))):
-                    if key.fileobj is self.listener:
-                        self._accept()
-                    elif key.fileobj is woken:
-                        with contextlib.suppress(BlockingIOError):
-                            woken.recv(4096)
-                    else:
-                        self._step(key.data, key.fileobj, events)
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self.woken.wait(), max(0.0, min(due, LOOK_SECONDS)))
+                self.woken.clear()
         finally:
-            self._end_ssh()
+            self.end_ssh()
 
-    def _stop(self, *_about: object) -> None:
-        self.ending = True
+    def wake(self, why: str) -> None:
+        """End, or connect anew at once: whoever asks found the line dead, or does not want to wait for the next try."""
+        setattr(self, why, True)
+        self.woken.set()
 
-    def _hurry(self, *_about: object) -> None:
-        """Make the connection anew at once: whoever asks found it dead, or does not want to wait for the next try."""
-        self.hurried = True
-
-    def _see_to_ssh(self) -> None:
-        if self.hurried:
-            self._end_ssh()
-            self.hurried, self.ssh, self.pause, self.next = False, None, 1, 0.0
+    def see_to_ssh(self) -> None:
+        if self.is_hurried:
+            self.end_ssh()
+            self.is_hurried, self.ssh, self.pause, self.next = False, None, 1, 0.0
         now = time.monotonic()
         if self.ssh is not None:
             code = self.ssh.poll()
@@ -203,7 +157,7 @@ class Keeper:
                 wait, self.pause = pauses(self.pause, 0)
                 self.next = now + wait
 
-    def _end_ssh(self) -> None:
+    def end_ssh(self) -> None:
         if self.ssh is not None:
             self.ssh.terminate()
             try:
@@ -213,56 +167,9 @@ class Keeper:
         with contextlib.suppress(OSError):
             os.unlink(SOCKET)  # noqa: PTH108 - by the name alone
 
-    def _accept(self) -> None:
-        try:
-            client, _address = self.listener.accept()
-        except OSError:
-            # There may be too many connections; without a pause this would be tried without end.
-            time.sleep(0.02)
-            return
-        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            line.settimeout(1)
-            line.connect(SOCKET)
-        except OSError:
-            # The line is down: nobody answers, and nobody else can.
-            line.close()
-            client.close()
-            return
-        for each in (client, line):
-            each.setblocking(False)
-        with contextlib.suppress(OSError):
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        pair = Pair(client, line)
-        for each in pair.sockets:
-            self.selector.register(each, selectors.EVENT_READ, pair)
 
-    def _step(self, pair: Pair, end: socket.socket, events: int) -> None:
-        if end.fileno() < 0:
-            # It was closed in this very round, with its other half.
-            return
-        try:
-            pair.step(end, events, self.buffer)
-            over = pair.done
-        except OSError:
-            over = True
-        for each in pair.sockets:
-            if over:
-                with contextlib.suppress(KeyError, ValueError):
-                    self.selector.unregister(each)
-                each.close()
-            else:
-                self._watch(each, pair)
-
-    def _watch(self, end: socket.socket, pair: Pair) -> None:
-        wanted, known = pair.wanted(end), self.selector.get_map().get(end)
-        if known is None:
-            if wanted:
-                self.selector.register(end, wanted, pair)
-        elif not wanted:
-            self.selector.unregister(end)
-        elif known.events != wanted:
-            self.selector.modify(end, wanted, pair)
+async def keep(listener: socket.socket, command: list[str], config: str, place: str) -> None:
+    await Keeper(command, config, place).run(listener)
 
 
 def main(words: list[str]) -> int:
@@ -279,7 +186,7 @@ def main(words: list[str]) -> int:
     except OSError as error:
         print(f"bind [{begins[0]}]:{begins[1]}: {error.strerror}", flush=True)
         return 1
-    Keeper(listener, ssh_command(config, place, remote, host), config, place).run()
+    asyncio.run(keep(listener, ssh_command(config, place, remote, host), config, place))
     return 0
 
 

@@ -18,8 +18,7 @@ from ansible.module_utils.testing import patch_module_args
 from loopback import await_that, free_port, make_key
 
 from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel as tunnels
-from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel_process as ssh_tunnel_process
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import KEEPER, Tunnel, place_of
+from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import KEEPER, Tunnel, place_of
 from ansible_collections.desi.lab.plugins.modules import ssh_tunnel
 
 
@@ -61,7 +60,7 @@ class Desk:
         return result
 
     def processes(self):
-        return ssh_tunnel_process.tunnel_processes(tunnels._look(), place_of(str(self.machine.folder)), os.geteuid())
+        return tunnels.tunnel_processes(tunnels._processes(), place_of(str(self.machine.folder)), os.geteuid())
 
     def loop(self):
         """Return the process of the loop."""
@@ -70,9 +69,17 @@ class Desk:
     def files(self):
         return sorted(path.name for path in self.machine.folder.glob("tunnel*"))
 
+    def probe(self, port=None):
+        return tunnels.probe(Tunnel("", "", "", "127.0.0.1", port or self.port, "", 0), 2)
+
     def answers(self):
-        tunnel = Tunnel("", "", "", "127.0.0.1", self.port, "", 0)
-        return tunnels.probe(tunnel, 2) == tunnels.ANSWERS
+        return self.probe() == tunnels.ANSWERS
+
+    def fails(self, **arguments):
+        """Return what is told of a tunnel that cannot be opened, of which nothing is left."""
+        code, result = self.run(**arguments)
+        assert (code, self.processes(), self.files()) == (1, [], [])
+        return result
 
 
 @pytest.fixture
@@ -84,7 +91,7 @@ def desk(machine, listener, capsys):
         os.kill(process.pid, signal.SIGKILL)
 
 
-def test_tunnel_leads_to_the_server_and_is_reused(desk):
+def test_tunnel_is_opened_reused_and_closed_with_all_that_belongs_to_it(desk):
     result = desk.open()
     assert (result["changed"], result["state"], result["how"], result["answers"]) == (True, "open", "opened", True)
     assert result["diff"]["before"] == {"state": "closed"}
@@ -94,53 +101,35 @@ def test_tunnel_leads_to_the_server_and_is_reused(desk):
     assert (again["changed"], again["how"], again["answers"]) == (False, "reused", True)
     assert "diff" not in again
     assert desk.loop() == loop
-
-
-def test_tunnel_is_closed_with_all_that_belongs_to_it(desk):
-    desk.open()
+    desk.machine.config.unlink()
     result = desk.close()
     assert (result["changed"], result["how"], result["diff"]["after"]) == (True, "closed", {"state": "closed"})
-    assert desk.processes() == []
-    assert desk.files() == []
-    assert tunnels.probe(Tunnel("", "", "", "127.0.0.1", desk.port, "", 0), 1) == tunnels.DOWN
+    assert (desk.processes(), desk.files(), desk.probe()) == ([], [], tunnels.DOWN)
     again = desk.close()
     assert (again["changed"], again["how"]) == (False, "absent")
 
 
-def test_tunnel_is_closed_when_the_configuration_is_gone_already(desk):
-    desk.open()
-    desk.machine.config.unlink()
-    desk.close()
-    assert desk.processes() == []
-
-
-def test_connection_that_broke_comes_back_by_itself(desk):
+def test_connection_that_broke_comes_back_by_itself_also_to_a_new_address(desk):
     desk.open()
     loop = desk.loop()
     desk.machine.cut()
     await_that(desk.answers)
-    assert desk.loop() == loop
     assert "ended with 255" in desk.log.read_text()
     assert desk.open()["changed"] is False
+    desk.machine.stop()
+    desk.machine.start(free_port())
+    desk.machine.write_config()
+    await_that(desk.answers)
+    assert desk.loop() == loop
 
 
 def test_connection_that_died_in_a_sleep_comes_back_by_itself(desk, monkeypatch):
-    monkeypatch.setattr(ssh_tunnel_process, "KEEPER", KEEPER.replace("ServerAliveInterval=15", "ServerAliveInterval=1"))
+    monkeypatch.setattr(tunnels, "KEEPER", KEEPER.replace("ServerAliveInterval=15", "ServerAliveInterval=1"))
     desk.open()
     loop = desk.loop()
     for session in desk.machine.sessions():
         os.kill(session, signal.SIGSTOP)
     await_that(lambda: "not responding" in desk.log.read_text())
-    await_that(desk.answers)
-    assert desk.loop() == loop
-
-
-def test_tunnel_follows_a_machine_to_its_new_address(desk):
-    desk.open()
-    loop = desk.loop()
-    desk.machine.stop()
-    desk.machine.start(free_port())
-    desk.machine.write_config()
     await_that(desk.answers)
     assert desk.loop() == loop
 
@@ -179,7 +168,7 @@ def test_tunnel_with_other_parameters_takes_the_place_of_the_one_before(desk, li
     assert result["diff"]["before"]["forward"] != result["diff"]["after"]["forward"]
     assert [process.pid for process in desk.processes() if process.pid == process.group] == [desk.loop()] != [loop]
     if change == "local_port":
-        assert tunnels.probe(Tunnel("", "", "", "127.0.0.1", before, "", 0), 1) == tunnels.DOWN
+        assert desk.probe(before) == tunnels.DOWN
 
 
 def test_tunnel_to_a_machine_without_a_server_is_open_and_says_so(desk):
@@ -192,34 +181,21 @@ def test_tunnel_to_a_machine_without_a_server_is_open_and_says_so(desk):
 
 def test_server_that_hangs_is_told_and_nothing_is_left(desk, listener):
     desk.server = listener()
-    code, result = desk.run(timeout=3)
-    assert code == 1
-    assert f"nothing answered there at 127.0.0.1 port {desk.server.port}" in result["why"]
-    assert (desk.processes(), desk.files()) == ([], [])
+    why = desk.fails(timeout=3)["why"]
+    assert f"nothing answered there at 127.0.0.1 port {desk.server.port}" in why
 
 
-def test_port_that_is_taken_is_told_with_one_that_is_free(desk, listener):
-    other = listener(answer)
-    desk.port = other.port
-    code, result = desk.run()
-    assert code == 1
-    assert result["what"] == f"Port {other.port} on 127.0.0.1 is taken."
-    proposed = int(result["do"].rpartition("=")[2])
-    assert proposed > other.port
-    assert (desk.processes(), desk.files()) == ([], [])
-    desk.port = proposed
+def test_port_that_is_taken_is_told_with_one_that_is_free(desk, listener, monkeypatch):
+    desk.port = listener(answer).port
+    result = desk.fails(_ansible_check_mode=True)
+    assert result["what"] == f"Port {desk.port} on 127.0.0.1 is taken."
+    assert desk.fails()["do"] == result["do"]
+    # It may be taken between look and use.
+    asked, real = [], tunnels.ports.is_free
+    monkeypatch.setattr(tunnels.ports, "is_free", lambda *at: asked.append(at) or len(asked) == 1 or real(*at))
+    assert desk.fails()["what"] == result["what"]
+    desk.port = int(result["do"].rpartition("=")[2])
     assert desk.open()["answers"]
-
-
-def test_port_that_is_taken_between_look_and_use_is_told(desk, listener, monkeypatch):
-    other = listener(answer)
-    desk.port = other.port
-    asked = []
-    real = tunnels.docker_ports.is_free
-    monkeypatch.setattr(tunnels.docker_ports, "is_free", lambda *at: asked.append(at) or len(asked) == 1 or real(*at))
-    code, result = desk.run()
-    assert (code, result["what"]) == (1, f"Port {other.port} on 127.0.0.1 is taken.")
-    assert (desk.processes(), desk.files()) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -240,36 +216,25 @@ def test_port_that_is_taken_between_look_and_use_is_told(desk, listener, monkeyp
 def test_what_waiting_does_not_cure_is_told_at_once_and_nothing_is_left(desk, harm, what):
     harm(desk.machine)
     begun = time.monotonic()
-    code, result = desk.run(timeout=60)
-    assert (code, result["what"]) == (1, what)
+    assert desk.fails(timeout=60)["what"] == what
     assert time.monotonic() - begun < 20
-    assert (desk.processes(), desk.files()) == ([], [])
 
 
-def test_machine_that_is_not_there_is_told_when_the_time_is_over_and_nothing_is_left(desk):
+def test_machine_that_is_not_there_is_waited_for_as_long_as_told(desk, listener):
     desk.machine.stop()
-    code, result = desk.run(timeout=1)
-    assert code == 1
+    result = desk.fails(timeout=1)
     assert result["what"] == "The tunnel to desi-test could not be opened within 1 seconds."
     assert "Connection refused" in result["why"]
-    assert (desk.processes(), desk.files()) == ([], [])
-
-
-def test_machine_that_starts_late_is_waited_for(desk):
-    desk.machine.stop()
     late = threading.Timer(1, desk.machine.start)
     late.start()
     assert desk.open()["answers"]
     late.join()
-
-
-def test_machine_that_never_speaks_is_not_waited_for_longer_than_told(desk, listener):
+    desk.close()
+    # One that takes the connection, and never speaks.
     desk.machine.write_config(port=listener().port)
     begun = time.monotonic()
-    code, _result = desk.run(timeout=1)
-    assert code == 1
+    desk.fails(timeout=1)
     assert time.monotonic() - begun < 15
-    assert (desk.processes(), desk.files()) == ([], [])
 
 
 def test_tunnel_ends_by_itself_when_the_configuration_is_gone(desk):
@@ -279,33 +244,20 @@ def test_tunnel_ends_by_itself_when_the_configuration_is_gone(desk):
     assert not desk.answers()
 
 
-def test_loop_that_is_ended_by_hand_takes_its_connection_with_it(desk):
-    desk.open()
-    os.kill(desk.loop(), signal.SIGTERM)
-    await_that(lambda: not any("ssh" in process.line for process in desk.processes()))
-    assert not desk.answers()
-
-
-def test_what_is_left_of_a_loop_that_was_killed_is_replaced(desk):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_keeper_that_is_ended_by_hand_is_replaced_and_nothing_of_it_stays(desk, number):
     desk.open()
     loop = desk.loop()
-    os.kill(loop, signal.SIGKILL)
+    os.kill(loop, number)
     await_that(lambda: loop not in [process.pid for process in desk.processes()])
+    left = [process.pid for process in desk.processes() if "LocalCommand" in process.line]
+    assert len(left) == (number == signal.SIGKILL)
     assert not desk.answers()
     result = desk.open()
     assert (result["changed"], result["answers"]) == (True, True)
     assert sum("LocalCommand" in process.line for process in desk.processes()) == 1
     desk.close()
     assert desk.processes() == []
-
-
-def test_what_is_left_of_a_loop_that_was_killed_ends_with_its_connection(desk):
-    desk.open()
-    os.kill(desk.loop(), signal.SIGKILL)
-    for process in desk.processes():
-        if "LocalCommand" in process.line:
-            os.kill(process.pid, signal.SIGTERM)
-    await_that(lambda: desk.processes() == [])
 
 
 def test_files_that_a_reboot_left_are_cleared_and_nobody_is_ended(desk):
@@ -320,7 +272,9 @@ def test_files_that_a_reboot_left_are_cleared_and_nobody_is_ended(desk):
     bystander.wait()
 
 
-def test_files_are_their_owners_alone_and_not_written_through_links(desk, tmp_path):
+@pytest.mark.security("H7")
+def test_files_are_their_owners_alone_and_not_written_through_links_and_no_keys_go_along(desk, tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-real-secret")
     other = tmp_path / "other"
     other.write_text("theirs")
     desk.log.symlink_to(other)
@@ -331,11 +285,6 @@ def test_files_are_their_owners_alone_and_not_written_through_links(desk, tmp_pa
     modes = {path.name: path.lstat().st_mode & 0o7777 for path in desk.machine.folder.glob("tunnel*")}
     assert modes == {"tunnel": 0o700, "tunnel.py": 0o600, "tunnel.log": 0o600}
     assert (desk.machine.folder / "tunnel" / "socket").lstat().st_mode & 0o7777 == 0o600
-
-
-def test_tunnel_takes_no_keys_along(desk, monkeypatch):
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-real-secret")
-    desk.open()
     for process in desk.processes():
         assert b"not-a-real-secret" not in Path(f"/proc/{process.pid}/environ").read_bytes()
 
@@ -409,13 +358,6 @@ def test_check_mode_tells_what_would_be_done_and_does_nothing(desk, listener):
     assert desk.loop() == loop
 
 
-def test_check_mode_tells_that_a_port_is_taken(desk, listener):
-    desk.open()
-    desk.port = listener(answer).port
-    code, result = desk.run(_ansible_check_mode=True)
-    assert (code, result["what"]) == (1, f"Port {desk.port} on 127.0.0.1 is taken.")
-
-
 def test_check_mode_needs_nothing_that_has_not_been_made(desk, tmp_path):
     missing = {"folder": str(tmp_path / "none"), "config": str(tmp_path / "none/ssh_config")}
     assert desk.open(_ansible_check_mode=True, **missing)["changed"] is True
@@ -437,9 +379,7 @@ def test_check_mode_needs_nothing_that_has_not_been_made(desk, tmp_path):
     ],
 )
 def test_what_cannot_work_is_refused(desk, arguments):
-    code, result = desk.run(**arguments)
-    assert (code, result["failed"]) == (1, True)
-    assert (desk.processes(), desk.files()) == ([], [])
+    assert desk.fails(**arguments)["failed"] is True
 
 
 def test_computer_without_ps_is_told(desk, monkeypatch):
