@@ -98,78 +98,11 @@ traceback:
   type: str
 """
 
-import contextlib
-import os
-import subprocess
-import tempfile
-import threading
-import time
-import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile
-
-# Its standard input stays open behind the program: when that ends, so does the program.
-START = "import sys; exec(compile(sys.stdin.buffer.read(int(sys.argv[1])), 'notebook_run', 'exec'))"
-# The way over the network may be slow, and a computer may be busy.
-QUIET_SECONDS = 30.0
-MAX_OUTPUT = 512 * 2**20
-MAX_LINE = 4096
-MAX_ERRORS = 65_536
-
-
-def end_unwanted(process: subprocess.Popen[bytes], wanted: str, quiet: float = QUIET_SECONDS) -> None:
-    """End a process when nobody has touched a file for a while. The clock stands still while a computer sleeps."""
-    known, since = -1, time.monotonic()
-    with contextlib.suppress(FileNotFoundError):
-        while process.poll() is None:
-            time.sleep(0.2)
-            touched = Path(wanted).stat().st_mtime_ns
-            if touched != known:
-                known, since = touched, time.monotonic()
-            elif time.monotonic() - since > quiet:
-                process.kill()
-
-
-def run(container: str, order: bytes, size: int, progress: str) -> dict[str, t.Any]:
-    """Run the program in the lab; return its exit code, and what it said."""
-    command = ["docker", "exec", "--interactive", container, "python3", "-c", START, str(size)]
-    wanted = f"{progress}.wanted" if progress else ""
-    said: list[bytes] = []
-    left = MAX_OUTPUT
-    with contextlib.ExitStack() as stack:
-        errors = stack.enter_context(tempfile.TemporaryFile())
-        for path in (progress, wanted):
-            stack.enter_context(ProgressFile(path))
-        process = stack.enter_context(
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
-        )
-        stdin, stdout = t.cast("t.BinaryIO", process.stdin), t.cast("t.BinaryIO", process.stdout)
-        if wanted:
-            # Whoever waits may be another user. Its name cannot be guessed, and there is nothing in it.
-            Path(wanted).chmod(0o666)
-            threading.Thread(target=end_unwanted, args=(process, wanted), daemon=True).start()
-        with contextlib.suppress(BrokenPipeError):
-            stdin.write(order)
-            stdin.flush()
-        while line := stdout.readline(left + 1):
-            left -= len(line)
-            if left < 0:
-                process.kill()
-                break
-            said.append(line)
-            if progress and len(line) <= MAX_LINE:
-                with Path(progress).open("ab") as file:
-                    file.write(line)
-        code = process.wait()
-        errors.seek(max(0, errors.seek(0, os.SEEK_END) - MAX_ERRORS))
-        return {
-            "rc": code,
-            "output": b"".join(said).decode(errors="replace"),
-            "errors": errors.read().decode(errors="replace"),
-        }
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook import run
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
         {"os.unlink"},
         "its socket, in a directory that nobody else may enter",
     ),
-    "plugins/modules/notebook_run.py": (
+    "plugins/module_utils/_jupyter/notebook.py": (
         {".chmod", ".open"},
         "files that ProgressFile made with O_EXCL in /tmp, where nobody else can replace them",
     ),

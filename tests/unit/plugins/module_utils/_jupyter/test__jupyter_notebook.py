@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.modules import notebook_run
+from ansible_collections.desi.lab.plugins.module_utils._jupyter import notebook
 
 WAITS = b"import os, sys\nprint(sys.stdin.readline().strip(), flush=True)\nos.read(0, 1)\nprint('gone', flush=True)\n"
 
@@ -28,7 +28,7 @@ def test_lines_are_in_the_progress_file_while_it_runs(tmp_path, monkeypatch):
     program = b"import sys, time\nprint(sys.stdin.readline(), end='', flush=True)\ntime.sleep(2)\nprint('x' * 5000)\n"
     progress, result = tmp_path / "p", {}
     work = threading.Thread(
-        target=lambda: result.update(notebook_run.run("lab", program + b"cell\n", len(program), str(progress)))
+        target=lambda: result.update(notebook.run("lab", program + b"cell\n", len(program), str(progress)))
     )
     work.start()
     end = time.monotonic() + 1.8
@@ -42,23 +42,23 @@ def test_lines_are_in_the_progress_file_while_it_runs(tmp_path, monkeypatch):
 
 
 def test_a_container_that_is_not_there_is_told():
-    assert notebook_run.run("none", b"x" * 10**6, 10**6, "") == {"rc": 1, "output": "", "errors": "no none\n"}
+    assert notebook.run("none", b"x" * 10**6, 10**6, "") == {"rc": 1, "output": "", "errors": "no none\n"}
 
 
 def test_a_run_that_nobody_waits_for_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(notebook_run.end_unwanted, "__defaults__", (0.5,))
-    result = notebook_run.run("lab", WAITS + b"cell\n", len(WAITS), str(tmp_path / "p"))
+    monkeypatch.setattr(notebook.end_unwanted, "__defaults__", (0.5,))
+    result = notebook.run("lab", WAITS + b"cell\n", len(WAITS), str(tmp_path / "p"))
     assert (result["rc"], result["output"]) == (-9, "cell\n")
 
 
 def test_output_without_end_is_cut(monkeypatch):
-    monkeypatch.setattr(notebook_run, "MAX_OUTPUT", 1000)
+    monkeypatch.setattr(notebook, "MAX_OUTPUT", 1000)
     program = b"while True: print('x' * 100)\n"
-    assert len(notebook_run.run("lab", program, len(program), "")["output"]) <= 1000
+    assert len(notebook.run("lab", program, len(program), "")["output"]) <= 1000
 
 
 def test_the_program_sees_its_caller_end(tmp_path):
-    command = ["docker", "exec", "-i", "lab", "python3", "-c", notebook_run.START, str(len(WAITS))]
+    command = ["docker", "exec", "-i", "lab", "python3", "-c", notebook.START, str(len(WAITS))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdin.write(WAITS + b"cell\n")
         process.stdin.flush()
