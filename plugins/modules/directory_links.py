@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: directory_links
-short_description: Link to the entries of a hidden directory from the directory around it
+short_description: Link the entries of a hidden subdirectory into its parent
 version_added: "0.1.0"
 description:
   - A container that is given a mountpoint does not see a mount that replaces the one that it started with. A container

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_lab_info
-short_description: Report which labs there are on EC2, and everything that belongs to them
+short_description: List labs on EC2 and their resources
 version_added: "0.1.0"
 description:
   - Asks EC2 for everything in a region that carries the tags of a lab. What lacks them is not looked at.

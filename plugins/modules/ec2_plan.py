@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_plan
-short_description: Inspect an AWS account and a lab in it, and plan what is to be made
+short_description: Plan the AWS resources of a lab
 version_added: "0.1.0"
 description:
   - Queries in parallel the caller, the lab's resources, subnets, types, quotas, prices, and by dry

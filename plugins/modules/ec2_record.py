@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_record
-short_description: Record on this computer what was made of a lab on EC2
+short_description: Record a lab's AWS resources on this computer
 version_added: "0.2.0"
 description:
   - Keeps the account, who made the lab, and the ids of what was made, in a file C(made.json) in the directory of the

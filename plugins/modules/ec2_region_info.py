@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_region_info
-short_description: Report in which regions of EC2 there is something of a lab
+short_description: List the regions that hold resources of a lab
 version_added: "0.2.0"
 description:
   - Asks EC2 in several regions side by side for what has the tags of a lab, for a lab of which nothing is kept here.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_status
-short_description: Report the status of all labs on EC2, what they cost, and what is going to happen to them
+short_description: Report status, costs and scheduled stops of labs on EC2
 version_added: "0.1.0"
 description:
   - Asks AWS, and the instances that run themselves over SSH, all side by side and in a time that is bounded.

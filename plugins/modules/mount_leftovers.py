@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mount_leftovers
-short_description: Remove the caches and programs that bucket mounts leave
+short_description: Remove caches and programs of removed mounts
 version_added: "0.2.0"
 description:
   - Removes the directories below O(cache) that carry the mark of M(desi.lab.bucket_mount), and nothing else. A

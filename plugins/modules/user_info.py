@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: user_info
-short_description: Return the user, under sudo its caller
+short_description: Return the invoking user, also under sudo
 version_added: "0.1.0"
 description:
   - Returns the user who is to own files, which under C(sudo) is its caller.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The surroundings of a shared directory, and a lab's own directory."""
+"""The directory in which the command was called, and a lab's own directory."""
 
 from __future__ import annotations
 

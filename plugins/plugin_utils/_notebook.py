@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A notebook of this computer that runs in a lab: how it is read and written here, and what its run there comes to."""
+"""Read a notebook, parse the progress of its run in a lab, and write its outputs."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a task tells while it works.
+"""Progress messages from action plugins to the callback.
 
 An action plugin sends these through Ansible's own Display, which carries them from the worker to the process with the
 screen. There the callback desi.lab.steps knows them by their type. Any other callback sees text, or nothing.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where task results are kept in this run, so that a token reaches a terminal alone."""
+"""Callbacks and logs that would store task results, refused where a result holds a token."""
 
 from __future__ import annotations
 

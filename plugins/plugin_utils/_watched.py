@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Progress of long-running modules."""
+"""Base class of action plugins that show the progress file of their module."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Query AWS side by side, and report the errors of all queries as one."""
+"""Query AWS in parallel, prices included, and report the errors of all queries as one."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The instance of a lab as EC2 describes it. Its type, disk and system stay, whatever the settings say."""
+"""The instance of a lab as EC2 describes it. Type, disk and system of an existing one override the settings."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run a program in a container by the docker command, and end it when nobody waits for it any more."""
+"""Run the notebook program in a container, write its progress to a file, and kill it if the caller disappears."""
 
 from __future__ import annotations
 

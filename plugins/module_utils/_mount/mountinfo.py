@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Parse /proc/self/mountinfo, and tell mounts and their propagation."""
+"""Parse /proc/self/mountinfo: mounts and their propagation."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Inspect a mountpoint, and remove our mount without a trace, but never another's."""
+"""Inspect a mountpoint, and remove a mount of ours completely, but never another's."""
 
 from __future__ import annotations
 

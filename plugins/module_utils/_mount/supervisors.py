@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What keeps a mount running: a systemd unit, or a detached shell loop where systemd does not run."""
+"""Keep a mount running, and restart it when it dies: a systemd unit, or a detached shell loop without systemd.
+
+unit_templates.py has both; what a dead mount leaves behind is cleared by mounter.py in the next run.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The two mount tools: the command line that each takes for a MountSpec, and which of them is taken."""
+"""Command lines of rclone and mount-s3 for a MountSpec, and the choice between the two."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Record the runs that are making a lab with a mount, before the lab's container has its label.
+"""Record the runs that need a mount before the container of their lab exists.
 
 Each mount has a file of root's. A run counts as long as it is alive. The names of labs stay, so that a lab that could
 not be made still owns its mount.

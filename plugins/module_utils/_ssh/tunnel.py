@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An SSH tunnel that outlives the run that opens it, comes back by itself, and is there once for each directory.
+"""A persistent SSH tunnel that reconnects, one for each directory.
 
 Its keeper's command line says what it is, so that no other record of it is needed, and none can be out of date. The
 control socket of OpenSSH would tell of ssh alone: it is the keeper that holds the port, and has to be known.
