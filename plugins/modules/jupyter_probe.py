@@ -64,7 +64,7 @@ attributes:
 EXAMPLES = r"""
 - name: Verify that the lab answers, and that it is the lab
   desi.lab.jupyter_probe:
-    url: "{{ reach_url }}"
+    url: "{{ access_url }}"
     certificate: ~/.config/desi-lab/us-west-2/desi/tls/cert.pem
   no_log: true
 

@@ -52,9 +52,15 @@ options:
   progress:
     description:
       - A file to which a line is added as each cell begins and ends. The action plugin sets it, and touches
-        C(PROGRESS.wanted) for as long as it waits. When it has not for a while, the run ends.
+        C(PROGRESS.wanted) for as long as it waits.
     type: path
     default: ""
+  quiet:
+    description:
+      - How long that file may stay untouched before the run ends, in seconds. The action plugin sets it, longer for a
+        lab on EC2, because a laptop may sleep for a while.
+    type: float
+    default: 30
 extends_documentation_fragment:
   - desi.lab.attributes
 attributes:
@@ -117,6 +123,7 @@ def main() -> None:
             "order": {"type": "path", "default": ""},
             "size": {"type": "int", "default": 0},
             "progress": {"type": "path", "default": ""},
+            "quiet": {"type": "float", "default": 30},
         },
         supports_check_mode=True,
     )
@@ -124,7 +131,9 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=True)
     try:
-        result = run(given["container"], Path(given["order"]).read_bytes(), given["size"], given["progress"])
+        result = run(
+            given["container"], Path(given["order"]).read_bytes(), given["size"], given["progress"], given["quiet"]
+        )
     except FileNotFoundError as error:
         module.fail_json(msg=f"There is no {error.filename} on this computer.")
     module.exit_json(changed=True, **result)

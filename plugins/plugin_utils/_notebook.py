@@ -49,6 +49,10 @@ _REFUSALS = {
         "The lab's image has no nbclient, the part of Jupyter that runs notebooks.",
         "Use an image with Jupyter Server 2 or newer, or add nbclient to its Dockerfile.",
     ),
+    "server": (
+        "No Jupyter server was found in it whose user the notebook could run as.",
+        "Run it in the browser: ./lab open. Or use an image that starts its server by the command jupyter.",
+    ),
     "notebook": (_NO_NOTEBOOK, "Give the path of a file that ends in .ipynb."),
 }
 

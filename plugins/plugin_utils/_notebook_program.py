@@ -22,7 +22,8 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-SERVERS = ("jupyter", "jupyter-lab", "jupyterlab", "jupyter-server", "jupyter-notebook", "jupyter-labhub")
+SERVERS = {"jupyter", "jupyter-lab", "jupyterlab", "jupyter-server", "jupyter_server", "jupyter-notebook", "notebook"}
+SERVERS |= {"jupyter-labhub", "jupyterhub-singleuser"}
 # nbclient knows this tag, too, and the one of cells that may raise.
 SKIPPED = "skip-execution"
 # In the lab, where a notebook runs that is not in its folder.
@@ -163,6 +164,9 @@ def run(client: Any, notebook: dict[str, Any]) -> list[str] | None:  # noqa: ANN
 def main() -> None:
     order = json.loads(sys.stdin.buffer.readline())
     number = find_server()
+    if not number and os.geteuid() == 0:
+        # Whose notebook it is cannot be told, and root's it must not become.
+        raise Refused("server")
     if number:
         become_as(number)
     try:

@@ -56,9 +56,12 @@ def run_all(page: Page) -> None:
     """Run all cells of the notebook that is open, and wait until the kernel has nothing left to do."""
     expect(page.locator(f"{NOTEBOOK} .jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle")
     prompts = page.locator(f"{NOTEBOOK} .jp-CodeCell .jp-InputPrompt")
-    choose_until(
-        page, lambda: prompts.first.inner_text().strip() != "[ ]:", "the first cell runs", "Run", "Run All Cells"
-    )
+
+    def begun() -> bool:
+        # Cells out of sight have no prompt.
+        return any(re.search(r"\[(\*|\d+)\]", text) for text in prompts.all_inner_texts())
+
+    choose_until(page, begun, "a cell runs", "Run", "Run All Cells")
     error = page.locator(f"{NOTEBOOK} [data-mime-type='application/vnd.jupyter.error']")
 
     def ended() -> bool:

@@ -28,8 +28,10 @@ def installed(lock: Path, processor: str) -> set[str]:
     options = ["--quiet", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary", ":all:", "--report", "-"]
     python = ["--python-version", PYTHON, "--implementation", "cp", "--target", "/nowhere"]
     command = [sys.executable, "-m", "pip", "install", *options, *platforms, *python, "--require-hashes", "-r", lock]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
+        if "No matching distribution" not in done.stderr:
+            raise SystemExit(f"{lock}, {processor}: pip cannot tell what it would install.\n{done.stderr}")
         print(f"{lock}: not for {processor}", file=sys.stderr)
         return set()
     chosen = (each["download_info"]["archive_info"]["hashes"]["sha256"] for each in json.loads(done.stdout)["install"])
@@ -45,7 +47,10 @@ def narrowed(text: str, wanted: set[str]) -> str:
 def main() -> None:
     lock = Path(sys.argv[1])
     wanted = set[str]().union(*(installed(lock, processor) for processor in PROCESSORS))
-    lock.write_text(narrowed(lock.read_text(), wanted))
+    text = narrowed(lock.read_text(), wanted)
+    if bare := re.findall(r"^\S+==\S+$", text, re.MULTILINE):
+        raise SystemExit(f"{lock}: no hash is left of {', '.join(bare)}")
+    lock.write_text(text)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,18 @@ def test_every_role_declares_its_options():
     assert names(ROLES) == sorted(path.name for path in ROOT.glob("roles/*") if (path / "tasks").is_dir())
 
 
+# Variables of roles that a task's result takes the place of once there is one.
+REPLACED = {"__image_runs", "__image_pulled", "__image_build", "__jupyter_net"}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=names(ROLES))
+def test_results_of_tasks_do_not_hide_variables_of_their_role(role):
+    """What a task registers outranks a role's variable, in all plays that follow, and even if it was skipped."""
+    known = yaml.safe_load((role / "vars/main.yml").read_text()) if (role / "vars/main.yml").exists() else {}
+    tasks = "".join(path.read_text() for path in sorted((role / "tasks").glob("*.yml")))
+    assert set(re.findall(r"^ *register: (\w+)", tasks, re.MULTILINE)) & set(known or {}) <= REPLACED
+
+
 @pytest.mark.parametrize("role", ROLES, ids=names(ROLES))
 def test_defaults_of_a_role_are_those_that_it_declares(role):
     wanted = {name: option["default"] for name, option in declared(role).items() if "default" in option}

@@ -110,7 +110,7 @@ def notes(kind: InstanceType, disk_gib: int, release: str, region: str) -> list[
         said.append(f"{disk_gib} GiB of disk are little for DR1: {DR1_CATALOG}. -e lab_disk_gib={DR1_DISK_GIB + 4}")
     if kind.architecture == "arm64":
         said.append(
-            f"{kind.name} has an ARM processor, for which the published images are not made: -e lab_image=embedded"
+            f"{kind.name} has an ARM processor, for which neither the published images nor the embedded one are made"
         )
     if kind.gpu:
         said.append(f"{kind.name} has a GPU, and nothing in the lab uses it.")

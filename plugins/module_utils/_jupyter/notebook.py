@@ -19,15 +19,13 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.progress import P
 
 # Its standard input stays open behind the program: when that ends, so does the program.
 START = "import sys; exec(compile(sys.stdin.buffer.read(int(sys.argv[1])), 'notebook_run', 'exec'))"
-# The way over the network may be slow, and a computer may be busy.
-QUIET_SECONDS = 30.0
 MAX_OUTPUT = 512 * 2**20
 MAX_LINE = 4096
 MAX_ERRORS = 65_536
 
 
-def end_unwanted(process: subprocess.Popen[bytes], wanted: str, quiet: float = QUIET_SECONDS) -> None:
-    """End a process when nobody has touched a file for a while. The clock stands still while a computer sleeps."""
+def end_unwanted(process: subprocess.Popen[bytes], wanted: str, quiet: float) -> None:
+    """End a process when nobody has touched a file for so many seconds of this computer being awake."""
     known, since = -1, time.monotonic()
     with contextlib.suppress(FileNotFoundError):
         while process.poll() is None:
@@ -39,7 +37,7 @@ def end_unwanted(process: subprocess.Popen[bytes], wanted: str, quiet: float = Q
                 process.kill()
 
 
-def run(container: str, order: bytes, size: int, progress: str) -> dict[str, t.Any]:
+def run(container: str, order: bytes, size: int, progress: str, quiet: float) -> dict[str, t.Any]:
     """Run the program in the lab; return its exit code, and what it said."""
     command = ["docker", "exec", "--interactive", container, "python3", "-c", START, str(size)]
     wanted = f"{progress}.wanted" if progress else ""
@@ -56,7 +54,7 @@ def run(container: str, order: bytes, size: int, progress: str) -> dict[str, t.A
         if wanted:
             # Whoever waits may be another user. Its name cannot be guessed, and there is nothing in it.
             Path(wanted).chmod(0o666)
-            threading.Thread(target=end_unwanted, args=(process, wanted), daemon=True).start()
+            threading.Thread(target=end_unwanted, args=(process, wanted, quiet), daemon=True).start()
         with contextlib.suppress(BrokenPipeError):
             stdin.write(order)
             stdin.flush()

@@ -30,7 +30,7 @@ KNOWN = "known"
 MET = "met"
 COMPARED = "compared"
 ROTATE_SECONDS = 60.0
-ROTATE_TRIES = 3
+ROTATE_PAUSE = 1.0
 # The exit code of ssh if the connection failed, not the command.
 SSH_ENDED = 255
 PROOF_SECONDS = 30.0
@@ -126,11 +126,13 @@ class Meeting:
             wait_for(target, timeout)
         except diagnosis.HostKeyDiffers:
             raise host_key.another_machine(self.host, self.machine, target.place) from None
-        for tries_left in reversed(range(ROTATE_TRIES)):
+        deadline = time.monotonic() + ROTATE_SECONDS
+        while True:
             own, code, said = self._rotate(handed)
-            # A booting instance may restart sshd once more, and end sessions.
-            if code != SSH_ENDED or not tries_left:
+            # A booting instance may restart sshd more than once, and end sessions.
+            if code != SSH_ENDED or time.monotonic() >= deadline:
                 break
+            time.sleep(ROTATE_PAUSE)
             wait_for(target, timeout)
         if not own or code:
             raise host_key.not_made_anew(self.host, f"Making it ended with {code}: {said or 'no word'}.")

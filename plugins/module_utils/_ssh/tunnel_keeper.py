@@ -67,6 +67,8 @@ def listen(address: str, port: int) -> socket.socket:
     if family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     listener.bind((address, port))
+    # Two sockets may be bound at once, and only one of them may listen.
+    listener.listen(128)
     return listener
 
 

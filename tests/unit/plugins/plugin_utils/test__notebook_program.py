@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 
 import pytest
@@ -17,6 +18,8 @@ from ansible_collections.desi.lab.plugins.plugin_utils import _notebook_program 
         ("/opt/conda/bin/python3.11 /opt/conda/bin/jupyter-lab --no-browser", True),
         ("python -I -m jupyterlab", True),
         ("/usr/bin/jupyter lab", True),
+        ("python3 -m jupyter_server", True),
+        ("/usr/local/bin/jupyterhub-singleuser --port=8888", True),
         ("/usr/bin/tini -- jupyter lab", False),
         ("python -m ipykernel_launcher -f /home/a/jupyter", False),
         ("less jupyter-lab", False),
@@ -25,6 +28,14 @@ from ansible_collections.desi.lab.plugins.plugin_utils import _notebook_program 
 )
 def test_server_is_known_by_its_command(line, server):
     assert program.is_server(line.split()) is server
+
+
+def test_root_runs_no_notebook_where_no_server_is_found(monkeypatch):
+    monkeypatch.setattr(program, "find_server", lambda: 0)
+    monkeypatch.setattr(program.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(program.sys, "stdin", io.TextIOWrapper(io.BytesIO(b"{}\n")))
+    with pytest.raises(program.Refused, match="server"):
+        program.main()
 
 
 def test_the_first_server_is_found(tmp_path):

@@ -28,7 +28,7 @@ def test_lines_are_in_the_progress_file_while_it_runs(tmp_path, monkeypatch):
     program = b"import sys, time\nprint(sys.stdin.readline(), end='', flush=True)\ntime.sleep(2)\nprint('x' * 5000)\n"
     progress, result = tmp_path / "p", {}
     work = threading.Thread(
-        target=lambda: result.update(notebook.run("lab", program + b"cell\n", len(program), str(progress)))
+        target=lambda: result.update(notebook.run("lab", program + b"cell\n", len(program), str(progress), 30))
     )
     work.start()
     end = time.monotonic() + 1.8
@@ -42,19 +42,18 @@ def test_lines_are_in_the_progress_file_while_it_runs(tmp_path, monkeypatch):
 
 
 def test_a_container_that_is_not_there_is_told():
-    assert notebook.run("none", b"x" * 10**6, 10**6, "") == {"rc": 1, "output": "", "errors": "no none\n"}
+    assert notebook.run("none", b"x" * 10**6, 10**6, "", 30) == {"rc": 1, "output": "", "errors": "no none\n"}
 
 
-def test_a_run_that_nobody_waits_for_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(notebook.end_unwanted, "__defaults__", (0.5,))
-    result = notebook.run("lab", WAITS + b"cell\n", len(WAITS), str(tmp_path / "p"))
+def test_a_run_that_nobody_waits_for_ends(tmp_path):
+    result = notebook.run("lab", WAITS + b"cell\n", len(WAITS), str(tmp_path / "p"), 0.5)
     assert (result["rc"], result["output"]) == (-9, "cell\n")
 
 
 def test_output_without_end_is_cut(monkeypatch):
     monkeypatch.setattr(notebook, "MAX_OUTPUT", 1000)
     program = b"while True: print('x' * 100)\n"
-    assert len(notebook.run("lab", program, len(program), "")["output"]) <= 1000
+    assert len(notebook.run("lab", program, len(program), "", 30)["output"]) <= 1000
 
 
 def test_the_program_sees_its_caller_end(tmp_path):
