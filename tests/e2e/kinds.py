@@ -160,7 +160,8 @@ def on_ec2(scratch: Path, access: str, system: str) -> Iterator[Lab]:
         lab = LabOnEC2(region, f"{PREFIX}{access}", scratch, port, lab_access=access, lab_os=system)
 
         def verb(verb: str, cwd: Path, **more: object) -> subprocess.CompletedProcess[str]:
-            return lab.attempt(verb, environment={"PWD": str(cwd)}, **more)
+            plain = {key: os.fspath(value) if isinstance(value, Path) else value for key, value in more.items()}
+            return lab.attempt(verb, environment={"PWD": str(cwd)}, **plain)
 
         try:
             shown = lab.run("ec2.yml")
