@@ -115,9 +115,13 @@ def relay_program(files: Mapping[str, str]) -> bytes:
     return made.getvalue()
 
 
+def _relay_name(program: bytes) -> str:
+    return f"relay-{hashlib.sha256(program).hexdigest()[:12]}.pyz"
+
+
 def relay_path(files: Mapping[str, str], programs: str) -> str:
     """Return where one build of the relay lies. Another build has another place: the one that runs stays whole."""
-    return f"{programs}/relay-{hashlib.sha256(relay_program(files)).hexdigest()[:12]}.pyz"
+    return f"{programs}/{_relay_name(relay_program(files))}"
 
 
 def relay_command(files: Mapping[str, str], python: str, programs: str) -> tuple[str, ...]:
@@ -140,8 +144,8 @@ def relay_is_installed(files: Mapping[str, str], programs: str) -> bool:
     except LabError:
         return False
     try:
-        name = posixpath.basename(relay_path(files, programs))
-        return read_below(folder, name, RELAY_LIMIT) == relay_program(files)
+        program = relay_program(files)
+        return read_below(folder, _relay_name(program), RELAY_LIMIT) == program
     except OSError:
         return False
     finally:
@@ -151,7 +155,8 @@ def relay_is_installed(files: Mapping[str, str], programs: str) -> bool:
 def install_relay(files: Mapping[str, str], programs: str) -> None:
     folder = open_root_owned(programs, make=True)
     try:
-        write_beside(folder, posixpath.basename(relay_path(files, programs)), relay_program(files), 0o644)
+        program = relay_program(files)
+        write_beside(folder, _relay_name(program), program, 0o644)
     finally:
         os.close(folder)
 
