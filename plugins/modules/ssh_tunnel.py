@@ -120,7 +120,8 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import Tunnel, close_tunnel, open_tunnel
+from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import close_tunnel, open_tunnel
+from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import Tunnel
 
 
 def main() -> None:

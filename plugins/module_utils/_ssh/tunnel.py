@@ -12,30 +12,32 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
-import importlib.util
-import ipaddress
 import os
-import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
 from ansible_collections.desi.lab.plugins.module_utils._docker import port_owner, ports
-from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis, tunnel_keeper
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_keeper import MARK
+from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis
+from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import (
+    KEEPER,
+    Keeper,
+    Process,
+    Tunnel,
+    is_connected,
+    parse_processes,
+    place_of,
+    running_keeper,
+    tunnel_processes,
+    what_ssh_said,
+)
 from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import find_target
-
-# What the shell loop of version 0.1.0 was called. One that still runs is found, and replaced.
-OLD_SCRIPT = "tunnel.sh"
 
 ANSWERS = "answers"
 NOTHING_THERE = "nothing there"
@@ -48,145 +50,6 @@ PATIENCE_TO_END = 5.0
 _PS = ["ps", "-A", "-ww", "-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "uid=", "-o", "args="]
 _KEPT = ("HOME", "USER", "LOGNAME", "TMPDIR", "SSH_AUTH_SOCK", "PATH")
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-
-_PS_LINE = re.compile(r"\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\S.*)")
-_KEEPER_LINE = re.compile(
-    rf"(?:\S*sh \S.*/{re.escape(OLD_SCRIPT)}|\S.* -I \S.*/tunnel\.py)"
-    rf" {MARK} ([0-9a-f]{{16}}) ([0-9a-f]{{16}}) (\S+) (\S+) \S.*"
-)
-_SSH_LINE = re.compile(rf"(?:\S*/)?ssh -F \S.* LocalCommand=echo {MARK} ([0-9a-f]{{16}}) connected -L \S+ \S+")
-
-
-def _source() -> str:
-    """Return the program that keeps a tunnel. It may lie in an archive, from which only its loader can read."""
-    loader = getattr(importlib.util.find_spec(tunnel_keeper.__name__), "loader", None)
-    return str(loader.get_source(tunnel_keeper.__name__))  # type: ignore[union-attr] - files and archives have it
-
-
-KEEPER = _source()
-
-
-def _hash(*words: str) -> str:
-    return hashlib.sha256("\0".join(words).encode(errors="surrogateescape")).hexdigest()[:16]
-
-
-def place_of(folder: str) -> str:
-    """Return a word for a directory that every process list shows as it is, whatever letters are in its name."""
-    return _hash(folder)
-
-
-def _at(address: str, port: int) -> str:
-    with contextlib.suppress(ValueError):
-        return f"[{address}]:{port}" if ipaddress.ip_address(address).version == 6 else f"{address}:{port}"
-    return f"{address}:{port}"
-
-
-@dataclass(frozen=True)
-class Tunnel:
-    """A port of this computer that leads to a port as a machine sees it."""
-
-    folder: str
-    config: str
-    host: str
-    local_address: str
-    local_port: int
-    remote_address: str
-    remote_port: int
-
-    @property
-    def begins_at(self) -> str:
-        return _at(self.local_address, self.local_port)
-
-    @property
-    def forward(self) -> str:
-        return f"{self.begins_at}:{_at(self.remote_address, self.remote_port)}"
-
-    @property
-    def place(self) -> str:
-        return place_of(self.folder)
-
-    @property
-    def digest(self) -> str:
-        """Return what stands for all that makes this tunnel another one, down to the program that keeps it."""
-        return _hash(*map(str, astuple(self)), KEEPER)
-
-    @property
-    def script(self) -> Path:
-        return Path(self.folder, "tunnel.py")
-
-    @property
-    def log(self) -> Path:
-        return Path(self.folder, "tunnel.log")
-
-    @property
-    def room(self) -> Path:
-        """Return the directory in which ssh listens: only its owner may enter it."""
-        return Path(self.folder, "tunnel")
-
-    @property
-    def files(self) -> list[Path]:
-        """Return what a tunnel has in its directory while it is open, also one of version 0.1.0."""
-        return [self.script, self.log, self.room / "socket", self.room, Path(self.folder, OLD_SCRIPT)]
-
-    def command(self) -> list[str]:
-        """Return the command of the program that keeps the tunnel up until it is sent SIGTERM."""
-        words = [MARK, self.place, self.digest, self.forward, self.host, self.config, str(self.log)]
-        return [sys.executable, "-I", str(self.script), *words]
-
-
-class Process(NamedTuple):
-    pid: int
-    parent: int
-    group: int
-    user: int
-    line: str
-
-
-class Keeper(NamedTuple):
-    """A program of ours that keeps a tunnel, as its command line tells."""
-
-    digest: str
-    forward: str
-    host: str
-    pid: int
-
-
-def parse_processes(text: str) -> list[Process]:
-    """Read the process list: pid, parent, process group, user, command line; as Linux, the BSDs and macOS print it."""
-    found = (_PS_LINE.fullmatch(line) for line in text.splitlines())
-    return [Process(*map(int, match.groups()[:4]), line=match[5].rstrip()) for match in found if match]
-
-
-def tunnel_processes(processes: Iterable[Process], place: str, user: int) -> list[Process]:
-    """Return the processes of a directory's tunnel: keepers, what they forked, their ssh, and what these started."""
-    mine = [process for process in processes if process.user == user]
-    marked = set()
-    for process in mine:
-        match = _KEEPER_LINE.fullmatch(process.line) or _SSH_LINE.fullmatch(process.line)
-        if match and match[1] == place:
-            marked.add(process.pid)
-    return [process for process in mine if process.pid in marked or process.parent in marked]
-
-
-def running_keeper(processes: Iterable[Process], place: str, user: int) -> Keeper | None:
-    """Return the keeper of a directory's tunnel, if one runs."""
-    for process in processes:
-        match = _KEEPER_LINE.fullmatch(process.line)
-        # What a keeper forks has its command line, too, but does not lead the process group.
-        if match and match[1] == place and process.user == user and process.pid == process.group:
-            return Keeper(match[2], match[3], match[4], process.pid)
-    return None
-
-
-def is_connected(log: str, place: str) -> bool:
-    """Tell from the log whether the forwarding stands now."""
-    lines = [line for line in log.splitlines() if line.startswith(f"{MARK} {place} ")]
-    return bool(lines) and lines[-1].endswith(" connected")
-
-
-def what_ssh_said(log: str) -> str:
-    """Return the log without what the keeper says."""
-    return "\n".join(line for line in log.splitlines() if not line.startswith(f"{MARK} "))
 
 
 def open_tunnel(tunnel: Tunnel, timeout: float, check: bool = False) -> dict[str, Any]:

@@ -18,7 +18,12 @@ from ansible.module_utils.testing import patch_module_args
 from loopback import await_that, free_port, make_key
 
 from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel as tunnels
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import KEEPER, Tunnel, place_of
+from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import (
+    KEEPER,
+    Tunnel,
+    place_of,
+    tunnel_processes,
+)
 from ansible_collections.desi.lab.plugins.modules import ssh_tunnel
 
 
@@ -60,7 +65,7 @@ class Desk:
         return result
 
     def processes(self):
-        return tunnels.tunnel_processes(tunnels._processes(), place_of(str(self.machine.folder)), os.geteuid())
+        return tunnel_processes(tunnels._processes(), place_of(str(self.machine.folder)), os.geteuid())
 
     def loop(self):
         """Return the process of the loop."""

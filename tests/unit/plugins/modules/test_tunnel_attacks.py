@@ -25,7 +25,8 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._docker import port_owner as docker_port_owner
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import prepare, read
 from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel as ssh_tunnel
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import Tunnel
+from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_keeper import MARK
+from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import Tunnel
 from ansible_collections.desi.lab.plugins.modules import jupyter_probe
 
 TOKEN = "c0ffee0123456789"  # noqa: S105 - of a server that the tests make
@@ -163,7 +164,7 @@ def test_keeper_without_the_port_is_no_tunnel(line, squatter, monkeypatch):
     await_that(lambda: "listens\n" in caught)
     command = line.tunnel.command()
     line.tunnel.script.write_text("import time\ntime.sleep(60)\n")
-    line.tunnel.log.write_text(f"{ssh_tunnel.MARK} {line.tunnel.place} connected\n")
+    line.tunnel.log.write_text(f"{MARK} {line.tunnel.place} connected\n")
     pretender = subprocess.Popen(command, start_new_session=True)
     try:
         await_that(lambda: ssh_tunnel.keeper_of(line.folder))
@@ -230,7 +231,7 @@ def test_much_goes_through_the_tunnel_at_once_whole_and_in_both_directions(line,
 def test_tunnel_of_the_first_version_that_still_runs_is_closed_and_made_anew(line):
     script = line.machine.folder / "tunnel.sh"
     script.write_text("sleep 60\n:\n")
-    words = [ssh_tunnel.MARK, line.tunnel.place, "0" * 16, line.tunnel.forward, line.machine.host]
+    words = [MARK, line.tunnel.place, "0" * 16, line.tunnel.forward, line.machine.host]
     old = subprocess.Popen(["/bin/sh", str(script), *words, str(line.machine.config), "x"], start_new_session=True)
     threading.Thread(target=old.wait, daemon=True).start()
     result = line.open()

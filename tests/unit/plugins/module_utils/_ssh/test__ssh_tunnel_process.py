@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel, tunnel_keeper
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import MARK, Keeper, Process, Tunnel
+from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel, tunnel_keeper, tunnel_process
+from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import MARK, Keeper, Process, Tunnel
 
 FOLDER = "/home/ann/.config/desi-lab/us-west-2/desi"
 TUNNEL = Tunnel(FOLDER, f"{FOLDER}/ssh_config", "desi-desi", "127.0.0.1", 8888, "127.0.0.1", 8889)
@@ -38,7 +38,7 @@ MACOS = f"""\
   702   700   700   501 {SSH.replace("ssh -F /home/ann", "/usr/bin/ssh -F /Users/M-CM-$nn", 1)}
   709   700   700   501 (ssh)
 """
-OTHER = tunnel.place_of("/home/ann/other")
+OTHER = tunnel_process.place_of("/home/ann/other")
 
 
 @pytest.mark.parametrize(
@@ -55,16 +55,16 @@ OTHER = tunnel.place_of("/home/ann/other")
     ],
 )
 def test_processes_of_a_tunnel_are_known_by_their_command_line(text, place, user, mine, keeper):
-    processes = tunnel.parse_processes(text)
-    assert [found.pid for found in tunnel.tunnel_processes(processes, place, user)] == mine
+    processes = tunnel_process.parse_processes(text)
+    assert [found.pid for found in tunnel_process.tunnel_processes(processes, place, user)] == mine
     found = keeper and Keeper(TUNNEL.digest, TUNNEL.forward, "desi-desi", keeper)
-    assert tunnel.running_keeper(processes, place, user) == found
+    assert tunnel_process.running_keeper(processes, place, user) == found
 
 
 @pytest.mark.parametrize("sh", ["/bin/sh", "sh", "/bin/bash", "/bin/dash"])
 def test_loop_of_the_first_version_is_known_whatever_shell_is_behind_sh(sh):
     line = f"{sh} {FOLDER}/tunnel.sh {LINE[LINE.index(MARK) :]}"
-    assert tunnel.running_keeper([Process(7, 1, 7, 0, line)], TUNNEL.place, 0) is not None
+    assert tunnel_process.running_keeper([Process(7, 1, 7, 0, line)], TUNNEL.place, 0) is not None
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
@@ -86,7 +86,7 @@ def test_tunnel_with_other_parameters_or_another_keeper_is_another_one(monkeypat
     other, digest = replace(TUNNEL, **change), TUNNEL.digest
     assert other.digest != digest == replace(TUNNEL).digest
     assert (other.place == TUNNEL.place) is ("folder" not in change)
-    monkeypatch.setattr(tunnel, "KEEPER", "true")
+    monkeypatch.setattr(tunnel_process, "KEEPER", "true")
     assert TUNNEL.digest != digest
 
 
@@ -116,11 +116,11 @@ def test_addresses_are_written_as_ssh_reads_them_and_read_again_by_the_keeper(lo
     ],
 )
 def test_log_tells_whether_the_forwarding_stands(log, connected):
-    assert tunnel.is_connected(log, TUNNEL.place) is connected
+    assert tunnel_process.is_connected(log, TUNNEL.place) is connected
 
 
 def test_what_ssh_said_is_told_apart_from_what_the_keeper_said():
-    assert tunnel.what_ssh_said(f"a\n{ENDED}\nb\n") == "a\nb"
+    assert tunnel_process.what_ssh_said(f"a\n{ENDED}\nb\n") == "a\nb"
 
 
 def test_keeper_tries_again_after_pauses_that_grow_to_half_a_minute():
