@@ -4,49 +4,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
 import pytest
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
-
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import aws_error
+from test__aws_errors import FORBIDDEN, FORBIDDEN_BY_ORGANIZATION, TOO_FEW_VCPUS, WHO_ARE_YOU, told
 
 # Codes and messages below are those that AWS sends.
-
-NOW = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
-
-
-def told(error, region="us-west-2"):
-    return aws_error(error, "start a machine", region, NOW)
 
 
 # What AWS answers
 
-FORBIDDEN_BY_ORGANIZATION = (
-    "You are not authorized to perform this operation. User: arn:aws:sts::123456789012:assumed-role/a/1731429849551 "
-    "is not authorized to perform: ec2:RunInstances on resource: arn:aws:ec2:us-east-2:123456789012:instance/* with an "
-    "explicit deny in a service control policy. Encoded authorization failure message: g4oZPBqZ4Bni8dE5dGjxYTnOZ"
-)
-FORBIDDEN = (
-    "You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/ann is not authorized to "
-    "perform: ec2:DescribeSubnets because no identity-based policy allows the ec2:DescribeSubnets action"
-)
 NO_CAPACITY = (
     "We currently do not have sufficient t2.micro capacity in the Availability Zone you requested (us-west-2a). Our "
     "system will be working on provisioning additional capacity. You can currently get t2.micro by not specifying an "
     "Availability Zone in your request or choosing us-west-2b, us-west-2c."
 )
-TOO_FEW_VCPUS = (
-    "You have requested more vCPU capacity than your current vCPU limit of 0 allows for the instance bucket that the "
-    "specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an "
-    "adjustment to this limit."
-)
 SIGNED_WRONGLY = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
     "and signing method. Consult the service documentation for details."
 )
-WHO_ARE_YOU = "AWS was not able to validate the provided access credentials"
 FREE_PLAN = "The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run ..."
 
 
