@@ -178,7 +178,7 @@ def status_row(
     return lab
 
 
-def _add_running(lab: dict[str, t.Any], answers: Answers, watch: t.Any, now: float) -> None:  # noqa: ANN401
+def _add_running(lab: dict[str, t.Any], answers: Answers, watch: t.Any, now: float) -> None:  # noqa: ANN401 - JSON
     """Add what is known of a running instance."""
     probe = answers.probe or {}
     began = parse_time(lab["since"])

@@ -18,12 +18,12 @@ def test_an_address_of_this_computer_alone_is_known(address):
     assert is_loopback(address)
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.7", "fe80::1", "::ffff:10.0.0.1", "localhost", ""])  # noqa: S104
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.7", "fe80::1", "::ffff:10.0.0.1", "localhost", ""])  # noqa: S104 - data
 def test_every_other_is_open_to_others(address):
     assert not is_loopback(address)
 
 
-@pytest.mark.parametrize(("address", "told"), [("127.0.0.1", False), ("0.0.0.0", True), ("192.168.1.7", True)])  # noqa: S104
+@pytest.mark.parametrize(("address", "told"), [("127.0.0.1", False), ("0.0.0.0", True), ("192.168.1.7", True)])  # noqa: S104 - data
 def test_a_lab_that_others_can_reach_says_so_in_its_box(play_tasks, address, told):
     given = {"access_bind": address, "access_server_url": "http://127.0.0.1:8888/lab?token=6f1c"}
     role = {"ansible.builtin.include_role": {"name": "desi.lab.access"}}
