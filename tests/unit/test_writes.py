@@ -64,11 +64,11 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "plugins/plugin_utils/_notebook_program.py": ({".mkdir", ".open", ".write_text"}, INSIDE),
     "plugins/plugin_utils/_watched.py": ({"os.utime"}, "the file of a module on this computer, under a name of ours"),
     "plugins/modules/directory_links.py": ({".rmdir"}, "removes a directory that is empty"),
-    "roles/autostop/files/watch/desi_watch/keeping.py": (
+    "roles/autostop/files/watch/desi_watch/state.py": (
         {".replace", ".unlink", "os.open"},
         "in /var/lib/desi-lab/watch, which systemd makes for root alone; it is sent without the helper",
     ),
-    "roles/autostop/files/watch/desi_watch/telling.py": ({"os.open"}, "opens terminals, which the kernel makes"),
+    "roles/autostop/files/watch/desi_watch/notification.py": ({"os.open"}, "opens terminals, which the kernel makes"),
     "roles/data/files/show_entries.py": (
         {".symlink_to", ".unlink"},
         "in the container that mounts, in a directory of root's that labs see read-only",

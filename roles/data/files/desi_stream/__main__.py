@@ -19,10 +19,10 @@ import tempfile
 import threading
 from pathlib import Path
 
-from .keeping import own_directory, remove_all_but
 from .kinds import Kinds
-from .reading import Sizes
+from .reader import Sizes
 from .relay import Relay
+from .storage import own_directory, remove_all_but
 from .upstream import Upstream
 
 CONNECTIONS = 16
@@ -43,8 +43,8 @@ def arguments(words: list[str]) -> argparse.Namespace:
 
 def sizes_for(memory: int) -> Sizes:
     """Share out the memory: most of it is for what is read ahead, of which one reader may have a third."""
-    reading = memory // 2
-    return Sizes(ahead=min(Sizes.ahead, reading // 3), memory=reading)
+    reader = memory // 2
+    return Sizes(ahead=min(Sizes.ahead, reader // 3), memory=reader)
 
 
 def bucket_of(tool: list[str]) -> str:

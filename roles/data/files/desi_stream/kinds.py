@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from .fits import Header
-from .keeping import own_directory, write_beside
+from .storage import own_directory, write_beside
 
 MOST = 1000
 

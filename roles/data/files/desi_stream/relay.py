@@ -18,10 +18,10 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
+from .header_cache import Spots
 from .kinds import Kinds
 from .listings import Known, Listings, canonical
-from .reading import Budget, Reading, Readings, Refused, Sizes
-from .spots import Spots
+from .reader import Budget, Reading, Readings, Refused, Sizes
 from .upstream import Away, Upstream
 
 KEPT_HEADERS = ("etag", "last-modified", "content-encoding", "cache-control", "content-range", "accept-ranges")
@@ -49,7 +49,7 @@ class Relay(ThreadingHTTPServer):
         self.budget = Budget(sizes.memory)
         self.readings = Readings(sizes.memory // 6)
         self.listings = Listings(upstream, memory)
-        self.spots = Spots(upstream, memory, sizes.first, kinds)
+        self.header_cache = Spots(upstream, memory, sizes.first, kinds)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of a client that went away: that is how readers jump."""
@@ -160,18 +160,18 @@ class Handler(BaseHTTPRequestHandler):
             return
         start = int(wanted.group(1))
         end = int(wanted.group(2)) + 1 if wanted.group(2) else sys.maxsize
-        reading = self._reading(bucket, key, start)
+        reader = self._reading(bucket, key, start)
         kept = False
         try:
-            reading.wait_head()
+            reader.wait_head()
             if not self.server.listings.known(bucket, key).tag:
-                self.server.listings.note(bucket, key, Known(reading.etag, reading.total))
-            end = min(end, reading.total)
-            self._send_head(reading, start, end)
-            for piece in reading.pieces(end):
+                self.server.listings.note(bucket, key, Known(reader.etag, reader.total))
+            end = min(end, reader.total)
+            self._send_head(reader, start, end)
+            for piece in reader.pieces(end):
                 # Before the last byte is sent: its client asks on as soon as it has it.
-                if reading.position == end < reading.total:
-                    self.server.readings.put(reading)
+                if reader.position == end < reader.total:
+                    self.server.readings.put(reader)
                     kept = True
                 self.connection.sendall(piece)
         except Refused as refused:
@@ -184,7 +184,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         finally:
             if not kept:
-                reading.close()
+                reader.close()
 
     def _reading(self, bucket: str, key: str, start: int) -> Reading:
         """Return what goes on where another question ended, or begin anew."""
@@ -193,12 +193,12 @@ class Handler(BaseHTTPRequestHandler):
         waiting = server.readings.take(path, known.tag, start)
         if waiting:
             return waiting
-        reading = Reading(
-            server.upstream, path, start, known.tag, known.size, server.sizes, server.budget, server.spots
+        reader = Reading(
+            server.upstream, path, start, known.tag, known.size, server.sizes, server.budget, server.header_cache
         )
         if start == 0:
-            server.spots.opened(path, known.tag, known.size)
-        return reading
+            server.header_cache.opened(path, known.tag, known.size)
+        return reader
 
     _sent_head = False
 
@@ -213,14 +213,14 @@ class Handler(BaseHTTPRequestHandler):
                 % {404: b"NoSuchKey", 412: b"PreconditionFailed"}.get(status, b"ServiceUnavailable"),
             )
 
-    def _send_head(self, reading: Reading, start: int, end: int) -> None:
+    def _send_head(self, reader: Reading, start: int, end: int) -> None:
         ranged = "Range" in self.headers
         self.send_response_only(206 if ranged else 200)
-        for name, value in reading.headers.items():
+        for name, value in reader.headers.items():
             if name in OF_AN_OBJECT or name.startswith(f"{OF_AMAZON}meta-"):
                 self.send_header(name, value)
         if ranged:
-            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{reading.total}")
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{reader.total}")
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Length", str(max(0, end - start)))
         self.end_headers()

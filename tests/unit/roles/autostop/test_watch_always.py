@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from desi_watch.deciding import DEADLINE, IDLE, Seen
+from desi_watch.decision import DEADLINE, IDLE, Seen
 from desi_watch.settings import HOUR, MINUTE, Settings
 from hypothesis import given
 from hypothesis import strategies as st

@@ -15,7 +15,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from desi_watch import engine, looking, processes, server, telling, watch
+from desi_watch import engine, notification, observation, processes, server, watch
 
 IMAGE = os.environ.get("DESI_LAB_TEST_IMAGE", "")
 DOCKER = "/var/run/docker.sock"
@@ -49,7 +49,7 @@ def lab(tmp_path_factory):
 
 def look_at(lab, before=None):
     """Look at one lab alone, as the watcher does; return what was seen of it, and the marks."""
-    found = looking.Look(before or {})
+    found = observation.Look(before or {})
     with found.part("the lab"):
         found._server(lab)
     return found.active, found.doubts, found.marks
@@ -135,10 +135,10 @@ class TestARealServer:
     def test_a_terminal_of_the_lab_is_no_use_at_its_prompt_and_is_told_in_its_own_device(self, lab):
         python_in(lab, CLIENT + 'ask("POST", "api/terminals")')
         inside = server.residents(lab.pid)
-        leaders = [each for each in looking.terminals() if each.pid in inside]
+        leaders = [each for each in observation.terminals() if each.pid in inside]
         assert len(leaders) == 1
         wait_for(lambda: processes.commands(leaders) == [])
-        assert telling.tell_terminals(leaders, "told") == 1
+        assert notification.tell_terminals(leaders, "told") == 1
 
     def test_the_watcher_as_a_whole_tells_of_it_and_writes_no_token(self, lab, tmp_path):
         (tmp_path / "watch.json").write_text('{"cpu_floor": 1000000, "network_floor": 1e12}')

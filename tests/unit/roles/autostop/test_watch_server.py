@@ -14,8 +14,8 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from desi_watch import engine, looking, server
-from desi_watch.deciding import Now
+from desi_watch import engine, observation, server
+from desi_watch.decision import Now
 from desi_watch.settings import Settings
 
 # What runs on the computer that tests is none of the test's business.
@@ -154,10 +154,10 @@ def test_a_lab_is_known_by_what_its_container_says():
 
 def test_docker_that_does_not_answer_and_a_fault_of_the_watchers_own_are_doubts(monkeypatch, tmp_path):
     now = Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), 0.0)
-    seen = looking.look({}, DEAF, now, str(tmp_path / "none"))
+    seen = observation.look({}, DEAF, now, str(tmp_path / "none"))
     assert [doubt.partition(" (")[0] for doubt in seen["doubts"]] == ["which labs run cannot be known"]
     assert seen["folders"] == []
-    monkeypatch.setattr(looking.counters, "counted", lambda: 1 / 0)
-    seen = looking.look({}, DEAF, now, str(tmp_path / "none"))
+    monkeypatch.setattr(observation.counters, "counted", lambda: 1 / 0)
+    seen = observation.look({}, DEAF, now, str(tmp_path / "none"))
     assert seen["doubts"][0].startswith("the watcher has a fault (ZeroDivisionError")
     assert len(seen["doubts"]) == 2

@@ -13,7 +13,7 @@ import time
 
 import pytest
 from desi_watch import bounded, watch
-from desi_watch.deciding import Now
+from desi_watch.decision import Now
 
 QUIET = {"active": [], "doubts": [], "touched": None, "marks": {"kernels": {"1": "now"}}}
 

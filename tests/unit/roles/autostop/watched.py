@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from desi_watch.deciding import Memory, Now, Seen, decide
+from desi_watch.decision import Memory, Now, Seen, decide
 from desi_watch.settings import HOUR, Settings
 
 BUSY = Seen(active=("a kernel is busy",))

@@ -11,10 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from desi_stream import fits, listings, reading
+from desi_stream import fits, listings, reader
 from desi_stream.__main__ import forget_others, sizes_for
 from desi_stream.kinds import Kinds
-from desi_stream.reading import Budget, Sizes
+from desi_stream.reader import Budget, Sizes
 from desi_stream.relay import Relay
 from desi_stream.upstream import Upstream
 from test_stream_fits import chain, coadd
@@ -196,7 +196,7 @@ def test_those_who_jumped_away_give_back_their_memory(get, relay):
 
 def test_reader_that_thinks_for_long_begins_anew(get, relay, bucket, monkeypatch):
     get("/b/d/large.bin", "bytes=0-9")
-    monkeypatch.setattr(reading, "WAITS", -1.0)
+    monkeypatch.setattr(reader, "WAITS", -1.0)
     get("/b/d/large.bin", "bytes=20000000-20000009")
     assert not relay.readings._waiting
     bucket.asked.clear()

@@ -19,7 +19,7 @@ import desi_stream
 import pytest
 from desi_stream.__main__ import bucket_of, remote
 from desi_stream.kinds import Kinds
-from desi_stream.reading import Sizes
+from desi_stream.reader import Sizes
 from desi_stream.relay import Relay
 from desi_stream.upstream import Upstream
 from test_stream_relay import Bucket

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from desi_watch import bounded, engine, keeping, settings, telling
-from desi_watch.deciding import Decision, Now, Seen, decide
-from desi_watch.looking import clocks, look, terminals
+from desi_watch import bounded, engine, notification, settings, state
+from desi_watch.decision import Decision, Now, Seen, decide
+from desi_watch.observation import clocks, look, terminals
 
 STATE = "state.json"
 MEMORY = "memory.json"
@@ -50,15 +50,15 @@ def main(given: Sequence[str]) -> int:
     where = arguments(given)
     wanted, wrong = settings.read(where.settings)
     now = clocks()
-    memory, marks = keeping.recalled(keeping.document(where.memory / MEMORY))
+    memory, marks = state.recalled(state.document(where.memory / MEMORY))
     # Before anything is decided: who will not remember a warning must not wait for it.
-    remembers = keeping.written(where.memory / PROBE, {}, 0o600)
+    remembers = state.written(where.memory / PROBE, {}, 0o600)
     found = bounded.result(lambda: look(marks, wanted, now, where.docker), PATIENCE) or UNSEEN
     doubts = (*((wrong,) if wrong else ()), *found["doubts"])
     after, decision = decide(memory, Seen(tuple(found["active"]), doubts, found["touched"], remembers), wanted, now)
-    keeping.written(where.memory / MEMORY, keeping.to_remember(after, found["marks"]), 0o600)
-    before = keeping.document(where.state / STATE).get("last_stop")
-    keeping.written(where.state / STATE, keeping.public(decision, after, now, before), 0o644)
+    state.written(where.memory / MEMORY, state.to_remember(after, found["marks"]), 0o600)
+    before = state.document(where.state / STATE).get("last_stop")
+    state.written(where.state / STATE, state.public(decision, after, now, before), 0o644)
     told = bounded.result(lambda: tell([Path(folder) for folder in found["folders"]], decision, now), PATIENCE)
     print(*(told or {"told": ["Nobody could be told."]})["told"], sep="\n", end="", flush=True)
     if decision.stop:
@@ -68,13 +68,12 @@ def main(given: Sequence[str]) -> int:
 
 def tell(folders: Sequence[Path], decision: Decision, now: Now) -> dict[str, list[str]]:
     """Tell people what is new, and let the file in their folder be true; return what the journal is to say."""
-    telling.keep_files(folders, None if decision.stop else decision.shown)
+    notification.keep_files(folders, None if decision.stop else decision.shown)
     told = []
     for notice in decision.news:
-        number = telling.tell_terminals(terminals(), telling.shout(notice, now))
-        told.append(
-            f"The lab stops at {telling.moment(notice)}, {telling.reason(notice)}; told to {number} terminals.\n"
-        )
+        number = notification.tell_terminals(terminals(), notification.shout(notice, now))
+        when, why = notification.moment(notice), notification.reason(notice)
+        told.append(f"The lab stops at {when}, {why}; told to {number} terminals.\n")
     return {"told": told}
 
 

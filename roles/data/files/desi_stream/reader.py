@@ -201,11 +201,11 @@ class Reading:
         total: int,
         sizes: Sizes,
         budget: Budget,
-        spots: Spots,
+        header_cache: Spots,
     ) -> None:
         self.path, self.position, self.total = path, start, total
         self._upstream, self._fetcher = upstream, Fetcher(upstream, path, etag)
-        self._sizes, self._budget, self._spots = sizes, budget, spots
+        self._sizes, self._budget, self._spots = sizes, budget, header_cache
         self._window = sizes.first
         self._blocks: deque[Block] = deque()
         self._next, self._is_new = start, True
@@ -306,13 +306,13 @@ class Readings:
         with self._lock:
             return self._waiting.pop((path, etag, start), None)
 
-    def put(self, reading: Reading) -> None:
+    def put(self, reader: Reading) -> None:
         """Keep one for its client's next question."""
-        reading.touched = time.monotonic()
+        reader.touched = time.monotonic()
         with self._lock:
-            place = (reading.path, reading.etag, reading.position)
+            place = (reader.path, reader.etag, reader.position)
             old = [self._waiting.pop(place)] if place in self._waiting else []
-            self._waiting[place] = reading
+            self._waiting[place] = reader
             old += self._too_many()
         for one in old:
             one.close()

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from desi_watch.deciding import DEADLINE, GAP, IDLE, minutes
+from desi_watch.decision import DEADLINE, GAP, IDLE, minutes
 from desi_watch.settings import HOUR, MINUTE, Settings
 from watched import BUSY, DOUBT, QUIET, START, Machine
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from desi_watch.deciding import Decision, Memory, Now, Told
+from desi_watch.decision import Decision, Memory, Now, Told
 
 VERSION = 1
 

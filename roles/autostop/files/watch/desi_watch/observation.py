@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from desi_watch import counters, engine, processes, server
-from desi_watch.deciding import Now
+from desi_watch.decision import Now
 from desi_watch.settings import Settings
 
 KEEP = "keep-running"

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 
-from desi_watch.deciding import DEADLINE, Notice, Now, minutes
-from desi_watch.looking import KEEP
+from desi_watch.decision import DEADLINE, Notice, Now, minutes
+from desi_watch.observation import KEEP
 from desi_watch.processes import PROC, TERMINALS, Process
 
 MARK = "DESI Lab stops the machine of this lab"

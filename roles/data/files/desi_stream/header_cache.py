@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from . import fits
 from .fits import MOST_HEADERS, SPOT, Header
 from .kinds import Kinds
-from .reading import Block, Fetcher
+from .reader import Block, Fetcher
 from .upstream import AHEAD, Upstream
 
 Object = tuple[str, str]  # path and tag
