@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 import typing as t
 import uuid
@@ -21,6 +22,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._failures import task_tit
 from ansible_collections.desi.lab.plugins.plugin_utils._progress import Underway, tell
 
 SECONDS_BETWEEN_LOOKS = 1.0
+ENDING_SIGNALS = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
 # In bytes, at one look.
 LONGEST = 16_384
 
@@ -50,6 +52,8 @@ class WatchedModule(ActionBase):
         return {}
 
     def _watch(self, path: str, done: threading.Event) -> None:
+        # A signal that this thread takes does not wake the main one, which alone handles it and waits for the module.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
         while not done.wait(SECONDS_BETWEEN_LOOKS):
             # Progress must never fail the module.
             with contextlib.suppress(Exception):

@@ -144,7 +144,10 @@ def test_nothing_is_left_in_the_lab_of_a_run_that_is_interrupted(place):
     with subprocess.Popen(command, cwd=place / "work", env=known, stdout=subprocess.PIPE, text=True) as process:
         await_kernel(there=True)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        try:
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
     await_kernel(there=False)
     assert "notebook_run" not in docker("top", SERVER)
 

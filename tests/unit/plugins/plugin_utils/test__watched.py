@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
 from pathlib import Path
@@ -70,3 +71,24 @@ def test_module_that_raises_ends_its_watcher(told):
     with pytest.raises(OSError, match="broken"):
         plugin.run(task_vars={})
     assert threading.active_count() == before
+
+
+def test_a_signal_is_left_to_the_main_thread(told):
+    blocked = []
+
+    def work(module_args, task_vars):
+        Path(module_args["progress"]).write_text("step")
+        assert told.heard.wait(20)
+        return {}
+
+    class Plugin(_watched.WatchedModule):
+        def _follow(self, path):
+            blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+            told.heard.set()
+
+    task = SimpleNamespace(args={}, async_val=0, check_mode=False, get_name=lambda: "Build")
+    plugin = Plugin(task, Here(), play_context=None, loader=None, templar=None)
+    plugin._execute_module = work
+    plugin.run(task_vars={})
+    assert {signal.SIGINT, signal.SIGTERM} <= blocked[0]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
