@@ -47,7 +47,7 @@ class Lab:
             # There is no terminal, and what costs money or destroys wants a yes.
             "lab_yes": True,
             "ec2_address_services": [region.address_service],
-            "ec2_ssh_timeout": 60,
+            "ec2_ssh_timeout": 180,
             "desi_headline": "a lab for a test",
             **settings,
         }

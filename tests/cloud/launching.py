@@ -89,7 +89,7 @@ class Launcher:
 
     def wait_for_ssh(self, instance: str, system: str = "amazon") -> None:
         """Wait until somebody is let in."""
-        wait_until(lambda: self.ssh(instance, "true", system).returncode == 0, 40)
+        wait_until(lambda: self.ssh(instance, "true", system).returncode == 0, 120)
 
     def clean(self) -> None:
         """Terminate what was launched."""

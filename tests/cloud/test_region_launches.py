@@ -138,7 +138,7 @@ def test_ssh_is_late_refused_or_shut_as_a_fault_says(open_launcher, terminated, 
     with region.faults(helpers.ssh_rejects_key()):
         instance = terminated.launch()
     address = terminated.see(instance)["PublicIpAddress"]
-    wait_until(lambda: knock(address).startswith("SSH"), 20)
+    wait_until(lambda: knock(address).startswith("SSH"), 60)
     assert terminated.ssh(instance, "true").returncode == 255
     with region.faults(helpers.ssh_refused()):
         assert knock(address) == "refused"
@@ -152,7 +152,7 @@ def test_ssh_is_late_refused_or_shut_as_a_fault_says(open_launcher, terminated, 
 def test_what_is_not_allowed_is_silent_if_a_fault_says_so(open_launcher, terminated, region):
     instance = terminated.launch()
     address = terminated.see(instance)["PublicIpAddress"]
-    wait_until(lambda: knock(address).startswith("SSH"), 20)
+    wait_until(lambda: knock(address).startswith("SSH"), 60)
     with region.faults(helpers.closed_is_silent()):
         assert knock(address).startswith("SSH")
         assert knock(address, 8888, patience=0.5) == "silent"
@@ -170,10 +170,10 @@ def test_a_machine_dies_after_its_time(open_launcher, terminated, region, end):
         instance = terminated.launch()
     address = terminated.see(instance)["PublicIpAddress"]
     if end == "silent":
-        wait_until(lambda: knock(address, patience=0.5) == "silent", 20)
+        wait_until(lambda: knock(address, patience=0.5) == "silent", 60)
         assert terminated.state(instance) == "running"
     else:
-        wait_until(lambda: terminated.state(instance) == end, 20)
+        wait_until(lambda: terminated.state(instance) == end, 60)
         assert terminated.see(instance)["StateReason"]["Code"] == "Server.InternalError"
         assert knock(address) == "refused"
 
@@ -184,5 +184,5 @@ def test_a_machine_that_boots_slowly_is_pending_and_can_be_terminated_meanwhile(
         assert [terminated.state(instance) for instance in (given_up, waited_for)] == ["pending", "pending"]
         terminated.ec2.terminate_instances(InstanceIds=[given_up])
         assert terminated.state(given_up) == "terminated"
-    wait_until(lambda: terminated.state(waited_for) == "running", 20)
+    wait_until(lambda: terminated.state(waited_for) == "running", 60)
     assert terminated.state(given_up) == "terminated"

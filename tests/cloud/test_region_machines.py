@@ -42,7 +42,7 @@ def test_amazons_tool_that_mounts_buckets_comes_from_dnf_and_mounts(launcher, in
     command = f"sudo dnf -qy install mount-s3 && sudo mkdir -p /mnt && (sudo setsid {' '.join(words)} &)"
     done = launcher.ssh(instance, command)
     assert done.returncode == 0, done.stderr
-    wait_until(lambda: "SYNTHETIC" in launcher.ssh(instance, "sudo cat /mnt/README.md").stdout, 20)
+    wait_until(lambda: "SYNTHETIC" in launcher.ssh(instance, "sudo cat /mnt/README.md").stdout, 60)
     assert launcher.ssh(instance, "sudo umount /mnt && mount-s3 desidata /mnt --unheard-of").returncode == 2
 
 
@@ -50,10 +50,10 @@ def test_user_data_run_at_the_first_boot_and_a_reboot_keeps_the_address(launcher
     before = launcher.see(instance)["PublicIpAddress"]
     boot = region.exec(instance, "cut", "-d ", "-f22", "/proc/1/stat").stdout
     launcher.ec2.reboot_instances(InstanceIds=[instance])
-    wait_until(lambda: region.exec(instance, "cut", "-d ", "-f22", "/proc/1/stat").stdout not in ("", boot), 30)
+    wait_until(lambda: region.exec(instance, "cut", "-d ", "-f22", "/proc/1/stat").stdout not in ("", boot), 90)
     launcher.wait_for_ssh(instance)
     assert launcher.see(instance)["PublicIpAddress"] == before
-    wait_until(lambda: launcher.ssh(instance, "systemctl is-system-running").stdout.strip() == "running", 30)
+    wait_until(lambda: launcher.ssh(instance, "systemctl is-system-running").stdout.strip() == "running", 90)
     assert launcher.ssh(instance, "sudo cat /root/user-data").stdout == "once\n"
 
 
@@ -105,7 +105,7 @@ def test_power_off_from_inside_ends_it_as_it_was_told_to(launcher, instance, reg
         launcher.ec2.start_instances(InstanceIds=[instance])
         launcher.wait_for_ssh(instance)
     launcher.ssh(instance, "sudo poweroff")
-    wait_until(lambda: launcher.state(instance) == end, 30)
+    wait_until(lambda: launcher.state(instance) == end, 90)
     assert launcher.see(instance)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
     assert [one["up"] for one in region.machines() if one["instance"] == instance] == {"stop": [False]}.get(
         behaviour, []

@@ -78,7 +78,7 @@ def scenario(name: str, scratch: Path) -> Part:
 def unit(scratch: Path) -> Part:
     """Return the part that runs the unit tests."""
     # The folder's name is short, because sockets are made in it.
-    options = ["-n", "2", "-p", "every_test_runs", "-r", "s", "--basetemp", str(scratch / "p")]
+    options = ["-n", "2", "-p", "every_test_runs", "-r", "sfE", "--basetemp", str(scratch / "p")]
     return Part(
         "unit",
         [sys.executable, "-m", "pytest", *options],
@@ -92,7 +92,7 @@ def cloud(name: str, files: Sequence[str], scratch: Path) -> Part:
     """Return the part that runs tests against the simulated AWS region, which each such part has for itself."""
     paths = [str(path) for pattern in files for path in sorted((ROOT / "tests/cloud").glob(pattern))]
     # Sockets are made in that folder, too.
-    options = ["-p", "every_test_runs", "-r", "s", "--durations", "8", "--basetemp", str(scratch / f"c{name[:2]}")]
+    options = ["-p", "every_test_runs", "-r", "sfE", "--durations", "8", "--basetemp", str(scratch / f"c{name[:2]}")]
     return Part(
         f"cloud {name}",
         [sys.executable, "-m", "pytest", *options, *paths],
