@@ -15,7 +15,12 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.plugin_utils._ansible_settings import check_ansible
 from ansible_collections.desi.lab.plugins.plugin_utils._fact_injection import check_plain
-from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_names, check_own, check_values
+from ansible_collections.desi.lab.plugins.plugin_utils._settings import (
+    check_own,
+    failure,
+    name_errors,
+    value_errors,
+)
 
 
 class ActionModule(ActionBase):
@@ -24,7 +29,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return an unchanged result, or a failed one with the first invalid setting."""
+        """Return an unchanged result, or a failed one with all invalid settings."""
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(
             {
@@ -37,6 +42,7 @@ class ActionModule(ActionBase):
             required_together=[("given", "known"), ("values", "releases")],
             required_one_of=[("given", "values")],
         )
+        errors = []
         host = str((task_vars or {}).get("inventory_hostname", ""))
         try:
             check_ansible(bool(C.INJECT_FACTS_AS_VARS), host, getattr(self._connection, "transport", "local"))
@@ -45,9 +51,11 @@ class ActionModule(ActionBase):
                 typed = load_extra_vars(self._loader)
                 check_plain({name: value for name, value in typed.items() if name.startswith(("lab_", "desi_"))})
                 check_own(typed, args["own"])
-                check_names(args["given"], args["known"])
+                errors += name_errors(args["given"], args["known"])
             if args["values"] is not None:
-                check_values(args["values"], args["releases"])
+                errors += value_errors(args["values"], args["releases"])
         except LabError as error:
-            return {"failed": True, "changed": False, **error.as_result()}
+            errors = [error]
+        if errors:
+            return {"failed": True, "changed": False, **failure(errors)}
         return {"changed": False}

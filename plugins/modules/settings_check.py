@@ -10,7 +10,7 @@ short_description: Validate the settings of a lab
 version_added: "0.1.0"
 description:
   - Refuses unknown settings, with the nearest known name.
-  - Refuses invalid values before anything is created.
+  - Refuses invalid values before anything is created, all of them at once.
   - Refuses templates in settings that were given with C(-e), because settings are data.
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -59,4 +59,9 @@ do:
   description: What to do next.
   returned: failure
   type: str
+errors:
+  description: All that is wrong, each with C(msg), C(what), C(why) and C(do).
+  returned: if more than one setting cannot work
+  type: list
+  elements: dict
 """

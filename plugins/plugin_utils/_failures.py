@@ -96,6 +96,9 @@ def troubles(result: Mapping[str, object]) -> list[Trouble]:
     if isinstance(errors, list) and errors:
         named = [str(error) for error in errors if error != _WITHOUT_A_NAME]
         return list(dict.fromkeys(setting(error) for error in named or [_WITHOUT_A_NAME]))
+    several = result.get("errors")
+    if isinstance(several, list) and result.get("what"):
+        return [found for each in several if isinstance(each, Mapping) and (found := _ready_made(each))]
     return [_ready_made(result) or _any(result)]
 
 

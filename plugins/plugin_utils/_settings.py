@@ -45,16 +45,17 @@ MAX_HOURS = range(365 * 24 + 1)
 EXPIRE_DAYS = range(10000)
 
 
-def check_names(given: t.Iterable[str], known: t.Collection[str]) -> None:
-    """Refuse the first unknown setting, with the nearest known one."""
-    for name in sorted(set(given) - set(known)):
-        meant = next(iter(nearest(name, known)), None)
-        hint = f"say -e {meant}=… if that is what you meant" if meant else "see the table of settings in README.md"
-        raise LabError(
-            f"There is no setting {name}.",
-            f"The nearest one is {meant}." if meant else "No setting has a name like it.",
-            f"{hint[0].upper()}{hint[1:]}.",
-        )
+def name_errors(given: t.Iterable[str], known: t.Collection[str]) -> list[LabError]:
+    """Return an error for each unknown setting, with the nearest known one."""
+    return [_unknown(name, next(iter(nearest(name, known)), "")) for name in sorted(set(given) - set(known))]
+
+
+def _unknown(name: str, meant: str) -> LabError:
+    return LabError(
+        f"There is no setting {name}.",
+        f"The nearest one is {meant}." if meant else "No setting has a name like it.",
+        f"Say -e {meant}=… if that is what you meant." if meant else "See the table of settings in README.md.",
+    )
 
 
 def check_own(typed: t.Iterable[str], own: t.Collection[str]) -> None:
@@ -344,14 +345,30 @@ LIST_CHECKS: dict[str, t.Callable[[object], None]] = {
 }
 
 
-def check_values(values: t.Mapping[str, t.Any], releases: t.Mapping[str, t.Mapping[str, t.Any]]) -> None:
-    """Refuse the first invalid value. ``values`` holds settings by name, as given."""
-    for name, check in CHECKS.items():
-        if name in values:
-            check(str(values[name]))
-    for name, check_list in LIST_CHECKS.items():
-        if name in values:
-            check_list(values[name])
-    check_certificate(values)
+def value_errors(values: t.Mapping[str, t.Any], releases: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[LabError]:
+    """Return an error for each invalid value. ``values`` holds settings by name, as given."""
+    checks: list[t.Callable[[], object]] = [
+        *(functools.partial(check, str(values[name])) for name, check in CHECKS.items() if name in values),
+        *(functools.partial(check_list, values[name]) for name, check_list in LIST_CHECKS.items() if name in values),
+        functools.partial(check_certificate, values),
+    ]
     if "lab_release" in values:
-        check_release(str(values["lab_release"]), str(values.get("lab_data", "s3")), releases)
+        data = str(values.get("lab_data", "s3"))
+        checks.append(functools.partial(check_release, str(values["lab_release"]), data, releases))
+    return [error for check in checks for error in _error_of(check)]
+
+
+def _error_of(check: t.Callable[[], object]) -> list[LabError]:
+    try:
+        check()
+    except LabError as error:
+        return [error]
+    return []
+
+
+def failure(errors: t.Sequence[LabError]) -> dict[str, t.Any]:
+    """Return the failed result for one error or more; the callback shows each."""
+    first = errors[0].as_result()
+    if len(errors) == 1:
+        return first
+    return {**first, "msg": "\n\n".join(map(str, errors)), "errors": [error.as_result() for error in errors]}

@@ -48,8 +48,11 @@ def test_an_unknown_setting_is_refused_with_the_nearest_one(refused):
     assert "lab_port" in refused("lab_prot=8889").split("Why")[1]
 
 
-def test_a_value_that_cannot_work_is_refused(refused):
-    assert "lab_max_hours" in refused("lab_max_hours=1.5")
+def test_settings_that_cannot_work_are_refused_together(refused):
+    shown = refused("lab_bind=localhost", "lab_port=0", "lab_nmae=x")
+    for setting in ("lab_bind=localhost", "lab_port=0", "lab_nmae"):
+        assert setting in shown
+    assert shown.count("Why ") == 3
 
 
 def test_a_taken_port_is_refused_with_who_has_it_and_a_free_one(refused):
@@ -64,8 +67,10 @@ def test_a_taken_port_is_refused_with_who_has_it_and_a_free_one(refused):
     assert proposed > taken
 
 
-def test_data_of_another_release_are_refused_with_the_release_that_is_there(refused):
-    assert "-e lab_release=edr" in refused("lab_release=dr1")
+def test_data_of_another_release_are_refused_with_the_release_that_is_there_before_the_engine_is_asked(
+    refused, free_port
+):
+    assert "-e lab_release=edr" in refused("lab_release=dr1", DOCKER_HOST=f"tcp://127.0.0.1:{free_port}")
 
 
 def test_a_folder_that_does_not_exist_is_refused(refused, tmp_path):

@@ -204,3 +204,9 @@ def test_warnings_that_the_reader_can_act_on_are_told_once_and_all_on_request():
 )
 def test_title_of_a_task_is_without_its_address(name, title):
     assert task_title(name) == title
+
+
+def test_each_of_several_errors_is_shown():
+    rows = [("A.", "B.", "C."), ("D.", "E.", "F.")]
+    several = [{"msg": "x", **dict(zip(("what", "why", "do"), row, strict=True))} for row in rows]
+    assert [tuple(each) for each in troubles({**several[0], "errors": several})] == rows

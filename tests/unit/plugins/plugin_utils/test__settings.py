@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 
 import pytest
@@ -99,10 +98,8 @@ BAD = {
 }
 
 
-def refusal(values, check=lambda values: _settings.check_values(values, RELEASES)) -> LabError:
-    with pytest.raises(LabError) as caught:
-        check(values)
-    error = caught.value
+def refusal(values, errors_of=lambda values: _settings.value_errors(values, RELEASES)) -> LabError:
+    (error,) = errors_of(values)
     for sentence in (error.what, error.why, error.do):
         assert sentence == sentence.strip()
         assert sentence[0].isupper()
@@ -117,9 +114,9 @@ def test_every_check_is_tried_with_good_and_bad_values():
 def test_valid_values_are_taken_one_by_one_and_together():
     for name, values in GOOD.items():
         for value in values:
-            _settings.check_values({name: value}, RELEASES)
-    _settings.check_values({name: values[-1] for name, values in GOOD.items()}, RELEASES)
-    _settings.check_values({}, RELEASES)
+            assert _settings.value_errors({name: value}, RELEASES) == []
+    assert _settings.value_errors({name: values[-1] for name, values in GOOD.items()}, RELEASES) == []
+    assert _settings.value_errors({}, RELEASES) == []
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
@@ -132,8 +129,7 @@ def test_invalid_value_is_refused_by_its_name_among_valid_ones(name, value):
 @given(st.text(max_size=30) | st.integers() | st.none() | st.lists(st.text(max_size=10), max_size=3))
 def test_no_value_is_answered_by_anything_but_a_refusal(value):
     for name in EVERY:
-        with contextlib.suppress(LabError):
-            _settings.check_values({name: value}, RELEASES)
+        _settings.value_errors({name: value}, RELEASES)
 
 
 @given(st.integers())
@@ -174,7 +170,7 @@ def test_refusal_says_why_and_what_to_do(values, why, do):
 
 
 def test_release_that_is_not_public_is_taken_from_a_folder_of_ones_own():
-    _settings.check_values({"lab_release": "dr2", "lab_data": "/data/desi"}, RELEASES)
+    assert _settings.value_errors({"lab_release": "dr2", "lab_data": "/data/desi"}, RELEASES) == []
 
 
 def test_the_command_that_a_refused_path_is_answered_with_gives_the_whole_path(tmp_path):
@@ -204,15 +200,24 @@ def test_endpoint_with_a_name_or_password_is_refused_without_repeating_it(secret
     ],
 )
 def test_unknown_name_is_refused_with_the_nearest_one(typed, meant):
-    error = refusal(["lab_name", typed], lambda names: _settings.check_names(names, KNOWN))
+    error = refusal(["lab_name", typed], lambda names: _settings.name_errors(names, KNOWN))
     assert error.what == f"There is no setting {typed}."
     assert error.why == (f"The nearest one is {meant}." if meant else "No setting has a name like it.")
     assert (f"-e {meant}=" if meant else "README.md") in error.do
 
 
 def test_known_names_are_taken():
-    _settings.check_names([], KNOWN)
-    _settings.check_names(KNOWN, KNOWN)
+    assert _settings.name_errors([], KNOWN) == []
+    assert _settings.name_errors(KNOWN, KNOWN) == []
+
+
+def test_all_that_is_wrong_is_returned_at_once():
+    errors = _settings.value_errors({"lab_port": 0, "lab_bind": "x", "lab_release": "dr9"}, RELEASES)
+    assert [error.what.split("=")[0].split()[-1] for error in errors] == ["lab_bind", "lab_port", "lab_release"]
+    assert "errors" not in _settings.failure(errors[:1])
+    failed = _settings.failure(errors)
+    assert failed["what"] == errors[0].what
+    assert [each["why"] for each in failed["errors"]] == [error.why for error in errors]
 
 
 @pytest.mark.parametrize(
