@@ -56,7 +56,7 @@ def go_through(machine: Machine, steps: list[Step]):
             machine.mono = machine.booted + 30
             machine.notices.clear()
         if step.forgets:
-            machine.memory = None
+            machine.record = None
         if step.idle is not None:
             machine.settings = machine.settings._replace(idle=step.idle)
         if step.longest is not None:

@@ -131,19 +131,19 @@ def test_a_clock_that_is_set_does_not_move_the_deadline():
 def test_a_watcher_that_can_remember_nothing_keeps_the_deadline_all_the_same():
     machine = Machine()
     while not machine.look(BUSY._replace(remembers=False)):
-        machine.memory = None
+        machine.record = None
     assert machine.mono - machine.booted == pytest.approx(12 * HOUR + 5 * MINUTE, abs=60)
 
 
 def test_the_time_that_people_are_told_stays_the_same_from_look_to_look():
     machine = Machine()
     machine.run(BUSY, until=11.6 * HOUR)
-    told = set()
+    warned = set()
     for _ in range(20):
         machine.wall += 0.3
         machine.look(BUSY)
-        told.add(machine.decision.shown.stop_wall)
-    assert len(told) == 1
+        warned.add(machine.decision.shown.stop_wall)
+    assert len(warned) == 1
 
 
 def test_times_are_said_as_people_say_them():

@@ -26,8 +26,8 @@ def lab(tmp_path_factory):
     """A real Jupyter server in a container that is labelled as a lab's, which nobody has a browser at."""
     if not IMAGE:
         pytest.skip("DESI_LAB_TEST_IMAGE names no image")
-    name, folder = f"desi-lab-test-{uuid.uuid4().hex[:12]}", tmp_path_factory.mktemp("synced")
-    labels = {"desi.lab.test": "1", "desi.lab.role": "server", "desi.lab.name": name, "desi.lab.folder": folder}
+    name, directory = f"desi-lab-test-{uuid.uuid4().hex[:12]}", tmp_path_factory.mktemp("synced")
+    labels = {"desi.lab.test": "1", "desi.lab.role": "server", "desi.lab.name": name, "desi.lab.folder": directory}
     command = ["docker", "run", "--detach", "--name", name, "--user", "4711:4711", "--env", "HOME=/tmp", "--publish"]
     command += ["127.0.0.1::8888", *(f"--label={key}={value}" for key, value in labels.items())]
     subprocess.run([*command, "--entrypoint", "jupyter", IMAGE, "lab", "--ip=0.0.0.0"], check=True, capture_output=True)
@@ -37,7 +37,7 @@ def lab(tmp_path_factory):
             try:
                 found = next(each for each in engine.labs(DOCKER) if each.name == name)
                 with server.network_of(found.pid):
-                    server.ask(server.server_of(found.pid, found.port), "api/kernels")
+                    server.query(server.server_of(found.pid, found.port), "api/kernels")
                 break
             except (OSError, LookupError):
                 assert time.monotonic() < end
@@ -47,9 +47,9 @@ def lab(tmp_path_factory):
         subprocess.run(["docker", "rm", "--force", "--volumes", name], check=False, capture_output=True)
 
 
-def look_at(lab, before=None):
+def observe_lab(lab, before=None):
     """Look at one lab alone, as the watcher does; return what was seen of it, and the marks."""
-    found = observation.Look(before or {})
+    found = observation.Observation(before or {})
     with found.part("the lab"):
         found._server(lab)
     return found.active, found.doubts, found.marks
@@ -101,32 +101,32 @@ class TestARealServer:
     """In order: each begins with what the one before has left."""
 
     def test_a_server_that_nobody_uses_is_asked_and_does_nothing(self, lab):
-        assert look_at(lab)[:2] == ([], [])
+        assert observe_lab(lab)[:2] == ([], [])
 
     def test_a_page_that_is_open_is_a_browser_and_one_that_was_closed_is_not(self, lab):
         port = subprocess.run(["docker", "port", lab.name, "8888"], check=True, capture_output=True, text=True).stdout
         with socket.create_connection(("127.0.0.1", int(port.rpartition(":")[2]))) as browser:
             browser.sendall(b"GET /api HTTP/1.1\r\nHost: lab\r\n\r\n")
             assert browser.recv(100)
-            assert look_at(lab)[0] == ["a browser is connected"]
-        wait_for(lambda: look_at(lab)[0] == [])
+            assert observe_lab(lab)[0] == ["a browser is connected"]
+        wait_for(lambda: observe_lab(lab)[0] == [])
 
     def test_a_kernel_that_works_is_busy_though_nobody_is_connected(self, lab):
         python_in(lab, WORK)
-        wait_for(lambda: look_at(lab)[0] == ["a kernel is busy"])
+        wait_for(lambda: observe_lab(lab)[0] == ["a kernel is busy"])
 
     def test_a_kernel_that_was_interrupted_was_used_and_then_rests(self, lab):
-        before = look_at(lab)[2]
+        before = observe_lab(lab)[2]
         python_in(
             lab, CLIENT + "[ask('POST', f\"api/kernels/{each['id']}/interrupt\") for each in ask('GET', 'api/kernels')]"
         )
-        wait_for(lambda: look_at(lab, before)[0] == ["a kernel was used"])
-        assert look_at(lab, look_at(lab)[2])[0] == []
+        wait_for(lambda: observe_lab(lab, before)[0] == ["a kernel was used"])
+        assert observe_lab(lab, observe_lab(lab)[2])[0] == []
 
     def test_a_dask_scheduler_in_a_kernel_that_rests_is_heard_where_only_the_container_hears_it(self, lab):
         begun = subprocess.Popen(["docker", "exec", lab.name, "python3", "-c", DASK])
         try:
-            wait_for(lambda: look_at(lab)[0] == ["Dask computes"], 60)
+            wait_for(lambda: observe_lab(lab)[0] == ["Dask computes"], 60)
         finally:
             begun.kill()
             subprocess.run(["docker", "exec", lab.name, "pkill", "-f", "LocalCluster"], check=False)
@@ -138,26 +138,26 @@ class TestARealServer:
         leaders = [each for each in observation.terminals() if each.pid in inside]
         assert len(leaders) == 1
         wait_for(lambda: processes.commands(leaders) == [])
-        assert notification.tell_terminals(leaders, "told") == 1
+        assert notification.notify_terminals(leaders, "told") == 1
 
     def test_the_watcher_as_a_whole_tells_of_it_and_writes_no_token(self, lab, tmp_path):
         (tmp_path / "watch.json").write_text('{"cpu_floor": 1000000, "network_floor": 1e12}')
-        (Path(lab.folder) / "keep-running").touch()
+        (Path(lab.directory) / "keep-running").touch()
         for name in ("state", "memory"):
             (tmp_path / name).mkdir()
         command = [word for name in ("state", "memory") for word in (f"--{name}", str(tmp_path / name))]
         assert watch.main(["--settings", str(tmp_path / "watch.json"), *command, "--docker", DOCKER]) == 0
-        told = json.loads((tmp_path / "state/state.json").read_text())
-        assert told["active"][-1] == "the watcher has just begun to look"
+        shown = json.loads((tmp_path / "state/state.json").read_text())
+        assert shown["active"][-1] == "the watcher has just begun to look"
         token = server.server_of(lab.pid, lab.port).token
         assert len(token) > 20
         assert all(token not in file.read_text() for file in tmp_path.rglob("*") if file.is_file())
-        memory = json.loads((tmp_path / "memory/memory.json").read_text())
-        assert memory["memory"]["touched"] == (Path(lab.folder) / "keep-running").stat().st_mtime
+        record = json.loads((tmp_path / "memory/memory.json").read_text())
+        assert record["memory"]["touched"] == (Path(lab.directory) / "keep-running").stat().st_mtime
 
     def test_a_server_that_is_gone_is_a_doubt(self, lab):
         subprocess.run(["docker", "kill", lab.name], check=True, capture_output=True)
-        active, doubts, _marks = look_at(lab)
+        active, doubts, _marks = observe_lab(lab)
         assert active == []
         assert doubts
 

@@ -23,15 +23,15 @@ LATER = Notice(DEADLINE, stop=1300.0, stop_wall=WALL + 300)
 IDLING = Notice(IDLE, stop=1060.0, stop_wall=WALL + 60)
 
 
-def names(folder):
-    return sorted(entry.name for entry in folder.iterdir())
+def names(directory):
+    return sorted(entry.name for entry in directory.iterdir())
 
 
 def test_the_file_says_when_why_and_what_helps_and_belongs_to_whom_the_folder_belongs_to(tmp_path):
     os.chown(tmp_path, 4711, 4712)
     mask = os.umask(0o077)
     try:
-        notification.keep_files([tmp_path], LATER)
+        notification.update_files([tmp_path], LATER)
     finally:
         os.umask(mask)
     (file,) = tmp_path.iterdir()
@@ -41,18 +41,18 @@ def test_the_file_says_when_why_and_what_helps_and_belongs_to_whom_the_folder_be
     text = file.read_text()
     for part in ("14:35 UTC", "lab_max_hours", "touch keep-running", "./lab ec2 -e lab_max_hours=24"):
         assert part in text
-    assert "lab_idle_minutes" in notification.letter(IDLING)
+    assert "lab_idle_minutes" in notification.file_text(IDLING)
 
 
 def test_the_file_stays_while_it_is_true_and_goes_when_another_comes(tmp_path):
-    notification.keep_files([tmp_path], LATER)
+    notification.update_files([tmp_path], LATER)
     before = next(tmp_path.iterdir()).stat()
-    notification.keep_files([tmp_path], LATER)
+    notification.update_files([tmp_path], LATER)
     after = next(tmp_path.iterdir()).stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
-    notification.keep_files([tmp_path], IDLING)
+    notification.update_files([tmp_path], IDLING)
     assert names(tmp_path) == ["THIS LAB STOPS AT 14:31 UTC.txt"]
-    notification.keep_files([tmp_path], None)
+    notification.update_files([tmp_path], None)
     assert names(tmp_path) == []
 
 
@@ -63,8 +63,8 @@ def test_files_of_others_are_never_touched_whatever_they_are_called(tmp_path):
     os.mkfifo(tmp_path / "THIS LAB STOPS AT pipe.txt")
     (tmp_path / "work.ipynb").write_text("{}")
     before = names(tmp_path)
-    notification.keep_files([tmp_path], LATER)
-    notification.keep_files([tmp_path], None)
+    notification.update_files([tmp_path], LATER)
+    notification.update_files([tmp_path], None)
     assert names(tmp_path) == before
     assert (tmp_path / "THIS LAB STOPS AT 14:35 UTC.txt").read_text() == "mine, too"
 
@@ -73,16 +73,16 @@ def test_a_link_in_its_place_leads_to_nothing_that_is_written(tmp_path):
     (tmp_path / "synced").mkdir()
     (tmp_path / "secret").write_text("kept")
     (tmp_path / "synced" / "THIS LAB STOPS AT 14:35 UTC.txt").symlink_to("../secret")
-    notification.keep_files([tmp_path / "synced"], LATER)
+    notification.update_files([tmp_path / "synced"], LATER)
     assert (tmp_path / "secret").read_text() == "kept"
     (tmp_path / "linked").symlink_to("synced")
-    notification.keep_files([tmp_path / "linked"], IDLING)
+    notification.update_files([tmp_path / "linked"], IDLING)
     assert len(names(tmp_path / "synced")) == 1
 
 
 def test_a_folder_that_cannot_be_written_in_keeps_no_other_from_being_told(tmp_path):
     (tmp_path / "file").write_text("")
-    notification.keep_files([tmp_path / "none", tmp_path / "file", tmp_path], LATER)
+    notification.update_files([tmp_path / "none", tmp_path / "file", tmp_path], LATER)
     assert "THIS LAB STOPS AT 14:35 UTC.txt" in names(tmp_path)
 
 
@@ -109,7 +109,7 @@ def shown(end, seconds=5.0):
 
 def test_a_terminal_shows_when_it_stops_and_what_helps(terminal):
     leader, end = terminal
-    assert notification.tell_terminals([leader, leader], notification.shout(LATER, NOW)) == 1
+    assert notification.notify_terminals([leader, leader], notification.terminal_text(LATER, NOW)) == 1
     text = shown(end)
     assert "in 5 minutes, at 14:35 UTC" in text
     assert "touch keep-running" in text
@@ -120,7 +120,7 @@ def test_a_terminal_that_takes_nothing_is_not_waited_for(terminal):
     leader, end = terminal
     termios.tcflow(end, termios.TCOOFF)
     for _ in range(100):
-        notification.tell_terminals([leader], "x" * 60_000)
+        notification.notify_terminals([leader], "x" * 60_000)
 
 
 def test_what_is_no_terminal_is_told_nothing(terminal, tmp_path):
@@ -129,5 +129,5 @@ def test_what_is_no_terminal_is_told_nothing(terminal, tmp_path):
     (tmp_path / "mail").write_text("")
     (tmp_path / "proc" / str(leader.pid) / "fd" / "0").symlink_to(tmp_path / "mail")
     (tmp_path / "proc" / str(leader.pid) / "fd" / "1").symlink_to("/dev/null")
-    assert notification.tell_terminals([leader], "x", tmp_path / "proc") == 0
+    assert notification.notify_terminals([leader], "x", tmp_path / "proc") == 0
     assert (tmp_path / "mail").read_text() == ""

@@ -35,12 +35,12 @@ def kernel(state="idle", last="2026-11-24T10:00:00Z", number="1"):
 )
 def test_a_kernel_that_is_busy_or_not_understood_is_use_and_one_that_rests_is_not(states, use):
     for state in states:
-        told = server.kernels([kernel(), kernel(state, number="2")], {})[0]
-        assert told == ([f"a kernel is {state}"] if use else [])
+        shown = server.kernels([kernel(), kernel(state, number="2")], {})[0]
+        assert shown == ([f"a kernel is {state}"] if use else [])
 
 
 def test_a_kernel_that_did_something_since_the_last_look_was_used_whatever_clocks_say():
-    _told, marks = server.kernels([kernel(last="2026-11-24T10:00:00Z")], {})
+    _active, marks = server.kernels([kernel(last="2026-11-24T10:00:00Z")], {})
     assert server.kernels([kernel(last="2026-11-24T10:00:00Z")], marks)[0] == []
     assert server.kernels([kernel(last="2025-01-01T00:00:00Z")], marks)[0] == ["a kernel was used"]
 
@@ -66,20 +66,20 @@ def test_a_browser_is_connected_of_which_something_came_lately_and_not_the_conta
 
 # What a server tells its own tools
 
-TOLD = {"port": 8888, "base_url": "/", "token": "6f1c", "secure": False, "pid": 1, "url": "http://h:8888/"}
+CONTENT = {"port": 8888, "base_url": "/", "token": "6f1c", "secure": False, "pid": 1, "url": "http://h:8888/"}
 
 
 def test_the_token_is_read_off_the_servers_own_file_and_nothing_off_another(tmp_path):
     file = tmp_path / "jpserver-1.json"
-    for text in ("", "[]", "{}", json.dumps({**TOLD, "port": "x"}), "x" * 70_000):
+    for text in ("", "[]", "{}", json.dumps({**CONTENT, "port": "x"}), "x" * 70_000):
         file.write_text(text)
-        assert server.told_by(file) is None
-    file.write_text(json.dumps(TOLD))
-    assert server.told_by(file)[1] == server.Server(8888, "/", "6f1c", False)
+        assert server.server_in(file) is None
+    file.write_text(json.dumps(CONTENT))
+    assert server.server_in(file)[1] == server.Server(8888, "/", "6f1c", False)
     (tmp_path / "a").symlink_to(file)
     os.mkfifo(tmp_path / "b")
     (tmp_path / "c").mkdir()
-    assert [server.told_by(tmp_path / name) for name in ("a", "b", "c", "none")] == [None] * 4
+    assert [server.server_in(tmp_path / name) for name in ("a", "b", "c", "none")] == [None] * 4
 
 
 # A server, and Docker, that answer as they like
@@ -89,12 +89,12 @@ class Answering(BaseHTTPRequestHandler):
     """Answers what it was given to answer."""
 
     answers: dict[str, tuple[int, str]] = {}  # noqa: RUF012 - set by each test
-    asked: list[tuple[str, str]] = []  # noqa: RUF012 - as above
+    reached: list[tuple[str, str]] = []  # noqa: RUF012 - as above
 
     def do_GET(self):
         """Answer."""
         path = self.path.partition("?")[0]
-        self.asked.append((path, self.headers.get("Authorization", "")))
+        self.reached.append((path, self.headers.get("Authorization", "")))
         code, body = self.answers.get(path, (404, "{}"))
         self.send_response(code)
         self.end_headers()
@@ -107,7 +107,7 @@ class Answering(BaseHTTPRequestHandler):
 @pytest.fixture
 def web():
     """A server on this computer; gives its port, and what it answers and is asked."""
-    Answering.answers, Answering.asked = {}, []
+    Answering.answers, Answering.reached = {}, []
     with HTTPServer(("127.0.0.1", 0), Answering) as found:
         threading.Thread(target=found.serve_forever, daemon=True).start()
         yield found.server_address[1], Answering
@@ -117,12 +117,12 @@ def web():
 def test_a_server_is_asked_with_its_token_below_its_base(web):
     port, answering = web
     answering.answers["/hub/api/kernels"] = (200, "[]")
-    assert server.ask(server.Server(port, "/hub/", "6f1c", False), "api/kernels") == []
-    assert answering.asked == [("/hub/api/kernels", "token 6f1c")]
+    assert server.query(server.Server(port, "/hub/", "6f1c", False), "api/kernels") == []
+    assert answering.reached == [("/hub/api/kernels", "token 6f1c")]
     for answer in ((403, "{}"), (500, ""), (200, "<html>")):
         answering.answers["/api/kernels"] = answer
         with pytest.raises((OSError, ValueError)) as raised:
-            server.ask(server.Server(port, "/", "6f1c", False), "api/kernels")
+            server.query(server.Server(port, "/", "6f1c", False), "api/kernels")
         assert "6f1c" not in str(raised.value)
 
 
@@ -132,13 +132,13 @@ def test_a_dask_scheduler_with_tasks_computes_and_none_or_one_without_does_not(w
         probe.bind(("127.0.0.1", 0))
         free = probe.getsockname()[1]
     assert server.dask(free) == server.dask(port) == []
-    for counts, told in (
+    for counts, shown in (
         ('{"processing": 0, "waiting": 0, "tasks": 7}', []),
         ('{"processing": 2, "waiting": 0}', ["Dask computes"]),
         ('["no counts"]', []),
     ):
         answering.answers["/json/counts.json"] = (200, counts)
-        assert server.dask(port) == told
+        assert server.dask(port) == shown
 
 
 CONTAINER = {
@@ -154,10 +154,10 @@ def test_a_lab_is_known_by_what_its_container_says():
 
 def test_docker_that_does_not_answer_and_a_fault_of_the_watchers_own_are_doubts(monkeypatch, tmp_path):
     now = Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), 0.0)
-    seen = observation.look({}, DEAF, now, str(tmp_path / "none"))
+    seen = observation.observe({}, DEAF, now, str(tmp_path / "none"))
     assert [doubt.partition(" (")[0] for doubt in seen["doubts"]] == ["which labs run cannot be known"]
-    assert seen["folders"] == []
+    assert seen["directories"] == []
     monkeypatch.setattr(observation.counters, "counted", lambda: 1 / 0)
-    seen = observation.look({}, DEAF, now, str(tmp_path / "none"))
+    seen = observation.observe({}, DEAF, now, str(tmp_path / "none"))
     assert seen["doubts"][0].startswith("the watcher has a fault (ZeroDivisionError")
     assert len(seen["doubts"]) == 2

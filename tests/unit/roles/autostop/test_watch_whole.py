@@ -21,22 +21,22 @@ QUIET = {"active": [], "doubts": [], "touched": None, "marks": {"kernels": {"1":
 class Machine:
     """What the watcher is run on: folders, clocks, what a look finds, and commands that would stop it."""
 
-    def __init__(self, folder, monkeypatch):
-        self.folder = folder
+    def __init__(self, directory, monkeypatch):
+        self.directory = directory
         for name in ("state", "memory", "synced"):
-            (folder / name).mkdir()
+            (directory / name).mkdir()
         self.settle(idle_minutes=1, max_hours=1, idle_warning_minutes=0.5, warning_minutes=[10, 5])
         self.mono, self.found, self.ran, self.fails = 100.0, QUIET, [], ()
         monkeypatch.setattr(watch, "clocks", lambda: Now(1_795_530_600.0 + self.mono, self.mono, 0.0))
-        monkeypatch.setattr(watch, "look", self._look)
+        monkeypatch.setattr(watch, "observe", self._observe)
         monkeypatch.setattr(watch, "terminals", list)
         monkeypatch.setattr(bounded, "runs", self._run)
 
     def settle(self, **settings):
-        (self.folder / "watch.json").write_text(json.dumps(settings))
+        (self.directory / "watch.json").write_text(json.dumps(settings))
 
-    def _look(self, *_arguments):
-        return {"folders": [str(self.folder / "synced")], **self.found}
+    def _observe(self, *_arguments):
+        return {"directories": [str(self.directory / "synced")], **self.found}
 
     def _run(self, command, _seconds):
         # What is told of it must be on the disk by then.
@@ -46,7 +46,7 @@ class Machine:
     def look(self, after=20.0):
         self.mono += after
         given = {"settings": "watch.json", "state": "state", "memory": "memory"}
-        watch.main([word for name, place in given.items() for word in (f"--{name}", str(self.folder / place))])
+        watch.main([word for name, place in given.items() for word in (f"--{name}", str(self.directory / place))])
         return self.state()
 
     def until_stopped(self, looks=1000):
@@ -57,11 +57,11 @@ class Machine:
         return None
 
     def state(self):
-        file = self.folder / "state/state.json"
+        file = self.directory / "state/state.json"
         return json.loads(file.read_text()) if file.exists() else {"last_stop": None}
 
     def files(self):
-        return sorted(entry.name for entry in (self.folder / "synced").iterdir())
+        return sorted(entry.name for entry in (self.directory / "synced").iterdir())
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_an_idle_machine_is_warned_of_then_synced_and_stopped_after_it_has_told_
 
 def test_the_reason_is_known_after_the_next_boot(machine):
     machine.until_stopped()
-    (machine.folder / "memory/memory.json").unlink()
+    (machine.directory / "memory/memory.json").unlink()
     machine.mono, machine.ran = 5.0, []
     assert machine.look()["last_stop"]["why"] == WHY
     assert machine.ran == []
@@ -107,7 +107,7 @@ def test_a_machine_that_cannot_be_stopped_one_way_is_stopped_another_way_or_trie
 def test_what_a_look_leaves_is_there_at_the_next_one(machine, monkeypatch):
     machine.look()
     given = []
-    monkeypatch.setattr(watch, "look", lambda marks, *_rest: given.append(marks) or {**QUIET, "folders": []})
+    monkeypatch.setattr(watch, "observe", lambda marks, *_rest: given.append(marks) or {**QUIET, "directories": []})
     monkeypatch.setattr(bounded, "result", lambda work, _seconds: work())
     machine.look()
     assert given == [QUIET["marks"]]
@@ -115,25 +115,25 @@ def test_what_a_look_leaves_is_there_at_the_next_one(machine, monkeypatch):
 
 def test_looks_that_never_come_to_their_end_keep_the_machine_until_its_deadline(machine, monkeypatch):
     monkeypatch.setattr(watch, "PATIENCE", 0.05)
-    monkeypatch.setattr(watch, "look", lambda *_arguments: time.sleep(60))
+    monkeypatch.setattr(watch, "observe", lambda *_arguments: time.sleep(60))
     machine.mono = 3600 - 600
     assert machine.look()["active"][0] == "a look did not come to its end"
     assert 3600 <= machine.until_stopped(60) <= 3640
     assert "a look did not come to its end" in machine.state()["last_stop"]["why"]
 
 
-@pytest.mark.parametrize("folder", ["state", "memory"])
-def test_a_disk_that_takes_nothing_keeps_no_machine_beyond_its_deadline(machine, folder):
-    (machine.folder / folder).rmdir()
+@pytest.mark.parametrize("directory", ["state", "memory"])
+def test_a_disk_that_takes_nothing_keeps_no_machine_beyond_its_deadline(machine, directory):
+    (machine.directory / directory).rmdir()
     machine.found = {**QUIET, "active": ["a kernel is busy"]}
     machine.mono = 3600 - 600
     assert 3600 <= machine.until_stopped(60) <= 3600 + 300 + 40
 
 
 def test_settings_that_cannot_be_read_are_a_doubt_and_a_state_that_is_rubbish_is_written_anew(machine):
-    (machine.folder / "watch.json").write_text("{")
-    (machine.folder / "state/state.json").write_text("rubbish")
-    (machine.folder / "memory/memory.json").write_bytes(b"\xff\xfe")
+    (machine.directory / "watch.json").write_text("{")
+    (machine.directory / "state/state.json").write_text("rubbish")
+    (machine.directory / "memory/memory.json").write_bytes(b"\xff\xfe")
     assert machine.look()["version"] == 1
     assert machine.look()["active"][0].startswith("the watcher's settings cannot be read")
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from desi_watch.decision import Memory, Now, Seen, decide
+from desi_watch.decision import Now, Record, Seen, decide
 from desi_watch.settings import HOUR, Settings
 
 BUSY = Seen(active=("a kernel is busy",))
@@ -21,7 +21,7 @@ class Machine:
     def __init__(self, settings: Settings = Settings(), booted: float = 0.25) -> None:  # noqa: B008 - cannot be changed
         self.settings, self.booted = settings, booted
         self.mono, self.wall = booted, START
-        self.memory: Memory | None = None
+        self.record: Record | None = None
         self.notices: list[tuple[float, str, float]] = []
         self.decision = None
 
@@ -29,7 +29,7 @@ class Machine:
         """Look after so many seconds; return why the machine is stopped, or nothing."""
         self.mono += after
         self.wall += after
-        self.memory, self.decision = decide(self.memory, seen, self.settings, Now(self.wall, self.mono, self.booted))
+        self.record, self.decision = decide(self.record, seen, self.settings, Now(self.wall, self.mono, self.booted))
         self.notices += [(self.mono, notice.kind, notice.stop) for notice in self.decision.news]
         return self.decision.stop
 

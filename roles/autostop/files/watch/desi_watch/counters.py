@@ -46,9 +46,9 @@ def above(before: dict[str, Any], after: dict[str, float], seconds: float, cpu_f
     if seconds <= 0 or not all(isinstance(before.get(name), (int, float)) for name in after):
         return []
     rates = {name: max(0.0, after[name] - before[name]) / seconds for name in after}
-    told = []
+    lines = []
     if rates["cpu"] >= cpu_floor:
-        told.append(f"processors work ({rates['cpu']:.1f} of them)")
+        lines.append(f"processors work ({rates['cpu']:.1f} of them)")
     if rates["network"] >= floor:
-        told.append(f"the network is used ({rates['network'] / 1000:.0f} kB a second)")
-    return told
+        lines.append(f"the network is used ({rates['network'] / 1000:.0f} kB a second)")
+    return lines

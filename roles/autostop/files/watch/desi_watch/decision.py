@@ -40,7 +40,7 @@ class Seen(NamedTuple):
     remembers: bool = True
 
 
-class Told(NamedTuple):
+class Warned(NamedTuple):
     """What people were told: of which end (its kind, and what it was counted from), when, and which warnings."""
 
     end: float
@@ -49,7 +49,7 @@ class Told(NamedTuple):
     warnings: tuple[float, ...]
 
 
-class Memory(NamedTuple):
+class Record(NamedTuple):
     """What is remembered from one look to the next, as long as the machine runs."""
 
     wall: float
@@ -59,8 +59,8 @@ class Memory(NamedTuple):
     touched: float | None = None
     # When that was noticed.
     extended: float | None = None
-    idle_told: Told | None = None
-    deadline_told: Told | None = None
+    idle_warned: Warned | None = None
+    deadline_warned: Warned | None = None
 
 
 class Notice(NamedTuple):
@@ -82,16 +82,16 @@ class Decision(NamedTuple):
     deadline: float | None = None
 
 
-def decide(memory: Memory | None, seen: Seen, settings: Settings, now: Now) -> tuple[Memory, Decision]:
+def decide(record: Record | None, seen: Seen, settings: Settings, now: Now) -> tuple[Record, Decision]:
     """Return what is to be remembered, and what is to be done."""
-    known = memory if memory and memory.booted == now.booted and memory.mono <= now.mono else None
+    known = record if record and record.booted == now.booted and record.mono <= now.mono else None
     active = (*seen.active, *seen.doubts, *_doubts(known, now))
     if now.mono - now.booted < settings.start:
         active = (*active, "the machine was started a moment ago")
     touched = bool(known) and seen.touched is not None and seen.touched != known.touched
     if touched:
         active = (*active, "keep-running was touched")
-    before = known or Memory(now.wall, now.mono, now.booted)
+    before = known or Record(now.wall, now.mono, now.booted)
     quiet_since = None if active else now.mono if before.quiet_since is None else before.quiet_since
     after = before._replace(
         wall=now.wall,
@@ -103,7 +103,7 @@ def decide(memory: Memory | None, seen: Seen, settings: Settings, now: Now) -> t
     return _end(after, active, seen.remembers, settings, now)
 
 
-def _doubts(known: Memory | None, now: Now) -> tuple[str, ...]:
+def _doubts(known: Record | None, now: Now) -> tuple[str, ...]:
     """Return why what was quiet may not have been."""
     if known is None:
         return ("the watcher has just begun to look",)
@@ -116,73 +116,73 @@ def _doubts(known: Memory | None, now: Now) -> tuple[str, ...]:
 
 
 def _end(
-    memory: Memory, active: tuple[str, ...], remembers: bool, settings: Settings, now: Now
-) -> tuple[Memory, Decision]:
+    record: Record, active: tuple[str, ...], remembers: bool, settings: Settings, now: Now
+) -> tuple[Record, Decision]:
     """Return what comes of it: an end, a notice of one, or nothing."""
     idle = deadline = None
-    if settings.idle and memory.quiet_since is not None:
-        idle = memory.quiet_since + settings.idle
+    if settings.idle and record.quiet_since is not None:
+        idle = record.quiet_since + settings.idle
     if settings.longest:
-        deadline = max(memory.booted, memory.extended or memory.booted) + settings.longest
+        deadline = max(record.booted, record.extended or record.booted) + settings.longest
     idle_warning = min(settings.idle_warning, settings.idle / 2)
-    told = {
-        IDLE: _tell(memory.idle_told, idle, (idle_warning,), now),
-        DEADLINE: _tell(memory.deadline_told, deadline, settings.warnings, now),
+    warned = {
+        IDLE: _warned(record.idle_warned, idle, (idle_warning,), now),
+        DEADLINE: _warned(record.deadline_warned, deadline, settings.warnings, now),
     }
     ends = {
-        IDLE: _due(told[IDLE], idle, idle_warning, remembers),
-        DEADLINE: _due(told[DEADLINE], deadline, settings.warnings[-1], remembers),
+        IDLE: _due(warned[IDLE], idle, idle_warning, remembers),
+        DEADLINE: _due(warned[DEADLINE], deadline, settings.warnings[-1], remembers),
     }
-    notices = [Notice(kind, ends[kind], each.stop_wall) for kind, each in told.items() if each]
-    before = {IDLE: memory.idle_told, DEADLINE: memory.deadline_told}
+    notices = [Notice(kind, ends[kind], each.stop_wall) for kind, each in warned.items() if each]
+    before = {IDLE: record.idle_warned, DEADLINE: record.deadline_warned}
     reached = [kind for kind in (DEADLINE, IDLE) if ends[kind] is not None and now.mono >= ends[kind]]
     decision = Decision(
         active=active,
-        news=tuple(notice for notice in notices if _is_news(before[notice.kind], told[notice.kind])),
+        news=tuple(notice for notice in notices if _is_news(before[notice.kind], warned[notice.kind])),
         shown=min(notices, key=lambda notice: notice.stop, default=None),
-        stop=_why(reached[0], memory, settings, active) if reached else "",
+        stop=_why(reached[0], record, settings, active) if reached else "",
         idle_at=ends[IDLE],
         deadline=ends[DEADLINE],
     )
-    return memory._replace(idle_told=told[IDLE], deadline_told=told[DEADLINE]), decision
+    return record._replace(idle_warned=warned[IDLE], deadline_warned=warned[DEADLINE]), decision
 
 
-def _tell(told: Told | None, end: float | None, warnings: tuple[float, ...], now: Now) -> Told | None:
+def _warned(warned: Warned | None, end: float | None, warnings: tuple[float, ...], now: Now) -> Warned | None:
     """Return what people have been told of an end, this look included; nothing of what was told of another one."""
     if end is None:
         return None
-    told = told if told and told.end == end else None
+    warned = warned if warned and warned.end == end else None
     reached = tuple(warning for warning in warnings if now.mono >= end - warning)
     if not reached:
         return None
-    first = told.at if told else now.mono
+    first = warned.at if warned else now.mono
     # Of somebody who was not told in time, the end waits.
     stop_wall = now.wall + max(end, first + warnings[-1]) - now.mono
     # A minute more or less is no other time to people.
-    if told and abs(told.stop_wall - stop_wall) < 60:
-        stop_wall = told.stop_wall
-    given = told.warnings if told else ()
-    return Told(end, first, stop_wall, (*given, *(each for each in reached if each not in given)))
+    if warned and abs(warned.stop_wall - stop_wall) < 60:
+        stop_wall = warned.stop_wall
+    given = warned.warnings if warned else ()
+    return Warned(end, first, stop_wall, (*given, *(each for each in reached if each not in given)))
 
 
-def _is_news(before: Told | None, after: Told | None) -> bool:
+def _is_news(before: Warned | None, after: Warned | None) -> bool:
     return after is not None and (before is None or (before.end, before.warnings) != (after.end, after.warnings))
 
 
-def _due(told: Told | None, end: float | None, warning: float, remembers: bool) -> float | None:
+def _due(warned: Warned | None, end: float | None, warning: float, remembers: bool) -> float | None:
     """Return when it ends: not before people were told, unless nobody remembers whether they were."""
     if end is None:
         return None
     if not remembers:
         return end + warning
-    return max(end, told.at + warning) if told else end
+    return max(end, warned.at + warning) if warned else end
 
 
-def _why(kind: str, memory: Memory, settings: Settings, active: tuple[str, ...]) -> str:
+def _why(kind: str, record: Record, settings: Settings, active: tuple[str, ...]) -> str:
     if kind == IDLE:
         return f"Nobody used it for {minutes(settings.idle)} (lab_idle_minutes)."
     busy = f" At that time: {'; '.join(active)}." if active else ""
-    since = "keep-running was touched" if memory.extended else "its start"
+    since = "keep-running was touched" if record.extended else "its start"
     return f"It ran for {minutes(settings.longest)} after {since} (lab_max_hours).{busy}"
 
 

@@ -22,7 +22,7 @@ class Lab(NamedTuple):
 
     name: str
     pid: int
-    folder: str
+    directory: str
     port: int
 
 
@@ -40,7 +40,7 @@ class Line(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def asked(path: str, question: str) -> Any:  # noqa: ANN401 - as JSON has it
+def query(path: str, question: str) -> Any:  # noqa: ANN401 - as JSON has it
     """Return what the engine answers."""
     line = Line(path)
     try:
@@ -57,8 +57,8 @@ def asked(path: str, question: str) -> Any:  # noqa: ANN401 - as JSON has it
 def labs(path: str = SOCKET) -> list[Lab]:
     """Return the labs whose containers run. Raises OSError or ValueError where that cannot be known."""
     filters = quote(json.dumps({"label": [LABEL]}))
-    listed = asked(path, f"/containers/json?filters={filters}")
-    return [lab_of(asked(path, f"/containers/{each['Id']}/json")) for each in listed]
+    listed = query(path, f"/containers/json?filters={filters}")
+    return [lab_of(query(path, f"/containers/{each['Id']}/json")) for each in listed]
 
 
 def lab_of(container: dict[str, Any]) -> Lab:

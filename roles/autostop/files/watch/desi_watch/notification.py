@@ -22,14 +22,14 @@ NAME = "THIS LAB STOPS AT "
 SMALL = 4096
 
 
-def moment(notice: Notice) -> str:
+def time_text(notice: Notice) -> str:
     """Return when it is to be, as people read it."""
     return datetime.fromtimestamp(notice.stop_wall, timezone.utc).strftime("%H:%M UTC")
 
 
 def file_name(notice: Notice) -> str:
     """Return what the file is called."""
-    return f"{NAME}{moment(notice)}.txt"
+    return f"{NAME}{time_text(notice)}.txt"
 
 
 def reason(notice: Notice) -> str:
@@ -39,7 +39,7 @@ def reason(notice: Notice) -> str:
     return "because nobody uses it (lab_idle_minutes)"
 
 
-def how(notice: Notice) -> str:
+def remedy(notice: Notice) -> str:
     """Return what helps."""
     touch = f"make a file {KEEP} in this folder, or touch the one that is there (touch {KEEP})"
     if notice.kind == DEADLINE:
@@ -47,74 +47,74 @@ def how(notice: Notice) -> str:
     return f"use it: run a cell, or {touch}. Or at home: ./lab ec2 -e lab_idle_minutes=240"
 
 
-def letter(notice: Notice) -> str:
+def file_text(notice: Notice) -> str:
     """Return what the file says."""
     return (
-        f"{MARK} at {moment(notice)}, {reason(notice)}.\n\n"
+        f"{MARK} at {time_text(notice)}, {reason(notice)}.\n\n"
         "Save what is open. Files stay, and so does all that is installed; what runs in notebooks and terminals ends.\n"
-        f"To have more time, {how(notice)}\n"
+        f"To have more time, {remedy(notice)}\n"
         "To go on later, at home: ./lab ec2\n"
     )
 
 
-def shout(notice: Notice, now: Now) -> str:
+def terminal_text(notice: Notice, now: Now) -> str:
     """Return what terminals are told."""
     left = minutes(max(0.0, notice.stop - now.mono))
-    text = f"{MARK} in {left}, at {moment(notice)}, {reason(notice)}."
+    text = f"{MARK} in {left}, at {time_text(notice)}, {reason(notice)}."
     return f"\a\r\n{text}\r\nTo have more time: touch {KEEP} in your folder (/home/synced in the lab).\r\n"
 
 
-def keep_files(folders: Iterable[Path], notice: Notice | None) -> None:
+def update_files(directories: Iterable[Path], notice: Notice | None) -> None:
     """Let the file that holds be in each folder, and none of ours that no longer does."""
-    for folder in folders:
+    for directory in directories:
         with contextlib.suppress(OSError):
-            _keep_file(folder, notice)
+            _update_file(directory, notice)
 
 
-def _keep_file(folder: Path, notice: Notice | None) -> None:
+def _update_file(directory: Path, notice: Notice | None) -> None:
     # The folder is held, and never looked up again: whoever may write in it may also put a link in its place.
-    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        wanted = file_name(notice) if notice else ""
-        for name in os.listdir(place):  # noqa: PTH208 - by the handle of the folder
-            if name.startswith(NAME) and name != wanted and _is_ours(name, place):
-                os.unlink(name, dir_fd=place)
+        valid = file_name(notice) if notice else ""
+        for name in os.listdir(opened):  # noqa: PTH208 - by the handle of the folder
+            if name.startswith(NAME) and name != valid and _is_ours(name, opened):
+                os.unlink(name, dir_fd=opened)
         if notice:
-            _write(wanted, place, letter(notice))
+            _write(valid, opened, file_text(notice))
     finally:
-        os.close(place)
+        os.close(opened)
 
 
-def _is_ours(name: str, place: int) -> bool:
+def _is_ours(name: str, opened: int) -> bool:
     with contextlib.suppress(OSError):
-        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place)
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=opened)
         with os.fdopen(handle, "rb") as file:
             return stat.S_ISREG(os.fstat(handle).st_mode) and file.read(SMALL).startswith(MARK.encode())
     return False
 
 
-def _write(name: str, place: int, text: str) -> None:
+def _write(name: str, opened: int, text: str) -> None:
     try:
-        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=place)
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=opened)
     except FileExistsError:
         return
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        owner = os.fstat(place)
+        owner = os.fstat(opened)
         os.fchown(handle, owner.st_uid, owner.st_gid)
         os.fchmod(handle, 0o644)
         file.write(text)
 
 
-def tell_terminals(leaders: Iterable[Process], text: str, proc: Path = PROC) -> int:
+def notify_terminals(leaders: Iterable[Process], text: str, proc: Path = PROC) -> int:
     """Write a text to terminals, as ``wall`` does; return to how many. Nobody is waited for."""
-    told = set()
+    reached = set()
     for leader in leaders:
         for handle in ("0", "1", "2"):
             with contextlib.suppress(OSError):
                 # A link of the kernel's, which leads to the very terminal, whichever /dev a container has.
-                if leader.terminal not in told and _write_to(proc / str(leader.pid) / "fd" / handle, text):
-                    told.add(leader.terminal)
-    return len(told)
+                if leader.terminal not in reached and _write_to(proc / str(leader.pid) / "fd" / handle, text):
+                    reached.add(leader.terminal)
+    return len(reached)
 
 
 def _write_to(path: Path, text: str) -> bool:

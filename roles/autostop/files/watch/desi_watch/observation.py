@@ -24,7 +24,7 @@ KEEP = "keep-running"
 FAILURES = (OSError, ValueError, LookupError, TypeError, subprocess.SubprocessError, http.client.HTTPException)
 
 
-class Look:
+class Observation:
     """What a look gathers. A part of it that fails is a doubt, and keeps no other part from being looked at."""
 
     def __init__(self, before: dict[str, Any]) -> None:
@@ -42,7 +42,7 @@ class Look:
         except FAILURES as error:
             self.doubts.append(f"{what} cannot be known ({error or type(error).__name__})")
 
-    def machine(self, settings: Settings, now: Now) -> None:
+    def observe_host(self, settings: Settings, now: Now) -> None:
         """Look at what the machine does, whoever lets it."""
         with self.part("what the processors do"):
             found = counters.counted()
@@ -55,7 +55,7 @@ class Look:
             running = list(processes.processes())
             self.active += processes.people(running, now.mono) + processes.commands(running)
 
-    def servers(self, socket: str) -> None:
+    def observe_labs(self, socket: str) -> None:
         """Look at the labs."""
         with self.part("which labs run"):
             self.labs = engine.labs(socket)
@@ -64,33 +64,36 @@ class Look:
                 self._server(lab)
 
     def _server(self, lab: engine.Lab) -> None:
-        asked = server.server_of(lab.pid, lab.port)
+        reached = server.server_of(lab.pid, lab.port)
         with server.network_of(lab.pid):
             # Before it is asked, for that is a connection, too.
             self.active += server.browsers(server.connections(lab.port))
-            found = server.ask(asked, "api/kernels")
+            found = server.query(reached, "api/kernels")
             self.active += server.dask()
-        told, marks = server.kernels(found, self.before.get("kernels", {}))
-        self.active += told
+        busy, marks = server.kernels(found, self.before.get("kernels", {}))
+        self.active += busy
         self.marks["kernels"].update(marks)
 
-    def touched(self) -> float | None:
+    def touched_at(self) -> float | None:
         """Return when somebody touched the file that asks for more time."""
         times = []
-        for folder in self.folders():
+        for directory in self.directories():
             with contextlib.suppress(OSError):
-                times.append((folder / KEEP).lstat().st_mtime)
+                times.append((directory / KEEP).lstat().st_mtime)
         return max(times, default=None)
 
-    def folders(self) -> list[Path]:
+    def directories(self) -> list[Path]:
         """Return the users' folders of the labs."""
-        return sorted({Path(lab.folder) for lab in self.labs if lab.folder.startswith("/")})
+        return sorted({Path(lab.directory) for lab in self.labs if lab.directory.startswith("/")})
 
 
-def look(before: dict[str, Any], settings: Settings, now: Now, socket: str) -> dict[str, Any]:
+def observe(before: dict[str, Any], settings: Settings, now: Now, socket: str) -> dict[str, Any]:
     """Return what was seen, as JSON has it."""
-    found = Look(before)
-    parts: tuple[Callable[[], None], ...] = (lambda: found.machine(settings, now), lambda: found.servers(socket))
+    found = Observation(before)
+    parts: tuple[Callable[[], None], ...] = (
+        lambda: found.observe_host(settings, now),
+        lambda: found.observe_labs(socket),
+    )
     for part in parts:
         try:
             part()
@@ -99,8 +102,8 @@ def look(before: dict[str, Any], settings: Settings, now: Now, socket: str) -> d
     return {
         "active": list(dict.fromkeys(found.active)),
         "doubts": found.doubts,
-        "touched": found.touched(),
-        "folders": [str(folder) for folder in found.folders()],
+        "touched": found.touched_at(),
+        "directories": [str(directory) for directory in found.directories()],
         "marks": found.marks,
     }
 

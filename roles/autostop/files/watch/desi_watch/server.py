@@ -70,16 +70,16 @@ def residents(pid: int, proc: Path = PROC) -> list[int]:
     return sorted(found)
 
 
-def runtime_folders(pid: int, proc: Path = PROC) -> list[str]:
+def runtime_directories(pid: int, proc: Path = PROC) -> list[str]:
     """Return where a process would keep what it tells its own tools of itself, as paths in its container."""
     lines = (proc / str(pid) / "environ").read_bytes().split(b"\0")
     known = dict(line.decode(errors="replace").partition("=")[::2] for line in lines if line)
-    folders = [known.get("JUPYTER_RUNTIME_DIR", "")]
+    directories = [known.get("JUPYTER_RUNTIME_DIR", "")]
     if known.get("JUPYTER_DATA_DIR"):
-        folders.append(f"{known['JUPYTER_DATA_DIR']}/runtime")
+        directories.append(f"{known['JUPYTER_DATA_DIR']}/runtime")
     if known.get("HOME"):
-        folders.append(f"{known['HOME']}/.local/share/jupyter/runtime")
-    return [folder for folder in folders if folder.startswith("/")]
+        directories.append(f"{known['HOME']}/.local/share/jupyter/runtime")
+    return [directory for directory in directories if directory.startswith("/")]
 
 
 def server_of(pid: int, port: int, proc: Path = PROC) -> Server:
@@ -88,11 +88,11 @@ def server_of(pid: int, port: int, proc: Path = PROC) -> Server:
     seen = set()
     for resident in residents(pid, proc):
         with contextlib.suppress(OSError):
-            seen.update(runtime_folders(resident, proc))
-    for folder in sorted(seen):
+            seen.update(runtime_directories(resident, proc))
+    for directory in sorted(seen):
         with contextlib.suppress(OSError):
-            for file in (proc / str(pid) / "root" / folder.lstrip("/")).glob("*server-*.json"):
-                found = told_by(file)
+            for file in (proc / str(pid) / "root" / directory.lstrip("/")).glob("*server-*.json"):
+                found = server_in(file)
                 if found and found[1].port == port and (newest is None or found[0] > newest[0]):
                     newest = found
     if newest is None:
@@ -100,7 +100,7 @@ def server_of(pid: int, port: int, proc: Path = PROC) -> Server:
     return newest[1]
 
 
-def told_by(file: Path) -> tuple[float, Server] | None:
+def server_in(file: Path) -> tuple[float, Server] | None:
     """Return what a file tells of a server, and when it was written. Links, and what else may lie there, are left."""
     try:
         handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -115,7 +115,7 @@ def told_by(file: Path) -> tuple[float, Server] | None:
     return about.st_mtime, server
 
 
-def ask(server: Server, question: str) -> Any:  # noqa: ANN401 - as JSON has it
+def query(server: Server, question: str) -> Any:  # noqa: ANN401 - as JSON has it
     """Return what a server answers to somebody who knows its token. Nothing of that is shown or logged."""
     if server.secure:
         # It is the container's own address, on which nobody else can be.
@@ -142,15 +142,15 @@ def kernels(found: list[dict[str, Any]], before: dict[str, str]) -> tuple[list[s
 
     That time is never compared with a clock, which may be set: it is another one than before, or it is not.
     """
-    told, marks = [], {}
+    shown, marks = [], {}
     for kernel in found:
         state, last = str(kernel["execution_state"]), str(kernel["last_activity"])
         marks[str(kernel["id"])] = last
         if state not in QUIET:
-            told.append(f"a kernel is {state}")
+            shown.append(f"a kernel is {state}")
         elif before.get(str(kernel["id"]), last) != last:
-            told.append("a kernel was used")
-    return sorted(set(told)), marks
+            shown.append("a kernel was used")
+    return sorted(set(shown)), marks
 
 
 def browsers(listing: str) -> list[str]:
@@ -178,7 +178,7 @@ def connections(port: int) -> str:
 def dask(port: int = DASK) -> list[str]:
     """Return whether a Dask scheduler beside the server has work. That there is none is no doubt."""
     try:
-        counts = ask(Server(port, "/", "", False), "json/counts.json")
+        counts = query(Server(port, "/", "", False), "json/counts.json")
         busy = any(int(counts.get(each, 0)) for each in ("processing", "waiting"))
     except (OSError, ValueError, AttributeError, TypeError, http.client.HTTPException):
         return []

@@ -13,19 +13,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from desi_watch.decision import Decision, Memory, Now, Told
+from desi_watch.decision import Decision, Now, Record, Warned
 
 VERSION = 1
+# Names in the file of which other ones stand in the code: a watcher of an earlier version has written that file.
+STORED = {"idle_warned": "idle_told", "deadline_warned": "deadline_told"}
 
 
-def written(path: Path, document: Mapping[str, object], mode: int) -> bool:
+def write_document(path: Path, content: Mapping[str, object], mode: int) -> bool:
     """Write a document whole or not at all; return whether that could be done."""
     beside = path.with_name(f".{path.name}.new")
     try:
         beside.unlink(missing_ok=True)
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file)
+            json.dump(content, file)
             file.flush()
             os.fchmod(handle, mode)
             os.fsync(handle)
@@ -35,7 +37,7 @@ def written(path: Path, document: Mapping[str, object], mode: int) -> bool:
     return True
 
 
-def document(path: Path) -> dict[str, Any]:
+def read_document(path: Path) -> dict[str, Any]:
     """Return a document; an empty one where there is none that can be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -44,37 +46,37 @@ def document(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def recalled(found: dict[str, Any]) -> tuple[Memory | None, dict[str, Any]]:
+def read_record(found: dict[str, Any]) -> tuple[Record | None, dict[str, Any]]:
     """Return what is remembered, and the marks that the last look has left to compare with."""
     try:
         fields = dict(found["memory"])
-        for kind in ("idle_told", "deadline_told"):
-            told = fields[kind]
-            if told is not None:
-                end, at, stop_wall, warnings = told
-                fields[kind] = Told(time_in(end), time_in(at), time_in(stop_wall), tuple(map(time_in, warnings)))
+        for name, key in STORED.items():
+            fields[name] = fields.pop(key)
+            if fields[name] is not None:
+                *times, warnings = fields[name]
+                fields[name] = Warned(*map(checked_time, times), tuple(map(checked_time, warnings)))
         for name in ("wall", "mono", "booted"):
-            fields[name] = time_in(fields[name])
+            fields[name] = checked_time(fields[name])
         for name in ("quiet_since", "touched", "extended"):
-            fields[name] = None if fields[name] is None else time_in(fields[name])
-        return Memory(**fields), dict(found["marks"])
+            fields[name] = None if fields[name] is None else checked_time(fields[name])
+        return Record(**fields), dict(found["marks"])
     except (KeyError, TypeError, ValueError):
         return None, {}
 
 
-def time_in(found: object) -> float:
+def checked_time(found: object) -> float:
     """Return a time that can be counted with."""
     if isinstance(found, bool) or not isinstance(found, (int, float)) or not math.isfinite(found):
         raise ValueError(f"{found!r} is no time")
     return float(found)
 
 
-def to_remember(memory: Memory, marks: dict[str, Any]) -> dict[str, Any]:
+def as_document(record: Record, marks: dict[str, Any]) -> dict[str, Any]:
     """Return the same as a document."""
-    return {"memory": memory._asdict(), "marks": marks}
+    return {"memory": {STORED.get(name, name): value for name, value in record._asdict().items()}, "marks": marks}
 
 
-def public(decision: Decision, memory: Memory, now: Now, last_stop: object) -> dict[str, Any]:
+def public_state(decision: Decision, record: Record, now: Now, last_stop: object) -> dict[str, Any]:
     """Return what everybody may know, with times of the wall's clock in seconds since 1970."""
 
     def wall(mono: float | None) -> int | None:
@@ -83,7 +85,7 @@ def public(decision: Decision, memory: Memory, now: Now, last_stop: object) -> d
     return {
         "version": VERSION,
         "checked": round(now.wall),
-        "idle_since": wall(memory.quiet_since),
+        "idle_since": wall(record.quiet_since),
         "active": list(decision.active),
         "idle_stop_at": wall(decision.idle_at),
         "deadline": wall(decision.deadline),

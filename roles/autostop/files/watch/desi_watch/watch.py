@@ -13,10 +13,10 @@ from typing import Any
 
 from desi_watch import bounded, engine, notification, settings, state
 from desi_watch.decision import Decision, Now, Seen, decide
-from desi_watch.observation import clocks, look, terminals
+from desi_watch.observation import clocks, observe, terminals
 
 STATE = "state.json"
-MEMORY = "memory.json"
+RECORD = "memory.json"
 PROBE = "probe.json"
 # In order, should one of them not work.
 STOPS = (
@@ -30,7 +30,7 @@ UNSEEN: dict[str, Any] = {
     "active": [],
     "doubts": ["a look did not come to its end"],
     "touched": None,
-    "folders": [],
+    "directories": [],
     "marks": {},
 }
 
@@ -39,8 +39,10 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     """Return what the unit says."""
     parser = argparse.ArgumentParser(prog="desi_watch", description=__doc__)
     parser.add_argument("--settings", type=Path, required=True, help="the configuration file")
-    parser.add_argument("--state", type=Path, required=True, help="the folder of what everybody may read")
-    parser.add_argument("--memory", type=Path, required=True, help="the folder of what the next boot must not know")
+    parser.add_argument("--state", type=Path, required=True, help="the directory of what everybody may read")
+    parser.add_argument(
+        "--memory", dest="runtime", type=Path, required=True, help="the directory of what the next boot must not know"
+    )
     parser.add_argument("--docker", default=engine.SOCKET, help="Docker's socket")
     return parser.parse_args(given)
 
@@ -48,33 +50,33 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 def main(given: Sequence[str]) -> int:
     """Look once."""
     where = arguments(given)
-    wanted, wrong = settings.read(where.settings)
+    chosen, wrong = settings.read(where.settings)
     now = clocks()
-    memory, marks = state.recalled(state.document(where.memory / MEMORY))
+    record, marks = state.read_record(state.read_document(where.runtime / RECORD))
     # Before anything is decided: who will not remember a warning must not wait for it.
-    remembers = state.written(where.memory / PROBE, {}, 0o600)
-    found = bounded.result(lambda: look(marks, wanted, now, where.docker), PATIENCE) or UNSEEN
+    remembers = state.write_document(where.runtime / PROBE, {}, 0o600)
+    found = bounded.result(lambda: observe(marks, chosen, now, where.docker), PATIENCE) or UNSEEN
     doubts = (*((wrong,) if wrong else ()), *found["doubts"])
-    after, decision = decide(memory, Seen(tuple(found["active"]), doubts, found["touched"], remembers), wanted, now)
-    state.written(where.memory / MEMORY, state.to_remember(after, found["marks"]), 0o600)
-    before = state.document(where.state / STATE).get("last_stop")
-    state.written(where.state / STATE, state.public(decision, after, now, before), 0o644)
-    told = bounded.result(lambda: tell([Path(folder) for folder in found["folders"]], decision, now), PATIENCE)
-    print(*(told or {"told": ["Nobody could be told."]})["told"], sep="\n", end="", flush=True)
+    after, decision = decide(record, Seen(tuple(found["active"]), doubts, found["touched"], remembers), chosen, now)
+    state.write_document(where.runtime / RECORD, state.as_document(after, found["marks"]), 0o600)
+    before = state.read_document(where.state / STATE).get("last_stop")
+    state.write_document(where.state / STATE, state.public_state(decision, after, now, before), 0o644)
+    notified = bounded.result(lambda: notify(list(map(Path, found["directories"])), decision, now), PATIENCE)
+    print(*(notified or {"lines": ["Nobody could be told."]})["lines"], sep="\n", end="", flush=True)
     if decision.stop:
         stop(decision)
     return 0
 
 
-def tell(folders: Sequence[Path], decision: Decision, now: Now) -> dict[str, list[str]]:
+def notify(directories: Sequence[Path], decision: Decision, now: Now) -> dict[str, list[str]]:
     """Tell people what is new, and let the file in their folder be true; return what the journal is to say."""
-    notification.keep_files(folders, None if decision.stop else decision.shown)
-    told = []
+    notification.update_files(directories, None if decision.stop else decision.shown)
+    lines = []
     for notice in decision.news:
-        number = notification.tell_terminals(terminals(), notification.shout(notice, now))
-        when, why = notification.moment(notice), notification.reason(notice)
-        told.append(f"The lab stops at {when}, {why}; told to {number} terminals.\n")
-    return {"told": told}
+        number = notification.notify_terminals(terminals(), notification.terminal_text(notice, now))
+        when, why = notification.time_text(notice), notification.reason(notice)
+        lines.append(f"The lab stops at {when}, {why}; told to {number} terminals.\n")
+    return {"lines": lines}
 
 
 def stop(decision: Decision) -> None:
