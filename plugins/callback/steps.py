@@ -78,10 +78,10 @@ from ansible_collections.desi.lab.plugins.module_utils._common.humanize import d
 from ansible_collections.desi.lab.plugins.module_utils._common.run_log import RunLog, open_log
 from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, clean_all
 from ansible_collections.desi.lab.plugins.plugin_utils._failures import (
-    Trouble,
+    Failure,
+    failures_of,
     own_warnings,
     task_title,
-    troubles,
     unreachable,
 )
 from ansible_collections.desi.lab.plugins.plugin_utils._progress import Finished, Underway
@@ -224,7 +224,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_failed(self, result: CallbackTaskResult, ignore_errors: bool = False) -> None:
         fate = "ignored" if ignore_errors else "rescued" if self._is_rescued(result) else ""
-        self._failure(result, troubles(result.result), fate)
+        self._failure(result, failures_of(result.result), fate)
 
     def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
         host = result.task_fields.get("delegate_to") or result.host.get_name()
@@ -318,12 +318,12 @@ class CallbackModule(CallbackBase):
                 [clean(self._dump_results(result.result, indent=4)), *([trace] if "Traceback" in trace else [])]
             )
 
-    def _failure(self, result: CallbackTaskResult, told: list[Trouble], fate: str) -> None:
+    def _failure(self, result: CallbackTaskResult, failures: list[Failure], fate: str) -> None:
         self._keep_warnings(result)
         host, width, paint = result.host.get_name(), self._screen.width, self._voice.paint
         lines = step_lines(self._title(result), fate, "", width, paint, "✗")
-        for number, trouble in enumerate(told):
-            lines += [""] * (number > 0) + labelled(list(zip(("What", "Why", "Do"), trouble)), width, paint)
+        for number, failure in enumerate(failures):
+            lines += [""] * (number > 0) + labelled(list(zip(("What", "Why", "Do"), failure)), width, paint)
         if not fate:
             self._failed.add(host)
             self._voice.shout(lines)

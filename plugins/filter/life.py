@@ -20,15 +20,15 @@ from ansible_collections.desi.lab.plugins.plugin_utils._settings import words
 def instance_changes(
     machine: t.Mapping[str, t.Any], types: t.Sequence[str], disk_gib: int, name: str
 ) -> dict[str, t.Any]:
-    """Return the changes of an instance, or under ``trouble`` why they are impossible."""
+    """Return the changes of an instance, or under ``error`` why they are impossible."""
     try:
-        return {**ec2_instance_wait.changes(machine, words(types), int(disk_gib), name), "trouble": {}}
+        return {**ec2_instance_wait.changes(machine, words(types), int(disk_gib), name), "error": {}}
     except LabError as error:
         return {
             "type": "",
             "disk_gib": 0,
             "lines": [],
-            "trouble": {"what": error.what, "why": error.why, "do": error.do},
+            "error": {"what": error.what, "why": error.why, "do": error.do},
         }
     except (KeyError, ValueError) as error:
         raise AnsibleFilterError(f"This is no machine: {error}") from error

@@ -83,7 +83,7 @@ from ansible_collections.desi.lab.plugins.module_utils._status.regions import (
     has_credentials,
     known_labs,
     regions_to_ask,
-    told_once,
+    reported_once,
     unknown_region,
 )
 
@@ -112,17 +112,17 @@ def accounts(module: AnsibleAWSModule, regions: t.Sequence[str]) -> tuple[list[A
     """Return what asks in each region, and why some cannot be asked. Clients are made one after the other: botocore
     does not make them side by side."""
     every = [] if set(regions) <= set(OPEN_REGIONS) else every_region()
-    client, made, troubles = clients_of(module), [], []
+    client, made, failures = clients_of(module), [], []
     for region in regions:
         why = unknown_region(region, every)
         if why:
-            troubles.append((region, why))
+            failures.append((region, why))
             continue
         clients = {service: client(service, region, PATIENCE) for service in ("ec2", "sts")}
         clients["scheduler"] = client("scheduler", region, LITTLE_PATIENCE)
         clients["pricing"] = client("pricing", COMMON_REGION, LITTLE_PATIENCE)
         made.append(Account(clients, region))
-    return made, troubles
+    return made, failures
 
 
 def tunnels(known: Known) -> dict[str, int]:
@@ -154,19 +154,19 @@ def main() -> None:
     if given["where"] == "here" or not regions:
         module.exit_json(changed=False, labs=[], unseen=[])
     try:
-        found, troubles = accounts(module, regions)
+        found, failures = accounts(module, regions)
     except LabError as error:
-        found, troubles = [], [(region, error.why) for region in regions]
+        found, failures = [], [(region, error.why) for region in regions]
     open_now, program = tunnels(known), status_remote_probe.source()
     asked = [Region(account, known, given["prices"], open_now, program) for account in found]
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
         answers = list(pool.map(seen, asked))
-    labs = [lab for rows, _troubles in answers for lab in rows]
-    troubles += [trouble for _rows, failed in answers for trouble in failed]
+    labs = [lab for rows, _failures in answers for lab in rows]
+    failures += [failure for _rows, failed in answers for failure in failed]
     module.exit_json(
         changed=False,
         labs=sorted(labs, key=lambda lab: (lab["name"], lab["region"], lab["id"])),
-        unseen=told_once(troubles),
+        unseen=reported_once(failures),
     )
 
 

@@ -71,7 +71,7 @@ _STOCK_WARNINGS = re.compile(
 )
 
 
-class Trouble(NamedTuple):
+class Failure(NamedTuple):
     """What happened, why, and what to do; unknown sentences are empty."""
 
     what: str
@@ -79,19 +79,21 @@ class Trouble(NamedTuple):
     do: str = ""
 
 
-def troubles(result: Mapping[str, object]) -> list[Trouble]:
+def failures_of(result: Mapping[str, object]) -> list[Failure]:
     """Return the errors in the result of a failed task."""
     items = result.get("results")
     if isinstance(items, list):
         bad = [item for item in items if isinstance(item, Mapping) and _is_bad(item)]
-        told = [_of_item(trouble, item) for item in bad[:ITEMS_SHOWN] for trouble in troubles(item)]
+        failures = [_of_item(failure, item) for item in bad[:ITEMS_SHOWN] for failure in failures_of(item)]
         if len(bad) > ITEMS_SHOWN:
-            told.append(Trouble(f"It failed for {len(bad) - ITEMS_SHOWN} more.", do=MORE))
-        if told:
-            return [trouble._replace(do="") if trouble.do == MORE else trouble for trouble in told[:-1]] + told[-1:]
+            failures.append(Failure(f"It failed for {len(bad) - ITEMS_SHOWN} more.", do=MORE))
+        if failures:
+            return [failure._replace(do="") if failure.do == MORE else failure for failure in failures[:-1]] + failures[
+                -1:
+            ]
     if result.get("_ansible_no_log") or "censored" in result:
         hidden = "The reason is kept back, because it may hold a secret."
-        return [Trouble("It failed.", hidden, "run it again with -v to see what came before")]
+        return [Failure("It failed.", hidden, "run it again with -v to see what came before")]
     errors = result.get("argument_errors")
     if isinstance(errors, list) and errors:
         named = [str(error) for error in errors if error != _WITHOUT_A_NAME]
@@ -102,21 +104,21 @@ def troubles(result: Mapping[str, object]) -> list[Trouble]:
     return [_ready_made(result) or _any(result)]
 
 
-def unreachable(host: str, result: Mapping[str, object]) -> Trouble:
+def unreachable(host: str, result: Mapping[str, object]) -> Failure:
     """Return the error for an unreachable host."""
     ready = _ready_made(result)
     if ready:
         return ready
     reason = _PREFIX.sub("", _text(result.get("msg")))
     reason = reason.split("via ssh: ", 1)[-1].strip()
-    return Trouble(
+    return Failure(
         f"{host} cannot be reached.",
         _last_lines(reason) or "It did not say why.",
         "check that it runs and that your network lets you reach it, then try again · -v shows all",
     )
 
 
-def setting(error: str) -> Trouble:
+def setting(error: str) -> Failure:
     """Return an argument validation error in plain words."""
     found = _NOT_A_KIND.match(error) or _ENTRY_NOT_A_KIND.match(error)
     if found:
@@ -127,7 +129,7 @@ def setting(error: str) -> Trouble:
         given = (value.group(1) or value.group(2) or "") if value else None
         is_now = f"“{cut(one_line(given), 60)}” is not" if given is not None else f"it is {_a_kind(parts['was'])}"
         subject = "Each entry" if error.startswith("Elements") else "It"
-        return Trouble(
+        return Failure(
             f"The setting {parts['name']}{within} is not right.",
             f"{subject} has to be {kind}, but {is_now}.",
             f"give {kind}: -e {within[4:] or parts['name']}=…",
@@ -137,7 +139,7 @@ def setting(error: str) -> Trouble:
         name, given = found["name"], found["given"]
         known = found["known"].split(", ")
         near = nearest(given, known, cutoff=0.5) or known
-        return Trouble(
+        return Failure(
             f"The setting {name} is not right.",
             f"“{cut(one_line(given), 60)}” is not one of {', '.join(known)}.",
             f"choose one of them: -e {name}={near[0]}",
@@ -146,7 +148,7 @@ def setting(error: str) -> Trouble:
     if found:
         names = found["names"].split(", ")
         within = f" in {found['within']}" if found["within"] else ""
-        return Trouble(
+        return Failure(
             f"{_settings(names)}{within} {'is' if len(names) == 1 else 'are'} missing.",
             "There is no value that would suit everyone.",
             "give one: " + " ".join(f"-e {name}=…" for name in ([found["within"]] if within else names)),
@@ -155,12 +157,12 @@ def setting(error: str) -> Trouble:
     if found:
         given, known = found["names"], found["known"].split(", ")
         near = nearest(given.rsplit(".", 1)[-1], known)
-        return Trouble(
+        return Failure(
             f"There is no setting {given}.",
             f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(known)}.",
             "write its name as the table of settings does",
         )
-    return Trouble("The settings do not fit together.", _sentence(error), "change one of them")
+    return Failure("The settings do not fit together.", _sentence(error), "change one of them")
 
 
 def own_warnings(texts: Iterable[str], every: bool) -> list[str]:
@@ -178,13 +180,13 @@ def task_title(name: str) -> str:
     return one_line(re.sub(r"<< error \d+ - .*? >>", "…", name).split(" | ")[-1])
 
 
-def _ready_made(result: Mapping[str, object]) -> Trouble | None:
+def _ready_made(result: Mapping[str, object]) -> Failure | None:
     if result.get("what"):
-        return Trouble(*(_text(result.get(key)) for key in ("what", "why", "do")))
+        return Failure(*(_text(result.get(key)) for key in ("what", "why", "do")))
     return _parsed(_text(result.get("msg")))
 
 
-def _parsed(message: str) -> Trouble | None:
+def _parsed(message: str) -> Failure | None:
     rows: dict[str, str] = {}
     current = ""
     for line in clean(message).strip().splitlines():
@@ -198,10 +200,10 @@ def _parsed(message: str) -> Trouble | None:
             rows[current] += " " + line.strip()
     if "What" not in rows:
         return None
-    return Trouble(*(rows.get(key, "").strip() for key in ("What", "Why", "Do")))
+    return Failure(*(rows.get(key, "").strip() for key in ("What", "Why", "Do")))
 
 
-def _any(result: Mapping[str, object]) -> Trouble:
+def _any(result: Mapping[str, object]) -> Failure:
     message = _without_traceback(_PREFIX.sub("", _text(result.get("msg") or result.get("reason"))))
     output = next(
         (text for key in ("stderr", "module_stderr", "stdout", "module_stdout") if (text := _text(result.get(key)))), ""
@@ -212,10 +214,10 @@ def _any(result: Mapping[str, object]) -> Trouble:
     if command and result.get("rc") not in (None, 0):
         words = " ".join(str(word) for word in command) if isinstance(command, list) else str(command)
         what = f"A command failed with exit code {result['rc']}: {cut(one_line(words), 200)}"
-        return Trouble(what, why or _last_lines(message), MORE)
+        return Failure(what, why or _last_lines(message), MORE)
     if message.startswith(_UNREADABLE):
-        return Trouble("The task ended without an answer.", why or _last_lines(message), MORE)
-    return Trouble("\n".join(message.splitlines()[:LINES_SHOWN]) or "It failed without a word.", why, MORE)
+        return Failure("The task ended without an answer.", why or _last_lines(message), MORE)
+    return Failure("\n".join(message.splitlines()[:LINES_SHOWN]) or "It failed without a word.", why, MORE)
 
 
 def _is_bad(item: Mapping[str, object]) -> bool:
@@ -224,11 +226,11 @@ def _is_bad(item: Mapping[str, object]) -> bool:
     return bool(item.get("failed_when_result", bad))
 
 
-def _of_item(trouble: Trouble, item: Mapping[str, object]) -> Trouble:
+def _of_item(failure: Failure, item: Mapping[str, object]) -> Failure:
     label = item.get("_ansible_item_label", item.get("item"))
-    if not isinstance(label, (str, int, float)) or str(label) in trouble.what or item.get("_ansible_no_log"):
-        return trouble
-    return trouble._replace(what=f"{trouble.what.rstrip('.')} (at {cut(one_line(str(label)), 60)}).")
+    if not isinstance(label, (str, int, float)) or str(label) in failure.what or item.get("_ansible_no_log"):
+        return failure
+    return failure._replace(what=f"{failure.what.rstrip('.')} (at {cut(one_line(str(label)), 60)}).")
 
 
 def _text(value: object) -> str:

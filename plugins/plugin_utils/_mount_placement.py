@@ -17,7 +17,7 @@ def mount_place(
     asked: str, host: t.Mapping[str, t.Any], image_mounts_any: bool, bucket: t.Mapping[str, str]
 ) -> dict[str, str]:
     """Return ``place`` (``host``, ``mounter`` or ``container``), ``reason`` (why not the host, empty if another place
-    was asked for) and ``trouble`` (why even that cannot work, empty if it can).
+    was asked for) and ``error`` (why even that cannot work, empty if it can).
 
     ``host`` says of the host: ``desktop`` (the engine is Docker Desktop's), ``endpoint`` (the engine's address),
     ``root`` (root's rights can be had) and ``fuse`` (the file system can be mounted at all: /dev/fuse is there).
@@ -29,14 +29,14 @@ def mount_place(
     place, reason = asked, ""
     if asked == "auto":
         place, reason = ("mounter", obstacle) if obstacle else ("host", "")
-    trouble = ""
+    error = ""
     if _engine_is_here(host) and not host["fuse"]:
-        trouble = "This computer has no /dev/fuse, without which no bucket can be mounted."
+        error = "This computer has no /dev/fuse, without which no bucket can be mounted."
     elif place == "host":
-        trouble = obstacle
+        error = obstacle
     elif place == "container" and not image_mounts_any and not _is_public(bucket):
-        trouble = "This image, by itself, can mount the public bucket alone."
-    return {"place": place, "reason": reason, "trouble": trouble}
+        error = "This image, by itself, can mount the public bucket alone."
+    return {"place": place, "reason": reason, "error": error}
 
 
 # Rights of a container that mounts by itself. Everything else is dropped.

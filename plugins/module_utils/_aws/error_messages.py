@@ -88,7 +88,7 @@ def _in(region: str) -> str:
     return f" in {region}" if region else ""
 
 
-_AWS_TROUBLE = _say("AWS itself has trouble at this moment.", AGAIN)
+_AWS_UNAVAILABLE = _say("AWS itself has trouble at this moment.", AGAIN)
 _LIMIT = "delete what is not needed any more in the console, or ask AWS for more under Service Quotas"
 
 # The code as a pattern, what the message holds, and what is reported. The first that fits is taken.
@@ -127,7 +127,7 @@ BY_CODE: tuple[tuple[str, str, t.Callable[[str, str], Explanation]], ...] = (
      _say("The machine is protected against being terminated.",
           "take the protection off in the console, under Instance settings, and run this again")),
     ("InternalError|InternalFailure|InternalServerError|InternalServiceError|ServiceUnavailable(Exception)?|"
-     "Unavailable|RequestTimeout(Exception)?|50[0-4]", "", _AWS_TROUBLE),
+     "Unavailable|RequestTimeout(Exception)?|50[0-4]", "", _AWS_UNAVAILABLE),
 )  # fmt: skip
 
 

@@ -130,9 +130,9 @@ class Launcher:
                 if state_of(answer["Instances"][0]) in ALIVE:
                     return answer["Instances"][0]
                 # It was made by an earlier run, and terminated since.
-                verdict, trouble = "used", texts.always_gone()
+                verdict, failure = "used", texts.always_gone()
             except AWS_ERRORS as error:
-                verdict, trouble = verdict_on(error), aws_error(error, "start a machine for the lab", self.region)
+                verdict, failure = verdict_on(error), aws_error(error, "start a machine for the lab", self.region)
                 if verdict == "elsewhere":
                     raise Unavailable(ELSEWHERE[code_of(error)]) from error
             if verdict == "differs":
@@ -146,7 +146,7 @@ class Launcher:
             lost += verdict == "again"
             generation += verdict in ("used", "differs")
             if verdict == "stop" or lost == MOST_LOST_ANSWERS or generation == MOST_GENERATIONS or self.clock() >= end:
-                raise trouble
+                raise failure
             if verdict == "again":
                 self.sleep(2.0**lost)
 

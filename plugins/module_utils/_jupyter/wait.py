@@ -18,7 +18,7 @@ from urllib.parse import quote_plus
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Container, Docker, LogStream
-from ansible_collections.desi.lab.plugins.module_utils._jupyter import errors as trouble
+from ansible_collections.desi.lab.plugins.module_utils._jupyter import errors
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import LAST_LINES, Server, ServerLog
 
 _POLL = 0.1
@@ -61,7 +61,7 @@ def read_text(text: str) -> Server:
     log.feed(text.encode("utf-8", "replace"))
     found = _last_answer(log)
     if found is None:
-        raise trouble.no_url_in_text(log)
+        raise errors.no_url_in_text(log)
     return found
 
 
@@ -82,12 +82,12 @@ def wait_for_file(path: Path, timeout: float) -> Server:
                 break
             time.sleep(min(_QUIET if log.newest else _POLL, deadline.left()))
     except OSError as error:
-        raise trouble.path_unreadable(path, error) from error
+        raise errors.path_unreadable(path, error) from error
     finally:
         source.close()
     found = _last_answer(log)
     if found is None:
-        raise trouble.no_url(f"the file {path}", log, timeout) if source.was_there else trouble.path_absent(path)
+        raise errors.no_url(f"the file {path}", log, timeout) if source.was_there else errors.path_absent(path)
     return found
 
 
@@ -98,13 +98,13 @@ def wait_for_container(docker: Docker, name: str, timeout: float) -> Server:
     while True:
         container = docker.inspect_container(name)
         if container is None:
-            raise trouble.container_absent(name)
+            raise errors.container_absent(name)
         if container.has_ended or (container.status == "created" and container.error):
-            raise trouble.container_ended(container, _last_lines(docker, container))
+            raise errors.container_ended(container, _last_lines(docker, container))
         if container.status == "restarting":
             runs.add(container.started_at)
             if max(len(runs), container.restart_count) >= _RUNS_TOLERATED:
-                raise trouble.container_keeps_ending(container, _last_lines(docker, container))
+                raise errors.container_keeps_ending(container, _last_lines(docker, container))
         log = ServerLog()
         if container.status in ("running", "paused"):
             log = _watch(docker, container, deadline)
@@ -112,7 +112,7 @@ def wait_for_container(docker: Docker, name: str, timeout: float) -> Server:
         if found:
             return _with_given_token(found, container)
         if not deadline.left():
-            raise trouble.no_url(f"the container {container.name}", log, timeout, container)
+            raise errors.no_url(f"the container {container.name}", log, timeout, container)
         time.sleep(min(_POLL, deadline.left()))
 
 
@@ -146,7 +146,7 @@ def _read_all(docker: Docker, container: Container, deadline: Deadline) -> Serve
     log = ServerLog()
     with docker.logs(container.id, since=began(container)) as stream:
         if not _read(stream, log, Deadline(max(deadline.moment, Deadline.after(_READING).moment))):
-            raise trouble.log_too_long(container)
+            raise errors.log_too_long(container)
     return log
 
 
@@ -165,7 +165,7 @@ def _read(stream: LogStream, log: ServerLog, deadline: Deadline, until_found: bo
             break
         log.feed(data)
     if stream.exit_code() and any(b"does not support reading" in line for line in log.last_lines):
-        raise trouble.log_unreadable()
+        raise errors.log_unreadable()
     return True
 
 
@@ -221,7 +221,7 @@ class _GrowingFile:
         except FileNotFoundError:
             return grew
         if not stat.S_ISREG(now.st_mode):
-            raise trouble.not_a_file(self._path)
+            raise errors.not_a_file(self._path)
         if self._file:
             mine = os.fstat(self._file.fileno())
             if (mine.st_dev, mine.st_ino) == (now.st_dev, now.st_ino) and now.st_size >= self._file.tell():

@@ -66,9 +66,9 @@ def unknown_region(region: str, all_regions: t.Sequence[str]) -> str:
     return f"AWS has no region of that name{f'; the nearest is {near[0]}' if near else ''}."
 
 
-def told_once(troubles: t.Sequence[tuple[str, str]]) -> list[str]:
+def reported_once(failures: t.Sequence[tuple[str, str]]) -> list[str]:
     """Return one sentence for each reason, from pairs of region and reason."""
     regions: dict[str, list[str]] = {}
-    for region, why in troubles:
+    for region, why in failures:
         regions.setdefault(why, []).append(region)
     return [f"Labs in {' and '.join(found)} cannot be seen. {why}" for why, found in regions.items()]

@@ -393,5 +393,5 @@ def main() -> None:
         said = answer(json.load(sys.stdin))
     except (OSError, ValueError) as error:
         where = getattr(error, "filename", None)
-        said = {"trouble": f"{getattr(error, 'strerror', '') or error}: {where}" if where else str(error)}
+        said = {"error": f"{getattr(error, 'strerror', '') or error}: {where}" if where else str(error)}
     json.dump(said, sys.stdout)

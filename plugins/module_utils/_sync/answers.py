@@ -48,8 +48,8 @@ _TOO_MANY = f"it names more than {MAX_ENTRIES} files"
 
 def parsed(found: object, request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return an answer of the request's shape. Raises BadAnswer."""
-    if isinstance(found, dict) and "trouble" in found:
-        return {"trouble": shown(_string(mapping(found, ("trouble",))["trouble"], 100_000))}
+    if isinstance(found, dict) and "error" in found:
+        return {"error": shown(_string(mapping(found, ("error",))["error"], 100_000))}
     return _PARSERS[request["do"]](found, request)
 
 

@@ -261,8 +261,8 @@ class Sync:
         if done.code:
             raise self._no_answer(done.errors)
         answer = sync_answers.parse(done.output, self.spec.host, request)
-        if "trouble" in answer:
-            raise self._in_the_way(f"on {self.spec.host}", answer["trouble"])
+        if "error" in answer:
+            raise self._in_the_way(f"on {self.spec.host}", answer["error"])
         return answer
 
     def _rsync(self, source: str, target: str, paths: t.Sequence[str]) -> None:

@@ -15,7 +15,7 @@ MACHINE = {"type": "t2.micro", "disk_gib": 30}
 @pytest.mark.parametrize("types", ["t3.small,t3.large", ["t3.small", "t3.large"]])
 def test_types_are_taken_as_people_give_them(types):
     found = instance_changes(MACHINE, types, "40", "desi")
-    assert (found["type"], found["disk_gib"], found["trouble"]) == ("t3.small", 40, {})
+    assert (found["type"], found["disk_gib"], found["error"]) == ("t3.small", 40, {})
 
 
 @pytest.mark.parametrize(("types", "disk"), [("", 0), ([], "0"), ("t2.micro", 30)])
@@ -26,7 +26,7 @@ def test_what_was_not_asked_for_or_is_so_already_stays(types, disk):
 def test_what_cannot_be_is_told_and_nothing_else_changes():
     found = instance_changes(MACHINE, "t3.small", 8, "desi")
     assert found["type"] == ""
-    assert sorted(found["trouble"]) == ["do", "what", "why"]
+    assert sorted(found["error"]) == ["do", "what", "why"]
 
 
 def test_what_is_no_machine_is_a_fault_of_the_caller():

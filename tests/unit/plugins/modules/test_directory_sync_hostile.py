@@ -147,7 +147,7 @@ def test_an_answer_that_is_refused_names_the_machine_and_brings_nothing(hostile)
     code, result = hostile.sync()
     assert (code, "desi-test" in result["what"], result["why"].isprintable()) == (1, True, True)
     assert not list(hostile.folder.iterdir())
-    hostile.say({}, list=json.dumps({"trouble": "no room\x1b[2J\x9b on the disk"}))
+    hostile.say({}, list=json.dumps({"error": "no room\x1b[2J\x9b on the disk"}))
     code, result = hostile.sync()
     assert (code, "no room" in result["why"], result["why"].isprintable()) == (1, True, True)
 

@@ -9,11 +9,11 @@ import pytest
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.plugin_utils._failures import (
     MORE,
-    Trouble,
+    Failure,
+    failures_of,
     own_warnings,
     setting,
     task_title,
-    troubles,
     unreachable,
 )
 
@@ -28,7 +28,7 @@ ModuleNotFoundError: No module named 'docker'
 
 def test_three_sentences_of_a_module_are_told_as_they_are():
     error = LabError("The port is taken.", "By nginx.", "Take 8889.")
-    assert troubles(error.as_result()) == [Trouble("The port is taken.", "By nginx.", "Take 8889.")]
+    assert failures_of(error.as_result()) == [Failure("The port is taken.", "By nginx.", "Take 8889.")]
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,12 @@ def test_three_sentences_of_a_module_are_told_as_they_are():
     ],
 )
 def test_three_sentences_are_found_in_a_message(message):
-    assert troubles({"msg": message}) == [Trouble("No disk.", "It is full of FITS.", "Do make room.")]
+    assert failures_of({"msg": message}) == [Failure("No disk.", "It is full of FITS.", "Do make room.")]
 
 
 @pytest.mark.parametrize("message", ["Do not panic", "What a pity", "Why  so", "x\nWhat  y", "Do: this", ""])
 def test_ordinary_sentences_are_not_taken_for_rows(message):
-    assert troubles({"msg": message})[0].do == MORE
+    assert failures_of({"msg": message})[0].do == MORE
 
 
 def test_failed_command_is_told_with_its_last_words():
@@ -58,8 +58,8 @@ def test_failed_command_is_told_with_its_last_words():
         "msg": "non-zero return code",
         "exception": "(traceback unavailable)",
     }
-    assert troubles(result) == [
-        Trouble("A command failed with exit code 3: docker pull x", "two\nthree\nfour\nfive\nsix", MORE)
+    assert failures_of(result) == [
+        Failure("A command failed with exit code 3: docker pull x", "two\nthree\nfour\nfive\nsix", MORE)
     ]
 
 
@@ -77,50 +77,50 @@ def test_failed_command_is_told_with_its_last_words():
     ({"msg": "1\n2\n3\n4\n5\n6\n7"}, "1\n2\n3\n4\n5", ""),
 ])  # fmt: skip
 def test_any_other_failure_is_told_shortly_and_without_a_traceback(result, what, why):
-    assert troubles(result) == [Trouble(what, why, MORE)]
+    assert failures_of(result) == [Failure(what, why, MORE)]
 
 
 def test_hidden_result_stays_hidden():
     hidden = {"_ansible_no_log": True, "censored": "the output has been hidden", "msg": "secret", "what": "secret"}
-    assert "secret" not in troubles(hidden)[0].what
+    assert "secret" not in failures_of(hidden)[0].what
     hidden_items = {**hidden, "results": [{"censored": "x", "_ansible_no_log": True}]}
-    assert len(troubles(hidden_items)) == 1
+    assert len(failures_of(hidden_items)) == 1
 
 
 def test_items_of_a_loop_are_told_each_with_its_name():
     failed = {"failed": True, "msg": "no", "_ansible_item_label": "edr"}
     fine = {"failed": False, "msg": "", "_ansible_item_label": "dr1"}
     asked = {"failed_when_result": True, "what": "There is no dr9.", "why": "Not public.", "do": "wait", "item": {}}
-    assert troubles({"msg": "One or more items failed", "results": [fine, failed, asked]}) == [
-        Trouble("no (at edr).", "", ""),
-        Trouble("There is no dr9.", "Not public.", "wait"),
+    assert failures_of({"msg": "One or more items failed", "results": [fine, failed, asked]}) == [
+        Failure("no (at edr).", "", ""),
+        Failure("There is no dr9.", "Not public.", "wait"),
     ]
 
 
 def test_item_that_tells_of_no_failure_but_of_an_exception_has_failed():
     bad = {"item": "b", "msg": "no", "exception": "(traceback unavailable)", "ansible_loop_var": "item"}
-    told = troubles({"msg": "One or more items failed", "results": [{"item": "a", "changed": False}, bad]})
-    assert [trouble.what for trouble in told] == ["no (at b)."]
+    failures = failures_of({"msg": "One or more items failed", "results": [{"item": "a", "changed": False}, bad]})
+    assert [failure.what for failure in failures] == ["no (at b)."]
 
 
 def test_many_failed_items_are_counted():
     items = [{"failed": True, "msg": f"no {number}", "item": f"i{number}"} for number in range(9)]
-    told = troubles({"results": items})
-    assert [each.what for each in told] == [*(f"no {n} (at i{n})." for n in range(3)), "It failed for 6 more."]
-    assert [trouble.do for trouble in told] == ["", "", "", MORE]
+    failures = failures_of({"results": items})
+    assert [each.what for each in failures] == [*(f"no {n} (at i{n})." for n in range(3)), "It failed for 6 more."]
+    assert [failure.do for failure in failures] == ["", "", "", MORE]
 
 
 def test_loop_that_failed_as_a_whole_is_told_by_its_message():
-    assert troubles({"msg": "Task failed: bad loop", "results": []})[0].what == "bad loop"
+    assert failures_of({"msg": "Task failed: bad loop", "results": []})[0].what == "bad loop"
 
 
 def test_silent_computer_is_told_with_the_reason_of_ssh():
     message = (
         "Task failed: Failed to connect to the host via ssh: ssh: connect to host 127.0.0.1 port 9: Connection refused"
     )
-    told = unreachable("lab-1", {"unreachable": True, "msg": message})
-    assert told.what == "lab-1 cannot be reached."
-    assert told.why == "ssh: connect to host 127.0.0.1 port 9: Connection refused"
+    failures = unreachable("lab-1", {"unreachable": True, "msg": message})
+    assert failures.what == "lab-1 cannot be reached."
+    assert failures.why == "ssh: connect to host 127.0.0.1 port 9: Connection refused"
     assert unreachable("lab-1", {}).why
 
 
@@ -158,7 +158,7 @@ SUITS = "There is no value that would suit everyone."
      "Parameters are mutually exclusive: a|b.", "change one of them"),
 ])  # fmt: skip
 def test_refused_setting_is_told_in_plain_words(error, what, why, do):
-    assert setting(error) == Trouble(what, why, do)
+    assert setting(error) == Failure(what, why, do)
 
 
 def test_every_refused_setting_is_told_once():
@@ -169,12 +169,12 @@ def test_every_refused_setting_is_told_once():
         "missing required arguments: lab_name",
         "missing required arguments: lab_name",
     ]
-    told = troubles({"msg": "Validation of arguments failed:\n…", "argument_errors": errors})
-    assert [trouble.what for trouble in told] == [
+    failures = failures_of({"msg": "Validation of arguments failed:\n…", "argument_errors": errors})
+    assert [failure.what for failure in failures] == [
         "The setting lab_opts is not right.",
         "The setting lab_name is missing.",
     ]
-    assert troubles({"argument_errors": [nameless]})[0].what
+    assert failures_of({"argument_errors": [nameless]})[0].what
 
 
 WARNINGS = [
@@ -187,8 +187,8 @@ WARNINGS = [
 
 def test_warnings_that_the_reader_can_act_on_are_told_once_and_all_on_request():
     assert own_warnings(WARNINGS, every=False) == ["The data are old."]
-    told = own_warnings(WARNINGS, every=True)
-    assert (len(told), told[0].endswith("1 - a")) == (4, True)
+    failures = own_warnings(WARNINGS, every=True)
+    assert (len(failures), failures[0].endswith("1 - a")) == (4, True)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ ALONE = "This image, by itself, can mount the public bucket alone."
 
 @pytest.mark.security("H4")
 @pytest.mark.parametrize(
-    ("asked", "host", "mounts_any", "bucket", "place", "reason", "trouble"),
+    ("asked", "host", "mounts_any", "bucket", "place", "reason", "obstacle"),
     [
         ("auto", LINUX, False, MIRROR, "host", "", ""),
         ("auto", ROOTLESS, False, MIRROR, "host", "", ""),
@@ -69,10 +69,10 @@ ALONE = "This image, by itself, can mount the public bucket alone."
         ("container", LINUX, True, MINE, "container", "", ""),
     ],
 )
-def test_place_reason_and_trouble(asked, host, mounts_any, bucket, place, reason, trouble):
+def test_place_reason_and_trouble(asked, host, mounts_any, bucket, place, reason, obstacle):
     found = mount_place(asked, host, mounts_any, bucket)
     assert found["place"] == place
-    for told, expected in ((found["reason"], reason), (found["trouble"], trouble)):
+    for told, expected in ((found["reason"], reason), (found["error"], obstacle)):
         assert expected in told
         assert bool(told) is bool(expected)
 

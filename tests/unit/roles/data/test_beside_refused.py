@@ -21,7 +21,7 @@ def told(name, **changed):
     loader = DataLoader()
     given = {
         **loader.load_from_file(str(VARIABLES), trusted_as_template=True),
-        "__data_place": {"place": "mounter", "reason": REASON, "trouble": ""},
+        "__data_place": {"place": "mounter", "reason": REASON, "error": ""},
         "ansible_failed_result": {"msg": "path /x is mounted on / but it is not a shared mount"},
         **changed,
     }

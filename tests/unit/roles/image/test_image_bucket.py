@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from desi_lab import bucket
 from desi_lab.bucket import Bucket
-from desi_lab.trouble import NO_DATA, Trouble
+from desi_lab.errors import NO_DATA, StartError
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_no_explanation_gives_a_password_away(said):
 
 def test_a_container_without_the_right_to_mount_is_told_both_ways_on(monkeypatch):
     monkeypatch.setattr(bucket.person, "may", lambda *_bits: False)
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(StartError) as caught:
         bucket.mount({}, Path("/home/desidata"))
     assert caught.value.code == NO_DATA
     assert "--volume FOLDER:/home/desidata:ro" in caught.value.do
@@ -100,7 +100,7 @@ def test_a_bucket_that_cannot_be_listed_or_is_empty_is_not_mounted_and_a_mount_t
     rclone, tmp_path, script, what, why
 ):
     rclone(f'echo "$1" >> {tmp_path}/asked\n' + script.replace("LOG", f"{tmp_path}/mount.log"))
-    with pytest.raises(Trouble, match=what) as caught:
+    with pytest.raises(StartError, match=what) as caught:
         bucket.mount({}, tmp_path)
     assert why in caught.value.why
     assert ("mount" in (tmp_path / "asked").read_text().split()) is (what == "could not be mounted")

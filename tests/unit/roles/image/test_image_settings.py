@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from desi_lab import environment, person, releases
-from desi_lab.trouble import UNKNOWN_SETTING, Trouble
+from desi_lab.errors import UNKNOWN_SETTING, StartError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,21 +24,21 @@ from hypothesis import strategies as st
     ],
 )
 def test_a_release_is_found_whatever_its_case(env, found):
-    release = releases.wanted(env)
+    release = releases.requested(env)
     assert (release.name, release.specprod, release.public) == found
 
 
 @pytest.mark.parametrize("name", ["dr9", "edr/../dr1", "fuji", "$(id)", "ėdr"])
 def test_an_unknown_release_is_refused_and_the_known_ones_are_listed(name):
-    with pytest.raises(Trouble) as caught:
-        releases.wanted({"DESI_RELEASE": name})
+    with pytest.raises(StartError) as caught:
+        releases.requested({"DESI_RELEASE": name})
     assert caught.value.code == UNKNOWN_SETTING == 2
     assert name in caught.value.what
     assert "edr, dr1, dr2" in caught.value.why
 
 
 def test_the_environment_of_a_bucket_points_beside_the_release_for_raw_data_and_targets(bucket_like):
-    variables = environment.derive({"HOME": "/home/desi"}, releases.wanted({"DESI_RELEASE": "DR1"}), bucket_like)
+    variables = environment.derive({"HOME": "/home/desi"}, releases.requested({"DESI_RELEASE": "DR1"}), bucket_like)
     root = f"{bucket_like}/dr1"
     assert variables == {
         "DESI_DATA": str(bucket_like),
@@ -64,16 +64,16 @@ def test_the_environment_of_a_bucket_points_beside_the_release_for_raw_data_and_
 
 
 def test_a_nersc_copy_keeps_raw_data_and_targets_inside_and_the_layout_of_the_bucket_wins(nersc_like, bucket_like):
-    variables = environment.derive({}, releases.wanted({}), nersc_like)
+    variables = environment.derive({}, releases.requested({}), nersc_like)
     assert variables["DESI_SPECTRO_DATA"] == f"{nersc_like}/edr/spectro/data"
     assert variables["DESI_TARGET"] == f"{nersc_like}/edr/target"
     (bucket_like / "edr" / "target").mkdir()
-    assert environment.derive({}, releases.wanted({}), bucket_like)["DESI_TARGET"] == f"{bucket_like}/target"
+    assert environment.derive({}, releases.requested({}), bucket_like)["DESI_TARGET"] == f"{bucket_like}/target"
 
 
 def test_what_the_person_set_by_hand_stays_and_an_empty_value_counts_as_unset(bucket_like):
     env = {"SPECPROD": "guadalupe", "SCRATCH": "", "DESI_RELEASE": "DR1"}
-    variables = environment.derive(env, releases.wanted(env), bucket_like)
+    variables = environment.derive(env, releases.requested(env), bucket_like)
     assert [variables[name] for name in env] == ["guadalupe", "/home/desi/scratch", "dr1"]
 
 
@@ -86,8 +86,8 @@ def test_what_the_person_set_by_hand_stays_and_an_empty_value_counts_as_unset(bu
         (environment.port, {"JUPYTER_PORT": "1"}, "1"),
         (environment.port, {"JUPYTER_PORT": "65535"}, "65535"),
         (environment.port, {"JUPYTER_PORT": ""}, "8888"),
-        (person.wanted, {"NB_UID": ""}, "(1000, 1000)"),
-        (person.wanted, {"NB_UID": "0", "NB_GID": "0"}, "(0, 0)"),
+        (person.requested, {"NB_UID": ""}, "(1000, 1000)"),
+        (person.requested, {"NB_UID": "0", "NB_GID": "0"}, "(0, 0)"),
     ],
 )
 def test_settings_have_defaults(read, env, value):
@@ -101,12 +101,12 @@ def test_settings_have_defaults(read, env, value):
             (environment.port, "JUPYTER_PORT", value)
             for value in ["0", "65536", "-1", "http", "8888 ", "\uff18\uff18", "1e3"]
         ),
-        *((person.wanted, "NB_UID", value) for value in ["ann", "-1", "1000:1000", "4294967295", "٣", "1 0"]),
-        (person.wanted, "NB_GID", "ann"),
+        *((person.requested, "NB_UID", value) for value in ["ann", "-1", "1000:1000", "4294967295", "٣", "1 0"]),
+        (person.requested, "NB_GID", "ann"),
     ],
 )
 def test_ports_and_users_that_are_none_are_refused_by_name(read, name, value):
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(StartError) as caught:
         read({name: value})
     assert f"{name}={value}" in caught.value.what
     assert caught.value.code == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from desi_lab import bucket, environment, home, person, releases, start, words
-from desi_lab.trouble import NO_DATA, RELEASE_MISSING, Trouble
+from desi_lab.errors import NO_DATA, RELEASE_MISSING, StartError
 
 EDR = releases.Release("edr", "fuji", True)
 DR2 = releases.Release("dr2", "loa", False)
@@ -94,14 +94,14 @@ def test_data_that_are_there_are_never_mounted_over(container, monkeypatch):
 def test_no_data_and_no_right_to_mount_ends_the_start_unless_that_is_let_pass(container, tmp_path, monkeypatch):
     monkeypatch.setattr(person, "may", lambda *_bits: False)
     env = {**container, "DESI_DATA": str(tmp_path / "nowhere")}
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(StartError) as caught:
         start.prepare(dict(env), [])
     assert caught.value.code == NO_DATA
     assert start.prepare({**env, "DESI_LAB_ALLOW_MISSING": "1"}, []) == ["jupyter", "lab"]
 
 
 def test_a_data_folder_that_cannot_be_looked_at_is_explained(tmp_path):
-    with pytest.raises(Trouble, match="cannot be read") as caught:
+    with pytest.raises(StartError, match="cannot be read") as caught:
         start.is_empty(_Unreadable(tmp_path))
     assert "Transport endpoint" in caught.value.why
 
@@ -112,7 +112,7 @@ class _Unreadable(type(Path())):
 
 
 def test_a_missing_release_is_told_with_what_is_there(bucket_like):
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(StartError) as caught:
         start.await_release(DR2, bucket_like / "dr2", bucket_like)
     assert caught.value.code == RELEASE_MISSING
     assert "dr1, edr, raw_spectro_data, target" in caught.value.why
@@ -121,20 +121,20 @@ def test_a_missing_release_is_told_with_what_is_there(bucket_like):
 
 def test_the_inside_of_a_release_in_place_of_its_parent_is_recognised(bucket_like):
     inside = bucket_like / "edr"
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(StartError) as caught:
         start.await_release(EDR, inside / "edr", inside)
     assert "inside of one release" in caught.value.do
 
 
 def test_a_file_is_no_release(tmp_path):
     (tmp_path / "edr").write_text("")
-    with pytest.raises(Trouble):
+    with pytest.raises(StartError):
         start.await_release(EDR, tmp_path / "edr", tmp_path)
 
 
 def test_a_link_into_a_mount_that_comes_late_is_waited_for_and_given_up_when_it_never_comes(tmp_path):
     (tmp_path / "edr").symlink_to(tmp_path / ".bucket" / "edr")
-    with pytest.raises(Trouble, match="missing") as caught:
+    with pytest.raises(StartError, match="missing") as caught:
         start.await_release(EDR, tmp_path / "edr", tmp_path, seconds=0.1)
     assert ".bucket/edr" in caught.value.why
     timer = threading.Timer(0.3, os.makedirs, [tmp_path / ".bucket" / "edr"])
@@ -143,7 +143,7 @@ def test_a_link_into_a_mount_that_comes_late_is_waited_for_and_given_up_when_it_
     timer.join()
 
 
-def test_trouble_ends_in_its_exit_code_and_three_plain_lines(monkeypatch, capsys):
+def test_an_error_ends_in_its_exit_code_and_three_plain_lines(monkeypatch, capsys):
     monkeypatch.setenv("DESI_RELEASE", "dr9")
     assert start.main([]) == 2
     assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == ["DESI", "What", "Why", "Do"]

@@ -85,7 +85,7 @@ def test_explicit_denial_counts_even_for_what_does_not_exist():
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "failure",
     [
         error("InvalidInstanceID.NotFound", "The instance ID does not exist"),
         error("RequestLimitExceeded", "Request limit exceeded."),
@@ -93,8 +93,8 @@ def test_explicit_denial_counts_even_for_what_does_not_exist():
         EndpointConnectionError(endpoint_url="https://ec2.us-west-2.amazonaws.com"),
     ],
 )
-def test_what_could_not_be_told_lets_the_real_call_tell(trouble):
-    found = permissions.read_dry_run(ACTIONS["ec2:RunInstances"], ALL, trouble)
+def test_what_could_not_be_told_lets_the_real_call_tell(failure):
+    found = permissions.read_dry_run(ACTIONS["ec2:RunInstances"], ALL, failure)
     assert not found.refused
 
 

@@ -60,7 +60,7 @@ def test_an_answer_that_does_not_say_so_is_no_proof(answer, words):
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "failure",
     [
         said("UnauthorizedOperation", 403),
         said("AuthFailure", 401),
@@ -73,9 +73,9 @@ def test_an_answer_that_does_not_say_so_is_no_proof(answer, words):
         boto.NoCredentialsError(),
     ],
 )
-def test_trouble_is_no_proof_either(trouble):
-    with pytest.raises(type(trouble)):
-        gone.deletion_doubt(Ec2(trouble), "", LAB, ANN)
+def test_trouble_is_no_proof_either(failure):
+    with pytest.raises(type(failure)):
+        gone.deletion_doubt(Ec2(failure), "", LAB, ANN)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from ansible_collections.desi.lab.plugins.module_utils._status.regions import (
     has_credentials,
     known_labs,
     regions_to_ask,
-    told_once,
+    reported_once,
     unknown_region,
 )
 
@@ -72,7 +72,7 @@ def test_region_that_aws_does_not_have_is_told_with_the_nearest():
 
 
 def test_reason_that_holds_for_several_regions_is_told_once():
-    assert told_once([("a", "No."), ("b", "Other."), ("c", "No.")]) == [
+    assert reported_once([("a", "No."), ("b", "Other."), ("c", "No.")]) == [
         "Labs in a and c cannot be seen. No.",
         "Labs in b cannot be seen. Other.",
     ]

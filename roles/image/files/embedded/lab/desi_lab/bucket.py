@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from desi_lab import person
-from desi_lab.trouble import NO_DATA, Trouble
+from desi_lab.errors import NO_DATA, StartError
 
 LOG = Path("/var/log/desi-lab-mount.log")
 TIMED_OUT = 124
@@ -94,9 +94,9 @@ def reason(said: str, bucket: Bucket) -> str:
     return re.sub(r"//[^/@]*@", "//", lines[-1].strip())[:300] if lines else "It did not say why."
 
 
-def failure(bucket: Bucket, why: str, what: str = "could not be read") -> Trouble:
+def failure(bucket: Bucket, why: str, what: str = "could not be read") -> StartError:
     """The bucket's failure, with the ways on."""
-    return Trouble(
+    return StartError(
         NO_DATA,
         f"The bucket {bucket.name} {what}.",
         why,
@@ -122,7 +122,7 @@ def allowed(place: Path) -> None:
     """Say plainly when there are no data and no right to fetch any."""
     if os.geteuid() == 0 and person.may(person.CAP_SYS_ADMIN) and Path("/dev/fuse").exists():
         return
-    raise Trouble(
+    raise StartError(
         NO_DATA,
         f"There are no data at {place}.",
         "The folder is empty, and this container has no right to mount the bucket there itself.",
@@ -132,7 +132,7 @@ def allowed(place: Path) -> None:
 
 
 def mount(env: Mapping[str, str], place: Path) -> Bucket:
-    """Mount the bucket at that place, or raise Trouble."""
+    """Mount the bucket at that place, or raise StartError."""
     allowed(place)
     bucket = Bucket.of(env)
     code, listing, said = run(list_command(bucket), LIST_SECONDS)

@@ -11,8 +11,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from desi_lab.errors import UNKNOWN_SETTING, StartError
 from desi_lab.releases import Release
-from desi_lab.trouble import UNKNOWN_SETTING, Trouble
 
 NERSC = Path("/global/cfs/cdirs/desi")
 LOADED = "DESI_LAB_ENVIRONMENT"
@@ -33,7 +33,7 @@ def port(env: Mapping[str, str]) -> int:
     given = env.get("JUPYTER_PORT") or "8888"
     if given.isascii() and given.isdigit() and 0 < int(given) < 65536:
         return int(given)
-    raise Trouble(
+    raise StartError(
         UNKNOWN_SETTING,
         f"JUPYTER_PORT={given} is not a port.",
         "It has to be a whole number from 1 to 65535.",

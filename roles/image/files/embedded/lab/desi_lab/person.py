@@ -11,7 +11,7 @@ import pwd
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from desi_lab.trouble import UNKNOWN_SETTING, Trouble
+from desi_lab.errors import UNKNOWN_SETTING, StartError
 
 EXTRA_USERS = Path("/var/lib/extrausers")
 CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SYS_ADMIN = 6, 7, 8, 21
@@ -31,13 +31,13 @@ def may(*bits: int) -> bool:
     return all(held >> bit & 1 for bit in bits)
 
 
-def wanted(env: Mapping[str, str]) -> tuple[int, int]:
+def requested(env: Mapping[str, str]) -> tuple[int, int]:
     """The user and group that root is asked to become, 1000 if nobody said."""
     numbers = []
     for name in ("NB_UID", "NB_GID"):
         given = env.get(name) or "1000"
         if not given.isascii() or not given.isdigit() or int(given) >= 2**32 - 1:
-            raise Trouble(
+            raise StartError(
                 UNKNOWN_SETTING,
                 f"{name}={given} is not a user's number.",
                 "It has to be a whole number, such as the one that 'id -u' or 'id -g' prints.",

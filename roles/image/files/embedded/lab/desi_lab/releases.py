@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from desi_lab.trouble import UNKNOWN_SETTING, Trouble
+from desi_lab.errors import UNKNOWN_SETTING, StartError
 
 TABLE = Path(__file__).resolve().parent.parent / "releases.json"
 
@@ -36,12 +36,12 @@ def default_name(table: Path = TABLE) -> str:
     return str(json.loads(table.read_text(encoding="utf-8"))["default"])
 
 
-def wanted(env: Mapping[str, str], table: Path = TABLE) -> Release:
+def requested(env: Mapping[str, str], table: Path = TABLE) -> Release:
     """The release that DESI_RELEASE names, whatever its case."""
     name = env.get("DESI_RELEASE", "").strip() or default_name(table)
     releases = known(table)
     if name.lower() not in releases:
-        raise Trouble(
+        raise StartError(
             UNKNOWN_SETTING,
             f"There is no DESI release called {name!r}.",
             f"DESI_RELEASE has to be one of: {', '.join(releases)}.",

@@ -13,20 +13,20 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 from desi_lab import bucket, environment, home, person, releases, shims, words
-from desi_lab.trouble import NO_DATA, RELEASE_MISSING, Trouble
+from desi_lab.errors import NO_DATA, RELEASE_MISSING, StartError
 
 STATE = Path("/var/lib/desi-lab")
 LINK_SECONDS = 60
 
 
 def is_empty(data: Path) -> bool:
-    """Whether the data folder holds nothing. One that cannot even be looked at is trouble."""
+    """Whether the data folder holds nothing. One that cannot even be read is an error."""
     try:
         return not any(data.iterdir())
     except FileNotFoundError:
         return True
     except OSError as error:
-        raise Trouble(
+        raise StartError(
             NO_DATA,
             f"The data folder {data} cannot be read.",
             f"{error.strerror}.",
@@ -39,18 +39,18 @@ def await_release(release: releases.Release, root: Path, data: Path, seconds: fl
     deadline = time.monotonic() + seconds
     while root.is_symlink() and environment.problem(root) and time.monotonic() < deadline:
         time.sleep(0.2)
-    trouble = environment.problem(root)
-    if not trouble and root.is_dir():
+    problem = environment.problem(root)
+    if not problem and root.is_dir():
         return
     if root.is_symlink():
-        why = f"It leads to {root.readlink()}, which did not appear within {seconds:.0f} seconds: {trouble.lower()}."
+        why = f"It leads to {root.readlink()}, which did not appear within {seconds:.0f} seconds: {problem.lower()}."
     else:
         why = f"{data} holds: {', '.join(shims.entries(data)[:12]) or 'nothing'}."
         why += "" if release.public else f" {release.name} is not public yet."
     do = "name a release that is there (DESI_RELEASE), or set DESI_LAB_ALLOW_MISSING=1 to start without it"
     if "spectro" in shims.entries(data):
         do = f"{data} looks like the inside of one release: put it at {root} instead"
-    raise Trouble(RELEASE_MISSING, f"Release {release.name} is not in the data: {root} is missing.", why, do)
+    raise StartError(RELEASE_MISSING, f"Release {release.name} is not in the data: {root} is missing.", why, do)
 
 
 def fetch(env: Mapping[str, str], data: Path, lenient: bool) -> None:
@@ -59,7 +59,7 @@ def fetch(env: Mapping[str, str], data: Path, lenient: bool) -> None:
         return
     try:
         mounted = bucket.mount(env, data)
-    except Trouble:
+    except StartError:
         if not lenient:
             raise
     else:
@@ -88,9 +88,9 @@ def set_scene(env: MutableMapping[str, str], release: releases.Release, data: Pa
 
 def prepare(env: MutableMapping[str, str], argv: Sequence[str]) -> list[str]:
     """Everything up to the last step; gives the command that this process then becomes."""
-    release = releases.wanted(env)
+    release = releases.requested(env)
     environment.port(env)
-    uid, gid = person.wanted(env)
+    uid, gid = person.requested(env)
     data = environment.data_folder(env)
     lenient = environment.flag(env, "DESI_LAB_ALLOW_MISSING")
     fetch(env, data, lenient)
@@ -104,19 +104,21 @@ def main(argv: Sequence[str]) -> int:
     """Become the lab, or say why not."""
     try:
         command = prepare(os.environ, argv)
-    except Trouble as trouble:
-        return told(trouble)
+    except StartError as error:
+        return report(error)
     except OSError as error:
         what = f"{error.filename or 'A file of the lab'} could not be written."
-        return told(Trouble(1, what, f"{error.strerror}.", "start it without --read-only, on a disk that is not full"))
+        return report(
+            StartError(1, what, f"{error.strerror}.", "start it without --read-only, on a disk that is not full")
+        )
     try:
         os.execvp(command[0], command)  # noqa: S606  # 2026-11: a list, no shell
     except OSError as error:
         what = f"The command {command[0]} cannot be run."
-        return told(Trouble(127, what, f"{error.strerror}.", "give no command: the lab is what runs then"))
+        return report(StartError(127, what, f"{error.strerror}.", "give no command: the lab is what runs then"))
 
 
-def told(trouble: Trouble) -> int:
+def report(error: StartError) -> int:
     """Tell the person; gives the exit code."""
-    print(f"DESI Lab cannot start.\n{trouble}", file=sys.stderr, flush=True)
-    return trouble.code
+    print(f"DESI Lab cannot start.\n{error}", file=sys.stderr, flush=True)
+    return error.code

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Trouble that a person can do something about: what happened, why, and what to do."""
+"""An error that a person can do something about: what happened, why, and what to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RELEASE_MISSING = 3
 NO_DATA = 4
 
 
-class Trouble(Exception):
+class StartError(Exception):
     """Ends the start with an exit code of its own and three plain lines."""
 
     def __init__(self, code: int, what: str, why: str, do: str) -> None:
