@@ -137,7 +137,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 
 
-def wanted_of(given: t.Mapping[str, t.Any], region: str) -> LabSpec:
+def spec_of(given: t.Mapping[str, t.Any], region: str) -> LabSpec:
     """Return the lab that the account is asked for. How it would be reached makes no difference there."""
     names = ("name", "instance_types", "disk_gib", "os", "security_group", "subnet", "spot", "prices")
     more = {"access": "tunnel", "port": 8888, "allow_from": [], "release": "", "public_key": ""}
@@ -152,7 +152,7 @@ def checks(module: t.Any) -> list[Check]:  # noqa: ANN401 - an AnsibleAWSModule
     regions = list(dict.fromkeys([region, *given["regions"]]))
 
     def look() -> list[Finding]:
-        return account_findings(account, wanted_of(given, region), regions, given["config"])
+        return account_findings(account, spec_of(given, region), regions, given["config"])
 
     return [Check("account", "AWS account", look, given["seconds"])]
 

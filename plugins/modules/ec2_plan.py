@@ -258,19 +258,19 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 
 
-def plan(account: Account, wanted: LabSpec, address_services: t.Sequence[str]) -> dict[str, t.Any]:
+def plan(account: Account, spec: LabSpec, address_services: t.Sequence[str]) -> dict[str, t.Any]:
     """Query in two rounds, and decide."""
-    inquiry = AddressQuery(address_services) if needs_own_address(wanted.allow_from) else None
-    look = Discovery(account, wanted)
+    inquiry = AddressQuery(address_services) if needs_own_address(spec.allow_from) else None
+    look = Discovery(account, spec)
     seen = look.first()
-    draft = begin(wanted, seen)
+    draft = begin(spec, seen)
     if draft.instance is None:
-        place(wanted, seen, draft)
+        place(spec, seen, draft)
     state = "absent" if draft.instance is None else state_of(draft.instance)
-    tried = dict.fromkeys(needed(state, wanted.spot), things(wanted, seen, draft))
+    tried = dict.fromkeys(needed(state, spec.spot), things(spec, seen, draft))
     draft.notes += judge(look.second(seen, draft.instance, draft.image_id, tried))
-    let_in = allowed(wanted.allow_from, inquiry.address() if inquiry else "")
-    return result(wanted, decide(wanted, seen, draft, let_in), seen.account, let_in.cidrs)
+    let_in = allowed(spec.allow_from, inquiry.address() if inquiry else "")
+    return result(spec, decide(spec, seen, draft, let_in), seen.account, let_in.cidrs)
 
 
 def main() -> None:
@@ -279,9 +279,9 @@ def main() -> None:
     given = {name: module.params[name] for name in ARGUMENTS}
     services, folder = given.pop("address_services"), given.pop("folder")
     try:
-        wanted = LabSpec(region=module.region or "", folder=folder, memory=read(folder), **given)
-        check(wanted)
-        planned = plan(account_of(module), wanted, services)
+        spec = LabSpec(region=module.region or "", folder=folder, memory=read(folder), **given)
+        check(spec)
+        planned = plan(account_of(module), spec, services)
     except LabError as error:
         module.fail_json(**error.as_result())
     module.exit_json(changed=False, **planned)

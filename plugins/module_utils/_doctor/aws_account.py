@@ -40,7 +40,7 @@ NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError")
 NOT_ALLOWED = refusal([]).what
 
 
-def account_findings(account: Account, wanted: LabSpec, regions: t.Sequence[str], config: str) -> list[Finding]:
+def account_findings(account: Account, spec: LabSpec, regions: t.Sequence[str], config: str) -> list[Finding]:
     """Return all findings about an account; without a caller identity, that alone."""
     try:
         caller = account.clients["sts"].get_caller_identity()
@@ -49,8 +49,8 @@ def account_findings(account: Account, wanted: LabSpec, regions: t.Sequence[str]
             return [without("there are no AWS credentials here; labs on this computer need none")]
         return [from_error("credentials", "AWS credentials", account.no_caller(error))]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        left = pool.submit(orphan_findings, account, caller_of(caller).owner, regions, config, wanted.prices)
-        return [judge_caller(caller), *lab_findings(account, wanted), *left.result()]
+        left = pool.submit(orphan_findings, account, caller_of(caller).owner, regions, config, spec.prices)
+        return [judge_caller(caller), *lab_findings(account, spec), *left.result()]
 
 
 def without(why: str) -> Finding:
@@ -70,23 +70,23 @@ def judge_caller(caller: t.Mapping[str, t.Any]) -> Finding:
     return Finding("credentials", "AWS credentials", OK, found, facts=facts)
 
 
-def lab_findings(account: Account, wanted: LabSpec) -> list[Finding]:
+def lab_findings(account: Account, spec: LabSpec) -> list[Finding]:
     """Check that a lab with these settings could be launched in the region."""
-    look = Discovery(account, wanted)
+    look = Discovery(account, spec)
     try:
         seen = look.first()
-        begun = begin(wanted, seen)
+        begun = begin(spec, seen)
     except LabError as error:
         return [_permissions(error) if error.what == NOT_ALLOWED else from_error("account", "AWS account", error)]
     machine = str((begun.instance or {}).get("InstanceId") or "")
     # The lab's own instance does not count: no second one is launched.
     seen.running = [each for each in seen.running if not machine or each.get("InstanceId") != machine]
-    every = [judge_vpc(seen, wanted), judge_quota(seen, wanted)]
+    every = [judge_vpc(seen, spec), judge_quota(seen, spec)]
     try:
         # Dry-run the launch even with an instance, which may have to be replaced.
         draft = Draft(begun.owner, begun.is_root, None)
-        place(wanted, seen, draft)
-        tried = dict.fromkeys(needed("absent", wanted.spot), things(wanted, seen, draft)._replace(machine_id=machine))
+        place(spec, seen, draft)
+        tried = dict.fromkeys(needed("absent", spec.spot), things(spec, seen, draft)._replace(machine_id=machine))
     except LabError as error:
         # It has a finding of its own.
         if not any(finding.verdict == BROKEN for finding in every):
@@ -107,23 +107,23 @@ def _permissions(error: LabError) -> Finding:
     return Finding("permissions", "AWS permissions", BROKEN, error.why, why, error.do)
 
 
-def judge_vpc(seen: AccountState, wanted: LabSpec) -> Finding:
+def judge_vpc(seen: AccountState, spec: LabSpec) -> Finding:
     """Judge the network of the instance."""
     title, ids = "Default VPC", [str(vpc["VpcId"]) for vpc in seen.vpcs]
-    facts = {"vpcs": ids, "subnets": len(seen.subnets), "subnet": wanted.subnet}
-    if wanted.subnet:
-        return Finding("vpc", title, OK, f"not needed: the subnet {wanted.subnet} was given", facts=facts)
+    facts = {"vpcs": ids, "subnets": len(seen.subnets), "subnet": spec.subnet}
+    if spec.subnet:
+        return Finding("vpc", title, OK, f"not needed: the subnet {spec.subnet} was given", facts=facts)
     if not ids:
         why = "A machine stands in it, unless a subnet is given."
-        do = f"aws ec2 create-default-vpc --region {wanted.region} · or give -e lab_subnet=subnet-…"
-        return Finding("vpc", title, BROKEN, f"none in {wanted.region}", why, do, facts)
+        do = f"aws ec2 create-default-vpc --region {spec.region} · or give -e lab_subnet=subnet-…"
+        return Finding("vpc", title, BROKEN, f"none in {spec.region}", why, do, facts)
     return Finding("vpc", title, OK, f"{ids[0]}, {len(seen.subnets)} subnets", facts=facts)
 
 
-def judge_quota(seen: AccountState, wanted: LabSpec) -> Finding:
+def judge_quota(seen: AccountState, spec: LabSpec) -> Finding:
     """Judge the vCPU quota for the first instance type."""
-    title, name = "vCPU quota", wanted.instance_types[0]
-    code = quota_of(name, SPOT if wanted.spot else ON_DEMAND)
+    title, name = "vCPU quota", spec.instance_types[0]
+    code = quota_of(name, SPOT if spec.spot else ON_DEMAND)
     limit = seen.quotas.get(code)
     vcpus = {kind.name: kind.vcpus for kind in map(read_instance_type, seen.types)}
     used, need = in_use(code, seen.running, vcpus), vcpus.get(name, 0)
@@ -132,11 +132,11 @@ def judge_quota(seen: AccountState, wanted: LabSpec) -> Finding:
         why = "A launch may be refused for it. Your account did not tell its quotas."
         do = "ask for servicequotas:GetServiceQuota (docs/iam-policy.json), or see Service Quotas in the console"
         return Finding("quota", title, WARNING, f"not known for {name}", why, do, facts)
-    found = f"{used} of {limit:g} in use in {wanted.region}, {name} takes {need or '?'}"
+    found = f"{used} of {limit:g} in use in {spec.region}, {name} takes {need or '?'}"
     if used + need > limit:
         do = (
             "aws service-quotas request-service-quota-increase --service-code ec2 "
-            f"--quota-code {code} --desired-value {used + need} --region {wanted.region} · or stop another machine"
+            f"--quota-code {code} --desired-value {used + need} --region {spec.region} · or stop another machine"
         )
         return Finding("quota", title, BROKEN, found, "AWS would refuse to start the machine.", do, facts)
     return Finding("quota", title, OK, found, facts=facts)

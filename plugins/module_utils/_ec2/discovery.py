@@ -75,35 +75,35 @@ class AccountState:
 class Discovery:
     """Query an account in two rounds; the second depends on the first."""
 
-    def __init__(self, account: Account, wanted: LabSpec) -> None:
-        self.account, self.wanted = account, wanted
+    def __init__(self, account: Account, spec: LabSpec) -> None:
+        self.account, self.spec = account, spec
 
     def first(self) -> AccountState:
         """Query all that depends on no other answer."""
-        wanted, ask = self.wanted, self.account
-        markets = [SPOT, ON_DEMAND] if wanted.spot else [ON_DEMAND]
-        codes = sorted({quota_of(name, market) for name in wanted.instance_types for market in markets} - {""})
-        names = [f"desi-lab-{wanted.name}", f"desi-lab-{wanted.name}-*"]
-        groups = [wanted.security_group, f"{wanted.security_group}-{wanted.name}"]
-        types = where("instance-type", *wanted.instance_types)
-        subnets = where("subnet-id", wanted.subnet) if wanted.subnet else where("default-for-az", "true")
+        spec, ask = self.spec, self.account
+        markets = [SPOT, ON_DEMAND] if spec.spot else [ON_DEMAND]
+        codes = sorted({quota_of(name, market) for name in spec.instance_types for market in markets} - {""})
+        names = [f"desi-lab-{spec.name}", f"desi-lab-{spec.name}-*"]
+        groups = [spec.security_group, f"{spec.security_group}-{spec.name}"]
+        types = where("instance-type", *spec.instance_types)
+        subnets = where("subnet-id", spec.subnet) if spec.subnet else where("default-for-az", "true")
         questions: dict[str, t.Callable[[], t.Any]] = {
             "caller": ask.clients["sts"].get_caller_identity,
-            "named": lambda: ask.instances(where(f"tag:{NAME_TAG}", wanted.name)),
+            "named": lambda: ask.instances(where(f"tag:{NAME_TAG}", spec.name)),
             "running": lambda: ask.instances(where("instance-state-name", *COUNTED)),
             "keys": lambda: ask.ec2.describe_key_pairs(Filters=where("key-name", *names), IncludePublicKey=True),
             "groups": lambda: ask.pages("describe_security_groups", "SecurityGroups", where("group-name", *groups)),
             "tagged": lambda: ask.pages(
-                "describe_security_groups", "SecurityGroups", where(f"tag:{NAME_TAG}", wanted.name)
+                "describe_security_groups", "SecurityGroups", where(f"tag:{NAME_TAG}", spec.name)
             ),
             "vpcs": lambda: ask.pages("describe_vpcs", "Vpcs", where("is-default", "true")),
             "subnets": lambda: ask.pages("describe_subnets", "Subnets", subnets),
             "types": lambda: ask.pages("describe_instance_types", "InstanceTypes", types),
             "offerings": lambda: ask.offerings("availability-zone", types),
-            "parameters": lambda: ask.clients["ssm"].get_parameters(Names=parameters_of(wanted.os)),
-            "disk price": lambda: ask.price(cost.disk_filters(wanted.region), "GB-Mo"),
+            "parameters": lambda: ask.clients["ssm"].get_parameters(Names=parameters_of(spec.os)),
+            "disk price": lambda: ask.price(cost.disk_filters(spec.region), "GB-Mo"),
             **{f"quota {code}": (lambda code=code: ask.quota(code)) for code in codes},
-            **{f"price {name}": (lambda name=name: ask.type_price(name)) for name in wanted.instance_types},
+            **{f"price {name}": (lambda name=name: ask.type_price(name)) for name in spec.instance_types},
         }
         soft = {name for name in questions if name.startswith(("quota ", "price ", "disk price"))}
         answers = ask.ask(questions, soft)
@@ -125,7 +125,7 @@ class Discovery:
             offered=offered,
             parameters={row["Name"]: row["Value"] for row in answers["parameters"].get("Parameters", [])},
             quotas={code: answers.get(f"quota {code}") for code in codes},
-            type_prices={name: answers.get(f"price {name}") for name in wanted.instance_types},
+            type_prices={name: answers.get(f"price {name}") for name in spec.instance_types},
             disk_price=answers.get("disk price"),
             notes=_unknown(answers.errors),
         )
@@ -134,11 +134,11 @@ class Discovery:
 
     def help(self, seen: AccountState) -> None:
         """Query what is only needed for an unknown type or a subnet that may be private."""
-        wanted, ask = self.wanted, self.account
+        spec, ask = self.spec, self.account
         questions: dict[str, t.Callable[[], t.Any]] = {}
-        if not {row["InstanceType"] for row in seen.types} >= set(wanted.instance_types):
+        if not {row["InstanceType"] for row in seen.types} >= set(spec.instance_types):
             questions["types"] = lambda: ask.offerings("region", [])
-        if wanted.subnet and seen.subnets and not seen.subnets[0].get("MapPublicIpOnLaunch"):
+        if spec.subnet and seen.subnets and not seen.subnets[0].get("MapPublicIpOnLaunch"):
             vpc = where("vpc-id", seen.subnets[0]["VpcId"])
             questions["tables"] = lambda: ask.pages("describe_route_tables", "RouteTables", vpc)
         if questions:
@@ -154,7 +154,7 @@ class Discovery:
         tries: t.Mapping[Action, DryRunTargets],
     ) -> list[DryRun]:
         """Query what the first answers require, and make the dry runs."""
-        wanted, ask = self.wanted, self.account
+        spec, ask = self.spec, self.account
         questions: dict[str, t.Callable[[], t.Any]] = {
             action.name: (lambda action=action, things=things: dry_run(ask.ec2, action, things))
             for action, things in tries.items()
@@ -165,7 +165,7 @@ class Discovery:
             name = str(machine["InstanceType"])
             attached = where("attachment.instance-id", str(machine["InstanceId"]))
             questions["volumes"] = lambda: ask.pages("describe_volumes", "Volumes", attached)
-            if name not in wanted.instance_types:
+            if name not in spec.instance_types:
                 types = where("instance-type", name)
                 questions["types"] = lambda: ask.pages("describe_instance_types", "InstanceTypes", types)
                 questions["price"] = lambda: ask.type_price(name)

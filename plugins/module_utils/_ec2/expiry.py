@@ -115,14 +115,14 @@ class LabInstance(t.NamedTuple):
     region: str
 
 
-def wanted(lab: LabInstance, when: float, snapshot: bool, arn: str) -> dict[str, dict[str, t.Any]]:
+def desired_schedules(lab: LabInstance, when: float, snapshot: bool, arn: str) -> dict[str, dict[str, t.Any]]:
     """Return the schedules that delete a lab, by name, as CreateSchedule takes them."""
     tags = as_tag_list({**lab_tags(lab.name, lab.owner), "desi-lab:machine": lab.machine})
-    told = f"the disk of lab {lab.name}, which was forgotten"
+    expressions = f"the disk of lab {lab.name}, which was forgotten"
     whole = {
         SNAPSHOT: {
             "VolumeId": lab.disk,
-            "Description": told,
+            "Description": expressions,
             "TagSpecifications": [{"ResourceType": "snapshot", "Tags": tags}],
         },
         DELETE: {"InstanceIds": [lab.machine]},
@@ -147,12 +147,12 @@ def wanted(lab: LabInstance, when: float, snapshot: bool, arn: str) -> dict[str,
     return found
 
 
-def same(schedule: t.Mapping[str, t.Any], want: t.Mapping[str, t.Any]) -> bool:
+def same(schedule: t.Mapping[str, t.Any], desired: t.Mapping[str, t.Any]) -> bool:
     """Return whether a schedule does what is wanted, when it is wanted."""
     target = schedule.get("Target") or {}
     keys = ("ScheduleExpression", "ScheduleExpressionTimezone", "State")
-    return all(schedule.get(key) == want[key] for key in keys) and all(
-        target.get(key) == value for key, value in want["Target"].items()
+    return all(schedule.get(key) == desired[key] for key in keys) and all(
+        target.get(key) == value for key, value in desired["Target"].items()
     )
 
 
@@ -259,13 +259,13 @@ class ScheduleGroup:
         if spec.snapshot and not lab.disk:
             return ExpiryResult(False, None, "AWS does not tell of which disk there would be a snapshot", {}, {})
         when = expiry(self.clock(), spec.hours, spec.days)
-        want = wanted(lab, when, spec.snapshot, role_arn(role, self.owner, account, self.region))
+        desired = desired_schedules(lab, when, spec.snapshot, role_arn(role, self.owner, account, self.region))
         before = {name: self._get(name) for name in there or {} if is_for(name)}
-        stale = [name for name in before if name not in want]
-        differ = [name for name in want if name not in before or not same(before[name], want[name])]
+        stale = [name for name in before if name not in desired]
+        differ = [name for name in desired if name not in before or not same(before[name], desired[name])]
         if not check and (stale or differ):
             try:
-                self._make(there is None, before, want, differ, spec.role_wait)
+                self._make(there is None, before, desired, differ, spec.role_wait)
             except AWS_ERRORS as error:
                 # A lab that is in use must not go at a time that may no longer be moved.
                 for name in before if code_of(error) in FORBIDDEN else ():
@@ -273,8 +273,8 @@ class ScheduleGroup:
                 raise
             for name in stale:
                 self._delete(name)
-        told = [{name: each["ScheduleExpression"] for name, each in rows.items()} for rows in (before, want)]
-        return ExpiryResult(bool(stale or differ), when + BETWEEN, "", told[0], told[1])
+        expressions = [{name: each["ScheduleExpression"] for name, each in rows.items()} for rows in (before, desired)]
+        return ExpiryResult(bool(stale or differ), when + BETWEEN, "", expressions[0], expressions[1])
 
     def remove(self, check: bool = False) -> ExpiryResult:
         """Remove the schedules that are ours, and the group when nothing else is in it."""
@@ -318,27 +318,27 @@ class ScheduleGroup:
     def _get(self, name: str) -> dict[str, t.Any]:
         return dict(self.scheduler.get_schedule(GroupName=self.group, Name=name))
 
-    def _make(self, no_group: bool, before: Schedules, want: Schedules, differ: list[str], wait: float) -> None:
+    def _make(self, no_group: bool, before: Schedules, desired: Schedules, differ: list[str], wait: float) -> None:
         if no_group:
             tags = as_tag_list(lab_tags(self.name, self.owner))
             self.scheduler.create_schedule_group(Name=self.group, Tags=tags)
         # Whatever fails in between, nothing is deleted of which there was to be a snapshot and is none.
-        both = [(time_of(before[name]) or 0, time_of(want[name]) or 0) for name in before if name in want]
+        both = [(time_of(before[name]) or 0, time_of(desired[name]) or 0) for name in before if name in desired]
         later = all(was < will for was, will in both)
         moved = sorted((name for name in differ if name in before), reverse=not later)
         made = sorted((name for name in differ if name not in before), reverse=True)
         try:
             for name in made:
-                self._again(wait, lambda name=name: self._create(name, want[name]))
+                self._again(wait, lambda name=name: self._create(name, desired[name]))
             for name in moved:
-                self.scheduler.update_schedule(GroupName=self.group, Name=name, **want[name])
+                self.scheduler.update_schedule(GroupName=self.group, Name=name, **desired[name])
         except AWS_ERRORS:
             if no_group:
                 self._gone(self.scheduler.delete_schedule_group, Name=self.group)
             raise
 
-    def _create(self, name: str, want: t.Mapping[str, t.Any]) -> None:
-        self.scheduler.create_schedule(GroupName=self.group, Name=name, **want)
+    def _create(self, name: str, desired: t.Mapping[str, t.Any]) -> None:
+        self.scheduler.create_schedule(GroupName=self.group, Name=name, **desired)
 
     def _again(self, seconds: float, work: t.Callable[[], None]) -> None:
         end = self.clock() + seconds

@@ -121,12 +121,12 @@ def differences(machine: Instance, types: t.Sequence[str], disk_gib: int, system
     ]
 
 
-def outdated_tags(machine: Instance, wanted: t.Mapping[str, str]) -> dict[str, str]:
+def outdated_tags(machine: Instance, desired: t.Mapping[str, str]) -> dict[str, str]:
     """Return the tags of an instance that are out of date, with their values."""
     return {
-        tag: wanted[tag]
+        tag: desired[tag]
         for tag in LIVING_TAGS
-        if machine.is_there and tag in wanted and machine.tags.get(tag) != wanted[tag]
+        if machine.is_there and tag in desired and machine.tags.get(tag) != desired[tag]
     }
 
 

@@ -86,41 +86,39 @@ class Plan:
         return self.draft.owner
 
 
-def check(wanted: LabSpec) -> None:
+def check(spec: LabSpec) -> None:
     """Refuse settings that cannot work, before AWS is asked."""
-    types.check_names(wanted.instance_types)
-    check_disk(wanted.disk_gib)
-    check_public_key(wanted.public_key)
-    groups.check_name(wanted.security_group)
+    types.check_names(spec.instance_types)
+    check_disk(spec.disk_gib)
+    check_public_key(spec.public_key)
+    groups.check_name(spec.security_group)
     # Whatever the own address is, it is an address.
-    allowed(wanted.allow_from, "192.0.2.1")
-    if wanted.access == "direct" and wanted.port == groups.SSH_PORT:
+    allowed(spec.allow_from, "192.0.2.1")
+    if spec.access == "direct" and spec.port == groups.SSH_PORT:
         why = "SSH has that port on the machine already."
         raise LabError("The lab cannot be reached at port 22.", why, "choose another: -e lab_port=8888")
 
 
-def begin(wanted: LabSpec, seen: AccountState) -> Draft:
+def begin(spec: LabSpec, seen: AccountState) -> Draft:
     """Decide the owner, and find the instance."""
     caller = Caller(seen.arn, seen.account, seen.user_id)
-    if wanted.memory is not None:
-        wanted.memory.check(caller, wanted.region)
+    if spec.memory is not None:
+        spec.memory.check(caller, spec.region)
     if not caller.owner:
         why = f"AWS calls you {seen.arn.rpartition(':')[2] or 'nothing'}, which names nobody."
         raise LabError("Whose the lab is cannot be rules_text.", why, "use the credentials of a user or of a role")
-    owner = wanted.memory.owner if wanted.memory else owner_of_lab(caller, machines.alive(seen.named))
-    draft = Draft(owner, owner == "root", machines.lab_instance(seen.named, wanted.name, owner, wanted.memory))
-    draft.notes = machines.others(seen.named, wanted.name, owner, wanted.memory) + (
-        [ROOT_NOTE] if draft.is_root else []
-    )
+    owner = spec.memory.owner if spec.memory else owner_of_lab(caller, machines.alive(seen.named))
+    draft = Draft(owner, owner == "root", machines.lab_instance(seen.named, spec.name, owner, spec.memory))
+    draft.notes = machines.others(seen.named, spec.name, owner, spec.memory) + ([ROOT_NOTE] if draft.is_root else [])
     draft.notes += legacy_owner_note(caller, owner)
     draft.who = caller.name
     return draft
 
 
-def place(wanted: LabSpec, seen: AccountState, draft: Draft) -> None:
+def place(spec: LabSpec, seen: AccountState, draft: Draft) -> None:
     """Decide where an instance may be launched, and from what image."""
-    names = list(dict.fromkeys(wanted.instance_types))
-    kinds = types.chosen(names, map(types.read_instance_type, seen.types), seen.all_types, wanted.region)
+    names = list(dict.fromkeys(spec.instance_types))
+    kinds = types.chosen(names, map(types.read_instance_type, seen.types), seen.all_types, spec.region)
     first = kinds[0].architecture
     alike = [kind for kind in kinds if kind.architecture == first]
     draft.notes += [
@@ -128,71 +126,71 @@ def place(wanted: LabSpec, seen: AccountState, draft: Draft) -> None:
         for kind in kinds
         if kind not in alike
     ]
-    network.check_internet_route(wanted.subnet, seen.subnets, seen.tables)
-    draft.usable_subnets = network.usable_subnets(wanted.subnet, seen.vpcs, seen.subnets, wanted.region)
-    every = network.attempts(alike, seen.offered, draft.usable_subnets, wanted.spot)
+    network.check_internet_route(spec.subnet, seen.subnets, seen.tables)
+    draft.usable_subnets = network.usable_subnets(spec.subnet, seen.vpcs, seen.subnets, spec.region)
+    every = network.attempts(alike, seen.offered, draft.usable_subnets, spec.spot)
     draft.notes += network.unavailable_types(alike, every)
     by_name = {kind.name: kind for kind in alike}
-    draft.attempts, left_out = within_quota(every, by_name, seen.quotas, seen.running, wanted.region)
+    draft.attempts, left_out = within_quota(every, by_name, seen.quotas, seen.running, spec.region)
     draft.notes += left_out
     tried = [attempt.type for attempt in draft.attempts]
     # In the order in which they are tried: the first most likely will run.
     draft.kinds = [by_name[name] for name in dict.fromkeys(tried)]
-    draft.image_id = image_id(wanted.os, first, seen.parameters, wanted.region)
+    draft.image_id = image_id(spec.os, first, seen.parameters, spec.region)
 
 
-def things(wanted: LabSpec, seen: AccountState, draft: Draft) -> DryRunTargets:
+def things(spec: LabSpec, seen: AccountState, draft: Draft) -> DryRunTargets:
     """Return what dry runs are made with. A launch is tried without key and group, which may not exist yet."""
     instance, launch = draft.instance or {}, {}
-    tags = as_tag_list(lab_tags(wanted.name, draft.owner))
+    tags = as_tag_list(lab_tags(spec.name, draft.owner))
     if draft.instance is None:
-        spec = InstanceSpec(wanted.name, draft.owner, (), draft.image_id, "/dev/xvda", wanted.disk_gib, "", "")
-        launch = run_parameters(spec, draft.attempts[0], 0)
+        requested = InstanceSpec(spec.name, draft.owner, (), draft.image_id, "/dev/xvda", spec.disk_gib, "", "")
+        launch = run_parameters(requested, draft.attempts[0], 0)
         for name in ("KeyName", "ClientToken"):
             launch.pop(name, None)
         launch["NetworkInterfaces"][0].pop("Groups", None)
-    group = groups.lab_group(wanted.name, draft.owner, wanted.security_group, seen.groups, draft.vpc_id)
-    key = next((key for key in seen.keys if is_ours(key, wanted.name, draft.owner)), {})
+    group = groups.lab_group(spec.name, draft.owner, spec.security_group, seen.groups, draft.vpc_id)
+    key = next((key for key in seen.keys if is_ours(key, spec.name, draft.owner)), {})
     return DryRunTargets(
         launch,
         tags,
         draft.vpc_id,
-        wanted.public_key,
+        spec.public_key,
         str(instance.get("InstanceId") or ""),
         str(group.get("GroupId") or ""),
         str(key.get("KeyName") or ""),
     )
 
 
-def check_start(wanted: LabSpec, seen: AccountState, machine: Instance) -> None:
+def check_start(spec: LabSpec, seen: AccountState, machine: Instance) -> None:
     """Refuse to start an instance for which the account's quota has no room."""
     kind = next((kind for kind in map(types.read_instance_type, seen.types) if kind.name == machine.type), None)
     if machine.starts and kind is not None:
         attempt = Attempt(machine.type, machine.zone, machine.subnet_id, machine.market)
-        within_quota([attempt], {kind.name: kind}, seen.quotas, seen.running, wanted.region)
+        within_quota([attempt], {kind.name: kind}, seen.quotas, seen.running, spec.region)
 
 
-def decide(wanted: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -> Plan:
+def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -> Plan:
     """Return the plan, when all questions are answered."""
     machine = machines.read_instance(draft.instance, seen.volumes)
-    key = plan_key_pair(wanted.name, draft.owner, wanted.public_key, seen.keys, draft.instance)
+    key = plan_key_pair(spec.name, draft.owner, spec.public_key, seen.keys, draft.instance)
     group = groups.plan_security_group(
-        wanted.name,
+        spec.name,
         draft.owner,
-        wanted.security_group,
+        spec.security_group,
         seen.groups,
         draft.vpc_id,
-        groups.rules_in(wanted.access, wanted.port, let_in.cidrs),
+        groups.rules_in(spec.access, spec.port, let_in.cidrs),
         machine.group_ids,
         seen.account,
     )
     wider = list(group.wider)
     if machine.is_there:
-        check_start(wanted, seen, machine)
+        check_start(spec, seen, machine)
         image = Image(machine.image_id, machine.root_device, 0)
-        disk = machine.disk_gib or wanted.disk_gib
+        disk = machine.disk_gib or spec.disk_gib
         names = [machine.type]
-        notes = machines.differences(machine, wanted.instance_types, wanted.disk_gib, wanted.os, wanted.subnet)
+        notes = machines.differences(machine, spec.instance_types, spec.disk_gib, spec.os, spec.subnet)
         if group.id not in machine.group_ids:
             notes.append(f"The machine is not in the security group {group.name} of this lab; its own is not changed.")
         more = [one for one in machine.group_ids if one != group.id]
@@ -200,15 +198,15 @@ def decide(wanted: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -
             wider.append(f"The machine has more security groups, which may let others in: {', '.join(more)}.")
     else:
         image = read_image(draft.image_id, seen.images)
-        disk = disk_of(wanted.disk_gib, image)
+        disk = disk_of(spec.disk_gib, image)
         names = [kind.name for kind in draft.kinds]
-        notes = types.notes(draft.kinds[0], disk, wanted.release, wanted.region)
-        if disk > wanted.disk_gib:
+        notes = types.notes(draft.kinds[0], disk, spec.release, spec.region)
+        if disk > spec.disk_gib:
             notes.append(f"The disk is {disk} GiB, because the system's image is no smaller.")
-    prices = joined(Prices(seen.type_prices, seen.disk_price, None), from_table(wanted.prices, wanted.region, names))
+    prices = joined(Prices(seen.type_prices, seen.disk_price, None), from_table(spec.prices, spec.region, names))
     costs = {name: cost_of(name, disk, prices) for name in names}
     said = [*draft.notes, *key.notes, *group.notes, *wider, *notes, *let_in.notes, *seen.notes]
-    about = known(wanted.memory, draft.instance, group, key) if wanted.folder else NOTHING
+    about = known(spec.memory, draft.instance, group, key) if spec.folder else NOTHING
     return Plan(draft, machine, key, group, image, disk, costs, list(dict.fromkeys(said)), about, wider)
 
 

@@ -25,13 +25,13 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import Plan, us
 from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SecurityGroup, rules_text
 
 
-def instance_tags(wanted: LabSpec) -> dict[str, str]:
+def instance_tags(spec: LabSpec) -> dict[str, str]:
     """Return the tags that an instance has beside those of everything."""
     return {
-        OS_TAG: wanted.os,
-        RELEASE_TAG: wanted.release.lower(),
-        ACCESS_TAG: wanted.access,
-        PORT_TAG: str(wanted.port),
+        OS_TAG: spec.os,
+        RELEASE_TAG: spec.release.lower(),
+        ACCESS_TAG: spec.access,
+        PORT_TAG: str(spec.port),
     }
 
 
@@ -105,28 +105,28 @@ def started(plan: Plan) -> list[str]:
     return [machine_text(plan.machine)] if plan.machine.starts else []
 
 
-def lines(wanted: LabSpec, plan: Plan, account: str) -> list[dict[str, str]]:
+def lines(spec: LabSpec, plan: Plan, account: str) -> list[dict[str, str]]:
     """Return the lines of the plan for people."""
-    rows = [("Plan", [f'for lab "{wanted.name}" in {wanted.region} (account …{account[-4:]}, user {plan.draft.who})'])]
+    rows = [("Plan", [f'for lab "{spec.name}" in {spec.region} (account …{account[-4:]}, user {plan.draft.who})'])]
     rows += [("ask", [f"{words}: not made from this computer as far as it knows" for words in plan.known.unknown])]
     rows += [("make", to_make(plan)), ("start", started(plan)), ("change", to_change(plan)), ("keep", kept(plan))]
     report = [{"label": label, "text": " · ".join(texts), "about": ""} for label, texts in rows if texts]
     report.append(cost_line(plan.costs, _is_spot(plan)))
-    report.append({"label": "safety", "text": stops_when(wanted.idle_minutes, wanted.max_hours), "about": ""})
+    report.append({"label": "safety", "text": stops_when(spec.idle_minutes, spec.max_hours), "about": ""})
     return report + [{"label": "note", "text": note, "about": ""} for note in plan.notes]
 
 
-def result(wanted: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> dict[str, t.Any]:
+def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> dict[str, t.Any]:
     """Return the plan as later tasks need it."""
-    rows = lines(wanted, plan, account)
+    rows = lines(spec, plan, account)
     cost = next(row for row in rows if row["label"] == "cost")
     first = next(iter(plan.costs.values()))
-    tags, group = instance_tags(wanted), plan.group
+    tags, group = instance_tags(spec), plan.group
     return {
         "owner": plan.owner,
         "account_end": account[-4:],
-        "region": wanted.region,
-        "tags": lab_tags(wanted.name, plan.owner),
+        "region": spec.region,
+        "tags": lab_tags(spec.name, plan.owner),
         "machine_tags": tags,
         "key": {
             "name": plan.key.name,
@@ -148,7 +148,7 @@ def result(wanted: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) ->
             "group_ids": list(plan.machine.group_ids),
             "retag": outdated_tags(plan.machine, tags),
         },
-        "image": {"id": plan.image.id, "root_device": plan.image.root_device, "user": user_of(plan, wanted.os)},
+        "image": {"id": plan.image.id, "root_device": plan.image.root_device, "user": user_of(plan, spec.os)},
         "launch": {"attempts": [asdict(attempt) for attempt in plan.draft.attempts], "disk_gib": plan.disk_gib},
         "cost": {
             **first._asdict(),
@@ -159,7 +159,7 @@ def result(wanted: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) ->
         "allow_from": list(cidrs),
         "notes": plan.notes,
         "lines": rows,
-        "schedules": group_name(plan.owner, wanted.name),
+        "schedules": group_name(plan.owner, spec.name),
         "wider": plan.wider,
         "unknown": plan.known.unknown,
         "memory": {"things": plan.known.things, "begun": plan.known.begun, "new": plan.known.new},

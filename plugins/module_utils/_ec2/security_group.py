@@ -146,13 +146,13 @@ def read_rules(permissions: t.Iterable[t.Mapping[str, t.Any]], account: str = ""
     return found
 
 
-def merge_rules(present: t.Sequence[Rule], wanted: t.Sequence[Rule]) -> list[Rule]:
+def merge_rules(present: t.Sequence[Rule], desired: t.Sequence[Rule]) -> list[Rule]:
     """Return the rules that a group of ours is to have: those wanted, and whatever its owner has added."""
     own = [rule for rule in present if not rule.is_ours]
     ways = {rule.way for rule in own if rule.text}
     # What lets out everything has no description as long as it is EC2's own; ours takes its place.
-    own = [rule for rule in own if rule.text or rule.way not in {new.way for new in wanted}]
-    return [rule for rule in wanted if rule.way not in ways] + own
+    own = [rule for rule in own if rule.text or rule.way not in {new.way for new in desired}]
+    return [rule for rule in desired if rule.way not in ways] + own
 
 
 def lab_group(
@@ -186,7 +186,7 @@ def plan_security_group(
     first: str,
     groups: t.Sequence[t.Mapping[str, t.Any]],
     vpc_id: str,
-    wanted: t.Sequence[Rule],
+    desired: t.Sequence[Rule],
     attached: t.Collection[str] = (),
     account: str = "",
 ) -> SecurityGroup:
@@ -210,13 +210,13 @@ def plan_security_group(
         text = f"DESI Lab {lab}: who may reach it"
         out = rules_out()
         return SecurityGroup(
-            name, "", vpc_id, text, list(wanted), out, list(wanted), [], [], notes if name != first else []
+            name, "", vpc_id, text, list(desired), out, list(desired), [], [], notes if name != first else []
         )
-    return _kept(chosen, names, vpc_id, wanted, account)
+    return _kept(chosen, names, vpc_id, desired, account)
 
 
 def _kept(
-    group: t.Mapping[str, t.Any], names: t.Sequence[str], vpc_id: str, wanted: t.Sequence[Rule], account: str
+    group: t.Mapping[str, t.Any], names: t.Sequence[str], vpc_id: str, desired: t.Sequence[Rule], account: str
 ) -> SecurityGroup:
     name, notes = str(group["GroupName"]), []
     if name not in names:
@@ -225,7 +225,7 @@ def _kept(
         notes = [f"The security group of this lab is {name}, because {names[0]} is not this lab's."]
     present_in = read_rules(group.get("IpPermissions") or [], account)
     present_out = read_rules(group.get("IpPermissionsEgress") or [], account)
-    both = merge_rules(present_in, wanted), merge_rules(present_out, rules_out())
+    both = merge_rules(present_in, desired), merge_rules(present_out, rules_out())
     opened, ways = _new_ways(both[0], present_in), {rule.way for rule in both[0]}
     # EC2 tells rules in any order; people read those of the guide in that of the guide.
     closed = sorted((rule for rule in present_in if rule.way not in ways), key=lambda rule: TEXTS.index(rule.text))
@@ -237,9 +237,9 @@ def _kept(
     return SecurityGroup(name, str(group["GroupId"]), vpc_id, text, *both, opened, closed, also, notes)
 
 
-def _new_ways(wanted: t.Iterable[Rule], present: t.Iterable[Rule]) -> list[Rule]:
+def _new_ways(desired: t.Iterable[Rule], present: t.Iterable[Rule]) -> list[Rule]:
     ways = {rule.way for rule in present}
-    return [rule for rule in wanted if rule.way not in ways]
+    return [rule for rule in desired if rule.way not in ways]
 
 
 def rules_text(rules: t.Iterable[Rule]) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import (
     LabInstance,
+    desired_schedules,
     expiry,
     group_name,
     groups_of,
@@ -21,7 +22,6 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import (
     role_name,
     same,
     time_of,
-    wanted,
 )
 
 NOON = 1_795_521_600.0
@@ -62,19 +62,19 @@ def test_role_is_the_owners_own_a_named_one_or_an_arn():
 
 
 def test_schedule_that_does_what_is_wanted_is_the_same_whatever_aws_adds():
-    [want] = wanted(LAB, NOON, False, "arn:aws:iam::1:role/r").values()
-    there = {**want, "Arn": "x", "Target": {**want["Target"], "RetryPolicy": {"MaximumRetryAttempts": 185}}}
-    assert same(there, want)
-    assert not same({**there, "State": "DISABLED"}, want)
-    assert not same({**there, "ScheduleExpression": "at(2026-11-24T12:00:00)"}, want)
-    assert not same({**there, "Target": {**there["Target"], "RoleArn": "other"}}, want)
-    assert not same({}, want)
+    [desired] = desired_schedules(LAB, NOON, False, "arn:aws:iam::1:role/r").values()
+    there = {**desired, "Arn": "x", "Target": {**desired["Target"], "RetryPolicy": {"MaximumRetryAttempts": 185}}}
+    assert same(there, desired)
+    assert not same({**there, "State": "DISABLED"}, desired)
+    assert not same({**there, "ScheduleExpression": "at(2026-11-24T12:00:00)"}, desired)
+    assert not same({**there, "Target": {**there["Target"], "RoleArn": "other"}}, desired)
+    assert not same({}, desired)
 
 
 def test_time_is_read_off_a_schedule_that_will_act():
-    [want] = wanted(LAB, NOON, False, "r").values()
-    assert time_of(want) == NOON + 3600
-    assert time_of({**want, "State": "DISABLED"}) is None
+    [desired] = desired_schedules(LAB, NOON, False, "r").values()
+    assert time_of(desired) == NOON + 3600
+    assert time_of({**desired, "State": "DISABLED"}) is None
     assert time_of({"ScheduleExpression": "rate(1 days)"}) is None
     assert time_of(None) is None
 

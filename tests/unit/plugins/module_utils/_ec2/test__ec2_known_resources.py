@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from test__ec2_plan import ANN, KEY, SETTLED, WANTED, group, machine, result, seen, texts
+from test__ec2_plan import ANN, KEY, SETTLED, SPEC, group, machine, result, seen, texts
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, as_tag_list, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -26,7 +26,7 @@ SETTLED_LAB = LAB.with_resources(
     ]
 )
 EVERYBODY = "0.0.0.0/0"
-HERE = replace(WANTED, folder="/somewhere")
+HERE = replace(SPEC, folder="/somewhere")
 
 
 def test_what_is_remembered_is_kept_and_nothing_is_asked():

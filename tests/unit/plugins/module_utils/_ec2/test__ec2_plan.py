@@ -18,7 +18,7 @@ MINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZ
 ANN, BOB = "203.0.113.7/32", "198.51.100.4/32"
 AMAZON = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
 HERE = {"gib_month": 0.08, "types": {"t2.micro": 0.0116, "t3.xlarge": 0.1664}}
-WANTED = LabSpec(
+SPEC = LabSpec(
     name="desi",
     region="us-west-2",
     access="tunnel",
@@ -113,14 +113,14 @@ def settled(**more):
     return seen(**{**SETTLED, **more})
 
 
-def result(wanted=WANTED, account=None, cidrs=(ANN,), notes=()):
+def result(spec=SPEC, account=None, cidrs=(ANN,), notes=()):
     account = account or seen()
-    plan.check(wanted)
-    draft = plan.begin(wanted, account)
+    plan.check(spec)
+    draft = plan.begin(spec, account)
     if draft.instance is None:
-        plan.place(wanted, account, draft)
-    decided = plan.decide(wanted, account, draft, Allowed(list(cidrs), list(notes)))
-    return plan_report.result(wanted, decided, account.account, cidrs)
+        plan.place(spec, account, draft)
+    decided = plan.decide(spec, account, draft, Allowed(list(cidrs), list(notes)))
+    return plan_report.result(spec, decided, account.account, cidrs)
 
 
 def texts(found, label):
@@ -168,12 +168,12 @@ def test_first_run_returns_all_that_later_steps_need():
     assert found["launch"] == {"attempts": attempts, "disk_gib": 30}
     assert found["cost"]["text"] == "0.020 USD an hour running"
     assert found["allow_from"] == [ANN]
-    key = result(replace(WANTED, public_key=""))["key"]
+    key = result(replace(SPEC, public_key=""))["key"]
     assert (key["action"], key["import"]) == ("make", True)
 
 
 def test_disk_is_as_large_as_the_image_and_that_is_said():
-    found = result(replace(WANTED, disk_gib=8), seen(images=[image(size=15)]))
+    found = result(replace(SPEC, disk_gib=8), seen(images=[image(size=15)]))
     assert found["launch"]["disk_gib"] == 15
     assert "t2.micro, 15 GiB encrypted" in found["changes"]
     assert noted(found, "The disk is 15 GiB, because the system's image is no smaller.")
@@ -196,7 +196,7 @@ def test_notes_of_the_range_and_of_what_aws_did_not_tell_are_passed_on_once():
 # Several ways to have an instance
 
 
-SEVERAL = replace(WANTED, instance_types=["t3.xlarge", "t2.micro", "t3.xlarge"])
+SEVERAL = replace(SPEC, instance_types=["t3.xlarge", "t2.micro", "t3.xlarge"])
 BOTH = {
     "types": [described("t2.micro", 1024, 1), described("t3.xlarge")],
     "offered": {"t2.micro": {"us-west-2a"}, "t3.xlarge": {"us-west-2b"}},
@@ -223,7 +223,7 @@ def test_alternatives_are_tried_in_order_and_told():
     ],
 )
 def test_spot_is_told_with_the_most_that_it_costs_and_not_promised_beyond_its_quota(quotas, markets, text):
-    found = result(replace(WANTED, spot=True), seen(quotas={QUOTA: 32.0, **quotas}))
+    found = result(replace(SPEC, spot=True), seen(quotas={QUOTA: 32.0, **quotas}))
     assert tried(found, "market") == markets
     assert found["changes"][-1] == text
     assert found["cost"]["text"].startswith("at most ") is ("spot" in markets)
@@ -251,7 +251,7 @@ def test_arm_instance_is_made_from_an_arm_image():
         parameters={f"{AMAZON}arm64": "ami-2", f"{AMAZON}x86_64": "ami-1"},
         images=[image("ami-2")],
     )
-    assert result(replace(WANTED, instance_types=["t4g.micro"]), account)["image"]["id"] == "ami-2"
+    assert result(replace(SPEC, instance_types=["t4g.micro"]), account)["image"]["id"] == "ami-2"
 
 
 # An instance that is there
@@ -318,7 +318,7 @@ BARE_OUT = {"IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp":
     ],
 )
 def test_rules_that_change_are_told(there, access, change):
-    found = result(replace(WANTED, access=access), settled(groups=[there]))
+    found = result(replace(SPEC, access=access), settled(groups=[there]))
     assert found["changes"] == texts(found, "change") == [f"security group jupyter: {change}"]
     assert found["group"]["how"] == change
     assert "security group" not in texts(found, "keep")[0]
@@ -346,7 +346,7 @@ def test_tags_that_tell_the_truth_are_not_set_again():
     ],
 )
 def test_instance_stays_what_it_is_and_the_difference_is_said(more, there, said):
-    found = result(replace(WANTED, **more), settled(named=[machine(**there)]))
+    found = result(replace(SPEC, **more), settled(named=[machine(**there)]))
     assert found["changes"] == []
     assert noted(found, said)
     # Its own system decides who enters.
@@ -356,7 +356,7 @@ def test_instance_stays_what_it_is_and_the_difference_is_said(more, there, said)
 
 def test_instance_that_cannot_be_entered_is_refused():
     with pytest.raises(LabError, match="cannot be entered"):
-        result(replace(WANTED, public_key=""), settled())
+        result(replace(SPEC, public_key=""), settled())
 
 
 def test_run_goes_on_with_what_an_earlier_one_made():
@@ -383,18 +383,18 @@ def test_run_goes_on_with_what_an_earlier_one_made():
 )
 def test_settings_that_cannot_work_are_refused_before_aws_is_asked(more):
     with pytest.raises(LabError):
-        plan.check(replace(WANTED, **more))
-    plan.check(replace(WANTED, port=22))
+        plan.check(replace(SPEC, **more))
+    plan.check(replace(SPEC, port=22))
 
 
 # Dry runs
 
 
 def targets(account):
-    draft = plan.begin(WANTED, account)
+    draft = plan.begin(SPEC, account)
     if draft.instance is None:
-        plan.place(WANTED, account, draft)
-    return plan.things(WANTED, account, draft)
+        plan.place(SPEC, account, draft)
+    return plan.things(SPEC, account, draft)
 
 
 def test_launch_is_tried_as_it_will_be_done_but_without_what_does_not_exist_yet():
