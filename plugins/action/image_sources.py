@@ -14,7 +14,7 @@ from ansible import constants
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.plugin_utils._build_context import check_context, folder_below
+from ansible_collections.desi.lab.plugins.plugin_utils._build_context import check_context, directory_below
 from ansible_collections.desi.lab.plugins.plugin_utils._git_source import fetch, git_source
 
 
@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
                 # Ansible removes this directory at exit.
                 clone = tempfile.mkdtemp(prefix="sources-", dir=constants.DEFAULT_LOCAL_TMP)
                 commit = fetch(source, clone, {**os.environ, **self._environment()})
-                path = folder_below(clone, source.folder)
+                path = directory_below(clone, source.folder)
             check_context(path)
         except LabError as error:
             return {"failed": True, "changed": False, **error.as_result()}

@@ -52,15 +52,15 @@ class ActionModule(WatchedModule):
         )
         if self._task.check_mode:
             return {"changed": True, "msg": "In check mode nothing is run."}
-        path, folder = Path(args["path"]), args["folder"]
+        path, directory = Path(args["path"]), args["folder"]
         self._run, self._shown = Run(path.name), 0
         try:
-            self._order = order(read(path, folder), path, folder)
+            self._order = order(read(path, directory), path, directory)
             done = super().run(tmp, task_vars)
             if done.get("failed"):
                 return done
             text, error, traceback = self._finish(done)
-            write(text, output_of(path), args["uid"], args["gid"], folder)
+            write(text, output_of(path), args["uid"], args["gid"], directory)
         except LabError as error:
             return {"failed": True, "changed": False, **error.as_result()}
         except BadAnswer as error:

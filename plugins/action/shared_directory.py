@@ -57,13 +57,13 @@ def chosen(given: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     def why(path: str, system: bool = True) -> str:
         return why_not(path, around, system) if path and not given["anyway"] else ""
 
-    folder, instead = choose(given["folder"], given["standing"], given["own"], given["only_own"], why)
-    reason, of_data = why(folder), why(given["data"], system=False)
+    directory, instead = choose(given["folder"], given["standing"], given["own"], given["only_own"], why)
+    reason, of_data = why(directory), why(given["data"], system=False)
     if reason:
-        raise refusal(folder, os.path.realpath(folder), reason, given["own"])
+        raise refusal(directory, os.path.realpath(directory), reason, given["own"])
     if of_data:
         raise refusal_of_data(given["data"], os.path.realpath(given["data"]), of_data)
-    made = given["make"] and folder == given["own"] and not Path(folder).is_dir()
+    made = given["make"] and directory == given["own"] and not Path(directory).is_dir()
     if made and not check_mode:
-        make(folder, uid, gid)
-    return {"changed": made, "folder": folder, "made": made, "instead": instead}
+        make(directory, uid, gid)
+    return {"changed": made, "folder": directory, "made": made, "instead": instead}

@@ -42,7 +42,7 @@ class ActionModule(ActionBase):
         }
 
 
-def folder_of(collection: str) -> Path | None:
+def directory_of(collection: str) -> Path | None:
     """Return the directory of a collection; None if it is not installed."""
     try:
         found = importlib.import_module(f"ansible_collections.{collection}")
@@ -53,18 +53,18 @@ def folder_of(collection: str) -> Path | None:
 
 def about(collection: str) -> dict[str, t.Any]:
     """Return the metadata of a collection: from its manifest, or galaxy.yml in a clone."""
-    folder = folder_of(collection)
-    if folder is None:
+    directory = directory_of(collection)
+    if directory is None:
         return {}
-    if (folder / "MANIFEST.json").is_file():
-        return dict(json.loads((folder / "MANIFEST.json").read_text())["collection_info"])
-    if (folder / "galaxy.yml").is_file():
-        return dict(yaml.safe_load((folder / "galaxy.yml").read_text()))
+    if (directory / "MANIFEST.json").is_file():
+        return dict(json.loads((directory / "MANIFEST.json").read_text())["collection_info"])
+    if (directory / "galaxy.yml").is_file():
+        return dict(yaml.safe_load((directory / "galaxy.yml").read_text()))
     return {}
 
 
 def wanted_ansible() -> str:
     """Return the required versions of ansible-core."""
-    folder = folder_of(OURS)
-    known = yaml.safe_load((folder / "meta" / "runtime.yml").read_text()) if folder else {}
+    directory = directory_of(OURS)
+    known = yaml.safe_load((directory / "meta" / "runtime.yml").read_text()) if directory else {}
     return str(known.get("requires_ansible", ""))

@@ -66,48 +66,48 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory, open_root_owned
 
 
-def links_of(folder: Path, hidden: str) -> dict[str, str]:
+def links_of(directory: Path, hidden: str) -> dict[str, str]:
     """Return name and target of the links that lead into the hidden directory."""
-    if not folder.is_dir():
+    if not directory.is_dir():
         return {}
-    targets = {entry.name: str(entry.readlink()) for entry in folder.iterdir() if entry.is_symlink()}
+    targets = {entry.name: str(entry.readlink()) for entry in directory.iterdir() if entry.is_symlink()}
     return {name: target for name, target in sorted(targets.items()) if target.startswith(f"{hidden}/")}
 
 
-def wanted_links(folder: Path, hidden: str) -> dict[str, str]:
+def wanted_links(directory: Path, hidden: str) -> dict[str, str]:
     """Return the links to the present entries of the hidden directory."""
     try:
-        names = sorted(entry.name for entry in (folder / hidden).iterdir() if entry.name != hidden)
+        names = sorted(entry.name for entry in (directory / hidden).iterdir() if entry.name != hidden)
     except OSError as error:
         raise LabError(
-            f"The folder {folder / hidden} cannot be listed.",
+            f"The folder {directory / hidden} cannot be listed.",
             f"{error.strerror}.",
             "Run the same command again; it mounts anew what is no longer there.",
         ) from error
     return {name: f"{hidden}/{name}" for name in names}
 
 
-def refuse_foreign(folder: Path, before: dict[str, str], after: dict[str, str]) -> None:
+def refuse_foreign(directory: Path, before: dict[str, str], after: dict[str, str]) -> None:
     """Refuse to replace what this module did not make."""
     for name in after.keys() - before.keys():
-        if (folder / name).exists() or (folder / name).is_symlink():
+        if (directory / name).exists() or (directory / name).is_symlink():
             raise LabError(
-                f"The folder {folder} cannot show {name}.",
+                f"The folder {directory} cannot show {name}.",
                 "Something else of that name lies there, which DESI Lab did not make.",
-                f"Move {folder / name} away, then run the same command again.",
+                f"Move {directory / name} away, then run the same command again.",
             )
 
 
-def is_bare(folder: Path, links: dict[str, str]) -> bool:
+def is_bare(directory: Path, links: dict[str, str]) -> bool:
     """Return whether a directory holds nothing but these links."""
-    return folder.is_dir() and all(entry.name in links for entry in folder.iterdir())
+    return directory.is_dir() and all(entry.name in links for entry in directory.iterdir())
 
 
-def apply(folder: Path, before: dict[str, str], after: dict[str, str]) -> None:
+def apply(directory: Path, before: dict[str, str], after: dict[str, str]) -> None:
     """Make the links that are missing or wrong, and remove the others."""
     if before == after:
         return
-    opened = open_root_owned(str(folder)) if os.geteuid() == 0 else open_directory(str(folder))
+    opened = open_root_owned(str(directory)) if os.geteuid() == 0 else open_directory(str(directory))
     try:
         for name, _target in before.items() - after.items():
             os.unlink(name, dir_fd=opened)
@@ -127,24 +127,24 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    folder, hidden = Path(module.params["path"]), module.params["hidden"]
+    directory, hidden = Path(module.params["path"]), module.params["hidden"]
     present = module.params["state"] == "present"
     try:
-        before = links_of(folder, hidden)
-        after = wanted_links(folder, hidden) if present else {}
-        refuse_foreign(folder, before, after)
-        goes = not present and is_bare(folder, before)
+        before = links_of(directory, hidden)
+        after = wanted_links(directory, hidden) if present else {}
+        refuse_foreign(directory, before, after)
+        goes = not present and is_bare(directory, before)
         if not module.check_mode:
-            apply(folder, before, after)
+            apply(directory, before, after)
             if goes:
                 # Kept if something was put there meanwhile.
                 with contextlib.suppress(OSError):
-                    for directory in [folder, *folder.parents][: module.params["parents"] + 1]:
-                        directory.rmdir()
+                    for each in [directory, *directory.parents][: module.params["parents"] + 1]:
+                        each.rmdir()
     except LabError as error:
         module.fail_json(**error.as_result())
     except OSError as error:
-        what = f"The folder {folder} could not be changed."
+        what = f"The folder {directory} could not be changed."
         module.fail_json(**LabError(what, f"{error.strerror}.", "Run it as a user who may write there.").as_result())
     module.exit_json(changed=before != after or goes, entries=sorted(after), diff={"before": before, "after": after})
 

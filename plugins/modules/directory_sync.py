@@ -173,10 +173,11 @@ def main() -> None:
     """Look, decide, do, and tell."""
     module = AnsibleModule(argument_spec=ARGUMENTS, required_together=[("uid", "gid")], supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
-    uid, gid = given.pop("uid"), given.pop("gid")
+    uid, gid, folder = given.pop("uid"), given.pop("gid"), given.pop("folder")
     meanwhile: list[str] = []
     try:
-        with contextlib.closing(Sync(Spec(**given, owner=None if uid is None else (uid, gid)))) as sync:
+        owner = None if uid is None else (uid, gid)
+        with contextlib.closing(Sync(Spec(**given, directory=folder, owner=owner))) as sync:
             plan = sync.plan()
             if not module.check_mode:
                 meanwhile = sync.run(plan)

@@ -138,7 +138,11 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import (
     all_findings,
     no_worse_than,
 )
-from ansible_collections.desi.lab.plugins.module_utils._doctor.host_checks import CACHE_GIB, FOLDER_GIB, judge_versions
+from ansible_collections.desi.lab.plugins.module_utils._doctor.host_checks import (
+    CACHE_GIB,
+    DIRECTORY_GIB,
+    judge_versions,
+)
 from ansible_collections.desi.lab.plugins.module_utils._doctor.labs import judge_labs, judge_leftovers
 from ansible_collections.desi.lab.plugins.module_utils._doctor.proxies import authority_findings, proxy_findings
 from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import listing_url
@@ -185,9 +189,9 @@ def checks(given: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> li
         use = "data that were streamed"
         return gather.room_findings("disk_cache", "Disk for the cache", use, given["cache"], CACHE_GIB)
 
-    def folder() -> t.Sequence[Finding]:
+    def directory() -> t.Sequence[Finding]:
         use = "your notebooks and results"
-        return gather.room_findings("disk_folder", "Disk for your folder", use, given["folder"], FOLDER_GIB)
+        return gather.room_findings("disk_folder", "Disk for your folder", use, given["folder"], DIRECTORY_GIB)
 
     def port() -> t.Sequence[Finding]:
         return gather.port_findings(given["address"], given["port"], given["name"], labs, given["config"])
@@ -203,7 +207,7 @@ def checks(given: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> li
         Check("propagation", "Mount propagation", lambda: gather.propagation_findings(given["mounts"]), seconds),
         Check("link_local", "Metadata addresses", gather.link_local_findings, seconds),
         Check("disk_cache", "Disk for the cache", lambda: needed(mounts, cache), seconds),
-        Check("disk_folder", "Disk for your folder", folder, seconds),
+        Check("disk_folder", "Disk for your folder", directory, seconds),
         Check("memory", "Memory", gather.memory_findings, seconds),
         Check("port", f"Port {given['port']}", port, seconds),
         Check("proxy", "Proxy", lambda: proxy_findings(environment, target, seconds / 2), seconds),

@@ -118,12 +118,12 @@ def work(module: AnsibleAWSModule) -> ExpiryResult:
     given, region = module.params, module.region or ""
     try:
         client = clients_of(module)
-        memory = read(given["folder"])
+        record = read(given["folder"])
         owner = (
-            given["owner"] or (memory.owner if memory else "") or caller_of(client("sts").get_caller_identity()).owner
+            given["owner"] or (record.owner if record else "") or caller_of(client("sts").get_caller_identity()).owner
         )
         clients = {service: client(service) for service in ("ec2", "scheduler", "iam")}
-        group = ScheduleGroup(clients, given["name"], owner, region, memory=memory)
+        group = ScheduleGroup(clients, given["name"], owner, region, record=record)
         if given["state"] == "absent":
             return group.remove(module.check_mode)
         spec = ExpirySpec(given["hours"], given["days"], given["snapshot"], given["role"], given["role_wait"])

@@ -94,21 +94,21 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     name, region = module.params["name"], module.region or ""
     try:
-        memory = read(module.params["folder"])
+        record = read(module.params["folder"])
         caller = caller_of(aws_client(module, "sts").get_caller_identity())
-        if memory is not None:
-            memory.check(caller, region)
+        if record is not None:
+            record.check(caller, region)
         ec2, disks, more, notes = aws_client(module, "ec2"), [], {}, []
         states, timeout = module.params["states"], module.params["timeout"]
-        asker = ResourceQuery(ec2, memory.owner if memory else caller.owner, name)
-        rest = wait_for_state(asker, name, states, timeout, memory=memory)
-        if rest.instance is None and memory is None and caller.former:
+        asker = ResourceQuery(ec2, record.owner if record else caller.owner, name)
+        rest = wait_for_state(asker, name, states, timeout, record=record)
+        if rest.instance is None and record is None and caller.former:
             rest = wait_for_state(ResourceQuery(ec2, caller.former, name), name, states, timeout)
         if rest.instance is not None:
             ours = [{"Name": "attachment.instance-id", "Values": [rest.instance["InstanceId"]]}]
             disks = ec2.describe_volumes(Filters=ours)["Volumes"]
             more = {
-                "known": memory is not None and memory.knows_instance(rest.instance),
+                "known": record is not None and record.knows_instance(rest.instance),
                 "things": resources_of_instance(rest.instance),
                 "owner": tags_of(rest.instance)[OWNER_TAG],
             }

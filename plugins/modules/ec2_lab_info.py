@@ -204,33 +204,35 @@ ARGUMENTS = {
 }
 
 
-def notes_of(memory: LabRecord | None, caller: Caller, owner: str) -> list[str]:
+def notes_of(record: LabRecord | None, caller: Caller, owner: str) -> list[str]:
     """Return what there is to know of whose the lab is."""
-    if memory is not None and memory.arn != caller.arn and memory.owner != caller.owner:
-        return [f"It was made by {memory.maker}. Who asks now is {caller.words}."]
+    if record is not None and record.arn != caller.arn and record.owner != caller.owner:
+        return [f"It was made by {record.maker}. Who asks now is {caller.words}."]
     return legacy_owner_note(caller, owner)
 
 
 def look(module: AnsibleAWSModule) -> dict[str, t.Any]:
     """Return the resources of the caller's labs."""
-    given, region, folder = module.params, module.region or "", module.params["folder"]
-    memory = read(folder)
+    given, region, directory = module.params, module.region or "", module.params["folder"]
+    record = read(directory)
     caller = caller_of(aws_client(module, "sts").get_caller_identity())
-    if memory is not None:
-        memory.check(caller, region)
-    owner = given["owner"] or (memory.owner if memory else caller.owner)
+    if record is not None:
+        record.check(caller, region)
+    owner = given["owner"] or (record.owner if record else caller.owner)
     ec2, scheduler = aws_client(module, "ec2"), aws_client(module, "scheduler")
     asker = ResourceQuery(ec2, owner, given["name"], scheduler=scheduler)
     if given["gone"]:
         asker.wait(given["gone"], given["timeout"])
     found = asker.everything()
-    if given["name"] and caller.former and owner == caller.owner and memory is None and not any(found.values()):
+    if given["name"] and caller.former and owner == caller.owner and record is None and not any(found.values()):
         asker = ResourceQuery(ec2, caller.former, given["name"], scheduler=scheduler)
         found = asker.everything()
-    key = local_key(folder) if folder else ""
+    key = local_key(directory) if directory else ""
     left = resource_rows(found, from_table(given["prices"], region, []))
     known = {
-        (kind, id_of(kind, thing)): knows_resource(memory, kind, thing, key) for kind in found for thing in found[kind]
+        (kind, id_of(kind, resource)): knows_resource(record, kind, resource, key)
+        for kind in found
+        for resource in found[kind]
     }
     nothing = not any(row["kind"] != "snapshot" for row in left)
     return {
@@ -242,13 +244,13 @@ def look(module: AnsibleAWSModule) -> dict[str, t.Any]:
         "things": [
             {"kind": row["kind"], "id": row["id"]}
             for row in left
-            if row["kind"] in REMEMBERED and not (memory and memory.knows(row["kind"], row["id"]))
+            if row["kind"] in REMEMBERED and not (record and record.knows(row["kind"], row["id"]))
         ],
-        "remembered": memory is not None,
-        "fits": memory is not None
-        or fits(folder, [one["InstanceId"] for one in found["machine"]], materials(found["key pair"])),
-        "kept_for": deletion_doubt(ec2, folder, memory, caller) if folder and nothing else "",
-        "notes": notes_of(memory, caller, asker.owner),
+        "remembered": record is not None,
+        "fits": record is not None
+        or fits(directory, [one["InstanceId"] for one in found["machine"]], materials(found["key pair"])),
+        "kept_for": deletion_doubt(ec2, directory, record, caller) if directory and nothing else "",
+        "notes": notes_of(record, caller, asker.owner),
         "unseen": asker.unseen,
     }
 

@@ -185,7 +185,7 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
     names = ("timeout", "wait", "attempts", "folder", "host_key")
-    look, wait, attempts, folder, key = (given.pop(name) for name in names)
+    look, wait, attempts, directory, key = (given.pop(name) for name in names)
     try:
         # In check mode, and where the instance is there already, none has been made.
         user_data = user_data_of(key) if key and attempts and not module.check_mode else ""
@@ -196,7 +196,7 @@ def main() -> None:
             user_data=user_data,
             **given,
         )
-        launcher = Launcher(aws_client(module, "ec2"), spec, module.region or "", record=LaunchRecord(folder))
+        launcher = Launcher(aws_client(module, "ec2"), spec, module.region or "", record=LaunchRecord(directory))
         outcome = launcher.ensure(check=module.check_mode)
     except LabError as error:
         module.fail_json(**error.as_result())

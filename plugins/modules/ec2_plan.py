@@ -232,7 +232,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import
     needs_own_address,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Discovery, LabSpec
-from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import begin, check, decide, place, things
+from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import begin, check, decide, dry_run_targets, place
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan_report import result
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
@@ -267,7 +267,7 @@ def plan(account: Account, spec: LabSpec, address_services: t.Sequence[str]) -> 
     if draft.instance is None:
         place(spec, seen, draft)
     state = "absent" if draft.instance is None else state_of(draft.instance)
-    tried = dict.fromkeys(needed(state, spec.spot), things(spec, seen, draft))
+    tried = dict.fromkeys(needed(state, spec.spot), dry_run_targets(spec, seen, draft))
     draft.notes += judge(look.second(seen, draft.instance, draft.image_id, tried))
     let_in = allowed(spec.allow_from, inquiry.address() if inquiry else "")
     return result(spec, decide(spec, seen, draft, let_in), seen.account, let_in.cidrs)
@@ -277,9 +277,9 @@ def main() -> None:
     """Return the plan."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
-    services, folder = given.pop("address_services"), given.pop("folder")
+    services, directory = given.pop("address_services"), given.pop("folder")
     try:
-        spec = LabSpec(region=module.region or "", folder=folder, memory=read(folder), **given)
+        spec = LabSpec(region=module.region or "", directory=directory, record=read(directory), **given)
         check(spec)
         planned = plan(account_of(module), spec, services)
     except LabError as error:

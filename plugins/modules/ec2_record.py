@@ -105,9 +105,9 @@ def main() -> None:
     try:
         before = read(given["folder"])
         caller = caller_of(aws_client(module, "sts").get_caller_identity())
-        memory = before or begin(caller, region, given["name"], given["owner"])
-        memory.check(caller, region)
-        after = memory.with_resources(given["things"])
+        record = before or begin(caller, region, given["name"], given["owner"])
+        record.check(caller, region)
+        after = record.with_resources(given["things"])
         after = replace(after, begun=tuple(dict.fromkeys([*after.begun, *given["begun"]])))
         if after != before and not module.check_mode:
             write(given["folder"], after)

@@ -101,7 +101,7 @@ def look(module: AnsibleAWSModule, regions: list[str]) -> tuple[Caller, list[str
 
     def anything(region: str) -> bool:
         found = (ResourceQuery(clients[region], owner, name).everything(KINDS) for owner in owners)
-        return any(things for each in found for things in each.values())
+        return any(resources for each in found for resources in each.values())
 
     with ThreadPoolExecutor(max_workers=8) as pool:
         return caller, [region for region, there in zip(regions, pool.map(anything, regions)) if there]

@@ -127,9 +127,11 @@ def accounts(module: AnsibleAWSModule, regions: t.Sequence[str]) -> tuple[list[A
 
 def tunnels(known: Known) -> dict[str, int]:
     """Return at which ports of this computer tunnels to labs begin, by region and name; none where that is unknown."""
-    folders = {str(folder): "/".join(lab) for lab, folder in known.items()}
+    directories = {str(directory): "/".join(lab) for lab, directory in known.items()}
     try:
-        return {folders[folder]: port for folder, port in open_ports(folders).items()} if folders else {}
+        return (
+            {directories[directory]: port for directory, port in open_ports(directories).items()} if directories else {}
+        )
     except LabError:
         return {}
 

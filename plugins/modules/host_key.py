@@ -105,12 +105,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    folder = str(Path(given["folder"]).absolute())
+    directory = str(Path(given["folder"]).absolute())
     try:
         if given["state"] == "made":
-            changed = make_key(folder, module.check_mode)
+            changed = make_key(directory, module.check_mode)
             module.exit_json(changed=changed, how="made" if changed else "kept")
-        meeting = Meeting(folder, given["config"], given["host"], given["machine"], given["fingerprint"])
+        meeting = Meeting(directory, given["config"], given["host"], given["machine"], given["fingerprint"])
         how = meeting.how() if module.check_mode else meeting.meet(given["timeout"])
     except LabError as error:
         module.fail_json(**error.as_result())
@@ -118,7 +118,7 @@ def main() -> None:
         said = getattr(error, "strerror", None) or str(error)
         words = LabError(
             "The files of the lab on this computer cannot be used.",
-            f"{folder}: {said}.",
+            f"{directory}: {said}.",
             "Look whose the folder is and whether the disk is full, then run the same command again.",
         )
         module.fail_json(**words.as_result())

@@ -107,12 +107,12 @@ class Progress:
     """The file with the progress."""
 
     def __init__(self, path: str) -> None:
-        self._folder, self._name = (open_cache(str(Path(path).parent)), Path(path).name) if path else (-1, "")
+        self._directory, self._name = (open_cache(str(Path(path).parent)), Path(path).name) if path else (-1, "")
 
     def tell(self, text: str, finished: bool = False) -> None:
         if self._name:
             told = json.dumps({"text": text, "pid": os.getpid(), "finished": finished})
-            write_beside(self._folder, self._name, told.encode())
+            write_beside(self._directory, self._name, told.encode())
 
 
 def main() -> None:

@@ -146,7 +146,7 @@ def main() -> None:
     local_port = given.pop("local_port") or 0
     remote_port = given.pop("remote_port") or local_port
     # The loop runs elsewhere, and a folder has one tunnel by whatever path it is named.
-    given.update(config=str(Path(given["config"]).absolute()), folder=str(Path(given["folder"]).resolve()))
+    given.update(config=str(Path(given["config"]).absolute()), directory=str(Path(given.pop("folder")).resolve()))
     begun = time.monotonic()
     try:
         tunnel = Tunnel(**given, local_port=local_port, remote_port=remote_port)

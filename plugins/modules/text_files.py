@@ -87,11 +87,11 @@ def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
 def write(file: File, mode: int) -> None:
     """Write a file whole or not at all. For root, all that is above it has to be root's."""
     above = str(file.path.parent)
-    folder = open_root_owned(above, make=True) if os.geteuid() == 0 else open_made(above, 0o755)
+    directory = open_root_owned(above, make=True) if os.geteuid() == 0 else open_made(above, 0o755)
     try:
-        write_beside(folder, file.path.name, file.after.encode(), mode)
+        write_beside(directory, file.path.name, file.after.encode(), mode)
     finally:
-        os.close(folder)
+        os.close(directory)
 
 
 def difference(file: File) -> dict[str, str]:

@@ -216,19 +216,19 @@ def _refused(path: str, why: str, do: str) -> LabError:
     return LabError(f"No image can be built from {path}.", why, do)
 
 
-def folder_below(root: str, folder: str) -> str:
+def directory_below(root: str, directory: str) -> str:
     """Return the path of a directory in a clone; refuse missing ones and links."""
-    if not folder:
+    if not directory:
         return root
     above = open_directory(root)
     try:
-        os.close(open_below(above, folder))
+        os.close(open_below(above, directory))
     except (OSError, ValueError) as problem:
         raise LabError(
             "The image could not be built from its repository.",
-            f"There is no directory {folder} in it; links are not followed.",
+            f"There is no directory {directory} in it; links are not followed.",
             "Look how it is called there, and give it as URL#BRANCH:DIRECTORY.",
         ) from problem
     finally:
         os.close(above)
-    return f"{root}/{folder}"
+    return f"{root}/{directory}"

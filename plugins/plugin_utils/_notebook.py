@@ -58,14 +58,14 @@ _REFUSALS = {
 
 
 @contextlib.contextmanager
-def opened(path: Path, folder: str) -> Iterator[tuple[int, str]]:
+def opened(path: Path, directory: str) -> Iterator[tuple[int, str]]:
     """Give a directory, as a descriptor, and the name of a notebook below it.
 
     In the folder that a lab shows, it may have laid links: none of them is followed. Under sudo this is done with the
     rights of whoever called it.
     """
     with as_caller(os.environ):
-        top = Path(folder) if folder and path.is_relative_to(folder) else path.parent
+        top = Path(directory) if directory and path.is_relative_to(directory) else path.parent
         descriptor = open_directory(str(top))
         try:
             yield descriptor, str(path.relative_to(top))
@@ -73,10 +73,10 @@ def opened(path: Path, folder: str) -> Iterator[tuple[int, str]]:
             os.close(descriptor)
 
 
-def read(path: Path, folder: str = "") -> str:
+def read(path: Path, directory: str = "") -> str:
     """Read a notebook of any version, without the outputs that it has. A link is none."""
     try:
-        with opened(path, folder) as (descriptor, name):
+        with opened(path, directory) as (descriptor, name):
             notebook = json.loads(read_below(descriptor, name, MAX_BYTES))
         for cell in notebook.get("cells", ()) if notebook["nbformat"] >= 4 else ():
             if "outputs" in cell:
@@ -96,7 +96,7 @@ def output_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.run.ipynb")
 
 
-def write(text: str, path: Path, uid: int | None = None, gid: int | None = None, folder: str = "") -> None:
+def write(text: str, path: Path, uid: int | None = None, gid: int | None = None, directory: str = "") -> None:
     """Write a notebook so that a reader sees the old one or the new one, and set its owner.
 
     A link at its name is replaced and not followed.
@@ -104,7 +104,7 @@ def write(text: str, path: Path, uid: int | None = None, gid: int | None = None,
     mask = os.umask(0)
     os.umask(mask)
     try:
-        with opened(path, folder) as (descriptor, name):
+        with opened(path, directory) as (descriptor, name):
             owner = (uid, gid if gid is not None else -1) if uid is not None and os.geteuid() == 0 else None
             write_beside(descriptor, name, text.encode("utf-8", "surrogatepass"), 0o666 & ~mask, owner)
     except OSError as error:
@@ -115,9 +115,9 @@ def write(text: str, path: Path, uid: int | None = None, gid: int | None = None,
         ) from None
 
 
-def order(notebook: str, path: Path, folder: str) -> bytes:
+def order(notebook: str, path: Path, directory: str) -> bytes:
     """Return what the program is given: its own text comes first, so that nothing has to be in the image."""
-    inside = f"synced/{path.relative_to(folder)}" if folder and path.is_relative_to(folder) else ""
+    inside = f"synced/{path.relative_to(directory)}" if directory and path.is_relative_to(directory) else ""
     return PROGRAM + json.dumps({"notebook": notebook, "inside": inside, "name": path.name}).encode() + b"\n"
 
 

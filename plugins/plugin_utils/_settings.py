@@ -110,7 +110,7 @@ def check_data(value: str) -> None:
     _check_path("lab_data", value, "It is neither s3, nor sample, nor an absolute path.")
 
 
-def check_folder(name: str, value: str) -> None:
+def check_directory(name: str, value: str) -> None:
     """Refuse a directory that Docker cannot bind; empty means the default."""
     if value:
         _check_path(name, value, "It is not an absolute path.")
@@ -317,8 +317,8 @@ def check_expire_role(value: str) -> None:
 CHECKS: dict[str, t.Callable[[str], object]] = {
     "lab_name": check_lab_name,
     "lab_data": check_data,
-    "lab_folder": functools.partial(check_folder, "lab_folder"),
-    "lab_cache": functools.partial(check_folder, "lab_cache"),
+    "lab_folder": functools.partial(check_directory, "lab_folder"),
+    "lab_cache": functools.partial(check_directory, "lab_cache"),
     "lab_image": check_image,
     "lab_bind": check_bind,
     "lab_port": functools.partial(check_port, "lab_port"),

@@ -79,26 +79,26 @@ def why_not_shared(path: str, holds: t.Iterable[str], around: Around, system: bo
         if there.holds(home):
             same = there.is_in(home)
             return "It is a home, with all that is in it." if same else f"It holds the home {home}."
-    for folder in around.programs:
-        if there.meets(folder):
-            return f"It {there.relation(folder)} {folder}, from which DESI Lab runs."
-    for folder in (*PRODUCT, *around.private):
-        if there.meets(folder):
-            return f"It {there.relation(folder)} {folder}, where settings, keys or data of programs are."
+    for directory in around.programs:
+        if there.meets(directory):
+            return f"It {there.relation(directory)} {directory}, from which DESI Lab runs."
+    for directory in (*PRODUCT, *around.private):
+        if there.meets(directory):
+            return f"It {there.relation(directory)} {directory}, where settings, keys or data of programs are."
     return (_of_the_system(there, homes) if system else "") or _of_a_person(there, homes, holds)
 
 
 def _of_the_system(there: _Place, homes: t.Sequence[str]) -> str:
-    for folder in SYSTEM:
-        if there.meets(folder):
-            return f"It {there.relation(folder)} {folder}, which is the system's."
-    for folder in (*TOPS, *SYSTEM_WITH_ROOM):
-        if there.holds(folder):
-            return f"It {there.relation(folder)} {folder}, which holds more than your work."
-    has_room = any(there.is_in(folder) for folder in (*ROOM, *homes))
-    for folder in SYSTEM_WITH_ROOM:
-        if there.is_in(folder) and not has_room:
-            return f"It lies in {folder}, which is the system's."
+    for directory in SYSTEM:
+        if there.meets(directory):
+            return f"It {there.relation(directory)} {directory}, which is the system's."
+    for directory in (*TOPS, *SYSTEM_WITH_ROOM):
+        if there.holds(directory):
+            return f"It {there.relation(directory)} {directory}, which holds more than your work."
+    has_room = any(there.is_in(directory) for directory in (*ROOM, *homes))
+    for directory in SYSTEM_WITH_ROOM:
+        if there.is_in(directory) and not has_room:
+            return f"It lies in {directory}, which is the system's."
     if WINDOWS.fullmatch(there.path):
         return "It is a folder of Windows itself."
     return ""
@@ -135,28 +135,28 @@ class _Place:
     def _parts(self, path: str) -> tuple[str, ...]:
         return PurePosixPath(self.fold(path)).parts[1:]
 
-    def below(self, folder: str) -> tuple[str, ...]:
+    def below(self, directory: str) -> tuple[str, ...]:
         """Return the parts of this path below a directory that contains it."""
-        parts = self._parts(folder)
+        parts = self._parts(directory)
         return self.parts[len(parts) :] if self.parts[: len(parts)] == parts else ()
 
-    def is_in(self, folder: str) -> bool:
+    def is_in(self, directory: str) -> bool:
         """Return whether this path is the directory or below it."""
-        parts = self._parts(folder)
+        parts = self._parts(directory)
         return self.parts[: len(parts)] == parts
 
-    def holds(self, folder: str) -> bool:
+    def holds(self, directory: str) -> bool:
         """Return whether this path is the directory or above it."""
-        return self._parts(folder)[: len(self.parts)] == self.parts
+        return self._parts(directory)[: len(self.parts)] == self.parts
 
-    def meets(self, folder: str) -> bool:
+    def meets(self, directory: str) -> bool:
         """Return whether one contains the other."""
-        return self.is_in(folder) or self.holds(folder)
+        return self.is_in(directory) or self.holds(directory)
 
-    def relation(self, folder: str) -> str:
+    def relation(self, directory: str) -> str:
         """Return the relation to a directory, as a verb."""
-        if self.is_in(folder):
-            return "is" if self.holds(folder) else "lies in"
+        if self.is_in(directory):
+            return "is" if self.holds(directory) else "lies in"
         return "holds"
 
 

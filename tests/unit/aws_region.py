@@ -132,9 +132,9 @@ class Region:
         given = {"ImageId": IMAGE, "InstanceType": "t2.micro", "MinCount": 1, "MaxCount": 1, **more}
         return self.ec2.run_instances(TagSpecifications=tagged, **given)["Instances"][0]["InstanceId"]
 
-    def machines(self):
+    def instances(self):
         found = self.ec2.describe_instances()["Reservations"]
-        return [machine for reservation in found for machine in reservation["Instances"]]
+        return [instance for reservation in found for instance in reservation["Instances"]]
 
 
 @cache

@@ -100,7 +100,7 @@ class Account:
     def instances(self, filters: Rows) -> Rows:
         """Return instances."""
         found = self.pages("describe_instances", "Reservations", filters)
-        return [machine for reservation in found for machine in reservation.get("Instances", [])]
+        return [instance for reservation in found for instance in reservation.get("Instances", [])]
 
     def offerings(self, by: str, filters: Rows) -> Rows:
         """Return which types are offered where."""

@@ -63,13 +63,13 @@ OF_PURGE = ("ec2:DeleteSnapshot",)
 INDIRECT = ("iam:CreateServiceLinkedRole",)
 
 # Ids that nothing has. EC2 looks at permissions before it looks for the resource.
-NO_MACHINE, NO_GROUP = "i-0123456789abcdef0", "sg-0123456789abcdef0"
+NO_INSTANCE, NO_GROUP = "i-0123456789abcdef0", "sg-0123456789abcdef0"
 NO_DISK, NO_REQUEST = "vol-0123456789abcdef0", "sir-01234567"
 # Dry runs import nothing, but EC2 wants to see a key.
 SOME_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 SOMEBODY = "192.0.2.1/32"
 
-NEW, MACHINE, GROUP, KEY, DISK, REQUEST = "new", "machine", "group", "key", "disk", "request"
+NEW, INSTANCE, GROUP, KEY, DISK, REQUEST = "new", "machine", "group", "key", "disk", "request"
 LAUNCH, START, ALWAYS, SPOT = "launch", "start", "always", "spot"
 
 
@@ -80,7 +80,7 @@ class DryRunTargets(t.NamedTuple):
     tags: t.Sequence[t.Mapping[str, str]]
     vpc_id: str
     public_key: str
-    machine_id: str = ""
+    instance_id: str = ""
     group_id: str = ""
     key_name: str = ""
 
@@ -95,36 +95,36 @@ class Action(t.NamedTuple):
     parameters: t.Callable[[DryRunTargets], dict[str, t.Any]]
 
 
-def _tagged(kind: str, things: DryRunTargets) -> list[dict[str, t.Any]]:
-    return [{"ResourceType": kind, "Tags": list(things.tags)}]
+def _tagged(kind: str, targets: DryRunTargets) -> list[dict[str, t.Any]]:
+    return [{"ResourceType": kind, "Tags": list(targets.tags)}]
 
 
-def _machine(things: DryRunTargets) -> dict[str, t.Any]:
-    return {"InstanceIds": [things.machine_id or NO_MACHINE]}
+def _instance(targets: DryRunTargets) -> dict[str, t.Any]:
+    return {"InstanceIds": [targets.instance_id or NO_INSTANCE]}
 
 
-def _rule(things: DryRunTargets, text: str = "") -> dict[str, t.Any]:
+def _rule(targets: DryRunTargets, text: str = "") -> dict[str, t.Any]:
     peer = {"CidrIp": SOMEBODY, "Description": text} if text else {"CidrIp": SOMEBODY}
     rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [peer]}
-    return {"GroupId": things.group_id or NO_GROUP, "IpPermissions": [rule]}
+    return {"GroupId": targets.group_id or NO_GROUP, "IpPermissions": [rule]}
 
 
-def _text(things: DryRunTargets) -> dict[str, t.Any]:
-    return _rule(things, "dry run")
+def _text(targets: DryRunTargets) -> dict[str, t.Any]:
+    return _rule(targets, "dry run")
 
 
 CHANGES = (
-    Action("ec2:RunInstances", NEW, LAUNCH, "run_instances", lambda things: dict(things.launch)),
+    Action("ec2:RunInstances", NEW, LAUNCH, "run_instances", lambda targets: dict(targets.launch)),
     Action(
         "ec2:CreateSecurityGroup",
         NEW,
         LAUNCH,
         "create_security_group",
-        lambda things: {
+        lambda targets: {
             "GroupName": "desi-lab-dry-run",
             "Description": "dry run",
-            "VpcId": things.vpc_id,
-            "TagSpecifications": _tagged("security-group", things),
+            "VpcId": targets.vpc_id,
+            "TagSpecifications": _tagged("security-group", targets),
         },
     ),
     Action(
@@ -132,10 +132,10 @@ CHANGES = (
         NEW,
         LAUNCH,
         "import_key_pair",
-        lambda things: {
+        lambda targets: {
             "KeyName": "desi-lab-dry-run",
-            "PublicKeyMaterial": (things.public_key or SOME_KEY).encode(),
-            "TagSpecifications": _tagged("key-pair", things),
+            "PublicKeyMaterial": (targets.public_key or SOME_KEY).encode(),
+            "TagSpecifications": _tagged("key-pair", targets),
         },
     ),
     Action("ec2:AuthorizeSecurityGroupIngress", GROUP, ALWAYS, "authorize_security_group_ingress", _rule),
@@ -161,40 +161,40 @@ CHANGES = (
         GROUP,
         LAUNCH,
         "delete_security_group",
-        lambda things: {"GroupId": things.group_id or NO_GROUP},
+        lambda targets: {"GroupId": targets.group_id or NO_GROUP},
     ),
-    Action("ec2:StartInstances", MACHINE, START, "start_instances", _machine),
-    Action("ec2:StopInstances", MACHINE, LAUNCH, "stop_instances", _machine),
+    Action("ec2:StartInstances", INSTANCE, START, "start_instances", _instance),
+    Action("ec2:StopInstances", INSTANCE, LAUNCH, "stop_instances", _instance),
     Action(
         "ec2:ModifyInstanceAttribute",
-        MACHINE,
+        INSTANCE,
         LAUNCH,
         "modify_instance_attribute",
-        lambda things: {"InstanceId": things.machine_id or NO_MACHINE, "InstanceType": {"Value": "t3.micro"}},
+        lambda targets: {"InstanceId": targets.instance_id or NO_INSTANCE, "InstanceType": {"Value": "t3.micro"}},
     ),
-    Action("ec2:TerminateInstances", MACHINE, LAUNCH, "terminate_instances", _machine),
+    Action("ec2:TerminateInstances", INSTANCE, LAUNCH, "terminate_instances", _instance),
     Action(
         "ec2:CreateTags",
-        MACHINE,
+        INSTANCE,
         LAUNCH,
         "create_tags",
-        lambda things: {"Resources": [things.machine_id or NO_MACHINE], "Tags": list(things.tags)},
+        lambda targets: {"Resources": [targets.instance_id or NO_INSTANCE], "Tags": list(targets.tags)},
     ),
     Action(
         "ec2:DeleteKeyPair",
         KEY,
         LAUNCH,
         "delete_key_pair",
-        lambda things: {"KeyName": things.key_name or "desi-lab-dry-run"},
+        lambda targets: {"KeyName": targets.key_name or "desi-lab-dry-run"},
     ),
-    Action("ec2:DeleteVolume", DISK, LAUNCH, "delete_volume", lambda _things: {"VolumeId": NO_DISK}),
-    Action("ec2:ModifyVolume", DISK, LAUNCH, "modify_volume", lambda _things: {"VolumeId": NO_DISK, "Size": 64}),
+    Action("ec2:DeleteVolume", DISK, LAUNCH, "delete_volume", lambda _targets: {"VolumeId": NO_DISK}),
+    Action("ec2:ModifyVolume", DISK, LAUNCH, "modify_volume", lambda _targets: {"VolumeId": NO_DISK, "Size": 64}),
     Action(
         "ec2:CancelSpotInstanceRequests",
         REQUEST,
         SPOT,
         "cancel_spot_instance_requests",
-        lambda _things: {"SpotInstanceRequestIds": [NO_REQUEST]},
+        lambda _targets: {"SpotInstanceRequestIds": [NO_REQUEST]},
     ),
 )
 
@@ -222,23 +222,23 @@ def needed(state: str, spot: bool = False) -> list[Action]:
     return [action for action in CHANGES if action.when in times]
 
 
-def dry_run(ec2: t.Any, action: Action, things: DryRunTargets) -> DryRun:  # noqa: ANN401 - a client of botocore
+def dry_run(ec2: t.Any, action: Action, targets: DryRunTargets) -> DryRun:  # noqa: ANN401 - a client of botocore
     """Try something without doing it."""
     try:
-        getattr(ec2, action.operation)(DryRun=True, **action.parameters(things))
+        getattr(ec2, action.operation)(DryRun=True, **action.parameters(targets))
     except AWS_ERRORS as error:
-        return read_dry_run(action, things, error)
+        return read_dry_run(action, targets, error)
     return DryRun(action, False, True, action.name)
 
 
-def read_dry_run(action: Action, things: DryRunTargets, error: BaseException) -> DryRun:
+def read_dry_run(action: Action, targets: DryRunTargets, error: BaseException) -> DryRun:
     """Return what the answer to a dry run means. Anything but a refusal lets it pass: the real call will tell.
 
     A policy may allow an action only on what carries tags of ours, as docs/iam-policy.json does. What does not exist
     carries none, so a refusal is only sure for resources that exist, or are to be made.
     """
     refused = code_of(error) in FORBIDDEN
-    there = {NEW: True, MACHINE: bool(things.machine_id), GROUP: bool(things.group_id), KEY: bool(things.key_name)}
+    there = {NEW: True, INSTANCE: bool(targets.instance_id), GROUP: bool(targets.group_id), KEY: bool(targets.key_name)}
     sure = there.get(action.on, False) or "explicit deny" in str(error)
     return DryRun(action, refused, sure, action_of(error, action.name) if refused else action.name)
 
@@ -255,13 +255,13 @@ def judge(outcomes: t.Sequence[DryRun]) -> list[str]:
     Where all that is done to something that does not exist yet is refused alike, it may be for its lack of tags. Where
     only some of it is, that is what is missing.
     """
-    alike = {kind for kind in (MACHINE, GROUP, KEY, DISK, REQUEST) if _all_refused(outcomes, kind)}
+    alike = {kind for kind in (INSTANCE, GROUP, KEY, DISK, REQUEST) if _all_refused(outcomes, kind)}
     missing = [
         outcome.named for outcome in outcomes if outcome.refused and (outcome.sure or outcome.action.on not in alike)
     ]
     if missing:
         raise refusal(missing)
-    if MACHINE in alike:
+    if INSTANCE in alike:
         return ["Whether you may start, stop and delete the machine cannot be told before there is one."]
     return []
 

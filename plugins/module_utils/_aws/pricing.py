@@ -110,13 +110,13 @@ def joined(asked: Prices, table: Prices) -> Prices:
 
 def cost_of(name: str, disk_gib: int, prices: Prices) -> Cost:
     """Return what an instance with a disk costs."""
-    machine, disk, address = prices.types.get(name), prices.gib_month, prices.ipv4_hour
+    instance, disk, address = prices.types.get(name), prices.gib_month, prices.ipv4_hour
     month = disk.usd * disk_gib if disk else None
     hour = None
-    if machine and disk and address:
-        hour = machine.usd + address.usd + disk.usd * disk_gib / HOURS_A_MONTH
+    if instance and disk and address:
+        hour = instance.usd + address.usd + disk.usd * disk_gib / HOURS_A_MONTH
     # All of them are as good as the oldest. An address costs the same everywhere, and has for years.
-    dated = [price for price in (machine, disk) if price]
+    dated = [price for price in (instance, disk) if price]
     sources = {price.source for price in dated}
     return Cost(
         None if hour is None else round(hour, 4),

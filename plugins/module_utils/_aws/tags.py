@@ -107,18 +107,18 @@ def as_tag_list(tags: t.Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def tags_of(thing: t.Mapping[str, t.Any]) -> dict[str, str]:
+def tags_of(resource: t.Mapping[str, t.Any]) -> dict[str, str]:
     """Return the tags of a resource, as the EC2 API gives it or as a module of amazon.aws does."""
     # A network interface has its tags under a name of its own.
-    tags = thing.get("Tags") or thing.get("TagSet") or thing.get("tags") or {}
+    tags = resource.get("Tags") or resource.get("TagSet") or resource.get("tags") or {}
     if isinstance(tags, t.Mapping):
         return {str(key): str(value) for key, value in tags.items()}
     return {str(tag["Key"]): str(tag.get("Value", "")) for tag in tags if isinstance(tag, t.Mapping) and "Key" in tag}
 
 
-def is_ours(thing: t.Mapping[str, t.Any], name: str, owner: str) -> bool:
+def is_ours(resource: t.Mapping[str, t.Any], name: str, owner: str) -> bool:
     """Return whether a resource has the tags of this lab of this owner. Its name does not count."""
-    tags = tags_of(thing)
+    tags = tags_of(resource)
     return bool(name and owner) and tags.get(NAME_TAG) == name and tags.get(OWNER_TAG) == owner
 
 

@@ -52,32 +52,32 @@ def page_text(url: str) -> str:
     return f'<!doctype html><meta http-equiv="refresh" content="0; url={target}"><a href="{target}">DESI Lab</a>\n'
 
 
-def write_private(folder: int, name: str, text: str) -> None:
+def write_private(directory: int, name: str, text: str) -> None:
     """Write a file that nobody but its owner may read, not even for a moment."""
-    write_beside(folder, name, text.encode())
+    write_beside(directory, name, text.encode())
 
 
 def open_private(path: Path) -> int:
     """Open a directory that only its owner can write to; make it if missing."""
-    folder = open_made(str(path))
-    about = os.fstat(folder)
+    directory = open_made(str(path))
+    about = os.fstat(directory)
     if about.st_uid != os.geteuid() or about.st_mode & 0o022:
-        os.close(folder)
+        os.close(directory)
         raise PermissionError(errno.EPERM, "its directory is not yours alone")
-    return folder
+    return directory
 
 
-def remove_later(folder: int, name: str) -> subprocess.Popen[bytes]:
+def remove_later(directory: int, name: str) -> subprocess.Popen[bytes]:
     """Remove the page in another process once a browser has had time to read it, unless it was rewritten."""
-    number = os.stat(name, dir_fd=folder, follow_symlinks=False).st_ino
+    number = os.stat(name, dir_fd=directory, follow_symlinks=False).st_ino
     null = subprocess.DEVNULL
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", REMOVE, str(folder), name, str(number), str(PAGE_SECONDS)],
+        [sys.executable, "-I", "-S", "-c", REMOVE, str(directory), name, str(number), str(PAGE_SECONDS)],
         stdin=null,
         stdout=null,
         stderr=null,
         start_new_session=True,
-        pass_fds=(folder,),
+        pass_fds=(directory,),
     )
 
 
@@ -98,12 +98,12 @@ def show(page: Path) -> bool:
 def remove_old() -> None:
     """Remove the page of 0.1.0, which holds a token."""
     with contextlib.suppress(OSError):
-        folder = open_directory(str(Path("~/.cache/desi-lab").expanduser()))
+        directory = open_directory(str(Path("~/.cache/desi-lab").expanduser()))
         try:
             with contextlib.suppress(OSError):
-                remove_below(folder, "open.html")
+                remove_below(directory, "open.html")
         finally:
-            os.close(folder)
+            os.close(directory)
 
 
 def why_not_opened(url: str, page: Path) -> str:
@@ -112,17 +112,17 @@ def why_not_opened(url: str, page: Path) -> str:
         return "There is no desktop here."
     remove_old()
     try:
-        folder = open_private(page.parent)
+        directory = open_private(page.parent)
     except OSError as error:
         return f"The page {page} could not be written: {error.strerror}."
     try:
-        write_private(folder, page.name, page_text(url))
-        remove_later(folder, page.name)
+        write_private(directory, page.name, page_text(url))
+        remove_later(directory, page.name)
         if show(page):
             return ""
-        remove_below(folder, page.name)
+        remove_below(directory, page.name)
     except OSError as error:
         return f"The page {page} could not be written: {error.strerror}."
     finally:
-        os.close(folder)
+        os.close(directory)
     return "There is no browser in this desktop."

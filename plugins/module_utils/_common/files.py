@@ -176,7 +176,7 @@ def open_below(descriptor: int, name: str, make: bool = False, mode: int = 0o755
 
 
 @contextlib.contextmanager
-def folder_of(descriptor: int, name: str, make: bool = False) -> Iterator[tuple[int, str]]:
+def directory_of(descriptor: int, name: str, make: bool = False) -> Iterator[tuple[int, str]]:
     """Yield a descriptor of the directory that holds a name, and the last part of the name."""
     *above, last = parts_below(name)
     here = open_below(descriptor, "/".join(above), make) if above else os.dup(descriptor)
@@ -191,7 +191,7 @@ def read_below(descriptor: int, name: str, limit: int) -> bytes:
 
     Raises OSError for a link, another kind of file, or a larger one, and ValueError as parts_below.
     """
-    with folder_of(descriptor, name) as (here, last):
+    with directory_of(descriptor, name) as (here, last):
         opened = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here)
     with os.fdopen(opened, "rb") as file:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
@@ -209,7 +209,7 @@ def write_beside(
 
     ``owner`` is a UID and a GID. Raises OSError, and ValueError as parts_below.
     """
-    with folder_of(descriptor, name) as (here, last):
+    with directory_of(descriptor, name) as (here, last):
         beside = f".{last[:200]}.{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         opened = os.open(beside, flags, 0o600, dir_fd=here)
@@ -234,7 +234,7 @@ def remove_below(descriptor: int, name: str) -> None:
 
     Missing is no error. Raises OSError, and ValueError as parts_below.
     """
-    with contextlib.suppress(FileNotFoundError), folder_of(descriptor, name) as (here, last):
+    with contextlib.suppress(FileNotFoundError), directory_of(descriptor, name) as (here, last):
         _remove(here, last)
 
 

@@ -141,15 +141,15 @@ def _other(found: Holder | None, me: Holder) -> Holder | None:
 def _locked(path: Path) -> Iterator[int]:
     """Open and lock the file."""
     while True:
-        folder = open_made(str(path.parent))
+        directory = open_made(str(path.parent))
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(path.name, flags, 0o600, dir_fd=folder)
+            descriptor = os.open(path.name, flags, 0o600, dir_fd=directory)
         except FileNotFoundError:
             # Its directory was just removed with the lab.
             continue
         finally:
-            os.close(folder)
+            os.close(directory)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _is_there(path, descriptor):

@@ -54,7 +54,7 @@ class RunLog:
             self._stream = None
 
 
-def state_folder(environment: Mapping[str, str], uid: int) -> Path | None:
+def state_directory(environment: Mapping[str, str], uid: int) -> Path | None:
     """Return the directory of the user's logs, under sudo its caller's."""
     caller = environment.get("SUDO_UID", "")
     if uid == 0 and caller.isdecimal() and caller != "0":
@@ -71,14 +71,14 @@ def state_folder(environment: Mapping[str, str], uid: int) -> Path | None:
 def open_log(environment: Mapping[str, str], name: str) -> RunLog:
     """Open the log of a run, and remove the oldest ones."""
     secrets = secrets_among(environment)
-    folder = state_folder(environment, os.geteuid())
-    if folder is None:
+    directory = state_directory(environment, os.geteuid())
+    if directory is None:
         return RunLog(None, None, secrets)
     name = f"{time.strftime('%Y-%m-%d-%H%M%S')}-{name}-{os.getpid()}.log"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with as_caller(environment):
-            place = open_made(str(folder))
+            place = open_made(str(directory))
             try:
                 number = os.open(name, flags, 0o600, dir_fd=place)
                 with os.scandir(place) as found:
@@ -90,4 +90,4 @@ def open_log(environment: Mapping[str, str], name: str) -> RunLog:
                 os.close(place)
     except OSError:
         return RunLog(None, None, secrets)
-    return RunLog(os.fdopen(number, "w", encoding="utf-8", errors="replace"), folder / name, secrets)
+    return RunLog(os.fdopen(number, "w", encoding="utf-8", errors="replace"), directory / name, secrets)

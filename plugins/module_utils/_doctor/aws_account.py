@@ -30,7 +30,7 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import (
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import AccountState, Discovery, LabSpec
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import read_instance_type
-from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import ROOT_NOTE, Draft, begin, place, things
+from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import ROOT_NOTE, Draft, begin, dry_run_targets, place
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import in_use
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
@@ -78,15 +78,17 @@ def lab_findings(account: Account, spec: LabSpec) -> list[Finding]:
         begun = begin(spec, seen)
     except LabError as error:
         return [_permissions(error) if error.what == NOT_ALLOWED else from_error("account", "AWS account", error)]
-    machine = str((begun.instance or {}).get("InstanceId") or "")
+    instance = str((begun.instance or {}).get("InstanceId") or "")
     # The lab's own instance does not count: no second one is launched.
-    seen.running = [each for each in seen.running if not machine or each.get("InstanceId") != machine]
+    seen.running = [each for each in seen.running if not instance or each.get("InstanceId") != instance]
     every = [judge_vpc(seen, spec), judge_quota(seen, spec)]
     try:
         # Dry-run the launch even with an instance, which may have to be replaced.
         draft = Draft(begun.owner, begun.is_root, None)
         place(spec, seen, draft)
-        tried = dict.fromkeys(needed("absent", spec.spot), things(spec, seen, draft)._replace(machine_id=machine))
+        tried = dict.fromkeys(
+            needed("absent", spec.spot), dry_run_targets(spec, seen, draft)._replace(instance_id=instance)
+        )
     except LabError as error:
         # It has a finding of its own.
         if not any(finding.verdict == BROKEN for finding in every):

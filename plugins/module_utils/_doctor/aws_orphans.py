@@ -23,7 +23,7 @@ BY_HAND = {
 
 def orphans(found: Found, region: str, prices: Prices, busy: t.Container[str] = ()) -> list[dict[str, t.Any]]:
     """Return resources without a lab; a lab has an instance that is not terminated, or a running command (``busy``)."""
-    living = {tags_of(machine).get(NAME_TAG, "") for machine in found.get("machine") or []}
+    living = {tags_of(instance).get(NAME_TAG, "") for instance in found.get("machine") or []}
     rows = [row for row in resource_rows(found) if row["lab"] not in living and row["lab"] not in busy]
     costs = _costs(found, prices)
     return [
@@ -41,12 +41,12 @@ def _costs(found: Found, prices: Prices) -> dict[str, float | None]:
     """Return monthly costs of resources at rest, by id; None without a known price."""
     disk, snapshot, address = prices.gib_month, prices.snapshot_gib_month, prices.ipv4_hour
     costs: dict[str, float | None] = {}
-    for thing in found.get("disk") or []:
-        costs[thing["VolumeId"]] = round(disk.usd * thing.get("Size", 0), 2) if disk else None
-    for thing in found.get("snapshot") or []:
-        costs[thing["SnapshotId"]] = round(snapshot.usd * thing.get("VolumeSize", 0), 2) if snapshot else None
-    for thing in found.get("address") or []:
-        identity = str(thing.get("AllocationId") or thing.get("PublicIp") or "")
+    for resource in found.get("disk") or []:
+        costs[resource["VolumeId"]] = round(disk.usd * resource.get("Size", 0), 2) if disk else None
+    for resource in found.get("snapshot") or []:
+        costs[resource["SnapshotId"]] = round(snapshot.usd * resource.get("VolumeSize", 0), 2) if snapshot else None
+    for resource in found.get("address") or []:
+        identity = str(resource.get("AllocationId") or resource.get("PublicIp") or "")
         costs[identity] = round(address.usd * HOURS_A_MONTH, 2) if address else None
     return costs
 
@@ -69,26 +69,26 @@ def judge_orphans(rows: t.Sequence[t.Mapping[str, t.Any]], regions: t.Sequence[s
     by_command: dict[str, list[t.Mapping[str, t.Any]]] = {}
     for row in rows:
         by_command.setdefault(row["command"], []).append(row)
-    return [_group(command, things) for command, things in by_command.items()]
+    return [_group(command, resources) for command, resources in by_command.items()]
 
 
-def _group(command: str, things: t.Sequence[t.Mapping[str, t.Any]]) -> Finding:
-    first, costs = things[0], [thing["usd_month"] for thing in things]
+def _group(command: str, resources: t.Sequence[t.Mapping[str, t.Any]]) -> Finding:
+    first, costs = resources[0], [resource["usd_month"] for resource in resources]
     total = sum(cost for cost in costs if cost)
-    told = ", ".join(f"{thing['words']}, {cost_text(thing)}" for thing in things)
+    told = ", ".join(f"{resource['words']}, {cost_text(resource)}" for resource in resources)
     why = f"Lab {first['lab']} has no machine in {first['region']} any more, and nothing uses them."
     if total:
         why += f" Together {total:.2f} USD a month."
-    facts = {"things": [dict(thing) for thing in things], "usd_month": round(total, 2)}
+    facts = {"things": [dict(resource) for resource in resources], "usd_month": round(total, 2)}
     return Finding("orphans", TITLE, WARNING, told, why, command, facts)
 
 
-def cost_text(thing: t.Mapping[str, t.Any]) -> str:
+def cost_text(resource: t.Mapping[str, t.Any]) -> str:
     """Return a cost in words."""
-    cost = thing["usd_month"]
+    cost = resource["usd_month"]
     if cost is None:
         return "of a price that is not known here"
     if not cost:
         # An open request may launch an instance at any time.
-        return "free until it makes a machine" if thing["kind"] == "spot request" else "free"
-    return f"{'at most ' if thing['kind'] == 'snapshot' else ''}{cost:.2f} USD a month"
+        return "free until it makes a machine" if resource["kind"] == "spot request" else "free"
+    return f"{'at most ' if resource['kind'] == 'snapshot' else ''}{cost:.2f} USD a month"

@@ -83,12 +83,12 @@ def write(path: Path, members: t.Mapping[str, str], environment: t.Mapping[str, 
     data = archive(members, time.time())
     try:
         with as_caller(environment):
-            folder = open_directory(str(path.parent))
+            directory = open_directory(str(path.parent))
             try:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                number = os.open(path.name, flags, 0o600, dir_fd=folder)
+                number = os.open(path.name, flags, 0o600, dir_fd=directory)
             finally:
-                os.close(folder)
+                os.close(directory)
             with os.fdopen(number, "wb") as opened:
                 opened.write(data)
     except FileExistsError:

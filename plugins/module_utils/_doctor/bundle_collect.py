@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
 from ansible_collections.desi.lab.plugins.module_utils._common.redact import is_path, is_secret_name, secrets_among
-from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_folder
+from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
 from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner
 from ansible_collections.desi.lab.plugins.module_utils._doctor.network_checks import PROXY_NAMES, read_proxies
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME
@@ -29,7 +29,7 @@ Environment = t.Mapping[str, str]
 
 LOGS = 3
 PATIENCE_SECONDS = 5.0
-RUN_FOLDER = Path("/run/desi-lab")
+RUN_DIRECTORY = Path("/run/desi-lab")
 UNITS = "desi-lab-*.service"
 _UNIT = ("Id", "LoadState", "ActiveState", "SubState", "Result", "ExecMainStatus", "NRestarts", "StateChangeTimestamp")
 _NETWORK = (["ip", "-brief", "address"], ["ip", "route"], ["ip", "-6", "route"], ["uname", "-srm"])
@@ -59,11 +59,11 @@ def read(path: Path) -> str:
 
 def logs(environment: Environment) -> dict[str, str]:
     """Return the full logs of the last runs, without the doctor's own."""
-    folder = state_folder(environment, os.geteuid())
+    directory = state_directory(environment, os.geteuid())
     files: list[Path] = []
-    if folder is not None:
+    if directory is not None:
         with contextlib.suppress(OSError), as_caller(environment):
-            files = sorted(path for path in folder.glob("*.log") if "-doctor-" not in path.name)
+            files = sorted(path for path in directory.glob("*.log") if "-doctor-" not in path.name)
     return {f"logs/{path.name}": text for path in files[-LOGS:] if (text := read(path))}
 
 
@@ -80,10 +80,10 @@ def containers() -> list[dict[str, t.Any]]:
     return [item for item in found if isinstance(item, dict)]
 
 
-def mounts_text(folder: str) -> str:
+def mounts_text(directory: str) -> str:
     """Return the state of our mounts: mountinfo, units, and logs."""
     table = read(Path("/proc/self/mountinfo")).splitlines()
-    lines = [line for line in table if folder in line or "desi-lab" in line]
+    lines = [line for line in table if directory in line or "desi-lab" in line]
     units = sorted(path.name for path in Path("/etc/systemd/system").glob(UNITS))
     told = [f"$ mountinfo\n{chr(10).join(lines)}\n"]
     for unit in units:
@@ -91,7 +91,7 @@ def mounts_text(folder: str) -> str:
         told.append(f"$ systemctl show {unit}\n{said(['systemctl', 'show', *words, unit])}")
         told.append(f"$ journalctl {unit}\n{said(['journalctl', '-u', unit, '-n', '60', '--no-pager', '-o', 'cat'])}")
     with contextlib.suppress(OSError):
-        told += [f"$ tail {path}\n{read(path)[-8000:]}" for path in sorted(RUN_FOLDER.rglob("*.log"))]
+        told += [f"$ tail {path}\n{read(path)[-8000:]}" for path in sorted(RUN_DIRECTORY.rglob("*.log"))]
     return "\n".join(told)
 
 

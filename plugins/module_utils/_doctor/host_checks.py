@@ -18,7 +18,7 @@ OLDEST_ENGINE = (20, 10)
 VERSIONS = ("product", "ansible", "python", "system", "collections", "wanted", "wanted_ansible")
 # The minimum in GiB, and what is comfortable.
 CACHE_GIB = (1, 10)
-FOLDER_GIB = (0.1, 1)
+DIRECTORY_GIB = (0.1, 1)
 MEMORY_GIB = (0.5, 2)
 # With fewer free inodes, no files can be created.
 FEWEST_FILES = 100

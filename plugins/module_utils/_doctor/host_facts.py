@@ -31,7 +31,7 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor.host_checks impor
     judge_tools,
 )
 from ansible_collections.desi.lab.plugins.module_utils._mount import mountinfo as table
-from ansible_collections.desi.lab.plugins.module_utils._mount.host import list_folder, read_mounts, search_path
+from ansible_collections.desi.lab.plugins.module_utils._mount.host import list_directory, read_mounts, search_path
 from ansible_collections.desi.lab.plugins.module_utils._mount.preflight import check_fuse
 
 PROC = Path("/proc")
@@ -105,15 +105,17 @@ def fuse_findings() -> list[Finding]:
     return judge_fuse("", "", helper or "")
 
 
-def propagation_findings(folder: str) -> list[Finding]:
+def propagation_findings(directory: str) -> list[Finding]:
     """Check the propagation of the mount around our directory."""
     title = "Mount propagation"
     if not sys.platform.startswith("linux"):
         return [Finding("propagation", title, SKIPPED, "not needed: a container beside the lab mounts the bucket")]
     mounts = read_mounts()
-    outer = table.mount_of(mounts, folder)
+    outer = table.mount_of(mounts, directory)
     may_bind = os.geteuid() == 0 or shutil.which("sudo") is not None
-    return judge_propagation(outer.mount_point if outer else "/", not table.needs_shared_bind(mounts, folder), may_bind)
+    return judge_propagation(
+        outer.mount_point if outer else "/", not table.needs_shared_bind(mounts, directory), may_bind
+    )
 
 
 def link_local_findings() -> list[Finding]:
@@ -199,9 +201,9 @@ def tools_findings(names: t.Sequence[str] = ("ssh", "ssh-keygen", "rsync")) -> l
     return judge_tools({name: shutil.which(name) or "" for name in names})
 
 
-def dead_mounts(folder: str) -> list[str]:
+def dead_mounts(directory: str) -> list[str]:
     """Return the mounts below our directory that do not answer."""
     if not sys.platform.startswith("linux"):
         return []
-    ours = [entry.mount_point for entry in table.mounts_below(read_mounts(), folder) if entry.fuse]
-    return [path for path in ours if not list_folder(path, MOUNT_SECONDS).alive]
+    ours = [entry.mount_point for entry in table.mounts_below(read_mounts(), directory) if entry.fuse]
+    return [path for path in ours if not list_directory(path, MOUNT_SECONDS).alive]

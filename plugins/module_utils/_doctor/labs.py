@@ -64,10 +64,10 @@ def judge_leftovers(found: Labs, dead: t.Sequence[str]) -> list[Finding]:
         every.append(Finding("leftovers", title, BROKEN, f"the mount {path} does not answer", why, do, facts))
     owners = sorted({item["lab"] for item in [*containers, *networks]})
     for lab in owners:
-        things = [f"container {item['name']}" for item in containers if item["lab"] == lab]
-        things += [f"network {item['name']}" for item in networks if item["lab"] == lab]
+        resources = [f"container {item['name']}" for item in containers if item["lab"] == lab]
+        resources += [f"network {item['name']}" for item in networks if item["lab"] == lab]
         why, do = f"Lab {lab} has no server any more.", f"./lab down -e lab_name={lab}"
-        every.append(Finding("leftovers", title, WARNING, ", ".join(things), why, do, facts))
+        every.append(Finding("leftovers", title, WARNING, ", ".join(resources), why, do, facts))
     if mounts:
         text = ", ".join(mount["path"] for mount in mounts)
         why, do = "They cost memory and a connection to the bucket, and no lab uses them.", "./lab down"

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import DISK, GROUP, MACHINE, REQUEST, LabRecord
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import DISK, GROUP, INSTANCE, REQUEST, LabRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Query, resources_in
 
 # How each kind is asked for by its id, where its id stands, and what AWS answers for one that there is not.
 BY_ID = {
-    MACHINE: ("describe_instances", "InstanceIds", "Reservations", "InstanceId", "InvalidInstanceID.NotFound"),
+    INSTANCE: ("describe_instances", "InstanceIds", "Reservations", "InstanceId", "InvalidInstanceID.NotFound"),
     REQUEST: (
         "describe_spot_instance_requests",
         "SpotInstanceRequestIds",
@@ -29,7 +29,7 @@ BY_ID = {
     GROUP: ("describe_security_groups", "GroupIds", "SecurityGroups", "GroupId", "InvalidGroup.NotFound"),
 }
 _KEY_FILE, _CONFIG_FILE = "id_ed25519", "ssh_config"
-_NAMED_MACHINE = re.compile(r"^\s*HostKeyAlias\s+(i-[0-9a-f]{8,32})\s*$", re.MULTILINE)
+_NAMED_INSTANCE = re.compile(r"^\s*HostKeyAlias\s+(i-[0-9a-f]{8,32})\s*$", re.MULTILINE)
 
 
 def still_there(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a client of botocore
@@ -42,7 +42,7 @@ def still_there(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a 
             return ""
         raise
     every = answer.get(rows) or []
-    flat = [item for row in every for item in row.get("Instances") or []] if kind == MACHINE else every
+    flat = [item for row in every for item in row.get("Instances") or []] if kind == INSTANCE else every
     if kind == REQUEST and not flat:
         # EC2 tells of a cancelled request for some time, and of its instance, which counts, in any case.
         return ""
@@ -52,15 +52,15 @@ def still_there(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a 
     return f"the {kind} {number} is still there" if any(item.get(field) == number for item in alive) else ""
 
 
-def deletion_doubt(ec2: t.Any, folder: str, memory: LabRecord | None, caller: Caller) -> str:  # noqa: ANN401 - as above
+def deletion_doubt(ec2: t.Any, directory: str, record: LabRecord | None, caller: Caller) -> str:  # noqa: ANN401 - as above
     """Return why the keys of a lab that is not found must be kept; empty where they may be removed."""
-    if memory is not None:
-        said = [still_there(ec2, kind, number) for kind in BY_ID for number in memory.ids(kind)]
+    if record is not None:
+        said = [still_there(ec2, kind, number) for kind in BY_ID for number in record.ids(kind)]
         found = [sentence for sentence in said if sentence]
         return f"Nothing has its tags, but {', and '.join(found)}." if found else ""
-    if not folder or not Path(folder, _KEY_FILE).exists():
+    if not directory or not Path(directory, _KEY_FILE).exists():
         return ""
-    number = configured_instance(folder)
+    number = configured_instance(directory)
     # Whoever finds it deleted asks where it was. That it is not found, another account would say, too.
     if number and _is_terminated(ec2, number):
         return ""
@@ -69,38 +69,38 @@ def deletion_doubt(ec2: t.Any, folder: str, memory: LabRecord | None, caller: Ca
 
 def _is_terminated(ec2: t.Any, number: str) -> bool:  # noqa: ANN401 - a client of botocore
     try:
-        return not still_there(ec2, MACHINE, number) and bool(ec2.describe_instances(InstanceIds=[number]))
+        return not still_there(ec2, INSTANCE, number) and bool(ec2.describe_instances(InstanceIds=[number]))
     except AWS_ERRORS as error:
-        if code_of(error) in (BY_ID[MACHINE][4], "InvalidInstanceID.Malformed"):
+        if code_of(error) in (BY_ID[INSTANCE][4], "InvalidInstanceID.Malformed"):
             return False
         raise
 
 
-def configured_instance(folder: str) -> str:
+def configured_instance(directory: str) -> str:
     """Return the instance id in a lab's SSH configuration; empty where there is none."""
     try:
-        with Path(folder, _CONFIG_FILE).open(encoding="utf-8", errors="replace") as file:
-            found = _NAMED_MACHINE.search(file.read(64 * 1024))
+        with Path(directory, _CONFIG_FILE).open(encoding="utf-8", errors="replace") as file:
+            found = _NAMED_INSTANCE.search(file.read(64 * 1024))
     except OSError:
         return ""
     return found[1] if found else ""
 
 
-def local_key(folder: str) -> str:
+def local_key(directory: str) -> str:
     """Return the lab's public key without its comment; empty if there is none."""
     try:
-        with Path(folder, f"{_KEY_FILE}.pub").open(encoding="utf-8", errors="replace") as file:
+        with Path(directory, f"{_KEY_FILE}.pub").open(encoding="utf-8", errors="replace") as file:
             return " ".join(file.read(16 * 1024).split()[:2])
     except OSError:
         return ""
 
 
-def fits(folder: str, machines: t.Iterable[str], keys: t.Iterable[str]) -> bool:
+def fits(directory: str, instances: t.Iterable[str], keys: t.Iterable[str]) -> bool:
     """Return whether the lab found is the one whose keys are in a directory without a record.
 
-    ``machines`` are ids, ``keys`` are public keys without their comments. A directory without a key is anybody's.
+    ``instances`` are ids, ``keys`` are public keys without their comments. A directory without a key is anybody's.
     """
-    if not folder or not Path(folder, _KEY_FILE).exists():
+    if not directory or not Path(directory, _KEY_FILE).exists():
         return True
-    named, mine = configured_instance(folder), local_key(folder)
-    return bool((named and named in set(machines)) or (mine and mine in set(keys)))
+    named, mine = configured_instance(directory), local_key(directory)
+    return bool((named and named in set(instances)) or (mine and mine in set(keys)))

@@ -40,8 +40,8 @@ class LabSpec:
     release: str
     public_key: str
     prices: t.Mapping[str, t.Any]
-    folder: str = ""
-    memory: LabRecord | None = None
+    directory: str = ""
+    record: LabRecord | None = None
     idle_minutes: float = 60
     max_hours: float = 12
 
@@ -149,21 +149,21 @@ class Discovery:
     def second(
         self,
         seen: AccountState,
-        machine: t.Mapping[str, t.Any] | None,
+        instance: t.Mapping[str, t.Any] | None,
         image_id: str,
         tries: t.Mapping[Action, DryRunTargets],
     ) -> list[DryRun]:
         """Query what the first answers require, and make the dry runs."""
         spec, ask = self.spec, self.account
         questions: dict[str, t.Callable[[], t.Any]] = {
-            action.name: (lambda action=action, things=things: dry_run(ask.ec2, action, things))
-            for action, things in tries.items()
+            action.name: (lambda action=action, targets=targets: dry_run(ask.ec2, action, targets))
+            for action, targets in tries.items()
         }
-        if machine is None:
+        if instance is None:
             questions["images"] = lambda: ask.ec2.describe_images(ImageIds=[image_id]).get("Images", [])
         else:
-            name = str(machine["InstanceType"])
-            attached = where("attachment.instance-id", str(machine["InstanceId"]))
+            name = str(instance["InstanceType"])
+            attached = where("attachment.instance-id", str(instance["InstanceId"]))
             questions["volumes"] = lambda: ask.pages("describe_volumes", "Volumes", attached)
             if name not in spec.instance_types:
                 types = where("instance-type", name)
@@ -171,9 +171,9 @@ class Discovery:
                 questions["price"] = lambda: ask.type_price(name)
         answers = ask.ask(questions, may_lack=("volumes", "price"))
         seen.images, seen.volumes = answers.get("images") or [], answers.get("volumes") or []
-        if machine is not None and "types" in answers:
+        if instance is not None and "types" in answers:
             seen.types = [*seen.types, *answers["types"]]
-            seen.type_prices[str(machine["InstanceType"])] = answers.get("price")
+            seen.type_prices[str(instance["InstanceType"])] = answers.get("price")
         return [answers[action.name] for action in tries]
 
 

@@ -80,9 +80,9 @@ def former_role_name(owner: str) -> str:
     return f"desi-lab-expiry-{_NO_ROLE_NAME.sub('.', owner)[:39]}-{_digest(owner)}"
 
 
-def schedule_name(what: str, machine: str) -> str:
+def schedule_name(what: str, instance: str) -> str:
     """Return the name of a schedule; it is for one instance, so that none is left for the next one."""
-    return f"{what}-{machine}"
+    return f"{what}-{instance}"
 
 
 def partition(region: str) -> str:
@@ -110,14 +110,14 @@ class LabInstance(t.NamedTuple):
 
     name: str
     owner: str
-    machine: str
+    instance: str
     disk: str
     region: str
 
 
 def desired_schedules(lab: LabInstance, when: float, snapshot: bool, arn: str) -> dict[str, dict[str, t.Any]]:
     """Return the schedules that delete a lab, by name, as CreateSchedule takes them."""
-    tags = as_tag_list({**lab_tags(lab.name, lab.owner), "desi-lab:machine": lab.machine})
+    tags = as_tag_list({**lab_tags(lab.name, lab.owner), "desi-lab:machine": lab.instance})
     expressions = f"the disk of lab {lab.name}, which was forgotten"
     whole = {
         SNAPSHOT: {
@@ -125,13 +125,13 @@ def desired_schedules(lab: LabInstance, when: float, snapshot: bool, arn: str) -
             "Description": expressions,
             "TagSpecifications": [{"ResourceType": "snapshot", "Tags": tags}],
         },
-        DELETE: {"InstanceIds": [lab.machine]},
+        DELETE: {"InstanceIds": [lab.instance]},
     }
     found = {}
     for what, given in whole.items():
         if what == SNAPSHOT and not snapshot:
             continue
-        found[schedule_name(what, lab.machine)] = {
+        found[schedule_name(what, lab.instance)] = {
             "ScheduleExpression": f"at({time_text(when + (BETWEEN if what == DELETE else 0)).rstrip('Z')})",
             "ScheduleExpressionTimezone": "UTC",
             "FlexibleTimeWindow": {"Mode": "OFF"},
@@ -195,13 +195,13 @@ class ExpiryResult(t.NamedTuple):
     after: dict[str, str]
 
 
-def root_disk(machine: t.Mapping[str, t.Any]) -> str:
+def root_disk(instance: t.Mapping[str, t.Any]) -> str:
     """Return the root volume of an instance; empty where that is unknown."""
-    mappings = machine.get("BlockDeviceMappings") or []
+    mappings = instance.get("BlockDeviceMappings") or []
     disks = {str(row.get("DeviceName")): str((row.get("Ebs") or {}).get("VolumeId") or "") for row in mappings}
     # The only one there is, whatever it is called.
     only = next(iter(disks.values())) if len(disks) == 1 else ""
-    return disks.get(str(machine.get("RootDeviceName"))) or only
+    return disks.get(str(instance.get("RootDeviceName"))) or only
 
 
 class ScheduleGroup:
@@ -215,11 +215,11 @@ class ScheduleGroup:
         region: str,
         clock: t.Callable[[], float] = time.time,
         sleep: t.Callable[[float], None] = time.sleep,
-        memory: LabRecord | None = None,
+        record: LabRecord | None = None,
     ) -> None:
         self.ec2, self.scheduler, self.iam = (clients.get(name) for name in ("ec2", "scheduler", "iam"))
         self.name, self.owner, self.region, self.clock, self.sleep = name, owner, region, clock, sleep
-        self.group, self.memory = group_name(owner, name), memory
+        self.group, self.record = group_name(owner, name), record
 
     def there(self) -> Schedules | None:
         """Return the schedules in the group, by name; None where there is no group.
@@ -247,7 +247,7 @@ class ScheduleGroup:
     def set(self, spec: ExpirySpec, check: bool = False) -> ExpiryResult:
         """Ensure the schedules that delete the lab; where that is not possible, return why."""
         with ThreadPoolExecutor(max_workers=3) as pool:
-            machine_asked, there_asked = pool.submit(self._machine), pool.submit(self.there)
+            machine_asked, there_asked = pool.submit(self._instance), pool.submit(self.there)
             role_asked = pool.submit(self._role, spec)
             (lab, account), there, role = machine_asked.result(), there_asked.result(), role_asked.result()
         if lab is None:
@@ -290,14 +290,14 @@ class ScheduleGroup:
         why = "" if len(ours) == len(there) else f"{len(there) - len(ours)} in it not made by DESI Lab"
         return ExpiryResult(bool(ours) or not why, None, why, dict.fromkeys(ours, "set"), {})
 
-    def _machine(self) -> tuple[LabInstance | None, str]:
+    def _instance(self) -> tuple[LabInstance | None, str]:
         pages = self.ec2.get_paginator("describe_instances").paginate(Filters=our_filters(self.owner, self.name))
         found = [row for page in pages for row in page["Reservations"]]
-        machine = lab_instance([one for row in found for one in row["Instances"]], self.name, self.owner, self.memory)
-        if machine is None:
+        instance = lab_instance([one for row in found for one in row["Instances"]], self.name, self.owner, self.record)
+        if instance is None:
             return None, ""
-        account = next(str(row.get("OwnerId") or "") for row in found if machine in row["Instances"])
-        return LabInstance(self.name, self.owner, machine["InstanceId"], root_disk(machine), self.region), account
+        account = next(str(row.get("OwnerId") or "") for row in found if instance in row["Instances"])
+        return LabInstance(self.name, self.owner, instance["InstanceId"], root_disk(instance), self.region), account
 
     def _role(self, spec: ExpirySpec) -> str | None:
         """Return which role it is, as role_arn takes it; None where there is none.

@@ -64,14 +64,14 @@ def alive(instances: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t
 
 
 def lab_instance(
-    instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, memory: LabRecord | None = None
+    instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, record: LabRecord | None = None
 ) -> t.Mapping[str, t.Any] | None:
     """Return the one instance of this lab that is not terminated; None where there is none.
 
     One that is recorded as made from here goes before others with the same tags.
     """
     found = [item for item in instances if is_ours(item, name, owner) and state_of(item) in ALIVE]
-    found = [item for item in found if memory is not None and memory.knows_instance(item)] or found
+    found = [item for item in found if record is not None and record.knows_instance(item)] or found
     if len(found) > 1:
         raise several(found, name)
     return found[0] if found else None
@@ -102,17 +102,17 @@ def read_instance(instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.
     )
 
 
-def differences(machine: Instance, types: t.Sequence[str], disk_gib: int, system: str, subnet: str) -> list[str]:
+def differences(instance: Instance, types: t.Sequence[str], disk_gib: int, system: str, subnet: str) -> list[str]:
     """Return a note on how an instance differs from the settings, which are for new instances only."""
     said = []
-    if machine.type not in types:
-        said.append(f"a {machine.type}, not a {' or '.join(types)}")
-    if machine.disk_gib and machine.disk_gib < disk_gib:
-        said.append(f"with {machine.disk_gib} GiB of disk, not {disk_gib}")
-    if machine.os and machine.os != system:
-        said.append(f"with the system {machine.os}, not {system}")
-    if subnet and machine.subnet_id != subnet:
-        said.append(f"in {machine.subnet_id}, not in {subnet}")
+    if instance.type not in types:
+        said.append(f"a {instance.type}, not a {' or '.join(types)}")
+    if instance.disk_gib and instance.disk_gib < disk_gib:
+        said.append(f"with {instance.disk_gib} GiB of disk, not {disk_gib}")
+    if instance.os and instance.os != system:
+        said.append(f"with the system {instance.os}, not {system}")
+    if subnet and instance.subnet_id != subnet:
+        said.append(f"in {instance.subnet_id}, not in {subnet}")
     if not said:
         return []
     return [
@@ -121,21 +121,21 @@ def differences(machine: Instance, types: t.Sequence[str], disk_gib: int, system
     ]
 
 
-def outdated_tags(machine: Instance, desired: t.Mapping[str, str]) -> dict[str, str]:
+def outdated_tags(instance: Instance, desired: t.Mapping[str, str]) -> dict[str, str]:
     """Return the tags of an instance that are out of date, with their values."""
     return {
         tag: desired[tag]
         for tag in LIVING_TAGS
-        if machine.is_there and tag in desired and machine.tags.get(tag) != desired[tag]
+        if instance.is_there and tag in desired and instance.tags.get(tag) != desired[tag]
     }
 
 
 def others(
-    instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, memory: LabRecord | None = None
+    instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, record: LabRecord | None = None
 ) -> list[str]:
     """Return notes on other instances with the lab's name, and on one that is being deleted."""
     said = []
-    chosen = lab_instance(instances, name, owner, memory)
+    chosen = lab_instance(instances, name, owner, record)
     for other in instances:
         if is_ours(other, name, owner) and state_of(other) in ALIVE and other is not chosen:
             number = other.get("InstanceId")

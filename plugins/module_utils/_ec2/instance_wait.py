@@ -34,13 +34,13 @@ def wait_for_state(
     seconds: float,
     sleep: t.Callable[[float], None] = time.sleep,
     clock: t.Callable[[], float] = time.monotonic,
-    memory: LabRecord | None = None,
+    record: LabRecord | None = None,
 ) -> SettledInstance:
     """Wait until the lab's instance is in one of some states, or there is none; fail when the time is up."""
     end, was = clock() + seconds, ""
     while True:
         found = asker.everything(("machine",))["machine"]
-        alive = lab_instance(found, name, asker.owner, memory)
+        alive = lab_instance(found, name, asker.owner, record)
         # One that is deleted has nothing to come to.
         if alive is None or state_of(alive) in states:
             return SettledInstance(alive, was)
@@ -66,7 +66,7 @@ def instance_row(
     if instance is None:
         return {}
     disks = list(volumes)
-    machine = read_instance(instance, disks)
+    view = read_instance(instance, disks)
     root = str(instance.get("RootDeviceName") or "")
     of_root = [
         str(device["Ebs"]["VolumeId"])
@@ -74,7 +74,7 @@ def instance_row(
         if device.get("DeviceName") == root and device.get("Ebs", {}).get("VolumeId")
     ]
     row = lab_rows([instance], region)[0]
-    return {**row, "disk_gib": machine.disk_gib, "volume_id": next(iter(of_root), "")}
+    return {**row, "disk_gib": view.disk_gib, "volume_id": next(iter(of_root), "")}
 
 
 def changes(row: t.Mapping[str, t.Any], types: t.Sequence[str], disk_gib: int, name: str) -> dict[str, t.Any]:

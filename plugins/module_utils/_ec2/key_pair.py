@@ -67,9 +67,9 @@ def plan_key_pair(
     owner: str,
     public_key: str,
     keys: t.Sequence[t.Mapping[str, t.Any]],
-    machine: t.Mapping[str, t.Any] | None,
+    instance: t.Mapping[str, t.Any] | None,
 ) -> KeyPair:
-    """Return the key pair to use; ``machine`` is the one of ours that exists, if any.
+    """Return the key pair to use; ``instance`` is the one of ours that exists, if any.
 
     ``keys`` are those at AWS whose names a lab of this name may use, with their public keys.
     """
@@ -77,8 +77,8 @@ def plan_key_pair(
     local = material(public_key)
     known = {str(key.get("KeyName")): key for key in keys}
     ours = {name: key for name, key in known.items() if is_ours(key, lab, owner)}
-    if machine is not None:
-        return _key_of_machine(machine, local, known, ours)
+    if instance is not None:
+        return _key_of_instance(instance, local, known, ours)
     fitting = sorted(name for name, key in ours.items() if local and _same(key, local))
     if fitting:
         return KeyPair(fitting[0], "keep", str(ours[fitting[0]].get("KeyPairId", "")), [])
@@ -99,11 +99,11 @@ def _about_others(lab: str, name: str, ours: t.Container[str], has_local: bool) 
     return notes
 
 
-def _key_of_machine(
-    machine: t.Mapping[str, t.Any], local: str, known: t.Mapping[str, t.Any], ours: t.Mapping[str, t.Any]
+def _key_of_instance(
+    instance: t.Mapping[str, t.Any], local: str, known: t.Mapping[str, t.Any], ours: t.Mapping[str, t.Any]
 ) -> KeyPair:
     """Return the key that an instance was made with, which is the only one that opens it."""
-    name = str(machine.get("KeyName") or "")
+    name = str(instance.get("KeyName") or "")
     key = known.get(name)
     if local and key is not None and _same(key, local):
         return KeyPair(name, "keep", str(key.get("KeyPairId", "")), [])
@@ -112,12 +112,12 @@ def _key_of_machine(
         return KeyPair(
             name, "keep", "", [f"The key pair {name or 'of the machine'} is no longer at AWS. SSH does not need it."]
         )
-    instance = machine.get("InstanceId", "")
+    number = instance.get("InstanceId", "")
     why = f"It was made with the key pair {name or 'that AWS does not name'}, and "
     why += "the private key here is another one." if local else "its private key is not on this computer."
     do = "put back the file id_ed25519 of this lab from a backup or from the computer that you made the lab on, or "
     do += "remove the lab, with what is saved in it, and make a new one: ./lab down -e lab_where=ec2"
-    raise LabError(f"The machine {instance} of this lab cannot be entered.", why, do)
+    raise LabError(f"The machine {number} of this lab cannot be entered.", why, do)
 
 
 def _same(key: t.Mapping[str, t.Any], local: str) -> bool:

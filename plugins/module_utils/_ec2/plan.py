@@ -13,7 +13,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import D
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Cost, Prices, cost_of, from_table, joined
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, as_tag_list, is_ours, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance as machines
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance as instances
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance_types as types
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import security_group as groups
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import subnets as network
@@ -70,7 +70,7 @@ class Plan:
     """The plan for a lab."""
 
     draft: Draft
-    machine: Instance
+    instance: Instance
     key: KeyPair
     group: groups.SecurityGroup
     image: Image
@@ -102,14 +102,14 @@ def check(spec: LabSpec) -> None:
 def begin(spec: LabSpec, seen: AccountState) -> Draft:
     """Decide the owner, and find the instance."""
     caller = Caller(seen.arn, seen.account, seen.user_id)
-    if spec.memory is not None:
-        spec.memory.check(caller, spec.region)
+    if spec.record is not None:
+        spec.record.check(caller, spec.region)
     if not caller.owner:
         why = f"AWS calls you {seen.arn.rpartition(':')[2] or 'nothing'}, which names nobody."
         raise LabError("Whose the lab is cannot be rules_text.", why, "use the credentials of a user or of a role")
-    owner = spec.memory.owner if spec.memory else owner_of_lab(caller, machines.alive(seen.named))
-    draft = Draft(owner, owner == "root", machines.lab_instance(seen.named, spec.name, owner, spec.memory))
-    draft.notes = machines.others(seen.named, spec.name, owner, spec.memory) + ([ROOT_NOTE] if draft.is_root else [])
+    owner = spec.record.owner if spec.record else owner_of_lab(caller, instances.alive(seen.named))
+    draft = Draft(owner, owner == "root", instances.lab_instance(seen.named, spec.name, owner, spec.record))
+    draft.notes = instances.others(seen.named, spec.name, owner, spec.record) + ([ROOT_NOTE] if draft.is_root else [])
     draft.notes += legacy_owner_note(caller, owner)
     draft.who = caller.name
     return draft
@@ -139,7 +139,7 @@ def place(spec: LabSpec, seen: AccountState, draft: Draft) -> None:
     draft.image_id = image_id(spec.os, first, seen.parameters, spec.region)
 
 
-def things(spec: LabSpec, seen: AccountState, draft: Draft) -> DryRunTargets:
+def dry_run_targets(spec: LabSpec, seen: AccountState, draft: Draft) -> DryRunTargets:
     """Return what dry runs are made with. A launch is tried without key and group, which may not exist yet."""
     instance, launch = draft.instance or {}, {}
     tags = as_tag_list(lab_tags(spec.name, draft.owner))
@@ -162,17 +162,17 @@ def things(spec: LabSpec, seen: AccountState, draft: Draft) -> DryRunTargets:
     )
 
 
-def check_start(spec: LabSpec, seen: AccountState, machine: Instance) -> None:
+def check_start(spec: LabSpec, seen: AccountState, instance: Instance) -> None:
     """Refuse to start an instance for which the account's quota has no room."""
-    kind = next((kind for kind in map(types.read_instance_type, seen.types) if kind.name == machine.type), None)
-    if machine.starts and kind is not None:
-        attempt = Attempt(machine.type, machine.zone, machine.subnet_id, machine.market)
+    kind = next((kind for kind in map(types.read_instance_type, seen.types) if kind.name == instance.type), None)
+    if instance.starts and kind is not None:
+        attempt = Attempt(instance.type, instance.zone, instance.subnet_id, instance.market)
         within_quota([attempt], {kind.name: kind}, seen.quotas, seen.running, spec.region)
 
 
 def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -> Plan:
     """Return the plan, when all questions are answered."""
-    machine = machines.read_instance(draft.instance, seen.volumes)
+    instance = instances.read_instance(draft.instance, seen.volumes)
     key = plan_key_pair(spec.name, draft.owner, spec.public_key, seen.keys, draft.instance)
     group = groups.plan_security_group(
         spec.name,
@@ -181,20 +181,20 @@ def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -> 
         seen.groups,
         draft.vpc_id,
         groups.rules_in(spec.access, spec.port, let_in.cidrs),
-        machine.group_ids,
+        instance.group_ids,
         seen.account,
     )
     wider = list(group.wider)
-    if machine.is_there:
-        check_start(spec, seen, machine)
-        image = Image(machine.image_id, machine.root_device, 0)
-        disk = machine.disk_gib or spec.disk_gib
-        names = [machine.type]
-        notes = machines.differences(machine, spec.instance_types, spec.disk_gib, spec.os, spec.subnet)
-        if group.id not in machine.group_ids:
+    if instance.is_there:
+        check_start(spec, seen, instance)
+        image = Image(instance.image_id, instance.root_device, 0)
+        disk = instance.disk_gib or spec.disk_gib
+        names = [instance.type]
+        notes = instances.differences(instance, spec.instance_types, spec.disk_gib, spec.os, spec.subnet)
+        if group.id not in instance.group_ids:
             notes.append(f"The machine is not in the security group {group.name} of this lab; its own is not changed.")
-        more = [one for one in machine.group_ids if one != group.id]
-        if group.id in machine.group_ids and more:
+        more = [one for one in instance.group_ids if one != group.id]
+        if group.id in instance.group_ids and more:
             wider.append(f"The machine has more security groups, which may let others in: {', '.join(more)}.")
     else:
         image = read_image(draft.image_id, seen.images)
@@ -206,10 +206,10 @@ def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -> 
     prices = joined(Prices(seen.type_prices, seen.disk_price, None), from_table(spec.prices, spec.region, names))
     costs = {name: cost_of(name, disk, prices) for name in names}
     said = [*draft.notes, *key.notes, *group.notes, *wider, *notes, *let_in.notes, *seen.notes]
-    about = known(spec.memory, draft.instance, group, key) if spec.folder else NOTHING
-    return Plan(draft, machine, key, group, image, disk, costs, list(dict.fromkeys(said)), about, wider)
+    about = known(spec.record, draft.instance, group, key) if spec.directory else NOTHING
+    return Plan(draft, instance, key, group, image, disk, costs, list(dict.fromkeys(said)), about, wider)
 
 
 def user_of(plan: Plan, system: str) -> str:
     """Return the user that SSH enters as: that of the instance's own system, where there is an instance."""
-    return USERS.get(plan.machine.os) or USERS[system]
+    return USERS.get(plan.instance.os) or USERS[system]

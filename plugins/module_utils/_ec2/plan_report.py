@@ -60,7 +60,7 @@ def to_make(plan: Plan) -> list[str]:
         made.append(f"key pair {plan.key.name}")
     if not plan.group.id:
         made.append(f"security group {plan.group.name}: {rules_text(plan.group.rules)}")
-    if not plan.machine.is_there:
+    if not plan.instance.is_there:
         made.append(launch_text(plan))
     return made
 
@@ -73,13 +73,13 @@ def launch_text(plan: Plan) -> str:
 
 
 def _is_spot(plan: Plan) -> bool:
-    return any(attempt.spot for attempt in plan.draft.attempts[:1]) or plan.machine.market == "spot"
+    return any(attempt.spot for attempt in plan.draft.attempts[:1]) or plan.instance.market == "spot"
 
 
-def machine_text(machine: Instance) -> str:
+def instance_text(instance: Instance) -> str:
     """Return the text of an instance."""
-    disk = f", {machine.disk_gib} GiB" if machine.disk_gib else ""
-    return f"{machine.type} {machine.id}{disk}"
+    disk = f", {instance.disk_gib} GiB" if instance.disk_gib else ""
+    return f"{instance.type} {instance.id}{disk}"
 
 
 def to_change(plan: Plan) -> list[str]:
@@ -95,14 +95,14 @@ def kept(plan: Plan) -> list[str]:
         stays.append(f"key pair {plan.key.name}")
     if plan.group.id and not plan.group.changes and not plan.known.of(plan.group.id):
         stays.append(f"security group {plan.group.name}: {rules_text(plan.group.rules)}")
-    if plan.machine.is_there and not plan.machine.starts and not plan.known.of(plan.machine.id):
-        stays.append(machine_text(plan.machine))
+    if plan.instance.is_there and not plan.instance.starts and not plan.known.of(plan.instance.id):
+        stays.append(instance_text(plan.instance))
     return stays
 
 
 def started(plan: Plan) -> list[str]:
     """Return what is to be started."""
-    return [machine_text(plan.machine)] if plan.machine.starts else []
+    return [instance_text(plan.instance)] if plan.instance.starts else []
 
 
 def lines(spec: LabSpec, plan: Plan, account: str) -> list[dict[str, str]]:
@@ -144,9 +144,9 @@ def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> d
             "how": group_how(group),
         },
         "machine": {
-            **{key: value for key, value in plan.machine._asdict().items() if key not in ("group_ids", "tags")},
-            "group_ids": list(plan.machine.group_ids),
-            "retag": outdated_tags(plan.machine, tags),
+            **{key: value for key, value in plan.instance._asdict().items() if key not in ("group_ids", "tags")},
+            "group_ids": list(plan.instance.group_ids),
+            "retag": outdated_tags(plan.instance, tags),
         },
         "image": {"id": plan.image.id, "root_device": plan.image.root_device, "user": user_of(plan, spec.os)},
         "launch": {"attempts": [asdict(attempt) for attempt in plan.draft.attempts], "disk_gib": plan.disk_gib},
@@ -162,6 +162,6 @@ def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> d
         "schedules": group_name(plan.owner, spec.name),
         "wider": plan.wider,
         "unknown": plan.known.unknown,
-        "memory": {"things": plan.known.things, "begun": plan.known.begun, "new": plan.known.new},
+        "memory": {"things": plan.known.resources, "begun": plan.known.begun, "new": plan.known.new},
         "changes": [*to_make(plan), *(f"start {text}" for text in started(plan)), *to_change(plan)],
     }

@@ -79,11 +79,11 @@ def guessed(name: str) -> int:
 def in_use(code: str, running: t.Iterable[t.Mapping[str, t.Any]], vcpus: t.Mapping[str, int]) -> int:
     """Return how many virtual processors count against a quota now; ``vcpus`` are those of the types that are known."""
     total = 0
-    for machine in running:
-        name = str(machine.get("InstanceType", ""))
-        market = SPOT if machine.get("InstanceLifecycle") == "spot" else ""
-        if code_of(name, market) == code and (machine.get("State") or {}).get("Name") in COUNTED:
-            options = machine.get("CpuOptions") or {}
+    for instance in running:
+        name = str(instance.get("InstanceType", ""))
+        market = SPOT if instance.get("InstanceLifecycle") == "spot" else ""
+        if code_of(name, market) == code and (instance.get("State") or {}).get("Name") in COUNTED:
+            options = instance.get("CpuOptions") or {}
             cores, threads = options.get("CoreCount"), options.get("ThreadsPerCore")
             total += cores * threads if cores and threads else vcpus.get(name) or guessed(name)
     return total

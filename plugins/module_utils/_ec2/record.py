@@ -24,9 +24,9 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
 from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SecurityGroup, rules_text
 
 FILE = "made.json"
-MACHINE, REQUEST, DISK, GROUP, KEY = "machine", "spot request", "disk", "security group", "key pair"
+INSTANCE, REQUEST, DISK, GROUP, KEY = "machine", "spot request", "disk", "security group", "key pair"
 SCHEDULES, ROLE = "schedule group", "role"
-KINDS = (MACHINE, REQUEST, DISK, GROUP, KEY, SCHEDULES, ROLE)
+KINDS = (INSTANCE, REQUEST, DISK, GROUP, KEY, SCHEDULES, ROLE)
 _LIMIT = 256 * 1024
 _TEXT = re.compile(r"[\w.:/=+@,-]{0,512}")
 _TEXTS = ("account", "partition", "arn", "region", "name", "owner")
@@ -63,18 +63,18 @@ class LabRecord:
         """Return whether a resource was made here, or was confirmed to be ours."""
         return bool(number) and number in self.ids(kind)
 
-    def knows_instance(self, machine: Resource) -> bool:
+    def knows_instance(self, instance: Resource) -> bool:
         """Return whether an instance was made here. A launch whose answer was lost is known by its token."""
-        token = str(machine.get("ClientToken") or "")
-        return self.knows(MACHINE, str(machine.get("InstanceId") or "")) or bool(token and token in self.tokens)
+        token = str(instance.get("ClientToken") or "")
+        return self.knows(INSTANCE, str(instance.get("InstanceId") or "")) or bool(token and token in self.tokens)
 
-    def with_resources(self, things: t.Iterable[t.Mapping[str, str]]) -> LabRecord:
+    def with_resources(self, resources: t.Iterable[t.Mapping[str, str]]) -> LabRecord:
         """Return the record with more resources, each a kind and an id."""
         made = {kind: list(ids) for kind, ids in self.made.items()}
-        for thing in things:
-            ids = made.setdefault(str(thing["kind"]), [])
-            if thing["id"] not in ids:
-                ids.append(str(thing["id"]))
+        for resource in resources:
+            ids = made.setdefault(str(resource["kind"]), [])
+            if resource["id"] not in ids:
+                ids.append(str(resource["id"]))
         return replace(self, made={kind: tuple(ids) for kind, ids in made.items()})
 
     def check(self, caller: Caller, region: str = "") -> None:
@@ -99,23 +99,23 @@ def begin(caller: Caller, region: str, name: str, owner: str) -> LabRecord:
     return LabRecord(caller.account, caller.partition, caller.arn, region, name, owner)
 
 
-def read(folder: str) -> LabRecord | None:
+def read(directory: str) -> LabRecord | None:
     """Return the record in the directory of a lab; None where there is none."""
-    if not folder or not Path(folder).is_dir():
+    if not directory or not Path(directory).is_dir():
         return None
-    descriptor = open_directory(folder)
+    descriptor = open_directory(directory)
     try:
         content = read_below(descriptor, FILE, _LIMIT)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _unreadable(folder, str(error)) from error
+        raise _unreadable(directory, str(error)) from error
     finally:
         os.close(descriptor)
-    return parse(content, folder)
+    return parse(content, directory)
 
 
-def parse(content: bytes, folder: str = "") -> LabRecord:
+def parse(content: bytes, directory: str = "") -> LabRecord:
     """Parse a record, and refuse whatever is not of its shape."""
     try:
         found = json.loads(content)
@@ -127,7 +127,7 @@ def parse(content: bytes, folder: str = "") -> LabRecord:
         given["made"] = {kind: tuple(_text(one) for one in _list(ids)) for kind, ids in made.items()}
         return LabRecord(**given)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _unreadable(folder, "it is damaged") from error
+        raise _unreadable(directory, "it is damaged") from error
 
 
 def _text(value: t.Any) -> str:  # noqa: ANN401 - whatever JSON has
@@ -142,19 +142,19 @@ def _list(value: t.Any) -> list[t.Any]:  # noqa: ANN401 - whatever JSON has
     return value
 
 
-def _unreadable(folder: str, why: str) -> LabError:
+def _unreadable(directory: str, why: str) -> LabError:
     return LabError(
         "What this computer remembers of the lab cannot be read.",
-        f"{Path(folder, FILE)}: {why}.",
+        f"{Path(directory, FILE)}: {why}.",
         "Put the file back from a backup, or move it away: then it is asked what belongs to the lab",
     )
 
 
-def write(folder: str, memory: LabRecord) -> None:
+def write(directory: str, record: LabRecord) -> None:
     """Write the record into the directory of a lab, which exists."""
-    descriptor = open_directory(folder)
+    descriptor = open_directory(directory)
     try:
-        write_beside(descriptor, FILE, (json.dumps(asdict(memory), indent=1, sort_keys=True) + "\n").encode())
+        write_beside(descriptor, FILE, (json.dumps(asdict(record), indent=1, sort_keys=True) + "\n").encode())
     finally:
         os.close(descriptor)
 
@@ -162,62 +162,65 @@ def write(folder: str, memory: LabRecord) -> None:
 class LaunchRecord:
     """Record a launch while it is under way. Without a directory all is known and nothing written."""
 
-    def __init__(self, folder: str = "") -> None:
-        self.folder = folder
-        self.memory = read(folder)
+    def __init__(self, directory: str = "") -> None:
+        self.directory = directory
+        self.record = read(directory)
 
-    def knows(self, machine: Resource) -> bool:
+    def knows(self, instance: Resource) -> bool:
         """Return whether an instance was launched from here."""
-        return not self.folder or bool(self.memory and self.memory.knows_instance(machine))
+        return not self.directory or bool(self.record and self.record.knows_instance(instance))
 
     def add_launch(self, token: str) -> None:
         """Record a launch before it is asked for."""
-        if self.memory and token not in self.memory.tokens:
-            self._keep(replace(self.memory, tokens=(*self.memory.tokens, token)))
+        if self.record and token not in self.record.tokens:
+            self._keep(replace(self.record, tokens=(*self.record.tokens, token)))
 
     def drop_launch(self, token: str) -> None:
         """Forget a launch: its token turned out to be that of somebody else's request."""
-        if self.memory:
-            self._keep(replace(self.memory, tokens=tuple(one for one in self.memory.tokens if one != token)))
+        if self.record:
+            self._keep(replace(self.record, tokens=tuple(one for one in self.record.tokens if one != token)))
 
-    def add_instance(self, machine: Resource) -> None:
+    def add_instance(self, instance: Resource) -> None:
         """Record an instance, its disks and its spot request."""
-        if self.memory:
-            self._keep(self.memory.with_resources(resources_of_instance(machine)))
+        if self.record:
+            self._keep(self.record.with_resources(resources_of_instance(instance)))
 
-    def _keep(self, memory: LabRecord) -> None:
-        if memory != self.memory:
-            write(self.folder, memory)
-            self.memory = memory
+    def _keep(self, record: LabRecord) -> None:
+        if record != self.record:
+            write(self.directory, record)
+            self.record = record
 
 
-def resources_of_instance(machine: Resource) -> list[dict[str, str]]:
+def resources_of_instance(instance: Resource) -> list[dict[str, str]]:
     """Return an instance and what it brings along, as with_resources takes them."""
-    found = [(MACHINE, machine.get("InstanceId")), (REQUEST, machine.get("SpotInstanceRequestId"))]
-    found += [(DISK, (row.get("Ebs") or {}).get("VolumeId")) for row in machine.get("BlockDeviceMappings") or []]
+    found = [(INSTANCE, instance.get("InstanceId")), (REQUEST, instance.get("SpotInstanceRequestId"))]
+    found += [(DISK, (row.get("Ebs") or {}).get("VolumeId")) for row in instance.get("BlockDeviceMappings") or []]
     return [{"kind": kind, "id": str(number)} for kind, number in found if number]
 
 
-def knows_resource(memory: LabRecord | None, kind: str, thing: Resource, local_key: str = "") -> bool:
+def knows_resource(record: LabRecord | None, kind: str, resource: Resource, local_key: str = "") -> bool:
     """Return whether a resource, as the EC2 API describes it, is one that was made here or belongs to one."""
-    if memory is None:
+    if record is None:
         return False
-    machines = [str(item.get("InstanceId") or "") for item in thing.get("Attachments") or []]
-    machines += [str((thing.get("Attachment") or {}).get("InstanceId") or ""), str(thing.get("InstanceId") or "")]
-    by_machine = any(memory.knows(MACHINE, number) for number in machines)
-    if kind == MACHINE:
-        return memory.knows_instance(thing)
+    instances = [str(item.get("InstanceId") or "") for item in resource.get("Attachments") or []]
+    instances += [
+        str((resource.get("Attachment") or {}).get("InstanceId") or ""),
+        str(resource.get("InstanceId") or ""),
+    ]
+    by_instance = any(record.knows(INSTANCE, number) for number in instances)
+    if kind == INSTANCE:
+        return record.knows_instance(resource)
     if kind == GROUP:
-        return memory.knows(GROUP, str(thing.get("GroupId") or ""))
+        return record.knows(GROUP, str(resource.get("GroupId") or ""))
     if kind == KEY:
-        material = " ".join(str(thing.get("PublicKey") or "").split()[:2])
-        return memory.knows(KEY, str(thing.get("KeyPairId") or "")) or bool(local_key and material == local_key)
+        material = " ".join(str(resource.get("PublicKey") or "").split()[:2])
+        return record.knows(KEY, str(resource.get("KeyPairId") or "")) or bool(local_key and material == local_key)
     if kind == "snapshot":
-        return memory.knows(DISK, str(thing.get("VolumeId") or ""))
+        return record.knows(DISK, str(resource.get("VolumeId") or ""))
     if kind == SCHEDULES:
-        return memory.knows(SCHEDULES, str(thing.get("Name") or ""))
+        return record.knows(SCHEDULES, str(resource.get("Name") or ""))
     number = {DISK: "VolumeId", REQUEST: "SpotInstanceRequestId"}.get(kind, "")
-    return by_machine or memory.knows(kind, str(thing.get(number) or ""))
+    return by_instance or record.knows(kind, str(resource.get(number) or ""))
 
 
 def legacy_owner_note(caller: Caller, owner: str) -> list[str]:
@@ -230,9 +233,9 @@ def legacy_owner_note(caller: Caller, owner: str) -> list[str]:
     ]
 
 
-def owner_of_lab(caller: Caller, things: t.Iterable[Resource]) -> str:
+def owner_of_lab(caller: Caller, resources: t.Iterable[Resource]) -> str:
     """Return the owner of a lab: the caller, or as DESI Lab 0.1.0 named the caller if all its tags say so."""
-    found = {tags_of(thing).get("desi-lab:owner", "") for thing in things}
+    found = {tags_of(resource).get("desi-lab:owner", "") for resource in resources}
     return caller.former if caller.former in found and caller.owner not in found and caller.former else caller.owner
 
 
@@ -240,13 +243,13 @@ Resources = t.List[t.Dict[str, str]]  # noqa: UP006 - evaluated by Python 3.9, t
 
 
 class KnownResources(t.NamedTuple):
-    """``unknown`` is what has to be asked for, in words; ``things`` is what is to be recorded once that is done.
+    """``unknown`` is what has to be asked for, in words; ``resources`` is what is to be recorded once that is done.
 
     ``begun`` are groups that are about to be made.
     """
 
     unknown: list[str]
-    things: Resources
+    resources: Resources
     begun: list[str]
     new: bool
 
@@ -260,26 +263,26 @@ NOTHING = KnownResources([], [], [], False)
 
 
 def known(
-    memory: LabRecord | None, instance: t.Mapping[str, t.Any] | None, group: SecurityGroup, key: KeyPair
+    record: LabRecord | None, instance: t.Mapping[str, t.Any] | None, group: SecurityGroup, key: KeyPair
 ) -> KnownResources:
     """Return which of an instance, its group and its key are recorded."""
-    unknown, things, begun = [], [], []
+    unknown, resources, begun = [], [], []
     if instance is not None:
-        things += resources_of_instance(instance)
-        if memory is None or not memory.knows_instance(instance):
+        resources += resources_of_instance(instance)
+        if record is None or not record.knows_instance(instance):
             view = facts_of(instance)
             unknown.append(f"machine {view['id']} ({view['type']}, {view['state']})")
     if group.id:
-        things.append({"kind": GROUP, "id": group.id})
-        if memory is None or not (memory.knows(GROUP, group.id) or _was_begun(memory, group)):
+        resources.append({"kind": GROUP, "id": group.id})
+        if record is None or not (record.knows(GROUP, group.id) or _was_begun(record, group)):
             unknown.append(f"security group {group.id} ({group.name}: {rules_text(group.rules) or 'lets nobody in'})")
     else:
         begun.append(begun_name(group))
     # Its public half is that of the private key here, so it can be nobody else's.
     if key.id:
-        things.append({"kind": KEY, "id": key.id})
-    new = memory is None or any(not memory.knows(one["kind"], one["id"]) for one in things)
-    return KnownResources(unknown, things, begun, new or any(name not in memory.begun for name in begun if memory))
+        resources.append({"kind": KEY, "id": key.id})
+    new = record is None or any(not record.knows(one["kind"], one["id"]) for one in resources)
+    return KnownResources(unknown, resources, begun, new or any(name not in record.begun for name in begun if record))
 
 
 def begun_name(group: SecurityGroup) -> str:
@@ -287,6 +290,6 @@ def begun_name(group: SecurityGroup) -> str:
     return f"{group.vpc_id}/{group.name}"
 
 
-def _was_begun(memory: LabRecord, group: SecurityGroup) -> bool:
+def _was_begun(record: LabRecord, group: SecurityGroup) -> bool:
     """Return whether a group is the one of a run that ended between making it and remembering it: as we make it."""
-    return begun_name(group) in memory.begun and not memory.ids(GROUP) and not group.foreign
+    return begun_name(group) in record.begun and not record.ids(GROUP) and not group.foreign

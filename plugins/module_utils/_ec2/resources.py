@@ -70,13 +70,13 @@ def resources_in(question: Query, pages: t.Iterable[Resource]) -> list[dict[str,
     return [item for item in found if _exists(question.kind, item)]
 
 
-def _exists(kind: str, thing: Resource) -> bool:
+def _exists(kind: str, resource: Resource) -> bool:
     # AWS goes on telling of some resources for a while after they are gone.
     if kind == "machine":
-        return state_of(thing) != "terminated"
+        return state_of(resource) != "terminated"
     if kind == "spot request":
-        return thing.get("State") in OPEN_REQUESTS
-    return not (kind == "disk" and thing.get("State") in ("deleting", "deleted"))
+        return resource.get("State") in OPEN_REQUESTS
+    return not (kind == "disk" and resource.get("State") in ("deleting", "deleted"))
 
 
 class ResourceQuery:
@@ -156,19 +156,19 @@ Found = t.Mapping[str, t.Sequence[Resource]]
 _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) GMT\)")
 
 
-def lab_rows(machines: t.Iterable[Resource], region: str) -> list[dict[str, t.Any]]:
+def lab_rows(instances: t.Iterable[Resource], region: str) -> list[dict[str, t.Any]]:
     """Return a row for each instance, with the keys of labs on this computer."""
-    return sorted((_lab_row(machine, region) for machine in machines), key=lambda row: (row["name"], row["id"]))
+    return sorted((_lab_row(instance, region) for instance in instances), key=lambda row: (row["name"], row["id"]))
 
 
-def _lab_row(machine: Resource, region: str) -> dict[str, t.Any]:
-    tags, view = tags_of(machine), facts_of(machine)
+def _lab_row(instance: Resource, region: str) -> dict[str, t.Any]:
+    tags, view = tags_of(instance), facts_of(instance)
     port = tags.get(PORT_TAG, "")
     return {
         "name": tags.get(NAME_TAG, ""),
         "where": f"ec2 {region}",
         "state": view["state"],
-        "since": _since(machine),
+        "since": _since(instance),
         "release": tags.get(RELEASE_TAG, ""),
         "image": "",
         "image_newer": None,
@@ -189,12 +189,12 @@ def _lab_row(machine: Resource, region: str) -> dict[str, t.Any]:
     }
 
 
-def _since(machine: Resource) -> str:
+def _since(instance: Resource) -> str:
     """Return when the state of an instance began, as far as AWS says it."""
-    if state_of(machine) in ("pending", "running"):
-        launched = machine.get("LaunchTime")
+    if state_of(instance) in ("pending", "running"):
+        launched = instance.get("LaunchTime")
         return time_text(launched) if isinstance(launched, datetime) else str(launched or "")
-    found = _WHEN.search(str(machine.get("StateTransitionReason") or ""))
+    found = _WHEN.search(str(instance.get("StateTransitionReason") or ""))
     return f"{found[1]}T{found[2]}Z" if found else ""
 
 
@@ -203,12 +203,12 @@ def resource_rows(found: Found, prices: Prices | None = None) -> list[dict[str, 
 
     ``usd_month`` is what it costs in a month as it lies; None where that is not known.
     """
-    living = {tags_of(machine).get(NAME_TAG, "") for machine in found.get("machine") or []}
+    living = {tags_of(instance).get(NAME_TAG, "") for instance in found.get("machine") or []}
     rows = []
     for kind in KINDS:
-        for thing in found.get(kind) or []:
-            lab = tags_of(thing).get(NAME_TAG, "")
-            row = _ROWS[kind](thing)
+        for resource in found.get(kind) or []:
+            lab = tags_of(resource).get(NAME_TAG, "")
+            row = _ROWS[kind](resource)
             row = {"kind": kind, "name": row["id"], "lab": lab, "in_use": lab in living, **row}
             about, gib = row.pop("about"), row.pop("gib", None)
             price = {"disk": prices.gib_month, "snapshot": prices.snapshot_gib_month}.get(kind) if prices else None
@@ -217,71 +217,76 @@ def resource_rows(found: Found, prices: Prices | None = None) -> list[dict[str, 
     return rows
 
 
-def id_of(kind: str, thing: Resource) -> str:
+def id_of(kind: str, resource: Resource) -> str:
     """Return the id of a resource, as its row has it."""
-    return str(_ROWS[kind](thing)["id"])
+    return str(_ROWS[kind](resource)["id"])
 
 
-def _machine(thing: Resource) -> dict[str, t.Any]:
-    view = facts_of(thing)
-    about = f"{view['type']}, {view['state']}" + (", spot" if market_of(thing) == "spot" else "")
+def _instance(resource: Resource) -> dict[str, t.Any]:
+    view = facts_of(resource)
+    about = f"{view['type']}, {view['state']}" + (", spot" if market_of(resource) == "spot" else "")
     return {"id": view["id"], "state": view["state"], "billed": view["state"] in ("pending", "running"), "about": about}
 
 
-def _request(thing: Resource) -> dict[str, t.Any]:
-    state = str(thing.get("State") or "")
-    row = {"id": thing["SpotInstanceRequestId"], "state": state, "billed": False}
+def _request(resource: Resource) -> dict[str, t.Any]:
+    state = str(resource.get("State") or "")
+    row = {"id": resource["SpotInstanceRequestId"], "state": state, "billed": False}
     return {**row, "about": f"{state}, makes a machine again" if state != "disabled" else "its machine is stopped"}
 
 
-def _disk(thing: Resource) -> dict[str, t.Any]:
-    machine = next(
-        (str(item.get("InstanceId")) for item in thing.get("Attachments") or [] if item.get("InstanceId")), ""
+def _disk(resource: Resource) -> dict[str, t.Any]:
+    instance = next(
+        (str(item.get("InstanceId")) for item in resource.get("Attachments") or [] if item.get("InstanceId")), ""
     )
-    about = f"{thing.get('Size', '?')} GiB, {f'of {machine}' if machine else 'of no machine'}"
-    row = {"id": thing["VolumeId"], "state": str(thing.get("State") or ""), "billed": True, "about": about}
-    return {**row, "in_use": bool(machine), "gib": thing.get("Size")}
+    about = f"{resource.get('Size', '?')} GiB, {f'of {instance}' if instance else 'of no machine'}"
+    row = {"id": resource["VolumeId"], "state": str(resource.get("State") or ""), "billed": True, "about": about}
+    return {**row, "in_use": bool(instance), "gib": resource.get("Size")}
 
 
-def _snapshot(thing: Resource) -> dict[str, t.Any]:
-    row = {"id": thing["SnapshotId"], "state": str(thing.get("State") or ""), "billed": True, "in_use": False}
-    return {**row, "about": f"{thing.get('VolumeSize', '?')} GiB", "gib": thing.get("VolumeSize")}
+def _snapshot(resource: Resource) -> dict[str, t.Any]:
+    row = {"id": resource["SnapshotId"], "state": str(resource.get("State") or ""), "billed": True, "in_use": False}
+    return {**row, "about": f"{resource.get('VolumeSize', '?')} GiB", "gib": resource.get("VolumeSize")}
 
 
-def _address(thing: Resource) -> dict[str, t.Any]:
-    used = bool(thing.get("AssociationId"))
-    row = {"id": str(thing.get("AllocationId") or thing.get("PublicIp") or ""), "billed": True, "in_use": used}
-    return {**row, "state": "", "name": str(thing.get("PublicIp") or ""), "about": "in use" if used else "not in use"}
+def _address(resource: Resource) -> dict[str, t.Any]:
+    used = bool(resource.get("AssociationId"))
+    row = {"id": str(resource.get("AllocationId") or resource.get("PublicIp") or ""), "billed": True, "in_use": used}
+    return {
+        **row,
+        "state": "",
+        "name": str(resource.get("PublicIp") or ""),
+        "about": "in use" if used else "not in use",
+    }
 
 
-def _interface(thing: Resource) -> dict[str, t.Any]:
-    state = str(thing.get("Status") or "")
-    return {"id": thing["NetworkInterfaceId"], "state": state, "billed": False, "about": state or "unknown"}
+def _interface(resource: Resource) -> dict[str, t.Any]:
+    state = str(resource.get("Status") or "")
+    return {"id": resource["NetworkInterfaceId"], "state": state, "billed": False, "about": state or "unknown"}
 
 
-def _group(thing: Resource) -> dict[str, t.Any]:
-    name = str(thing.get("GroupName") or thing["GroupId"])
-    return {"id": thing["GroupId"], "name": name, "state": "", "billed": False, "about": thing["GroupId"]}
+def _group(resource: Resource) -> dict[str, t.Any]:
+    name = str(resource.get("GroupName") or resource["GroupId"])
+    return {"id": resource["GroupId"], "name": name, "state": "", "billed": False, "about": resource["GroupId"]}
 
 
-def _key(thing: Resource) -> dict[str, t.Any]:
-    identity = str(thing.get("KeyPairId") or thing["KeyName"])
-    return {"id": identity, "name": thing["KeyName"], "state": "", "billed": False, "about": identity}
+def _key(resource: Resource) -> dict[str, t.Any]:
+    identity = str(resource.get("KeyPairId") or resource["KeyName"])
+    return {"id": identity, "name": resource["KeyName"], "state": "", "billed": False, "about": identity}
 
 
-def _schedules(thing: Resource) -> dict[str, t.Any]:
-    names = thing.get("Schedules") or []
+def _schedules(resource: Resource) -> dict[str, t.Any]:
+    names = resource.get("Schedules") or []
     others = [name for name in names if not is_for(name)]
     about = (
         f"with {', '.join(others)} in it, not made by DESI Lab"
         if others
         else f"{len(names)} schedule{'s' * (len(names) != 1)}"
     )
-    return {"id": thing["Name"], "state": "", "billed": False, "about": about}
+    return {"id": resource["Name"], "state": "", "billed": False, "about": about}
 
 
 _ROWS: dict[str, t.Callable[[Resource], dict[str, t.Any]]] = {
-    "machine": _machine,
+    "machine": _instance,
     "spot request": _request,
     "disk": _disk,
     "snapshot": _snapshot,

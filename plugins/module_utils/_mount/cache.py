@@ -35,10 +35,12 @@ def default_size(free: int, used: int) -> int:
     return min(MOST, max(LEAST, (free + used) // 2 // GIB * GIB))
 
 
-def used_by(folder: Path) -> int:
+def used_by(directory: Path) -> int:
     """Return the disk usage of a cache; partly read files use less than their size."""
     return sum(
-        Path(parent, name).lstat().st_blocks * 512 for parent, _folders, names in os.walk(folder) for name in names
+        Path(parent, name).lstat().st_blocks * 512
+        for parent, _directories, names in os.walk(directory)
+        for name in names
     )
 
 
@@ -51,10 +53,10 @@ def with_size(spec: MountSpec, before: Mapping[str, Any] | None, cache_before: s
         return spec
     if before and before.get("cache") in (spec.cache, cache_before or None) and before.get("cache_max"):
         return replace(spec, cache_max=parse_size(str(before["cache_max"])))
-    folder = Path(spec.cache)
-    there = next(place for place in (folder, *folder.parents) if place.is_dir())
+    directory = Path(spec.cache)
+    there = next(place for place in (directory, *directory.parents) if place.is_dir())
     disk = os.statvfs(there)
-    return replace(spec, cache_max=default_size(disk.f_bavail * disk.f_frsize, used_by(folder)))
+    return replace(spec, cache_max=default_size(disk.f_bavail * disk.f_frsize, used_by(directory)))
 
 
 # In each cache. A directory without it is never removed.
@@ -94,33 +96,33 @@ def cache_error(path: str, problem: LabError) -> LabError:
 
 def make_cache(path: str) -> None:
     """Ensure a cache for root alone, with its marker."""
-    folder = open_root_owned(path, make=True, mode=0o700)
+    directory = open_root_owned(path, make=True, mode=0o700)
     try:
-        if not _is_marked(folder):
-            write_beside(folder, MARKER, _MARK, 0o600)
+        if not _is_marked(directory):
+            write_beside(directory, MARKER, _MARK, 0o600)
     finally:
-        os.close(folder)
+        os.close(directory)
 
 
 def remove_empty_marker(path: str) -> None:
     """Remove the marker from an otherwise empty cache."""
     with contextlib.suppress(LabError, OSError):
-        folder = open_root_owned(path)
+        directory = open_root_owned(path)
         try:
-            if _names(folder) == [MARKER]:
-                remove_below(folder, MARKER)
+            if _names(directory) == [MARKER]:
+                remove_below(directory, MARKER)
         finally:
-            os.close(folder)
+            os.close(directory)
 
 
-def _names(folder: int) -> list[str]:
-    with os.scandir(folder) as entries:
+def _names(directory: int) -> list[str]:
+    with os.scandir(directory) as entries:
         return sorted(entry.name for entry in entries)
 
 
-def _is_marked(folder: int) -> bool:
+def _is_marked(directory: int) -> bool:
     try:
-        about = os.stat(MARKER, dir_fd=folder, follow_symlinks=False)
+        about = os.stat(MARKER, dir_fd=directory, follow_symlinks=False)
     except OSError:
         return False
     return stat.S_ISREG(about.st_mode) and about.st_uid == 0
@@ -157,9 +159,9 @@ def move_cache(before: str, path: str) -> str:
     return before
 
 
-def _home_of(folder: str) -> tuple[int, str]:
+def _home_of(directory: str) -> tuple[int, str]:
     """Open the home of ~/.cache/desi-lab, and return the path below it."""
-    parts = folder.rstrip("/").split("/")
+    parts = directory.rstrip("/").split("/")
     return open_directory("/".join(parts[:-2]) or "/"), "/".join(parts[-2:])
 
 
@@ -174,10 +176,10 @@ def _remove_empty_root(home: int, below: str) -> None:
             os.close(cache)
 
 
-def _is_cache(folder: int) -> bool:
-    about = os.fstat(folder)
+def _is_cache(directory: int) -> bool:
+    about = os.fstat(directory)
     closed = about.st_uid == 0 and stat.S_IMODE(about.st_mode) == 0o700
-    return closed and set(_names(folder)) <= KNOWN
+    return closed and set(_names(directory)) <= KNOWN
 
 
 def _move(above: int, name: str, old: int, place: int, new: str) -> bool:
@@ -196,24 +198,24 @@ def purge(path: str, check_mode: bool = False) -> tuple[list[str], list[str]]:
     """
     if not os.path.lexists(path):
         return [], []
-    folder = open_root_owned(path)
+    directory = open_root_owned(path)
     gone, left = [], []
     try:
-        for name in _names(folder):
-            (gone if _is_marked_below(folder, name) else left).append(f"{path.rstrip('/')}/{name}")
+        for name in _names(directory):
+            (gone if _is_marked_below(directory, name) else left).append(f"{path.rstrip('/')}/{name}")
         for each in [] if check_mode else gone:
-            remove_below(folder, posixpath.basename(each))
+            remove_below(directory, posixpath.basename(each))
     finally:
-        os.close(folder)
+        os.close(directory)
     if gone and not left and not check_mode:
         with contextlib.suppress(OSError):
             Path(path).rmdir()
     return gone, left
 
 
-def _is_marked_below(folder: int, name: str) -> bool:
+def _is_marked_below(directory: int, name: str) -> bool:
     try:
-        below = open_below(folder, name)
+        below = open_below(directory, name)
     except OSError:
         return False
     try:

@@ -35,9 +35,9 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.programs import (
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, Tool
 
 # sudo and cron omit some of them from PATH.
-SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 # For programs that root runs by name, as the caller's PATH is not trusted.
-SYSTEM_PATH = os.pathsep.join(SYSTEM_FOLDERS)
+SYSTEM_PATH = os.pathsep.join(SYSTEM_DIRECTORIES)
 
 _MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 1 << 20
 _MNT_DETACH, _UMOUNT_NOFOLLOW = 2, 8
@@ -75,7 +75,7 @@ class Listing:
         return {-1: "no answer in time"}.get(self.code, os.strerror(self.code) if self.code > 0 else "")
 
 
-def list_folder(path: str, timeout: float) -> Listing:
+def list_directory(path: str, timeout: float) -> Listing:
     """List a directory within ``timeout``, even if it hangs."""
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _LIST, path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/"
@@ -102,13 +102,13 @@ class Process:
 def processes() -> list[Process]:
     """Return this user's processes in the same mount namespace."""
     here, found = str(Path("/proc/self/ns/mnt").readlink()), []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+    for directory in Path("/proc").iterdir():
+        if not directory.name.isdigit() or int(directory.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):
-            if folder.stat().st_uid == os.geteuid() and str(Path(folder, "ns/mnt").readlink()) == here:
-                words = Path(folder, "cmdline").read_bytes().split(b"\0")[:-1]
-                found.append(Process(int(folder.name), tuple(os.fsdecode(word) for word in words)))
+            if directory.stat().st_uid == os.geteuid() and str(Path(directory, "ns/mnt").readlink()) == here:
+                words = Path(directory, "cmdline").read_bytes().split(b"\0")[:-1]
+                found.append(Process(int(directory.name), tuple(os.fsdecode(word) for word in words)))
     return [process for process in found if process.command]
 
 
@@ -122,8 +122,8 @@ def end_processes(find: Callable[[], Iterable[Process]], patience: float, first:
 
 
 def search_path(search: Iterable[str]) -> str:
-    folders = [*search, *os.environ.get("PATH", "").split(os.pathsep), *SYSTEM_FOLDERS]
-    return os.pathsep.join(dict.fromkeys(filter(None, folders)))
+    directories = [*search, *os.environ.get("PATH", "").split(os.pathsep), *SYSTEM_DIRECTORIES]
+    return os.pathsep.join(dict.fromkeys(filter(None, directories)))
 
 
 def find_tools(
@@ -149,7 +149,7 @@ def find_tools(
 
 
 def _candidates(name: str, search: Iterable[str]) -> list[str]:
-    found = (shutil.which(name, path=folder) for folder in search_path(search).split(os.pathsep))
+    found = (shutil.which(name, path=directory) for directory in search_path(search).split(os.pathsep))
     return list(dict.fromkeys(str(Path(path).absolute()) for path in found if path))
 
 
@@ -180,22 +180,22 @@ def _version(command: list[str]) -> tuple[int, ...]:
     return tuple(int(part) for part in found.groups() if part) if found else ()
 
 
-def bind_shared(folder: str) -> None:
+def bind_shared(directory: str) -> None:
     """Bind a directory onto itself, shared, so that mounts in it propagate to containers that have it."""
-    _mount_call(folder, _MS_BIND)
+    _mount_call(directory, _MS_BIND)
     try:
-        _mount_call(folder, _MS_REC | _MS_SHARED)
+        _mount_call(directory, _MS_REC | _MS_SHARED)
     except LabError:
-        unmount_call(folder)
+        unmount_call(directory)
         raise
 
 
-def _mount_call(folder: str, flags: int) -> None:
-    name = os.fsencode(folder)
+def _mount_call(directory: str, flags: int) -> None:
+    name = os.fsencode(directory)
     if _LIBC.mount(name, name, None, ctypes.c_ulong(flags), None) != 0:
         code = ctypes.get_errno()
         raise LabError(
-            f"The folder {folder} could not be made a place for mounts.",
+            f"The folder {directory} could not be made a place for mounts.",
             f"The kernel refused to bind it onto itself ({os.strerror(code)}).",
             "Run as root, and not inside a container that may not mount."
             if code == errno.EPERM

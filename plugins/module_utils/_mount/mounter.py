@@ -44,14 +44,14 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountS
 from ansible_collections.desi.lab.plugins.module_utils._mount.state import (
     Found,
     MountResult,
-    check_folder,
+    check_directory,
     clear,
     inspect,
     remove_empty,
     share_parent,
     unshare_parent,
 )
-from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import UNIT_FOLDER, Job, Supervisor
+from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import UNIT_DIRECTORY, Job, Supervisor
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import (
     BACKENDS,
     Tool,
@@ -113,7 +113,7 @@ class Mounting:
         self._check_places()
         found = inspect(self.path, self.supervisors)
         if not found.entry:
-            check_folder(self.path)
+            check_directory(self.path)
         outcome = MountResult(not self._is_as_wanted(found), found.summary, {"state": "mounted", **self.job.settings})
         if not outcome.changed:
             outcome.shared_parent = share_parent(self.parent) if self.shared_parent else ""
@@ -168,7 +168,7 @@ class Mounting:
         self._install()
         if found.anything:
             outcome.lazy = clear(self.path, self.supervisors, self.timeout)
-            check_folder(self.path)
+            check_directory(self.path)
         made = [self.path] if found.anything else []
         cache = self.spec.cache
         try:
@@ -188,14 +188,14 @@ class Mounting:
             with contextlib.suppress(LabError):
                 clear(self.path, self.supervisors, self.timeout)
             # The mountpoint first, as the bind stays while it is not empty.
-            for folder in [self.path] if self.path in made else []:
-                remove_empty(folder)
+            for directory in [self.path] if self.path in made else []:
+                remove_empty(directory)
             if outcome.shared_parent == "bound":
                 unshare_parent(self.parent)
-            for folder in sorted(made, key=len, reverse=True):
-                if folder == cache:
-                    remove_empty_marker(folder)
-                remove_empty(folder)
+            for directory in sorted(made, key=len, reverse=True):
+                if directory == cache:
+                    remove_empty_marker(directory)
+                remove_empty(directory)
             raise
         with contextlib.suppress(LabError, OSError):
             remove_unused(self.programs, used_programs())
@@ -239,7 +239,7 @@ class Mounting:
                 problem = "it ended at once" if ended else f"it did not mount within {self.timeout:g} s"
                 raise explain_log(self.tool, self.spec, self.supervisor.log(), problem)
             time.sleep(0.05)
-        listing = host.list_folder(self.path, max(1.0, deadline - time.monotonic()))
+        listing = host.list_directory(self.path, max(1.0, deadline - time.monotonic()))
         if not listing.alive:
             raise explain_log(self.tool, self.spec, self.supervisor.log(), f"listing it failed: {listing.problem}")
         if answer.anything and listing.count == 0:
@@ -260,7 +260,7 @@ def _missing(path: str) -> list[str]:
 def used_programs() -> list[str]:
     """Return the running commands and the units, whose programs are not to be removed."""
     commands = ["\0".join(process.command) for process in host.processes()]
-    units = UNIT_FOLDER.glob(f"{MARK}-*.service")
+    units = UNIT_DIRECTORY.glob(f"{MARK}-*.service")
     return [*commands, *(unit.read_text(errors="replace") for unit in units)]
 
 

@@ -79,8 +79,8 @@ def mount_at(mounts: list[MountEntry], path: str) -> MountEntry | None:
 
 def mount_of(mounts: list[MountEntry], path: str) -> MountEntry | None:
     """Return the mount that a path is in."""
-    folder = PurePosixPath(path)
-    for candidate in (folder, *folder.parents):
+    directory = PurePosixPath(path)
+    for candidate in (directory, *directory.parents):
         found = mount_at(mounts, str(candidate))
         if found:
             return found

@@ -140,25 +140,25 @@ def relay_command(files: Mapping[str, str], python: str, programs: str) -> tuple
 def relay_is_installed(files: Mapping[str, str], programs: str) -> bool:
     """Return whether the relay is there as it has to be."""
     try:
-        folder = open_root_owned(programs)
+        directory = open_root_owned(programs)
     except LabError:
         return False
     try:
         program = relay_program(files)
-        return read_below(folder, _relay_name(program), RELAY_LIMIT) == program
+        return read_below(directory, _relay_name(program), RELAY_LIMIT) == program
     except OSError:
         return False
     finally:
-        os.close(folder)
+        os.close(directory)
 
 
 def install_relay(files: Mapping[str, str], programs: str) -> None:
-    folder = open_root_owned(programs, make=True)
+    directory = open_root_owned(programs, make=True)
     try:
         program = relay_program(files)
-        write_beside(folder, _relay_name(program), program, 0o644)
+        write_beside(directory, _relay_name(program), program, 0o644)
     finally:
-        os.close(folder)
+        os.close(directory)
 
 
 # rclone: root runs the bytes that were reviewed, wherever they come from, and no others.
@@ -227,11 +227,11 @@ def install_rclone(source: str, programs: str) -> None:
             os.fsync(copy.fileno())
         if digest.hexdigest() not in RCLONE_BUILDS:
             raise refused_rclone(source)
-        folder = open_root_owned(posixpath.dirname(rclone_path(programs)), make=True)
+        directory = open_root_owned(posixpath.dirname(rclone_path(programs)), make=True)
         try:
-            os.rename(beside, "rclone", src_dir_fd=above, dst_dir_fd=folder)
+            os.rename(beside, "rclone", src_dir_fd=above, dst_dir_fd=directory)
         finally:
-            os.close(folder)
+            os.close(directory)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(beside, dir_fd=above)
@@ -243,18 +243,18 @@ def remove_unused(programs: str, used: Iterable[str]) -> list[str]:
     if not Path(programs).is_dir():
         return []
     texts = "\0".join(used)
-    folder = open_root_owned(programs)
+    directory = open_root_owned(programs)
     try:
-        with os.scandir(folder) as entries:
+        with os.scandir(directory) as entries:
             names = sorted(entry.name for entry in entries if _OURS.fullmatch(entry.name))
         # What 0.1.0 put there is a program and the package beside it.
         in_use = {name for name in names if f"{programs}/{name}" in texts}
         in_use |= {"desi_stream"} if "stream" in in_use else set()
         unused = [name for name in names if name not in in_use]
         for name in unused:
-            remove_below(folder, name)
+            remove_below(directory, name)
         return unused
     finally:
-        os.close(folder)
+        os.close(directory)
         with contextlib.suppress(OSError):
             Path(programs).rmdir()

@@ -117,7 +117,7 @@ def fingerprint(parts: list[str]) -> str:
 
 def mount_name(path: str) -> str:
     """Return a readable, unique name for a mountpoint and its unit."""
-    folder, base = posixpath.split(path)
-    readable = posixpath.basename(folder) if base.startswith(".") else base
+    directory, base = posixpath.split(path)
+    readable = posixpath.basename(directory) if base.startswith(".") else base
     slug = re.sub(r"[^A-Za-z0-9]+", "-", readable).strip("-") or "bucket"
     return f"{slug[:40]}-{hashlib.sha256(path.encode(errors='surrogateescape')).hexdigest()[:6]}"

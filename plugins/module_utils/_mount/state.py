@@ -72,7 +72,7 @@ def inspect(path: str, supervisors: list[Supervisor]) -> Found:
     known = [found for found in (supervisor.settings() for supervisor in supervisors) if found is not None]
     ours, listing = bool(entry and table.is_our_device(entry.source)), None
     if entry and (ours or entry.source == table.MOUNTPOINT_DEVICE):
-        listing = host.list_folder(path, PATIENCE)
+        listing = host.list_directory(path, PATIENCE)
         # mount-s3 names its device itself: it is ours if supervised, or dead.
         ours = ours or bool(known) or listing.code in DEAD
     if entry and not ours:
@@ -85,14 +85,14 @@ def inspect(path: str, supervisors: list[Supervisor]) -> Found:
     return Found(entry, listing, known[0] if known else None, ours, orphans)
 
 
-def check_folder(path: str) -> None:
+def check_directory(path: str) -> None:
     """Refuse a mountpoint that is not an empty directory, if nothing is mounted."""
-    folder = Path(path)
+    directory = Path(path)
     what = f"The bucket cannot be mounted at {path}."
     do = "Choose a folder that does not exist yet, or an empty one."
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise LabError(what, f"There is {'a symbolic link' if folder.is_symlink() else 'a file'} of this name.", do)
-    if folder.is_dir() and not _is_empty(folder):
+    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
+        raise LabError(what, f"There is {'a symbolic link' if directory.is_symlink() else 'a file'} of this name.", do)
+    if directory.is_dir() and not _is_empty(directory):
         raise LabError(what, "The folder is not empty, and a mount would hide what is in it.", do)
 
 
@@ -138,12 +138,12 @@ def remove_empty(path: str) -> bool:
     return False
 
 
-def _is_empty(folder: Path) -> bool:
+def _is_empty(directory: Path) -> bool:
     try:
-        return not any(folder.iterdir())
+        return not any(directory.iterdir())
     except PermissionError:
         raise LabError(
-            f"Nobody can tell what is in {folder}.", "Only root may look into it.", "Run the task with become: true."
+            f"Nobody can tell what is in {directory}.", "Only root may look into it.", "Run the task with become: true."
         ) from None
 
 
@@ -154,9 +154,9 @@ def unmount(
     parent = str(Path(path).parent)
     found = inspect(path, supervisors)
     # A mount leaves an empty directory behind at a reboot.
-    folder = found.entry is None and Path(path).is_dir() and not Path(path).is_symlink() and _is_empty(Path(path))
+    directory = found.entry is None and Path(path).is_dir() and not Path(path).is_symlink() and _is_empty(Path(path))
     bind = shared_parent and table.may_unbind(host.read_mounts(), parent)
-    outcome = MountResult(found.anything or folder or bind, before=found.summary, after={"state": "unmounted"})
+    outcome = MountResult(found.anything or directory or bind, before=found.summary, after={"state": "unmounted"})
     if check_mode or not outcome.changed:
         return outcome
     check_root()

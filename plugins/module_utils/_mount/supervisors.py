@@ -40,8 +40,8 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.programs import PR
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import mount_name
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, is_mount_tool, names_device
 
-RUN_FOLDER = Path("/run/desi-lab")
-UNIT_FOLDER = Path("/etc/systemd/system")
+RUN_DIRECTORY = Path("/run/desi-lab")
+UNIT_DIRECTORY = Path("/etc/systemd/system")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class LoopSupervisor(Supervisor):
 
     @property
     def log_file(self) -> Path:
-        return RUN_FOLDER / f"mount-{self.name}.log"
+        return RUN_DIRECTORY / f"mount-{self.name}.log"
 
     def loops(self) -> list[Process]:
         return [found for found in processes() if texts.loop_mountpoint(list(found.command)) == self.mountpoint]
@@ -133,12 +133,12 @@ class LoopSupervisor(Supervisor):
         return texts.loop_command(self.mountpoint, str(self.log_file), job.settings, job.command)
 
     def _start(self, job: Job) -> None:
-        folder = open_root_owned(str(RUN_FOLDER), make=True)
+        directory = open_root_owned(str(RUN_DIRECTORY), make=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            log = os.open(self.log_file.name, flags, 0o600, dir_fd=folder)
+            log = os.open(self.log_file.name, flags, 0o600, dir_fd=directory)
         finally:
-            os.close(folder)
+            os.close(directory)
         try:
             self._started = subprocess.Popen(
                 self._command(job),
@@ -160,7 +160,7 @@ class LoopSupervisor(Supervisor):
         end_processes(self.loops, patience)
         self.log_file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
-            RUN_FOLDER.rmdir()
+            RUN_DIRECTORY.rmdir()
 
     def log(self) -> str:
         with contextlib.suppress(OSError):
@@ -176,7 +176,7 @@ class SystemdSupervisor(Supervisor):
     def __init__(self, mountpoint: str) -> None:
         super().__init__(mountpoint)
         self.unit = texts.unit_name(self.name)
-        self.file = UNIT_FOLDER / self.unit
+        self.file = UNIT_DIRECTORY / self.unit
         # It may hold keys, and `systemctl show` shows a unit to everybody.
         self.environment_file = self.file.with_suffix(".env")
         self._started = 0.0
@@ -193,17 +193,17 @@ class SystemdSupervisor(Supervisor):
         return texts.unit_text(self.mountpoint, job.settings, job.command, tells, environment, job.shared_parent)
 
     def _start(self, job: Job) -> None:
-        folder = open_root_owned(str(UNIT_FOLDER))
+        directory = open_root_owned(str(UNIT_DIRECTORY))
         try:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.environment_file.name, dir_fd=folder)
+                os.unlink(self.environment_file.name, dir_fd=directory)
             if job.environment:
                 text = texts.environment_text(job.environment)
-                write_beside(folder, self.environment_file.name, text.encode(errors="surrogateescape"))
+                write_beside(directory, self.environment_file.name, text.encode(errors="surrogateescape"))
             self._started = time.time()
-            write_beside(folder, self.file.name, self._text(job).encode(errors="surrogateescape"), 0o644)
+            write_beside(directory, self.file.name, self._text(job).encode(errors="surrogateescape"), 0o644)
         finally:
-            os.close(folder)
+            os.close(directory)
         for words in (["daemon-reload"], ["enable", self.unit], ["restart", "--no-block", self.unit]):
             done = _systemctl(*words)
             if done.returncode != 0:

@@ -24,7 +24,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import open
 from ansible_collections.desi.lab.plugins.module_utils._common.run_lock import Holder, started
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import mount_name
 
-RUN_FOLDER = Path("/run/desi-lab")
+RUN_DIRECTORY = Path("/run/desi-lab")
 _LIMIT = 1 << 16
 
 
@@ -48,7 +48,7 @@ class Users:
 
 
 def users_file(mountpoint: str) -> Path:
-    return RUN_FOLDER / f"mount-{mount_name(mountpoint)}.users"
+    return RUN_DIRECTORY / f"mount-{mount_name(mountpoint)}.users"
 
 
 def parse_users(text: str) -> Users:
@@ -78,38 +78,38 @@ def alone(mountpoint: str) -> Iterator[Users]:
     """Lock a mountpoint, and yield its users; changes are saved, and no users mean no file."""
     name, flags = users_file(mountpoint).name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     while True:
-        folder = open_root_owned(str(RUN_FOLDER), make=True)
+        directory = open_root_owned(str(RUN_DIRECTORY), make=True)
         try:
-            opened = os.open(name, flags, 0o644, dir_fd=folder)
+            opened = os.open(name, flags, 0o644, dir_fd=directory)
             try:
                 fcntl.flock(opened, fcntl.LOCK_EX)
                 # A lock on a file that was removed meanwhile is none.
-                if not _is_there(name, folder, opened):
+                if not _is_there(name, directory, opened):
                     continue
                 users = parse_users(os.pread(opened, _LIMIT, 0).decode(errors="replace"))
                 try:
                     yield users
                 finally:
-                    _keep(users, name, folder, opened)
+                    _keep(users, name, directory, opened)
                 return
             finally:
                 os.close(opened)
         finally:
-            os.close(folder)
+            os.close(directory)
             with contextlib.suppress(OSError):
-                RUN_FOLDER.rmdir()
+                RUN_DIRECTORY.rmdir()
 
 
-def _is_there(name: str, folder: int, opened: int) -> bool:
+def _is_there(name: str, directory: int, opened: int) -> bool:
     try:
-        return os.path.samestat(os.fstat(opened), os.stat(name, dir_fd=folder, follow_symlinks=False))
+        return os.path.samestat(os.fstat(opened), os.stat(name, dir_fd=directory, follow_symlinks=False))
     except FileNotFoundError:
         return False
 
 
-def _keep(users: Users, name: str, folder: int, opened: int) -> None:
+def _keep(users: Users, name: str, directory: int, opened: int) -> None:
     if not users.runs and not users.labs:
-        os.unlink(name, dir_fd=folder)
+        os.unlink(name, dir_fd=directory)
         return
     os.ftruncate(opened, 0)
     os.pwrite(opened, users_text(users).encode(), 0)

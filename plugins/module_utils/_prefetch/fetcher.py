@@ -101,7 +101,7 @@ class Fetch:
         if not catalogs:
             why = "To find targets, the catalogues zpix-*.fits of the production are searched, and there are none."
             raise LabError(f'"{wanted.word}" cannot be fetched.', why, "Name healpixels or files instead.")
-        folders: set[str] = set()
+        directories: set[str] = set()
         for catalog in sorted(catalogs):
             self.tell(f"searching {catalog.name} ({decimal_size(catalog.stat().st_size)})")
             self.searched.append(str(catalog.relative_to(self.root)))
@@ -110,14 +110,14 @@ class Fetch:
                 with catalog.open("rb", buffering=PIECE) as file:
                     for target, ra, dec, pixel in words.catalog_rows(file, CATALOG_COLUMNS):
                         if target in targets or (wanted.cone and words.in_cone(wanted.cone, ra, dec)):
-                            folders.add(words.folder_of(survey, program, int(pixel)))
+                            directories.add(words.directory_of(survey, program, int(pixel)))
             except (KeyError, OSError, ValueError) as problem:
                 raise LabError(
                     f'"{wanted.word}" cannot be fetched.',
                     f"The catalogue {catalog.name} cannot be read ({problem}).",
                     "Run the same command again. If it stays so, name healpixels or files instead.",
                 ) from None
-        return tuple(f"{redux}/{folder}/{name}" for folder in sorted(folders) for name in words.USUAL)
+        return tuple(f"{redux}/{directory}/{name}" for directory in sorted(directories) for name in words.USUAL)
 
     def plan(self, asked: list[str]) -> tuple[list[tuple[Path, int]], int]:
         """Return the files to fetch with their sizes, and the size of all; refuse what does not fit."""
@@ -125,18 +125,18 @@ class Fetch:
         known = self._known()
         left = [(path, size) for path, size in sizes.items() if not self._is_kept(path, size, known)]
         total = sum(sizes.values())
-        there = next(folder for folder in (self.cache, *self.cache.parents) if folder.is_dir())
+        there = next(directory for directory in (self.cache, *self.cache.parents) if directory.is_dir())
         kept = total - sum(size for _path, size in left)
         words.check_room(total, kept, self.cache_max, shutil.disk_usage(there).free, RESERVE)
         return left, total
 
     def _known(self) -> dict[str, list[float]]:
         with contextlib.suppress(OSError, ValueError):
-            folder = open_directory(str(self.cache))
+            directory = open_directory(str(self.cache))
             try:
-                found = json.loads(read_below(folder, STATE, STATE_LIMIT))
+                found = json.loads(read_below(directory, STATE, STATE_LIMIT))
             finally:
-                os.close(folder)
+                os.close(directory)
             return found if isinstance(found, dict) else {}
         return {}
 
@@ -161,10 +161,10 @@ class Fetch:
             while not ended.wait(0.5):
                 self.tell(words.progress_words(self._done, total, time.monotonic() - began))
 
-        folder = open_cache(str(self.cache))
+        directory = open_cache(str(self.cache))
         teller = threading.Thread(target=report, daemon=True)
         teller.start()
-        sums = {folder: self._sums(folder) for folder in {path.parent for path, _size in left}}
+        sums = {directory: self._sums(directory) for directory in {path.parent for path, _size in left}}
         known, kept = self._known(), time.monotonic()
         try:
             with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
@@ -176,18 +176,18 @@ class Fetch:
                         known[name] = [size, path.stat().st_mtime]
                     # Not for each small file, as it is written whole.
                     if time.monotonic() - kept > KEEP_EACH:
-                        self._keep(folder, known)
+                        self._keep(directory, known)
                         kept = time.monotonic()
         finally:
-            self._keep(folder, known)
-            os.close(folder)
+            self._keep(directory, known)
+            os.close(directory)
             ended.set()
             teller.join()
         return outcome
 
-    def _sums(self, folder: Path) -> dict[str, str]:
+    def _sums(self, directory: Path) -> dict[str, str]:
         found: dict[str, str] = {}
-        for side in folder.glob("*.sha256sum"):
+        for side in directory.glob("*.sha256sum"):
             found.update(words.parse_checksums(side.read_text()))
         return found
 
@@ -208,9 +208,9 @@ class Fetch:
             ) from None
         return digest.hexdigest()
 
-    def _keep(self, folder: int, known: dict[str, list[float]]) -> None:
+    def _keep(self, directory: int, known: dict[str, list[float]]) -> None:
         with contextlib.suppress(OSError):
-            write_beside(folder, STATE, json.dumps(known).encode())
+            write_beside(directory, STATE, json.dumps(known).encode())
 
 
 def open_cache(path: str) -> int:

@@ -40,7 +40,7 @@ def parse_selection(word: str, specprod: str) -> Selection:
             return Selection(word, tuple(f"{redux}/tiles/cumulative/{rest}/*/{name}" for name in USUAL))
         if kind == "healpix" and (found := re.fullmatch(r"(?:(\w+)/(\w+)/)?(\d+)", rest)):
             survey, program, pixel = found.group(1) or "*", found.group(2) or "*", int(found.group(3))
-            return Selection(word, tuple(f"{redux}/{folder_of(survey, program, pixel)}/{name}" for name in USUAL))
+            return Selection(word, tuple(f"{redux}/{directory_of(survey, program, pixel)}/{name}" for name in USUAL))
         if kind == "targets" and rest.startswith("/"):
             return Selection(word, targets=rest)
         if kind == "cone":
@@ -72,7 +72,7 @@ def _bad(word: str, why: str) -> LabError:
     )
 
 
-def folder_of(survey: str, program: str, pixel: int) -> str:
+def directory_of(survey: str, program: str, pixel: int) -> str:
     return f"healpix/{survey}/{program}/{pixel // 100}/{pixel}"
 
 

@@ -39,15 +39,15 @@ MOST_BYTES = 1 << 20
 KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512")
 
 
-def make_key(folder: str, only_look: bool = False) -> bool:
+def make_key(directory: str, only_look: bool = False) -> bool:
     """Ensure an unused host key for a new instance; return whether one was created."""
-    path = Path(folder, host_key.KEY_FILE)
+    path = Path(directory, host_key.KEY_FILE)
     public = public_half(path)
-    if public and public not in host_key.all_pins(_known_hosts(folder)):
+    if public and public not in host_key.all_pins(_known_hosts(directory)):
         return False
     if only_look:
         return True
-    with _opened(folder) as here:
+    with _opened(directory) as here:
         _forget_key(here)
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)]
     done = _run(command)
@@ -84,7 +84,7 @@ def public_half(path: Path) -> str:
 class Meeting:
     """An instance, and what is known of it here."""
 
-    folder: str
+    directory: str
     config: str
     host: str
     machine: str
@@ -94,10 +94,10 @@ class Meeting:
         """Return the method; refuse an instance without any known key."""
         host_key.check_machine(self.machine)
         host_key.check_fingerprint(self.fingerprint)
-        pinned = host_key.pins(_known_hosts(self.folder), self.machine)
+        pinned = host_key.pins(_known_hosts(self.directory), self.machine)
         if self.fingerprint and self.fingerprint not in map(host_key.fingerprint, pinned):
             return COMPARED
-        handed = public_half(Path(self.folder, host_key.KEY_FILE))
+        handed = public_half(Path(self.directory, host_key.KEY_FILE))
         if handed and (not pinned or handed in pinned):
             return MET
         if not pinned:
@@ -113,13 +113,13 @@ class Meeting:
             self._first(timeout)
         if how != MET:
             # Leftover of a first contact that was interrupted at its end.
-            with _opened(self.folder) as here:
+            with _opened(self.directory) as here:
                 _forget_key(here)
         return how
 
     def _first(self, timeout: float) -> None:
-        handed = public_half(Path(self.folder, host_key.KEY_FILE))
-        if not host_key.pins(_known_hosts(self.folder), self.machine):
+        handed = public_half(Path(self.directory, host_key.KEY_FILE))
+        if not host_key.pins(_known_hosts(self.directory), self.machine):
             self._pin([handed])
         target = find_target(self.config, self.host)
         try:
@@ -138,7 +138,7 @@ class Meeting:
             raise host_key.not_made_anew(self.host, f"Making it ended with {code}: {said or 'no word'}.")
         self._prove(target, own)
         self._pin([own])
-        with _opened(self.folder) as here:
+        with _opened(self.directory) as here:
             _forget_key(here)
 
     def _rotate(self, handed: str) -> tuple[str, int, str]:
@@ -206,8 +206,8 @@ class Meeting:
         """Get the host keys without logging in, and pin the one with the given fingerprint."""
         shown: list[str] = []
         for kind in KINDS:
-            with tempfile.TemporaryDirectory() as folder:
-                seen = Path(folder, "seen")
+            with tempfile.TemporaryDirectory() as directory:
+                seen = Path(directory, "seen")
                 options = _options(
                     "StrictHostKeyChecking=accept-new",
                     f'UserKnownHostsFile="{seen}"',
@@ -232,8 +232,8 @@ class Meeting:
         raise host_key.other_fingerprint(self.host, shown)
 
     def _pin(self, keys: list[str]) -> None:
-        text = host_key.with_pins(_known_hosts(self.folder), self.machine, keys)
-        with _opened(self.folder) as here:
+        text = host_key.with_pins(_known_hosts(self.directory), self.machine, keys)
+        with _opened(self.directory) as here:
             write_beside(here, host_key.KNOWN_HOSTS, text.encode())
 
 
@@ -242,15 +242,15 @@ def _options(*more: str) -> list[str]:
     return [word for option in (*more, *OPTIONS, "StrictHostKeyChecking=yes") for word in ("-o", option)]
 
 
-def _known_hosts(folder: str) -> str:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), _opened(folder) as here:
+def _known_hosts(directory: str) -> str:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), _opened(directory) as here:
         return read_below(here, host_key.KNOWN_HOSTS, MOST_BYTES).decode(errors="replace")
     return ""
 
 
 @contextlib.contextmanager
-def _opened(folder: str) -> Iterator[int]:
-    descriptor = open_directory(folder)
+def _opened(directory: str) -> Iterator[int]:
+    descriptor = open_directory(directory)
     try:
         yield descriptor
     finally:

@@ -58,7 +58,7 @@ def open_tunnel(tunnel: Tunnel, timeout: float, check: bool = False) -> dict[str
     ports.check_port(tunnel.local_port)
     ports.check_port(tunnel.remote_port)
     diagnosis.check_host(tunnel.host)
-    with _locked(tunnel.folder):
+    with _locked(tunnel.directory):
         processes = _processes()
         found = tunnel_processes(processes, tunnel.place, os.geteuid())
         keeper = running_keeper(processes, tunnel.place, os.geteuid())
@@ -97,7 +97,7 @@ def open_tunnel(tunnel: Tunnel, timeout: float, check: bool = False) -> dict[str
 
 def close_tunnel(tunnel: Tunnel, check: bool = False) -> dict[str, Any]:
     """Ensure that no tunnel of the directory is left, nor any file of it."""
-    with _locked(tunnel.folder):
+    with _locked(tunnel.directory):
         processes = _processes()
         keeper = running_keeper(processes, tunnel.place, os.geteuid())
         found = tunnel_processes(processes, tunnel.place, os.geteuid())
@@ -109,26 +109,26 @@ def close_tunnel(tunnel: Tunnel, check: bool = False) -> dict[str, Any]:
     return _result(how != "absent", "closed", keeper, None, how=how, answers=False)
 
 
-def open_ports(folders: Iterable[str]) -> dict[str, int]:
+def open_ports(directories: Iterable[str]) -> dict[str, int]:
     """Return at which port of this computer the tunnel of each directory begins, of those that have one."""
     processes = _processes()
-    keepers = {folder: running_keeper(processes, place_of(folder), os.geteuid()) for folder in folders}
-    begins = {folder: keeper.forward.rsplit(":", 3)[-3] for folder, keeper in keepers.items() if keeper}
-    return {folder: int(port) for folder, port in begins.items() if port.isdigit()}
+    keepers = {directory: running_keeper(processes, place_of(directory), os.geteuid()) for directory in directories}
+    begins = {directory: keeper.forward.rsplit(":", 3)[-3] for directory, keeper in keepers.items() if keeper}
+    return {directory: int(port) for directory, port in begins.items() if port.isdigit()}
 
 
-def keeper_of(folder: str) -> Keeper | None:
+def keeper_of(directory: str) -> Keeper | None:
     """Return the keeper of the tunnel of a directory, if one runs."""
-    return running_keeper(_processes(), place_of(folder), os.geteuid())
+    return running_keeper(_processes(), place_of(directory), os.geteuid())
 
 
-def proof_of(folder: str, container: str) -> port_owner.Proof | None:
+def proof_of(directory: str, container: str) -> port_owner.Proof | None:
     """Return how to prove who listens, if it is a tunnel's keeper or a lab's container that should."""
     if container:
         return port_owner.of_container(container)
-    if not folder:
+    if not directory:
         return None
-    resolved = str(Path(folder).resolve())
+    resolved = str(Path(directory).resolve())
 
     def pid() -> int | None:
         found = keeper_of(resolved)
@@ -170,13 +170,13 @@ def _result(changed: bool, state: str, keeper: Keeper | None, tunnel: Tunnel | N
 
 
 @contextlib.contextmanager
-def _locked(folder: str) -> Iterator[None]:
+def _locked(directory: str) -> Iterator[None]:
     """Keep others of us from working on the same directory's tunnel at the same time."""
     place = None
     try:
         # Where a file system has no locks, or there is no directory yet, the run lock alone keeps others away.
         with contextlib.suppress(OSError):
-            place = os.open(folder, os.O_RDONLY)
+            place = os.open(directory, os.O_RDONLY)
             fcntl.flock(place, fcntl.LOCK_EX)
         yield
     finally:
@@ -249,7 +249,7 @@ def _await(tunnel: Tunnel, target: diagnosis.Target, process: subprocess.Popen[b
             seen = probe(tunnel, max(0.5, left))
             silent = seen == SILENT
             if seen in (ANSWERS, NOTHING_THERE):
-                if not holds(tunnel, keeper_of(tunnel.folder)):
+                if not holds(tunnel, keeper_of(tunnel.directory)):
                     raise port_owner.not_ours(tunnel.local_address, tunnel.local_port)
                 return seen == ANSWERS
         elif saying.kind in (*diagnosis.FINAL, diagnosis.DENIED):

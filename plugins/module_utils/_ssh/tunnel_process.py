@@ -44,9 +44,9 @@ def _hash(*words: str) -> str:
     return hashlib.sha256("\0".join(words).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def place_of(folder: str) -> str:
+def place_of(directory: str) -> str:
     """Return a word for a directory that every process list shows as it is, whatever letters are in its name."""
-    return _hash(folder)
+    return _hash(directory)
 
 
 def _at(address: str, port: int) -> str:
@@ -59,7 +59,7 @@ def _at(address: str, port: int) -> str:
 class Tunnel:
     """A port of this computer that leads to a port as a machine sees it."""
 
-    folder: str
+    directory: str
     config: str
     host: str
     local_address: str
@@ -77,7 +77,7 @@ class Tunnel:
 
     @property
     def place(self) -> str:
-        return place_of(self.folder)
+        return place_of(self.directory)
 
     @property
     def digest(self) -> str:
@@ -86,21 +86,21 @@ class Tunnel:
 
     @property
     def script(self) -> Path:
-        return Path(self.folder, "tunnel.py")
+        return Path(self.directory, "tunnel.py")
 
     @property
     def log(self) -> Path:
-        return Path(self.folder, "tunnel.log")
+        return Path(self.directory, "tunnel.log")
 
     @property
     def room(self) -> Path:
         """Return the directory in which ssh listens: only its owner may enter it."""
-        return Path(self.folder, "tunnel")
+        return Path(self.directory, "tunnel")
 
     @property
     def files(self) -> list[Path]:
         """Return what a tunnel has in its directory while it is open, also one of version 0.1.0."""
-        return [self.script, self.log, self.room / "socket", self.room, Path(self.folder, OLD_SCRIPT)]
+        return [self.script, self.log, self.room / "socket", self.room, Path(self.directory, OLD_SCRIPT)]
 
     def command(self) -> list[str]:
         """Return the command of the program that keeps the tunnel up until it is sent SIGTERM."""

@@ -108,10 +108,10 @@ def last_stop(stop: object, now: float) -> list[str]:
     return [f"It stopped itself {ago(when, now)}{f': {why}' if why else ''}."]
 
 
-def why_stopped(machine: t.Mapping[str, t.Any], since: str, now: float) -> list[str]:
+def why_stopped(instance: t.Mapping[str, t.Any], since: str, now: float) -> list[str]:
     """Return a note if an instance stopped itself, by its state reason."""
-    code = (machine.get("StateReason") or {}).get("Code")
-    if (machine.get("State") or {}).get("Name") != "stopped" or code != _BY_ITSELF:
+    code = (instance.get("StateReason") or {}).get("Code")
+    if (instance.get("State") or {}).get("Name") != "stopped" or code != _BY_ITSELF:
         return []
     when = parse_time(since)
     return [f"It stopped itself{'' if when is None else f' {ago(when, now)}'}. Its watcher tells why once it runs."]

@@ -66,21 +66,21 @@ class Region:
             who = caller_of(caller.result())
             owners = [owner for owner in (who.owner, who.former) if owner]
             ours = [one for one in found for owner in owners if is_ours(one, tags_of(one).get(NAME_TAG, ""), owner)]
-            machines = {one["InstanceId"]: one for one in ours if state_of(one) != "terminated"}
-            rows = lab_rows(machines.values(), self.region)
-            asked = {row["id"]: self._about(pool, row, machines[row["id"]]) for row in rows}
+            instances = {one["InstanceId"]: one for one in ours if state_of(one) != "terminated"}
+            rows = lab_rows(instances.values(), self.region)
+            asked = {row["id"]: self._about(pool, row, instances[row["id"]]) for row in rows}
             prices = self._prices(pool, {row["type"] for row in rows}) if rows else None
             sizes, now = disks.result(), self.clock()
             return [
                 status_row(
                     row,
-                    machines[row["id"]],
+                    instances[row["id"]],
                     Answers(
                         **{name: answer.result() for name, answer in asked[row["id"]].items()},
-                        disk_gib=sizes.get(root_disk(machines[row["id"]])),
+                        disk_gib=sizes.get(root_disk(instances[row["id"]])),
                         prices=prices,
                         tunnel_port=self._tunnel(row),
-                        folder=self.known.get((self.region, row["name"])),
+                        directory=self.known.get((self.region, row["name"])),
                     ),
                     now,
                 )
@@ -95,20 +95,20 @@ class Region:
             return {}
         return {str(disk["VolumeId"]): int(disk.get("Size") or 0) for disk in found}
 
-    def _about(self, pool: ThreadPoolExecutor, row: dict[str, t.Any], machine: t.Any) -> dict[str, Future]:  # noqa: ANN401 - of EC2
+    def _about(self, pool: ThreadPoolExecutor, row: dict[str, t.Any], instance: t.Any) -> dict[str, Future]:  # noqa: ANN401 - of EC2
         nothing: Future[None] = Future()
         nothing.set_result(None)
-        folder, owner = self.known.get((self.region, row["name"])), tags_of(machine)[OWNER_TAG]
-        reachable = row["state"] == "running" and folder is not None and row["address"]
+        directory, owner = self.known.get((self.region, row["name"])), tags_of(instance)[OWNER_TAG]
+        reachable = row["state"] == "running" and directory is not None and row["address"]
         return {
-            "probe": pool.submit(self._probe, row, folder) if reachable and folder else nothing,
+            "probe": pool.submit(self._probe, row, directory) if reachable and directory else nothing,
             "server": pool.submit(self._server_answers, row) if row["state"] == "running" else nothing,
-            "expires": pool.submit(self._expires, row["name"], owner, machine["InstanceId"]),
+            "expires": pool.submit(self._expires, row["name"], owner, instance["InstanceId"]),
         }
 
-    def _probe(self, row: t.Mapping[str, t.Any], folder: Path) -> dict[str, t.Any] | None:
+    def _probe(self, row: t.Mapping[str, t.Any], directory: Path) -> dict[str, t.Any] | None:
         host, port = f"desi-{row['name']}", row["port"] or 8888
-        return remote_probe.ask(folder / "ssh_config", host, row["address"], port, self.program)
+        return remote_probe.ask(directory / "ssh_config", host, row["address"], port, self.program)
 
     def _tunnel(self, row: t.Mapping[str, t.Any]) -> int | None:
         return self.tunnels.get(f"{self.region}/{row['name']}")
@@ -121,9 +121,9 @@ class Region:
         port = self._tunnel(row)
         return None if port is None else server_answers("127.0.0.1", port, "http", 2.0)
 
-    def _expires(self, name: str, owner: str, machine: str) -> float | bool | None:
+    def _expires(self, name: str, owner: str, instance: str) -> float | bool | None:
         """Return when a lab expires; False for never, None if unknown."""
-        group, schedule = expiry.group_name(owner, name), expiry.schedule_name(expiry.DELETE, machine)
+        group, schedule = expiry.group_name(owner, name), expiry.schedule_name(expiry.DELETE, instance)
         try:
             found = self.account.clients["scheduler"].get_schedule(GroupName=group, Name=schedule)
         except AWS_ERRORS as error:
@@ -153,11 +153,11 @@ class Answers(t.NamedTuple):
     disk_gib: int | None
     prices: pricing.Prices | None
     tunnel_port: int | None
-    folder: Path | None
+    directory: Path | None
 
 
 def status_row(
-    row: t.Mapping[str, t.Any], machine: t.Mapping[str, t.Any], answers: Answers, now: float
+    row: t.Mapping[str, t.Any], instance: t.Mapping[str, t.Any], answers: Answers, now: float
 ) -> dict[str, t.Any]:
     """Return the complete row of a lab."""
     lab = whole(row)
@@ -167,12 +167,12 @@ def status_row(
     expires = None if isinstance(answers.expires, bool) else answers.expires
     lab["expires"] = None if answers.expires is None else answers.expires is not False
     lab["next"] = coming(watch, expires, runs, now)
-    lab["notes"] += why_stopped(machine, lab["since"], now)
+    lab["notes"] += why_stopped(instance, lab["since"], now)
     if answers.prices is not None:
         price = pricing.cost_of(lab["type"], answers.disk_gib or 0, answers.prices)
         if answers.disk_gib is None:
             price = price._replace(hour=None, month_stopped=None)
-        lab.update(costs(ran(machine, lab["since"], runs), price, lab["market"] == "spot", now))
+        lab.update(costs(ran(instance, lab["since"], runs), price, lab["market"] == "spot", now))
     if lab["state"] == "running":
         _add_running(lab, answers, watch, now)
     return lab
@@ -184,7 +184,7 @@ def _add_running(lab: dict[str, t.Any], answers: Answers, watch: t.Any, now: flo
     began = parse_time(lab["since"])
     up = probe.get("uptime")
     lab["uptime_seconds"] = round(up) if up is not None else None if began is None else max(0, round(now - began))
-    lab["reached"] = answers.probe is not None if answers.folder is not None else None
+    lab["reached"] = answers.probe is not None if answers.directory is not None else None
     lab["tunnel_open"] = answers.tunnel_port is not None if lab["access"] == "tunnel" else None
     lab["server_answers"] = answers.server if answers.server is not None else probe.get("server")
     server = server_of(probe, lab["name"])
@@ -214,13 +214,13 @@ def server_of(probe: t.Mapping[str, t.Any], name: str) -> t.Mapping[str, t.Any] 
     return next((item for item, tags in ours if tags.get(NAME) == name and tags.get(ROLE) == "server"), None)
 
 
-def ran(machine: t.Mapping[str, t.Any], since: str, runs: bool) -> Ran:
+def ran(instance: t.Mapping[str, t.Any], since: str, runs: bool) -> Ran:
     """Return when an instance was launched, started and stopped, as far as AWS tells."""
-    mappings = machine.get("BlockDeviceMappings") or []
+    mappings = instance.get("BlockDeviceMappings") or []
     made = [moment for row in mappings for moment in [_seconds((row.get("Ebs") or {}).get("AttachTime"))] if moment]
     return Ran(
         min(made, default=None),
-        _seconds(machine.get("LaunchTime")),
+        _seconds(instance.get("LaunchTime")),
         None if runs else parse_time(since),
         runs,
     )

@@ -31,7 +31,7 @@ def known_labs(config: Path) -> Known:
     The private key is made before anything at AWS; where it was lost, what led to the machine is still there.
     """
     found = [path.parent for file in ("id_ed25519", "ssh_config", "made.json") for path in config.glob(f"*/*/{file}")]
-    return {(folder.parent.name, folder.name): folder for folder in sorted(found)}
+    return {(directory.parent.name, directory.name): directory for directory in sorted(found)}
 
 
 def has_credentials(environment: t.Mapping[str, str]) -> bool:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ansible_collections.desi.lab.plugins.module_utils._common.files import (
-    folder_of,
+    directory_of,
     open_below,
     open_directory,
     open_made,
@@ -63,10 +63,10 @@ class Rooms(NamedTuple):
     basis: int
 
 
-def own_lines(folder: int) -> list[str]:
+def own_lines(directory: int) -> list[str]:
     """Return the directory's own ignore patterns."""
     try:
-        data = read_below(folder, IGNORE_FILE, MAX_TEXT)
+        data = read_below(directory, IGNORE_FILE, MAX_TEXT)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -74,9 +74,9 @@ def own_lines(folder: int) -> list[str]:
     return lines_of(data)
 
 
-def entry_of(folder: int, path: str) -> list[Any] | None:
+def entry_of(directory: int, path: str) -> list[Any] | None:
     """Return the kind, size, time and link target of a file; None if there is none."""
-    with contextlib.suppress(OSError), folder_of(folder, path) as (here, name):
+    with contextlib.suppress(OSError), directory_of(directory, path) as (here, name):
         return _entry(here, name)
     return None
 
@@ -88,10 +88,10 @@ def _entry(here: int, name: str) -> list[Any] | None:
     return ["file", about.st_size, about.st_mtime_ns, ""] if stat.S_ISREG(about.st_mode) else None
 
 
-def is_there(folder: int, path: str) -> bool:
+def is_there(directory: int, path: str) -> bool:
     """Return whether a name exists, also as a dangling link."""
     try:
-        with folder_of(folder, path) as (here, name):
+        with directory_of(directory, path) as (here, name):
             os.stat(name, dir_fd=here, follow_symlinks=False)
     except OSError as error:
         if error.errno in _NOT_THERE:
@@ -100,9 +100,9 @@ def is_there(folder: int, path: str) -> bool:
     return True
 
 
-def listing(folder: int, rules: list[Rule]) -> dict[str, list[Any]]:
+def listing(directory: int, rules: list[Rule]) -> dict[str, list[Any]]:
     """Return all files and links below a directory that are not ignored, by path."""
-    return dict(_walk(folder, "", rules, os.fstat(folder).st_dev))
+    return dict(_walk(directory, "", rules, os.fstat(directory).st_dev))
 
 
 def _walk(here: int, below: str, rules: list[Rule], device: int) -> Iterator[tuple[str, list[Any]]]:
@@ -110,10 +110,10 @@ def _walk(here: int, below: str, rules: list[Rule], device: int) -> Iterator[tup
         items = sorted(found, key=lambda item: item.name)
     for item in items:
         path = f"{below}/{item.name}" if below else item.name
-        is_folder = item.is_dir(follow_symlinks=False)
-        if item.name in NEVER or is_ignored(path, is_folder, rules):
+        is_directory = item.is_dir(follow_symlinks=False)
+        if item.name in NEVER or is_ignored(path, is_directory, rules):
             continue
-        if not is_folder:
+        if not is_directory:
             entry = None
             # It may have been removed since.
             with contextlib.suppress(FileNotFoundError):
@@ -135,13 +135,16 @@ def _walk(here: int, below: str, rules: list[Rule], device: int) -> Iterator[tup
                 os.close(deeper)
 
 
-def digests(folder: int, paths: list[str]) -> dict[str, str]:
+def digests(directory: int, paths: list[str]) -> dict[str, str]:
     """Return the hashes of files; missing ones are left out."""
     found = {}
     for path in paths:
         whole = hashlib.sha256()
         try:
-            with folder_of(folder, path) as (here, name), os.fdopen(os.open(name, _READ, dir_fd=here), "rb") as file:
+            with (
+                directory_of(directory, path) as (here, name),
+                os.fdopen(os.open(name, _READ, dir_fd=here), "rb") as file,
+            ):
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     continue
                 for block in iter(lambda: file.read(1 << 20), b""):
@@ -165,20 +168,20 @@ def rooms_in(staging: int, owner: list[int] | None = None) -> Rooms:
     return rooms
 
 
-def prepare(folder: int, rooms: Rooms, sends: list[str], gets: list[str]) -> dict[str, Any]:
+def prepare(directory: int, rooms: Rooms, sends: list[str], gets: list[str]) -> dict[str, Any]:
     """Stage the outgoing files, and the basis of the incoming ones.
 
     Returns what is gone. A hard link costs no room, and no time. Where there are none, what goes is copied.
     """
-    missing = [path for path in sends if not _lay(folder, path, rooms.outgoing, True)]
+    missing = [path for path in sends if not _lay(directory, path, rooms.outgoing, True)]
     for path in gets:
-        _lay(folder, path, rooms.basis, False)
+        _lay(directory, path, rooms.basis, False)
     return {"missing": missing}
 
 
-def _lay(folder: int, path: str, room: int, needed: bool) -> bool:
+def _lay(directory: int, path: str, room: int, needed: bool) -> bool:
     try:
-        with folder_of(folder, path) as (here, name), folder_of(room, path, make=True) as (there, _name):
+        with directory_of(directory, path) as (here, name), directory_of(room, path, make=True) as (there, _name):
             entry = _entry(here, name)
             if entry is None or (not needed and entry[0] != "file"):
                 return False
@@ -214,7 +217,7 @@ def _plain(mode: int) -> int:
     return stat.S_IMODE(mode) & PLAIN | 0o600
 
 
-def settle(folder: int, rooms: Rooms, steps: list[dict[str, Any]]) -> dict[str, Any]:
+def settle(directory: int, rooms: Rooms, steps: list[dict[str, Any]]) -> dict[str, Any]:
     """Apply steps to a directory; a file that changed meanwhile is kept beside the new one.
 
     Returns the entries of what was put in place, and what had changed meanwhile.
@@ -222,43 +225,43 @@ def settle(folder: int, rooms: Rooms, steps: list[dict[str, Any]]) -> dict[str, 
     entries, changed = {}, []
     for step in steps:
         path, expected = step["path"], step["expected"]
-        untouched = entry_of(folder, path) == expected and not (expected is None and is_there(folder, path))
+        untouched = entry_of(directory, path) == expected and not (expected is None and is_there(directory, path))
         if not untouched:
             changed.append(path)
         if step["do"] == "place":
-            target = path if untouched else free_name(folder, step["beside"])
+            target = path if untouched else free_name(directory, step["beside"])
             if "link" in step:
-                _link(folder, target, *step["link"])
-            elif not _place(folder, rooms.incoming, step["staged"], target):
+                _link(directory, target, *step["link"])
+            elif not _place(directory, rooms.incoming, step["staged"], target):
                 continue
-            entries[target] = entry_of(folder, target)
+            entries[target] = entry_of(directory, target)
         elif step["do"] == "aside" and untouched:
-            target = free_name(folder, step["to"])
-            with folder_of(folder, path) as (here, name), _parent(folder, target) as (there, new):
+            target = free_name(directory, step["to"])
+            with directory_of(directory, path) as (here, name), _parent(directory, target) as (there, new):
                 os.rename(name, new, src_dir_fd=here, dst_dir_fd=there)
-            entries[target] = entry_of(folder, target)
+            entries[target] = entry_of(directory, target)
         elif step["do"] == "remove" and untouched:
-            with folder_of(folder, path) as (here, name):
+            with directory_of(directory, path) as (here, name):
                 os.unlink(name, dir_fd=here)
-            _remove_empty(folder, path)
+            _remove_empty(directory, path)
     return {"entries": entries, "changed": changed}
 
 
-def free_name(folder: int, name: str) -> str:
+def free_name(directory: int, name: str) -> str:
     """Return a name that does not exist yet."""
     number, free = 1, name
-    while is_there(folder, free):
+    while is_there(directory, free):
         number += 1
         free = f"{name}-{number}"
     return free
 
 
 @contextlib.contextmanager
-def _parent(folder: int, path: str) -> Iterator[tuple[int, str]]:
+def _parent(directory: int, path: str) -> Iterator[tuple[int, str]]:
     """Open the parent of a path, created if missing; mounts inside the directory are refused."""
     try:
-        with folder_of(folder, path, make=True) as (here, name):
-            if os.fstat(here).st_dev != os.fstat(folder).st_dev:
+        with directory_of(directory, path, make=True) as (here, name):
+            if os.fstat(here).st_dev != os.fstat(directory).st_dev:
                 raise OSError(errno.EXDEV, "Something else is mounted there", path)
             yield here, name
     except OSError as error:
@@ -267,8 +270,8 @@ def _parent(folder: int, path: str) -> Iterator[tuple[int, str]]:
         raise
 
 
-def _link(folder: int, path: str, target: str, when: int) -> None:
-    with _parent(folder, path) as (here, name):
+def _link(directory: int, path: str, target: str, when: int) -> None:
+    with _parent(directory, path) as (here, name):
         beside = _beside(name)
         try:
             os.symlink(target, beside, dir_fd=here)
@@ -288,11 +291,11 @@ def _forget(here: int, name: str) -> None:
         os.unlink(name, dir_fd=here)
 
 
-def _place(folder: int, incoming: int, staged: str, target: str) -> bool:
+def _place(directory: int, incoming: int, staged: str, target: str) -> bool:
     # It may have been removed between listing and copying.
     if entry_of(incoming, staged) is None:
         return False
-    with folder_of(incoming, staged) as (there, name), _parent(folder, target) as (here, new):
+    with directory_of(incoming, staged) as (there, name), _parent(directory, target) as (here, new):
         about = os.stat(name, dir_fd=there, follow_symlinks=False)
         if stat.S_ISREG(about.st_mode):
             os.chmod(name, _plain(about.st_mode), dir_fd=there)
@@ -311,32 +314,32 @@ def _place(folder: int, incoming: int, staged: str, target: str) -> bool:
     return True
 
 
-def _remove_empty(folder: int, path: str) -> None:
+def _remove_empty(directory: int, path: str) -> None:
     above = path.split("/")[:-1]
     while above:
         try:
-            with folder_of(folder, "/".join(above)) as (here, name):
+            with directory_of(directory, "/".join(above)) as (here, name):
                 os.rmdir(name, dir_fd=here)
         except OSError:
             return
         above.pop()
 
 
-def do(request: dict[str, Any], folder: int, rooms: Rooms | None) -> dict[str, Any]:
+def do(request: dict[str, Any], directory: int, rooms: Rooms | None) -> dict[str, Any]:
     """Serve a request in an open directory."""
     if request["do"] == "lines":
-        return {"lines": own_lines(folder)}
+        return {"lines": own_lines(directory)}
     if request["do"] == "list":
-        own = own_lines(folder)
-        old = stat.S_ISDIR(_mode(folder, OLD_STAGING))
-        return {"lines": own, "files": listing(folder, rules_of([*request["lines"], *own])), "old": old}
+        own = own_lines(directory)
+        old = stat.S_ISDIR(_mode(directory, OLD_STAGING))
+        return {"lines": own, "files": listing(directory, rules_of([*request["lines"], *own])), "old": old}
     if request["do"] == "digests":
-        return {"digests": digests(folder, request["paths"])}
+        return {"digests": digests(directory, request["paths"])}
     if rooms is None:
         raise OSError("There is no place for copies.")
     if request["do"] == "prepare":
-        return prepare(folder, rooms, request["sends"], request["gets"])
-    return settle(folder, rooms, request["steps"])
+        return prepare(directory, rooms, request["sends"], request["gets"])
+    return settle(directory, rooms, request["steps"])
 
 
 def _mode(here: int, name: str) -> int:
@@ -348,19 +351,19 @@ def _mode(here: int, name: str) -> int:
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Serve a request on an instance, with staging in the home of the SSH user."""
     try:
-        folder = open_directory(str(Path(request["folder"]).expanduser()))
+        directory = open_directory(str(Path(request["folder"]).expanduser()))
     except (FileNotFoundError, NotADirectoryError):
         if request["do"] != "list":
             raise
         return {"lines": [], "files": {}, "absent": True, "old": False}
     if request["do"] in ("list", "digests"):
-        return do(request, folder, None)
+        return do(request, directory, None)
     place = open_own(str(Path("~/.local/state").expanduser()))
     staging = open_below(place, request["id"], make=True, mode=PRIVATE)
     if request["do"] == "prepare":
-        return do(request, folder, rooms_in(staging))
+        return do(request, directory, rooms_in(staging))
     rooms = Rooms(*(open_below(staging, name) for name in (INCOMING, OUTGOING, BASIS)))
-    told = do(request, folder, rooms)
+    told = do(request, directory, rooms)
     remove_below(place, request["id"])
     return told
 

@@ -74,13 +74,13 @@ def entries(found: object) -> Entries:
     if isinstance(found, dict) and len(found) > MAX_ENTRIES:
         raise BadAnswer(_TOO_MANY)
     files = {_name(path): entry(about) for path, about in mapping(found, most=MAX_ENTRIES).items()}
-    folders: set[str] = set()
+    directories: set[str] = set()
     for path in files:
         above = path.rpartition("/")[0]
-        while above and above not in folders:
-            folders.add(above)
+        while above and above not in directories:
+            directories.add(above)
             above = above.rpartition("/")[0]
-    for path in folders & files.keys():
+    for path in directories & files.keys():
         raise BadAnswer(f"{shown(path)} is a file and a folder")
     return files
 

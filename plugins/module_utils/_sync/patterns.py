@@ -30,7 +30,7 @@ class Rule(NamedTuple):
 
     parts: tuple[re.Pattern[str] | None, ...]
     anywhere: bool
-    folders_only: bool
+    directories_only: bool
     ignores: bool
 
     def matches(self, path: list[str]) -> bool:
@@ -72,7 +72,7 @@ def rule_of(line: str) -> Rule | None:
         return None
     ignores = not text.startswith("!")
     text = text if ignores else text[1:]
-    folders_only, text = text.endswith("/"), text.rstrip("/")
+    directories_only, text = text.endswith("/"), text.rstrip("/")
     if not text:
         return None
     words = text.lstrip("/").split("/")
@@ -80,7 +80,7 @@ def rule_of(line: str) -> Rule | None:
         parts = tuple(None if word == _DEEP else re.compile(_expression(word), re.DOTALL) for word in words)
     except re.error:
         return None
-    return Rule(parts, "/" not in text, folders_only, ignores)
+    return Rule(parts, "/" not in text, directories_only, ignores)
 
 
 def _expression(word: str) -> str:
@@ -113,11 +113,11 @@ def rules_of(lines: list[str]) -> list[Rule]:
 _rule_of = lru_cache(maxsize=4 * MAX_LINES)(rule_of)
 
 
-def is_ignored(path: str, is_folder: bool, rules: list[Rule]) -> bool:
+def is_ignored(path: str, is_directory: bool, rules: list[Rule]) -> bool:
     """Return whether a path is ignored; the last matching rule counts."""
     parts = path.split("/")
     for rule in reversed(rules):
-        if (is_folder or not rule.folders_only) and rule.matches(parts):
+        if (is_directory or not rule.directories_only) and rule.matches(parts):
             return rule.ignores
     return False
 

@@ -71,7 +71,7 @@ def _changed(path: str, files: Files, base: Base, side: int) -> bool:
     return (list(now) if now is not None else None) != (list(before) if before is not None else None)
 
 
-def folders_of(files: t.Iterable[str]) -> set[str]:
+def directories_of(files: t.Iterable[str]) -> set[str]:
     """Return the parent directories of files."""
     found: set[str] = set()
     for path in files:
@@ -98,7 +98,7 @@ class Decider:
         self.files = (here, there)
         self.base, self.same, self.delete, self.hosts = base, same, delete, hosts
         self.receives = RECEIVES[direction]
-        self.folders = (folders_of(here), folders_of(there))
+        self.directories = (directories_of(here), directories_of(there))
         self.names: set[str] = set()
         self.plan = Plan()
 
@@ -123,7 +123,7 @@ class Decider:
     def _loser(self, path: str) -> int | None:
         """Return the side whose file is renamed; None without a conflict."""
         for side in (HERE, THERE):
-            if path in self.files[side] and path in self.folders[1 - side]:
+            if path in self.files[side] and path in self.directories[1 - side]:
                 return side
         if not all(self._changed(path)) or not all(path in files for files in self.files) or self._alike(path):
             return None
@@ -210,7 +210,8 @@ class Decider:
         wanted = conflict_name(path, self.hosts[side], entry)
         number, name = 1, wanted
         while name in self.names or any(
-            name in self.folders[each] or not _resembles(self.files[each].get(name), entry) for each in (HERE, THERE)
+            name in self.directories[each] or not _resembles(self.files[each].get(name), entry)
+            for each in (HERE, THERE)
         ):
             number += 1
             name = f"{wanted}-{number}"

@@ -17,13 +17,13 @@ LONGEST_NAME = 255
 
 def conflict_name(path: str, host: str, entry: t.Sequence[t.Any]) -> str:
     """Return the name of a losing file, with its host and time."""
-    folder, name = posixpath.split(path)
+    directory, name = posixpath.split(path)
     when = datetime.fromtimestamp(entry[2] / 1e9, timezone.utc).strftime("%Y%m%dT%H%M%S")
     # Space for a number.
     end = f".conflict-{host}-{when}"
     room = LONGEST_NAME - len(end.encode()) - 4
     short = name.encode(errors="surrogateescape")[:room].decode(errors="ignore")
-    return posixpath.join(folder, f"{short}{end}")
+    return posixpath.join(directory, f"{short}{end}")
 
 
 def how(files: t.Sequence[int], sizes: t.Sequence[int], removed: t.Sequence[int], conflicts: int) -> str:

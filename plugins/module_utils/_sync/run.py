@@ -67,7 +67,7 @@ Request = t.Mapping[str, t.Any]
 class Spec:
     """The options of a sync."""
 
-    folder: str
+    directory: str
     config: str
     host: str
     remote: str
@@ -86,7 +86,7 @@ class Memory:
 
     def __init__(self, spec: Spec) -> None:
         self.path = Path(spec.memory)
-        self.key = {"folder": spec.folder, "peer": spec.peer or spec.host, "remote": spec.remote}
+        self.key = {"folder": spec.directory, "peer": spec.peer or spec.host, "remote": spec.remote}
 
     @property
     def ident(self) -> str:
@@ -105,11 +105,11 @@ class Memory:
 
     def write(self, base: t.Mapping[str, t.Any]) -> None:
         """Save the base."""
-        folder = common_files.open_made(str(self.path.parent), 0o755)
+        directory = common_files.open_made(str(self.path.parent), 0o755)
         try:
-            common_files.write_beside(folder, self.path.name, json.dumps({**self.key, "base": base}).encode())
+            common_files.write_beside(directory, self.path.name, json.dumps({**self.key, "base": base}).encode())
         finally:
-            os.close(folder)
+            os.close(directory)
 
 
 class Sync:
@@ -130,7 +130,7 @@ class Sync:
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         self.ssh = ["ssh", "-F", spec.config, *words]
         self.memory = Memory(spec)
-        self.here = Here(spec.folder, self.memory.ident, spec.owner)
+        self.here = Here(spec.directory, self.memory.ident, spec.owner)
         # Both sides may share a home.
         self.there = f"{self.memory.ident}-there"
         self.old: list[str] = []
@@ -147,7 +147,7 @@ class Sync:
             raise LabError(
                 f"The files cannot be synced with {spec.host}.", why, "Make it with ./lab ec2, which is safe to repeat."
             )
-        here = self._here({"do": "list", "folder": spec.folder, "lines": there["lines"]})
+        here = self._here({"do": "list", "folder": spec.directory, "lines": there["lines"]})
         self.old = [where for where, told in (("here", here), ("there", there)) if told["old"]]
         self.files = (here["files"], there["files"])
         self.base = self.memory.read()
@@ -155,7 +155,7 @@ class Sync:
         same: set[str] = set()
         if unsure:
             asked = {"do": "digests", "paths": unsure}
-            one = self._here({**asked, "folder": spec.folder})["digests"]
+            one = self._here({**asked, "folder": spec.directory})["digests"]
             other = self._there({**asked, "folder": spec.remote})["digests"]
             same = {path for path in one.keys() & other.keys() if one[path] == other[path]}
         hosts = (spec.here, spec.host)
@@ -168,7 +168,7 @@ class Sync:
         if plan.changes:
             self._copy(plan)
             done = [
-                self._here({"do": "settle", "folder": spec.folder, "steps": plan.steps[plans.HERE]}),
+                self._here({"do": "settle", "folder": spec.directory, "steps": plan.steps[plans.HERE]}),
                 self._there(
                     {
                         "do": "settle",
@@ -207,7 +207,7 @@ class Sync:
             for side in (plans.HERE, plans.THERE)
         )
         place = f"{PLACE_THERE}/{self.there}"
-        asked = {"do": "prepare", "folder": self.spec.folder, "sends": there, "gets": here}
+        asked = {"do": "prepare", "folder": self.spec.directory, "sends": there, "gets": here}
         gone_here = set(self._here(asked)["missing"])
         asked = {"do": "prepare", "folder": self.spec.remote, "id": self.there, "sends": here, "gets": there}
         gone_there = set(self._there(asked)["missing"])
@@ -237,10 +237,10 @@ class Sync:
             why = f'The rsync on this computer, "{first}", cannot do what is needed.'
             do = f"Install rsync {OLDEST_RSYNC} or newer; on macOS: brew install rsync"
             raise LabError("The files cannot be synced.", why, do)
-        if not self.spec.create and not Path(self.spec.folder).is_dir():
+        if not self.spec.create and not Path(self.spec.directory).is_dir():
             why = "It does not exist, or it is no folder."
             raise LabError(
-                f"The folder {self.spec.folder} cannot be synced.", why, "Choose another: -e lab_folder=/path"
+                f"The folder {self.spec.directory} cannot be synced.", why, "Choose another: -e lab_folder=/path"
             )
 
     def _here(self, request: Request) -> Answer:

@@ -38,17 +38,17 @@ class Here:
 
     def __init__(self, path: str, ident: str, owner: Owner) -> None:
         self.path, self.ident, self.owner = path, ident, owner
-        self.folder: int | None = None
+        self.directory: int | None = None
         self.staging: int | None = None
         self.rooms: agent.Rooms | None = None
         self._place: tuple[int, str] | None = None
 
     def open(self) -> bool:
         """Open the directory; return whether it exists."""
-        if self.folder is None:
+        if self.directory is None:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._rights():
-                self.folder = open_directory(self.path)
-        return self.folder is not None
+                self.directory = open_directory(self.path)
+        return self.directory is not None
 
     def _rights(self) -> contextlib.AbstractContextManager[None]:
         """Act with the rights of the person, except where only root can write."""
@@ -59,31 +59,31 @@ class Here:
         if self.open():
             return
         with self._rights():
-            self.folder = open_made(self.path, 0o755)
+            self.directory = open_made(self.path, 0o755)
             if os.geteuid() == 0 and self.owner:
-                os.fchown(self.folder, *self.owner)
+                os.fchown(self.directory, *self.owner)
 
     def answer(self, request: dict[str, t.Any]) -> dict[str, t.Any]:
         """Serve a request like the agent on an instance."""
-        if not self.open() or self.folder is None:
+        if not self.open() or self.directory is None:
             return {"lines": [], "files": {}, "absent": True, "old": False}
         if request["do"] in ("prepare", "settle") and self.rooms is None:
             self._stage()
         if request["do"] == "settle":
             self._hand_over()
         with as_owner(self._acting()):
-            return agent.do(request, self.folder, self.rooms)
+            return agent.do(request, self.directory, self.rooms)
 
     def _acting(self) -> Owner:
         # Only root can write in root's directory.
-        return self.owner if self.folder is not None and os.fstat(self.folder).st_uid != 0 else None
+        return self.owner if self.directory is not None and os.fstat(self.directory).st_uid != 0 else None
 
     def _stage(self) -> None:
-        folder = t.cast(int, self.folder)
+        directory = t.cast(int, self.directory)
         place = _own_place()
         name = self.ident
-        if os.fstat(place).st_dev != os.fstat(folder).st_dev:
-            beside = _beside(folder, self.ident)
+        if os.fstat(place).st_dev != os.fstat(directory).st_dev:
+            beside = _beside(directory, self.ident)
             if beside:
                 os.close(place)
                 place, name = beside
@@ -108,11 +108,11 @@ class Here:
 
     def close(self) -> None:
         """Close all descriptors. Copies that were not put in place are kept for the next sync."""
-        opened = [self.folder, self.staging, *(self.rooms or ()), *([self._place[0]] if self._place else [])]
+        opened = [self.directory, self.staging, *(self.rooms or ()), *([self._place[0]] if self._place else [])]
         for descriptor in opened:
             if descriptor is not None:
                 os.close(descriptor)
-        self.folder = self.staging = self.rooms = self._place = None
+        self.directory = self.staging = self.rooms = self._place = None
 
 
 def _is_below_roots(path: str) -> bool:
@@ -156,17 +156,17 @@ def _own_place() -> int:
     )
 
 
-def _beside(folder: int, ident: str) -> tuple[int, str] | None:
+def _beside(directory: int, ident: str) -> tuple[int, str] | None:
     """Return a private directory beside the folder, as its parent and name; None if there can be none.
 
     One that is left from a run that came to no end is taken again, if it is ours alone.
     """
     try:
-        parent = os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+        parent = os.open("..", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
     except OSError:
         return None
     try:
-        if os.fstat(parent).st_dev != os.fstat(folder).st_dev:
+        if os.fstat(parent).st_dev != os.fstat(directory).st_dev:
             raise OSError
         start = f"{BESIDE}{ident}-"
         with os.scandir(parent) as found_there:

@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import MACHINE, LabRecord, write
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, LabRecord, write
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "c0ffee" * 8
@@ -77,7 +77,7 @@ class Laptop:
         memory = LabRecord(
             "123456789012", "aws", f"arn:aws:sts::123456789012:user/{region.owner}", "us-west-2", "desi", region.owner
         )
-        write(str(self.lab), memory.with_resources([{"kind": MACHINE, "id": instance["InstanceId"]}]))
+        write(str(self.lab), memory.with_resources([{"kind": INSTANCE, "id": instance["InstanceId"]}]))
         (self.lab / "known_hosts").write_text(f"{instance['InstanceId']} {HOST_KEY}\n")
 
     def play(self, name, answers, besides=None, *more, **environment):

@@ -30,15 +30,17 @@ def test_versions_are_those_in_use(act):
 
 
 def test_a_collection_that_is_not_there_has_no_version(act, monkeypatch):
-    folder_of = versions_info.folder_of
-    monkeypatch.setattr(versions_info, "folder_of", lambda name: None if name == "amazon.aws" else folder_of(name))
+    directory_of = versions_info.directory_of
+    monkeypatch.setattr(
+        versions_info, "directory_of", lambda name: None if name == "amazon.aws" else directory_of(name)
+    )
     assert act(versions_info.ActionModule)["collections"]["amazon.aws"] == ""
-    assert folder_of("no.such_collection") is None
+    assert directory_of("no.such_collection") is None
 
 
 def test_a_collection_that_was_installed_is_known_by_its_manifest(tmp_path, monkeypatch):
     (tmp_path / "MANIFEST.json").write_text(json.dumps({"collection_info": {"version": "1.2.3"}}))
-    monkeypatch.setattr(versions_info, "folder_of", lambda _name: tmp_path)
+    monkeypatch.setattr(versions_info, "directory_of", lambda _name: tmp_path)
     assert versions_info.about("desi.lab")["version"] == "1.2.3"
 
 

@@ -32,12 +32,12 @@ class Ec2:
     """
 
     def __init__(self, clock):
-        self.clock, self.machines, self.tokens, self.calls = clock, [], {}, []
+        self.clock, self.instances, self.tokens, self.calls = clock, [], {}, []
         self.answers, self.starts, self.looks, self.lives = [], [], [], ["pending", "running"]
         self.hidden_looks, self.refusal = 0, None
 
-    def machine(self, state="running", tags=None, **more):
-        number = len(self.machines)
+    def instance(self, state="running", tags=None, **more):
+        number = len(self.instances)
         found = {
             "InstanceId": f"i-{number}",
             "State": {"Name": state},
@@ -48,7 +48,7 @@ class Ec2:
             "lives": [state],
             **more,
         }
-        self.machines.append(found)
+        self.instances.append(found)
         return found
 
     def asked(self, name):
@@ -69,7 +69,7 @@ class Ec2:
                 raise said("IdempotentParameterMismatch")
         else:
             [tags] = [spec["Tags"] for spec in parameters["TagSpecifications"] if spec["ResourceType"] == "instance"]
-            made = self.machine("pending", {tag["Key"]: tag["Value"] for tag in tags}, lives=list(self.lives))
+            made = self.instance("pending", {tag["Key"]: tag["Value"] for tag in tags}, lives=list(self.lives))
             made["Placement"] = {"AvailabilityZone": f"us-west-2{parameters['NetworkInterfaces'][0]['SubnetId'][-1]}"}
             if "InstanceMarketOptions" in parameters:
                 made.update(InstanceLifecycle="spot", SpotInstanceRequestId="sir-1")
@@ -78,13 +78,13 @@ class Ec2:
             raise answer[1]
         return {"Instances": [dict(made)]}
 
-    def look(self, machine):
-        if len(machine["lives"]) > 1:
-            machine["lives"].pop(0)
-        machine["State"] = {"Name": machine["lives"][0]}
-        if machine["lives"][0] == "running":
-            machine["PublicIpAddress"] = machine.get("address", "203.0.113.7")
-        return machine
+    def look(self, instance):
+        if len(instance["lives"]) > 1:
+            instance["lives"].pop(0)
+        instance["State"] = {"Name": instance["lives"][0]}
+        if instance["lives"][0] == "running":
+            instance["PublicIpAddress"] = instance.get("address", "203.0.113.7")
+        return instance
 
     def describe_instances(self, InstanceIds):
         self.calls.append(("describe_instances", InstanceIds))
@@ -93,8 +93,8 @@ class Ec2:
         if self.hidden_looks:
             self.hidden_looks -= 1
             raise said("InvalidInstanceID.NotFound", operation="DescribeInstances")
-        found = [self.look(machine) for machine in self.machines if machine["InstanceId"] in InstanceIds]
-        return {"Reservations": [{"Instances": [machine]} for machine in found]}
+        found = [self.look(instance) for instance in self.instances if instance["InstanceId"] in InstanceIds]
+        return {"Reservations": [{"Instances": [instance]} for instance in found]}
 
     def get_paginator(self, name):
         assert name == "describe_instances"
@@ -102,9 +102,9 @@ class Ec2:
 
     def paginate(self, Filters):
         self.calls.append(("list", Filters))
-        if self.looks and not self.machines:
+        if self.looks and not self.instances:
             raise self.looks.pop(0)
-        return [{"Reservations": [{"Instances": [dict(machine)]}]} for machine in self.machines] or [
+        return [{"Reservations": [{"Instances": [dict(instance)]}]} for instance in self.instances] or [
             {"Reservations": []}
         ]
 
@@ -113,9 +113,9 @@ class Ec2:
         answer = self.starts.pop(0) if self.starts else None
         if isinstance(answer, Exception):
             raise answer
-        for machine in self.machines:
-            if machine["InstanceId"] in InstanceIds:
-                machine["lives"] = ["stopped", *self.lives]
+        for instance in self.instances:
+            if instance["InstanceId"] in InstanceIds:
+                instance["lives"] = ["stopped", *self.lives]
         if answer:
             raise answer[1]
 
@@ -123,9 +123,9 @@ class Ec2:
         self.calls.append(("terminate_instances", InstanceIds))
         if self.refusal:
             raise self.refusal
-        for machine in self.machines:
-            if machine["InstanceId"] in InstanceIds:
-                machine.update(State={"Name": "terminated"}, lives=["terminated"])
+        for instance in self.instances:
+            if instance["InstanceId"] in InstanceIds:
+                instance.update(State={"Name": "terminated"}, lives=["terminated"])
 
     def cancel_spot_instance_requests(self, SpotInstanceRequestIds):
         self.calls.append(("cancel_spot_instance_requests", SpotInstanceRequestIds))

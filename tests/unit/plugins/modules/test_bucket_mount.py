@@ -48,11 +48,11 @@ def names(path):
 
 
 def shows(path):
-    return host.list_folder(f"{path}/dr1", 5).count == 1
+    return host.list_directory(f"{path}/dr1", 5).count == 1
 
 
 def code_of(path):
-    return host.list_folder(str(path), 5).code
+    return host.list_directory(str(path), 5).code
 
 
 def assert_nothing_is_left(path):

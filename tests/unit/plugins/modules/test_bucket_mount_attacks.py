@@ -74,7 +74,7 @@ def test_what_a_notebook_writes_into_the_clone_is_never_run_by_root(
     assert not [word for one in served_by(path) for word in one.command if str(clone) in word]
     for one in LoopSupervisor(str(path)).tools():
         one.signal(signal.SIGKILL)
-    assert host.wait_until(lambda: host.list_folder(f"{path}/dr1", 5).count == 1, 15)
+    assert host.wait_until(lambda: host.list_directory(f"{path}/dr1", 5).count == 1, 15)
     assert (path / "edr/a.fits").read_bytes() == FITS
     for one in served_by(path):
         assert not str(Path(f"/proc/{one.pid}/exe").readlink()).startswith(str(clone))

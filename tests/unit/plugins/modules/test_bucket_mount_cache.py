@@ -81,7 +81,7 @@ def test_tool_that_is_killed_while_a_file_comes_in_leaves_nothing_wrong_behind(m
         tool.signal(signal.SIGKILL)
         with contextlib.suppress(OSError):
             os.close(file)
-        assert host.wait_until(lambda: host.list_folder(f"{path}/large", 5).count >= len(NAMES), 15)
+        assert host.wait_until(lambda: host.list_directory(f"{path}/large", 5).count >= len(NAMES), 15)
     assert (path / "large/two.fits").read_bytes() == content("two")
 
 

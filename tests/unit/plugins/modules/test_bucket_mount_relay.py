@@ -87,7 +87,7 @@ def test_killed_relay_comes_back_with_its_tool(mounted):
     assert len(before) == 1
     before[0].signal(signal.SIGKILL)
     assert host.wait_until(lambda: {one.pid for one in relays(mounted)} - {before[0].pid}, 10)
-    assert host.wait_until(lambda: host.list_folder(f"{mounted}/dr1", 5).count == 1, 10)
+    assert host.wait_until(lambda: host.list_directory(f"{mounted}/dr1", 5).count == 1, 10)
     assert (mounted / "edr/a.fits").read_bytes() == FITS
 
 

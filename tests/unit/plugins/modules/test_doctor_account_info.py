@@ -131,13 +131,13 @@ def old(region):
     return {"disk": disk, "snapshot": snapshot, "key": key, "group": region.group("jupyter-old", name="old")}
 
 
-def things(found):
-    return {thing["id"]: thing for finding in found["orphans"] for thing in finding["facts"].get("things", ())}
+def resources(found):
+    return {resource["id"]: resource for finding in found["orphans"] for resource in finding["facts"].get("things", ())}
 
 
 def test_what_belongs_to_no_lab_is_found_with_its_cost_and_what_removes_it(look, region, old):
     found = look()
-    listed = things(found)
+    listed = resources(found)
     assert set(listed) == set(old.values())
     assert [listed[old[kind]]["usd_month"] for kind in ("disk", "snapshot", "group")] == [0.64, 0.4, 0]
     assert listed[old["disk"]]["command"] == "./lab down -e lab_where=ec2 -e lab_name=old"
@@ -145,9 +145,9 @@ def test_what_belongs_to_no_lab_is_found_with_its_cost_and_what_removes_it(look,
     assert {finding["verdict"] for finding in found["orphans"]} == {"warning"}
     identity = region.launch("old", KeyName="desi-lab-old")
     region.ec2.stop_instances(InstanceIds=[identity])
-    assert things(look()) == {}
+    assert resources(look()) == {}
     region.ec2.terminate_instances(InstanceIds=[identity])
-    assert old["group"] in things(look())
+    assert old["group"] in resources(look())
 
 
 def test_what_only_looks_like_ours_is_not_told(look, region):
@@ -163,13 +163,13 @@ def test_every_region_is_looked_into_and_one_that_cannot_be_does_not_hide_the_ot
     far = boto3.client("ec2", region_name="eu-west-1")
     tags = region.tags("volume", "old")
     disk = far.create_volume(AvailabilityZone="eu-west-1a", Size=8, TagSpecifications=tags)["VolumeId"]
-    assert disk not in things(look())
-    found = things(look(regions=["eu-west-1", "us-west-2"]))
+    assert disk not in resources(look())
+    found = resources(look(regions=["eu-west-1", "us-west-2"]))
     assert set(found) == {disk, *old.values()}
     assert found[disk]["command"].endswith("-e lab_name=old -e lab_region=eu-west-1")
     region.faults["ec2:DescribeVolumes", "eu-west-1"] = REFUSED
     found = look(regions=["eu-west-1"])
-    assert old["disk"] in things(found)
+    assert old["disk"] in resources(found)
     (unseen,) = [each["found"] for each in found["orphans"] if not each["facts"]]
     assert unseen == "It was not possible to look into eu-west-1."
 
@@ -181,9 +181,9 @@ def test_a_lab_that_another_run_works_on_is_left_alone(look, old, tmp_path):
     parent = os.getppid()
     holder = {"pid": parent, "started": common_run_lock.started(parent), "since": "2026-11-24T10:00:00+00:00"}
     hold.write_text(json.dumps(holder))
-    assert things(look(config=str(tmp_path))) == {}
+    assert resources(look(config=str(tmp_path))) == {}
     hold.write_text(json.dumps({**holder, "started": "at another time"}))
-    assert len(things(look(config=str(tmp_path)))) == len(old)
+    assert len(resources(look(config=str(tmp_path)))) == len(old)
 
 
 def test_an_account_that_does_not_answer_is_given_up_in_time(look, monkeypatch):

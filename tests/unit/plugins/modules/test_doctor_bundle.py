@@ -270,7 +270,7 @@ def test_a_link_in_the_folder_of_logs_is_read_with_the_callers_rights_alone(pers
     secret.chmod(0o600)
     for folder in (tmp_path, *tmp_path.parents):
         if str(folder).startswith("/tmp/pytest"):  # noqa: S108 - where pytest puts it
-            monkeypatch.setattr(gather, "state_folder", lambda *_: tmp_path / "logs")
+            monkeypatch.setattr(gather, "state_directory", lambda *_: tmp_path / "logs")
             folder.chmod(0o755)
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "2026-local-1.log").symlink_to(secret)

@@ -38,7 +38,7 @@ def role(region):
 
 
 @pytest.fixture
-def machine(region):
+def instance(region):
     return region.launch()
 
 
@@ -64,27 +64,27 @@ def groups(scheduler):
     return [row["Name"] for row in scheduler.list_schedule_groups()["ScheduleGroups"]]
 
 
-def test_machine_goes_an_hour_after_the_snapshot_of_its_disk(run, scheduler, role, machine, region):
+def test_machine_goes_an_hour_after_the_snapshot_of_its_disk(run, scheduler, role, instance, region):
     result = run(days=14, hours=12)
     assert (result["changed"], result["expires"], result["why"]) == (True, "2026-12-09T01:00:00Z", "")
     found = schedules(scheduler)
-    assert set(found) == {f"snapshot-{machine}", f"delete-{machine}"}
+    assert set(found) == {f"snapshot-{instance}", f"delete-{instance}"}
     assert due(scheduler) == {"snapshot": "at(2026-12-09T00:00:00)", "delete": "at(2026-12-09T01:00:00)"}
     targets = {name.split("-")[0]: each["Target"] for name, each in found.items()}
-    disk = region.machines()[0]["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
-    assert json.loads(targets["delete"]["Input"]) == {"InstanceIds": [machine]}
+    disk = region.instances()[0]["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+    assert json.loads(targets["delete"]["Input"]) == {"InstanceIds": [instance]}
     assert json.loads(targets["snapshot"]["Input"])["VolumeId"] == disk
     assert {target["RoleArn"] for target in targets.values()} == {role}
     assert all(each["ActionAfterCompletion"] == "DELETE" for each in found.values())
     given = json.loads(targets["snapshot"]["Input"])["TagSpecifications"][0]["Tags"]
-    assert given == as_tag_list({**lab_tags("desi", "moto"), "desi-lab:machine": machine})
+    assert given == as_tag_list({**lab_tags("desi", "moto"), "desi-lab:machine": instance})
     arn = scheduler.get_schedule_group(Name=GROUP)["Arn"]
     assert scheduler.list_tags_for_resource(ResourceArn=arn)["Tags"] == as_tag_list(lab_tags("desi", "moto"))
     # The same day changes nothing.
     assert not run(now=NOON + 3600, hours=11)["changed"]
 
 
-def test_without_a_snapshot_there_is_one_schedule(run, scheduler, role, machine):
+def test_without_a_snapshot_there_is_one_schedule(run, scheduler, role, instance):
     run(snapshot=False)
     assert set(due(scheduler)) == {"delete"}
     # What was wanted before and no longer is, goes.
@@ -94,7 +94,7 @@ def test_without_a_snapshot_there_is_one_schedule(run, scheduler, role, machine)
     assert set(due(scheduler)) == {"delete"}
 
 
-def test_later_use_moves_it_and_an_earlier_end_moves_it_back(run, scheduler, role, machine):
+def test_later_use_moves_it_and_an_earlier_end_moves_it_back(run, scheduler, role, instance):
     run(days=14, hours=12)
     later = run(now=NOON + 86400, days=14, hours=12)
     assert later["changed"]
@@ -103,9 +103,9 @@ def test_later_use_moves_it_and_an_earlier_end_moves_it_back(run, scheduler, rol
     assert due(scheduler)["delete"] == "at(2026-11-29T01:00:00)"
 
 
-def test_schedules_of_a_machine_that_is_gone_make_way(run, scheduler, role, machine, region):
+def test_schedules_of_a_machine_that_is_gone_make_way(run, scheduler, role, instance, region):
     run()
-    region.ec2.terminate_instances(InstanceIds=[machine])
+    region.ec2.terminate_instances(InstanceIds=[instance])
     identity = region.launch()
     run()
     assert set(schedules(scheduler)) == {f"snapshot-{identity}", f"delete-{identity}"}
@@ -121,7 +121,7 @@ def test_without_an_instance_or_a_role_nothing_is_made_and_it_is_said_why(run, s
     assert groups(scheduler) == ["default"]
 
 
-def test_role_that_desi_lab_0_1_0_made_is_used_as_long_as_there_is_no_other(run, scheduler, machine):
+def test_role_that_desi_lab_0_1_0_made_is_used_as_long_as_there_is_no_other(run, scheduler, instance):
     iam = boto3.client("iam", region_name="us-west-2")
     before = iam.create_role(RoleName=former_role_name("moto"), AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     assert run()["expires"]
@@ -133,7 +133,7 @@ def test_role_that_desi_lab_0_1_0_made_is_used_as_long_as_there_is_no_other(run,
 
 
 @pytest.mark.security("H9")
-def test_schedule_that_may_no_longer_be_moved_does_not_delete_a_lab_in_use(run, scheduler, role, machine, monkeypatch):
+def test_schedule_that_may_no_longer_be_moved_does_not_delete_a_lab_in_use(run, scheduler, role, instance, monkeypatch):
     assert run()["expires"]
 
     def refused(*_arguments):
@@ -147,14 +147,14 @@ def test_schedule_that_may_no_longer_be_moved_does_not_delete_a_lab_in_use(run, 
     assert schedules(scheduler) == {}
 
 
-def test_check_mode_tells_and_makes_nothing(run, scheduler, role, machine):
+def test_check_mode_tells_and_makes_nothing(run, scheduler, role, instance):
     result = run(check=True)
     assert result["changed"]
-    assert set(result["diff"]["after"]) == {f"snapshot-{machine}", f"delete-{machine}"}
+    assert set(result["diff"]["after"]) == {f"snapshot-{instance}", f"delete-{instance}"}
     assert groups(scheduler) == ["default"]
 
 
-def test_schedules_go_and_their_group_with_them(run, scheduler, role, machine):
+def test_schedules_go_and_their_group_with_them(run, scheduler, role, instance):
     run()
     assert run(check=True, state="absent")["changed"]
     assert len(schedules(scheduler)) == 2
@@ -163,7 +163,7 @@ def test_schedules_go_and_their_group_with_them(run, scheduler, role, machine):
     assert not run(state="absent")["changed"]
 
 
-def test_group_in_which_somebody_has_put_something_stays_with_that(run, scheduler, role, machine):
+def test_group_in_which_somebody_has_put_something_stays_with_that(run, scheduler, role, instance):
     run()
     target = {"Arn": "arn:aws:sqs:us-west-2:123456789012:q", "RoleArn": role}
     window = {"Mode": "OFF"}
@@ -175,7 +175,7 @@ def test_group_in_which_somebody_has_put_something_stays_with_that(run, schedule
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_group_of_that_name_without_our_tags_is_left_alone(run, scheduler, role, machine, state):
+def test_group_of_that_name_without_our_tags_is_left_alone(run, scheduler, role, instance, state):
     scheduler.create_schedule_group(Name=GROUP, Tags=as_tag_list(lab_tags("desi", "ben")))
     result = run(state=state)
     assert not result["changed"]
@@ -213,7 +213,7 @@ def refusing(monkeypatch):
     return install
 
 
-def test_missing_right_is_told_and_leaves_no_group(run, scheduler, role, machine, refusing):
+def test_missing_right_is_told_and_leaves_no_group(run, scheduler, role, instance, refusing):
     refusing(
         "create_schedule",
         "AccessDeniedException",
@@ -229,7 +229,7 @@ def test_missing_right_is_told_and_leaves_no_group(run, scheduler, role, machine
 ASSUME = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
 
 
-def test_role_that_was_just_made_is_waited_for_and_told_if_it_cannot_be_used(run, scheduler, role, machine, refusing):
+def test_role_that_was_just_made_is_waited_for_and_told_if_it_cannot_be_used(run, scheduler, role, instance, refusing):
     refusing("create_schedule", "ValidationException", ASSUME, 2)
     assert "assume the role" in run()["why"]
     assert groups(scheduler) == ["default"]

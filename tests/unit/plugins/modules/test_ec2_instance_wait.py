@@ -17,10 +17,10 @@ def test_machine_and_its_disk_are_told(region, capsys):
     region.launch("another")
     region.launch(owner="somebody")
     found = run_module(ec2_instance_wait, capsys, name="desi")
-    machine = found["machine"]
-    assert (machine["id"], machine["state"], machine["type"]) == (identity, "running", "t3.small")
-    assert machine["volume_id"].startswith("vol-")
-    assert machine["disk_gib"] == 30
+    instance = found["machine"]
+    assert (instance["id"], instance["state"], instance["type"]) == (identity, "running", "t3.small")
+    assert instance["volume_id"].startswith("vol-")
+    assert instance["disk_gib"] == 30
     assert not found["changed"]
 
 

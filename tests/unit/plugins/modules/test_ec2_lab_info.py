@@ -100,8 +100,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def remember(folder, **things):
-    more = [{"kind": kind.replace("_", " "), "id": number} for kind, number in things.items()]
+def remember(folder, **resources):
+    more = [{"kind": kind.replace("_", " "), "id": number} for kind, number in resources.items()]
     write(str(folder), read(str(folder)).with_resources(more))
 
 

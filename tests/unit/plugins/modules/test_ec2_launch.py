@@ -42,13 +42,13 @@ def launch(region, capsys, monkeypatch):
 
 def test_machine_is_made_with_all_that_was_asked_for(region, launch):
     made = launch()
-    [machine] = region.machines()
+    [instance] = region.instances()
     assert (made["how"], made["changed"], made["tried"]) == ("launched", True, [])
-    assert made["instance"]["id"] == machine["InstanceId"]
-    assert made["instance"]["address"] == machine["PublicIpAddress"]
+    assert made["instance"]["id"] == instance["InstanceId"]
+    assert made["instance"]["address"] == instance["PublicIpAddress"]
     assert made["instance"]["zone"] == region.subnets[0]["AvailabilityZone"]
-    assert tags_of(machine)["desi-lab:port"] == "8888"
-    assert machine["MetadataOptions"]["HttpTokens"] == "required"
+    assert tags_of(instance)["desi-lab:port"] == "8888"
+    assert instance["MetadataOptions"]["HttpTokens"] == "required"
     [disk] = region.ec2.describe_volumes()["Volumes"]
     assert (disk["Size"], disk["Encrypted"], disk["VolumeType"]) == (30, True, "gp3")
     assert tags_of(disk)["desi-lab:name"] == "desi"
@@ -56,7 +56,7 @@ def test_machine_is_made_with_all_that_was_asked_for(region, launch):
 
 def test_second_run_changes_nothing_and_starts_what_is_stopped(region, launch):
     would = launch(check=True)
-    assert (would["how"], would["changed"], region.machines()) == ("launched", True, [])
+    assert (would["how"], would["changed"], region.instances()) == ("launched", True, [])
     made = launch()
     second = launch()
     assert (second["how"], second["changed"], second["instance"]) == ("runs", False, made["instance"])
@@ -83,7 +83,7 @@ def test_attempt_that_is_none_is_refused(launch, attempts):
 def test_nothing_is_launched_without_an_owner_or_at_no_endpoint(region, launch):
     assert launch(owner="")["what"] == "No machine is made."
     assert "Invalid endpoint" in launch(endpoint_url="nonsense")["why"]
-    assert region.machines() == []
+    assert region.instances() == []
 
 
 def test_aws_that_is_not_there_is_told(launch, monkeypatch):

@@ -20,12 +20,12 @@ def look(region, capsys, tmp_path):
 
 
 def test_labs_are_told_with_what_they_cost(region, look):
-    machine = region.launch(InstanceType="t3.micro")
+    instance = region.launch(InstanceType="t3.micro")
     [lab] = look()["labs"]
-    assert (lab["name"], lab["id"], lab["region"], lab["disk_gib"]) == ("desi", machine, "us-west-2", 8)
+    assert (lab["name"], lab["id"], lab["region"], lab["disk_gib"]) == ("desi", instance, "us-west-2", 8)
     assert lab["usd_hour"] == pytest.approx(0.0104 + 0.005 + 8 * 0.08 / 730, abs=1e-4)
     assert lab["prices"] == f"{PRICES['date']}, table of DESI Lab"
-    region.ec2.stop_instances(InstanceIds=[machine])
+    region.ec2.stop_instances(InstanceIds=[instance])
     [lab] = look()["labs"]
     assert (lab["state"], lab["usd_month"]) == ("stopped", 0.64)
 

@@ -20,7 +20,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils import _build_context
 from ansible_collections.desi.lab.plugins.plugin_utils._build_context import (
     check_context,
     context_hash,
-    folder_below,
+    directory_below,
     write_context,
 )
 
@@ -224,11 +224,11 @@ def test_folder_of_a_clone_is_below_it_and_no_link_leads_there(context, outside)
     (context / "out").symlink_to(outside)
     (context / "in").symlink_to("lab")
     (context / "lab" / "deep").mkdir()
-    assert folder_below(str(context), "lab/deep") == f"{context}/lab/deep"
-    assert folder_below(str(context), "") == str(context)
+    assert directory_below(str(context), "lab/deep") == f"{context}/lab/deep"
+    assert directory_below(str(context), "") == str(context)
     for folder in ("out", "out/.ssh", "in", "..", "lab/../..", "/etc", "lab//deep", ".", "missing", "Dockerfile"):
         with pytest.raises(LabError, match="links are not followed"):
-            folder_below(str(context), folder)
+            directory_below(str(context), folder)
 
 
 def test_what_is_no_file_is_left_out_and_history_too(context):

@@ -186,7 +186,7 @@ def test_a_directory_of_the_labs_folder_that_is_a_link_leads_nowhere(tmp_path):
     shared.mkdir()
     (shared / "sub").symlink_to(tmp_path / "victim")
     with pytest.raises(LabError, match="could not be written"):
-        write(TEXT, shared / "sub" / "n.run.ipynb", folder=str(shared))
+        write(TEXT, shared / "sub" / "n.run.ipynb", directory=str(shared))
     with pytest.raises(LabError, match="is a link"):
         read(shared / "sub" / "n.ipynb", str(shared))
     assert [path.name for path in (tmp_path / "victim").iterdir()] == ["n.ipynb"]

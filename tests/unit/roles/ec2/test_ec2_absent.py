@@ -50,7 +50,7 @@ def machine(region, folder=None, **whose):
 
 
 def states(region):
-    return {one["InstanceId"]: one["State"]["Name"] for one in region.machines()}
+    return {one["InstanceId"]: one["State"]["Name"] for one in region.instances()}
 
 
 @pytest.mark.security("A2")

@@ -49,7 +49,7 @@ def test_each_thing_is_remembered_as_it_is_made_and_the_next_run_asks_for_nothin
     [group] = read(folder).ids("security group")
     code, shown = run(*PARTS)
     assert code == 0, shown
-    [machine] = region.machines()
+    [machine] = region.instances()
     assert read(folder).ids("machine") == (machine["InstanceId"],)
     assert read(folder).ids("disk")
     assert read(folder).ids("security group") == (group,)
@@ -69,5 +69,5 @@ def test_what_others_gave_our_tags_is_refused_where_nobody_can_be_asked(region, 
     code, shown = run(*PARTS, yes=False)
     assert code != 0
     assert group in shown
-    assert region.machines() == []
+    assert region.instances() == []
     assert not (tmp_path / "lab").exists()

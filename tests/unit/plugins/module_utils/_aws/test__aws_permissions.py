@@ -18,7 +18,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 ROOT = Path(__file__).parents[5]
 ACTIONS = {action.name: action for action in CHANGES}
 NOTHING = DryRunTargets({"MinCount": 1}, [{"Key": "desi-lab:owner", "Value": "ann"}], "vpc-1", "")
-ALL = NOTHING._replace(machine_id="i-1", group_id="sg-1", key_name="desi-lab-desi")
+ALL = NOTHING._replace(instance_id="i-1", group_id="sg-1", key_name="desi-lab-desi")
 REFUSED = "You are not authorized to perform this operation."
 
 
@@ -26,11 +26,11 @@ def error(code="UnauthorizedOperation", message=REFUSED, operation="StopInstance
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
-def outcomes(refused, things=NOTHING, names=tuple(ACTIONS), message=REFUSED):
+def outcomes(refused, targets=NOTHING, names=tuple(ACTIONS), message=REFUSED):
     """The outcomes of dry runs of which some are refused."""
     allowed = error("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
     return [
-        permissions.read_dry_run(ACTIONS[name], things, error(message=message) if name in refused else allowed)
+        permissions.read_dry_run(ACTIONS[name], targets, error(message=message) if name in refused else allowed)
         for name in names
     ]
 
@@ -121,10 +121,10 @@ class Client:
 
 
 @pytest.mark.parametrize("action", CHANGES, ids=lambda action: action.name)
-@pytest.mark.parametrize("things", [NOTHING, ALL])
-def test_everything_is_tried_as_a_dry_run_and_never_for_real(action, things):
+@pytest.mark.parametrize("targets", [NOTHING, ALL])
+def test_everything_is_tried_as_a_dry_run_and_never_for_real(action, targets):
     client = Client()
-    found = permissions.dry_run(client, action, things)
+    found = permissions.dry_run(client, action, targets)
     assert (found.action, found.refused) == (action, False)
     assert [parameters["DryRun"] for _operation, parameters in client.asked] == [True]
     words = re.sub(r"(?<!^)(?=[A-Z])", "_", action.name.partition(":")[2]).lower()

@@ -80,20 +80,22 @@ def test_more_tags_cannot_make_a_thing_another_ones():
 
 
 @pytest.mark.parametrize(
-    "thing",
+    "resource",
     [
         {"Tags": [{"Key": "a", "Value": "b"}]},
         {"TagSet": [{"Key": "a", "Value": "b"}]},
         {"tags": {"a": "b"}},
     ],
 )
-def test_tags_are_read_in_each_form_in_which_they_come(thing):
-    assert tags_of(thing) == {"a": "b"}
+def test_tags_are_read_in_each_form_in_which_they_come(resource):
+    assert tags_of(resource) == {"a": "b"}
 
 
-@pytest.mark.parametrize("thing", [{}, {"Tags": []}, {"Tags": None}, {"tags": None}, {"Tags": ["x", {"Value": "y"}]}])
-def test_a_thing_without_tags_has_none(thing):
-    assert tags_of(thing) == {}
+@pytest.mark.parametrize(
+    "resource", [{}, {"Tags": []}, {"Tags": None}, {"tags": None}, {"Tags": ["x", {"Value": "y"}]}]
+)
+def test_a_thing_without_tags_has_none(resource):
+    assert tags_of(resource) == {}
 
 
 def test_tag_without_a_value_is_empty():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.module_utils._common.run_log import KEPT, LONGEST, open_log, state_folder
+from ansible_collections.desi.lab.plugins.module_utils._common.run_log import KEPT, LONGEST, open_log, state_directory
 
 TOKEN = "6f1c" * 12
 NOBODY = "65534"
@@ -28,7 +28,7 @@ NOBODY = "65534"
     ],
 )
 def test_logs_are_the_persons_who_works_here(environment, uid, folder):
-    assert state_folder(environment, uid) == (Path(folder) if folder else None)
+    assert state_directory(environment, uid) == (Path(folder) if folder else None)
 
 
 def test_log_is_the_persons_alone_and_holds_no_secret(tmp_path):

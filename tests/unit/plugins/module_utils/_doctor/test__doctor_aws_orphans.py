@@ -16,32 +16,32 @@ REGION = {"gib_month": 0.08, "snapshot_gib_month": 0.05}
 PRICES = from_table({"date": "2026-11-01", "ipv4_hour": 0.005, "regions": {"r": REGION}}, "r", ())
 
 
-def thing(lab="old", **facts):
+def resource(lab="old", **facts):
     return {"Tags": as_tag_list(lab_tags(lab, "ann")), **facts}
 
 
 EVERY = {
-    "spot request": thing(SpotInstanceRequestId="sir-1", State="open"),
-    "disk": thing(VolumeId="vol-1", Size=30, State="available"),
-    "snapshot": thing(SnapshotId="snap-1", VolumeSize=30, State="completed"),
-    "address": thing(AllocationId="eipalloc-1", PublicIp="203.0.113.7"),
-    "network interface": thing(NetworkInterfaceId="eni-1", Status="available"),
-    "security group": thing(GroupId="sg-1", GroupName="jupyter"),
-    "key pair": thing(KeyPairId="key-1", KeyName="desi-lab-old"),
-    "schedule group": thing(Name="desi-lab-ann-old", State="ACTIVE"),
+    "spot request": resource(SpotInstanceRequestId="sir-1", State="open"),
+    "disk": resource(VolumeId="vol-1", Size=30, State="available"),
+    "snapshot": resource(SnapshotId="snap-1", VolumeSize=30, State="completed"),
+    "address": resource(AllocationId="eipalloc-1", PublicIp="203.0.113.7"),
+    "network interface": resource(NetworkInterfaceId="eni-1", Status="available"),
+    "security group": resource(GroupId="sg-1", GroupName="jupyter"),
+    "key pair": resource(KeyPairId="key-1", KeyName="desi-lab-old"),
+    "schedule group": resource(Name="desi-lab-ann-old", State="ACTIVE"),
 }
 
 
 def found(*more, **kinds):
-    return {**{kind: [] for kind in KINDS}, **{name.replace("_", " "): things for name, things in kinds.items()}}
+    return {**{kind: [] for kind in KINDS}, **{name.replace("_", " "): resources for name, resources in kinds.items()}}
 
 
 def rows(what, prices=PRICES, busy=(), region="r"):
     return orphans(what, region, prices, busy)
 
 
-def machine(lab="old", state="stopped"):
-    return thing(lab, InstanceId="i-1", State={"Name": state}, InstanceType="t2.micro")
+def instance(lab="old", state="stopped"):
+    return resource(lab, InstanceId="i-1", State={"Name": state}, InstanceType="t2.micro")
 
 
 def test_every_kind_of_thing_has_its_cost_and_the_command_that_removes_it():
@@ -62,24 +62,24 @@ def test_every_kind_of_thing_has_its_cost_and_the_command_that_removes_it():
 
 @pytest.mark.parametrize("state", ["running", "stopped", "stopping", "pending", "shutting-down"])
 def test_what_belongs_to_a_lab_with_a_machine_is_no_orphan(state):
-    what = {**{kind: [item] for kind, item in EVERY.items()}, "machine": [machine(state=state)]}
+    what = {**{kind: [item] for kind, item in EVERY.items()}, "machine": [instance(state=state)]}
     assert rows(what) == []
 
 
 @pytest.mark.parametrize(
-    ("things", "more", "ids"),
+    ("resources", "more", "ids"),
     [
-        ({"machine": [machine("desi")], "disk": [thing("desi", VolumeId="vol-2"), EVERY["disk"]]}, {}, ["vol-1"]),
+        ({"machine": [instance("desi")], "disk": [resource("desi", VolumeId="vol-2"), EVERY["disk"]]}, {}, ["vol-1"]),
         # Another run is making it.
         ({"key_pair": [EVERY["key pair"]]}, {"busy": {"old"}}, []),
     ],
 )
-def test_only_what_belongs_to_no_lab_is_an_orphan(things, more, ids):
-    assert [row["id"] for row in rows(found(**things), **more)] == ids
+def test_only_what_belongs_to_no_lab_is_an_orphan(resources, more, ids):
+    assert [row["id"] for row in rows(found(**resources), **more)] == ids
 
 
 def test_the_default_lab_in_the_default_region_needs_no_settings():
-    (row,) = rows(found(disk=[thing("desi", VolumeId="vol-1", Size=1)]), region="us-west-2")
+    (row,) = rows(found(disk=[resource("desi", VolumeId="vol-1", Size=1)]), region="us-west-2")
     assert row["command"] == "./lab down -e lab_where=ec2"
 
 
@@ -97,7 +97,7 @@ def test_where_nothing_is_left_the_regions_are_named():
 
 
 def test_what_one_command_removes_is_one_line_with_the_sum():
-    listed = rows(found(disk=[EVERY["disk"], thing(VolumeId="vol-9", Size=10)], key_pair=[EVERY["key pair"]]))
+    listed = rows(found(disk=[EVERY["disk"], resource(VolumeId="vol-9", Size=10)], key_pair=[EVERY["key pair"]]))
     (line,) = judge_orphans(listed, ["r"])
     assert (line.verdict, line.do) == (WARNING, "./lab down -e lab_where=ec2 -e lab_name=old -e lab_region=r")
     assert "3.20 USD a month" in line.why
@@ -106,7 +106,7 @@ def test_what_one_command_removes_is_one_line_with_the_sum():
 
 
 def test_labs_are_not_thrown_together():
-    listed = rows(found(disk=[EVERY["disk"], thing("older", VolumeId="vol-9", Size=10)]))
+    listed = rows(found(disk=[EVERY["disk"], resource("older", VolumeId="vol-9", Size=10)]))
     assert [line.why.split()[1] for line in judge_orphans(listed, ["r"])] == ["old", "older"]
 
 

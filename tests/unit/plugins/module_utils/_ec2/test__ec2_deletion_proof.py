@@ -34,11 +34,11 @@ class Ec2:
         return ask
 
 
-def machine(state, number="i-0abc12345"):
+def instance(state, number="i-0abc12345"):
     return {"Reservations": [{"Instances": [{"InstanceId": number, "State": {"Name": state}}]}]}
 
 
-@pytest.mark.parametrize("answer", [machine("terminated"), said("InvalidInstanceID.NotFound")])
+@pytest.mark.parametrize("answer", [instance("terminated"), said("InvalidInstanceID.NotFound")])
 def test_a_machine_is_gone_if_aws_says_so_of_its_id(answer):
     assert gone.deletion_doubt(Ec2(answer), "", LAB, ANN) == ""
 
@@ -49,10 +49,10 @@ def test_a_machine_is_gone_if_aws_says_so_of_its_id(answer):
         ({}, "does not say what became"),
         ({"Reservations": []}, "does not say what became"),
         ({"Reservations": [{"Instances": []}]}, "does not say what became"),
-        (machine("terminated", "i-0fff00000"), "does not say what became"),
-        (machine("running"), "still there"),
-        (machine("stopped"), "still there"),
-        (machine("shutting-down"), "still there"),
+        (instance("terminated", "i-0fff00000"), "does not say what became"),
+        (instance("running"), "still there"),
+        (instance("stopped"), "still there"),
+        (instance("shutting-down"), "still there"),
     ],
 )
 def test_an_answer_that_does_not_say_so_is_no_proof(answer, words):
@@ -117,9 +117,9 @@ def test_a_folder_without_a_key_has_nothing_to_lose(tmp_path):
 @pytest.mark.parametrize(
     ("answer", "may_go"),
     [
-        (machine("terminated"), True),
+        (instance("terminated"), True),
         (said("InvalidInstanceID.NotFound"), False),
-        (machine("running"), False),
+        (instance("running"), False),
         ({}, False),
     ],
 )

@@ -15,11 +15,11 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types impor
 KNOWN = ["t2.micro", "t3.micro", "t3.large", "t3.xlarge", "t3.2xlarge", "m7i.xlarge", "mac2.metal"]
 
 
-def described(name="t3.xlarge", memory=16384, vcpus=4, supported=("x86_64",), **more):
+def described(name="t3.xlarge", memory_mib=16384, vcpus=4, supported=("x86_64",), **more):
     return {
         "InstanceType": name,
         "VCpuInfo": {"DefaultVCpus": vcpus},
-        "MemoryInfo": {"SizeInMiB": memory},
+        "MemoryInfo": {"SizeInMiB": memory_mib},
         "ProcessorInfo": {"SupportedArchitectures": list(supported)},
         **more,
     }
@@ -76,7 +76,7 @@ def test_nearest_are_few_and_exist(name, offered):
 
 
 @pytest.mark.parametrize(
-    ("memory", "told"),
+    ("memory_mib", "told"),
     [
         (0.5, "0.5 GiB: catalogs and single HDUs"),
         (1, "1 GiB: catalogs and single HDUs"),
@@ -90,8 +90,8 @@ def test_nearest_are_few_and_exist(name, offered):
         (64, ""),
     ],
 )
-def test_machine_is_told_what_it_is_too_small_for(memory, told):
-    notes = types.size_notes(kind(memory))
+def test_machine_is_told_what_it_is_too_small_for(memory_mib, told):
+    notes = types.size_notes(kind(memory_mib))
     assert (told in notes[0]) if told else notes == []
     # It says which one would do.
     assert all("-e lab_instance_type=t3.xlarge" in note for note in notes)

@@ -16,7 +16,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import
 )
 
 
-def machine(state):
+def instance(state):
     return {
         "InstanceId": "i-1",
         "InstanceType": "t3.small",
@@ -38,7 +38,7 @@ class Region:
     def everything(self, kinds):
         assert list(kinds) == ["machine"]
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        return {"machine": [machine(state)] if state else []}
+        return {"machine": [instance(state)] if state else []}
 
     def wait(self, states=AT_REST, seconds=60):
         return wait_for_state(self, "desi", states, seconds, self.sleep, lambda: self.now)
@@ -82,7 +82,7 @@ def test_waiting_has_an_end_and_says_what_it_waited_for():
 
 def test_the_disk_of_a_machine_is_told_by_what_is_attached_as_its_root():
     volumes = [{"VolumeId": "vol-2", "Size": 100}, {"VolumeId": "vol-1", "Size": 30}]
-    row = instance_row(machine("running"), volumes, "us-west-2")
+    row = instance_row(instance("running"), volumes, "us-west-2")
     assert (row["name"], row["volume_id"], row["disk_gib"], row["type"]) == ("desi", "vol-1", 30, "t3.small")
     assert instance_row(None, [], "us-west-2") == {}
 

@@ -22,8 +22,8 @@ def key(name=NAMES[0], public=MINE, lab="desi", owner="ann", tagged=True):
     return {"KeyName": name, "KeyPairId": f"key-of-{name}", "PublicKey": f"{public} at-aws", "Tags": tags}
 
 
-def decide(public_key=f"{MINE} ann@here", keys=(), machine=None):
-    return ec2_key_pair.plan_key_pair("desi", "ann", public_key, keys, machine)
+def decide(public_key=f"{MINE} ann@here", keys=(), instance=None):
+    return ec2_key_pair.plan_key_pair("desi", "ann", public_key, keys, instance)
 
 
 ALIKE = key("desi-lab-desi-two", lab="desi-two")
@@ -60,17 +60,17 @@ def test_key_that_is_not_ours_is_passed_over_and_said_even_if_it_fits(stranger):
 
 
 def test_machine_keeps_the_key_that_it_was_made_with():
-    found = decide(keys=[key(public=OTHER), key(NAMES[1])], machine={"KeyName": NAMES[1]})
+    found = decide(keys=[key(public=OTHER), key(NAMES[1])], instance={"KeyName": NAMES[1]})
     assert (found.name, found.action, found.notes) == (NAMES[1], "keep", [])
 
 
 def test_machine_whose_key_is_no_longer_at_aws_is_entered_all_the_same():
-    found = decide(machine={"KeyName": NAMES[0]})
+    found = decide(instance={"KeyName": NAMES[0]})
     assert (found.name, found.action) == (NAMES[0], "keep")
     assert "no longer at AWS" in found.notes[0]
-    assert "key pair of the machine" in decide(machine={}).notes[0]
+    assert "key pair of the machine" in decide(instance={}).notes[0]
     with pytest.raises(LabError, match="that AWS does not name"):
-        decide(public_key="", machine={"InstanceId": "i-1"})
+        decide(public_key="", instance={"InstanceId": "i-1"})
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ NOTHING = [{"Reservations": []}]
 
 
 def alive(ec2):
-    return [machine["InstanceId"] for machine in ec2.machines if machine["State"]["Name"] != "terminated"]
+    return [instance["InstanceId"] for instance in ec2.instances if instance["State"]["Name"] != "terminated"]
 
 
 def zones(ec2):
@@ -64,7 +64,7 @@ def around_run(ec2, before=lambda: None, after=lambda: None):
 
 
 def test_instance_that_runs_is_left_as_it_is(ec2, ensure):
-    ec2.machine(PublicIpAddress="203.0.113.9")
+    ec2.instance(PublicIpAddress="203.0.113.9")
     found = ensure()
     assert (found.how, found.changed, found.instance["address"]) == ("runs", False, "203.0.113.9")
     assert {name for name, _parameters in ec2.calls} == {"list"}
@@ -81,7 +81,7 @@ def test_instance_that_runs_is_left_as_it_is(ec2, ensure):
     ],
 )
 def test_instance_is_waited_for_and_started_if_it_is_stopped(ec2, ensure, lives, more, how, starts):
-    ec2.machine(lives[0], lives=lives, **more)
+    ec2.instance(lives[0], lives=lives, **more)
     # One that is there needs no way to launch one.
     found = ensure(replace(SPEC, attempts=()))
     assert (found.how, found.changed, found.instance["state"]) == (how, how != "runs", "running")
@@ -89,12 +89,12 @@ def test_instance_is_waited_for_and_started_if_it_is_stopped(ec2, ensure, lives,
 
 
 def test_instance_without_a_public_address_is_told(ec2, ensure):
-    ec2.machine("running", address="", lives=["running"])
+    ec2.instance("running", address="", lives=["running"])
     refused(ensure, "no public address")
 
 
 def test_start_that_the_api_does_not_show_at_once_is_not_taken_for_a_failure(ec2, ensure):
-    ec2.machine("stopped")
+    ec2.instance("stopped")
     ec2.lives = ["stopped", "stopped", "pending", "running"]
     assert ensure().how == "started"
     assert len(ec2.asked("start_instances")) == 1
@@ -102,7 +102,7 @@ def test_start_that_the_api_does_not_show_at_once_is_not_taken_for_a_failure(ec2
 
 @pytest.mark.parametrize("end", ["stopped", "terminated"])
 def test_instance_that_ends_while_it_starts_is_told_with_the_reason_and_no_other_is_launched(ec2, ensure, end):
-    ec2.machine("stopped", StateReason={"Code": "Server.InsufficientInstanceCapacity"})
+    ec2.instance("stopped", StateReason={"Code": "Server.InsufficientInstanceCapacity"})
     ec2.lives = ["pending", end]
     assert "no room" in refused(ensure, "(stopped|ended) while it was being started").why
     assert ec2.asked("run_instances") == []
@@ -113,7 +113,7 @@ def test_instance_that_ends_while_it_starts_is_told_with_the_reason_and_no_other
     [(said("IncorrectInstanceState"), 2), (said("InternalError", 500), 2), (BROKEN, 2), (("after", BROKEN), 1)],
 )
 def test_start_is_repeated_while_nobody_knows_whether_it_worked(ec2, ensure, answer, calls):
-    ec2.machine("stopped")
+    ec2.instance("stopped")
     ec2.starts = [answer]
     assert ensure().instance["state"] == "running"
     assert len(ec2.asked("start_instances")) == calls
@@ -129,21 +129,21 @@ def test_start_is_repeated_while_nobody_knows_whether_it_worked(ec2, ensure, ans
     ],
 )
 def test_start_that_aws_refuses_is_told_and_no_other_is_launched(ec2, ensure, error, why):
-    ec2.machine("stopped")
+    ec2.instance("stopped")
     ec2.starts = [error]
     assert why in refused(ensure, None).why
     assert ec2.asked("run_instances") == []
 
 
 def test_waiting_is_bounded(ec2, ensure, clock):
-    ec2.machine("pending")
+    ec2.instance("pending")
     refused(ensure, "not ready after 180 seconds")
     assert clock.now - 1000 < 185
 
 
 @pytest.mark.parametrize("error", [said("InternalError", 500), said("RequestLimitExceeded", 503), BROKEN])
 def test_query_that_fails_for_a_moment_is_repeated(ec2, ensure, error):
-    ec2.machine("pending", lives=["pending", "running"])
+    ec2.instance("pending", lives=["pending", "running"])
     ec2.looks = [error, error]
     assert ensure().instance["state"] == "running"
 
@@ -151,15 +151,15 @@ def test_query_that_fails_for_a_moment_is_repeated(ec2, ensure, error):
 @pytest.mark.parametrize(("there", "what"), [(True, "look at the machine i-0"), (False, "look for the lab's machine")])
 def test_query_that_aws_refuses_is_told_and_nothing_is_launched(ec2, ensure, there, what):
     if there:
-        ec2.machine("pending", lives=["pending", "running"])
+        ec2.instance("pending", lives=["pending", "running"])
     ec2.looks = [said("UnauthorizedOperation", 403, "DescribeInstances")]
     refused(ensure, what)
     assert ec2.asked("run_instances") == []
 
 
 def test_several_instances_are_refused_rather_than_guessed_at(ec2, ensure):
-    ec2.machine("stopped")
-    ec2.machine("running")
+    ec2.instance("stopped")
+    ec2.instance("running")
     refused(ensure, "has 2 machines")
     assert ec2.asked("start_instances") == []
 
@@ -175,8 +175,8 @@ def test_several_instances_are_refused_rather_than_guessed_at(ec2, ensure):
     ],
 )
 def test_instance_that_is_not_ours_or_is_gone_is_not_used(ec2, ensure, state, tags):
-    ec2.machine(state, tags)
-    assert (ensure().how, len(ec2.machines)) == ("launched", 2)
+    ec2.instance(state, tags)
+    assert (ensure().how, len(ec2.instances)) == ("launched", 2)
 
 
 # Check mode
@@ -187,7 +187,7 @@ def test_instance_that_is_not_ours_or_is_gone_is_not_used(ec2, ensure, state, ta
     [("running", "runs", False), ("stopped", "started", True), ("stopping", "started", True)],
 )
 def test_check_mode_tells_what_would_be_done_with_the_instance(ec2, ensure, state, how, changed):
-    ec2.machine(state)
+    ec2.instance(state)
     found = ensure(check=True)
     assert (found.how, found.changed, found.instance["state"]) == (how, changed, state)
     assert {name for name, _parameters in ec2.calls} == {"list"}
@@ -198,7 +198,7 @@ def test_check_mode_tells_which_instance_would_be_launched(ec2, ensure):
     view = found.instance
     assert (found.how, found.changed, view["id"]) == ("launched", True, "")
     assert (view["type"], view["zone"], view["market"]) == ("t2.micro", "us-west-2a", "spot")
-    assert ec2.machines == []
+    assert ec2.instances == []
 
 
 # A launch
@@ -217,7 +217,7 @@ def test_instance_is_launched_once_and_found_by_the_next_run(ec2, ensure):
 @pytest.mark.parametrize("check", [False, True])
 def test_instance_for_which_no_way_was_given_is_not_launched(ec2, ensure, check):
     refused(ensure, "No machine is made", replace(SPEC, attempts=()), check)
-    assert ec2.machines == []
+    assert ec2.instances == []
 
 
 def test_instance_that_the_api_does_not_list_for_long_is_used_all_the_same(ec2, ensure):
@@ -242,7 +242,7 @@ def test_on_demand_is_the_fallback_of_spot(ec2, ensure):
 
 def test_instance_that_dies_for_lack_of_capacity_is_followed_by_the_next_attempt(ec2, ensure):
     def die():
-        ec2.machines[0]["StateReason"] = {"Code": "Server.InsufficientInstanceCapacity"}
+        ec2.instances[0]["StateReason"] = {"Code": "Server.InsufficientInstanceCapacity"}
         ec2.lives = ["pending", "running"]
 
     ec2.lives = ["pending", "terminated"]
@@ -253,9 +253,9 @@ def test_instance_that_dies_for_lack_of_capacity_is_followed_by_the_next_attempt
 
 def test_instance_that_dies_otherwise_is_told_with_the_reason(ec2, ensure):
     ec2.lives = ["pending", "terminated"]
-    around_run(ec2, after=lambda: ec2.machines[0].update(StateReason={"Code": "Client.VolumeLimitExceeded"}))
+    around_run(ec2, after=lambda: ec2.instances[0].update(StateReason={"Code": "Client.VolumeLimitExceeded"}))
     assert "quota of your account for disks" in refused(ensure, "i-0 ended while it was being started").why
-    assert len(ec2.machines) == 1
+    assert len(ec2.instances) == 1
 
 
 def test_instance_that_stops_instead_of_running_is_not_started_again_and_again(ec2, ensure):
@@ -351,8 +351,8 @@ def test_answer_with_an_instance_that_is_gone_is_followed_by_another(ec2, ensure
     def run(**parameters):
         answer = real(**parameters)
         if len(ec2.asked("run_instances")) == 1:
-            ec2.machines[0].update(State={"Name": state}, lives=[state])
-            return {"Instances": [dict(ec2.machines[0])]}
+            ec2.instances[0].update(State={"Name": state}, lives=[state])
+            return {"Instances": [dict(ec2.instances[0])]}
         return answer
 
     ec2.run_instances = run
@@ -363,7 +363,7 @@ def test_instances_without_end_that_are_all_gone_end_it_with_a_sentence(ec2, ens
     ec2.answers = [said("IdempotentInstanceTerminated")] * 999
     refused(ensure, "not possible to start a machine")
     assert len(ec2.asked("run_instances")) == 50
-    ec2.run_instances = lambda **_parameters: {"Instances": [ec2.machine("terminated")]}
+    ec2.run_instances = lambda **_parameters: {"Instances": [ec2.instance("terminated")]}
     assert "Too many machines" in refused(ensure, "not possible to start a machine").why
 
 
@@ -392,7 +392,7 @@ def test_two_terminals_that_saw_no_instance_launch_one(ec2, ensure, clock, chang
     ec2.paginate = paginate
     made = ensure()
     assert alive(ec2) == [made.instance["id"]] == ["i-0"]
-    assert len(ec2.machines) == 1
+    assert len(ec2.instances) == 1
 
 
 def test_instance_of_another_terminal_that_is_not_listed_at_once_is_waited_for(ec2, ensure, clock):
@@ -400,7 +400,7 @@ def test_instance_of_another_terminal_that_is_not_listed_at_once_is_waited_for(e
     listed, appears = ec2.paginate, clock.now + 6
     ec2.paginate = lambda Filters: listed(Filters) if clock.now >= appears else NOTHING
     assert ensure().instance["id"] == "i-0"
-    assert len(ec2.machines) == 1
+    assert len(ec2.instances) == 1
     assert clock.now <= appears + 1
 
 
@@ -414,20 +414,20 @@ def test_spec_that_differs_from_one_that_failed_before_is_launched(ec2, ensure):
 @pytest.mark.parametrize(("attempt", "cancelled"), [(A, []), (SPOT, [["sir-1"]])])
 def test_instance_of_another_terminal_that_was_first_stays_and_ours_goes(ec2, ensure, attempt, cancelled):
     # It asked for another type, so its token is another one.
-    around_run(ec2, before=lambda: ec2.machines or ec2.machine("running", PublicIpAddress="203.0.113.9"))
+    around_run(ec2, before=lambda: ec2.instances or ec2.instance("running", PublicIpAddress="203.0.113.9"))
     found = ensure(replace(SPEC, attempts=(attempt,)))
     assert (found.how, found.instance["id"], alive(ec2)) == ("runs", "i-0", ["i-0"])
     assert ec2.asked("cancel_spot_instance_requests") == cancelled
 
 
 def test_second_instance_that_cannot_be_given_up_is_told_by_its_id(ec2, ensure):
-    around_run(ec2, before=lambda: ec2.machine("running", PublicIpAddress="203.0.113.9"))
+    around_run(ec2, before=lambda: ec2.instance("running", PublicIpAddress="203.0.113.9"))
     ec2.refusal = said("UnauthorizedOperation", 403, "TerminateInstances")
     refused(ensure, "give up the second machine i-1")
 
 
 def test_instance_of_another_terminal_that_was_later_is_left_to_it(ec2, ensure):
-    around_run(ec2, after=lambda: ec2.machine("pending", lab_tags("desi", "ann")))
+    around_run(ec2, after=lambda: ec2.instance("pending", lab_tags("desi", "ann")))
     made = ensure()
     assert (made.how, made.instance["id"]) == ("launched", "i-0")
     assert ec2.asked("terminate_instances") == []

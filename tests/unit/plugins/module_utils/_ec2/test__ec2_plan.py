@@ -38,11 +38,11 @@ TAGS = as_tag_list(lab_tags("desi", "ann"))
 QUOTA, SPOT_QUOTA = "L-1216C47A", "L-34B43A08"
 
 
-def described(name, memory=16384, vcpus=4, architecture="x86_64"):
+def described(name, memory_mib=16384, vcpus=4, architecture="x86_64"):
     return {
         "InstanceType": name,
         "VCpuInfo": {"DefaultVCpus": vcpus},
-        "MemoryInfo": {"SizeInMiB": memory},
+        "MemoryInfo": {"SizeInMiB": memory_mib},
         "ProcessorInfo": {"SupportedArchitectures": [architecture]},
     }
 
@@ -73,7 +73,7 @@ def seen(**more):
     return AccountState(**{**usual, **more})
 
 
-def machine(state="running", number=1, tags=None, **more):
+def instance(state="running", number=1, tags=None, **more):
     return {
         "InstanceId": f"i-{number}",
         "State": {"Name": state},
@@ -106,7 +106,7 @@ def group(*rules, **more):
     return {**named, "Tags": TAGS, "IpPermissions": list(rules or [tcp(22)]), "IpPermissionsEgress": egress, **more}
 
 
-SETTLED = {"named": [machine()], "keys": [KEY], "groups": [group()], "volumes": [{"VolumeId": "vol-1", "Size": 30}]}
+SETTLED = {"named": [instance()], "keys": [KEY], "groups": [group()], "volumes": [{"VolumeId": "vol-1", "Size": 30}]}
 
 
 def settled(**more):
@@ -273,21 +273,21 @@ def test_second_run_has_nothing_to_do():
 
 @pytest.mark.parametrize("state", ["stopping", "stopped"])
 def test_stopped_instance_is_started_if_the_quota_has_room(state):
-    found = result(account=settled(named=[machine(state)]))
+    found = result(account=settled(named=[instance(state)]))
     assert found["changes"] == ["start t2.micro i-1, 30 GiB"]
     assert texts(found, "start") == ["t2.micro i-1, 30 GiB"]
     assert "i-1" not in texts(found, "keep")[0]
     with pytest.raises(LabError, match=QUOTA):
-        result(account=settled(named=[machine(state)], quotas={QUOTA: 0.0}))
+        result(account=settled(named=[instance(state)], quotas={QUOTA: 0.0}))
 
 
 @pytest.mark.parametrize(
     ("other", "note"),
     [
-        (machine("terminated"), ""),
-        (machine("shutting-down"), "just being deleted"),
+        (instance("terminated"), ""),
+        (instance("shutting-down"), "just being deleted"),
         (
-            machine(Tags=as_tag_list(lab_tags("desi", "bob"))),
+            instance(Tags=as_tag_list(lab_tags("desi", "bob"))),
             "bob has a lab desi in this account, too. It is left alone.",
         ),
     ],
@@ -301,7 +301,7 @@ def test_instance_that_is_given_up_or_of_somebody_else_does_not_count(other, not
 
 def test_several_instances_are_refused_by_their_ids():
     with pytest.raises(LabError, match=r"i-1.*i-2"):
-        result(account=seen(named=[machine(), machine("stopped", 2)]))
+        result(account=seen(named=[instance(), instance("stopped", 2)]))
 
 
 PORT = tcp(8888, text="Open TCP port for Jupyter server")
@@ -332,7 +332,7 @@ def test_disk_that_aws_does_not_tell_is_not_called_small():
 
 def test_tags_that_tell_the_truth_are_not_set_again():
     tags = {"os": "amazon", "release": "edr", "access": "tunnel", "port": "8888"}
-    assert result(account=settled(named=[machine(tags=tags)]))["machine"]["retag"] == {}
+    assert result(account=settled(named=[instance(tags=tags)]))["machine"]["retag"] == {}
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_tags_that_tell_the_truth_are_not_set_again():
     ],
 )
 def test_instance_stays_what_it_is_and_the_difference_is_said(more, there, said):
-    found = result(replace(SPEC, **more), settled(named=[machine(**there)]))
+    found = result(replace(SPEC, **more), settled(named=[instance(**there)]))
     assert found["changes"] == []
     assert noted(found, said)
     # Its own system decides who enters.
@@ -394,7 +394,7 @@ def targets(account):
     draft = plan.begin(SPEC, account)
     if draft.instance is None:
         plan.place(SPEC, account, draft)
-    return plan.things(SPEC, account, draft)
+    return plan.dry_run_targets(SPEC, account, draft)
 
 
 def test_launch_is_tried_as_it_will_be_done_but_without_what_does_not_exist_yet():
@@ -408,6 +408,6 @@ def test_launch_is_tried_as_it_will_be_done_but_without_what_does_not_exist_yet(
 
 def test_what_is_ours_is_tried_itself_and_what_is_not_never():
     mine = targets(settled())
-    assert (mine.machine_id, mine.group_id, mine.key_name, mine.launch) == ("i-1", "sg-1", "desi-lab-desi", {})
+    assert (mine.instance_id, mine.group_id, mine.key_name, mine.launch) == ("i-1", "sg-1", "desi-lab-desi", {})
     theirs = targets(seen(keys=[{**KEY, "Tags": []}], groups=[group(Tags=[])]))
-    assert (theirs.machine_id, theirs.group_id, theirs.key_name) == ("", "", "")
+    assert (theirs.instance_id, theirs.group_id, theirs.key_name) == ("", "", "")

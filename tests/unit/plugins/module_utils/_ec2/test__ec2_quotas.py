@@ -29,8 +29,8 @@ KINDS = {
 }
 
 
-def within(attempts, quotas, machines=()):
-    return quota.within_quota(attempts, KINDS, quotas, machines, "us-west-2")
+def within(attempts, quotas, instances=()):
+    return quota.within_quota(attempts, KINDS, quotas, instances, "us-west-2")
 
 
 CLASSES = {
@@ -71,8 +71,8 @@ def test_quota_of_a_type_is_known_by_its_code(name, market, code):
 
 
 def test_machine_whose_threads_are_not_told_is_counted_by_its_size():
-    machine = {"InstanceType": "c5.2xlarge", "State": {"Name": "running"}, "CpuOptions": {"CoreCount": 4}}
-    assert quota.in_use(STANDARD, [machine], {}) == 8
+    instance = {"InstanceType": "c5.2xlarge", "State": {"Name": "running"}, "CpuOptions": {"CoreCount": 4}}
+    assert quota.in_use(STANDARD, [instance], {}) == 8
 
 
 def test_codes_are_all_different():
@@ -81,7 +81,7 @@ def test_codes_are_all_different():
 
 
 def test_only_what_runs_in_the_class_and_market_is_counted():
-    machines = [
+    instances = [
         running(),
         running("m5.large", 1, 2, "pending"),
         running(state="stopped"),
@@ -90,8 +90,8 @@ def test_only_what_runs_in_the_class_and_market_is_counted():
         running("t2.micro", cores=0),
         running("c5.large", cores=0),
     ]
-    assert quota.in_use(STANDARD, machines, {"t2.micro": 1}) == 4 + 2 + 1 + 2
-    assert quota.in_use(STANDARD_SPOT, machines, {}) == 4
+    assert quota.in_use(STANDARD, instances, {"t2.micro": 1}) == 4 + 2 + 1 + 2
+    assert quota.in_use(STANDARD_SPOT, instances, {}) == 4
 
 
 def test_type_that_is_not_described_is_counted_by_its_size():
@@ -110,11 +110,11 @@ def test_quota_that_is_not_known_lets_all_through(quotas):
     assert within([attempt()], quotas) == ([attempt()], [])
 
 
-@pytest.mark.parametrize(("limit", "machines"), [(3, []), (0, []), (7, [running()]), (5, [running("t2.micro", 1, 2)])])
-def test_machine_that_does_not_fit_is_refused_with_the_command_that_asks_for_more(limit, machines):
-    used = sum(each["CpuOptions"]["CoreCount"] * each["CpuOptions"]["ThreadsPerCore"] for each in machines)
+@pytest.mark.parametrize(("limit", "instances"), [(3, []), (0, []), (7, [running()]), (5, [running("t2.micro", 1, 2)])])
+def test_machine_that_does_not_fit_is_refused_with_the_command_that_asks_for_more(limit, instances):
+    used = sum(each["CpuOptions"]["CoreCount"] * each["CpuOptions"]["ThreadsPerCore"] for each in instances)
     with pytest.raises(LabError) as caught:
-        within([attempt(), attempt(zone="us-west-2b")], {STANDARD: limit}, machines)
+        within([attempt(), attempt(zone="us-west-2b")], {STANDARD: limit}, instances)
     assert f"The quota {STANDARD} allows machines of class Standard {limit} vCPUs in us-west-2" in caught.value.why
     assert f"{used} run, and t3.xlarge has 4" in caught.value.why
     assert (

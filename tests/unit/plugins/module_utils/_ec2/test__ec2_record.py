@@ -12,28 +12,28 @@ from little_ec2 import SPEC, Clock, Ec2, said
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import record as memory
+from ansible_collections.desi.lab.plugins.module_utils._ec2 import record as record
 from ansible_collections.desi.lab.plugins.module_utils._ec2.launcher import Launcher
 
 ANN = Caller("arn:aws:iam::123456784711:user/ann", "123456784711", "AIDAANN")
-LAB = memory.begin(ANN, "us-west-2", "desi", "ann")
+LAB = record.begin(ANN, "us-west-2", "desi", "ann")
 
 
 @pytest.fixture
 def folder(tmp_path):
-    memory.write(str(tmp_path), LAB)
+    record.write(str(tmp_path), LAB)
     return str(tmp_path)
 
 
 def test_what_is_written_is_read_and_for_nobody_else(folder, tmp_path):
     more = replace(LAB.with_resources([{"kind": "machine", "id": "i-1"}]), tokens=("t",), begun=("vpc-1/jupyter",))
-    memory.write(folder, more)
-    assert memory.read(folder) == more
+    record.write(folder, more)
+    assert record.read(folder) == more
     assert (tmp_path / "made.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_nothing_is_remembered_where_there_is_nothing(tmp_path):
-    assert memory.read("") is memory.read(str(tmp_path)) is memory.read(str(tmp_path / "none")) is None
+    assert record.read("") is record.read(str(tmp_path)) is record.read(str(tmp_path / "none")) is None
 
 
 @pytest.mark.security("M4")
@@ -54,7 +54,7 @@ def test_nothing_is_remembered_where_there_is_nothing(tmp_path):
 def test_a_file_of_another_shape_is_refused_by_its_name(tmp_path, content):
     (tmp_path / "made.json").write_text(content)
     with pytest.raises(LabError, match=r"made\.json"):
-        memory.read(str(tmp_path))
+        record.read(str(tmp_path))
 
 
 @pytest.mark.security("M4")
@@ -64,8 +64,8 @@ def test_a_link_in_its_place_is_neither_read_nor_written_through(tmp_path, folde
     (tmp_path / "made.json").unlink()
     (tmp_path / "made.json").symlink_to(target)
     with pytest.raises(LabError):
-        memory.read(folder)
-    memory.write(folder, LAB)
+        record.read(folder)
+    record.write(folder, LAB)
     assert target.read_text() == "theirs"
 
 
@@ -116,11 +116,11 @@ def test_things_are_known_by_id_by_token_and_by_the_machine_that_they_belong_to(
         ("snapshot", {"SnapshotId": "snap-1", "VolumeId": "vol-9", "Tags": tags}),
         ("address", {"AllocationId": "a", "Tags": tags}),
     ]
-    for kind, thing in yes:
-        assert memory.knows_resource(known, kind, thing, "ssh-ed25519 AAAA"), (kind, thing)
-        assert not memory.knows_resource(None, kind, thing, "ssh-ed25519 AAAA")
-    for kind, thing in no:
-        assert not memory.knows_resource(known, kind, thing, "ssh-ed25519 AAAA"), (kind, thing)
+    for kind, resource in yes:
+        assert record.knows_resource(known, kind, resource, "ssh-ed25519 AAAA"), (kind, resource)
+        assert not record.knows_resource(None, kind, resource, "ssh-ed25519 AAAA")
+    for kind, resource in no:
+        assert not record.knows_resource(known, kind, resource, "ssh-ed25519 AAAA"), (kind, resource)
 
 
 # While a machine is launched
@@ -128,7 +128,7 @@ def test_things_are_known_by_id_by_token_and_by_the_machine_that_they_belong_to(
 
 def launch(ec2, folder):
     clock = Clock()
-    return Launcher(ec2, SPEC, "us-west-2", clock.sleep, clock, memory.LaunchRecord(folder)).ensure()
+    return Launcher(ec2, SPEC, "us-west-2", clock.sleep, clock, record.LaunchRecord(folder)).ensure()
 
 
 @pytest.mark.security("M4")
@@ -138,27 +138,27 @@ def test_a_machine_is_remembered_before_it_is_asked_for_and_as_soon_as_it_is_the
 
     class Region(Ec2):
         def run_instances(self, **parameters):
-            assert parameters["ClientToken"] in memory.read(folder).tokens
+            assert parameters["ClientToken"] in record.read(folder).tokens
             super().run_instances(**parameters)
             # It is made, and whoever has asked for it is gone.
-            self.machines[-1]["ClientToken"] = parameters["ClientToken"]
+            self.instances[-1]["ClientToken"] = parameters["ClientToken"]
             raise Killed
 
     ec2 = Region(Clock())
     with pytest.raises(Killed):
         launch(ec2, folder)
-    assert memory.read(folder).ids("machine") == ()
+    assert record.read(folder).ids("machine") == ()
     assert launch(ec2, folder).instance["id"] == "i-0"
-    assert len(ec2.machines) == 1
-    assert memory.read(folder).ids("machine") == ("i-0",)
-    ec2.machines[-1]["ClientToken"] = ""
+    assert len(ec2.instances) == 1
+    assert record.read(folder).ids("machine") == ("i-0",)
+    ec2.instances[-1]["ClientToken"] = ""
     assert launch(ec2, folder).how == "runs"
 
 
 @pytest.mark.security("M4")
 def test_a_machine_of_somebody_else_with_our_tags_and_key_is_not_used(folder):
     ec2 = Ec2(Clock())
-    ec2.machine(KeyName=SPEC.key_name, PublicIpAddress="203.0.113.66")
+    ec2.instance(KeyName=SPEC.key_name, PublicIpAddress="203.0.113.66")
     with pytest.raises(LabError, match="was not made from this computer"):
         launch(ec2, folder)
     assert ec2.asked("run_instances") == ec2.asked("terminate_instances") == []
@@ -168,7 +168,7 @@ def test_a_machine_of_somebody_else_with_our_tags_and_key_is_not_used(folder):
 def test_a_machine_that_turns_up_with_our_tags_while_ours_is_made_is_not_used(folder):
     class Region(Ec2):
         def run_instances(self, **parameters):
-            self.machine(LaunchTime="2026-01-01T00:00:00Z")
+            self.instance(LaunchTime="2026-01-01T00:00:00Z")
             return super().run_instances(**parameters)
 
     ec2 = Region(Clock())
@@ -184,6 +184,6 @@ def test_a_machine_that_somebody_else_made_by_our_token_is_not_ours(folder):
     ec2.answers = [said("IdempotentParameterMismatch")]
     found = launch(ec2, folder)
     [first, second] = [parameters["ClientToken"] for parameters in ec2.asked("run_instances")]
-    assert first not in memory.read(folder).tokens
-    assert second in memory.read(folder).tokens
-    assert memory.read(folder).ids("machine") == (found.instance["id"],)
+    assert first not in record.read(folder).tokens
+    assert second in record.read(folder).tokens
+    assert record.read(folder).ids("machine") == (found.instance["id"],)

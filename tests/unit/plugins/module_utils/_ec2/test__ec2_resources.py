@@ -39,9 +39,9 @@ def test_question_is_one_that_the_api_knows(question):
 
 def test_things_of_all_pages_are_found():
     pages = [{"Volumes": [{"VolumeId": "vol-1"}]}, {}, {"Volumes": None}, {"Volumes": [{"VolumeId": "vol-2"}]}]
-    assert [thing["VolumeId"] for thing in resources_in(BY_KIND["disk"], pages)] == ["vol-1", "vol-2"]
+    assert [resource["VolumeId"] for resource in resources_in(BY_KIND["disk"], pages)] == ["vol-1", "vol-2"]
     pages = [{"Reservations": [{"Instances": [{"InstanceId": "i-1"}, {"InstanceId": "i-2"}]}, {}]}]
-    assert [thing["InstanceId"] for thing in resources_in(BY_KIND["machine"], pages)] == ["i-1", "i-2"]
+    assert [resource["InstanceId"] for resource in resources_in(BY_KIND["machine"], pages)] == ["i-1", "i-2"]
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_things_of_all_pages_are_found():
 def test_what_is_gone_is_not_there_though_aws_still_tells_of_it(kind, there, gone):
     question = BY_KIND[kind]
     for state in [*there, *gone]:
-        thing = {"State": {"Name": state}} if kind == "machine" else {"State": state}
-        page = {"Reservations": [{"Instances": [thing]}]} if kind == "machine" else {question.key: [thing]}
+        resource = {"State": {"Name": state}} if kind == "machine" else {"State": state}
+        page = {"Reservations": [{"Instances": [resource]}]} if kind == "machine" else {question.key: [resource]}
         assert bool(resources_in(question, [page])) is (state in there)
 
 
@@ -141,7 +141,7 @@ def test_waiting_ends_when_all_is_gone_or_the_time_is_up(gone_after, waited):
 MORE = {"os": "ubuntu", "release": "dr1", "access": "https", "port": "443"}
 
 
-def machine(name="desi", state="running", more=MORE, **facts):
+def instance(name="desi", state="running", more=MORE, **facts):
     return {
         "InstanceId": "i-1",
         "InstanceType": "t3.xlarge",
@@ -154,7 +154,7 @@ def machine(name="desi", state="running", more=MORE, **facts):
 
 
 def test_lab_is_told_by_its_tags_and_its_machine():
-    [row] = lab_rows([machine(PublicIpAddress="203.0.113.7")], "us-west-2")
+    [row] = lab_rows([instance(PublicIpAddress="203.0.113.7")], "us-west-2")
     wanted = {
         "name": "desi",
         "where": "ec2 us-west-2",
@@ -186,11 +186,11 @@ def test_lab_is_told_by_its_tags_and_its_machine():
     ],
 )
 def test_tag_that_cannot_be_meant_is_told_as_nothing(tag, value, key, told):
-    assert lab_rows([machine(more={tag: value})], "r")[0][key] == told
+    assert lab_rows([instance(more={tag: value})], "r")[0][key] == told
 
 
 def test_labs_are_told_by_name():
-    rows = lab_rows([machine("b"), machine("a", InstanceId="i-3"), machine("a", InstanceId="i-2")], "us-west-2")
+    rows = lab_rows([instance("b"), instance("a", InstanceId="i-3"), instance("a", InstanceId="i-2")], "us-west-2")
     assert [(row["name"], row["id"]) for row in rows] == [("a", "i-2"), ("a", "i-3"), ("b", "i-1")]
 
 
@@ -205,11 +205,11 @@ def test_labs_are_told_by_name():
     ],
 )
 def test_time_of_the_state_is_told_as_far_as_aws_tells_it(state, reason, since):
-    assert lab_rows([machine(state=state, StateTransitionReason=reason)], "r")[0]["since"] == since
+    assert lab_rows([instance(state=state, StateTransitionReason=reason)], "r")[0]["since"] == since
 
 
 THINGS = {
-    "machine": machine(InstanceLifecycle="spot"),
+    "machine": instance(InstanceLifecycle="spot"),
     "spot request": {"SpotInstanceRequestId": "sir-1", "State": "active"},
     "disk": {"VolumeId": "vol-1", "Size": 30, "State": "in-use", "Attachments": [{"InstanceId": "i-1"}]},
     "snapshot": {"SnapshotId": "snap-1", "VolumeSize": 30, "State": "completed"},
@@ -221,10 +221,10 @@ THINGS = {
 }
 
 
-def left(**things):
+def left(**resources):
     """Rows of some of the things above, changed as told, with our tags."""
     found = {}
-    for kind, change in things.items():
+    for kind, change in resources.items():
         name = kind.replace("_", " ")
         found[name] = [{"Tags": OURS, **THINGS[name], **change}]
     return resource_rows(found)
@@ -297,18 +297,18 @@ def test_resource_is_in_use_beside_an_instance_of_its_lab_or_by_what_it_is_attac
         rows = left(machine={"State": {"Name": state}}, **{kind: change})
         assert [row["in_use"] for row in rows] == [True, beside]
     name = kind.replace("_", " ")
-    rows = resource_rows({"machine": [machine("other")], name: [{"Tags": OURS, **THINGS[name], **change}]})
+    rows = resource_rows({"machine": [instance("other")], name: [{"Tags": OURS, **THINGS[name], **change}]})
     assert [row["in_use"] for row in rows] == [True, alone]
 
 
 def test_disks_and_snapshots_are_told_with_what_a_month_costs():
     table = {"date": "2026-01-01", "regions": {"r": {"gib_month": 0.08, "snapshot_gib_month": 0.05}}}
     prices = from_table(table, "r", [])
-    things = {kind: [{"Tags": OURS, **THINGS[kind]}] for kind in ("disk", "snapshot", "address")}
-    assert [(row["kind"], row["usd_month"]) for row in resource_rows(things, prices)] == [
+    resources = {kind: [{"Tags": OURS, **THINGS[kind]}] for kind in ("disk", "snapshot", "address")}
+    assert [(row["kind"], row["usd_month"]) for row in resource_rows(resources, prices)] == [
         ("disk", 2.4),
         ("snapshot", 1.5),
         ("address", None),
     ]
     # Of a region that the table does not have, nothing is known.
-    assert {row["usd_month"] for row in resource_rows(things, from_table({}, "r", []))} == {None}
+    assert {row["usd_month"] for row in resource_rows(resources, from_table({}, "r", []))} == {None}

@@ -135,7 +135,7 @@ def test_verdict_on_a_refusal(error, verdict):
 
 
 def test_instance_is_described_as_the_api_tells_of_it():
-    machine = {
+    instance = {
         "InstanceId": "i-1",
         "State": {"Name": "running"},
         "PublicIpAddress": "203.0.113.7",
@@ -147,11 +147,11 @@ def test_instance_is_described_as_the_api_tells_of_it():
         "LaunchTime": datetime(2026, 11, 24, 5, 30, tzinfo=timezone.utc),
     }
     values = ["i-1", "running", "203.0.113.7", "172.31.0.4", "ec2.example.org", "t2.micro", "us-west-2a", "spot"]
-    assert list(facts_of(machine).values()) == [*values, "2026-11-24T05:30:00+00:00"]
+    assert list(facts_of(instance).values()) == [*values, "2026-11-24T05:30:00+00:00"]
 
 
-@pytest.mark.parametrize("machine", [{}, {"State": None, "Placement": None, "PublicIpAddress": None}])
-def test_instance_of_which_little_is_known_is_described_all_the_same(machine):
-    view = facts_of(machine)
+@pytest.mark.parametrize("instance", [{}, {"State": None, "Placement": None, "PublicIpAddress": None}])
+def test_instance_of_which_little_is_known_is_described_all_the_same(instance):
+    view = facts_of(instance)
     assert (view["state"], view["market"]) == ("unknown", "on-demand")
     assert view["address"] == view["zone"] == view["launched"] == ""

@@ -127,7 +127,7 @@ def test_every_path_of_a_command_is_proven_before_root_starts_it(place, tmp_path
 @pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("spoiled", ["mounts", "written"])
 def test_supervisor_writes_nothing_where_others_may_change_it(tmp_path, monkeypatch, supervisor, how, spoiled):
-    for name in ("UNIT_FOLDER", "RUN_FOLDER"):
+    for name in ("UNIT_DIRECTORY", "RUN_DIRECTORY"):
         monkeypatch.setattr(mount_supervisors, name, tmp_path / "written")
     (tmp_path / "written").mkdir()
     (tmp_path / "mounts").mkdir()

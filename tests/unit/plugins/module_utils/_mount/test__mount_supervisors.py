@@ -28,7 +28,7 @@ def machine(tmp_path, monkeypatch):
     program.chmod(0o755)
     (tmp_path / "state").write_text("active\n")
     monkeypatch.setattr(mount_supervisors, "SYSTEM_PATH", f"{tmp_path}:{mount_supervisors.SYSTEM_PATH}")
-    monkeypatch.setattr(mount_supervisors, "UNIT_FOLDER", tmp_path / "units")
+    monkeypatch.setattr(mount_supervisors, "UNIT_DIRECTORY", tmp_path / "units")
     monkeypatch.setattr(mount_supervisors, "systemd_runs", lambda: True)
     return tmp_path
 

@@ -27,7 +27,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(users_of_mounts, "RUN_FOLDER", tmp_path / "run")
+    monkeypatch.setattr(users_of_mounts, "RUN_DIRECTORY", tmp_path / "run")
     return tmp_path / "run"
 
 

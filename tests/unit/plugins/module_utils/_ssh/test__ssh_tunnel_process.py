@@ -71,7 +71,7 @@ def test_loop_of_the_first_version_is_known_whatever_shell_is_behind_sh(sh):
 def test_ports_of_tunnels_are_read_off_what_runs(monkeypatch, address):
     there = [("/c/open", address, 8889, 7), ("/c/other", "127.0.0.1", 9, 7), ("/c/theirs", "127.0.0.1", 8889, 8)]
     lines = [
-        Process(7, 1, 7, user, " ".join(replace(TUNNEL, folder=folder, local_address=at, local_port=port).command()))
+        Process(7, 1, 7, user, " ".join(replace(TUNNEL, directory=folder, local_address=at, local_port=port).command()))
         for folder, at, port, user in there
     ]
     monkeypatch.setattr(tunnel, "_processes", lambda: lines)
@@ -80,12 +80,12 @@ def test_ports_of_tunnels_are_read_off_what_runs(monkeypatch, address):
 
 
 @pytest.mark.parametrize(
-    "change", [{"local_port": 1}, {"remote_port": 1}, {"host": "x"}, {"config": "/x"}, {"folder": "/x"}]
+    "change", [{"local_port": 1}, {"remote_port": 1}, {"host": "x"}, {"config": "/x"}, {"directory": "/x"}]
 )
 def test_tunnel_with_other_parameters_or_another_keeper_is_another_one(monkeypatch, change):
     other, digest = replace(TUNNEL, **change), TUNNEL.digest
     assert other.digest != digest == replace(TUNNEL).digest
-    assert (other.place == TUNNEL.place) is ("folder" not in change)
+    assert (other.place == TUNNEL.place) is ("directory" not in change)
     monkeypatch.setattr(tunnel_process, "KEEPER", "true")
     assert TUNNEL.digest != digest
 

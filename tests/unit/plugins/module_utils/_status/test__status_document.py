@@ -123,9 +123,9 @@ def test_machine_that_never_stopped_itself_is_not_said_to_have(stop):
     ],
 )
 def test_machine_that_stopped_itself_is_known_by_the_reason_of_its_state(state, code, said):
-    machine = {"State": {"Name": state}, "StateReason": {"Code": code}}
-    assert " ".join(why_stopped(machine, "2026-11-24T10:00:00Z", NOW)).startswith(said)
-    assert bool(why_stopped(machine, "", NOW)) is bool(said)
+    instance = {"State": {"Name": state}, "StateReason": {"Code": code}}
+    assert " ".join(why_stopped(instance, "2026-11-24T10:00:00Z", NOW)).startswith(said)
+    assert bool(why_stopped(instance, "", NOW)) is bool(said)
 
 
 def test_labs_that_nobody_deletes_are_named_in_one_sentence():

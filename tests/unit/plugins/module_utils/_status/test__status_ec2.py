@@ -45,7 +45,7 @@ PROBE = {
 }
 
 
-def machine(state="running", **more):
+def instance(state="running", **more):
     return {
         "InstanceId": "i-1",
         "InstanceType": "t3.xlarge",
@@ -59,10 +59,10 @@ def machine(state="running", **more):
     }
 
 
-def row(instance=None, **answers):
-    instance = instance or machine()
-    [base] = lab_rows([instance], "us-west-2")
-    return status_row(base, instance, NOTHING._replace(**answers), NOW)
+def row(described=None, **answers):
+    described = described or instance()
+    [base] = lab_rows([described], "us-west-2")
+    return status_row(base, described, NOTHING._replace(**answers), NOW)
 
 
 def test_machine_that_was_asked_tells_of_its_lab():
@@ -92,7 +92,7 @@ def test_machine_whose_answer_is_refused_is_said_to_be_odd_and_nothing_of_it_is_
 @pytest.mark.parametrize(
     ("answers", "note"),
     [
-        ({"folder": None}, "another computer"),
+        ({"directory": None}, "another computer"),
         ({"probe": {**PROBE, "watch": None}}, "Nothing stops"),
         ({"probe": {**PROBE, "server": False}}, "Its server does not answer"),
     ],
@@ -100,7 +100,7 @@ def test_machine_whose_answer_is_refused_is_said_to_be_odd_and_nothing_of_it_is_
 def test_what_is_odd_of_a_running_machine_is_noted(answers, note):
     lab = row(**answers)
     assert any(note in each for each in lab["notes"])
-    assert lab["reached"] is (None if "folder" in answers else True)
+    assert lab["reached"] is (None if "directory" in answers else True)
 
 
 def test_server_that_cannot_be_asked_from_here_is_told_as_the_machine_does():
@@ -120,7 +120,7 @@ def test_whether_it_is_deleted_is_yes_no_or_not_known(expires, told_as):
 
 
 def test_machine_that_stopped_itself_is_told_so_and_costs_its_disk():
-    stopped = machine(
+    stopped = instance(
         "stopped",
         StateReason={"Code": "Client.InstanceInitiatedShutdown"},
         StateTransitionReason="User initiated (2026-11-24 11:00:00 GMT)",
@@ -137,5 +137,5 @@ def test_disk_that_is_not_known_makes_costs_not_known():
 
 
 def test_times_of_a_machine_are_read_as_botocore_gives_them():
-    assert ran(machine(), "", True) == (STARTED.timestamp(), STARTED.timestamp(), None, True)
+    assert ran(instance(), "", True) == (STARTED.timestamp(), STARTED.timestamp(), None, True)
     assert ran({}, "2026-11-24T11:00:00Z", False) == (None, None, NOW - 3600, False)
