@@ -209,4 +209,4 @@ def test_title_of_a_task_is_without_its_address(name, title):
 def test_each_of_several_errors_is_shown():
     rows = [("A.", "B.", "C."), ("D.", "E.", "F.")]
     several = [{"msg": "x", **dict(zip(("what", "why", "do"), row, strict=True))} for row in rows]
-    assert [tuple(each) for each in troubles({**several[0], "errors": several})] == rows
+    assert [tuple(each) for each in failures_of({**several[0], "errors": several})] == rows
