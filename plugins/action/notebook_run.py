@@ -25,7 +25,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._notebook import (
     verdict,
     write,
 )
-from ansible_collections.desi.lab.plugins.plugin_utils._progress import tell
+from ansible_collections.desi.lab.plugins.plugin_utils._progress import display_progress
 from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedModule
 
 # A busy computer may take a while to touch a file.
@@ -88,7 +88,7 @@ class ActionModule(WatchedModule):
     def _show(self, line: bytes) -> None:
         word = self._run.word(line)
         self._shown += len(line) + 1
-        tell(Display(), word)
+        display_progress(Display(), word)
 
     def _finish(self, done: dict[str, t.Any]) -> tuple[str, str, str]:
         """Show the cells that were not seen yet, and return the end of the run."""

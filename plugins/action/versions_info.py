@@ -29,16 +29,16 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         self.validate_argument_spec({})
         ours = about(OURS)
-        wanted = dict(ours.get("dependencies") or {})
+        required = dict(ours.get("dependencies") or {})
         return {
             "changed": False,
             "product": str(ours.get("version", "")),
             "ansible": __version__,
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.release()} ({platform.machine()})",
-            "collections": {name: str(about(name).get("version") or "") for name in wanted},
-            "wanted": wanted,
-            "wanted_ansible": wanted_ansible(),
+            "collections": {name: str(about(name).get("version") or "") for name in required},
+            "wanted": required,
+            "wanted_ansible": required_ansible(),
         }
 
 
@@ -63,7 +63,7 @@ def about(collection: str) -> dict[str, t.Any]:
     return {}
 
 
-def wanted_ansible() -> str:
+def required_ansible() -> str:
     """Return the required versions of ansible-core."""
     directory = directory_of(OURS)
     known = yaml.safe_load((directory / "meta" / "runtime.yml").read_text()) if directory else {}

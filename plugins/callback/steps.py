@@ -146,13 +146,13 @@ class CallbackModule(CallbackBase):
 
     def _set_up(self, quiet: bool, clock: bool) -> None:
         # Ansible parses NO_COLOR as a boolean; by convention any value means yes.
-        wanted = not os.environ.get("NO_COLOR") or C.config.get_config_value("ANSIBLE_FORCE_COLOR")
+        colored = not os.environ.get("NO_COLOR") or C.config.get_config_value("ANSIBLE_FORCE_COLOR")
         can_redraw = sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
         self._screen = Screen(sys.stdout, clock=clock and can_redraw and not quiet)
         self._voice = Voice(
             self._screen,
             Screen(sys.stderr),
-            Paint(bool(color.ANSIBLE_COLOR and wanted and not quiet)),
+            Paint(bool(color.ANSIBLE_COLOR and colored and not quiet)),
             log=self._keep,
             quiet=quiet,
         )
@@ -175,7 +175,7 @@ class CallbackModule(CallbackBase):
         if name and name not in (",".join(play.hosts), play.hosts):
             self._voice.header = name
         if first:
-            self._voice.tell([])
+            self._voice.show([])
 
     def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:
         self._screen.run("" if task.action in PROMPTS else task_title(task.get_name()))
@@ -203,7 +203,7 @@ class CallbackModule(CallbackBase):
             text = self._get_diff(clean_all(result.result["diff"])).rstrip("\n")
             if text:
                 self._announce_change(result)
-                self._voice.tell([*("    " + line for line in text.split("\n")), ""])
+                self._voice.show([*("    " + line for line in text.split("\n")), ""])
 
     def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
         self._keep_warnings(result)
@@ -242,7 +242,7 @@ class CallbackModule(CallbackBase):
         recap = recap_lines(figures, time.monotonic() - self._began)
         if self._failed and self._log.path:
             recap.insert(0, f"  All that happened is in {self._log.path}")
-        self._voice.tell(["", *self._verdict(figures), *(self._voice.paint(line, "dim") for line in recap)])
+        self._voice.show(["", *self._verdict(figures), *(self._voice.paint(line, "dim") for line in recap)])
 
     def _verdict(self, figures: dict[str, dict[str, int]]) -> list[str]:
         if any(figure["failures"] or figure["unreachable"] for figure in figures.values()):
@@ -256,7 +256,7 @@ class CallbackModule(CallbackBase):
     def _hear(self, word: str) -> bool:
         """Show progress of a running task."""
         if isinstance(word, Finished):
-            self._voice.tell(cell_lines(word, word.seconds, word.good, self._screen.width, self._voice.paint))
+            self._voice.show(cell_lines(word, word.seconds, word.good, self._screen.width, self._voice.paint))
         elif isinstance(word, Underway):
             self._screen.rename(word)
         return isinstance(word, (Finished, Underway))
@@ -269,11 +269,11 @@ class CallbackModule(CallbackBase):
         if result.task.action == STEP:
             self._step(result)
         elif result.task.action == BOX:
-            self._voice.tell(["", *show_box(said, self._screen.width, self._voice.paint), ""], secret=True)
+            self._voice.show(["", *show_box(said, self._screen.width, self._voice.paint), ""], secret=True)
         elif result.task.action == FINDINGS:
             for finding in result.result.get("findings") or ():
-                self._voice.tell(finding_lines(finding, self._screen.width, self._voice.paint))
-            self._voice.tell(["", f"  {result.result.get('summary')}"])
+                self._voice.show(finding_lines(finding, self._screen.width, self._voice.paint))
+            self._voice.show(["", f"  {result.result.get('summary')}"])
         elif result.task.action == SAY:
             text = document(said, self._screen.encoding) if result.result.get("json") else str(said)
             self._screen.write(text[:-1] if text.endswith("\n") else text)
@@ -281,7 +281,7 @@ class CallbackModule(CallbackBase):
             self._clean_results(result.result, result.task.action)
             rest = self._dump_results(result.result, serialize=False)
             text = rest["msg"] if isinstance(rest.get("msg"), str) else document(rest, self._screen.encoding)
-            self._voice.tell(wrap(clean(text), self._screen.width, indent=4))
+            self._voice.show(wrap(clean(text), self._screen.width, indent=4))
 
     def _step(self, result: CallbackTaskResult) -> None:
         now = time.monotonic()
@@ -291,7 +291,7 @@ class CallbackModule(CallbackBase):
         self._last_step = now
         self._steps += 1
         name = self._title(result, result.result.get("name", ""))
-        self._voice.tell(step_lines(name, how, took, self._screen.width, self._voice.paint, mark))
+        self._voice.show(step_lines(name, how, took, self._screen.width, self._voice.paint, mark))
 
     def _announce_change(self, result: CallbackTaskResult) -> None:
         key = (result.task._uuid, result.host.get_name())
@@ -300,7 +300,7 @@ class CallbackModule(CallbackBase):
         # A task may have ``check_mode: false``.
         how = "" if not context.CLIARGS.get("check") else DONE if not result.task_fields.get("check_mode") else WOULD
         self._announced[key] = how
-        self._voice.tell(step_lines(how + self._title(result), "", "", self._screen.width, self._voice.paint, "~"))
+        self._voice.show(step_lines(how + self._title(result), "", "", self._screen.width, self._voice.paint, "~"))
 
     def _detail(self, result: CallbackTaskResult, outcome: str, whole: bool = False) -> None:
         """Print details of a task on request, except for tasks that print their own message."""
@@ -311,10 +311,10 @@ class CallbackModule(CallbackBase):
         if not verbosity or result.task.action in SPEAKERS or (result.task.action in DEBUG and not whole):
             return
         where = f"  {result.task.get_path()}" if verbosity > 1 else ""
-        self._voice.tell([self._voice.paint(f"  · {self._title(result)}  {outcome}{where}", "dim")])
+        self._voice.show([self._voice.paint(f"  · {self._title(result)}  {outcome}{where}", "dim")])
         if verbosity > 2 or whole:
             trace = clean(str(result.result.get("exception", ""))) if verbosity > 2 else ""
-            self._voice.tell(
+            self._voice.show(
                 [clean(self._dump_results(result.result, indent=4)), *([trace] if "Traceback" in trace else [])]
             )
 
@@ -328,7 +328,7 @@ class CallbackModule(CallbackBase):
             self._failed.add(host)
             self._voice.shout(lines)
         elif self._display.verbosity:
-            self._voice.tell(lines)
+            self._voice.show(lines)
         if fate == "rescued":
             self._rescued[host] = lines
         self._detail(result, fate or "failed", whole=True)
@@ -359,4 +359,4 @@ class CallbackModule(CallbackBase):
         texts = own_warnings(self._warnings, every=self._display.verbosity > 0)
         self._warnings.clear()
         for text in texts:
-            self._voice.tell(["", *labelled([("!", text)], self._screen.width, self._voice.paint, indent=2)])
+            self._voice.show(["", *labelled([("!", text)], self._screen.width, self._voice.paint, indent=2)])

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import aws_failure
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import owner_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import role_name, role_path
-from ansible_collections.desi.lab.plugins.plugin_utils._ssh_access import is_allowed, known_way
+from ansible_collections.desi.lab.plugins.plugin_utils._ssh_access import is_allowed, recorded_access
 
 
 class FilterModule:
@@ -23,7 +23,7 @@ class FilterModule:
             "aws_failure": aws_failure,
             "expiry_role_name": role_name,
             "expiry_role_path": role_path,
-            "ssh_access": known_way,
+            "ssh_access": recorded_access,
             "lab_owner": owner_of,
             "ssh_access_confirmed": is_allowed,
         }

@@ -41,9 +41,9 @@ def status_document(
 
 def status_table(found: t.Mapping[str, t.Any]) -> str:
     """Return a status document as a table, as wide as the terminal."""
-    told = os.environ.get("COLUMNS", "")
+    columns = os.environ.get("COLUMNS", "")
     # Ansible reads the terminal size before it forks workers.
-    return status_text(found, min(int(told) if told.isdigit() else Display().columns + 1, WIDEST))
+    return status_text(found, min(int(columns) if columns.isdigit() else Display().columns + 1, WIDEST))
 
 
 class FilterModule:

@@ -24,8 +24,8 @@ RCLONE = Tool("rclone", "rclone", (1, 75))
 def rclone_mount_arguments(spec: Mapping[str, Any], mountpoint: str) -> list[str]:
     """Return the command line by which rclone mounts the bucket in the foreground."""
     try:
-        wanted = make_spec(spec)
-        return make_job(RCLONE, wanted, check_path(mountpoint, wanted.cache), {}).command
+        mount_spec = make_spec(spec)
+        return make_job(RCLONE, mount_spec, check_path(mountpoint, mount_spec.cache), {}).command
     except LabError as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -33,8 +33,8 @@ def rclone_mount_arguments(spec: Mapping[str, Any], mountpoint: str) -> list[str
 def mounter_command(spec: Mapping[str, Any], mountpoint: str) -> list[str]:
     """Return a command line that mounts the bucket, restarts rclone, and unmounts on SIGTERM."""
     try:
-        wanted = make_spec(spec)
-        job = make_job(RCLONE, wanted, check_path(mountpoint, wanted.cache), {})
+        mount_spec = make_spec(spec)
+        job = make_job(RCLONE, mount_spec, check_path(mountpoint, mount_spec.cache), {})
     except LabError as error:
         raise AnsibleFilterError(str(error)) from error
     # A container keeps the log itself.

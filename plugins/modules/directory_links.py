@@ -74,7 +74,7 @@ def links_of(directory: Path, hidden: str) -> dict[str, str]:
     return {name: target for name, target in sorted(targets.items()) if target.startswith(f"{hidden}/")}
 
 
-def wanted_links(directory: Path, hidden: str) -> dict[str, str]:
+def desired_links(directory: Path, hidden: str) -> dict[str, str]:
     """Return the links to the present entries of the hidden directory."""
     try:
         names = sorted(entry.name for entry in (directory / hidden).iterdir() if entry.name != hidden)
@@ -131,7 +131,7 @@ def main() -> None:
     present = module.params["state"] == "present"
     try:
         before = links_of(directory, hidden)
-        after = wanted_links(directory, hidden) if present else {}
+        after = desired_links(directory, hidden) if present else {}
         refuse_foreign(directory, before, after)
         goes = not present and is_bare(directory, before)
         if not module.check_mode:

@@ -180,8 +180,8 @@ def checks(given: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> li
     # What these settings make no use of cannot keep a lab from working.
     streams, mounts = given["data"] == "s3", given["data"] in ("s3", "sample")
 
-    def needed(wanted: bool, look: t.Callable[[], t.Sequence[Finding]]) -> t.Sequence[Finding]:
-        return look() if wanted else no_worse_than(look(), WARNING)
+    def needed(requested: bool, inspect: t.Callable[[], t.Sequence[Finding]]) -> t.Sequence[Finding]:
+        return inspect() if requested else no_worse_than(inspect(), WARNING)
 
     images = (LEAST_IMAGE_GIB, max(given["images_gib"], LEAST_IMAGE_GIB))
 

@@ -261,14 +261,14 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 def plan(account: Account, spec: LabSpec, address_services: t.Sequence[str]) -> dict[str, t.Any]:
     """Query in two rounds, and decide."""
     inquiry = AddressQuery(address_services) if needs_own_address(spec.allow_from) else None
-    look = Discovery(account, spec)
-    seen = look.first()
+    discovery = Discovery(account, spec)
+    seen = discovery.first()
     draft = begin(spec, seen)
     if draft.instance is None:
         place(spec, seen, draft)
     state = "absent" if draft.instance is None else state_of(draft.instance)
     tried = dict.fromkeys(needed(state, spec.spot), dry_run_targets(spec, seen, draft))
-    draft.notes += judge(look.second(seen, draft.instance, draft.image_id, tried))
+    draft.notes += judge(discovery.second(seen, draft.instance, draft.image_id, tried))
     let_in = allowed(spec.allow_from, inquiry.address() if inquiry else "")
     return result(spec, decide(spec, seen, draft, let_in), seen.account, let_in.cidrs)
 

@@ -116,12 +116,12 @@ def main() -> None:
     except AWS_ERRORS as error:
         module.fail_json(**aws_error(error, "look who asks AWS", region).as_result())
     except OSError as error:
-        told = LabError(
+        failure = LabError(
             f"What is made of lab {given['name']} cannot be remembered.",
             f"{given['folder']}: {error.strerror or error}.",
             "See that the folder is yours and that its disk is not full, then run the same command again",
         )
-        module.fail_json(**told.as_result())
+        module.fail_json(**failure.as_result())
     module.exit_json(changed=after != before, account_end=caller.account[-4:])
 
 

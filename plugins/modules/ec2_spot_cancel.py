@@ -51,8 +51,8 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import OPE
 
 def open_among(ec2: t.Any, ids: list[str]) -> list[str]:  # noqa: ANN401 - a client of botocore
     """Return those requests that are open; a filter does not mind ids that do not exist."""
-    wanted = [{"Name": "spot-instance-request-id", "Values": ids}]
-    pages = ec2.get_paginator("describe_spot_instance_requests").paginate(Filters=wanted) if ids else []
+    filters = [{"Name": "spot-instance-request-id", "Values": ids}]
+    pages = ec2.get_paginator("describe_spot_instance_requests").paginate(Filters=filters) if ids else []
     found = [item for page in pages for item in page["SpotInstanceRequests"]]
     return [item["SpotInstanceRequestId"] for item in found if item["State"] in OPEN_REQUESTS]
 

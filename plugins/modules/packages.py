@@ -109,7 +109,7 @@ def missing_of(manager: str, names: list[str]) -> list[str]:
 def plan_apt(names: list[str], update: bool, check: bool) -> Transaction:
     """Return what apt-get would do."""
     # Lists that cannot be had are told by what follows.
-    told = run(*APT, "update")[1] if update and not check else ""
+    refreshed = run(*APT, "update")[1] if update and not check else ""
     code, said = run(*APT, "--simulate", *ADD, *names)
     if code and "Unable to locate package" in said and not update and not check:
         return plan_apt(names, update=True, check=False)
@@ -118,7 +118,7 @@ def plan_apt(names: list[str], update: bool, check: bool) -> Transaction:
         return Transaction(install=tuple(names))
     plan = read_apt(said)
     if code and plan.only_adds:
-        raise failed(names, f"{said}\n{told}")
+        raise failed(names, f"{said}\n{refreshed}")
     return plan
 
 

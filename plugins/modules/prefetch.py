@@ -109,10 +109,10 @@ class Progress:
     def __init__(self, path: str) -> None:
         self._directory, self._name = (open_cache(str(Path(path).parent)), Path(path).name) if path else (-1, "")
 
-    def tell(self, text: str, finished: bool = False) -> None:
+    def report(self, text: str, finished: bool = False) -> None:
         if self._name:
-            told = json.dumps({"text": text, "pid": os.getpid(), "finished": finished})
-            write_beside(self._directory, self._name, told.encode())
+            content = json.dumps({"text": text, "pid": os.getpid(), "finished": finished})
+            write_beside(self._directory, self._name, content.encode())
 
 
 def main() -> None:
@@ -132,7 +132,7 @@ def main() -> None:
         progress = Progress("" if module.check_mode else given["progress"])
     except LabError as error:
         module.fail_json(**error.as_result())
-    fetch = Fetch(Path(given["root"]), given["specprod"], Path(given["cache"]), given["cache_max"], progress.tell)
+    fetch = Fetch(Path(given["root"]), given["specprod"], Path(given["cache"]), given["cache_max"], progress.report)
     outcome: dict[str, list[str]] = {"verified": [], "unverified": [], "wrong": []}
     try:
         left, total = fetch.plan(given["files"])
@@ -148,7 +148,7 @@ def main() -> None:
     except LabError as error:
         module.fail_json(**error.as_result())
     finally:
-        progress.tell("", finished=True)
+        progress.report("", finished=True)
     text = f"{decimal_size(total)} in all, {decimal_size(size)} {'to fetch' if module.check_mode else 'fetched'}"
     outcome.pop("wrong")
     module.exit_json(changed=bool(left), total=total, fetched=size, text=text, searched=fetch.searched, **outcome)

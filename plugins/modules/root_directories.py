@@ -96,11 +96,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    wanted = [(one["path"], one["cache"]) for one in module.params["directories"]]
+    requested = [(one["path"], one["cache"]) for one in module.params["directories"]]
     try:
-        made = [path for path, cache in wanted if ensure(path, cache, check_mode=True)]
+        made = [path for path, cache in requested if ensure(path, cache, check_mode=True)]
         if not module.check_mode:
-            for path, cache in wanted:
+            for path, cache in requested:
                 ensure(path, cache, check_mode=False)
     except LabError as error:
         module.fail_json(**error.as_result())

@@ -88,9 +88,7 @@ def failures_of(result: Mapping[str, object]) -> list[Failure]:
         if len(bad) > ITEMS_SHOWN:
             failures.append(Failure(f"It failed for {len(bad) - ITEMS_SHOWN} more.", do=MORE))
         if failures:
-            return [failure._replace(do="") if failure.do == MORE else failure for failure in failures[:-1]] + failures[
-                -1:
-            ]
+            return [each._replace(do="") if each.do == MORE else each for each in failures[:-1]] + failures[-1:]
     if result.get("_ansible_no_log") or "censored" in result:
         hidden = "The reason is kept back, because it may hold a secret."
         return [Failure("It failed.", hidden, "run it again with -v to see what came before")]

@@ -132,8 +132,8 @@ def pull_reason(message: str, reference: str) -> str:
 def _answer(message: str) -> str:
     """Return the engine's own words inside a message of community.docker."""
     quoted = re.search(r'\("(.*)"\)\s*$', message, re.DOTALL)
-    told = re.search(r"^Error pulling \S+ - (?:code: \S+ message: )?(.*)", message, re.DOTALL)
-    return quoted[1] if quoted else told[1] if told else message
+    matched = re.search(r"^Error pulling \S+ - (?:code: \S+ message: )?(.*)", message, re.DOTALL)
+    return quoted[1] if quoted else matched[1] if matched else message
 
 
 # Output of the builder itself.
@@ -144,17 +144,17 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 def build_reason(message: str) -> str:
     """Return why a build failed: the builder's error, or the end of the last step's output."""
-    told = re.search(r"^Error building \S+ - code: \S+, message: (.*), logs: (\[.*\])\s*$", message, re.DOTALL)
-    if told and "returned a non-zero code" not in told[1]:
-        return f"The build ended with: {told[1][-500:]}"
-    lines = _literal_lines(told[2]) if told else message.splitlines()
+    matched = re.search(r"^Error building \S+ - code: \S+, message: (.*), logs: (\[.*\])\s*$", message, re.DOTALL)
+    if matched and "returned a non-zero code" not in matched[1]:
+        return f"The build ended with: {matched[1][-500:]}"
+    lines = _literal_lines(matched[2]) if matched else message.splitlines()
     lines = [_COLOURS.sub("", line).strip() for line in lines]
     last_step = max((number for number, line in enumerate(lines) if line.startswith("Step ")), default=-1)
     printed = [line for line in lines[last_step + 1 :] if line and not _BUILD_NOISE.match(line)]
     telling = [line for line in printed if _BUILD_ERROR.search(line)] or printed
     if telling:
         return f"The build ended with: {' / '.join(telling[-3:])[-500:]}"
-    return f"The build ended with: {told[1][-500:]}" if told else "The build said nothing."
+    return f"The build ended with: {matched[1][-500:]}" if matched else "The build said nothing."
 
 
 def _literal_lines(text: str) -> list[str]:

@@ -102,9 +102,9 @@ def kernel_for(metadata: dict[str, Any], specs: dict[str, Any], default: str = "
     named = metadata.get("kernelspec", {})
     if named.get("name") in specs:
         return str(named["name"])
-    wanted = metadata.get("language_info", {}).get("name") or named.get("language") or "python"
+    language = metadata.get("language_info", {}).get("name") or named.get("language") or "python"
     spoken = specs.get(default, {}).get("spec", {}).get("language", "")
-    if spoken.lower() != wanted.lower():
+    if spoken.lower() != language.lower():
         raise Refused("kernel")
     return default
 

@@ -34,6 +34,6 @@ class Finished(str):
         return type(self), (str(self), self.seconds, self.good)
 
 
-def tell(display: Any, word: Underway | Finished) -> None:  # noqa: ANN401  # Ansible's Display
+def display_progress(display: Any, word: Underway | Finished) -> None:  # noqa: ANN401  # Ansible's Display
     """Send a word to whoever shows what happens; what is under way is nothing for a screen that cannot take it back."""
     display.display(word, log_only=isinstance(word, Underway))

@@ -91,13 +91,13 @@ def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False)
 
 def settings_in(found: object) -> dict[str, t.Any]:
     """Return the settings of a document. Raises BadAnswer."""
-    told = mapping(found, most=100)
-    for name, value in told.items():
+    settings = mapping(found, most=100)
+    for name, value in settings.items():
         if not _NAME.fullmatch(name):
             raise BadAnswer("it names what is no setting")
         if not isinstance(value, (bool, int)):
             text(value, MAX_NAME)
-    return told
+    return settings
 
 
 def _is_pulled(image: object) -> bool:
@@ -115,8 +115,8 @@ def no_such_lab(name: str, known: t.Iterable[str]) -> dict[str, t.Any]:
     why = "This computer knows of no lab at all."
     do = "Make it with ./lab local or ./lab ec2."
     if names:
-        told = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-        why = f"The labs that this computer knows of are {told}." if len(names) > 1 else f"There is only {told}."
+        listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+        why = f"The labs that this computer knows of are {listed}." if len(names) > 1 else f"There is only {listed}."
         do = "See which there are with ./lab status, or make it with ./lab local or ./lab ec2."
     if near:
         why += f" The nearest {'names are' if len(near) > 1 else 'name is'} {', '.join(near)}."

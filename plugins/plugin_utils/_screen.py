@@ -128,14 +128,14 @@ class Voice:
         self._log = log
         self._quiet = quiet
         self._errors = errors
-        self._told_header = ""
+        self._shown_header = ""
 
-    def tell(self, lines: Iterable[str], secret: bool = False) -> None:
+    def show(self, lines: Iterable[str], secret: bool = False) -> None:
         """Write a success, under the header of its play; a secret reaches the screen alone."""
         if self._quiet:
             return
-        if self.header and self.header != self._told_header:
-            self._told_header = self.header
+        if self.header and self.header != self._shown_header:
+            self._shown_header = self.header
             self._write(self.screen, ["", self.paint(self.header, "bold"), ""])
         self._write(self.screen, lines, secret)
 
@@ -144,7 +144,7 @@ class Voice:
         if self._quiet:
             self._write(self._errors, lines)
         else:
-            self.tell(["", *lines, ""])
+            self.show(["", *lines, ""])
 
     def _write(self, screen: Screen, lines: Iterable[str], secret: bool = False) -> None:
         lines = list(lines)

@@ -23,7 +23,7 @@ WORDS = {
 }
 
 
-def remembered_way(text: str) -> dict[str, t.Any]:
+def access_in(text: str) -> dict[str, t.Any]:
     """Return ``access`` and ``port`` of the local record; empty and 0 without one."""
     try:
         known = json.loads(text)
@@ -33,15 +33,15 @@ def remembered_way(text: str) -> dict[str, t.Any]:
     return {"access": one_of(known.get("access"), ACCESSES), "port": port_number(known.get("port"))}
 
 
-def known_way(told: t.Mapping[str, t.Any], memory: str, certified: bool) -> dict[str, t.Any]:
+def recorded_access(row: t.Mapping[str, t.Any], memory: str, certified: bool) -> dict[str, t.Any]:
     """Return ``access`` and ``port`` that need no confirmation, and as ``asks`` what the tags say beyond.
 
-    ``told`` is a row of a machine, ``memory`` the text that was written here when the lab was made, and ``certified``
+    ``row`` is a row of a machine, ``memory`` the text that was written here when the lab was made, and ``certified``
     whether this computer has made a certificate for it. ``asks`` has ``access``, ``port`` and ``words``, or is empty.
     """
-    known = remembered_way(memory)
-    tags = {"access": one_of(told.get("access"), ACCESSES), "port": port_number(told.get("port"))}
-    if not told:
+    known = access_in(memory)
+    tags = {"access": one_of(row.get("access"), ACCESSES), "port": port_number(row.get("port"))}
+    if not row:
         return {**tags, "asks": {}}
     access = known["access"] or ("https" if certified else USUAL)
     port = known["port"] or tags["port"]

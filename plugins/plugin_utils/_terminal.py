@@ -149,8 +149,8 @@ def finding_lines(finding: Mapping[str, object], width: int, paint: Paint) -> li
     lines = [start + pad(title, column - 4) + first[column:], *rest]
     if cells(title) + 6 > column:
         lines = [start + title, first, *rest]
-    told = [(label, str(finding.get(name) or "")) for label, name in (("Why", "why"), ("Do", "do"))]
-    return [*(line.rstrip() for line in lines), *labelled(told, width, paint)]
+    remedies = [(label, str(finding.get(name) or "")) for label, name in (("Why", "why"), ("Do", "do"))]
+    return [*(line.rstrip() for line in lines), *labelled(remedies, width, paint)]
 
 
 def clock_line(label: str, seconds: float, width: int) -> str:

@@ -19,7 +19,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.desi.lab.plugins.module_utils._common.text import one_line
 from ansible_collections.desi.lab.plugins.plugin_utils._failures import task_title
-from ansible_collections.desi.lab.plugins.plugin_utils._progress import Underway, tell
+from ansible_collections.desi.lab.plugins.plugin_utils._progress import Underway, display_progress
 
 SECONDS_BETWEEN_LOOKS = 1.0
 ENDING_SIGNALS = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
@@ -64,7 +64,7 @@ class WatchedModule(ActionBase):
         seen = one_line(self._read(path).decode("utf-8", errors="replace"))
         if seen and seen != self._known:
             self._known = seen
-            tell(Display(), Underway(f"{task_title(self._task.get_name())}: {seen}"))
+            display_progress(Display(), Underway(f"{task_title(self._task.get_name())}: {seen}"))
 
     def _read(self, path: str, begin: int = 0, touched: str = "") -> bytes:
         """Return what is in a file of the host from a place on; touch another one, if it is there."""

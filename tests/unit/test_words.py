@@ -2,20 +2,43 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Task names begin with a verb of the glossary in CONTRIBUTING.md, and not with one that has to be decoded."""
+"""Names are made of the words of the glossary in CONTRIBUTING.md, and of none that has to be decoded."""
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 DECODED = r"(Announce|Give|Have|Keep|Lead|Learn|Let|Look|Name|Say|See|Take|Tell|Whose|Work)"
-FILES = [path for folder in ("roles", "playbooks", "molecule") for path in sorted((ROOT / folder).rglob("*.yml"))]
+FILES = [path for directory in ("roles", "playbooks", "molecule") for path in sorted((ROOT / directory).rglob("*.yml"))]
+# Names of tests are sentences, in which these are words as any other.
+DECODED_PARTS = {"trouble", "troubles", "told", "wanted"}
+DECODED_FILES = {"deciding", "keeping", "look", "looking", "reading", "spots", "telling", "told", "trouble", "would"}
+PYTHON = [path for directory in ("plugins", "roles") for path in sorted((ROOT / directory).rglob("*.py"))]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_task_names_need_no_decoding(path):
     assert not re.findall(rf"^ *- name: ({DECODED}\b.*)", path.read_text(), re.MULTILINE)
+
+
+def parts(path):
+    """Return the words that the names in a file are made of."""
+    tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
+    names = {token.string for token in tokens if token.type == tokenize.NAME}
+    return {part.lower() for name in names for part in re.split(r"_|(?<=[a-z])(?=[A-Z])", name)}
+
+
+def test_names_in_code_need_no_decoding():
+    found = {str(path.relative_to(ROOT)): parts(path) & DECODED_PARTS for path in PYTHON}
+    assert {path: words for path, words in found.items() if words} == {}
+
+
+def test_names_of_files_need_no_decoding():
+    names = [path for path in [*PYTHON, *FILES] if path.stem.strip("_") in DECODED_FILES]
+    assert [str(path.relative_to(ROOT)) for path in names] == []

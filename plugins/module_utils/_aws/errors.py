@@ -73,10 +73,10 @@ def aws_error(error: BaseException, doing: str, region: str = "", now: datetime 
     what = f"It was not possible to {doing.rstrip('.')}."
     response = getattr(error, "response", None)
     if isinstance(response, t.Mapping) and isinstance(response.get("Error"), t.Mapping):
-        told = _from_answer(error, response, region, now or datetime.now(timezone.utc))
+        explanation = _from_answer(error, response, region, now or datetime.now(timezone.utc))
     else:
-        told = _from_this_side(error, region)
-    return LabError(what, plain(told.why), plain(told.do))
+        explanation = _from_this_side(error, region)
+    return LabError(what, plain(explanation.why), plain(explanation.do))
 
 
 def aws_failure(result: t.Mapping[str, t.Any], doing: str, region: str = "") -> dict[str, str]:
@@ -91,8 +91,8 @@ def aws_failure(result: t.Mapping[str, t.Any], doing: str, region: str = "") -> 
     if not isinstance(said, t.Mapping):
         said = {"code": found[1], "message": found[3]} if found else {}
     error: BaseException = _Said(said, found[2] if found else "") if said else Exception(message)
-    told = aws_error(error, doing, region)
-    return {"what": told.what, "why": told.why, "do": told.do}
+    explanation = aws_error(error, doing, region)
+    return {"what": explanation.what, "why": explanation.why, "do": explanation.do}
 
 
 class _Said(Exception):
@@ -146,9 +146,9 @@ def _from_answer(error: BaseException, response: t.Mapping[str, t.Any], region: 
     if code in _KEY_CODES and (code != "AuthFailure" or "credentials" in text):
         minutes = _minutes_off(text, response, now)
         return _wrong_clock(minutes) if abs(minutes or 0) > _MINUTES_OF_GRACE else _wrong_keys(code, region)
-    for name, needle, told in BY_CODE:
+    for name, needle, explain in BY_CODE:
         if re.fullmatch(name, code) and needle in text:
-            return told(text, region)
+            return explain(text, region)
     said = ": ".join(filter(None, [code, message_of(error)])) or "no more than that it failed"
     return Explanation(f"AWS says {said.rstrip('.')}.", "see whether the AWS console shows the same, and try again")
 
@@ -216,8 +216,8 @@ def _from_this_side(error: BaseException, region: str) -> Explanation:
     for url in ("endpoint_url", "proxy_url"):
         # A URL may hold a password.
         facts[url] = urlsplit(str(facts.get(url) or "")).hostname or ""
-    for name, told in BY_CLASS:
+    for name, explain in BY_CLASS:
         if name in names:
-            return told(facts, region)
+            return explain(facts, region)
     said = message_of(error) or type(error).__name__
     return Explanation(f"{said.rstrip('.')}.", "try again · -v shows more")

@@ -93,12 +93,12 @@ def _open_part(above: int, part: str, path: str, here: str, mode: int | None, mo
             raise _not_safe(path, here, "It is not there.") from None
     except OSError as problem:
         raise _not_safe(path, here, f"It cannot be opened: {problem.strerror}.") from None
-    wanted = 0o755 if more else mode
+    new_mode = 0o755 if more else mode
     try:
         with contextlib.suppress(FileExistsError):
-            os.mkdir(part, wanted, dir_fd=above)
+            os.mkdir(part, new_mode, dir_fd=above)
             # Despite the umask.
-            os.chmod(part, wanted, dir_fd=above)
+            os.chmod(part, new_mode, dir_fd=above)
         return os.open(part, flags, dir_fd=above)
     except OSError as problem:
         raise _not_safe(path, here, f"It cannot be made: {problem.strerror}.") from None

@@ -32,27 +32,27 @@ def memory_by_default(whole: int) -> int:
 
 
 def lab_limits(engine: t.Mapping[str, t.Any], memory: str = "", cpus: float = 0, most: str = "") -> dict[str, t.Any]:
-    """Return the limits of a container as docker_container takes them, with ``trouble`` and ``do``.
+    """Return the limits of a container as docker_container takes them, with ``error`` and ``do``.
 
     ``engine`` is the result of docker_engine_info. A limit that the engine does not support is left out, as Docker
-    would drop it and the container would differ each time. ``trouble`` is why a requested limit is impossible, ``do``
+    would drop it and the container would differ each time. ``error`` is why a requested limit is impossible, ``do``
     the remedy. ``most`` bounds the memory's default.
     """
     able, whole, every = engine.get("limits") or [], int(engine.get("memory") or 0), int(engine.get("cpus") or 0)
-    found: dict[str, t.Any] = {"trouble": "", "do": ""}
+    found: dict[str, t.Any] = {"error": "", "do": ""}
     asked = parse_size(memory) if memory else 0
     if asked and "memory" not in able:
-        found.update(trouble="This Docker Engine cannot limit memory.", do="Leave lab_memory out.")
+        found.update(error="This Docker Engine cannot limit memory.", do="Leave lab_memory out.")
     elif asked > whole:
         found.update(
-            trouble=f"The computer of this lab has {whole / GIB:.1f} GiB of memory in all.",
+            error=f"The computer of this lab has {whole / GIB:.1f} GiB of memory in all.",
             do=f"Give less, for example -e lab_memory={size_text(rounded(memory_by_default(whole)))}, or leave it out.",
         )
     elif cpus and "cpus" not in able:
-        found.update(trouble="This Docker Engine cannot limit processors.", do="Leave lab_cpus out.")
+        found.update(error="This Docker Engine cannot limit processors.", do="Leave lab_cpus out.")
     elif cpus > every:
         found.update(
-            trouble=f"The computer of this lab has {every} processors.",
+            error=f"The computer of this lab has {every} processors.",
             do=f"Give fewer, for example -e lab_cpus={every}, or leave it out for all of them.",
         )
     if "memory" in able and whole:

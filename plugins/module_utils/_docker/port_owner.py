@@ -38,17 +38,17 @@ def sockets_of(pid: int, address: ports.Address, port: int, proc: Path = ports.P
     """Return the listening sockets if all belong to the process, else none."""
     found = ports.listeners(address, port, proc)
     if found is None:
-        return _told_by_lsof(pid, port)
-    wanted = frozenset(f"socket:[{row.inode}]" for row in found)
+        return _sockets_of_lsof(pid, port)
+    listeners_here = frozenset(f"socket:[{row.inode}]" for row in found)
     try:
         held = {str(entry.readlink()) for entry in (proc / str(pid) / "fd").iterdir()}
     except OSError:
         return frozenset()
     # A port is shared by one user's sockets only.
-    return wanted if wanted <= held and all(row.user == os.geteuid() for row in found) else frozenset()
+    return listeners_here if listeners_here <= held and all(row.user == os.geteuid() for row in found) else frozenset()
 
 
-def _told_by_lsof(pid: int, port: int) -> Sockets:
+def _sockets_of_lsof(pid: int, port: int) -> Sockets:
     """Query lsof, where there is no /proc."""
     command = ["lsof", "-nP", "-a", "-p", str(pid), f"-iTCP:{port}", "-sTCP:LISTEN", "-FdPn"]
     try:
@@ -85,8 +85,8 @@ def of_container(name: str, docker: Docker | None = None, proc: Path = ports.PRO
         asked = ports.parse_address(address)
         # Not the whole document: it has the container's environment.
         form = "{{json .Id}}\t{{json .State.Running}}\t{{json .Config.Labels}}\t{{json .NetworkSettings.Ports}}"
-        told = (docker or Docker()).output("inspect", "--type", "container", "--format", form, name, timeout=30)
-        number, published = published_by(told, asked, port)
+        answer = (docker or Docker()).output("inspect", "--type", "container", "--format", form, name, timeout=30)
+        number, published = published_by(answer, asked, port)
         if not published:
             raise LabError(
                 f"Port {port} on {address} is not the lab's.",
@@ -102,10 +102,10 @@ def of_container(name: str, docker: Docker | None = None, proc: Path = ports.PRO
     return prove
 
 
-def published_by(told: str, address: ports.Address, port: int) -> tuple[str, bool]:
+def published_by(answer: str, address: ports.Address, port: int) -> tuple[str, bool]:
     """Return a container's id, and whether it is a running lab that publishes the port."""
     try:
-        number, running, labels, ports = (json.loads(word) for word in told.strip().split("\t"))
+        number, running, labels, ports = (json.loads(word) for word in answer.strip().split("\t"))
         places = [place for name, each in (ports or {}).items() if name.endswith("/tcp") for place in each or []]
         here = any(
             int(place["HostPort"]) == port and _covers(str(place.get("HostIp") or ""), address) for place in places

@@ -127,13 +127,13 @@ def published_at(lines: Iterable[str], address: Address, port: int) -> str | Non
     return None
 
 
-def covers(listening: Address, wanted: Address) -> bool:
+def covers(listening: Address, requested: Address) -> bool:
     """Return whether a listener on one address blocks the other."""
-    listening, wanted = (getattr(each, "ipv4_mapped", None) or each for each in (listening, wanted))
-    if listening.version != wanted.version:
+    listening, requested = (getattr(each, "ipv4_mapped", None) or each for each in (listening, requested))
+    if listening.version != requested.version:
         # [::] usually takes IPv4, too.
         return listening.is_unspecified and listening.version == 6
-    return listening == wanted or listening.is_unspecified or wanted.is_unspecified
+    return listening == requested or listening.is_unspecified or requested.is_unspecified
 
 
 def _published_address(text: str) -> Address | None:
@@ -165,8 +165,8 @@ def listeners(address: Address, port: int, proc: Path = PROC) -> list[Listener] 
 
 
 def _process_at(address: Address, port: int, proc: Path) -> tuple[str, int] | None:
-    wanted = {f"socket:[{each.inode}]" for each in listeners(address, port, proc) or []}
-    return _owner_of(wanted, proc) if wanted else None
+    requested = {f"socket:[{each.inode}]" for each in listeners(address, port, proc) or []}
+    return _owner_of(requested, proc) if requested else None
 
 
 def _owner_of(sockets: set[str], proc: Path) -> tuple[str, int] | None:

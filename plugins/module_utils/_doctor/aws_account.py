@@ -72,9 +72,9 @@ def judge_caller(caller: t.Mapping[str, t.Any]) -> Finding:
 
 def lab_findings(account: Account, spec: LabSpec) -> list[Finding]:
     """Check that a lab with these settings could be launched in the region."""
-    look = Discovery(account, spec)
+    discovery = Discovery(account, spec)
     try:
-        seen = look.first()
+        seen = discovery.first()
         begun = begin(spec, seen)
     except LabError as error:
         return [_permissions(error) if error.what == NOT_ALLOWED else from_error("account", "AWS account", error)]
@@ -95,7 +95,7 @@ def lab_findings(account: Account, spec: LabSpec) -> list[Finding]:
             every.append(from_error("launch", "A machine on EC2", error))
         return every
     try:
-        notes = judge(look.second(seen, None, draft.image_id, tried))
+        notes = judge(discovery.second(seen, None, draft.image_id, tried))
     except LabError as error:
         every.append(_permissions(error) if error.what == NOT_ALLOWED else from_error("launch", "AWS account", error))
     else:
@@ -156,8 +156,8 @@ def orphan_findings(
             client = account.client_in("ec2", region) if account.client_in else account.ec2
             found = ResourceQuery(client, owner).everything()
         except (*AWS_ERRORS, LabError) as error:
-            told = error if isinstance(error, LabError) else aws_error(error, f"look into {region}", region)
-            unseen.append(from_error("orphans", TITLE, told, WARNING))
+            failure = error if isinstance(error, LabError) else aws_error(error, f"look into {region}", region)
+            unseen.append(from_error("orphans", TITLE, failure, WARNING))
             continue
         seen.append(region)
         rows += orphans(found, region, from_table(prices, region, ()), busy_labs(config, region))

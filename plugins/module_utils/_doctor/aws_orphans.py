@@ -75,12 +75,12 @@ def judge_orphans(rows: t.Sequence[t.Mapping[str, t.Any]], regions: t.Sequence[s
 def _group(command: str, resources: t.Sequence[t.Mapping[str, t.Any]]) -> Finding:
     first, costs = resources[0], [resource["usd_month"] for resource in resources]
     total = sum(cost for cost in costs if cost)
-    told = ", ".join(f"{resource['words']}, {cost_text(resource)}" for resource in resources)
+    summary = ", ".join(f"{resource['words']}, {cost_text(resource)}" for resource in resources)
     why = f"Lab {first['lab']} has no machine in {first['region']} any more, and nothing uses them."
     if total:
         why += f" Together {total:.2f} USD a month."
     facts = {"things": [dict(resource) for resource in resources], "usd_month": round(total, 2)}
-    return Finding("orphans", TITLE, WARNING, told, why, command, facts)
+    return Finding("orphans", TITLE, WARNING, summary, why, command, facts)
 
 
 def cost_text(resource: t.Mapping[str, t.Any]) -> str:

@@ -85,23 +85,23 @@ def mounts_text(directory: str) -> str:
     table = read(Path("/proc/self/mountinfo")).splitlines()
     lines = [line for line in table if directory in line or "desi-lab" in line]
     units = sorted(path.name for path in Path("/etc/systemd/system").glob(UNITS))
-    told = [f"$ mountinfo\n{chr(10).join(lines)}\n"]
+    parts = [f"$ mountinfo\n{chr(10).join(lines)}\n"]
     for unit in units:
         words = [f"--property={name}" for name in _UNIT]
-        told.append(f"$ systemctl show {unit}\n{said(['systemctl', 'show', *words, unit])}")
-        told.append(f"$ journalctl {unit}\n{said(['journalctl', '-u', unit, '-n', '60', '--no-pager', '-o', 'cat'])}")
+        parts.append(f"$ systemctl show {unit}\n{said(['systemctl', 'show', *words, unit])}")
+        parts.append(f"$ journalctl {unit}\n{said(['journalctl', '-u', unit, '-n', '60', '--no-pager', '-o', 'cat'])}")
     with contextlib.suppress(OSError):
-        told += [f"$ tail {path}\n{read(path)[-8000:]}" for path in sorted(RUN_DIRECTORY.rglob("*.log"))]
-    return "\n".join(told)
+        parts += [f"$ tail {path}\n{read(path)[-8000:]}" for path in sorted(RUN_DIRECTORY.rglob("*.log"))]
+    return "\n".join(parts)
 
 
 def network_text(environment: Environment) -> str:
     """Return network facts that affect access."""
-    told = [f"$ {' '.join(command)}\n{said(command)}" for command in _NETWORK]
-    told.append(f"$ /etc/resolv.conf\n{read(Path('/etc/resolv.conf'))}")
+    parts = [f"$ {' '.join(command)}\n{said(command)}" for command in _NETWORK]
+    parts.append(f"$ /etc/resolv.conf\n{read(Path('/etc/resolv.conf'))}")
     names = [name for name in (*_NAMES, *_MORE_NAMES) if environment.get(name)]
-    told.append("$ environment\n" + "".join(f"{name}={environment[name]}\n" for name in names))
-    return "\n".join(told)
+    parts.append("$ environment\n" + "".join(f"{name}={environment[name]}\n" for name in names))
+    return "\n".join(parts)
 
 
 def settings_text(given: t.Mapping[str, t.Any], defaults: t.Mapping[str, t.Any], cleaner: Cleaner) -> str:

@@ -96,9 +96,9 @@ class Cleaner:
 
     def _decoded(self, match: re.Match[str]) -> str:
         """Hide what is a secret once it is decoded."""
-        return HIDDEN if any(self._tells(text) for text in decoded(match[0])) else match[0]
+        return HIDDEN if any(self._reveals(text) for text in decoded(match[0])) else match[0]
 
-    def _tells(self, text: str) -> bool:
+    def _reveals(self, text: str) -> bool:
         return bool(_ACCOUNT.search(text)) or self.holds_secret(text) or looks_secret(text)
 
     def _address(self, match: re.Match[str]) -> str:

@@ -33,10 +33,10 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 
-def within(version: str, wanted: str) -> bool:
+def within(version: str, required: str) -> bool:
     """Return whether a version is in a range such as ``>=10.1.0,<12.0.0``."""
     have = numbers(version)
-    for sign, bound in _BOUND.findall(wanted):
+    for sign, bound in _BOUND.findall(required):
         limit = numbers(bound)
         size = max(len(have), len(limit))
         one, other = (part + (0,) * (size - len(part)) for part in (have, limit))
@@ -57,11 +57,11 @@ def within(version: str, wanted: str) -> bool:
 def judge_versions(facts: t.Mapping[str, t.Any]) -> list[Finding]:
     """Judge the versions of DESI Lab, Ansible, Python and collections against the required ones."""
     facts = {name: facts[name] for name in VERSIONS}
-    wanted, have = facts["wanted"], facts["collections"]
+    required, have = facts["wanted"], facts["collections"]
     found = f"DESI Lab {facts['product']}, Ansible {facts['ansible']}, Python {facts['python']}"
     title, do = "Versions", "let ./lab install what it was tested with: rm -rf .venv, then ./lab doctor"
-    missing = [name for name in wanted if not have.get(name)]
-    other = [f"{name} {have[name]}" for name in wanted if have.get(name) and not within(have[name], wanted[name])]
+    missing = [name for name in required if not have.get(name)]
+    other = [f"{name} {have[name]}" for name in required if have.get(name) and not within(have[name], required[name])]
     if missing:
         why = f"The collections {', '.join(missing)} are missing, and roles of DESI Lab call them."
         return [Finding("versions", title, BROKEN, found, why, f"install them with ansible-galaxy, or {do}", facts)]

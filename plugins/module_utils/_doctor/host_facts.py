@@ -192,8 +192,8 @@ def tunnel_of(owner: str, config: str) -> str:
         command = (PROC / found[1] / "cmdline").read_bytes().decode(errors="replace") if found else ""
     except OSError:
         return ""
-    told = re.search(rf"{re.escape(config)}/[^/\0]+/([^/\0]+)/ssh_config", command) if config else None
-    return told[1] if told else ""
+    matched = re.search(rf"{re.escape(config)}/[^/\0]+/([^/\0]+)/ssh_config", command) if config else None
+    return matched[1] if matched else ""
 
 
 def tools_findings(names: t.Sequence[str] = ("ssh", "ssh-keygen", "rsync")) -> list[Finding]:

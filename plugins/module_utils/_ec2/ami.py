@@ -66,13 +66,13 @@ def read_image(found: str, images: t.Iterable[t.Mapping[str, t.Any]]) -> Image:
     return Image(found, root, max(sizes, default=0))
 
 
-def disk_of(wanted_gib: int, image: Image) -> int:
+def disk_of(requested_gib: int, image: Image) -> int:
     """Return how large the disk is to be: no smaller than what is copied to it."""
-    return max(wanted_gib, image.least_gib)
+    return max(requested_gib, image.least_gib)
 
 
-def check_disk(wanted_gib: int) -> None:
+def check_disk(requested_gib: int) -> None:
     """Refuse a size that no gp3 disk has."""
-    if not 1 <= wanted_gib <= 16384:
+    if not 1 <= requested_gib <= 16384:
         why = "A disk has 1 to 16384 GiB."
-        raise LabError(f"A disk of {wanted_gib} GiB cannot be had.", why, "choose another size: -e lab_disk_gib=30")
+        raise LabError(f"A disk of {requested_gib} GiB cannot be had.", why, "choose another size: -e lab_disk_gib=30")

@@ -28,7 +28,7 @@ class SettledInstance(t.NamedTuple):
 
 
 def wait_for_state(
-    asker: ResourceQuery,
+    query: ResourceQuery,
     name: str,
     states: t.Collection[str],
     seconds: float,
@@ -39,8 +39,8 @@ def wait_for_state(
     """Wait until the lab's instance is in one of some states, or there is none; fail when the time is up."""
     end, was = clock() + seconds, ""
     while True:
-        found = asker.everything(("machine",))["machine"]
-        alive = lab_instance(found, name, asker.owner, record)
+        found = query.everything(("machine",))["machine"]
+        alive = lab_instance(found, name, query.owner, record)
         # One that is deleted has nothing to come to.
         if alive is None or state_of(alive) in states:
             return SettledInstance(alive, was)

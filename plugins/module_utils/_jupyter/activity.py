@@ -37,12 +37,12 @@ def activity_rows(
 
 def activity_text(lines: t.Sequence[Line]) -> str:
     """Return the number of kernels and terminals in words."""
-    told = []
+    parts = []
     for label in ("kernel", "terminal"):
         number = sum(line["label"] == label for line in lines)
         if number:
-            told.append(f"{number} {label}{'' if number == 1 else 's'}")
-    return " and ".join(told) or "what runs in it"
+            parts.append(f"{number} {label}{'' if number == 1 else 's'}")
+    return " and ".join(parts) or "what runs in it"
 
 
 def ask(url: str, certificate: str = "", proof: Proof | None = None) -> list[Line]:

@@ -24,13 +24,13 @@ MAX_LINE = 4096
 MAX_ERRORS = 65_536
 
 
-def end_unwanted(process: subprocess.Popen[bytes], wanted: str, quiet: float) -> None:
+def end_abandoned(process: subprocess.Popen[bytes], heartbeat: str, quiet: float) -> None:
     """End a process when nobody has touched a file for so many seconds of this computer being awake."""
     known, since = -1, time.monotonic()
     with contextlib.suppress(FileNotFoundError):
         while process.poll() is None:
             time.sleep(0.2)
-            touched = Path(wanted).stat().st_mtime_ns
+            touched = Path(heartbeat).stat().st_mtime_ns
             if touched != known:
                 known, since = touched, time.monotonic()
             elif time.monotonic() - since > quiet:
@@ -40,21 +40,21 @@ def end_unwanted(process: subprocess.Popen[bytes], wanted: str, quiet: float) ->
 def run(container: str, order: bytes, size: int, progress: str, quiet: float) -> dict[str, t.Any]:
     """Run the program in the lab; return its exit code, and what it said."""
     command = ["docker", "exec", "--interactive", container, "python3", "-c", START, str(size)]
-    wanted = f"{progress}.wanted" if progress else ""
+    heartbeat = f"{progress}.wanted" if progress else ""
     said: list[bytes] = []
     left = MAX_OUTPUT
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(tempfile.TemporaryFile())
-        for path in (progress, wanted):
+        for path in (progress, heartbeat):
             stack.enter_context(ProgressFile(path))
         process = stack.enter_context(
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
         )
         stdin, stdout = t.cast("t.BinaryIO", process.stdin), t.cast("t.BinaryIO", process.stdout)
-        if wanted:
+        if heartbeat:
             # Whoever waits may be another user. Its name cannot be guessed, and there is nothing in it.
-            Path(wanted).chmod(0o666)
-            threading.Thread(target=end_unwanted, args=(process, wanted, quiet), daemon=True).start()
+            Path(heartbeat).chmod(0o666)
+            threading.Thread(target=end_abandoned, args=(process, heartbeat, quiet), daemon=True).start()
         with contextlib.suppress(BrokenPipeError):
             stdin.write(order)
             stdin.flush()

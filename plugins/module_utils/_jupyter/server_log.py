@@ -213,9 +213,9 @@ class ServerLog:
     def _known(self, stream: _Stream, url: Url) -> Server | None:
         if stream.banner and stream.banner.token == url.token:
             return stream.banner
-        told = (each for each in self._servers if each.stream == stream.name and each.token == url.token)
+        fitting = (each for each in self._servers if each.stream == stream.name and each.token == url.token)
         distinctive = url.token not in ("", HIDDEN_TOKEN)
-        return next((each for each in told if distinctive or url in each.urls), None)
+        return next((each for each in fitting if distinctive or url in each.urls), None)
 
     def _end(self, stream: _Stream, kind: int) -> None:
         stream.lines_left = 0

@@ -71,33 +71,33 @@ def read_layout(path: str, release: str, releases: Releases) -> Layout:
 
     ``releases`` is the table of releases by name, each with its ``specprod``.
     """
-    wanted = release.lower()
-    if wanted not in releases:
+    requested = release.lower()
+    if requested not in releases:
         known = ", ".join(releases)
         raise LabError(f"There is no release {release}.", f"The releases known are {known}.", "Choose one of them.")
     folder = Path(path)
-    specprod = str(releases[wanted]["specprod"])
+    specprod = str(releases[requested]["specprod"])
     children = _children(folder)
 
     own = productions(folder)
     if own:
         if specprod not in own:
-            raise _other_release(path, wanted, own, releases)
-        return Layout("release", wanted, specprod, [Bind(path, wanted)])
+            raise _other_release(path, requested, own, releases)
+        return Layout("release", requested, specprod, [Bind(path, requested)])
 
     held = {child.name: productions(child) for child in children}
     held = {name: found for name, found in held.items() if found}
     if not held:
         raise _no_release(folder, children)
-    if specprod in held.get(wanted, []) and not _leads_out(folder / wanted):
-        return Layout("releases", wanted, specprod, [Bind(path, "")])
+    if specprod in held.get(requested, []) and not _leads_out(folder / requested):
+        return Layout("releases", requested, specprod, [Bind(path, "")])
     fitting = [name for name, found in held.items() if specprod in found]
     if not fitting:
-        raise _other_release(path, wanted, {name for found in held.values() for name in found}, releases)
-    chosen = folder / (wanted if wanted in fitting else fitting[0])
+        raise _other_release(path, requested, {name for found in held.values() for name in found}, releases)
+    chosen = folder / (requested if requested in fitting else fitting[0])
     source = chosen.resolve() if chosen.is_symlink() else chosen
     beside = [Bind(str(folder / name), name) for name in BESIDE_RELEASES if _is_folder(folder / name)]
-    return Layout("releases", wanted, specprod, [Bind(str(source), wanted), *beside])
+    return Layout("releases", requested, specprod, [Bind(str(source), requested), *beside])
 
 
 def _leads_out(child: Path) -> bool:
@@ -151,11 +151,11 @@ def _is_closed(child: Path) -> bool:
     return False
 
 
-def _other_release(path: str, wanted: str, found: t.Collection[str], releases: Releases) -> LabError:
+def _other_release(path: str, requested: str, found: t.Collection[str], releases: Releases) -> LabError:
     known = releases_of(found, releases)
     choose = f"Choose it with -e lab_release={known[0]}" if known else "Look at the path"
     return LabError(
-        f"The folder {path} does not hold the release {wanted}.",
+        f"The folder {path} does not hold the release {requested}.",
         f"It holds {_some(known or sorted(found))}.",
         f"{choose}, or give another folder.",
     )

@@ -127,7 +127,7 @@ def search_path(search: Iterable[str]) -> str:
 
 
 def find_tools(
-    search: Iterable[str], wanted: str = "auto", programs: str = PROGRAMS
+    search: Iterable[str], requested: str = "auto", programs: str = PROGRAMS
 ) -> tuple[dict[str, Tool], list[LabError]]:
     """Return the mount tools that root may run, by backend, and why others may not be run.
 
@@ -135,7 +135,7 @@ def find_tools(
     """
     tools, refused = {}, []
     for backend, about in BACKENDS.items():
-        if wanted not in ("auto", backend):
+        if requested not in ("auto", backend):
             continue
         for path in _candidates(backend, search):
             try:

@@ -114,7 +114,9 @@ class Mounting:
         found = inspect(self.path, self.supervisors)
         if not found.entry:
             check_directory(self.path)
-        outcome = MountResult(not self._is_as_wanted(found), found.summary, {"state": "mounted", **self.job.settings})
+        outcome = MountResult(
+            not self._is_as_requested(found), found.summary, {"state": "mounted", **self.job.settings}
+        )
         if not outcome.changed:
             outcome.shared_parent = share_parent(self.parent) if self.shared_parent else ""
             return outcome
@@ -127,7 +129,7 @@ class Mounting:
         device = self.device if BACKENDS[self.tool.backend].names_device else table.MOUNTPOINT_DEVICE
         return entry is not None and entry.fuse and entry.source == device
 
-    def _is_as_wanted(self, found: Found) -> bool:
+    def _is_as_requested(self, found: Found) -> bool:
         hidden = self.shared_parent and table.needs_shared_bind(host.read_mounts(), self.parent)
         serves = self._is_mounted(found.entry) and found.alive and not hidden and self.supervisor.serves(self.job)
         return serves and (not self._has_relay or relay_is_installed(self.relay, self.programs))

@@ -126,8 +126,8 @@ class LoopSupervisor(Supervisor):
 
     def serves(self, job: Job) -> bool:
         # Its children have its command line between fork and exec.
-        wanted = self._command(job)
-        return any(list(loop.command) == wanted for loop in self.loops())
+        requested = self._command(job)
+        return any(list(loop.command) == requested for loop in self.loops())
 
     def _command(self, job: Job) -> list[str]:
         return texts.loop_command(self.mountpoint, str(self.log_file), job.settings, job.command)
@@ -271,11 +271,11 @@ def systemd_runs() -> bool:
     return Path("/run/systemd/system").is_dir() and shutil.which("systemctl", path=SYSTEM_PATH) is not None
 
 
-def make_supervisors(wanted: str, mountpoint: str) -> tuple[Supervisor, list[Supervisor]]:
+def make_supervisors(requested: str, mountpoint: str) -> tuple[Supervisor, list[Supervisor]]:
     """Return the supervisor to use, and all that earlier runs may have used."""
     loop = LoopSupervisor(mountpoint)
     if not systemd_runs():
-        if wanted == "systemd":
+        if requested == "systemd":
             raise LabError(
                 "The mount cannot be a systemd unit.",
                 "systemd does not run this computer.",
@@ -283,7 +283,7 @@ def make_supervisors(wanted: str, mountpoint: str) -> tuple[Supervisor, list[Sup
             )
         return loop, [loop]
     unit = SystemdSupervisor(mountpoint)
-    return (loop if wanted == "process" else unit), [unit, loop]
+    return (loop if requested == "process" else unit), [unit, loop]
 
 
 def stop_all(supervisors: list[Supervisor], patience: float) -> None:

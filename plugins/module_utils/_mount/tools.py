@@ -180,9 +180,9 @@ def choose_tool(backend: str, spec: MountSpec, tools: dict[str, Tool]) -> tuple[
 
 def _missing(backend: str, rclone: Tool | None) -> NoTool:
     old = f" ({rclone.title} is: it is too old, 1.58 is the first that will do)" if rclone else ""
-    wanted = "rclone or mount-s3" if backend == "auto" else backend
+    requested = "rclone or mount-s3" if backend == "auto" else backend
     return NoTool(
         "The bucket cannot be mounted on this computer.",
-        f"No usable mount tool is installed: {wanted} was looked for{old}.",
+        f"No usable mount tool is installed: {requested} was looked for{old}.",
         "Install one (rclone is the most complete), or let a container mount the bucket: -e lab_mount=mounter",
     )

@@ -45,7 +45,7 @@ class Fetch:
     specprod: str
     cache: Path
     cache_max: int = 0
-    tell: Callable[[str], None] = lambda _text: None
+    report: Callable[[str], None] = lambda _text: None
     searched: list[str] = field(default_factory=list)  # the catalogues that were read
     _done: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -54,17 +54,19 @@ class Fetch:
         """Return the selected files, each once."""
         found: dict[Path, None] = {}
         for word in asked:
-            wanted = words.parse_selection(word, self.specprod)
-            patterns = wanted.patterns or self._patterns_of(wanted)
-            matched = self._match(patterns, bool(wanted.patterns) and len(wanted.patterns) == 2 and ":" not in word)
+            requested = words.parse_selection(word, self.specprod)
+            patterns = requested.patterns or self._patterns_of(requested)
+            matched = self._match(
+                patterns, bool(requested.patterns) and len(requested.patterns) == 2 and ":" not in word
+            )
             if not matched:
-                raise self._nothing(wanted)
+                raise self._nothing(requested)
             found.update(dict.fromkeys(matched))
         return list(found)
 
-    def _nothing(self, wanted: words.Selection) -> LabError:
-        what = f'Nothing is there for "{wanted.word}".'
-        if wanted.patterns:
+    def _nothing(self, requested: words.Selection) -> LabError:
+        what = f'Nothing is there for "{requested.word}".'
+        if requested.patterns:
             return LabError(
                 what,
                 f"The release has no file of that name, nor has its production {self.specprod}.",
@@ -85,35 +87,35 @@ class Fetch:
                 break
         return found
 
-    def _patterns_of(self, wanted: words.Selection) -> tuple[str, ...]:
+    def _patterns_of(self, requested: words.Selection) -> tuple[str, ...]:
         """Search the catalogs of all programs for targets or a cone."""
         targets: set[int] = set()
-        if wanted.targets:
+        if requested.targets:
             try:
-                targets = words.parse_targets(Path(wanted.targets).read_text(), wanted.word)
+                targets = words.parse_targets(Path(requested.targets).read_text(), requested.word)
             except (OSError, UnicodeDecodeError) as problem:
                 why = f"The file cannot be read ({getattr(problem, 'strerror', '') or 'it is no text'})."
-                raise LabError(f'"{wanted.word}" cannot be fetched.', why, "Check its path.") from None
+                raise LabError(f'"{requested.word}" cannot be fetched.', why, "Check its path.") from None
         redux = f"spectro/redux/{self.specprod}"
         catalogs = [
             path for where in ("zcatalog/v1", "zcatalog") for path in self.root.glob(f"{redux}/{where}/zpix-*.fits")
         ]
         if not catalogs:
             why = "To find targets, the catalogues zpix-*.fits of the production are searched, and there are none."
-            raise LabError(f'"{wanted.word}" cannot be fetched.', why, "Name healpixels or files instead.")
+            raise LabError(f'"{requested.word}" cannot be fetched.', why, "Name healpixels or files instead.")
         directories: set[str] = set()
         for catalog in sorted(catalogs):
-            self.tell(f"searching {catalog.name} ({decimal_size(catalog.stat().st_size)})")
+            self.report(f"searching {catalog.name} ({decimal_size(catalog.stat().st_size)})")
             self.searched.append(str(catalog.relative_to(self.root)))
             survey, program = catalog.stem.split("-")[1:3]
             try:
                 with catalog.open("rb", buffering=PIECE) as file:
                     for target, ra, dec, pixel in words.catalog_rows(file, CATALOG_COLUMNS):
-                        if target in targets or (wanted.cone and words.in_cone(wanted.cone, ra, dec)):
+                        if target in targets or (requested.cone and words.in_cone(requested.cone, ra, dec)):
                             directories.add(words.directory_of(survey, program, int(pixel)))
             except (KeyError, OSError, ValueError) as problem:
                 raise LabError(
-                    f'"{wanted.word}" cannot be fetched.',
+                    f'"{requested.word}" cannot be fetched.',
                     f"The catalogue {catalog.name} cannot be read ({problem}).",
                     "Run the same command again. If it stays so, name healpixels or files instead.",
                 ) from None
@@ -159,7 +161,7 @@ class Fetch:
 
         def report() -> None:
             while not ended.wait(0.5):
-                self.tell(words.progress_words(self._done, total, time.monotonic() - began))
+                self.report(words.progress_words(self._done, total, time.monotonic() - began))
 
         directory = open_cache(str(self.cache))
         teller = threading.Thread(target=report, daemon=True)
@@ -169,8 +171,8 @@ class Fetch:
         try:
             with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
                 for (path, size), digest in zip(left, pool.map(lambda one: self._read(one[0]), left)):
-                    wanted, name = sums[path.parent].get(path.name), str(path.relative_to(self.root))
-                    verdict = "unverified" if wanted is None else "verified" if wanted == digest else "wrong"
+                    expected, name = sums[path.parent].get(path.name), str(path.relative_to(self.root))
+                    verdict = "unverified" if expected is None else "verified" if expected == digest else "wrong"
                     outcome[verdict].append(name)
                     if verdict != "wrong":
                         known[name] = [size, path.stat().st_mtime]

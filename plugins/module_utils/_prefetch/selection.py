@@ -127,15 +127,15 @@ def catalog_rows(file: BinaryIO, names: Iterable[str], rows_at_once: int = 20_00
         repeat, code = int(form.group(1) or 1), form.group(2)
         places[cards[f"TTYPE{index}"]] = (place, code, repeat)
         place += (repeat + 7) // 8 if code == "X" else repeat * {"P": 8, "Q": 16, **_WIDTHS}[code]
-    wanted = [places[name] for name in names]
-    order = sorted(range(len(wanted)), key=lambda index: wanted[index][0])
+    requested = [places[name] for name in names]
+    order = sorted(range(len(requested)), key=lambda index: requested[index][0])
     layout, at = ">", 0
     for index in order:
-        start, code, _repeat = wanted[index]
+        start, code, _repeat = requested[index]
         layout += f"{start - at}x{_CODES[code]}"
         at = start + _WIDTHS[code]
     layout += f"{width - at}x"
-    back = [order.index(index) for index in range(len(wanted))]
+    back = [order.index(index) for index in range(len(requested))]
     for first in range(0, count, rows_at_once):
         size = width * min(rows_at_once, count - first)
         data = file.read(size)

@@ -78,8 +78,8 @@ def here(row: t.Mapping[str, t.Any], now: float) -> dict[str, t.Any]:
 
 def coming(watch: t.Mapping[str, t.Any] | None, expiry: float | None, runs: bool, now: float) -> list[dict[str, str]]:
     """Return upcoming events, the soonest first."""
-    told = watch if runs and isinstance(watch, t.Mapping) else {}
-    times = {IDLE_STOP: number(told.get("idle_stop_at")), DEADLINE: number(told.get("deadline")), EXPIRY: expiry}
+    watched = watch if runs and isinstance(watch, t.Mapping) else {}
+    times = {IDLE_STOP: number(watched.get("idle_stop_at")), DEADLINE: number(watched.get("deadline")), EXPIRY: expiry}
     known = sorted((when, what) for what, when in times.items() if when is not None)
     return [
         {"what": what, "at": time_text(when), "words": _WORDS[what].format(when=ahead(when, now))}

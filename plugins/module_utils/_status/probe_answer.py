@@ -31,14 +31,14 @@ _MOST = 200
 
 def parse(data: bytes) -> dict[str, t.Any]:
     """Return the parsed answer. Raises BadAnswer."""
-    told = mapping(strict_json(data, MAX_BYTES), KEYS)
+    answer = mapping(strict_json(data, MAX_BYTES), KEYS)
     return {
-        "watch": unless_none(told["watch"], _watch),
-        "uptime": unless_none(told["uptime"], moment),
-        "mounts": {absolute_path(path): unless_none(told, truth) for path, told in mapping(told["mounts"]).items()},
-        "containers": [_container(each) for each in sequence(told["containers"], _MOST)],
-        "images": {text(name): image_id(found) for name, found in mapping(told["images"]).items()},
-        "server": truth(told["server"]),
+        "watch": unless_none(answer["watch"], _watch),
+        "uptime": unless_none(answer["uptime"], moment),
+        "mounts": {absolute_path(path): unless_none(alive, truth) for path, alive in mapping(answer["mounts"]).items()},
+        "containers": [_container(each) for each in sequence(answer["containers"], _MOST)],
+        "images": {text(name): image_id(found) for name, found in mapping(answer["images"]).items()},
+        "server": truth(answer["server"]),
     }
 
 
@@ -52,19 +52,19 @@ def image_id(value: object) -> str:
 
 def _watch(value: object) -> dict[str, t.Any]:
     # A watcher of another version may report more.
-    told = mapping(value, most=100)
-    stop = told.get("last_stop")
+    answer = mapping(value, most=100)
+    stop = answer.get("last_stop")
     return {
-        **{name: unless_none(told.get(name), moment) for name in ("idle_since", "idle_stop_at", "deadline")},
-        "active": [text(each) for each in sequence(told.get("active", []), _MOST)],
+        **{name: unless_none(answer.get(name), moment) for name in ("idle_since", "idle_stop_at", "deadline")},
+        "active": [text(each) for each in sequence(answer.get("active", []), _MOST)],
         "last_stop": None if stop is None else {"at": moment(mapping(stop).get("at")), "why": text(stop.get("why"))},
     }
 
 
 def _container(value: object) -> dict[str, t.Any]:
     """Return the facts of a container: our own labels, of which mount and folder are plain paths."""
-    told = mapping(value, ("Image", "State", "Config", "HostConfig"))
-    config, state = mapping(told["Config"], ("Labels", "Image")), mapping(told["State"] or {})
+    answer = mapping(value, ("Image", "State", "Config", "HostConfig"))
+    config, state = mapping(answer["Config"], ("Labels", "Image")), mapping(answer["State"] or {})
     labels = {
         name: text(said, 20_000)
         for name, said in mapping(config["Labels"] or {}).items()
@@ -74,13 +74,13 @@ def _container(value: object) -> dict[str, t.Any]:
         if labels.get(name):
             absolute_path(labels[name])
     return {
-        "Image": unless_none(told["Image"], image_id),
+        "Image": unless_none(answer["Image"], image_id),
         "State": {
             "Running": truth(state.get("Running", False)),
             **{name: text(state.get(name, "")) for name in ("Status", "StartedAt", "FinishedAt")},
         },
         "Config": {"Labels": labels, "Image": unless_none(config["Image"], text)},
-        "HostConfig": {"PortBindings": _bindings(mapping(told["HostConfig"], ("PortBindings",))["PortBindings"])},
+        "HostConfig": {"PortBindings": _bindings(mapping(answer["HostConfig"], ("PortBindings",))["PortBindings"])},
     }
 
 

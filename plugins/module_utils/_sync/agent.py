@@ -363,9 +363,9 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     if request["do"] == "prepare":
         return do(request, directory, rooms_in(staging))
     rooms = Rooms(*(open_below(staging, name) for name in (INCOMING, OUTGOING, BASIS)))
-    told = do(request, directory, rooms)
+    result = do(request, directory, rooms)
     remove_below(place, request["id"])
-    return told
+    return result
 
 
 def open_own(state: str) -> int:

@@ -60,13 +60,13 @@ def _string(value: object, most: int) -> str:
 
 
 def _listing(found: object, _request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    told = mapping(found)
-    absent = truth(told.get("absent", False))
-    mapping({**told, "absent": absent}, ("lines", "files", "absent", "old"))
-    lines = [_string(line, MAX_LINE) for line in sequence(told["lines"], MAX_LINES)]
+    answer = mapping(found)
+    absent = truth(answer.get("absent", False))
+    mapping({**answer, "absent": absent}, ("lines", "files", "absent", "old"))
+    lines = [_string(line, MAX_LINE) for line in sequence(answer["lines"], MAX_LINES)]
     if sum(map(len, lines)) > MAX_TEXT:
         raise BadAnswer("its patterns are too long")
-    return {"lines": lines, "files": entries(told["files"]), "absent": absent, "old": truth(told["old"])}
+    return {"lines": lines, "files": entries(answer["files"]), "absent": absent, "old": truth(answer["old"])}
 
 
 def entries(found: object) -> Entries:
@@ -123,9 +123,9 @@ def _prepared(found: object, request: t.Mapping[str, t.Any]) -> dict[str, t.Any]
 
 
 def _settled(found: object, request: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    told = mapping(found, ("entries", "changed"))
-    placed = mapping(told["entries"], most=2 * len(request["steps"]))
-    changed = [_name(path) for path in sequence(told["changed"], len(request["steps"]))]
+    answer = mapping(found, ("entries", "changed"))
+    placed = mapping(answer["entries"], most=2 * len(request["steps"]))
+    changed = [_name(path) for path in sequence(answer["changed"], len(request["steps"]))]
     if not set(changed) <= {step["path"] for step in request["steps"]}:
         raise BadAnswer("it tells of files that nobody asked for")
     # A file that was removed at once has no entry.

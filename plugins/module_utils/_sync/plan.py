@@ -207,14 +207,14 @@ class Decider:
 
     def _free(self, path: str, side: int, entry: Entry) -> str:
         """Return a name for the losing file, the same for the same file each time."""
-        wanted = conflict_name(path, self.hosts[side], entry)
-        number, name = 1, wanted
+        desired = conflict_name(path, self.hosts[side], entry)
+        number, name = 1, desired
         while name in self.names or any(
             name in self.directories[each] or not _resembles(self.files[each].get(name), entry)
             for each in (HERE, THERE)
         ):
             number += 1
-            name = f"{wanted}-{number}"
+            name = f"{desired}-{number}"
         self.names.add(name)
         return name
 

@@ -28,13 +28,13 @@ def conflict_name(path: str, host: str, entry: t.Sequence[t.Any]) -> str:
 
 def how(files: t.Sequence[int], sizes: t.Sequence[int], removed: t.Sequence[int], conflicts: int) -> str:
     """Return a summary of a sync: files and bytes brought and sent, removals, and conflicts."""
-    told = []
+    parts = []
     for number, size, word in zip(files, sizes, ("brought", "sent")):
         if number:
-            told.append(f"{number} {'file' if number == 1 else 'files'} {word} ({decimal_size(size)})")
+            parts.append(f"{number} {'file' if number == 1 else 'files'} {word} ({decimal_size(size)})")
     for number, place in zip(removed, ("here", "there")):
         if number:
-            told.append(f"{number} removed {place}")
+            parts.append(f"{number} removed {place}")
     if conflicts:
-        told.append(f"{conflicts} kept twice")
-    return ", ".join(told) or "nothing to do"
+        parts.append(f"{conflicts} kept twice")
+    return ", ".join(parts) or "nothing to do"

@@ -148,7 +148,7 @@ class Sync:
                 f"The files cannot be synced with {spec.host}.", why, "Make it with ./lab ec2, which is safe to repeat."
             )
         here = self._here({"do": "list", "folder": spec.directory, "lines": there["lines"]})
-        self.old = [where for where, told in (("here", here), ("there", there)) if told["old"]]
+        self.old = [where for where, listed in (("here", here), ("there", there)) if listed["old"]]
         self.files = (here["files"], there["files"])
         self.base = self.memory.read()
         unsure = plans.doubtful(*self.files, self.base)

@@ -28,13 +28,13 @@ def entries_of(mount: Path, seconds: float) -> list[str]:
 
 def show(place: Path, hidden: str, names: list[str]) -> bool:
     """Lay a link for each name, remove those that are too many, and return whether something changed."""
-    wanted = {name: f"{hidden}/{name}" for name in names if name != hidden}
+    desired = {name: f"{hidden}/{name}" for name in names if name != hidden}
     there = {entry.name: str(entry.readlink()) for entry in place.iterdir() if entry.is_symlink()}
-    for name in there.keys() - wanted.keys():
+    for name in there.keys() - desired.keys():
         (place / name).unlink()
-    for name in wanted.keys() - there.keys():
-        (place / name).symlink_to(wanted[name])
-    return there != wanted
+    for name in desired.keys() - there.keys():
+        (place / name).symlink_to(desired[name])
+    return there != desired
 
 
 def main(place: str, hidden: str, seconds: str) -> int:

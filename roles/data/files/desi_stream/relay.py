@@ -154,12 +154,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _object(self, bucket: str, key: str) -> None:
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "bytes=0-"))
-        if not wanted:
+        byte_range = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "bytes=0-"))
+        if not byte_range:
             self._pass_on("GET")
             return
-        start = int(wanted.group(1))
-        end = int(wanted.group(2)) + 1 if wanted.group(2) else sys.maxsize
+        start = int(byte_range.group(1))
+        end = int(byte_range.group(2)) + 1 if byte_range.group(2) else sys.maxsize
         reader = self._reading(bucket, key, start)
         kept = False
         try:

@@ -63,7 +63,7 @@ class Upstream:
         self._jobs: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._lock = threading.Lock()
-        self._wanted = threading.Semaphore(0)
+        self._queued = threading.Semaphore(0)
         self._warming = threading.Semaphore(connections)
         for _ in range(connections):
             threading.Thread(target=self._work, daemon=True).start()
@@ -74,11 +74,11 @@ class Upstream:
         """Have a job done as soon as a thread is free; jobs of the same urgency in their order."""
         with self._lock:
             heapq.heappush(self._jobs, (urgency, next(self._order), job))
-        self._wanted.release()
+        self._queued.release()
 
     def _work(self) -> None:
         while True:
-            self._wanted.acquire()
+            self._queued.acquire()
             with self._lock:
                 job = heapq.heappop(self._jobs)[2]
             try:

@@ -76,8 +76,8 @@ class Population:
     by_tile: list[Coadd]
 
     def healpix(self, healpix: int, survey: str, program: str) -> list[Coadd]:
-        wanted = (healpix, survey, program)
-        return [coadd for coadd in self.by_healpix if (coadd.target.healpix, coadd.survey, coadd.program) == wanted]
+        key = (healpix, survey, program)
+        return [coadd for coadd in self.by_healpix if (coadd.target.healpix, coadd.survey, coadd.program) == key]
 
     def petal(self, tileid: int, petal: int) -> list[Coadd]:
         first = [(coadd, coadd.observations[0]) for coadd in self.by_tile]

@@ -27,7 +27,7 @@ def book(tmp_path):
 def run(act, book, monkeypatch):
     """Run the notebook with a module that writes the first as its progress and returns the second."""
     words = []
-    monkeypatch.setattr(notebook_run, "tell", lambda _display, word: words.append(word))
+    monkeypatch.setattr(notebook_run, "display_progress", lambda _display, word: words.append(word))
 
     class Action(notebook_run.ActionModule):
         def _prepare(self):

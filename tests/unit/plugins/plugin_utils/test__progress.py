@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pickle
 
-from ansible_collections.desi.lab.plugins.plugin_utils._progress import Finished, Underway, tell
+from ansible_collections.desi.lab.plugins.plugin_utils._progress import Finished, Underway, display_progress
 
 
 class Screen:
@@ -29,6 +29,6 @@ def test_words_survive_the_way_from_a_worker_to_the_process_with_the_screen():
 
 def test_what_is_under_way_is_nothing_for_a_screen_that_knows_no_running_line():
     display = Screen()
-    tell(display, Underway("cell 3 of 9"))
-    tell(display, Finished("3 import os"))
+    display_progress(display, Underway("cell 3 of 9"))
+    display_progress(display, Finished("3 import os"))
     assert display.shown == ["3 import os"]

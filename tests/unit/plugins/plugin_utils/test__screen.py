@@ -117,15 +117,15 @@ def test_header_comes_with_the_first_line_of_its_play(voice):
     speaker, out, _err, _log = voice()
     speaker.header = "First"
     speaker.header = "Second"
-    speaker.tell(["a"])
-    speaker.tell(["b"])
+    speaker.show(["a"])
+    speaker.show(["b"])
     assert out.getvalue() == "Second\n\na\nb\n"
 
 
 def test_secret_reaches_no_log(voice):
     speaker, out, _err, log = voice()
-    speaker.tell(["open"], secret=True)
-    speaker.tell(["\x1b[1mstep\x1b[0m"])
+    speaker.show(["open"], secret=True)
+    speaker.show(["\x1b[1mstep\x1b[0m"])
     assert out.getvalue() == "open\n\x1b[1mstep\x1b[0m\n"
     assert log == ["step"]
 
@@ -133,7 +133,7 @@ def test_secret_reaches_no_log(voice):
 def test_quiet_voice_shouts_to_standard_error_alone(voice):
     speaker, out, err, log = voice(quiet=True)
     speaker.header = "Header"
-    speaker.tell(["step"])
+    speaker.show(["step"])
     speaker.shout(["trouble"])
     assert (out.getvalue(), err.getvalue(), log) == ("", "trouble\n", ["trouble"])
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import ACCESSES
-from ansible_collections.desi.lab.plugins.plugin_utils._ssh_access import is_allowed, known_way, remembered_way
+from ansible_collections.desi.lab.plugins.plugin_utils._ssh_access import access_in, is_allowed, recorded_access
 
 
 def memory(access="tunnel", port=8888):
@@ -42,7 +42,7 @@ def row(access="", port=0):
     ],
 )
 def test_what_is_known_is_used_and_a_safer_way_too(told, known, certified, access, port):
-    assert known_way(told, known, certified) == {"access": access, "port": port, "asks": {}}
+    assert recorded_access(told, known, certified) == {"access": access, "port": port, "asks": {}}
 
 
 @pytest.mark.security("M14")
@@ -61,7 +61,7 @@ def test_what_is_known_is_used_and_a_safer_way_too(told, known, certified, acces
     ],
 )
 def test_a_weaker_way_or_another_port_is_asked_about_and_not_used(told, known, certified, safe, words):
-    way = known_way(told, known, certified)
+    way = recorded_access(told, known, certified)
     assert (way["access"], way["port"]) == safe
     assert (way["asks"]["access"], way["asks"]["port"]) == (told["access"], told["port"])
     assert words in way["asks"]["words"]
@@ -71,14 +71,14 @@ def test_a_weaker_way_or_another_port_is_asked_about_and_not_used(told, known, c
     st.text() | st.sampled_from(ACCESSES), st.integers() | st.text(), st.sampled_from([*ACCESSES, ""]), st.booleans()
 )
 def test_no_tag_leads_to_a_weaker_way_unasked(access, port, known, certified):
-    way = known_way(row(access, port), memory(known, 8888), certified)
+    way = recorded_access(row(access, port), memory(known, 8888), certified)
     assert ACCESSES.index(way["access"]) >= ACCESSES.index(known or "tunnel") or certified
     assert way["port"] == 8888
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"access": 3, "port": "x"}', '{"access": ["direct"]}'])
 def test_what_cannot_be_read_is_not_remembered(text):
-    assert remembered_way(text) == {"access": "", "port": 0}
+    assert access_in(text) == {"access": "", "port": 0}
 
 
 @pytest.mark.parametrize(
@@ -92,10 +92,10 @@ def test_what_cannot_be_read_is_not_remembered(text):
     ],
 )
 def test_only_who_names_the_way_has_said_yes_to_it(access, port, allowed):
-    way = known_way(row("direct", 9999), memory(), False)
+    way = recorded_access(row("direct", 9999), memory(), False)
     assert is_allowed(way["asks"], way, access, port) is allowed
 
 
 def test_what_is_as_it_was_needs_no_word():
-    way = known_way(row("direct", 8888), memory(), False)
+    way = recorded_access(row("direct", 8888), memory(), False)
     assert is_allowed(way["asks"], way, "direct", "")

@@ -39,7 +39,7 @@ def told(monkeypatch):
         words.append(word)
         heard.set()
 
-    monkeypatch.setattr(_watched, "tell", keep)
+    monkeypatch.setattr(_watched, "display_progress", keep)
     monkeypatch.setattr(_watched, "SECONDS_BETWEEN_LOOKS", 0.02)
     return SimpleNamespace(words=words, heard=heard)
 

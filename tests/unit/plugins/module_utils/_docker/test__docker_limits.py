@@ -31,7 +31,7 @@ ENGINE = {
 @pytest.mark.security("M10")
 def test_a_lab_is_bounded_in_processes_memory_and_log_without_being_asked():
     assert lab_limits(ENGINE) == {
-        "trouble": "",
+        "error": "",
         "do": "",
         "memory": str(15 * GIB),
         "memory_swap": str(30 * GIB),
@@ -67,7 +67,7 @@ def test_what_was_asked_for_is_given_and_a_default_is_bounded():
 )
 def test_what_an_engine_does_not_have_is_refused_with_what_fits(engine, memory, cpus, why, do):
     found = lab_limits(engine, memory, cpus)
-    assert why in found["trouble"]
+    assert why in found["error"]
     assert do in found["do"]
 
 
@@ -75,10 +75,10 @@ def test_a_limit_that_an_engine_would_forget_is_left_out():
     for able in ([], ["memory"], ["processes"]):
         found = lab_limits({**ENGINE, "limits": able})
         assert ("memory" in found, "memory_swap" in found) == ("memory" in able, False)
-        assert ("pids_limit" in found, found["trouble"]) == ("processes" in able, "")
+        assert ("pids_limit" in found, found["error"]) == ("processes" in able, "")
     for driver, told in (("local", True), ("json-file", True), ("journald", False), ("", False)):
         assert ("log_options" in lab_limits({**ENGINE, "log_driver": driver})) is told
-    assert lab_limits({}) == {"trouble": "", "do": ""}
+    assert lab_limits({}) == {"error": "", "do": ""}
 
 
 def container(memory=0, processes=None, cpus=0):
