@@ -100,8 +100,8 @@ def main() -> None:
             record.check(caller, region)
         ec2, disks, more, notes = aws_client(module, "ec2"), [], {}, []
         states, timeout = module.params["states"], module.params["timeout"]
-        asker = ResourceQuery(ec2, record.owner if record else caller.owner, name)
-        rest = wait_for_state(asker, name, states, timeout, record=record)
+        query = ResourceQuery(ec2, record.owner if record else caller.owner, name)
+        rest = wait_for_state(query, name, states, timeout, record=record)
         if rest.instance is None and record is None and caller.former:
             rest = wait_for_state(ResourceQuery(ec2, caller.former, name), name, states, timeout)
         if rest.instance is not None:

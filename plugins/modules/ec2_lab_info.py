@@ -211,7 +211,7 @@ def notes_of(record: LabRecord | None, caller: Caller, owner: str) -> list[str]:
     return legacy_owner_note(caller, owner)
 
 
-def look(module: AnsibleAWSModule) -> dict[str, t.Any]:
+def inspect(module: AnsibleAWSModule) -> dict[str, t.Any]:
     """Return the resources of the caller's labs."""
     given, region, directory = module.params, module.region or "", module.params["folder"]
     record = read(directory)
@@ -220,13 +220,13 @@ def look(module: AnsibleAWSModule) -> dict[str, t.Any]:
         record.check(caller, region)
     owner = given["owner"] or (record.owner if record else caller.owner)
     ec2, scheduler = aws_client(module, "ec2"), aws_client(module, "scheduler")
-    asker = ResourceQuery(ec2, owner, given["name"], scheduler=scheduler)
+    query = ResourceQuery(ec2, owner, given["name"], scheduler=scheduler)
     if given["gone"]:
-        asker.wait(given["gone"], given["timeout"])
-    found = asker.everything()
+        query.wait(given["gone"], given["timeout"])
+    found = query.everything()
     if given["name"] and caller.former and owner == caller.owner and record is None and not any(found.values()):
-        asker = ResourceQuery(ec2, caller.former, given["name"], scheduler=scheduler)
-        found = asker.everything()
+        query = ResourceQuery(ec2, caller.former, given["name"], scheduler=scheduler)
+        found = query.everything()
     key = local_key(directory) if directory else ""
     left = resource_rows(found, from_table(given["prices"], region, []))
     known = {
@@ -236,7 +236,7 @@ def look(module: AnsibleAWSModule) -> dict[str, t.Any]:
     }
     nothing = not any(row["kind"] != "snapshot" for row in left)
     return {
-        "owner": asker.owner,
+        "owner": query.owner,
         "account_end": caller.account[-4:],
         "region": region,
         "labs": lab_rows(found["machine"], region),
@@ -250,8 +250,8 @@ def look(module: AnsibleAWSModule) -> dict[str, t.Any]:
         "fits": record is not None
         or fits(directory, [one["InstanceId"] for one in found["machine"]], materials(found["key pair"])),
         "kept_for": deletion_doubt(ec2, directory, record, caller) if directory and nothing else "",
-        "notes": notes_of(record, caller, asker.owner),
-        "unseen": asker.unseen,
+        "notes": notes_of(record, caller, query.owner),
+        "unseen": query.unseen,
     }
 
 
@@ -264,7 +264,7 @@ def main() -> None:
     """Look, and tell."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        found = look(module)
+        found = inspect(module)
     except LabError as error:
         module.fail_json(**error.as_result())
     except AWS_ERRORS as error:

@@ -92,7 +92,7 @@ ARGUMENTS = {
 KINDS = ("machine", "spot request", "disk", "security group", "key pair")
 
 
-def look(module: AnsibleAWSModule, regions: list[str]) -> tuple[Caller, list[str]]:
+def inspect(module: AnsibleAWSModule, regions: list[str]) -> tuple[Caller, list[str]]:
     """Return the caller, and in which regions something is found."""
     client, name = clients_of(module), module.params["name"]
     caller = caller_of(client("sts", regions[0], PATIENCE).get_caller_identity())
@@ -117,7 +117,7 @@ def main() -> None:
     if not regions:
         module.exit_json(changed=False, regions=[], asked=[], owner="")
     try:
-        caller, found = look(module, regions)
+        caller, found = inspect(module, regions)
     except LabError as error:
         module.fail_json(**error.as_result())
     except AWS_ERRORS as error:

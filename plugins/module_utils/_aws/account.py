@@ -55,7 +55,7 @@ class Account:
         self.client_in = client_in
         self.ec2 = clients["ec2"]
 
-    def ask(self, questions: Questions, may_lack: t.Container[str] = ()) -> Answers:
+    def query(self, questions: Questions, may_lack: t.Container[str] = ()) -> Answers:
         """Ask everything side by side; refuse with all permissions that are missing, else with the first error."""
         answers: dict[str, t.Any] = {}
         errors: dict[str, Exception] = {}
@@ -70,7 +70,7 @@ class Account:
         hard = {name: error for name, error in errors.items() if name not in may_lack}
         if "caller" in hard:
             raise self.no_caller(hard["caller"])
-        missing = [action_of(error, _asked(error)) for error in hard.values() if code_of(error) in FORBIDDEN]
+        missing = [action_of(error, _operation(error)) for error in hard.values() if code_of(error) in FORBIDDEN]
         if missing:
             raise refusal(missing)
         for error in hard.values():
@@ -175,5 +175,5 @@ def where(name: str, *values: str) -> Rows:
     return [{"Name": name, "Values": list(values)}]
 
 
-def _asked(error: Exception) -> str:
+def _operation(error: Exception) -> str:
     return f"ec2:{getattr(error, 'operation_name', '')}"

@@ -135,7 +135,7 @@ class AddressQuery:
         self.answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         for url in self.services:
             # As daemons, because one that hangs in a name server must not keep the module from ending.
-            threading.Thread(target=lambda url=url: self.answers.put(_ask(url, seconds)), daemon=True).start()
+            threading.Thread(target=lambda url=url: self.answers.put(_query_service(url, seconds)), daemon=True).start()
 
     def address(self) -> str:
         """Return the address that the services agree on."""
@@ -156,7 +156,7 @@ class AddressQuery:
         raise LabError("Your own address, from which alone the lab is to be reached, is not known.", why, GIVE_IT)
 
 
-def _ask(url: str, seconds: float) -> str:
+def _query_service(url: str, seconds: float) -> str:
     # A service that sends elsewhere is not the one that was chosen.
     opener = make_opener(direct=is_loopback_url(url), redirects=False)
     request = urllib.request.Request(url, headers={"User-Agent": "desi-lab", "Accept": "text/plain"})  # noqa: S310 - checked

@@ -80,7 +80,7 @@ class Discovery:
 
     def first(self) -> AccountState:
         """Query all that depends on no other answer."""
-        spec, ask = self.spec, self.account
+        spec, account = self.spec, self.account
         markets = [SPOT, ON_DEMAND] if spec.spot else [ON_DEMAND]
         codes = sorted({quota_of(name, market) for name in spec.instance_types for market in markets} - {""})
         names = [f"desi-lab-{spec.name}", f"desi-lab-{spec.name}-*"]
@@ -88,25 +88,25 @@ class Discovery:
         types = where("instance-type", *spec.instance_types)
         subnets = where("subnet-id", spec.subnet) if spec.subnet else where("default-for-az", "true")
         questions: dict[str, t.Callable[[], t.Any]] = {
-            "caller": ask.clients["sts"].get_caller_identity,
-            "named": lambda: ask.instances(where(f"tag:{NAME_TAG}", spec.name)),
-            "running": lambda: ask.instances(where("instance-state-name", *COUNTED)),
-            "keys": lambda: ask.ec2.describe_key_pairs(Filters=where("key-name", *names), IncludePublicKey=True),
-            "groups": lambda: ask.pages("describe_security_groups", "SecurityGroups", where("group-name", *groups)),
-            "tagged": lambda: ask.pages(
+            "caller": account.clients["sts"].get_caller_identity,
+            "named": lambda: account.instances(where(f"tag:{NAME_TAG}", spec.name)),
+            "running": lambda: account.instances(where("instance-state-name", *COUNTED)),
+            "keys": lambda: account.ec2.describe_key_pairs(Filters=where("key-name", *names), IncludePublicKey=True),
+            "groups": lambda: account.pages("describe_security_groups", "SecurityGroups", where("group-name", *groups)),
+            "tagged": lambda: account.pages(
                 "describe_security_groups", "SecurityGroups", where(f"tag:{NAME_TAG}", spec.name)
             ),
-            "vpcs": lambda: ask.pages("describe_vpcs", "Vpcs", where("is-default", "true")),
-            "subnets": lambda: ask.pages("describe_subnets", "Subnets", subnets),
-            "types": lambda: ask.pages("describe_instance_types", "InstanceTypes", types),
-            "offerings": lambda: ask.offerings("availability-zone", types),
-            "parameters": lambda: ask.clients["ssm"].get_parameters(Names=parameters_of(spec.os)),
-            "disk price": lambda: ask.price(cost.disk_filters(spec.region), "GB-Mo"),
-            **{f"quota {code}": (lambda code=code: ask.quota(code)) for code in codes},
-            **{f"price {name}": (lambda name=name: ask.type_price(name)) for name in spec.instance_types},
+            "vpcs": lambda: account.pages("describe_vpcs", "Vpcs", where("is-default", "true")),
+            "subnets": lambda: account.pages("describe_subnets", "Subnets", subnets),
+            "types": lambda: account.pages("describe_instance_types", "InstanceTypes", types),
+            "offerings": lambda: account.offerings("availability-zone", types),
+            "parameters": lambda: account.clients["ssm"].get_parameters(Names=parameters_of(spec.os)),
+            "disk price": lambda: account.price(cost.disk_filters(spec.region), "GB-Mo"),
+            **{f"quota {code}": (lambda code=code: account.quota(code)) for code in codes},
+            **{f"price {name}": (lambda name=name: account.type_price(name)) for name in spec.instance_types},
         }
         soft = {name for name in questions if name.startswith(("quota ", "price ", "disk price"))}
-        answers = ask.ask(questions, soft)
+        answers = account.query(questions, soft)
         offered: dict[str, set[str]] = {}
         for row in answers["offerings"]:
             offered.setdefault(row["InstanceType"], set()).add(row["Location"])
@@ -134,15 +134,15 @@ class Discovery:
 
     def help(self, seen: AccountState) -> None:
         """Query what is only needed for an unknown type or a subnet that may be private."""
-        spec, ask = self.spec, self.account
+        spec, account = self.spec, self.account
         questions: dict[str, t.Callable[[], t.Any]] = {}
         if not {row["InstanceType"] for row in seen.types} >= set(spec.instance_types):
-            questions["types"] = lambda: ask.offerings("region", [])
+            questions["types"] = lambda: account.offerings("region", [])
         if spec.subnet and seen.subnets and not seen.subnets[0].get("MapPublicIpOnLaunch"):
             vpc = where("vpc-id", seen.subnets[0]["VpcId"])
-            questions["tables"] = lambda: ask.pages("describe_route_tables", "RouteTables", vpc)
+            questions["tables"] = lambda: account.pages("describe_route_tables", "RouteTables", vpc)
         if questions:
-            answers = ask.ask(questions, may_lack=questions)
+            answers = account.query(questions, may_lack=questions)
             seen.tables = answers.get("tables")
             seen.all_types = [row["InstanceType"] for row in answers.get("types") or []]
 
@@ -154,22 +154,22 @@ class Discovery:
         tries: t.Mapping[Action, DryRunTargets],
     ) -> list[DryRun]:
         """Query what the first answers require, and make the dry runs."""
-        spec, ask = self.spec, self.account
+        spec, account = self.spec, self.account
         questions: dict[str, t.Callable[[], t.Any]] = {
-            action.name: (lambda action=action, targets=targets: dry_run(ask.ec2, action, targets))
+            action.name: (lambda action=action, targets=targets: dry_run(account.ec2, action, targets))
             for action, targets in tries.items()
         }
         if instance is None:
-            questions["images"] = lambda: ask.ec2.describe_images(ImageIds=[image_id]).get("Images", [])
+            questions["images"] = lambda: account.ec2.describe_images(ImageIds=[image_id]).get("Images", [])
         else:
             name = str(instance["InstanceType"])
             attached = where("attachment.instance-id", str(instance["InstanceId"]))
-            questions["volumes"] = lambda: ask.pages("describe_volumes", "Volumes", attached)
+            questions["volumes"] = lambda: account.pages("describe_volumes", "Volumes", attached)
             if name not in spec.instance_types:
                 types = where("instance-type", name)
-                questions["types"] = lambda: ask.pages("describe_instance_types", "InstanceTypes", types)
-                questions["price"] = lambda: ask.type_price(name)
-        answers = ask.ask(questions, may_lack=("volumes", "price"))
+                questions["types"] = lambda: account.pages("describe_instance_types", "InstanceTypes", types)
+                questions["price"] = lambda: account.type_price(name)
+        answers = account.query(questions, may_lack=("volumes", "price"))
         seen.images, seen.volumes = answers.get("images") or [], answers.get("volumes") or []
         if instance is not None and "types" in answers:
             seen.types = [*seen.types, *answers["types"]]

@@ -247,9 +247,9 @@ class ScheduleGroup:
     def set(self, spec: ExpirySpec, check: bool = False) -> ExpiryResult:
         """Ensure the schedules that delete the lab; where that is not possible, return why."""
         with ThreadPoolExecutor(max_workers=3) as pool:
-            machine_asked, there_asked = pool.submit(self._instance), pool.submit(self.there)
-            role_asked = pool.submit(self._role, spec)
-            (lab, account), there, role = machine_asked.result(), there_asked.result(), role_asked.result()
+            instance_answer, group_answer = pool.submit(self._instance), pool.submit(self.there)
+            role_answer = pool.submit(self._role, spec)
+            (lab, account), there, role = instance_answer.result(), group_answer.result(), role_answer.result()
         if lab is None:
             return ExpiryResult(False, None, "there is no machine", {}, {})
         if role is None:

@@ -100,7 +100,7 @@ class ResourceQuery:
         questions = [question for question in QUERIES if question.kind in kinds]
         with ThreadPoolExecutor(max_workers=len(KINDS)) as pool:
             groups = pool.submit(self._groups) if SCHEDULES in kinds and self.scheduler is not None else None
-            found = dict(zip((question.kind for question in questions), pool.map(self._ask, questions)))
+            found = dict(zip((question.kind for question in questions), pool.map(self._query, questions)))
             return found if groups is None else {**found, SCHEDULES: groups.result()}
 
     def wait(self, kinds: t.Container[str], seconds: float) -> None:
@@ -109,7 +109,7 @@ class ResourceQuery:
         while any(self.everything(kinds).values()) and self.clock() < end:
             self.sleep(POLL_SECONDS)
 
-    def _ask(self, question: Query) -> list[dict[str, t.Any]]:
+    def _query(self, question: Query) -> list[dict[str, t.Any]]:
         parameters = {"Filters": our_filters(self.owner, self.name), **question.more}
         if self.ec2.can_paginate(question.operation):
             pages = self.ec2.get_paginator(question.operation).paginate(**parameters)

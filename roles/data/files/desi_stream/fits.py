@@ -20,9 +20,9 @@ BLOCK = 2880
 # A file with more than this is none of DESI's.
 MOST_HEADERS = 64
 # What the mount tool asks for where it has jumped to, and at most: each question is for twice as much as the last one.
-QUESTION, LONGEST_QUESTION = 64 * 1024, 4 << 20
+REQUEST, LONGEST_REQUEST = 64 * 1024, 4 << 20
 # What is fetched for a header: enough for the longest, and for what the kernel reads ahead.
-SPOT = QUESTION
+HEADER_BYTES = REQUEST
 PAGE = 4096
 # A read that begins within a mebibyte behind what rclone has written is answered by the same download, which then takes
 # what is between. It writes 32 KiB at a time, and a little more where they come in two parts.
@@ -165,7 +165,7 @@ def ranges_of(places: list[int]) -> list[tuple[int, int]]:
     """
     ranges: list[tuple[int, int]] = []
     for place in places:
-        start, end = place - place % PAGE, place - place % PAGE + SPOT
+        start, end = place - place % PAGE, place - place % PAGE + HEADER_BYTES
         if ranges and end - ranges[-1][1] < REACH and asked_for(end - ranges[-1][0]) <= LONGEST:
             ranges[-1] = (ranges[-1][0], end)
         else:
@@ -175,8 +175,8 @@ def ranges_of(places: list[int]) -> list[tuple[int, int]]:
 
 def asked_for(size: int) -> int:
     """Return how much the mount tool has asked for when it has got so much: all of its last question is wanted."""
-    asked, question = 0, QUESTION
+    asked, question = 0, REQUEST
     while asked < size:
         asked += question
-        question = min(2 * question, LONGEST_QUESTION)
+        question = min(2 * question, LONGEST_REQUEST)
     return asked

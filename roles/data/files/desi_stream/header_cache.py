@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Spots of an object that will be asked for next, fetched ahead: the headers of FITS files."""
+"""Blocks of an object that will be read next, fetched ahead: the headers of FITS files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from . import fits
-from .fits import MOST_HEADERS, SPOT, Header
+from .fits import HEADER_BYTES, MOST_HEADERS, Header
 from .kinds import Kinds
 from .reader import Block, Fetcher
 from .upstream import AHEAD, Upstream
@@ -31,7 +31,7 @@ class Chain:
         return fits.length_of(self.headers)
 
 
-class Spots:
+class HeaderCache:
     """Blocks by object and place, the oldest forgotten first; and what is known of each kind of file."""
 
     def __init__(self, upstream: Upstream, memory: int, first: int, kinds: Kinds) -> None:
@@ -70,7 +70,7 @@ class Spots:
         with self._lock:
             before = len(chain.headers)
             while len(chain.headers) < MOST_HEADERS and start <= chain.next < start + len(data):
-                header = fits.read_header(bytes(data[chain.next - start :][:SPOT]))
+                header = fits.read_header(bytes(data[chain.next - start :][:HEADER_BYTES]))
                 if not header:
                     break
                 chain.headers.append(header)

@@ -83,7 +83,7 @@ class Block:
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     unwanted: bool = False
-    shared: bool = False  # belongs to more than one reading, and to the budget of none
+    shared: bool = False  # belongs to more than one reader, and to the budget of none
     news: threading.Condition = field(default_factory=threading.Condition)
 
     def tell(self, count: int = 0, ended: bool = False, problem: Exception | None = None) -> None:
@@ -142,7 +142,7 @@ class Fetcher:
             "Accept-Encoding": "identity",
             **({"If-Match": self.etag} if self.etag else {}),
         }
-        answer = self._upstream.ask(self._path, headers)
+        answer = self._upstream.request(self._path, headers)
         try:
             if answer.status not in (200, 206):
                 raise Refused(answer.status)
@@ -181,7 +181,7 @@ class Fetcher:
             block.tell(ended=True)
 
 
-class Spots(Protocol):
+class BlockCache(Protocol):
     """Blocks that are there, or under way, whoever reads."""
 
     def find(self, path: str, tag: str, start: int) -> Block | None: ...
@@ -189,7 +189,7 @@ class Spots(Protocol):
     def seen(self, path: str, tag: str, size: int, start: int, data: bytes | bytearray) -> None: ...
 
 
-class Reading:
+class Reader:
     """What one client reads of an object, over as many questions as it takes: each goes on where the last one ended."""
 
     def __init__(
@@ -201,11 +201,11 @@ class Reading:
         total: int,
         sizes: Sizes,
         budget: Budget,
-        header_cache: Spots,
+        header_cache: BlockCache,
     ) -> None:
         self.path, self.position, self.total = path, start, total
         self._upstream, self._fetcher = upstream, Fetcher(upstream, path, etag)
-        self._sizes, self._budget, self._spots = sizes, budget, header_cache
+        self._sizes, self._budget, self._cache = sizes, budget, header_cache
         self._window = sizes.first
         self._blocks: deque[Block] = deque()
         self._next, self._is_new = start, True
@@ -267,8 +267,8 @@ class Reading:
             under_way += size
 
     def _demand(self, size: int, urgency: int) -> bool:
-        """Take the next block from the spots, or have it fetched."""
-        block = self._spots.find(self.path, self.etag, self._next)
+        """Take the next block from the cache, or have it fetched."""
+        block = self._cache.find(self.path, self.etag, self._next)
         if not block:
             size = min(size, self.total - self._next) if self.total else size
             if size <= 0 or not self._budget.take(size, urgency == DEMANDED):
@@ -283,7 +283,7 @@ class Reading:
     def _fetch(self, block: Block, is_first: bool) -> None:
         self._fetcher.fetch(block)
         if is_first and block.filled:
-            self._spots.seen(self.path, self.etag, total_of(block), block.start, block.data)
+            self._cache.seen(self.path, self.etag, total_of(block), block.start, block.data)
 
     def close(self) -> None:
         for block in self._blocks:
@@ -293,20 +293,20 @@ class Reading:
         self._blocks.clear()
 
 
-class Readings:
+class WaitingReaders:
     """Those that wait for their client's next question. A client that jumps away says nothing: they go by their age."""
 
     def __init__(self, memory: int) -> None:
         self._memory = memory
-        self._waiting: dict[tuple[str, str, int], Reading] = {}
+        self._waiting: dict[tuple[str, str, int], Reader] = {}
         self._lock = threading.Lock()
 
-    def take(self, path: str, etag: str, start: int) -> Reading | None:
+    def take(self, path: str, etag: str, start: int) -> Reader | None:
         """Return the one that goes on at this place, if there is one."""
         with self._lock:
             return self._waiting.pop((path, etag, start), None)
 
-    def put(self, reader: Reading) -> None:
+    def put(self, reader: Reader) -> None:
         """Keep one for its client's next question."""
         reader.touched = time.monotonic()
         with self._lock:
@@ -317,7 +317,7 @@ class Readings:
         for one in old:
             one.close()
 
-    def _too_many(self) -> list[Reading]:
+    def _too_many(self) -> list[Reader]:
         oldest = time.monotonic() - WAITS
         jumped = sum(one.held() for one in self._waiting.values() if one.jumps)
         gone = []

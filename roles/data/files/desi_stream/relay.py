@@ -18,10 +18,10 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
-from .header_cache import Spots
+from .header_cache import HeaderCache
 from .kinds import Kinds
 from .listings import Known, Listings, canonical
-from .reader import Budget, Reading, Readings, Refused, Sizes
+from .reader import Budget, Reader, Refused, Sizes, WaitingReaders
 from .upstream import Away, Upstream
 
 KEPT_HEADERS = ("etag", "last-modified", "content-encoding", "cache-control", "content-range", "accept-ranges")
@@ -47,9 +47,9 @@ class Relay(ThreadingHTTPServer):
         self.begins = f"{self.secret}/{bucket}".encode()
         self.upstream, self.sizes, self.changed = upstream, sizes, changed
         self.budget = Budget(sizes.memory)
-        self.readings = Readings(sizes.memory // 6)
+        self.readers = WaitingReaders(sizes.memory // 6)
         self.listings = Listings(upstream, memory)
-        self.header_cache = Spots(upstream, memory, sizes.first, kinds)
+        self.header_cache = HeaderCache(upstream, memory, sizes.first, kinds)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of a client that went away: that is how readers jump."""
@@ -134,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(503, b"")
 
     def _pass_on(self, method: str) -> None:
-        answer = self.server.upstream.ask(self.path, {}, method)
+        answer = self.server.upstream.request(self.path, {}, method)
         body = answer.response.read()
         self.server.upstream.finish(answer)
         self.send_response_only(answer.status)
@@ -160,7 +160,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         start = int(byte_range.group(1))
         end = int(byte_range.group(2)) + 1 if byte_range.group(2) else sys.maxsize
-        reader = self._reading(bucket, key, start)
+        reader = self._reader(bucket, key, start)
         kept = False
         try:
             reader.wait_head()
@@ -171,7 +171,7 @@ class Handler(BaseHTTPRequestHandler):
             for piece in reader.pieces(end):
                 # Before the last byte is sent: its client asks on as soon as it has it.
                 if reader.position == end < reader.total:
-                    self.server.readings.put(reader)
+                    self.server.readers.put(reader)
                     kept = True
                 self.connection.sendall(piece)
         except Refused as refused:
@@ -186,14 +186,14 @@ class Handler(BaseHTTPRequestHandler):
             if not kept:
                 reader.close()
 
-    def _reading(self, bucket: str, key: str, start: int) -> Reading:
+    def _reader(self, bucket: str, key: str, start: int) -> Reader:
         """Return what goes on where another question ended, or begin anew."""
         server, path = self.server, urlsplit(self.path).path
         known = server.listings.known(bucket, key)
-        waiting = server.readings.take(path, known.tag, start)
+        waiting = server.readers.take(path, known.tag, start)
         if waiting:
             return waiting
-        reader = Reading(
+        reader = Reader(
             server.upstream, path, start, known.tag, known.size, server.sizes, server.budget, server.header_cache
         )
         if start == 0:
@@ -213,7 +213,7 @@ class Handler(BaseHTTPRequestHandler):
                 % {404: b"NoSuchKey", 412: b"PreconditionFailed"}.get(status, b"ServiceUnavailable"),
             )
 
-    def _send_head(self, reader: Reading, start: int, end: int) -> None:
+    def _send_head(self, reader: Reader, start: int, end: int) -> None:
         ranged = "Range" in self.headers
         self.send_response_only(206 if ranged else 200)
         for name, value in reader.headers.items():

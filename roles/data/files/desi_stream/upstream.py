@@ -139,13 +139,13 @@ class Upstream:
 
     # Questions
 
-    def ask(self, path: str, headers: Mapping[str, str], method: str = "GET", patience: float = PATIENCE) -> Answer:
+    def request(self, path: str, headers: Mapping[str, str], method: str = "GET", patience: float = PATIENCE) -> Answer:
         """Ask; again where the server is busy or the network was away, but not for ever. The body is yet to be read."""
         deadline = time.monotonic() + patience
         for pause in itertools.chain(PAUSES, itertools.repeat(PAUSES[-1])):
             answer, problem = None, "busy"
             try:
-                answer = self._ask_once(path, headers, method)
+                answer = self._request_once(path, headers, method)
                 if answer.status < 500 and answer.status != 429:
                     return answer
             except (OSError, http.client.HTTPException) as error:
@@ -159,7 +159,7 @@ class Upstream:
             time.sleep(pause)
         raise AssertionError
 
-    def _ask_once(self, path: str, headers: Mapping[str, str], method: str) -> Answer:
+    def _request_once(self, path: str, headers: Mapping[str, str], method: str) -> Answer:
         while True:
             connection, used = self._take()
             try:
@@ -192,7 +192,7 @@ class Upstream:
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Ask, and read all of the body; a body that breaks off is asked for again."""
         for attempt in range(3):
-            answer = self.ask(path, headers, patience=patience)
+            answer = self.request(path, headers, patience=patience)
             try:
                 body = answer.response.read()
             except (OSError, http.client.HTTPException) as error:

@@ -44,7 +44,7 @@ def chain(data):
     """The headers of a file, by following them."""
     found, place = [], 0
     while place < len(data):
-        found.append(fits.read_header(data[place : place + fits.SPOT]))
+        found.append(fits.read_header(data[place : place + fits.HEADER_BYTES]))
         place += found[-1].length
     return found
 
@@ -125,8 +125,8 @@ def test_every_header_lies_in_what_is_fetched_and_nothing_is_longer_than_it_may_
 
 def test_mount_tool_asks_as_the_relay_expects():
     options = [setting.option for setting in mount_tool_options.RCLONE_SETTINGS if "relay" in setting.when]
-    assert f"--vfs-read-chunk-size={fits.QUESTION >> 10}K" in options
-    assert f"--vfs-read-chunk-size-limit={fits.LONGEST_QUESTION >> 20}M" in options
+    assert f"--vfs-read-chunk-size={fits.REQUEST >> 10}K" in options
+    assert f"--vfs-read-chunk-size-limit={fits.LONGEST_REQUEST >> 20}M" in options
 
 
 @pytest.mark.parametrize(("size", "asked"), [(1, 64), (64, 64), (65, 192), (192, 192), (2000, 4032), (5000, 8128)])

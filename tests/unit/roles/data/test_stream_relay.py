@@ -189,7 +189,7 @@ def test_question_that_begins_where_the_last_one_ended_goes_on_with_what_is_ther
 def test_those_who_jumped_away_give_back_their_memory(get, relay):
     for place in range(0, 40 * MIB, 2 * MIB):
         get("/b/d/large.bin", f"bytes={place}-{place + 9}")
-    waiting = relay.readings._waiting.values()
+    waiting = relay.readers._waiting.values()
     assert sum(one.held() for one in waiting) <= Sizes().memory // 6
     assert relay.budget.take(Sizes().memory - Sizes().memory // 6, whatever=False)
 
@@ -198,7 +198,7 @@ def test_reader_that_thinks_for_long_begins_anew(get, relay, bucket, monkeypatch
     get("/b/d/large.bin", "bytes=0-9")
     monkeypatch.setattr(reader, "WAITS", -1.0)
     get("/b/d/large.bin", "bytes=20000000-20000009")
-    assert not relay.readings._waiting
+    assert not relay.readers._waiting
     bucket.asked.clear()
     assert get("/b/d/large.bin", "bytes=10-19")[1] == DATA[10:20]
     assert bucket.ranges("d/large.bin") == ["bytes=10-1048585"]
