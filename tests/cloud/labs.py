@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import run_counts
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 URL = re.compile(r"https?://\S+token=\S+")
@@ -87,15 +89,22 @@ class Lab:
             text=True,
         )
 
-    def run(self, playbook: str, *arguments: str, environment: dict[str, str] | None = None, **settings: object) -> str:
+    def run(
+        self,
+        playbook: str,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        counts: Path | None = None,
+        **settings: object,
+    ) -> str:
         """Run a verb that has to work; return what the person sees."""
-        done = self.attempt(playbook, *arguments, environment=environment, **settings)
+        done = self.attempt(playbook, *arguments, environment=environment, counts=counts, **settings)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def url(self) -> str:
+    def url(self, counts: Path | None = None) -> str:
         """Return what ``./lab url`` prints, which is the URL and nothing else."""
-        return self.run("url", environment={"DESI_LAB_QUIET": "1"}).strip()
+        return self.run("url", environment={"DESI_LAB_QUIET": "1"}, counts=counts).strip()
 
     def on_machine(self, command: str) -> str:
         """Run a shell command on the lab's machine as somebody in a terminal would; return what it prints."""
@@ -104,11 +113,17 @@ class Lab:
         return done.stdout.strip()
 
     def attempt(
-        self, playbook: str, *arguments: str, environment: dict[str, str] | None = None, **settings: object
+        self,
+        playbook: str,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        counts: Path | None = None,
+        **settings: object,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a verb that may fail."""
+        """Run a verb that may fail; with a file, count in it what the run does (run_counts.py)."""
+        command = self.command(playbook, *arguments, **settings)
         return subprocess.run(
-            self.command(playbook, *arguments, **settings),
+            run_counts.counted(counts, command) if counts else command,
             cwd=self.home,
             env=self.environment(**(environment or {})),
             stdin=subprocess.DEVNULL,
@@ -129,6 +144,12 @@ class Lab:
             assert re.search(rf"^ +{sentence} +\S", done.stdout, re.MULTILINE), done.stdout
         assert "Traceback" not in done.stdout, done.stdout
         return done.stdout
+
+    def logins(self) -> int:
+        """Return how often somebody has come in by SSH on the lab's machines since they began."""
+        machines = [machine["InstanceId"] for machine in self.instances("running")]
+        asked = ("journalctl", "--quiet", "--grep", "^Accepted publickey")
+        return sum(len(self.region.exec(each, *asked).stdout.splitlines()) for each in machines)
 
     def instances(self, *states: str) -> list[dict[str, Any]]:
         """Return the machines of the lab, as the API lists them; without states, those that are not gone."""

@@ -18,11 +18,14 @@ import subprocess
 import sys
 import typing
 import urllib.request
+from operator import sub
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from labs import BIN, ROOT, Lab, allowed_actions, asked_actions, nothing_changed, url_in
+from region.running import RunningRegion
+from run_counts import above_bars
 
 READ_COADD = """
 import os
@@ -76,6 +79,13 @@ def rules(region, group: str) -> list[tuple]:
     )
 
 
+def seen(region: RunningRegion, lab: Lab) -> tuple[int, int]:
+    """Return the calls of the API and the logins on the machine so far."""
+    logins = lab.logins()
+    # Which asks for the machine.
+    return len(region.calls()), logins
+
+
 SSH_ONLY = [("tcp", 22, 22, "127.0.0.1/32", "Allow SSH access to the instance")]
 READS = ["2751", "fuse", "ro"]
 
@@ -105,13 +115,19 @@ class TestALabOnAmazonLinux:
         assert machine["MetadataOptions"]["HttpTokens"] == "required"
         assert machine["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
 
-    def test_a_second_run_changes_nothing_and_keys_are_never_in_what_is_shown(self, lab):
+    def test_a_second_run_changes_nothing_and_keys_are_never_in_what_is_shown(self, lab, region, tmp_path):
         assert (lab.folder / "id_ed25519").stat().st_mode & 0o777 == 0o600
         assert lab.folder.stat().st_mode & 0o777 == 0o700
-        url = lab.url()
-        shown = lab.run("ec2.yml", "-vvv")
+        counts, known = tmp_path / "counts", [seen(region, lab)]
+        url = lab.url(counts)
+        known.append(seen(region, lab))
+        above = [above_bars("ec2, url", counts, *map(sub, known[1], known[0]))]
+        shown = lab.run("ec2.yml", "-vvv", counts=counts)
         # It is a second run as well.
         assert nothing_changed(shown)
+        known.append(seen(region, lab))
+        above.append(above_bars("ec2, nothing to change", counts, *map(sub, known[2], known[1])))
+        assert above == ["", ""]
         assert url_in(shown) == url
         assert len(lab.instances()) == 1
         token = url.partition("token=")[2]

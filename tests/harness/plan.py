@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Python, but not called so.
 SCRIPTS = (
     "bench/build",
-    "bench/ec2",
+    "bench/overhead",
     "bench/status",
     "tests/cloud/start",
     "tests/e2e/run_notebooks",

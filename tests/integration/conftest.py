@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import run_counts
 
 ROOT = Path(__file__).parents[2]
 LABEL = "desi.lab.name"
@@ -24,11 +25,13 @@ def lab_command(verb: str, *settings: str, cwd: Path, **environment: str) -> tup
     return command, known
 
 
-def run_lab(verb: str, *settings: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a verb as ``./lab`` does, and return what a person would see."""
+def run_lab(
+    verb: str, *settings: str, cwd: Path, counts: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a verb as ``./lab`` does, and return what a person would see; with a file, count in it what the run does."""
     command, known = lab_command(verb, *settings, cwd=cwd, **environment)
     return subprocess.run(
-        command,
+        run_counts.counted(counts, command) if counts else command,
         cwd=cwd,
         env=known,
         stdin=subprocess.DEVNULL,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import docker, run_lab
+from run_counts import above_bars
 
 pytestmark = pytest.mark.docker
 
@@ -112,9 +113,15 @@ def test_a_token_is_not_shown_where_a_log_would_keep_it(tmp_path, lab_name, free
     work.mkdir()
     settings = (f"lab_name={lab_name}", f"lab_port={free_port}", f"lab_data={release_folder}", "lab_image=embedded")
     log = {"ANSIBLE_LOG_PATH": str(tmp_path / "log"), "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"}
-    made = run_lab("local", *settings, "lab_open_browser=never", f"lab_folder={work}", cwd=work, **log)
+    settings += ("lab_open_browser=never", f"lab_folder={work}")
+    counts = tmp_path / "counts"
+    made = run_lab("local", *settings, cwd=work, counts=counts, **log)
     assert made.returncode == 0, made.stdout
+    assert not above_bars("local, first start", counts)
     asked = run_lab("url", f"lab_name={lab_name}", cwd=work, **log)
     assert asked.returncode != 0
     assert not TOKEN.search(made.stdout + asked.stdout + Path(tmp_path / "log").read_text())
-    assert TOKEN.search(run_lab("url", f"lab_name={lab_name}", cwd=work).stdout)
+    assert TOKEN.search(run_lab("url", f"lab_name={lab_name}", cwd=work, counts=counts).stdout)
+    assert not above_bars("url", counts)
+    assert "Nothing had to change" in run_lab("local", *settings, cwd=work, counts=counts).stdout
+    assert not above_bars("local, nothing to change", counts)
