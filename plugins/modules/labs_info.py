@@ -7,10 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: labs_info
-short_description: List the labs on a host, with their containers, networks and mounts
+short_description: Inspect the labs on a host, its engine and its user
 version_added: "0.1.0"
 description:
   - Reads the labels of containers and networks, which are the only record of a lab.
+  - Queries everything in parallel, and the engine by its API. An engine, a mount or a server that hangs does not keep
+    the module from returning what the others answer.
+  - With O(url), the result has a secret. Put C(no_log=true) on the task then.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -19,9 +22,21 @@ options:
     type: path
     default: /var/lib/desi-lab/mounts
   ask:
-    description: Whether to query each server and each mount.
+    description: Whether to query each server, each mount and the images.
     type: bool
     default: true
+  config:
+    description: The directory of the local records of labs on EC2, as C(REGION/NAME/). If empty, there are none.
+    type: path
+    default: ""
+  url:
+    description: The lab whose server's URL is returned, with its token.
+    type: str
+    default: ""
+  timeout:
+    description: Seconds to wait for the server's URL, if it has just been started.
+    type: float
+    default: 60
 extends_documentation_fragment:
   - desi.lab.attributes.info_module
 """
@@ -30,6 +45,13 @@ EXAMPLES = r"""
 - name: List the labs
   desi.lab.labs_info:
   register: found
+
+- name: Read the URL of lab desi
+  desi.lab.labs_info:
+    url: desi
+    ask: false
+  register: found
+  no_log: true
 """
 
 RETURN = r"""
@@ -129,6 +151,30 @@ link_local:
   description: Whether the firewall rule of M(desi.lab.link_local) is installed.
   returned: success
   type: bool
+user:
+  description: The user whom files belong to, as M(desi.lab.user_info) returns it.
+  returned: success
+  type: dict
+docker:
+  description: The engine, as M(desi.lab.docker_engine_info) returns it.
+  returned: success
+  type: dict
+records:
+  description: The labs on EC2 of which there are local records, with C(region) and C(name).
+  returned: success
+  type: list
+  elements: dict
+server:
+  description: The server of the lab O(url); empty without one.
+  returned: success
+  type: dict
+  contains:
+    url:
+      description: Its URL with the token, as it is reached on this host; empty if there is none.
+      type: str
+    trouble:
+      description: C(what), C(why) and C(do) where it has no URL.
+      type: dict
 engine:
   description: Whether a Docker Engine answers. If not, only the mounts are returned.
   returned: success
@@ -139,49 +185,45 @@ reason:
   type: str
 """
 
-import json
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
+from ansible_collections.desi.lab.plugins.module_utils._common.parallel import side_by_side
+from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
 from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import FOLDER
 from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import NAME as PROGRAM_NAME
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import lab_server, take_inventory
+from ansible_collections.desi.lab.plugins.module_utils._lab.answers import local_records, servers
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, lab_row, labels_of, mount_users
-from ansible_collections.desi.lab.plugins.module_utils._lab.probe import (
-    LIST_IMAGES,
-    image_ids,
-    mount_answers,
-    server_answers,
-)
+from ansible_collections.desi.lab.plugins.module_utils._lab.probe import mount_answers, server_answers
 from ansible_collections.desi.lab.plugins.module_utils._mount.users import users_of
 
-
-def containers_of_labs(docker: Docker) -> list[dict[str, t.Any]]:
-    """Return the inspected containers of all labs."""
-    ids = docker.output("ps", "--all", "--quiet", "--filter", f"label={NAME}").split()
-    # One that was removed in the meantime makes the command fail, and it still tells of the others.
-    return json.loads(docker.run("container", "inspect", *ids).stdout or "[]") if ids else []
+ENGINE_SECONDS = 20.0
+# More than what a single mount or server is given.
+PROBE_SECONDS = 4.0
 
 
-def networks_of_labs(docker: Docker) -> list[dict[str, str]]:
-    """Return the networks of all labs."""
-    line = f'{{{{.Name}}}} {{{{.Label "{NAME}"}}}}'
-    rows = docker.output("network", "ls", "--filter", f"label={NAME}", "--format", line).splitlines()
-    return [dict(zip(("name", "lab"), row.split())) for row in rows]
+def mounted(root: str) -> list[tuple[str, list[str]]]:
+    """Return the directories around mounts, with the labs that each was made for."""
+    folder = Path(root)
+    found = sorted(str(entry) for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+    return [(path, users_of(f"{path}/.bucket").labs) for path in found]
 
 
-def complete(container: dict[str, t.Any], images: t.Mapping[str, str], ask: bool) -> dict[str, t.Any]:
-    """Return the row of a lab, and whether its mount and its server answer."""
-    row = lab_row(container, None, None, images)
-    if ask:
-        row["mount_answers"] = mount_answers(row["mount"])
+def probes(rows: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Callable[[], t.Any]]:
+    """Return what asks each mount and each server."""
+    parts: dict[str, t.Callable[[], t.Any]] = {}
+    for row in rows:
+        if row["mount"]:
+            parts[f"mount {row['mount']}"] = lambda row=row: mount_answers(row["mount"])
         if row["state"] == "running" and row["port"]:
-            row["server_answers"] = server_answers(row["address"], row["port"])
-    return row
+            parts[f"server {row['address']} {row['port']}"] = lambda row=row: server_answers(
+                row["address"], row["port"]
+            )
+    return parts
 
 
 def main() -> None:
@@ -189,36 +231,52 @@ def main() -> None:
         {
             "mounts": {"type": "path", "default": "/var/lib/desi-lab/mounts"},
             "ask": {"type": "bool", "default": True},
+            "config": {"type": "path", "default": ""},
+            "url": {"type": "str", "default": ""},
+            "timeout": {"type": "float", "default": 60},
         },
         supports_check_mode=True,
     )
-    docker, containers, networks, images, reason = Docker(), [], [], {}, ""
-    try:
-        containers, networks = containers_of_labs(docker), networks_of_labs(docker)
-    except LabError as error:
-        reason = error.why
-    if containers and module.params["ask"]:
-        images = image_ids(docker.run(*LIST_IMAGES).stdout)
-    users = mount_users(containers)
-    servers = [item for item in containers if labels_of(item).get(ROLE) == "server"]
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        labs = list(pool.map(lambda item: complete(item, images, module.params["ask"]), servers))
-    root = Path(module.params["mounts"])
-    folders = sorted(str(entry) for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
+    ask, name, timeout = module.params["ask"], module.params["url"], module.params["timeout"]
+    found, _errors = side_by_side(
+        {
+            "inventory": lambda: take_inventory(ENGINE_SECONDS, ask),
+            "mounts": lambda: mounted(module.params["mounts"]),
+            "records": lambda: local_records(module.params["config"]),
+        },
+        2 * ENGINE_SECONDS + 2,
+    )
+    inventory = found["inventory"]
+    rows = [lab_row(item, None, None, inventory.images) for item in servers(inventory.containers)]
+    parts = probes(rows) if ask else {}
+    bound = PROBE_SECONDS
+    if name:
+        parts["url"] = lambda: lab_server(inventory, name, timeout)
+        bound += timeout + ENGINE_SECONDS
+    answers, _errors = side_by_side(parts, bound)
+    for row in rows if ask else []:
+        row["mount_answers"] = answers.get(f"mount {row['mount']}", False) if row["mount"] else None
+        asked = f"server {row['address']} {row['port']}"
+        row["server_answers"] = answers.get(asked, False) if asked in parts else None
+    users = mount_users(inventory.containers)
     module.exit_json(
         changed=False,
-        engine=not reason,
-        reason=reason,
-        labs=sorted(labs, key=lambda lab: lab["name"]),
+        user=invoking_user(),
+        docker={"state": inventory.engine.state, **asdict(inventory.engine)},
+        engine=not inventory.reason,
+        reason=inventory.reason,
+        records=found.get("records", []),
+        server=answers.get("url", {}),
+        labs=rows,
         containers=[
             {"name": item["Name"].lstrip("/"), "lab": labels_of(item)[NAME], "role": labels_of(item).get(ROLE, "")}
-            for item in containers
+            for item in inventory.containers
         ],
-        networks=networks,
+        networks=inventory.networks,
         link_local=Path(FOLDER, PROGRAM_NAME).exists(),
         mounts=[
-            {"path": folder, "labs": users.get(folder, []), "made_for": users_of(f"{folder}/.bucket").labs}
-            for folder in folders
+            {"path": path, "labs": users.get(path, []), "made_for": made_for}
+            for path, made_for in found.get("mounts", [])
         ],
     )
 

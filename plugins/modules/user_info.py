@@ -52,41 +52,14 @@ by_sudo:
   type: bool
 """
 
-import os
-import pwd
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 
-
-def person(environment: t.Mapping[str, str], uid: int, gid: int) -> dict[str, t.Any]:
-    """Return the caller of sudo, or else the process's user.
-
-    A UID without a name, as in some containers, is its own name, and ``/`` its home.
-    """
-    caller = environment.get("SUDO_UID", "")
-    if uid == 0 and caller.isdecimal():
-        uid, gid = int(caller), int(environment.get("SUDO_GID") or gid)
-    try:
-        entry = pwd.getpwuid(uid)
-    except KeyError:
-        return {"name": str(uid), "uid": uid, "gid": gid, "home": "/"}
-    return {"name": entry.pw_name, "uid": entry.pw_uid, "gid": entry.pw_gid, "home": entry.pw_dir}
-
-
-def groups_of(name: str, gid: int) -> list[int]:
-    """Return the GIDs of all groups of a user; of a UID without a name, the primary group."""
-    try:
-        return sorted(os.getgrouplist(name, gid))
-    except KeyError:
-        return [gid]
+from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
 
 
 def main() -> None:
     module = AnsibleModule({}, supports_check_mode=True)
-    found = person(os.environ, os.getuid(), os.getgid())
-    groups = groups_of(found["name"], found["gid"])
-    module.exit_json(changed=False, groups=groups, by_sudo=found["uid"] != os.getuid(), **found)
+    module.exit_json(changed=False, **invoking_user())
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ class Container:
     # Not in the repr: these often hold secrets.
     command: tuple[str, ...] = field(default=(), repr=False)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tty: bool = False
 
     @property
     def has_ended(self) -> bool:
@@ -75,6 +76,7 @@ class Container:
             command=(str(raw.get("Path") or ""), *(str(word) for word in raw.get("Args") or ())),
             labels=dict(config.get("Labels") or {}),
             env=dict(entry.partition("=")[::2] for entry in config.get("Env") or []),
+            tty=bool(config.get("Tty")),
         )
 
 
@@ -149,11 +151,7 @@ class Docker:
         try:
             return Container.from_inspect(json.loads(done.stdout)[0])
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise LabError(
-                f"The container {name} could not be looked at.",
-                "The command 'docker container inspect' printed something that is not its usual JSON.",
-                f"run 'docker container inspect {name}' in a terminal and see what it says",
-            ) from error
+            raise not_inspected(name) from error
 
     @contextmanager
     def logs(self, name: str, *, since: str = "", tail: int = 0, follow: bool = False) -> Iterator[LogStream]:
@@ -193,6 +191,15 @@ def checked_name(name: str) -> str:
             "list the containers that there are with 'docker ps --all' and name one of them",
         )
     return name.lstrip("/")
+
+
+def not_inspected(name: str) -> LabError:
+    """Return the error for an answer that does not describe a container."""
+    return LabError(
+        f"The container {name} could not be looked at.",
+        "The command 'docker container inspect' printed something that is not its usual JSON.",
+        f"run 'docker container inspect {name}' in a terminal and see what it says",
+    )
 
 
 def refused(command: str, stderr: str) -> LabError:

@@ -13,11 +13,17 @@ import shutil
 import typing as t
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker.api import (
+    DEFAULT_ENDPOINT,
+    DENIED,
+    Api,
+    NotListening,
+    direct_endpoint,
+)
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
-
-DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 
 # `uname -m` against the names that images use: https://go.dev/doc/install/source#environment
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -27,8 +33,6 @@ LIMITS = {"memory": "MemoryLimit", "swap": "SwapLimit", "cpus": "CpuCfsQuota", "
 
 # Of Docker Desktop on macOS, below the user's home.
 DESKTOP_SOCKET = "/.docker/run/docker.sock"
-
-DENIED = "This account may not use the engine: it is not in group docker."
 
 # Parts of the docker command's error messages, and what they mean. The first match counts.
 REASONS = (
@@ -99,9 +103,9 @@ def read_engine(
 ) -> Engine:
     """Return the engine from ``docker info --format '{{json .}}'``, which has no ServerVersion if none answers."""
     info = _document(stdout)
-    version = info.get("ServerVersion") or ""
+    version = str(info.get("ServerVersion") or "")
     system = str(info.get("OperatingSystem", ""))
-    options = [str(option) for option in info.get("SecurityOptions") or []]
+    options, architecture = info.get("SecurityOptions"), str(info.get("Architecture") or "")
     reason = "" if version else _why_silent(info, stderr or ("" if info else stdout), has_command)
     return Engine(
         answers=bool(version),
@@ -112,15 +116,19 @@ def read_engine(
         endpoint=endpoint or DEFAULT_ENDPOINT,
         reason=reason,
         version=version,
-        architecture=ARCHITECTURES.get(info.get("Architecture", ""), str(info.get("Architecture", ""))),
+        architecture=ARCHITECTURES.get(architecture, architecture),
         root=str(info.get("DockerRootDir") or ""),
         desktop="Docker Desktop" in system,
-        rootless="name=rootless" in options,
-        memory=int(info.get("MemTotal") or 0),
-        cpus=int(info.get("NCPU") or 0),
+        rootless=isinstance(options, list) and "name=rootless" in options,
+        memory=_number(info.get("MemTotal")),
+        cpus=_number(info.get("NCPU")),
         limits=tuple(name for name, sign in LIMITS.items() if info.get(sign) is True),
         log_driver=str(info.get("LoggingDriver") or ""),
     )
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _document(stdout: str) -> dict[str, t.Any]:
@@ -154,22 +162,46 @@ def endpoint_of(docker: Docker, environment: str, patience: float) -> str:
     return shown.stdout.strip() if shown.returncode == 0 and "://" in shown.stdout else environment
 
 
+def engine_api(patience: float) -> Api | None:
+    """Return the API of the engine that the docker command would use; None where only the command can ask it."""
+    # Without the command there is no engine for labs: it follows logs and builds images.
+    endpoint = direct_endpoint(os.environ, str(Path.home())) if shutil.which("docker") else ""
+    return Api(endpoint, patience) if endpoint else None
+
+
 def query_engine(patience: float, daemon_folders: Sequence[str] = DAEMON_FOLDERS) -> Engine:
-    """Query the docker command once; an engine that takes longer than ``patience`` seconds does not answer."""
-    docker, has_command = Docker(), bool(shutil.which("docker"))
+    """Query the engine once; one that takes longer than ``patience`` seconds does not answer.
+
+    The docker command is asked only where the engine is not at a socket of this computer, or nothing listens there.
+    """
+    has_command, api = bool(shutil.which("docker")), engine_api(patience)
     stdout, stderr, endpoint = "", "", os.environ.get("DOCKER_HOST", "")
-    if has_command:
+    try:
+        if api:
+            endpoint = api.endpoint
+            stdout = json.dumps(api.get("/info") or {})
+    except NotListening:
+        api = None
+    except LabError as error:
+        stderr = error.why
+    if has_command and not api:
+        docker = Docker()
         try:
             endpoint = endpoint_of(docker, endpoint, patience)
             info = docker.run("info", "--format", "{{json .}}", timeout=patience)
             stdout, stderr = info.stdout, info.stderr
         except LabError as error:
             stderr = error.why
+    return engine_here(stdout, stderr, endpoint, daemon_folders)
+
+
+def engine_here(stdout: str, stderr: str, endpoint: str, daemon_folders: Sequence[str] = DAEMON_FOLDERS) -> Engine:
+    """Return the engine of an answer, or of an error, on this computer."""
     return read_engine(
         stdout=stdout,
         stderr=stderr,
         endpoint=endpoint,
-        has_command=has_command,
+        has_command=bool(shutil.which("docker")),
         has_daemon=bool(shutil.which("dockerd", path=os.pathsep.join([os.environ.get("PATH", ""), *daemon_folders]))),
         platform=platform_of(platform.system(), platform.release()),
     )

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from urllib.parse import quote_plus
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api, ApiLog
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Container, Docker, LogStream
 from ansible_collections.desi.lab.plugins.module_utils._jupyter import errors
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import LAST_LINES, Server, ServerLog
@@ -91,7 +92,7 @@ def wait_for_file(path: Path, timeout: float) -> Server:
     return found
 
 
-def wait_for_container(docker: Docker, name: str, timeout: float) -> Server:
+def wait_for_container(docker: Docker | Api, name: str, timeout: float) -> Server:
     """Return the server in the container's log."""
     deadline = Deadline.after(timeout)
     runs: set[str] = set()
@@ -129,7 +130,7 @@ def began(container: Container) -> str:
     return since.isoformat().replace("+00:00", "Z")
 
 
-def _watch(docker: Docker, container: Container, deadline: Deadline) -> ServerLog:
+def _watch(docker: Docker | Api, container: Container, deadline: Deadline) -> ServerLog:
     # The present log first, as its last server counts.
     log = _read_all(docker, container, deadline)
     if log.newest or not deadline.left():
@@ -142,7 +143,7 @@ def _watch(docker: Docker, container: Container, deadline: Deadline) -> ServerLo
     return log if log.newest or deadline.left() else _read_all(docker, container, deadline)
 
 
-def _read_all(docker: Docker, container: Container, deadline: Deadline) -> ServerLog:
+def _read_all(docker: Docker | Api, container: Container, deadline: Deadline) -> ServerLog:
     log = ServerLog()
     with docker.logs(container.id, since=began(container)) as stream:
         if not _read(stream, log, Deadline(max(deadline.moment, Deadline.after(_READING).moment))):
@@ -150,7 +151,7 @@ def _read_all(docker: Docker, container: Container, deadline: Deadline) -> Serve
     return log
 
 
-def _read(stream: LogStream, log: ServerLog, deadline: Deadline, until_found: bool = False) -> bool:
+def _read(stream: LogStream | ApiLog, log: ServerLog, deadline: Deadline, until_found: bool = False) -> bool:
     """Read until the deadline, the end of the log, or of a banner; return whether it was the log's end."""
     banner: Deadline | None = None
     while True:
@@ -169,7 +170,7 @@ def _read(stream: LogStream, log: ServerLog, deadline: Deadline, until_found: bo
     return True
 
 
-def _last_lines(docker: Docker, container: Container) -> ServerLog:
+def _last_lines(docker: Docker | Api, container: Container) -> ServerLog:
     log = ServerLog()
     with docker.logs(container.id, tail=LAST_LINES) as stream:
         _read(stream, log, Deadline.after(_READING))

@@ -34,6 +34,8 @@ def run(call, tmp_path, monkeypatch):
     monkeypatch.setattr(docker_engine.platform, "system", lambda: "Linux")
     monkeypatch.setattr(docker_engine.platform, "release", lambda: "6.1.0-18-amd64")
     monkeypatch.delenv("DOCKER_HOST", raising=False)
+    # As for an engine that is asked by the command alone; test__docker_api.py has the others.
+    monkeypatch.setattr(docker_engine, "direct_endpoint", lambda *_: "")
 
     return partial(call, docker_engine_info)
 

@@ -54,8 +54,10 @@ def look(capsys, tmp_path, monkeypatch):
     """Run the module, and return its findings in their order."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "DOCKER_HOST"):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
+    # An address that the command alone can ask.
+    monkeypatch.setenv("DOCKER_HOST", "ssh://ann@192.0.2.7")
     with socket.create_server((QUIET, 0)) as probe:
         free = probe.getsockname()[1]
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import time
@@ -12,8 +13,12 @@ import urllib.request
 import uuid
 
 import pytest
+from fake_engine import BANNER, INFO, TOKEN, container, drop_by_drop, fake_engine, never
 from loopback import free_port
 
+from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_owner
+from ansible_collections.desi.lab.plugins.module_utils._docker.api import DENIED
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import take_inventory
 from ansible_collections.desi.lab.plugins.module_utils._lab import probe as lab_probe
 from ansible_collections.desi.lab.plugins.modules import labs_info
 
@@ -31,47 +36,16 @@ def run(call, tmp_path):
 
 
 @pytest.fixture
-def docker(tmp_path, monkeypatch):
-    """A docker command that tells of the containers and networks that it is given."""
+def engine(tmp_path, monkeypatch):
+    """An engine at a socket, and a docker command that nobody is to run."""
     (tmp_path / "bin").mkdir()
+    for name in ("docker", "dockerd"):
+        (tmp_path / "bin" / name).write_text("#!/bin/sh\necho unexpected >&2\nexit 64\n")
+        (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-
-    def install(containers=(), networks=(), script="", inspect_code=0, images=""):
-        document = tmp_path / "containers.json"
-        document.write_text(json.dumps(containers))
-        program = tmp_path / "bin" / "docker"
-        ids = " ".join(item["Id"] for item in containers)
-        lines = "".join(f"{name} {lab}\n" for name, lab in networks)
-        program.write_text(
-            "#!/bin/sh\n"
-            f"{script}\n"
-            'case "$*" in\n'
-            f"'ps --all --quiet --filter label=desi.lab.name') printf '%s\\n' {ids} ;;\n"
-            f"'container inspect {ids}') cat {document}; exit {inspect_code} ;;\n"
-            f"'network ls --filter label=desi.lab.name --format '*) printf %s {shlex.quote(lines)} ;;\n"
-            f"'image ls --no-trunc --format '*) printf %s {shlex.quote(images)} ;;\n"
-            '*) echo unexpected: "$*" >&2; exit 64 ;;\nesac\n'
-        )
-        program.chmod(0o755)
-
-    return install
-
-
-def container(name, role="server", running=True, port=None, mount="", address=LOOPBACK):
-    bindings = {"8888/tcp": [{"HostIp": address, "HostPort": str(port)}]} if port else {}
-    labels = {"desi.lab.name": name, "desi.lab.role": role, "desi.lab.release": "edr", "desi.lab.text": "read-only"}
-    return {
-        "Id": f"{name}{role}",
-        "Name": f"/desi-lab-{name}{'' if role == 'server' else '-' + role}",
-        "Config": {"Labels": {**labels, **({"desi.lab.mount": str(mount)} if mount else {})}},
-        "HostConfig": {"PortBindings": bindings},
-        "State": {
-            "Running": running,
-            "Status": "running" if running else "exited",
-            "StartedAt": "s",
-            "FinishedAt": "f",
-        },
-    }
+    with fake_engine() as made:
+        monkeypatch.setenv("DOCKER_HOST", made.endpoint)
+        yield made
 
 
 def mount(folder, *entries):
@@ -82,24 +56,32 @@ def mount(folder, *entries):
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_host_without_labs_has_none(run, docker, check_mode):
-    docker()
+def test_host_without_labs_has_none(run, engine, check_mode):
     result = run(_ansible_check_mode=check_mode)
     assert not result["changed"]
-    assert (result["engine"], result["reason"]) == (True, "")
-    assert [result[key] for key in ("labs", "containers", "networks", "mounts")] == [[], [], [], []]
+    assert (result["engine"], result["reason"], result["user"]["uid"]) == (True, "", os.getuid())
+    assert (result["docker"]["version"], result["docker"]["endpoint"]) == ("28.2.2", engine.endpoint)
+    empty = ("labs", "containers", "networks", "mounts", "records", "server")
+    assert [len(result[key]) for key in empty] == [0] * len(empty)
 
 
-def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, docker, tmp_path, jupyter):
+def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, engine, tmp_path, jupyter):
     used = mount(tmp_path / "mounts" / "desidata-1", "edr")
     unused = mount(tmp_path / "mounts" / "other-2")
     (tmp_path / "mounts" / "notes.txt").touch()
+    (tmp_path / "config/us-west-2/far").mkdir(parents=True)
+    (tmp_path / "config/us-west-2/far/made.json").touch()
     server = jupyter()
-    containers = [container("zeta", running=False, port=9), container("desi", port=server.port, mount=used)]
-    docker(
-        [*containers, container("desi", "sample", port=8333)], [("desi-lab-desi", "desi"), ("desi-lab-zeta", "zeta")]
-    )
-    quiet, result = run(ask=False), run()
+    engine.containers = [
+        container("zeta", "a1", running=False, port=9),
+        container("desi", "b2", port=server.port, labels={"desi.lab.mount": str(used)}),
+        container("desi", "c3", role="sample", port=8333),
+    ]
+    engine.networks = [
+        {"Name": f"desi-lab-{name}", "Labels": {"desi.lab.name": name}, "Driver": "bridge"} for name in ("desi", "zeta")
+    ]
+    engine.images = [{"Id": "sha256:2", "RepoTags": ["desi-lab:1"]}, {"Id": "sha256:3", "RepoTags": None}]
+    quiet, result = run(ask=False), run(config=str(tmp_path / "config"))
     rows = [
         [(lab["name"], lab["state"], lab["mount_answers"], lab["server_answers"]) for lab in each["labs"]]
         for each in (quiet, result)
@@ -108,6 +90,7 @@ def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, docker, tmp_pa
         [("desi", "running", None, None), ("zeta", "exited", None, None)],
         [("desi", "running", True, True), ("zeta", "exited", None, None)],
     ]
+    assert [lab["image_newer"] for lab in result["labs"]] == [True, True]
     assert [path for path, _headers in server.asked] == ["/api"]
     assert result["containers"] == [
         {"name": "desi-lab-zeta", "lab": "zeta", "role": "server"},
@@ -119,34 +102,156 @@ def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, docker, tmp_pa
         {"path": str(used), "labs": ["desi"], "made_for": []},
         {"path": str(unused), "labs": [], "made_for": []},
     ]
+    assert result["records"] == [{"region": "us-west-2", "name": "far"}]
+    assert "SECRET" not in json.dumps(result)
 
 
-def test_container_that_went_away_in_the_meantime_does_not_hide_the_others(run, docker):
-    docker([container("desi")], inspect_code=1)
+def test_url_is_that_of_the_labs_own_container_among_all_that_have_its_labels(run, engine):
+    engine.containers = [
+        container("desi", "a1", name="a-copy", port=1),
+        container("desi", "b2", port=9999, labels={"desi.lab.version": "9", "desi.lab.role": "server"}),
+        container("desi", "c3", role="of another version"),
+    ]
+    result = run(url="desi", ask=False)
+    assert result["server"] == {"url": f"http://127.0.0.1:9999/lab?token={TOKEN}", "trouble": {}}
+    assert len(result["containers"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("containers", "why"),
+    [
+        ([], "None of that name"),
+        ([container("desi", running=False, port=1)], "It is stopped."),
+        # What has its name and not its labels is somebody else's.
+        ([container("other", name="desi-lab-desi", port=1)], "None of that name"),
+        ([container("desi")], "publishes no port"),
+    ],
+)
+def test_lab_without_a_url_is_told_with_the_reason(run, engine, containers, why):
+    engine.containers = containers
+    server = run(url="desi", ask=False)["server"]
+    assert (server["url"], why in server["trouble"]["why"]) == ("", True)
+
+
+def test_server_that_has_not_printed_its_url_yet_is_waited_for(run, engine):
+    engine.containers, engine.logs = [container("desi", port=1)], {"a1" * 32: "starting\n"}
+    server = run(url="desi", ask=False, timeout=0)["server"]
+    assert (server["url"], "within 0 seconds" in server["trouble"]["what"]) == ("", True)
+    engine.answers[f"/containers/{'a1' * 32}/logs"] = later(engine)
+    assert run(url="desi", ask=False)["server"]["url"].endswith(TOKEN)
+
+
+def later(engine):
+    """Return what tells of the URL only to whoever follows the log."""
+
+    def answer(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        text = BANNER.encode() if handler.query["follow"] == ["1"] else b"starting\n"
+        frame = b"\1\0\0\0" + len(text).to_bytes(4, "big") + text
+        for at in range(0, len(frame), 5):
+            handler.wfile.write(frame[at : at + 5])
+
+    return answer
+
+
+def test_container_that_went_away_in_the_meantime_does_not_hide_the_others(run, engine):
+    engine.containers = [container("desi", "a1"), container("gone", "b2")]
+    engine.answers[f"/containers/{'b2' * 32}/json"] = None
     result = run(ask=False)
     assert result["engine"]
     assert [lab["name"] for lab in result["labs"]] == ["desi"]
 
 
 @pytest.mark.parametrize(
-    ("printed", "reason"),
+    ("path", "answer", "reason"),
     [
-        ("Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?", "not running"),
-        ("permission denied while trying to connect to the docker API at unix:///x.sock", "no right"),
-        (None, "was not found"),
+        ("/info", never, "gave no answer within"),
+        ("/info", drop_by_drop, "gave no answer within"),
+        ("/containers/json", never, "gave no answer within"),
+        ("/networks", drop_by_drop, "gave no answer within"),
+        (f"/containers/{'a1' * 32}/json", never, "gave no answer within"),
+        ("/info", b"<html>", "not a JSON document"),
+        ("/info", [1], "[1]"),
+        ("/containers/json", b'[{"Id": "../../info"}]', "the id of a container is none"),
+        ("/containers/json", {"a": 1}, "not a list"),
+        ("/containers/json", b"[" + b'{"Id": "a"},' * 501 + b'{"Id": "a"}]', "sensible length"),
+        (f"/containers/{'a1' * 32}/json", {"Config": {"Labels": [1]}}, "not an object"),
+        (f"/containers/{'a1' * 32}/json", {"Name": "x" * 5000}, "sensible length"),
+        ("/networks", [1], "not an object"),
+        ("/networks", b'"' + b"x" * (17 << 20) + b'"', "longer than"),
     ],
 )
-def test_engine_that_does_not_answer_leaves_the_mounts_and_its_reason(
-    run, docker, tmp_path, monkeypatch, printed, reason
+def test_engine_that_hangs_or_answers_nonsense_is_bounded_and_told(
+    run, engine, monkeypatch, tmp_path, path, answer, reason
 ):
+    monkeypatch.setattr(labs_info, "ENGINE_SECONDS", 0.5)
+    mounted = mount(tmp_path / "mounts" / "m")
+    engine.containers, engine.answers = [container("desi", port=1)], {path: answer}
+    result = run(url="desi", ask=False)
+    assert (result["engine"], reason in result["reason"]) == (False, True), result["reason"]
+    assert (result["labs"], result["server"]["url"], len(result["mounts"])) == ([], "", 1)
+    assert mounted.exists()
+
+
+def test_label_that_is_none_or_huge_is_left_out(run, engine):
+    engine.containers = [
+        container("desi", "a1", labels={"desi.lab.text": "x" * 70_000, "desi.lab.image": 7, "other": "y" * 70_000})
+    ]
+    assert [(lab["name"], lab["data"], lab["image"]) for lab in run(ask=False)["labs"]] == [("desi", "", "")]
+
+
+def test_mount_that_hangs_costs_its_own_time_and_hides_nothing(run, engine, monkeypatch, tmp_path):
+    monkeypatch.setattr(lab_probe, "PATIENCE_SECONDS", 60)
+    monkeypatch.setattr(labs_info, "PROBE_SECONDS", 0.3)
+    (tmp_path / "bin" / "ls").write_text("#!/bin/sh\nexec /bin/sleep 2\n")
+    (tmp_path / "bin" / "ls").chmod(0o755)
+    engine.containers = [
+        container("ann", "a1", labels={"desi.lab.mount": "/m"}),
+        container("ben", "b2", labels={"desi.lab.mount": "/n"}),
+    ]
+    assert [lab["mount_answers"] for lab in run()["labs"]] == [False, False]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to act as another user")
+def test_user_who_may_not_use_the_engine_is_told_so(engine, open_to_others):
+    engine.socket_path.parent.chmod(0o755)
+    engine.socket_path.chmod(0o600)
+    with as_owner((65534, 65534)):
+        found = take_inventory(5, with_images=False)
+    assert (found.engine.denied, found.engine.answers, found.reason) == (True, False, DENIED)
+
+
+def test_engine_that_is_not_there_leaves_the_mounts_and_its_reason(run, engine, monkeypatch, tmp_path):
     mounted = {"path": str(mount(tmp_path / "mounts" / "m")), "labs": [], "made_for": []}
-    if printed:
-        docker(script=f"echo {shlex.quote(printed)} >&2; exit 1")
-    else:
-        monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
     result = run()
-    assert (result["engine"], reason in result["reason"]) == (False, True)
+    assert (result["engine"], result["reason"], result["docker"]["installed"]) == (False, "unexpected", True)
     assert (result["labs"], result["mounts"]) == ([], [mounted])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run()["reason"] == "The command docker is not installed."
+
+
+def test_engine_at_another_computer_is_asked_by_the_command(run, engine, monkeypatch, tmp_path):
+    document = tmp_path / "containers.json"
+    document.write_text(json.dumps([container("desi")]))
+    info = shlex.quote(json.dumps(INFO))
+    (tmp_path / "bin" / "docker").write_text(
+        '#!/bin/sh\ncase "$*" in\n'
+        "'context inspect '*) echo ssh://ann@192.0.2.7 ;;\n"
+        f"'info --format '*) echo {info} ;;\n"
+        "'ps --all --quiet --filter label=desi.lab.name') echo a1 ;;\n"
+        f"'container inspect a1') cat {document}; exit 1 ;;\n"
+        "'network ls --filter label=desi.lab.name --format '*) echo desi-lab-desi desi ;;\n"
+        "'image ls --no-trunc --format '*) echo sha256:2 desi-lab:1 ;;\n"
+        '*) echo unexpected: "$*" >&2; exit 64 ;;\nesac\n'
+    )
+    monkeypatch.setenv("DOCKER_HOST", "ssh://ann@192.0.2.7")
+    result = run()
+    assert (result["engine"], result["docker"]["endpoint"]) == (True, "ssh://ann@192.0.2.7")
+    assert [(lab["name"], lab["image_newer"]) for lab in result["labs"]] == [("desi", True)]
+    assert result["networks"] == [{"name": "desi-lab-desi", "lab": "desi"}]
+    assert engine.asked == []
 
 
 def test_mount_answers_as_long_as_it_shows_something(tmp_path, monkeypatch):

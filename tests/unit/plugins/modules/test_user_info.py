@@ -9,8 +9,8 @@ import pwd
 
 import pytest
 
+from ansible_collections.desi.lab.plugins.module_utils._common.users import groups_of, person
 from ansible_collections.desi.lab.plugins.modules import user_info
-from ansible_collections.desi.lab.plugins.modules.user_info import person
 
 NOBODY = pwd.getpwnam("nobody")
 UNKNOWN = next(number for number in range(54321, 60000) if number not in {entry.pw_uid for entry in pwd.getpwall()})
@@ -51,4 +51,4 @@ def test_module_tells_the_person_and_whether_sudo_was_called(call, monkeypatch):
     monkeypatch.setattr(os, "getuid", lambda: 0)
     result = call(user_info)[1]
     assert (result["uid"], result["by_sudo"]) == (NOBODY.pw_uid, True)
-    assert user_info.groups_of(str(UNKNOWN), 4242)[-1] == 4242
+    assert groups_of(str(UNKNOWN), 4242)[-1] == 4242

@@ -28,7 +28,8 @@ def docker(tmp_path, monkeypatch):
     """A docker command that is a shell script."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    # An address that the command alone can ask.
+    monkeypatch.setenv("DOCKER_HOST", "ssh://ann@192.0.2.7")
 
     def install(script):
         program = tmp_path / "bin" / "docker"

@@ -1,0 +1,219 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Query the engine by its HTTP API, at a Unix socket or at a TCP port of this computer.
+
+Answers are bounded in size and in time, and parsed strictly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import socket
+import time
+import typing as t
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote, urlencode, urlsplit
+
+from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, mapping, shown, strict_json
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import (
+    Container,
+    EngineUnavailable,
+    checked_name,
+    not_inspected,
+)
+
+DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
+DENIED = "This account may not use the engine: it is not in group docker."
+MOST_BYTES = 16 << 20
+_READ_SIZE = 1 << 16
+_DO = "see whether 'docker info' answers in a terminal; if it does not, restart Docker"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class NotListening(EngineUnavailable):
+    """Nothing listens at the endpoint."""
+
+
+def direct_endpoint(environment: t.Mapping[str, str], home: str) -> str:
+    """Return the endpoint that the docker command would use; empty if the command has to be asked (SSH, TLS)."""
+    host, folder = environment.get("DOCKER_HOST", ""), Path(environment.get("DOCKER_CONFIG") or f"{home}/.docker")
+    if not host:
+        context = environment.get("DOCKER_CONTEXT") or _text_in(folder / "config.json", "currentContext")
+        host = DEFAULT_ENDPOINT
+        if context not in ("", "default"):
+            number = hashlib.sha256(context.encode()).hexdigest()
+            host = _text_in(folder / "contexts/meta" / number / "meta.json", "Endpoints", "docker", "Host")
+        return host if host.startswith("unix:///") else ""
+    if host.startswith("unix:///"):
+        return host
+    parts = urlsplit(host)
+    encrypted = environment.get("DOCKER_TLS_VERIFY") or environment.get("DOCKER_TLS")
+    return host if parts.scheme == "tcp" and parts.hostname in _LOOPBACK and not encrypted else ""
+
+
+def _text_in(path: Path, *keys: str) -> str:
+    """Return a text in a JSON file, empty if there is none."""
+    try:
+        with path.open("rb") as file:
+            found = strict_json(file.read(_READ_SIZE), _READ_SIZE)
+        for key in keys:
+            found = mapping(found).get(key, "")
+    except (OSError, BadAnswer):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class ApiLog:
+    """The output of a container, standard output and standard error in order."""
+
+    def __init__(self, response: http.client.HTTPResponse, connection: socket.socket, framed: bool) -> None:
+        self._response, self._socket, self._framed = response, connection, framed
+        self._head, self._left = b"", 0
+
+    def read(self, timeout: float) -> bytes | None:
+        """Return the bytes at hand: b"" at the end of the log, None after timeout seconds."""
+        deadline = time.monotonic() + timeout
+        while True:
+            self._socket.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                data = self._response.read1(_READ_SIZE)
+            except socket.timeout:
+                return None
+            except (OSError, http.client.HTTPException):
+                return b""
+            found = self._without_frames(data) if self._framed else data
+            if found or not data:
+                return found
+
+    def exit_code(self) -> int:
+        """Return 0, or 1 if the engine refused to show the log."""
+        return 0 if self._response.status == 200 else 1
+
+    def _without_frames(self, data: bytes) -> bytes:
+        """Strip the headers of eight bytes that tell the two streams apart."""
+        found = []
+        while data:
+            if self._left:
+                found.append(data[: self._left])
+                data, self._left = data[self._left :], self._left - len(found[-1])
+            else:
+                missing = 8 - len(self._head)
+                self._head, data = self._head + data[:missing], data[missing:]
+                if len(self._head) == 8:
+                    self._left, self._head = int.from_bytes(self._head[4:], "big"), b""
+        return b"".join(found)
+
+
+class Api:
+    """The API of the engine at an endpoint."""
+
+    def __init__(self, endpoint: str, seconds: float) -> None:
+        self.endpoint, self.seconds = endpoint, seconds
+
+    def get(self, path: str, limit: int = MOST_BYTES, **query: object) -> t.Any:  # noqa: ANN401 - checked by whoever asked
+        """Return an answer, None for HTTP 404."""
+        deadline = time.monotonic() + self.seconds
+        with self._response(path, query) as (response, connection):
+            pieces: list[bytes] = []
+            try:
+                while sum(map(len, pieces)) <= limit:
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        raise socket.timeout
+                    connection.settimeout(left)
+                    pieces.append(response.read1(_READ_SIZE))
+                    if not pieces[-1]:
+                        break
+            except (OSError, http.client.HTTPException) as error:
+                raise self._silent(error) from error
+            if response.status == 404:
+                return None
+            try:
+                found = strict_json(b"".join(pieces), limit)
+                if response.status != 200:
+                    raise self._strange(f"It says: {shown(str(mapping(found).get('message')))}")
+            except BadAnswer as error:
+                raise self._strange(f"Its answer cannot be used: {error}.") from error
+            return found
+
+    def inspect_container(self, name: str) -> Container | None:
+        """Return the container of that name or id, None if there is none."""
+        found = self.get(f"/containers/{quote(checked_name(name))}/json")
+        try:
+            return None if found is None else Container.from_inspect(mapping(found))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise not_inspected(name) from error
+
+    @contextmanager
+    def logs(self, name: str, *, since: str = "", tail: int = 0, follow: bool = False) -> t.Iterator[ApiLog]:
+        """Stream a container's log; the connection is closed on leaving."""
+        container = self.inspect_container(name)
+        query = {"stdout": 1, "stderr": 1, "follow": int(follow), "tail": tail or "all"}
+        if since:
+            query["since"] = f"{datetime.fromisoformat(since.replace('Z', '+00:00')).timestamp():.6f}"
+        with self._response(f"/containers/{quote(checked_name(name))}/logs", query) as (response, connection):
+            framed = response.status == 200 and not (container and container.tty)
+            yield ApiLog(response, connection, framed)
+
+    @contextmanager
+    def _response(
+        self, path: str, query: t.Mapping[str, object]
+    ) -> t.Iterator[tuple[http.client.HTTPResponse, socket.socket]]:
+        parts = urlsplit(self.endpoint)
+        connection: http.client.HTTPConnection
+        if parts.scheme == "unix":
+            connection = _SocketConnection(parts.path, self.seconds)
+        else:
+            connection = http.client.HTTPConnection(str(parts.hostname), parts.port or 2375, timeout=self.seconds)
+        try:
+            try:
+                connection.connect()
+            except PermissionError as error:
+                raise EngineUnavailable("Docker may not be used by this user.", DENIED, _DO) from error
+            except socket.timeout as error:
+                raise self._silent(error) from error
+            except OSError as error:
+                raise NotListening("Docker does not answer.", "The engine is not running.", _DO) from error
+            # With an answer that ends the connection, http.client forgets it.
+            sock = connection.sock
+            try:
+                words = {key: word if isinstance(word, str) else json.dumps(word) for key, word in query.items()}
+                connection.request("GET", f"{path}?{urlencode(words)}" if words else path)
+                response = connection.getresponse()
+            except (OSError, http.client.HTTPException) as error:
+                raise self._silent(error) from error
+            try:
+                yield response, sock
+            finally:
+                response.close()
+        finally:
+            connection.close()
+
+    def _silent(self, error: Exception) -> EngineUnavailable:
+        if isinstance(error, socket.timeout):
+            return self._strange(f"It accepts connections and gave no answer within {self.seconds:g} seconds.")
+        return self._strange("It closed the connection without an answer of Docker Engine.")
+
+    def _strange(self, why: str) -> EngineUnavailable:
+        return EngineUnavailable(
+            "Docker does not answer.",
+            f"Something listens at {self.endpoint}. {why}",
+            _DO,
+        )

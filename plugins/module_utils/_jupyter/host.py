@@ -1,0 +1,154 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Inspect the engine of a host for labs, and the server of one of them."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
+from ansible_collections.desi.lab.plugins.module_utils._common.parallel import side_by_side
+from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api, NotListening
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker, EngineUnavailable
+from ansible_collections.desi.lab.plugins.module_utils._docker.engine import (
+    Engine,
+    engine_api,
+    engine_here,
+    query_engine,
+)
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.wait import wait_for_container
+from ansible_collections.desi.lab.plugins.module_utils._lab.answers import (
+    Tree,
+    parse_container,
+    parse_ids,
+    parse_images,
+    parse_networks,
+    servers,
+)
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, labels_of, published
+from ansible_collections.desi.lab.plugins.module_utils._lab.probe import LIST_IMAGES, image_ids
+from ansible_collections.desi.lab.plugins.module_utils._lab.url import write_url
+
+OURS = {"label": [NAME]}
+# A server that is published on every address is reached on its host by its own.
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """An engine and what it has of labs; nothing of one that does not answer."""
+
+    engine: Engine
+    client: Api | Docker
+    containers: list[Tree] = field(default_factory=list)
+    networks: list[dict[str, str]] = field(default_factory=list)
+    images: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+def take_inventory(seconds: float, with_images: bool) -> Inventory:
+    """Query an engine for everything in parallel, in a bounded time."""
+    api = engine_api(seconds)
+    parts: dict[str, t.Callable[[], t.Any]] = {"engine": lambda: query_engine(seconds)}
+    results, errors = side_by_side({**parts, **_questions(api, with_images)}, seconds + 1)
+    late = f"The engine gave no answer within {seconds:g} seconds."
+    engine = results.get("engine") or engine_here("", late, api.endpoint if api else "")
+    if engine.answers and (api is None or any(isinstance(error, NotListening) for error in errors.values())):
+        # An engine that the command alone reaches.
+        api = None
+        results, errors = side_by_side(_questions(None, with_images), seconds)
+    client = api or Docker()
+    if not engine.answers:
+        return Inventory(engine, client, reason=engine.reason)
+    for name in ("containers", "networks"):
+        if name not in results:
+            return Inventory(engine, client, reason=errors[name].why if name in errors else late)
+    return Inventory(engine, client, results["containers"], results["networks"], results.get("images", {}))
+
+
+def _questions(api: Api | None, with_images: bool) -> dict[str, t.Callable[[], t.Any]]:
+    if api is None:
+        docker = Docker()
+        found: dict[str, t.Callable[[], t.Any]] = {
+            "containers": lambda: _containers_by_command(docker),
+            "networks": lambda: _networks_by_command(docker),
+            "images": lambda: image_ids(docker.run(*LIST_IMAGES).stdout),
+        }
+    else:
+        found = {
+            "containers": lambda: _containers(api),
+            "networks": lambda: _checked(parse_networks, api.get("/networks", filters=OURS)),
+            "images": lambda: _checked(parse_images, api.get("/images/json")),
+        }
+    if not with_images:
+        del found["images"]
+    return found
+
+
+def _checked(parse: t.Callable[[object], t.Any], answer: object) -> t.Any:  # noqa: ANN401 - of the parser
+    try:
+        return parse(answer)
+    except BadAnswer as error:
+        raise EngineUnavailable(
+            "Docker does not answer.",
+            f"What the engine answers is not what Docker Engine says: {error}.",
+            "see that 'docker info' answers, and restart Docker if it does not",
+        ) from error
+
+
+def _containers(api: Api) -> list[Tree]:
+    ids = _checked(parse_ids, api.get("/containers/json", all=1, filters=OURS))
+    parts = {number: (lambda number=number: api.get(f"/containers/{number}/json")) for number in ids}
+    answers, errors = side_by_side(parts, api.seconds)
+    for number in ids:
+        if number not in answers:
+            late = f"The engine gave no answer within {api.seconds:g} seconds."
+            raise errors.get(number) or EngineUnavailable("Docker does not answer.", late, "restart Docker")
+    # One that was removed in the meantime is none.
+    return [_checked(parse_container, answers[number]) for number in ids if answers[number] is not None]
+
+
+def _containers_by_command(docker: Docker) -> list[Tree]:
+    ids = docker.output("ps", "--all", "--quiet", "--filter", f"label={NAME}").split()
+    # One that was removed in the meantime makes the command fail, and it still tells of the others.
+    raw = json.loads(docker.run("container", "inspect", *ids).stdout or "[]") if ids else []
+    return [_checked(parse_container, each) for each in raw]
+
+
+def _networks_by_command(docker: Docker) -> list[dict[str, str]]:
+    line = f'{{{{.Name}}}} {{{{.Label "{NAME}"}}}}'
+    rows = docker.output("network", "ls", "--filter", f"label={NAME}", "--format", line).splitlines()
+    return [dict(zip(("name", "lab"), row.split())) for row in rows]
+
+
+def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.Any]:
+    """Return ``url`` with its token, and ``trouble`` with ``what``, ``why`` and ``do`` where there is none.
+
+    Waits for a server that has not printed its URL yet.
+    """
+    mine = next((each for each in servers(inventory.containers) if labels_of(each).get(NAME) == name), None)
+    place = published(mine)
+    try:
+        if mine is None or not mine["State"]["Running"]:
+            gone = "None of that name was made here, or it was taken away."
+            raise LabError(
+                f"There is no lab {name} that runs on this computer.",
+                inventory.reason or ("It is stopped." if mine else gone),
+                "See which there are with ./lab status, or make it with ./lab local.",
+            )
+        if not place["port"]:
+            raise LabError(
+                f"The lab {name} has no URL.",
+                "Its container publishes no port.",
+                "Remove the lab with ./lab down, and make it anew with ./lab local. Your files stay.",
+            )
+        host = LOOPBACK.get(place["address"], place["address"])
+        found = wait_for_container(inventory.client, mine["Id"], timeout)
+        return {"url": write_url(found.url, host, place["port"]), "trouble": {}}
+    except LabError as error:
+        return {"url": "", "trouble": {"what": error.what, "why": error.why, "do": error.do}}

@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an engine says of labs, and what this computer has recorded of them, each of a checked shape."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, mapping, sequence
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, labels_of
+
+MOST_CONTAINERS = 500
+MOST_TEXT = 4096
+MOST_LABEL = 1 << 16
+# Records of labs on EC2 in REGION/NAME. The private key is made before anything at AWS, so whatever a run that ended
+# early has left is found by it; where the key was lost, the SSH configuration or the record of what was made is left.
+RECORDS = ("id_ed25519", "ssh_config", "made.json")
+
+Tree = t.Dict[str, t.Any]  # noqa: UP006 - evaluated by Python 3.9, too
+
+
+def _text(value: object) -> str:
+    """Return a text of bounded length; none is an empty one."""
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > MOST_TEXT:
+        raise BadAnswer("a part of it is not a text of a sensible length")
+    return value
+
+
+def _part(value: object) -> Tree:
+    return {} if value is None else mapping(value)
+
+
+def parse_ids(answer: object) -> list[str]:
+    """Return the ids in a list of containers."""
+    ids = [_text(mapping(each).get("Id")) for each in sequence(answer, MOST_CONTAINERS)]
+    if not all(number.isalnum() and number.isascii() for number in ids):
+        raise BadAnswer("the id of a container is none")
+    return ids
+
+
+def parse_container(raw: object) -> Tree:
+    """Return the fields of an inspected container that labs need, without its environment, which may hold secrets."""
+    found = mapping(raw)
+    state, config, host = _part(found.get("State")), _part(found.get("Config")), _part(found.get("HostConfig"))
+    bindings = {
+        port: [{key: _text(place.get(key)) for key in ("HostIp", "HostPort")} for place in map(mapping, places or [])]
+        for port, places in _part(host.get("PortBindings")).items()
+        if places is None or isinstance(places, list)
+    }
+    return {
+        "Id": _text(found.get("Id")),
+        "Name": _text(found.get("Name")),
+        "Image": _text(found.get("Image")),
+        "State": {
+            "Running": state.get("Running") is True,
+            **{key: _text(state.get(key)) for key in ("Status", "StartedAt", "FinishedAt")},
+        },
+        "Config": {
+            "Image": _text(config.get("Image")),
+            # Others are the image's own, and may be anything.
+            "Labels": {
+                key: word
+                for key, word in _part(config.get("Labels")).items()
+                if key.startswith("desi.lab.") and isinstance(word, str) and len(word) <= MOST_LABEL
+            },
+        },
+        "HostConfig": {"PortBindings": bindings},
+    }
+
+
+def parse_networks(answer: object) -> list[dict[str, str]]:
+    """Return the networks of labs, with the lab that each belongs to."""
+    rows = [mapping(each) for each in sequence(answer)]
+    return [{"name": _text(row.get("Name")), "lab": _text(_part(row.get("Labels")).get(NAME))} for row in rows]
+
+
+def parse_images(answer: object) -> dict[str, str]:
+    """Return image ids by reference."""
+    rows = [mapping(each) for each in sequence(answer)]
+    return {_text(tag): _text(row.get("Id")) for row in rows for tag in sequence(row.get("RepoTags") or [])}
+
+
+def servers(containers: t.Iterable[Tree]) -> list[Tree]:
+    """Return the containers of labs' servers, by the names of the labs.
+
+    Of two that have the label of one lab, the one that DESI Lab would have made comes first.
+    """
+
+    def place(container: Tree) -> tuple[str, bool, str]:
+        lab, name = labels_of(container).get(NAME, ""), str(container.get("Name")).lstrip("/")
+        return lab, name != f"desi-lab-{lab}", name
+
+    return sorted((each for each in containers if labels_of(each).get(ROLE) == "server"), key=place)
+
+
+def local_records(config: str) -> list[dict[str, str]]:
+    """Return ``region`` and ``name`` of the labs on EC2 of which this computer has records."""
+    if not config:
+        return []
+    root = Path(config).expanduser()
+    found = {path.parent for name in RECORDS for path in root.glob(f"*/*/{name}")}
+    return [{"region": each.parent.name, "name": each.name} for each in sorted(found)]

@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A Docker Engine at a Unix socket that has the containers, networks and images that a test gives it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import socketserver
+import tempfile
+import threading
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+TOKEN = "c0ffee" * 8
+INFO = {"ServerVersion": "28.2.2", "Architecture": "x86_64", "DockerRootDir": "/var/lib/docker", "MemTotal": 1 << 30}
+BANNER = (
+    "[I 2026-11-28 10:00:00.000 ServerApp] Jupyter Server 2.17.0 is running at:\n"
+    f"[I 2026-11-28 10:00:00.000 ServerApp] http://127.0.0.1:8888/lab?token={TOKEN}\n"
+)
+
+
+def container(lab, number="a1", role="server", running=True, port=0, name="", labels=None, **more):
+    """Return a container as the engine describes it."""
+    bindings = {"8888/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}]} if port else {}
+    ours = {"desi.lab.name": lab, "desi.lab.role": role, "desi.lab.release": "edr", "desi.lab.folder": "/home/ann"}
+    return {
+        "Id": number * 32,
+        "Name": f"/{name or f'desi-lab-{lab}' + ('' if role == 'server' else f'-{role}')}",
+        "Image": "sha256:1",
+        "Config": {"Image": "desi-lab:1", "Labels": {**ours, **(labels or {})}, "Env": ["SECRET=1"], "Tty": False},
+        "HostConfig": {"PortBindings": bindings},
+        "State": {
+            "Running": running,
+            "Status": "running" if running else "exited",
+            "StartedAt": "s",
+            "FinishedAt": "f",
+        },
+        **more,
+    }
+
+
+class FakeEngine(socketserver.ThreadingUnixStreamServer):
+    """The engine. `answers` are bytes, documents, or functions of the handler, by path, before all else."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, folder):
+        self.containers, self.networks, self.images, self.answers, self.asked = [], [], [], {}, []
+        self.logs = {}
+        self.socket_path = Path(folder) / "engine.sock"
+        super().__init__(str(self.socket_path), Handler)
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def endpoint(self):
+        return f"unix://{self.socket_path}"
+
+    def answer(self, path):
+        if path in self.answers:
+            return self.answers[path]
+        known = {"/info": INFO, "/networks": self.networks, "/images/json": self.images}
+        if path == "/containers/json":
+            return [{"Id": each["Id"]} for each in self.containers]
+        for each in self.containers:
+            if path in (f"/containers/{each['Id']}/json", f"/containers{each['Name']}/json"):
+                return each
+            if path == f"/containers/{each['Id']}/logs":
+                text = self.logs.get(each["Id"], BANNER).encode()
+                return b"\1\0\0\0" + len(text).to_bytes(4, "big") + text
+        return known.get(path)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def address_string(self):
+        return "socket"
+
+    def log_message(self, *_words):
+        pass
+
+    def do_GET(self):
+        path = urlsplit(self.path).path
+        self.server.asked.append(path)
+        self.query = parse_qs(urlsplit(self.path).query)
+        answer = self.server.answer(path)
+        if callable(answer):
+            answer(self)
+            return
+        found = {"message": "page not found"} if answer is None else answer
+        body = found if isinstance(found, bytes) else json.dumps(found).encode()
+        self.send_response(404 if answer is None else 200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(body)
+
+
+def never(handler):
+    """Accept a question and never answer it."""
+    while handler.connection.recv(1):
+        pass
+
+
+def drop_by_drop(handler):
+    """Answer without an end, a byte at a time."""
+    handler.send_response(200)
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        while True:
+            handler.wfile.write(b" ")
+            time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def fake_engine():
+    """Run one; its folder has a short name, as the path of a socket is bounded."""
+    with tempfile.TemporaryDirectory(prefix="desi-engine-") as folder, FakeEngine(folder) as engine:
+        try:
+            yield engine
+        finally:
+            engine.shutdown()
