@@ -25,10 +25,6 @@ options:
     description: Whether to query each server, each mount and the images.
     type: bool
     default: true
-  config:
-    description: The directory of the local records of labs on EC2, as C(REGION/NAME/). If empty, there are none.
-    type: path
-    default: ""
   url:
     description: The lab whose server's URL is returned, with its token.
     type: str
@@ -159,11 +155,6 @@ docker:
   description: The engine, as M(desi.lab.docker_engine_info) returns it.
   returned: success
   type: dict
-records:
-  description: The labs on EC2 of which there are local records, with C(region) and C(name).
-  returned: success
-  type: list
-  elements: dict
 server:
   description: The server of the lab O(url); empty without one.
   returned: success
@@ -196,7 +187,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.users import invo
 from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import FOLDER
 from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import NAME as PROGRAM_NAME
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import lab_server, take_inventory
-from ansible_collections.desi.lab.plugins.module_utils._lab.answers import local_records, servers
+from ansible_collections.desi.lab.plugins.module_utils._lab.answers import servers
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, lab_row, labels_of, mount_users
 from ansible_collections.desi.lab.plugins.module_utils._lab.probe import mount_answers, server_answers
 from ansible_collections.desi.lab.plugins.module_utils._mount.users import users_of
@@ -231,7 +222,6 @@ def main() -> None:
         {
             "mounts": {"type": "path", "default": "/var/lib/desi-lab/mounts"},
             "ask": {"type": "bool", "default": True},
-            "config": {"type": "path", "default": ""},
             "url": {"type": "str", "default": ""},
             "timeout": {"type": "float", "default": 60},
         },
@@ -242,7 +232,6 @@ def main() -> None:
         {
             "inventory": lambda: take_inventory(ENGINE_SECONDS, ask),
             "mounts": lambda: mounted(module.params["mounts"]),
-            "records": lambda: local_records(module.params["config"]),
         },
         2 * ENGINE_SECONDS + 2,
     )
@@ -265,7 +254,6 @@ def main() -> None:
         docker={"state": inventory.engine.state, **asdict(inventory.engine)},
         engine=not inventory.reason,
         reason=inventory.reason,
-        records=found.get("records", []),
         server=answers.get("url", {}),
         labs=rows,
         containers=[

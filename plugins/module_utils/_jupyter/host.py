@@ -134,6 +134,13 @@ def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.A
     mine = next((each for each in servers(inventory.containers) if labels_of(each).get(NAME) == name), None)
     place = published(mine)
     try:
+        if inventory.engine.denied:
+            raise LabError(
+                inventory.engine.state,
+                inventory.reason,
+                "Log out and in again if you joined group docker just now, or ask whoever runs this computer to "
+                "add you to it.",
+            )
         if mine is None or not mine["State"]["Running"]:
             gone = "None of that name was made here, or it was taken away."
             raise LabError(

@@ -2,12 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an engine says of labs, and what this computer has recorded of them, each of a checked shape."""
+"""What an engine says of labs, each of a checked shape."""
 
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, mapping, sequence
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, labels_of
@@ -15,9 +14,6 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, 
 MOST_CONTAINERS = 500
 MOST_TEXT = 4096
 MOST_LABEL = 1 << 16
-# Records of labs on EC2 in REGION/NAME. The private key is made before anything at AWS, so whatever a run that ended
-# early has left is found by it; where the key was lost, the SSH configuration or the record of what was made is left.
-RECORDS = ("id_ed25519", "ssh_config", "made.json")
 
 Tree = t.Dict[str, t.Any]  # noqa: UP006 - evaluated by Python 3.9, too
 
@@ -96,12 +92,3 @@ def servers(containers: t.Iterable[Tree]) -> list[Tree]:
         return lab, name != f"desi-lab-{lab}", name
 
     return sorted((each for each in containers if labels_of(each).get(ROLE) == "server"), key=place)
-
-
-def local_records(config: str) -> list[dict[str, str]]:
-    """Return ``region`` and ``name`` of the labs on EC2 of which this computer has records."""
-    if not config:
-        return []
-    root = Path(config).expanduser()
-    found = {path.parent for name in RECORDS for path in root.glob(f"*/*/{name}")}
-    return [{"region": each.parent.name, "name": each.name} for each in sorted(found)]

@@ -20,6 +20,7 @@ ACCESSES = ("direct", "https", "tunnel")
 """How a lab on EC2 is accessed, the weakest first: in clear, by TLS, by an SSH tunnel."""
 URL_LONGEST = 2048
 TEXT_LONGEST = 300
+LINES = 30
 SETTING_LONGEST = 4096
 
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
@@ -36,6 +37,11 @@ def plain_text(value: object, longest: int = TEXT_LONGEST) -> str:
     text = value if isinstance(value, str) else ""
     text = _CONTROL.sub("", one_line(text[: 4 * longest]))
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def plain_lines(value: object) -> str:
+    """Return a text of a bounded number of such lines."""
+    return "\n".join(map(plain_text, value.splitlines()[:LINES])) if isinstance(value, str) else ""
 
 
 def image_id(value: object) -> str:
@@ -69,8 +75,11 @@ def lab_url(value: object) -> str:
 
 
 def lab_answer(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return ``url``, ``data`` and ``files`` of a lab, or as ``trouble`` why its answer is refused."""
+    """Return ``url``, ``data`` and ``files`` of a lab, or as ``trouble`` why it has none or its answer is refused."""
     texts = {name: plain_text(answer.get(name)) for name in ("data", "files")}
+    failed = answer.get("trouble")
+    if isinstance(failed, dict) and failed:
+        return {"url": "", **texts, "trouble": {name: plain_lines(failed.get(name)) for name in ("what", "why", "do")}}
     try:
         return {"url": lab_url(answer.get("url")), **texts, "trouble": {}}
     except LabError as error:

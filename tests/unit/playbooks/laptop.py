@@ -43,10 +43,15 @@ LAB = {"name": "desi", "state": "running", "address": "127.0.0.1", "port": 8888,
 
 def results(url):
     return {
-        "user_info": PERSON,
-        "docker_engine_info": ENGINE,
-        "labs_info": {"labs": [LAB], "containers": [], "engine": True, "reason": ""},
-        "jupyter_token": {"found": True, "token": TOKEN, "url": url},
+        "labs_info": {
+            "user": PERSON,
+            "docker": ENGINE,
+            "labs": [LAB],
+            "containers": [],
+            "engine": True,
+            "reason": "",
+            "server": {"url": url, "trouble": {}},
+        },
     }
 
 

@@ -61,7 +61,7 @@ def test_host_without_labs_has_none(run, engine, check_mode):
     assert not result["changed"]
     assert (result["engine"], result["reason"], result["user"]["uid"]) == (True, "", os.getuid())
     assert (result["docker"]["version"], result["docker"]["endpoint"]) == ("28.2.2", engine.endpoint)
-    empty = ("labs", "containers", "networks", "mounts", "records", "server")
+    empty = ("labs", "containers", "networks", "mounts", "server")
     assert [len(result[key]) for key in empty] == [0] * len(empty)
 
 
@@ -69,8 +69,6 @@ def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, engine, tmp_pa
     used = mount(tmp_path / "mounts" / "desidata-1", "edr")
     unused = mount(tmp_path / "mounts" / "other-2")
     (tmp_path / "mounts" / "notes.txt").touch()
-    (tmp_path / "config/us-west-2/far").mkdir(parents=True)
-    (tmp_path / "config/us-west-2/far/made.json").touch()
     server = jupyter()
     engine.containers = [
         container("zeta", "a1", running=False, port=9),
@@ -81,7 +79,7 @@ def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, engine, tmp_pa
         {"Name": f"desi-lab-{name}", "Labels": {"desi.lab.name": name}, "Driver": "bridge"} for name in ("desi", "zeta")
     ]
     engine.images = [{"Id": "sha256:2", "RepoTags": ["desi-lab:1"]}, {"Id": "sha256:3", "RepoTags": None}]
-    quiet, result = run(ask=False), run(config=str(tmp_path / "config"))
+    quiet, result = run(ask=False), run()
     rows = [
         [(lab["name"], lab["state"], lab["mount_answers"], lab["server_answers"]) for lab in each["labs"]]
         for each in (quiet, result)
@@ -102,7 +100,6 @@ def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, engine, tmp_pa
         {"path": str(used), "labs": ["desi"], "made_for": []},
         {"path": str(unused), "labs": [], "made_for": []},
     ]
-    assert result["records"] == [{"region": "us-west-2", "name": "far"}]
     assert "SECRET" not in json.dumps(result)
 
 

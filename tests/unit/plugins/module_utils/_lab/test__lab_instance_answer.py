@@ -75,6 +75,17 @@ def test_what_is_no_url_of_a_server_is_refused_and_not_repeated(url):
     assert not CONTROLS.search(told)
 
 
+@pytest.mark.security("H1")
+def test_reason_why_there_is_no_url_is_lines_of_bounded_length_and_nothing_else():
+    told = {"what": "evil \x1b[2J\x9b31m\rhidden", "why": "a\nb\u202e" + "c" * 400, "do": ["x"], "more": "y"}
+    answer = lab_answer({"url": URL, "trouble": told})
+    assert answer["url"] == ""
+    assert set(answer["trouble"]) == {"what", "why", "do"}
+    assert (answer["trouble"]["do"], len(answer["trouble"]["why"])) == ("", 302)
+    assert not CONTROLS.search("".join(answer["trouble"].values()).replace("\n", ""))
+    assert lab_answer({"url": URL, "trouble": {}})["url"] == URL
+
+
 @given(st.text(max_size=80))
 def test_whatever_follows_a_url_it_is_refused_or_made_of_letters_of_a_url(rest):
     answer = lab_answer({"url": f"https://h:1/lab?token=a{rest}"})
