@@ -15,6 +15,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance_wait
 from ansible_collections.desi.lab.plugins.plugin_utils._disk_resize import disk_is_seen, grow_commands
 from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import no_such_lab, remembered
 from ansible_collections.desi.lab.plugins.plugin_utils._settings import words
+from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import settings_label
 
 
 def instance_changes(
@@ -45,4 +46,5 @@ class FilterModule:
             "instance_changes": instance_changes,
             "unknown_lab_error": no_such_lab,
             "saved_settings": remembered,
+            "settings_label": settings_label,
         }

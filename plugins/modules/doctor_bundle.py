@@ -27,7 +27,7 @@ options:
     type: dict
     default: {}
   settings:
-    description: The settings by name.
+    description: The settings by name, without C(lab_).
     type: dict
     default: {}
   defaults:

@@ -27,6 +27,7 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.labels import labels
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import DROPPED
 from ansible_collections.desi.lab.plugins.plugin_utils._images import image_source
 from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
+from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED
 
 SETTINGS = "desi.lab.settings"
 PREVIOUS = "desi.lab.previous"
@@ -34,28 +35,6 @@ DIGEST = "desi.lab.digest"
 # The repository with the digest.
 _DIGEST = re.compile(r"[A-Za-z0-9._:/\[\]-]{1,255}@sha256:[0-9a-f]{64}", re.ASCII)
 MAX_BYTES = 65_536
-REMEMBERED = (
-    "lab_release",
-    "lab_data",
-    "lab_data_writable",
-    "lab_bucket",
-    "lab_bucket_region",
-    "lab_endpoint",
-    "lab_prefix",
-    "lab_mount",
-    "lab_mount_backend",
-    "lab_cache",
-    "lab_cache_max",
-    "lab_image",
-    "lab_folder",
-    "lab_folder_anyway",
-    "lab_bind",
-    "lab_port",
-    "lab_container_port",
-    "lab_memory",
-    "lab_cpus",
-)
-"""What is taken up again, and nothing else: see role lab."""
 _NAME = re.compile(r"lab_[a-z0-9_]{1,60}")
 
 
@@ -73,12 +52,15 @@ def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False)
     except BadAnswer:
         settings = {}
     digest = str(labels.get(DIGEST) or "")
-    kept = remembered_settings(settings, REMEMBERED)
+    kept = remembered_settings(settings, SAVED)
     if kept.get("lab_mount") == "auto" and may_mount(container):
         # 0.1.0 chose it automatically; now it has to be requested.
         kept["lab_mount"] = "container"
     if kept.get("lab_mount_backend") == DROPPED:
         kept["lab_mount_backend"] = "auto"
+    if elsewhere:
+        # Where it is accessed and keeps its files is decided here.
+        kept = {name: value for name, value in kept.items() if name not in ("lab_bind", "lab_folder", "lab_port")}
     source = str(kept.pop("lab_image")) if elsewhere and not _is_pulled(kept.get("lab_image", "embedded")) else ""
     return {
         "settings": kept,

@@ -13,7 +13,7 @@ from labs import Lab
 from region import helpers
 
 # As far as the machine: what follows is the same as on every other host.
-MACHINE = "playbooks/common/provision_ec2.yml"
+MACHINE = "tests/cloud/instance.yml"
 
 
 @pytest.fixture

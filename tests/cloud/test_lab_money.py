@@ -23,7 +23,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import group_
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, read, write
 
 SCHEMA = Draft202012Validator(json.loads((ROOT / "docs/status.schema.json").read_text()))
-MACHINE = "playbooks/common/provision_ec2.yml"
+MACHINE = "tests/cloud/instance.yml"
 QUIET = {"DESI_LAB_QUIET": "1"}
 BEN = KEYS["ben"]
 

@@ -266,7 +266,7 @@ class TestALabOnUbuntu:
     def test_two_labs_live_side_by_side(self, lab, region, home, free_ports):
         other = Lab(region, "beside", home, next(free_ports), lab_os="amazon")
         try:
-            shown = other.run("playbooks/common/provision_ec2.yml")
+            shown = other.run("tests/cloud/instance.yml")
             assert re.search(r"[Ss]ecurity group jupyter-beside", shown)
         finally:
             other.run("down", lab_yes=True)

@@ -65,6 +65,11 @@ def test_results_of_tasks_do_not_hide_variables_of_their_role(role):
 def test_defaults_of_a_role_are_those_that_it_declares(role):
     wanted = {name: option["default"] for name, option in declared(role).items() if "default" in option}
     file = role / "defaults" / "main.yml"
+    if role.name == "lab":
+        # `lab_x is defined` means that somebody gave it.
+        assert set(wanted) == set(declared(role))
+        assert not file.exists()
+        return
     given = (yaml.safe_load(file.read_text()) if file.exists() else None) or {}
     # As JSON, because to Python false is 0 and 1 is 1.0.
     assert {name: json.dumps(value) for name, value in given.items()} == {
@@ -102,6 +107,32 @@ def test_what_a_play_of_a_machine_does_here_it_does_as_who_began_it(file):
             assert (task["delegate_to"], task.get("become")) == ("localhost", False), task["name"]
             assert "delegate_facts" not in task
         assert task.get("hosts", "") not in ("all", "lab", "desi_lab_hosts"), "plays name the hosts that they added"
+
+
+@pytest.mark.parametrize(
+    "file",
+    [path for folder in ("roles", "playbooks", "molecule") for path in sorted(ROOT.glob(f"{folder}/**/*.yml"))],
+    ids=str,
+)
+def test_no_fact_is_named_as_a_setting(file):
+    for task in tasks_in(yaml.safe_load(file.read_text())):
+        names_set = {*task.get("ansible.builtin.set_fact", {}), task.get("register", "")}
+        assert not [name for name in names_set if name.startswith("lab_")], task["name"]
+
+
+def plays_of(playbook: Path) -> list[dict]:
+    """Every play that a playbook leads to, those of the playbooks that it imports included."""
+    found = []
+    for entry in yaml.safe_load(playbook.read_text()):
+        imported = entry.get("ansible.builtin.import_playbook")
+        found += plays_of(playbook.parent / imported) if imported else [entry]
+    return found
+
+
+@pytest.mark.parametrize("playbook", sorted(ROOT.glob("playbooks/*.yml")), ids=lambda path: path.stem)
+def test_settings_are_resolved_once_and_again_for_what_a_lab_saved(playbook):
+    uses = [str(play).count("'desi.lab.lab'") for play in plays_of(playbook)]
+    assert sum(uses) == (2 if playbook.stem in ("start", "update") else 1)
 
 
 # Versions

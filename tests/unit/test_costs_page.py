@@ -17,9 +17,9 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import HOURS
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT.joinpath("docs/costs.md").read_text()
 TABLE = yaml.safe_load(ROOT.joinpath("roles/lab/files/prices.yml").read_text())
-SETTINGS = yaml.safe_load(ROOT.joinpath("roles/lab/defaults/main.yml").read_text())
-DAYS = SETTINGS["lab_expire_days"]
-HOURS = SETTINGS.get("lab_max_hours", 12)
+SPEC = yaml.safe_load(ROOT.joinpath("roles/lab/meta/argument_specs.yml").read_text())["argument_specs"]["main"]
+DAYS = SPEC["options"]["lab_expire_days"]["default"]
+HOURS = SPEC["options"]["lab_max_hours"]["default"]
 # Type and disk, as the page has them in its first column.
 ROWS = [("t2.micro", 30), ("t3.large", 30), ("t3.xlarge", 64), ("r7i.xlarge", 100)]
 

@@ -106,8 +106,8 @@ def network_text(environment: Environment) -> str:
 
 def settings_text(given: t.Mapping[str, t.Any], defaults: t.Mapping[str, t.Any], cleaner: Cleaner) -> str:
     """Return the settings that differ from their defaults, and the names of the others."""
-    differ = {name: value for name, value in given.items() if str(value) != str(defaults.get(name, ""))}
-    same = sorted(set(given) - set(differ))
+    differ = {f"lab_{name}": value for name, value in given.items() if str(value) != str(defaults.get(name, ""))}
+    same = sorted({f"lab_{name}" for name in defaults} - set(differ))
     return document({"given": cleaner.structure(differ), "as_by_default": same})
 
 

@@ -29,7 +29,7 @@ ansible_port=2222
 ansible_user=root
 ansible_ssh_extra_args=-oProxyJump=prod4
 desi_host=prod1
-desi_new_instance=false
+lab={"config": "/home/eve"}
 ec2_connection={"host": "prod1", "access": "direct"}
 """
 

@@ -164,12 +164,11 @@ def bundle(person, run):
             ],
         },
         settings={
-            "lab_name": "desi",
-            "lab_secret": SECRETS["setting"],
-            "lab_data": f"/home/{USER}/x",
-            "lab_port": 8888,
+            "name": "desi",
+            "secret": SECRETS["setting"],
+            "data": f"/home/{USER}/x",
         },
-        defaults={"lab_name": "desi", "lab_port": 8888},
+        defaults={"name": "desi", "port": 8888},
         config=str(person / "config"),
     )
     with tarfile.open(path) as tar:

@@ -46,7 +46,8 @@ def test_what_holds_without_settings_is_what_the_role_gives_by_default():
 
 
 def test_a_lab_is_stopped_after_the_same_times_wherever_they_are_said():
-    lab = read("../lab/defaults/main.yml")
+    options = read("../lab/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    lab = {name: option["default"] for name, option in options.items()}
     ec2 = read("../ec2/defaults/main.yml")
     own = read("defaults/main.yml")
     for name in ("idle_minutes", "max_hours"):

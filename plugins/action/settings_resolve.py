@@ -1,0 +1,89 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Resolve and validate the settings of a lab, before anything is created."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from pathlib import Path
+
+import yaml
+from ansible import constants as C
+from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
+from ansible_collections.desi.lab.plugins.plugin_utils._ansible_settings import check_ansible
+from ansible_collections.desi.lab.plugins.plugin_utils._fact_injection import check_plain
+from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_own, failure, name_errors, value_errors
+from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import PREFIX, resolve
+
+ROLES = Path(__file__).parents[2] / "roles"
+FACT = "lab"
+INPUTS = ("lab_chooses_directory", "lab_instance", "lab_own_directory", "lab_saved_settings")
+"""Variables of role lab that are no settings: what plays hand to it."""
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller, whose settings these are."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the settings, or fail with all that cannot work."""
+        super().run(tmp, task_vars)
+        _spec, args = self.validate_argument_spec(
+            {
+                "saved": {"type": "dict", "default": {}},
+                "instance": {"type": "dict", "default": {}},
+                "values": {"type": "bool", "default": True},
+            }
+        )
+        known = task_vars or {}
+        try:
+            host = str(known.get("inventory_hostname", ""))
+            check_ansible(bool(C.INJECT_FACTS_AS_VARS), host, getattr(self._connection, "transport", "local"))
+            lab, errors = self._settings(known, args)
+        except LabError as error:
+            lab, errors = {}, [error]
+        if errors:
+            return {"failed": True, "changed": False, **failure(errors)}
+        return {"changed": False, "settings": lab}
+
+    def _settings(
+        self, known: t.Mapping[str, t.Any], args: t.Mapping[str, t.Any]
+    ) -> tuple[dict[str, t.Any], list[LabError]]:
+        options = yaml.safe_load((ROLES / "lab/meta/argument_specs.yml").read_text(encoding="utf-8"))
+        options = options["argument_specs"]["main"]["options"]
+        worked_out = facts()
+        # The raw values: reading task variables would template them.
+        typed = load_extra_vars(self._loader)
+        check_plain({name: value for name, value in typed.items() if name.startswith((PREFIX, "desi_"))})
+        check_own(typed, {FACT, *INPUTS, *(f"{PREFIX}{name}" for name in (*worked_out, "cache_folder", "given"))})
+        errors = name_errors({name for name in known if name.startswith(PREFIX)} - set(INPUTS), options)
+        given = {name: self._templar.template(known[name]) for name in options if name in known}
+        lab = resolve(options, args["instance"], args["saved"], given)
+        if args["values"]:
+            errors += value_errors({name: lab[name.removeprefix(PREFIX)] for name in options}, worked_out["releases"])
+        # Root writes streamed data, so that all of this path has to be root's.
+        return {**lab, **worked_out, "cache_folder": lab["cache"] or "/var/cache/desi-lab"}, errors
+
+
+def facts() -> dict[str, t.Any]:
+    """Return what is the same for all labs of this user, and tables of this version."""
+    config = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    # The table of releases is a file of the image, which needs it without Ansible.
+    releases = json.loads((ROLES / "image/files/embedded/lab/releases.json").read_text(encoding="utf-8"))["releases"]
+    return {
+        "person": invoking_user(),
+        # Keys and records of labs on EC2, as REGION/NAME/.
+        "config": str(Path(config).expanduser() / "desi-lab"),
+        "releases": releases,
+        # For where AWS does not tell them.
+        "prices": yaml.safe_load((ROLES / "lab/files/prices.yml").read_text(encoding="utf-8")),
+    }
