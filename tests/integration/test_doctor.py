@@ -95,9 +95,11 @@ def test_a_computer_that_is_well_is_told_so_and_nothing_is_changed(doctor, tmp_p
     assert not list((tmp_path / ".ansible_async").glob("*"))
 
 
-def test_what_is_broken_ends_the_command_with_what_why_and_do(doctor, free_port):
+def test_what_is_broken_ends_the_command_with_what_why_and_do(doctor, free_port, tmp_path):
+    denied = "echo 'permission denied while trying to connect to the docker API' >&2; exit 1"
     with socket.create_server(("127.0.0.1", free_port)):
-        done = doctor(docker="echo 'permission denied while trying to connect to the docker API' >&2; exit 1")
+        # Where no socket is, the command says why.
+        done = doctor(docker=denied, DOCKER_HOST=f"unix://{tmp_path}/none")
     assert done.returncode != 0
     assert re.search(rf"✗ Port {free_port} +taken by .*\n    Why  .*\n    Do   .*-e lab_port=", done.stdout)
     assert re.search(r"✗ Docker Engine .*\n    Why  .*\n    Do   .*usermod", done.stdout)
@@ -126,12 +128,14 @@ def test_programs_get_the_document_and_the_exit_code_where_something_is_broken(d
     assert "What" in done.stderr
 
 
-def test_nothing_that_hangs_is_waited_for(doctor):
-    with socket.create_server(("127.0.0.1", 0)) as silent:
+def test_nothing_that_hangs_is_waited_for(doctor, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(f"{tmp_path}/s")
+        engine.listen()
         began = time.monotonic()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "x", "AWS_ENDPOINT_URL": url}
-        done = doctor(f"lab_endpoint={url}", docker="exec sleep 300", https_proxy=url, **keys)
+        done = doctor(f"lab_endpoint={url}", DOCKER_HOST=f"unix://{tmp_path}/s", https_proxy=url, **keys)
         took = time.monotonic() - began
     assert done.returncode != 0
     assert took < BOUND_SECONDS, done.stdout
