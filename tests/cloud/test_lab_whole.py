@@ -18,7 +18,6 @@ import subprocess
 import sys
 import typing
 import urllib.request
-from operator import sub
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -79,11 +78,12 @@ def rules(region, group: str) -> list[tuple]:
     )
 
 
-def seen(region: RunningRegion, lab: Lab) -> tuple[int, int]:
-    """Return the calls of the API and the logins on the machine so far."""
+def counted(region: RunningRegion, lab: Lab, before: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the calls of the API and the logins on the machine since ``before``, and what to count from next."""
+    calls = len(region.calls())
+    # Which asks for the machine, and that call is the test's own.
     logins = lab.logins()
-    # Which asks for the machine.
-    return len(region.calls()), logins
+    return (calls - before[0], logins - before[1]), (len(region.calls()), logins)
 
 
 SSH_ONLY = [("tcp", 22, 22, "127.0.0.1/32", "Allow SSH access to the instance")]
@@ -118,15 +118,16 @@ class TestALabOnAmazonLinux:
     def test_a_second_run_changes_nothing_and_keys_are_never_in_what_is_shown(self, lab, region, tmp_path):
         assert (lab.folder / "id_ed25519").stat().st_mode & 0o777 == 0o600
         assert lab.folder.stat().st_mode & 0o777 == 0o700
-        counts, known = tmp_path / "counts", [seen(region, lab)]
+        counts = tmp_path / "counts"
+        _made, known = counted(region, lab, (0, 0))
         url = lab.url(counts)
-        known.append(seen(region, lab))
-        above = [above_bars("ec2, url", counts, *map(sub, known[1], known[0]))]
+        of_url, known = counted(region, lab, known)
+        above = [above_bars("ec2, url", counts, *of_url)]
         shown = lab.run("ec2.yml", "-vvv", counts=counts)
         # It is a second run as well.
         assert nothing_changed(shown)
-        known.append(seen(region, lab))
-        above.append(above_bars("ec2, nothing to change", counts, *map(sub, known[2], known[1])))
+        of_run, _known = counted(region, lab, known)
+        above.append(above_bars("ec2, nothing to change", counts, *of_run))
         assert above == ["", ""]
         assert url_in(shown) == url
         assert len(lab.instances()) == 1
