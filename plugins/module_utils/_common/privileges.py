@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._common.users import groups_of
 
 Owner = t.Optional[t.Tuple[int, int]]  # noqa: UP006 - evaluated by Python 3.9, too
 
@@ -21,7 +22,7 @@ def as_owner(owner: Owner) -> t.Iterator[None]:
         yield
         return
     group, groups = os.getegid(), os.getgroups()
-    os.setgroups(_groups_of(*owner))
+    os.setgroups(groups_of(*owner))
     os.setegid(owner[1])
     os.seteuid(owner[0])
     try:
@@ -38,10 +39,3 @@ def as_caller(environment: t.Mapping[str, str]) -> t.Iterator[None]:
     uid, gid = environment.get("SUDO_UID", ""), environment.get("SUDO_GID", "")
     with as_owner((int(uid), int(gid)) if uid.isdecimal() and gid.isdecimal() else None):
         yield
-
-
-def _groups_of(uid: int, gid: int) -> list[int]:
-    try:
-        return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
-    except KeyError:
-        return [gid]

@@ -26,10 +26,10 @@ def person(environment: t.Mapping[str, str], uid: int, gid: int) -> dict[str, t.
     return {"name": entry.pw_name, "uid": entry.pw_uid, "gid": entry.pw_gid, "home": entry.pw_dir}
 
 
-def groups_of(name: str, gid: int) -> list[int]:
+def groups_of(uid: int, gid: int) -> list[int]:
     """Return the GIDs of all groups of a user; of a UID without a name, the primary group."""
     try:
-        return sorted(os.getgrouplist(name, gid))
+        return sorted(os.getgrouplist(pwd.getpwuid(uid).pw_name, gid))
     except KeyError:
         return [gid]
 
@@ -37,5 +37,5 @@ def groups_of(name: str, gid: int) -> list[int]:
 def invoking_user() -> dict[str, t.Any]:
     """Return the user with ``groups``, and ``by_sudo``: whether root's rights here are not the user's."""
     found = person(os.environ, os.getuid(), os.getgid())
-    groups = groups_of(found["name"], found["gid"])
+    groups = groups_of(found["uid"], found["gid"])
     return {**found, "groups": groups, "by_sudo": found["uid"] != os.getuid()}

@@ -51,4 +51,4 @@ def test_module_tells_the_person_and_whether_sudo_was_called(call, monkeypatch):
     monkeypatch.setattr(os, "getuid", lambda: 0)
     result = call(user_info)[1]
     assert (result["uid"], result["by_sudo"]) == (NOBODY.pw_uid, True)
-    assert groups_of(str(UNKNOWN), 4242)[-1] == 4242
+    assert groups_of(UNKNOWN, 4242)[-1] == 4242
