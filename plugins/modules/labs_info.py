@@ -204,17 +204,15 @@ def mounted(root: str) -> list[tuple[str, list[str]]]:
     return [(path, users_of(f"{path}/.bucket").labs) for path in found]
 
 
-def probes(rows: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Callable[[], t.Any]]:
-    """Return what asks each mount and each server."""
-    parts: dict[str, t.Callable[[], t.Any]] = {}
-    for row in rows:
-        if row["mount"]:
-            parts[f"mount {row['mount']}"] = lambda row=row: mount_answers(row["mount"])
-        if row["state"] == "running" and row["port"]:
-            parts[f"server {row['address']} {row['port']}"] = lambda row=row: server_answers(
-                row["address"], row["port"]
-            )
-    return parts
+def probes(row: t.Mapping[str, t.Any]) -> dict[str, tuple[str, t.Callable[[], bool]]]:
+    """Return what asks the mount and the server of a lab, by the field of the answer. Labs share a mount's answer."""
+    found: dict[str, tuple[str, t.Callable[[], bool]]] = {}
+    mount, address, port = row["mount"], row["address"], row["port"]
+    if mount:
+        found["mount_answers"] = f"mount {mount}", lambda: mount_answers(mount)
+    if row["state"] == "running" and port:
+        found["server_answers"] = f"server {address} {port}", lambda: server_answers(address, port)
+    return found
 
 
 def main() -> None:
@@ -237,16 +235,15 @@ def main() -> None:
     )
     inventory = found["inventory"]
     rows = [lab_row(item, None, None, inventory.images) for item in servers(inventory.containers)]
-    parts = probes(rows) if ask else {}
+    asked = [(row, probes(row)) for row in rows] if ask else []
+    parts: dict[str, t.Callable[[], t.Any]] = {key: part for _row, each in asked for key, part in each.values()}
     bound = PROBE_SECONDS
     if name:
         parts["url"] = lambda: lab_server(inventory, name, timeout)
         bound += timeout + ENGINE_SECONDS
     answers, _errors = side_by_side(parts, bound)
-    for row in rows if ask else []:
-        row["mount_answers"] = answers.get(f"mount {row['mount']}", False) if row["mount"] else None
-        asked = f"server {row['address']} {row['port']}"
-        row["server_answers"] = answers.get(asked, False) if asked in parts else None
+    for row, each in asked:
+        row.update({name: answers.get(key, False) for name, (key, _part) in each.items()})
     users = mount_users(inventory.containers)
     module.exit_json(
         changed=False,

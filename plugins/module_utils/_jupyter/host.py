@@ -56,8 +56,7 @@ def take_inventory(seconds: float, with_images: bool) -> Inventory:
     api = engine_api(seconds)
     parts: dict[str, t.Callable[[], t.Any]] = {"engine": lambda: query_engine(seconds)}
     results, errors = side_by_side({**parts, **_questions(api, with_images)}, seconds + 1)
-    late = f"The engine gave no answer within {seconds:g} seconds."
-    engine = results.get("engine") or engine_here("", late, api.endpoint if api else "")
+    engine = results.get("engine") or engine_here("", _late(seconds), api.endpoint if api else "")
     if engine.answers and (api is None or any(isinstance(error, NotListening) for error in errors.values())):
         # An engine that the command alone reaches.
         api = None
@@ -67,8 +66,12 @@ def take_inventory(seconds: float, with_images: bool) -> Inventory:
         return Inventory(engine, client, reason=engine.reason)
     for name in ("containers", "networks"):
         if name not in results:
-            return Inventory(engine, client, reason=errors[name].why if name in errors else late)
+            return Inventory(engine, client, reason=errors[name].why if name in errors else _late(seconds))
     return Inventory(engine, client, results["containers"], results["networks"], results.get("images", {}))
+
+
+def _late(seconds: float) -> str:
+    return f"The engine gave no answer within {seconds:g} seconds."
 
 
 def _questions(api: Api | None, with_images: bool) -> dict[str, t.Callable[[], t.Any]]:
@@ -107,8 +110,8 @@ def _containers(api: Api) -> list[Tree]:
     answers, errors = side_by_side(parts, api.seconds)
     for number in ids:
         if number not in answers:
-            late = f"The engine gave no answer within {api.seconds:g} seconds."
-            raise errors.get(number) or EngineUnavailable("Docker does not answer.", late, "restart Docker")
+            late = EngineUnavailable("Docker does not answer.", _late(api.seconds), "restart Docker")
+            raise errors.get(number) or late
     # One that was removed in the meantime is none.
     return [_checked(parse_container, answers[number]) for number in ids if answers[number] is not None]
 
