@@ -190,6 +190,29 @@ def test_two_computers_at_once_make_one_machine(lab, region, tmp_path_factory):
         assert any("another computer" in text for text in shown), shown
 
 
+def test_a_key_that_another_computer_brings_in_the_same_moment_is_told_and_nothing_is_made(lab, region):
+    # Between the look and the import of amazon.aws.ec2_key.
+    with region.faults({"kind": "call", "action": "ImportKeyPair", "code": "InvalidKeyPair.Duplicate", "status": 400}):
+        assert "being made from another computer" in lab.refused(MACHINE)
+    assert lab.left() == []
+
+
+def test_a_group_that_another_computer_makes_in_the_same_moment_is_used(lab, region):
+    rule = {"kind": "call", "action": "CreateSecurityGroup", "code": "InvalidGroup.Duplicate", "status": 400}
+    with region.faults({**rule, "times": 1}):
+        made_one(lab, lab.run(MACHINE))
+
+
+def test_a_launch_that_is_taken_back_leaves_what_is_of_another_computer(lab, region):
+    lab.run(MACHINE)
+    region.client("ec2").terminate_instances(InstanceIds=[lab.instances()[0]["InstanceId"]])
+    shutil.rmtree(lab.folder)
+    with region.faults({"kind": "call", "action": "RunInstances", "code": "InvalidParameterValue", "status": 400}):
+        shown = lab.refused(MACHINE)
+    assert f"Key pair desi-lab-{lab.name}-2" in shown
+    assert [row.partition(":")[0] for row in lab.left()] == ["describe_key_pairs"]
+
+
 def test_a_group_and_a_key_of_somebody_else_are_left_alone(lab, region):
     client = region.client("ec2")
     client.create_key_pair(KeyName=f"desi-lab-{lab.name}", KeyType="ed25519")

@@ -72,10 +72,7 @@ class Launcher:
 
     def ensure(self, check: bool = False) -> LaunchResult:
         """Find and start the instance, or launch one; in check mode, return which of these."""
-        tagged = self.tagged()
-        found = [instance for instance in tagged if self.record.knows(instance)]
-        if tagged and not found:
-            raise texts.stranger(tagged[0], self.spec.name)
+        found = self._ours(self.tagged())
         if len(found) > 1:
             raise texts.several(found, self.spec.name)
         if found:
@@ -84,10 +81,6 @@ class Launcher:
             # Whoever planned saw an instance to be used, and gave no way to make one.
             raise texts.no_attempts()
         return self._launch_in_check_mode() if check else self._launch()
-
-    def alive(self) -> list[Described]:
-        """Return the instances of the lab that were made from here and are not terminated, the oldest first."""
-        return [instance for instance in self.tagged() if self.record.knows(instance)]
 
     def tagged(self) -> list[Described]:
         """Return the instances that have the tags of the lab and are not terminated, the oldest first."""
@@ -140,9 +133,9 @@ class Launcher:
             if verdict in ("again", "differs"):
                 found = self._found_within(SETTLE_SECONDS if verdict == "differs" else 0)
                 if found:
-                    # The same request with other parameters was somebody else's, such as another computer's.
+                    # The same request with other parameters was that of another run.
                     self.from_another_run = verdict == "differs"
-                    return found[0]
+                    return self._ours(found)[0]
             lost += verdict == "again"
             generation += verdict in ("used", "differs")
             if verdict == "stop" or lost == MOST_LOST_ANSWERS or generation == MOST_GENERATIONS or self.clock() >= end:
@@ -152,15 +145,23 @@ class Launcher:
 
     def _found_within(self, seconds: float) -> list[Described]:
         end = self.clock() + seconds
-        found = self.alive()
+        found = self.tagged()
         while not found and self.clock() < end:
             self.sleep(POLL_SECONDS)
-            found = self.alive()
+            found = self.tagged()
+        return found
+
+    def _ours(self, tagged: list[Described]) -> list[Described]:
+        """Return those of the instances that were made from here; refuse to go on where there are only others."""
+        found = [instance for instance in tagged if self.record.knows(instance)]
+        if tagged and not found:
+            raise texts.stranger(tagged[0], self.spec.name)
         return found
 
     def _only(self, outcome: LaunchResult) -> LaunchResult:
         """Terminate the instance just launched where another run was first; the oldest stays."""
-        found = self.alive()
+        # What has the tags alone may be anybody's, and ends nothing of ours.
+        found = [instance for instance in self.tagged() if self.record.knows(instance)]
         mine = outcome.instance["id"]
         if len(found) < 2 or facts_of(found[0])["id"] == mine:
             return outcome

@@ -426,6 +426,40 @@ def test_second_instance_that_cannot_be_given_up_is_told_by_its_id(ec2, ensure):
     refused(ensure, "give up the second machine i-1")
 
 
+class OnlyOurs:
+    """The record of a computer that knows the instances of its own launches alone."""
+
+    def __init__(self):
+        self.ids = set()
+
+    def knows(self, instance):
+        return instance["InstanceId"] in self.ids
+
+    def add_launch(self, token):
+        pass
+
+    drop_launch = add_launch
+
+    def add_instance(self, instance):
+        self.ids.add(instance["InstanceId"])
+
+
+def test_instance_of_another_computer_with_the_same_token_is_refused_and_none_is_launched_beside_it(ec2, clock):
+    # It looks and launches between our look and our launch, with its own key.
+    launches = []
+
+    def before():
+        if not launches:
+            launches.append(1)
+            ec2.calls.clear()
+            other_terminal(ec2, clock, key_name="desi-lab-desi-2")
+
+    around_run(ec2, before=before)
+    with pytest.raises(LabError, match="was not made from this computer"):
+        Launcher(ec2, SPEC, sleep=clock.sleep, clock=clock, record=OnlyOurs()).ensure()
+    assert alive(ec2) == ["i-0"]
+
+
 def test_instance_of_another_terminal_that_was_later_is_left_to_it(ec2, ensure):
     around_run(ec2, after=lambda: ec2.instance("pending", lab_tags("desi", "ann")))
     made = ensure()
