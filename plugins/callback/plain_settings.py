@@ -12,6 +12,7 @@ version_added: "0.1.0"
 description:
   - Looks at what was given with C(-e) before any play begins, which is before Ansible works any of it out.
   - Ends the run if a template is in it, or if a file (C(-e @file)) sets something else than settings of DESI Lab.
+  - Loads the filters of the collection once for all tasks.
   - C(./lab) enables it. To have it elsewhere, name it in C(callbacks_enabled) of C(ansible.cfg).
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -29,6 +30,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.text import clean
 from ansible_collections.desi.lab.plugins.plugin_utils._fact_injection import check_names_in_file, check_plain
+from ansible_collections.desi.lab.plugins.plugin_utils._forks import prepare_forks
 
 if t.TYPE_CHECKING:
     from ansible.playbook import Playbook
@@ -55,6 +57,7 @@ class CallbackModule(CallbackBase):
             # Ansible would only warn, and continue.
             do = "Give the settings one by one with -e to find out which one it is."
             self._end(LabError("The settings could not be looked at.", f"{type(error).__name__}: {error}", do))
+        prepare_forks()
 
     def _end(self, error: LabError) -> t.NoReturn:
         for line in (f"x {error.what}", f"  Why   {error.why}", f"  Do    {error.do}"):

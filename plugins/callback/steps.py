@@ -61,10 +61,7 @@ options:
 """
 
 import atexit
-import gc
-import importlib
 import os
-import pkgutil
 import shlex
 import sys
 import time
@@ -77,7 +74,6 @@ from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__
 from ansible.utils import color
 
-from ansible_collections.desi.lab.plugins import filter as filters
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import duration
 from ansible_collections.desi.lab.plugins.module_utils._common.run_log import RunLog, open_log
 from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, clean_all
@@ -122,16 +118,6 @@ DONE = "done: "
 PROMPTS = ("desi.lab.confirm", "pause", "ansible.builtin.pause", "ansible.legacy.pause")
 
 
-def prepare_forks() -> None:
-    """Load the filters once for all tasks, each of which runs in a fork of this process."""
-    # A task that uses one loads all. Ansible keeps no bytecode of collections, so each task would compile them.
-    for found in pkgutil.iter_modules(filters.__path__, f"{filters.__name__}."):
-        importlib.import_module(found.name)
-    # The collector would write to every object, and so copy the memory that a fork shares.
-    gc.collect()
-    gc.freeze()
-
-
 class CallbackModule(CallbackBase):
     """Prints the run; texts and layout come from plugin_utils."""
 
@@ -172,7 +158,6 @@ class CallbackModule(CallbackBase):
         )
 
     def v2_playbook_on_start(self, playbook: Playbook) -> None:
-        prepare_forks()
         if self.get_option("log") and not self.get_option("quiet"):
             self._log = open_log(os.environ, Path(playbook._file_name).stem)
             self._log.write(f"Ansible {__version__}, Python {sys.version.split()[0]}: {shlex.join(sys.argv[1:])}")

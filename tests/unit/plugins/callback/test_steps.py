@@ -4,16 +4,10 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import re
-import sys
-from pathlib import Path
-
-from ansible_collections.desi.lab.plugins.callback import steps
 
 TOKEN = "6f1c" * 12
-FILTERS = (Path(__file__).parents[4] / "plugins/filter").glob("*.py")
 LAB = f"""
 - name: "DESI Lab · {{{{ lab_name }}}}: synthetic data"
   hosts: all
@@ -464,12 +458,3 @@ def test_findings_are_a_line_each_and_what_they_come_to(ansible):
   ok=1 changed=0 failed=0 · N.N s
 """
     )
-
-
-def test_filters_are_loaded_before_tasks_are_forked():
-    try:
-        steps.prepare_forks()
-        assert gc.get_freeze_count()
-        assert {f"ansible_collections.desi.lab.plugins.filter.{each.stem}" for each in FILTERS} <= set(sys.modules)
-    finally:
-        gc.unfreeze()
