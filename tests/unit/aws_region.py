@@ -20,6 +20,7 @@ import boto3
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
+from botocore.loaders import JSONFileLoader
 from moto.moto_api._internal.models import moto_api_backend
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
@@ -38,6 +39,8 @@ KEYS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "e
 NOT_USED = ("PROFILE", "DEFAULT_PROFILE", "SESSION_TOKEN", "URL", "REGION", "DEFAULT_REGION", "CA_BUNDLE")
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/")
 _JSON = "application/x-amz-json-1.1"
+# Each session would parse the descriptions of all services again, which takes longer than what a test asks for.
+JSONFileLoader.load_file = staticmethod(cache(JSONFileLoader().load_file))
 
 
 class Region:
