@@ -29,6 +29,19 @@ options:
     description: The lab whose server's URL is returned, with its token.
     type: str
     default: ""
+  verify:
+    description: Whether to verify as well that this server accepts its token, and that its container can list the data.
+    type: bool
+    default: false
+  folder:
+    description: The directory that the lab shares, whose owner is returned.
+    type: path
+    default: ""
+  authorities:
+    description: Files of certificate authorities. The first that exists is returned by its checksum.
+    type: list
+    elements: path
+    default: []
   timeout:
     description: Seconds to wait for the server's URL, if it has just been started.
     type: float
@@ -114,6 +127,9 @@ containers:
     role:
       description: What it does, such as V(server).
       type: str
+    running:
+      description: Whether it runs.
+      type: bool
 networks:
   description: Every network of every lab.
   returned: success
@@ -147,6 +163,10 @@ link_local:
   description: Whether the firewall rule of M(desi.lab.link_local) is installed.
   returned: success
   type: bool
+link_local_lost:
+  description: Whether it is installed and not in force, as after a boot.
+  returned: success
+  type: bool
 user:
   description: The user whom files belong to, as M(desi.lab.user_info) returns it.
   returned: success
@@ -166,6 +186,29 @@ server:
     trouble:
       description: C(what), C(why) and C(do) where it has no URL.
       type: dict
+    container:
+      description:
+        - Its container as C(docker inspect) describes it, with labels, state, user, networks, ports and limits only.
+          Empty without one.
+      type: dict
+    accepts_token:
+      description: Whether it accepts its token. With O(verify) only.
+      type: bool
+    sees_data:
+      description: Whether its container can list the release. With O(verify) only.
+      type: bool
+folder:
+  description: C(uid) and C(gid) of the owner of O(folder). Empty if it is no directory.
+  returned: success
+  type: dict
+authorities:
+  description: The SHA-1 checksum of the first of O(authorities) that exists; empty if there is none.
+  returned: success
+  type: str
+images:
+  description: The ids of local images by name. Empty if O(ask=false).
+  returned: success
+  type: dict
 engine:
   description: Whether a Docker Engine answers. If not, only the mounts are returned.
   returned: success
@@ -176,6 +219,7 @@ reason:
   type: str
 """
 
+import stat
 import typing as t
 from dataclasses import asdict
 from pathlib import Path
@@ -184,9 +228,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.parallel import side_by_side
 from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
-from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import FOLDER
+from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import FOLDER, MARK
 from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import NAME as PROGRAM_NAME
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import lab_server, take_inventory
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import (
+    lab_server,
+    server_container,
+    take_inventory,
+    verified_server,
+)
 from ansible_collections.desi.lab.plugins.module_utils._lab.answers import servers
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, lab_row, labels_of, mount_users
 from ansible_collections.desi.lab.plugins.module_utils._lab.probe import mount_answers, server_answers
@@ -215,12 +264,24 @@ def probes(row: t.Mapping[str, t.Any]) -> dict[str, tuple[str, t.Callable[[], bo
     return found
 
 
+def owner_of(directory: str) -> dict[str, int]:
+    """Return ``uid`` and ``gid`` of the owner of a directory; nothing of what is none."""
+    try:
+        about = Path(directory).stat() if directory else None
+    except OSError:
+        about = None
+    return {"uid": about.st_uid, "gid": about.st_gid} if about and stat.S_ISDIR(about.st_mode) else {}
+
+
 def main() -> None:
     module = AnsibleModule(
         {
             "mounts": {"type": "path", "default": "/var/lib/desi-lab/mounts"},
             "ask": {"type": "bool", "default": True},
             "url": {"type": "str", "default": ""},
+            "verify": {"type": "bool", "default": False},
+            "folder": {"type": "path", "default": ""},
+            "authorities": {"type": "list", "elements": "path", "default": []},
             "timeout": {"type": "float", "default": 60},
         },
         supports_check_mode=True,
@@ -239,26 +300,36 @@ def main() -> None:
     parts: dict[str, t.Callable[[], t.Any]] = {key: part for _row, each in asked for key, part in each.values()}
     bound = PROBE_SECONDS
     if name:
-        parts["url"] = lambda: lab_server(inventory, name, timeout)
+        server = verified_server if module.params["verify"] else lab_server
+        parts["url"] = lambda: server(inventory, name, timeout)
         bound += timeout + ENGINE_SECONDS
     answers, _errors = side_by_side(parts, bound)
     for row, each in asked:
         row.update({name: answers.get(key, False) for name, (key, _part) in each.items()})
-    users = mount_users(inventory.containers)
+    users, rule = mount_users(inventory.containers), Path(FOLDER, PROGRAM_NAME).exists()
     module.exit_json(
         changed=False,
         user=invoking_user(),
         docker={"state": inventory.engine.state, **asdict(inventory.engine)},
         engine=not inventory.reason,
         reason=inventory.reason,
-        server=answers.get("url", {}),
+        server={**answers.get("url", {}), "container": server_container(inventory, name) or {}} if name else {},
+        images=inventory.images,
+        folder=owner_of(module.params["folder"]),
+        authorities=next((module.sha1(path) for path in module.params["authorities"] if Path(path).is_file()), ""),
         labs=rows,
         containers=[
-            {"name": item["Name"].lstrip("/"), "lab": labels_of(item)[NAME], "role": labels_of(item).get(ROLE, "")}
+            {
+                "name": item["Name"].lstrip("/"),
+                "lab": labels_of(item)[NAME],
+                "role": labels_of(item).get(ROLE, ""),
+                "running": item["State"]["Running"],
+            }
             for item in inventory.containers
         ],
         networks=inventory.networks,
-        link_local=Path(FOLDER, PROGRAM_NAME).exists(),
+        link_local=rule,
+        link_local_lost=rule and not Path(MARK).exists(),
         mounts=[
             {"path": path, "labs": users.get(path, []), "made_for": made_for}
             for path, made_for in found.get("mounts", [])

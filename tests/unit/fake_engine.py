@@ -34,6 +34,7 @@ def container(lab, number="a1", role="server", running=True, port=0, name="", la
         "Image": "sha256:1",
         "Config": {"Image": "desi-lab:1", "Labels": {**ours, **(labels or {})}, "Env": ["SECRET=1"], "Tty": False},
         "HostConfig": {"PortBindings": bindings},
+        "NetworkSettings": {"Ports": bindings, "Networks": {f"desi-lab-{lab}": {}}},
         "State": {
             "Running": running,
             "Status": "running" if running else "exited",
@@ -45,14 +46,17 @@ def container(lab, number="a1", role="server", running=True, port=0, name="", la
 
 
 class FakeEngine(socketserver.ThreadingUnixStreamServer):
-    """The engine. `answers` are bytes, documents, or functions of the handler, by path, before all else."""
+    """The engine. `answers` are bytes, documents, or functions of the handler, by path, before all else.
+
+    `runs` are the commands that were run in containers, and each ends with `exit_code`.
+    """
 
     daemon_threads = True
     request_queue_size = 64
 
     def __init__(self, folder):
         self.containers, self.networks, self.images, self.answers, self.asked = [], [], [], {}, []
-        self.logs = {}
+        self.logs, self.runs, self.exit_code = {}, [], 0
         self.socket_path = Path(folder) / "engine.sock"
         super().__init__(str(self.socket_path), Handler)
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
@@ -67,6 +71,8 @@ class FakeEngine(socketserver.ThreadingUnixStreamServer):
         known = {"/info": INFO, "/networks": self.networks, "/images/json": self.images}
         if path == "/containers/json":
             return [{"Id": each["Id"]} for each in self.containers]
+        if path == "/exec/e1/json":
+            return {"ExitCode": self.exit_code}
         for each in self.containers:
             if path in (f"/containers/{each['Id']}/json", f"/containers{each['Name']}/json"):
                 return each
@@ -97,6 +103,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         with contextlib.suppress(OSError):
             self.wfile.write(body)
+
+    def do_POST(self):
+        path = urlsplit(self.path).path
+        self.server.asked.append(path)
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        found = self.server.answers.get(path)
+        if callable(found):
+            found(self)
+            return
+        if path.endswith("/exec"):
+            self.server.runs.append(asked["Cmd"])
+            found = {"Id": "e1"}
+        self.send_response(201 if found else 200)
+        self.end_headers()
+        self.wfile.write(json.dumps(found).encode() if found else b"")
 
 
 def never(handler):

@@ -129,29 +129,51 @@ class Api:
 
     def get(self, path: str, limit: int = MOST_BYTES, **query: object) -> t.Any:  # noqa: ANN401 - checked by whoever asked
         """Return an answer, None for HTTP 404."""
-        deadline = time.monotonic() + self.seconds
         with self._response(path, query) as (response, connection):
-            pieces: list[bytes] = []
-            try:
-                while sum(map(len, pieces)) <= limit:
-                    left = deadline - time.monotonic()
-                    if left <= 0:
-                        raise socket.timeout
-                    connection.settimeout(left)
-                    pieces.append(response.read1(_READ_SIZE))
-                    if not pieces[-1]:
-                        break
-            except (OSError, http.client.HTTPException) as error:
-                raise self._silent(error) from error
-            if response.status == 404:
-                return None
-            try:
-                found = strict_json(b"".join(pieces), limit)
-                if response.status != 200:
-                    raise self._strange(f"It says: {shown(str(mapping(found).get('message')))}")
-            except BadAnswer as error:
-                raise self._strange(f"Its answer cannot be used: {error}.") from error
-            return found
+            return self._document(response, connection, limit, (200,))
+
+    def _document(
+        self, response: http.client.HTTPResponse, connection: socket.socket, limit: int, statuses: t.Container[int]
+    ) -> t.Any:  # noqa: ANN401 - checked by whoever asked
+        body = self._body(response, connection, limit)
+        if response.status == 404:
+            return None
+        try:
+            found = strict_json(body, limit)
+            if response.status not in statuses:
+                raise self._strange(f"It says: {shown(str(mapping(found).get('message')))}")
+        except BadAnswer as error:
+            raise self._strange(f"Its answer cannot be used: {error}.") from error
+        return found
+
+    def _body(self, response: http.client.HTTPResponse, connection: socket.socket, limit: int) -> bytes:
+        """Return the bytes of an answer, with at most one read beyond the limit."""
+        deadline = time.monotonic() + self.seconds
+        pieces: list[bytes] = []
+        try:
+            while sum(map(len, pieces)) <= limit:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise socket.timeout
+                connection.settimeout(left)
+                pieces.append(response.read1(_READ_SIZE))
+                if not pieces[-1]:
+                    break
+        except (OSError, http.client.HTTPException) as error:
+            raise self._silent(error) from error
+        return b"".join(pieces)
+
+    def run_in_container(self, name: str, argv: t.Sequence[str]) -> int:
+        """Run a command in a running container as its own user, and return its exit code; -1 if the engine refuses."""
+        path, tried = f"/containers/{quote(checked_name(name))}/exec", {"Cmd": list(argv), "AttachStdout": True}
+        with self._response(path, {}, tried) as (response, connection):
+            number = mapping(self._document(response, connection, MOST_BYTES, (201,)) or {}).get("Id")
+        if not isinstance(number, str) or not number.isalnum():
+            return -1
+        with self._response(f"/exec/{number}/start", {}, {"Detach": False, "Tty": False}) as (response, connection):
+            self._body(response, connection, MOST_BYTES)
+        code = mapping(self.get(f"/exec/{number}/json") or {}).get("ExitCode")
+        return code if isinstance(code, int) else -1
 
     def inspect_container(self, name: str) -> Container | None:
         """Return the container of that name or id, None if there is none."""
@@ -174,7 +196,7 @@ class Api:
 
     @contextmanager
     def _response(
-        self, path: str, query: t.Mapping[str, object]
+        self, path: str, query: t.Mapping[str, object], document: t.Mapping[str, object] | None = None
     ) -> t.Iterator[tuple[http.client.HTTPResponse, socket.socket]]:
         parts = urlsplit(self.endpoint)
         connection: http.client.HTTPConnection
@@ -195,7 +217,11 @@ class Api:
             sock = connection.sock
             try:
                 words = {key: word if isinstance(word, str) else json.dumps(word) for key, word in query.items()}
-                connection.request("GET", f"{path}?{urlencode(words)}" if words else path)
+                target = f"{path}?{urlencode(words)}" if words else path
+                if document is None:
+                    connection.request("GET", target)
+                else:
+                    connection.request("POST", target, json.dumps(document), {"Content-Type": "application/json"})
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 raise self._silent(error) from error

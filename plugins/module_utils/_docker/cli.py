@@ -153,6 +153,10 @@ class Docker:
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise not_inspected(name) from error
 
+    def run_in_container(self, name: str, argv: Sequence[str]) -> int:
+        """Run a command in a running container as its own user, and return its exit code."""
+        return self.run("exec", checked_name(name), *argv).returncode
+
     @contextmanager
     def logs(self, name: str, *, since: str = "", tail: int = 0, follow: bool = False) -> Iterator[LogStream]:
         """Stream a container's log; ``docker logs`` is ended on leaving, however that happens."""

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker import ports
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
+from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker, checked_name
 
 LABEL = "desi.lab.name"
 
@@ -78,15 +79,12 @@ def of_process(find: t.Callable[[], int | None]) -> Proof:
     return prove
 
 
-def of_container(name: str, docker: Docker | None = None, proc: Path = ports.PROC) -> Proof:
+def of_container(name: str, client: Api | Docker | None = None, proc: Path = ports.PROC) -> Proof:
     """Return a proof that a lab's container publishes the port, and that only the engine listens there."""
 
     def prove(address: str, port: int) -> t.Hashable:
         asked = ports.parse_address(address)
-        # Not the whole document: it has the container's environment.
-        form = "{{json .Id}}\t{{json .State.Running}}\t{{json .Config.Labels}}\t{{json .NetworkSettings.Ports}}"
-        answer = (docker or Docker()).output("inspect", "--type", "container", "--format", form, name, timeout=30)
-        number, published = published_by(answer, asked, port)
+        number, published = published_by(_described(client or Docker(), name), asked, port)
         if not published:
             raise LabError(
                 f"Port {port} on {address} is not the lab's.",
@@ -100,6 +98,20 @@ def of_container(name: str, docker: Docker | None = None, proc: Path = ports.PRO
         return (number, frozenset(row.inode for row in found))
 
     return prove
+
+
+def _described(client: Api | Docker, name: str) -> str:
+    """Return the id, whether it runs, the labels and the ports of a container, each as JSON, between tabs."""
+    if not isinstance(client, Api):
+        # Not the whole document: it has the container's environment.
+        form = "{{json .Id}}\t{{json .State.Running}}\t{{json .Config.Labels}}\t{{json .NetworkSettings.Ports}}"
+        return client.output("inspect", "--type", "container", "--format", form, name, timeout=30)
+    found = client.get(f"/containers/{checked_name(name)}/json")
+    try:
+        parts = found["Id"], found["State"]["Running"], found["Config"]["Labels"], found["NetworkSettings"]["Ports"]
+    except (LookupError, TypeError):
+        return ""
+    return "\t".join(json.dumps(part) for part in parts)
 
 
 def published_by(answer: str, address: ports.Address, port: int) -> tuple[str, bool]:

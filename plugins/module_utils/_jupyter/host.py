@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
@@ -21,6 +21,8 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.engine import (
     engine_here,
     query_engine,
 )
+from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import of_container
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import NoAnswer, Target, ask, prepare
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.wait import wait_for_container
 from ansible_collections.desi.lab.plugins.module_utils._lab.answers import (
     Tree,
@@ -35,6 +37,8 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.probe import LIST_IM
 from ansible_collections.desi.lab.plugins.module_utils._lab.url import write_url
 
 OURS = {"label": [NAME]}
+# Of a server that runs, and of a command in its container.
+PROBE_SECONDS = 10.0
 # A server that is published on every address is reached on its host by its own.
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
@@ -129,12 +133,43 @@ def _networks_by_command(docker: Docker) -> list[dict[str, str]]:
     return [dict(zip(("name", "lab"), row.split())) for row in rows]
 
 
+def server_container(inventory: Inventory, name: str) -> Tree | None:
+    """Return the container of a lab's server, None if there is none."""
+    return next((each for each in servers(inventory.containers) if labels_of(each).get(NAME) == name), None)
+
+
+def verified_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.Any]:
+    """Return what ``lab_server`` does, with ``accepts_token`` and ``sees_data``, each false where that is not known."""
+    mine, found = server_container(inventory, name), lab_server(inventory, name, timeout)
+    if mine is None or not found["url"]:
+        return {**found, "accepts_token": False, "sees_data": False}
+    labels = labels_of(mine)
+    # A container keeps the directories that it was given at its start, be they empty or dead by now.
+    listed = ["ls", f"{labels.get('desi.lab.inside', '')}/{labels.get('desi.lab.release', '')}/"]
+    proof = of_container(mine["Id"], inventory.client)
+    results, _errors = side_by_side(
+        {
+            "accepts_token": lambda: _accepts(replace(prepare(found["url"]), proof=proof)),
+            "sees_data": lambda: inventory.client.run_in_container(mine["Id"], listed) == 0,
+        },
+        PROBE_SECONDS,
+    )
+    return {**found, **{key: results.get(key, False) for key in ("accepts_token", "sees_data")}}
+
+
+def _accepts(target: Target) -> bool:
+    try:
+        return bool(ask(target, PROBE_SECONDS))
+    except NoAnswer:
+        return False
+
+
 def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.Any]:
     """Return ``url`` with its token, and ``trouble`` with ``what``, ``why`` and ``do`` where there is none.
 
     Waits for a server that has not printed its URL yet.
     """
-    mine = next((each for each in servers(inventory.containers) if labels_of(each).get(NAME) == name), None)
+    mine = server_container(inventory, name)
     place = published(mine)
     try:
         if inventory.engine.denied:

@@ -27,6 +27,10 @@ def _text(value: object) -> str:
     return value
 
 
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
 def _part(value: object) -> Tree:
     return {} if value is None else mapping(value)
 
@@ -58,6 +62,7 @@ def parse_container(raw: object) -> Tree:
         },
         "Config": {
             "Image": _text(config.get("Image")),
+            "User": _text(config.get("User")),
             # Others are the image's own, and may be anything.
             "Labels": {
                 key: word
@@ -65,7 +70,14 @@ def parse_container(raw: object) -> Tree:
                 if key.startswith("desi.lab.") and isinstance(word, str) and len(word) <= MOST_LABEL
             },
         },
-        "HostConfig": {"PortBindings": bindings},
+        "HostConfig": {
+            "PortBindings": bindings,
+            "CapAdd": [_text(name) for name in sequence(host.get("CapAdd") or [])],
+            **{key: _number(host.get(key)) for key in ("Memory", "NanoCpus", "PidsLimit")},
+        },
+        "NetworkSettings": {
+            "Networks": {name: {} for name in _part(_part(found.get("NetworkSettings")).get("Networks"))}
+        },
     }
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -18,6 +19,7 @@ from loopback import free_port
 
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_owner
 from ansible_collections.desi.lab.plugins.module_utils._docker.api import DENIED
+from ansible_collections.desi.lab.plugins.module_utils._jupyter import host as jupyter_host
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import take_inventory
 from ansible_collections.desi.lab.plugins.module_utils._lab import probe as lab_probe
 from ansible_collections.desi.lab.plugins.modules import labs_info
@@ -91,9 +93,9 @@ def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, engine, tmp_pa
     assert [lab["image_newer"] for lab in result["labs"]] == [True, True]
     assert [path for path, _headers in server.asked] == ["/api"]
     assert result["containers"] == [
-        {"name": "desi-lab-zeta", "lab": "zeta", "role": "server"},
-        {"name": "desi-lab-desi", "lab": "desi", "role": "server"},
-        {"name": "desi-lab-desi-sample", "lab": "desi", "role": "sample"},
+        {"name": "desi-lab-zeta", "lab": "zeta", "role": "server", "running": False},
+        {"name": "desi-lab-desi", "lab": "desi", "role": "server", "running": True},
+        {"name": "desi-lab-desi-sample", "lab": "desi", "role": "sample", "running": True},
     ]
     assert result["networks"] == [{"name": "desi-lab-desi", "lab": "desi"}, {"name": "desi-lab-zeta", "lab": "zeta"}]
     assert result["mounts"] == [
@@ -110,8 +112,35 @@ def test_url_is_that_of_the_labs_own_container_among_all_that_have_its_labels(ru
         container("desi", "c3", role="of another version"),
     ]
     result = run(url="desi", ask=False)
+    assert result["server"].pop("container")["Id"] == "b2" * 32
     assert result["server"] == {"url": f"http://127.0.0.1:9999/lab?token={TOKEN}", "trouble": {}}
     assert len(result["containers"]) == 3
+
+
+def test_server_is_verified_by_its_token_and_its_container_by_a_listing_of_the_release(run, engine, jupyter, tmp_path):
+    server, (ca, none) = jupyter(token=TOKEN), (tmp_path / "ca.crt", tmp_path / "none")
+    ca.write_text("a certificate")
+    engine.containers = [container("desi", "b2", port=server.port, labels={"desi.lab.inside": "/home/desidata"})]
+    about = {"url": "desi", "verify": True, "folder": str(tmp_path), "authorities": [str(none), str(ca)]}
+    result = run(**about)
+    assert (result["server"]["accepts_token"], result["server"]["sees_data"]) == (True, True)
+    assert engine.runs == [["ls", "/home/desidata/edr/"]]
+    assert result["folder"] == {"uid": os.getuid(), "gid": os.getgid()}
+    assert result["authorities"] == hashlib.sha1(b"a certificate").hexdigest()  # noqa: S324 - as Ansible's stat has it
+    assert "SECRET" not in json.dumps(result)
+    engine.exit_code, engine.logs = 2, {"b2" * 32: BANNER.replace(TOKEN, "f00d" * 12)}
+    result = run(**{**about, "folder": str(ca), "authorities": [str(none)]})
+    assert (result["server"]["accepts_token"], result["server"]["sees_data"]) == (False, False)
+    assert (result["folder"], result["authorities"]) == ({}, "")
+
+
+def test_container_that_never_answers_a_command_does_not_see_its_data(run, engine, jupyter, monkeypatch):
+    monkeypatch.setattr(jupyter_host, "PROBE_SECONDS", 0.5)
+    server = jupyter(token=TOKEN)
+    engine.containers = [container("desi", "b2", port=server.port)]
+    engine.answers["/exec/e1/start"] = never
+    result = run(url="desi", verify=True)
+    assert (result["server"]["accepts_token"], result["server"]["sees_data"]) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -343,5 +372,5 @@ def test_lab_on_a_real_engine_is_told(run, lab):
     assert (row["state"], row["release"], row["since"][:2]) == ("running", "dr1", "20")
     assert (row["address"], row["port"], row["server_answers"]) == (LOOPBACK, port, True)
     assert result["engine"]
-    assert {"name": f"desi-lab-{name}", "lab": name, "role": "server"} in result["containers"]
+    assert {"name": f"desi-lab-{name}", "lab": name, "role": "server", "running": True} in result["containers"]
     assert {"name": f"desi-lab-{name}", "lab": name} in result["networks"]

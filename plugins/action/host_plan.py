@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plan what is done with each part of a lab on its host."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
+    Goal,
+    container_stays,
+    host_plan,
+    is_kept,
+    made_with,
+    makers_hash,
+    specification,
+)
+from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
+
+SPEC = {
+    "settings": {"type": "dict", "required": True},
+    "host": {"type": "dict", "required": True, "no_log": True},
+    "user": {"type": "dict", "required": True},
+    "binds": {"type": "list", "elements": "dict", "default": []},
+    "stays": {"type": "bool", "default": False},
+    "update": {"type": "bool", "default": False},
+}
+COLLECTION = Path(__file__).resolve().parents[2]
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller, and asks nobody."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the plan."""
+        super().run(tmp, task_vars)
+        _spec, args = self.validate_argument_spec(SPEC)
+        settings, host = args["settings"], args["host"]
+        made_from = specification(settings, host, args["user"], args["binds"], makers_hash(COLLECTION))
+        parts = host_plan(Goal(settings, made_from, args["stays"], args["update"]), host)
+        container = host["server"]["container"]
+        return {
+            "changed": False,
+            "specification": made_from,
+            "parts": [part._asdict() for part in parts],
+            "kept": is_kept(parts),
+            "stays": container_stays(parts),
+            "made_with": made_with(container),
+            "privileged": may_mount(container),
+            "url": host["server"]["url"],
+        }

@@ -1,0 +1,184 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Compare what a lab is to be with what its host has, part by part."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, strict_json
+from ansible_collections.desi.lab.plugins.module_utils._docker.limits import lab_limits, limits_update
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import MOUNT, image_newer, labels_of
+from ansible_collections.desi.lab.plugins.plugin_utils._build_context import context_hash
+from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
+from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import MAX_BYTES, SETTINGS
+from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED, settings_label
+
+KEEP, START, MAKE, REPLACE, COMPARE = "keep", "start", "make", "replace", "compare"
+"""What is done with a part. Compare: only its role can tell, and changes nothing that is as it is to be."""
+SPECIFICATION = "desi.lab.specification"
+BUCKETS = ("s3", "sample")
+_MAKERS = [Path("roles", role, part) for role in ("data", "image", "jupyter", "sample")
+           for part in ("defaults", "files", "tasks", "vars")]  # fmt: skip
+
+Tree = t.Mapping[str, t.Any]
+
+
+class Part(t.NamedTuple):
+    """A part of a lab, what is done with it, and why."""
+
+    name: str
+    action: str
+    reason: str
+
+
+class Goal(t.NamedTuple):
+    """What a lab is to be.
+
+    ``settings`` are those of settings_resolve, with the values that they have on the lab's host. ``stays`` is for a
+    verb that starts a container as it is, ``update`` for one that asks for the newest image.
+    """
+
+    settings: Tree
+    specification: str
+    stays: bool = False
+    update: bool = False
+
+
+def makers_hash(collection: Path) -> str:
+    """Return a hash of all that makes a container out of settings: other code may make another one."""
+    found = [path for path in (collection / part for part in _MAKERS) if path.is_dir()]
+    return hashlib.sha256("".join(context_hash(str(path.resolve()), {}) for path in found).encode()).hexdigest()
+
+
+def specification(settings: Tree, host: Tree, user: Tree, binds: t.Sequence[Tree], makers: str) -> str:
+    """Return a hash of what a lab's container is made from: the same hash means the same container.
+
+    What can be changed as a container runs (limits) is no part of it. ``user`` is that of the files, ``binds`` are
+    those of data_layout_info.
+    """
+    parts = {
+        "settings": settings_label(settings, {}),
+        "name": settings["name"],
+        "user": [user["uid"], user["gid"], sorted(user["groups"]) if user.get("by_sudo") else []],
+        "folder": host["folder"],
+        "engine": {key: host["docker"].get(key) for key in ("desktop", "endpoint", "log_driver", "rootless")},
+        "data": [dict(bind) for bind in binds],
+        "authorities": host["authorities"],
+        "makers": makers,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def host_plan(goal: Goal, host: Tree) -> list[Part]:
+    """Return what is done with each part of a lab. ``host`` is the result of labs_info that was told to verify it."""
+    engine = host["docker"]
+    if not host["engine"]:
+        first = Part("engine", START if engine["installed"] else MAKE, host["reason"] or str(engine["state"]))
+        return [first, *(Part(name, COMPARE, "Known once the engine answers.") for name in ("image", "data", "server"))]
+    container = host["server"].get("container") or {}
+    parts = [Part("engine", KEEP, ""), _image(goal, container, host["images"])]
+    if goal.settings["data"] == "sample":
+        parts.append(_helper("sample", goal.settings["name"], host))
+    return [*parts, _data(goal.settings, container, host), _server(goal, container, host)]
+
+
+def is_kept(parts: t.Iterable[Part]) -> bool:
+    """Return whether nothing is done at all."""
+    return all(part.action == KEEP for part in parts)
+
+
+def container_stays(parts: t.Iterable[Part]) -> bool:
+    """Return whether the lab's container is used as it is, be it started or not."""
+    actions = {part.name: part.action for part in parts}
+    return actions["image"] == KEEP and actions["server"] in (KEEP, START)
+
+
+def _image(goal: Goal, container: Tree, images: t.Mapping[str, str]) -> Part:
+    image = str(goal.settings["image"])
+    if goal.stays and container:
+        return Part("image", KEEP, "")
+    if goal.update:
+        return Part("image", COMPARE, "The newest is asked for.")
+    if not container:
+        return Part("image", COMPARE, "There is no lab that runs one.")
+    if image.startswith("/"):
+        return Part("image", COMPARE, "Its folder may have changed.")
+    if image == "embedded" and image_newer(container, images) is not False:
+        return Part("image", COMPARE, "It is not the one that the lab runs.")
+    return Part("image", KEEP, "")
+
+
+def _helper(role: str, lab: str, host: Tree) -> Part:
+    found = [row for row in host["containers"] if (row["lab"], row["role"]) == (lab, role)]
+    if not found:
+        return Part(role, MAKE, "There is none.")
+    return Part(role, KEEP, "") if found[0]["running"] else Part(role, START, "It does not run.")
+
+
+def _data(settings: Tree, container: Tree, host: Tree) -> Part:
+    if settings["data"] not in BUCKETS:
+        return Part("data", KEEP, "")
+    if not container:
+        return Part("data", MAKE, "There is no lab that reads the bucket.")
+    directory, lab = labels_of(container).get(MOUNT), settings["name"]
+    if not directory:
+        return Part("data", KEEP, "") if may_mount(container) else _helper("mounter", lab, host)._replace(name="data")
+    mount = next((row for row in host["mounts"] if row["path"] == directory), None)
+    row = next((row for row in host["labs"] if row["name"] == lab), {})
+    if mount is None or not row.get("mount_answers"):
+        return Part("data", START, "The bucket is not mounted, or does not answer.")
+    if lab not in mount["made_for"]:
+        return Part("data", START, "Nothing says that the mount is for this lab.")
+    return Part("data", KEEP, "")
+
+
+def _server(goal: Goal, container: Tree, host: Tree) -> Part:
+    if not container:
+        return Part("server", MAKE, "There is no container.")
+    settings, engine, server = goal.settings, host["docker"], host["server"]
+    if not goal.stays and labels_of(container).get(SPECIFICATION) != goal.specification:
+        return _differs(settings, container)
+    if limits_update(lab_limits(engine, settings["memory"], float(settings["cpus"] or 0)), container, engine):
+        return Part("server", COMPARE, "Its limits are others.")
+    if settings.get("folder_made"):
+        return Part("server", COMPARE, "Its folder was made anew.")
+    if not container["State"]["Running"]:
+        return Part("server", START, "It is stopped.")
+    if f"desi-lab-{settings['name']}" not in container["NetworkSettings"]["Networks"]:
+        return Part("server", START, "It is not on its network.")
+    if not (server["url"] and server["accepts_token"]):
+        return Part("server", START, "It does not answer.")
+    if not server["sees_data"]:
+        return Part("server", START, "It does not see its data.")
+    if host["link_local_lost"]:
+        return Part("server", START, "Link-local addresses are not blocked since the last boot.")
+    return Part("server", KEEP, "")
+
+
+def _differs(settings: Tree, container: Tree) -> Part:
+    """Return what is done with a container that was not made from this specification, or does not say from which."""
+    labels = labels_of(container)
+    try:
+        saved = strict_json(str(labels.get(SETTINGS) or "{}"), MAX_BYTES)
+    except BadAnswer:
+        saved = {}
+    now = json.loads(settings_label(settings, {}))
+    other = [name for name in SAVED if isinstance(saved, dict) and saved and saved.get(name) != now.get(name)]
+    if other:
+        return Part("server", REPLACE, f"It was made with another {', '.join(other)}.")
+    old = "It was made from something else." if labels.get(SPECIFICATION) else "It was made by an earlier version."
+    return Part("server", COMPARE, old)
+
+
+def made_with(container: Tree) -> dict[str, str]:
+    """Return what a container was made with, as the roles say it of a lab that they make."""
+    labels = {name: text for name, text in labels_of(container).items() if isinstance(text, str)}
+    names = {"inside": "inside", "release": "release", "data": "text", "mount": "mount", "digest": "digest"}
+    found = {key: labels.get(f"desi.lab.{name}", "") for key, name in names.items()}
+    return {**found, "image": labels.get("desi.lab.image", ""), "image_id": str(container.get("Image", ""))}

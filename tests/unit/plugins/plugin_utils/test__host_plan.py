@@ -1,0 +1,254 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import copy
+import shutil
+from pathlib import Path
+
+import pytest
+from fake_engine import container
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.desi.lab.plugins.plugin_utils import _host_plan as plan
+from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED, settings_label
+
+ROOT = Path(__file__).parents[4]
+USER = {"uid": 1000, "gid": 1000, "groups": [1000, 27], "by_sudo": False}
+SETTINGS = {
+    "name": "desi",
+    "release": "edr",
+    "data": "sample",
+    "data_writable": False,
+    "bucket": "desidata",
+    "bucket_region": "us-west-2",
+    "endpoint": "",
+    "prefix": "",
+    "mount": "auto",
+    "mount_backend": "auto",
+    "cache": "",
+    "cache_max": "20GiB",
+    "image": "embedded",
+    "folder": "/home/ann",
+    "folder_anyway": False,
+    "bind": "127.0.0.1",
+    "port": 8888,
+    "container_port": 8888,
+    "memory": "",
+    "cpus": 0,
+}
+MOUNT = "/var/lib/desi-lab/mounts/desidata-1"
+
+
+def healthy(settings=SETTINGS, **labels):
+    """Return what labs_info finds of a lab that lacks nothing."""
+    host = {
+        "engine": True,
+        "reason": "",
+        "docker": {"installed": True, "state": "", "endpoint": "unix:///run/docker.sock", "limits": [], "memory": 1},
+        "images": {"desi-lab:0.1.0": "sha256:1"},
+        "folder": {"uid": 1000, "gid": 1000},
+        "authorities": "aa",
+        "link_local_lost": False,
+        "labs": [{"name": "desi", "mount_answers": True}],
+        "mounts": [{"path": MOUNT, "labs": ["desi"], "made_for": ["desi"]}],
+        "containers": [
+            {"name": "desi-lab-desi", "lab": "desi", "role": "server", "running": True},
+            {"name": "desi-lab-desi-sample", "lab": "desi", "role": "sample", "running": True},
+        ],
+    }
+    mine = {
+        "desi.lab.image": "desi-lab:0.1.0",
+        "desi.lab.mount": MOUNT,
+        "desi.lab.settings": settings_label(settings, {}),
+        "desi.lab.specification": plan.specification(settings, host, USER, [], "m"),
+        **labels,
+    }
+    made = container("desi", labels={name: text for name, text in mine.items() if text is not None})
+    made["Config"]["Image"] = "sha256:1"
+    made["NetworkSettings"] = {"Networks": {"desi-lab-desi": {}}}
+    url = "http://127.0.0.1:8888/lab?token=t"
+    host["server"] = {"url": url, "accepts_token": True, "sees_data": True, "container": made}
+    return host
+
+
+def planned(host, settings=SETTINGS, **more):
+    goal = plan.Goal(settings, plan.specification(settings, host, USER, [], "m"), **more)
+    return plan.host_plan(goal, host)
+
+
+def changed(parts):
+    return {part.name: part.action for part in parts if part.action != plan.KEEP}
+
+
+def at(tree, path, value):
+    """Set a value deep in a tree; DELETE removes it."""
+    *above, last = path
+    for key in above:
+        tree = tree[key]
+    if value is DELETE:
+        del tree[last]
+    else:
+        tree[last] = value
+
+
+DELETE = object()
+SERVER = ("server", "container")
+
+
+def test_lab_that_lacks_nothing_is_kept():
+    parts = planned(healthy())
+    assert [part.name for part in parts] == ["engine", "image", "sample", "data", "server"]
+    assert plan.is_kept(parts)
+    assert plan.container_stays(parts)
+    assert not any(part.reason for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "actions", "stays"),
+    [
+        ((*SERVER, "State", "Running"), False, {"server": plan.START}, True),
+        (("server", "url"), "", {"server": plan.START}, True),
+        (("server", "accepts_token"), False, {"server": plan.START}, True),
+        (("server", "sees_data"), False, {"server": plan.START}, True),
+        (("link_local_lost",), True, {"server": plan.START}, True),
+        # The network was removed under it.
+        ((*SERVER, "NetworkSettings", "Networks"), {"bridge": {}}, {"server": plan.START}, True),
+        (("labs", 0, "mount_answers"), False, {"data": plan.START}, True),
+        (("mounts", 0, "made_for"), ["other"], {"data": plan.START}, True),
+        (("mounts",), [], {"data": plan.START}, True),
+        (("containers", 1, "running"), False, {"sample": plan.START}, True),
+        (("containers", 1, "role"), "mounter", {"sample": plan.MAKE}, True),
+        # Its image was built anew, or its name was removed.
+        (("images", "desi-lab:0.1.0"), "sha256:2", {"image": plan.COMPARE}, False),
+        (("images",), {}, {"image": plan.COMPARE}, False),
+        # It was made by 0.1.0, which has no such label.
+        ((*SERVER, "Config", "Labels", "desi.lab.specification"), DELETE, {"server": plan.COMPARE}, False),
+        ((*SERVER, "Config", "Labels", "desi.lab.specification"), "other", {"server": plan.COMPARE}, False),
+        (("authorities",), "bb", {"server": plan.COMPARE}, False),
+        (("folder",), {"uid": 0, "gid": 0}, {"server": plan.COMPARE}, False),
+        (("docker", "limits"), ["processes"], {"server": plan.COMPARE}, False),
+        (
+            SERVER,
+            {},
+            {"image": plan.COMPARE, "data": plan.MAKE, "server": plan.MAKE},
+            False,
+        ),
+        (
+            ("engine",),
+            False,
+            {"engine": plan.START, "image": plan.COMPARE, "data": plan.COMPARE, "server": plan.COMPARE},
+            False,
+        ),
+    ],
+)
+def test_what_a_host_lacks_is_what_is_done(path, value, actions, stays):
+    host = healthy()
+    at(host, path, value)
+    parts = planned(host)
+    assert changed(parts) == actions
+    assert plan.container_stays(parts) is stays
+    assert not plan.is_kept(parts)
+    assert all(part.reason.endswith(".") for part in parts if part.action != plan.KEEP and host["engine"])
+
+
+def test_engine_that_is_not_there_is_made():
+    host = healthy()
+    host.update(engine=False, reason="None here.", docker={"installed": False, "state": "There is none."})
+    assert planned(host)[0] == ("engine", plan.MAKE, "None here.")
+
+
+@pytest.mark.parametrize(
+    ("more", "settings", "actions"),
+    [
+        ({"stays": True}, {}, {}),
+        # A container that is started as it is differs from nothing.
+        ({"stays": True}, {"port": 9}, {}),
+        ({"update": True}, {}, {"image": plan.COMPARE}),
+        ({"stays": True, "update": True}, {}, {}),
+        ({}, {"port": 9}, {"server": plan.REPLACE}),
+        ({}, {"image": "/a/folder"}, {"image": plan.COMPARE, "server": plan.REPLACE}),
+        ({}, {"image": "desidocker"}, {"server": plan.REPLACE}),
+        ({}, {"folder_made": True}, {"server": plan.COMPARE}),
+        ({}, {"timeout": 7}, {}),
+        ({}, {"data": "s3"}, {"server": plan.REPLACE}),
+    ],
+)
+def test_what_is_asked_for_is_what_is_done(more, settings, actions):
+    assert changed(planned(healthy(), {**SETTINGS, **settings}, **more)) == actions
+
+
+def test_reason_for_another_container_names_the_settings_and_repeats_nothing_of_the_label():
+    host = healthy(**{"desi.lab.settings": '{"lab_port": "<b>", "lab_release": "edr"}'})
+    part = planned(host, {**SETTINGS, "release": "dr1"})[-1]
+    assert "lab_release" in part.reason
+    assert "<b>" not in part.reason
+    for label in ("[]", "{", "7"):
+        assert planned(healthy(**{"desi.lab.settings": label}), {**SETTINGS, "port": 9})[-1].action == plan.COMPARE
+
+
+@pytest.mark.parametrize(
+    ("labels", "containers", "cap", "action"),
+    [
+        ({"desi.lab.mount": None}, [("desi", "mounter", True)], [], plan.KEEP),
+        ({"desi.lab.mount": None}, [("desi", "mounter", False)], [], plan.START),
+        ({"desi.lab.mount": None}, [("zeta", "mounter", True)], [], plan.MAKE),
+        ({"desi.lab.mount": None}, [], ["SYS_ADMIN"], plan.KEEP),
+        ({"desi.lab.mount": "/elsewhere"}, [], [], plan.START),
+    ],
+)
+def test_bucket_is_mounted_on_the_host_beside_the_lab_or_in_it(labels, containers, cap, action):
+    settings = {**SETTINGS, "data": "s3"}
+    host = healthy(settings, **labels)
+    host["containers"] = [
+        {"name": "n", "lab": lab, "role": role, "running": running} for lab, role, running in containers
+    ]
+    host["server"]["container"]["HostConfig"]["CapAdd"] = cap
+    assert {part.name: part.action for part in planned(host, settings)}["data"] == action
+
+
+def test_data_in_a_directory_are_no_bucket_to_mount():
+    settings = {**SETTINGS, "data": "/data"}
+    host = healthy(settings, **{"desi.lab.mount": None})
+    assert plan.is_kept(planned(host, settings))
+
+
+VALUES = st.one_of(st.booleans(), st.integers(0, 9), st.text(max_size=3))
+
+
+@given(st.data())
+def test_specification_is_another_where_anything_that_makes_a_container_is(data):
+    host, binds = healthy(), [{"source": "/a", "inside": "edr"}]
+    given_now = (SETTINGS, host, USER, binds, "m")
+    first = plan.specification(*given_now)
+    reordered = dict(reversed(SETTINGS.items())), host, {**USER, "groups": USER["groups"][::-1]}, binds, "m"
+    assert plan.specification(*reordered) == first
+    place, path = data.draw(
+        st.sampled_from(
+            [(0, (name.removeprefix("lab_"),)) for name in SAVED if name not in ("lab_cpus", "lab_port")]
+            + [(0, ("name",)), (2, ("uid",)), (2, ("gid",)), (1, ("authorities",)), (1, ("docker", "rootless"))]
+            + [(1, ("docker", "endpoint")), (1, ("folder",)), (3, (0, "source"))]
+        )
+    )
+    other = list(copy.deepcopy(given_now))
+    tree = other[place]
+    for key in path[:-1]:
+        tree = tree[key]
+    before = tree.get(path[-1]) if isinstance(tree, dict) else tree[path[-1]]
+    tree[path[-1]] = data.draw(VALUES.filter(lambda value: value != before and bool(value) and value != str(before)))
+    assert plan.specification(*other) != first
+
+
+def test_other_code_that_makes_containers_is_another_specification(tmp_path):
+    shutil.copytree(ROOT / "roles", tmp_path / "roles")
+    before = plan.makers_hash(tmp_path)
+    assert before == plan.makers_hash(ROOT)
+    (tmp_path / "roles/jupyter/README.md").write_text("other")
+    (tmp_path / "roles/doctor/tasks/main.yml").write_text("other")
+    assert plan.makers_hash(tmp_path) == before
+    with (tmp_path / "roles/jupyter/tasks/container.yml").open("a") as file:
+        file.write("# other")
+    assert plan.makers_hash(tmp_path) != before
