@@ -34,7 +34,7 @@ options:
     type: bool
     default: false
   folder:
-    description: The directory that the lab shares, whose owner is returned.
+    description: The directory that the lab shares.
     type: path
     default: ""
   authorities:
@@ -188,9 +188,12 @@ server:
       type: dict
     container:
       description:
-        - Its container as C(docker inspect) describes it, with labels, state, user, networks, ports and limits only.
-          Empty without one.
+        - Its container as C(docker inspect) describes it, with its labels of DESI Lab, state, user, rights, networks,
+          ports and limits only; of none, what has the name of one. Empty without either.
       type: dict
+    network:
+      description: V(ours) or V(foreign) if there is a network of the lab's name, otherwise empty.
+      type: str
     accepts_token:
       description: Whether it accepts its token. With O(verify) only.
       type: bool
@@ -198,7 +201,7 @@ server:
       description: Whether its container can list the release. With O(verify) only.
       type: bool
 folder:
-  description: C(uid) and C(gid) of the owner of O(folder). Empty if it is no directory.
+  description: C(exists), C(isdir), C(uid), C(gid), C(mode) and C(writeable) of O(folder), as module stat has them.
   returned: success
   type: dict
 authorities:
@@ -219,6 +222,7 @@ reason:
   type: str
 """
 
+import os
 import stat
 import typing as t
 from dataclasses import asdict
@@ -232,6 +236,7 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import
 from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import NAME as PROGRAM_NAME
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import (
     lab_server,
+    names_taken,
     server_container,
     take_inventory,
     verified_server,
@@ -264,13 +269,20 @@ def probes(row: t.Mapping[str, t.Any]) -> dict[str, tuple[str, t.Callable[[], bo
     return found
 
 
-def owner_of(directory: str) -> dict[str, int]:
-    """Return ``uid`` and ``gid`` of the owner of a directory; nothing of what is none."""
+def about_directory(path: str) -> dict[str, t.Any]:
+    """Return what module stat would of a directory, as far as the lab needs it."""
     try:
-        about = Path(directory).stat() if directory else None
+        about = Path(path).stat()
     except OSError:
-        about = None
-    return {"uid": about.st_uid, "gid": about.st_gid} if about and stat.S_ISDIR(about.st_mode) else {}
+        return {"exists": False, "isdir": False}
+    return {
+        "exists": True,
+        "isdir": stat.S_ISDIR(about.st_mode),
+        "uid": about.st_uid,
+        "gid": about.st_gid,
+        "mode": f"{stat.S_IMODE(about.st_mode):04o}",
+        "writeable": os.access(path, os.W_OK),
+    }
 
 
 def main() -> None:
@@ -302,8 +314,10 @@ def main() -> None:
     if name:
         server = verified_server if module.params["verify"] else lab_server
         parts["url"] = lambda: server(inventory, name, timeout)
+        parts["names"] = lambda: names_taken(inventory, name)
         bound += timeout + ENGINE_SECONDS
     answers, _errors = side_by_side(parts, bound)
+    known = {"container": server_container(inventory, name) or {}, "network": ""}
     for row, each in asked:
         row.update({name: answers.get(key, False) for name, (key, _part) in each.items()})
     users, rule = mount_users(inventory.containers), Path(FOLDER, PROGRAM_NAME).exists()
@@ -313,9 +327,9 @@ def main() -> None:
         docker={"state": inventory.engine.state, **asdict(inventory.engine)},
         engine=not inventory.reason,
         reason=inventory.reason,
-        server={**answers.get("url", {}), "container": server_container(inventory, name) or {}} if name else {},
+        server={**answers.get("url", {"url": "", "trouble": {}}), **answers.get("names", known)} if name else {},
         images=inventory.images,
-        folder=owner_of(module.params["folder"]),
+        folder=about_directory(module.params["folder"]) if module.params["folder"] else {},
         authorities=next((module.sha1(path) for path in module.params["authorities"] if Path(path).is_file()), ""),
         labs=rows,
         containers=[

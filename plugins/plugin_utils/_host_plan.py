@@ -14,7 +14,6 @@ from pathlib import Path
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, strict_json
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import lab_limits, limits_update
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import MOUNT, image_newer, labels_of
-from ansible_collections.desi.lab.plugins.plugin_utils._build_context import context_hash
 from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
 from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import MAX_BYTES, SETTINGS
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED, settings_label
@@ -52,8 +51,12 @@ class Goal(t.NamedTuple):
 
 def makers_hash(collection: Path) -> str:
     """Return a hash of all that makes a container out of settings: other code may make another one."""
-    found = [path for path in (collection / part for part in _MAKERS) if path.is_dir()]
-    return hashlib.sha256("".join(context_hash(str(path.resolve()), {}) for path in found).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for directory in _MAKERS:
+        for path in sorted((collection / directory).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(collection)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def specification(settings: Tree, host: Tree, user: Tree, binds: t.Sequence[Tree], makers: str) -> str:
@@ -66,7 +69,7 @@ def specification(settings: Tree, host: Tree, user: Tree, binds: t.Sequence[Tree
         "settings": settings_label(settings, {}),
         "name": settings["name"],
         "user": [user["uid"], user["gid"], sorted(user["groups"]) if user.get("by_sudo") else []],
-        "folder": host["folder"],
+        "folder": [host["folder"].get("uid"), host["folder"].get("gid")],
         "engine": {key: host["docker"].get(key) for key in ("desktop", "endpoint", "log_driver", "rootless")},
         "data": [dict(bind) for bind in binds],
         "authorities": host["authorities"],
@@ -152,9 +155,9 @@ def _server(goal: Goal, container: Tree, host: Tree) -> Part:
         return Part("server", START, "It is stopped.")
     if f"desi-lab-{settings['name']}" not in container["NetworkSettings"]["Networks"]:
         return Part("server", START, "It is not on its network.")
-    if not (server["url"] and server["accepts_token"]):
+    if not server.get("accepts_token"):
         return Part("server", START, "It does not answer.")
-    if not server["sees_data"]:
+    if not server.get("sees_data"):
         return Part("server", START, "It does not see its data.")
     if host["link_local_lost"]:
         return Part("server", START, "Link-local addresses are not blocked since the last boot.")

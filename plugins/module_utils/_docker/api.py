@@ -175,6 +175,11 @@ class Api:
         code = mapping(self.get(f"/exec/{number}/json") or {}).get("ExitCode")
         return code if isinstance(code, int) else -1
 
+    def find(self, kind: str, name: str) -> t.Any:  # noqa: ANN401 - checked by whoever asked
+        """Return the container or the network of that name, None if there is none."""
+        path = {"container": "/containers/{}/json", "network": "/networks/{}"}[kind]
+        return self.get(path.format(quote(checked_name(name))))
+
     def inspect_container(self, name: str) -> Container | None:
         """Return the container of that name or id, None if there is none."""
         found = self.get(f"/containers/{quote(checked_name(name))}/json")

@@ -22,7 +22,7 @@ from typing import IO, Any, Callable
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
 _NAME = re.compile(r"/?[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
-_ABSENT = re.compile(r"no such (?:container|object)", re.IGNORECASE)
+_ABSENT = re.compile(r"no such (?:container|object|network)|network \S+ not found", re.IGNORECASE)
 _UNREACHABLE = re.compile(
     r"cannot connect to the docker daemon|is the docker daemon running|connection refused|no such host"
     r"|error during connect|failed to connect|i/o timeout",
@@ -141,15 +141,23 @@ class Docker:
             raise refused(args[0], done.stderr)
         return done.stdout
 
-    def inspect_container(self, name: str) -> Container | None:
-        """Return the container of that name or id, None if there is none."""
-        done = self.run("container", "inspect", "--", checked_name(name))
+    def find(self, kind: str, name: str) -> Any:  # noqa: ANN401 - checked by whoever asked
+        """Return the container or the network of that name, None if there is none."""
+        done = self.run(kind, "inspect", "--", checked_name(name))
         if done.returncode != 0:
             if _ABSENT.search(done.stderr):
                 return None
-            raise refused("container inspect", done.stderr)
+            raise refused(f"{kind} inspect", done.stderr)
         try:
-            return Container.from_inspect(json.loads(done.stdout)[0])
+            return json.loads(done.stdout)[0]
+        except (ValueError, LookupError, TypeError) as error:
+            raise not_inspected(name) from error
+
+    def inspect_container(self, name: str) -> Container | None:
+        """Return the container of that name or id, None if there is none."""
+        found = self.find("container", name)
+        try:
+            return None if found is None else Container.from_inspect(found)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise not_inspected(name) from error
 

@@ -138,6 +138,27 @@ def server_container(inventory: Inventory, name: str) -> Tree | None:
     return next((each for each in servers(inventory.containers) if labels_of(each).get(NAME) == name), None)
 
 
+def names_taken(inventory: Inventory, name: str) -> dict[str, t.Any]:
+    """Return what has the names of a lab: ``container``, empty if nothing, and ``network``, whose labels it has.
+
+    ``network`` is ``ours``, ``foreign``, or empty if there is none.
+    """
+    client, lab_name = inventory.client, f"desi-lab-{name}"
+    mine = server_container(inventory, name)
+    parts: dict[str, t.Callable[[], t.Any]] = {"network": lambda: client.find("network", lab_name)}
+    if mine is None:
+        parts["container"] = lambda: client.find("container", lab_name)
+    results, errors = side_by_side(parts, PROBE_SECONDS)
+    for error in errors.values():
+        raise error
+    found, network = results.get("container"), results.get("network")
+    ours = any(row == {"name": lab_name, "lab": name} for row in inventory.networks)
+    return {
+        "container": mine or (_checked(parse_container, found) if found else {}),
+        "network": "ours" if ours else "foreign" if network else "",
+    }
+
+
 def verified_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.Any]:
     """Return what ``lab_server`` does, with ``accepts_token`` and ``sees_data``, each false where that is not known."""
     mine, found = server_container(inventory, name), lab_server(inventory, name, timeout)

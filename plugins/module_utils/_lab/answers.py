@@ -72,7 +72,7 @@ def parse_container(raw: object) -> Tree:
         },
         "HostConfig": {
             "PortBindings": bindings,
-            "CapAdd": [_text(name) for name in sequence(host.get("CapAdd") or [])],
+            **{key: [_text(name) for name in sequence(host.get(key) or [])] for key in ("CapAdd", "CapDrop")},
             **{key: _number(host.get(key)) for key in ("Memory", "NanoCpus", "PidsLimit")},
         },
         "NetworkSettings": {

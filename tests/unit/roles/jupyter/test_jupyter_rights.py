@@ -27,8 +27,8 @@ def told(expression, owner=(1000, 1001), **changed):
     given = {
         **yaml.safe_load((ROLES / "jupyter/defaults/main.yml").read_text()),
         **loader.load_from_file(str(ROLES / "jupyter/vars/main.yml"), trusted_as_template=True),
-        "__jupyter_stat": {"stat": {"uid": owner[0], "gid": owner[1]} if owner else {}},
-        "__jupyter_before": {},
+        "__jupyter_stat": {"uid": owner[0], "gid": owner[1]} if owner else {},
+        "__jupyter_before": {"exists": False, "container": {}},
         **changed,
     }
     return Templar(loader=loader, variables=given).template(trust_as_template(f"{{{{ {expression} }}}}"))
