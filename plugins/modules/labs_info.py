@@ -189,10 +189,12 @@ server:
     container:
       description:
         - Its container as C(docker inspect) describes it, with its labels of DESI Lab, state, user, rights, networks,
-          ports and limits only; of none, what has the name of one. Empty without either.
+          ports and limits only. With O(folder) or O(verify), what has the name of one where there is none.
       type: dict
     network:
-      description: V(ours) or V(foreign) if there is a network of the lab's name, otherwise empty.
+      description:
+        - V(ours) or V(foreign) if there is a network of the lab's name, otherwise empty. With O(folder) or O(verify)
+          only.
       type: str
     accepts_token:
       description: Whether it accepts its token. With O(verify) only.
@@ -314,7 +316,9 @@ def main() -> None:
     if name:
         server = verified_server if module.params["verify"] else lab_server
         parts["url"] = lambda: server(inventory, name, timeout)
-        parts["names"] = lambda: names_taken(inventory, name)
+        if module.params["verify"] or module.params["folder"]:
+            # It is to be made, perhaps.
+            parts["names"] = lambda: names_taken(inventory, name)
         bound += timeout + ENGINE_SECONDS
     answers, _errors = side_by_side(parts, bound)
     known = {"container": server_container(inventory, name) or {}, "network": ""}

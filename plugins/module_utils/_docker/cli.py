@@ -149,7 +149,7 @@ class Docker:
                 return None
             raise refused(f"{kind} inspect", done.stderr)
         try:
-            return json.loads(done.stdout)[0]
+            return dict(json.loads(done.stdout)[0])
         except (ValueError, LookupError, TypeError) as error:
             raise not_inspected(name) from error
 

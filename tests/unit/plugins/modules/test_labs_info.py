@@ -113,7 +113,7 @@ def test_url_is_that_of_the_labs_own_container_among_all_that_have_its_labels(ru
     ]
     result = run(url="desi", ask=False)
     assert result["server"].pop("container")["Id"] == "b2" * 32
-    assert result["server"] == {"url": f"http://127.0.0.1:9999/lab?token={TOKEN}", "trouble": {}}
+    assert result["server"] == {"url": f"http://127.0.0.1:9999/lab?token={TOKEN}", "trouble": {}, "network": ""}
     assert len(result["containers"]) == 3
 
 
@@ -125,13 +125,25 @@ def test_server_is_verified_by_its_token_and_its_container_by_a_listing_of_the_r
     result = run(**about)
     assert (result["server"]["accepts_token"], result["server"]["sees_data"]) == (True, True)
     assert engine.runs == [["ls", "/home/desidata/edr/"]]
-    assert result["folder"] == {"uid": os.getuid(), "gid": os.getgid()}
+    shared = {"exists": True, "isdir": True, "uid": os.getuid(), "gid": os.getgid(), "mode": "0700", "writeable": True}
+    assert result["folder"] == shared
+    assert result["server"]["network"] == ""
     assert result["authorities"] == hashlib.sha1(b"a certificate").hexdigest()  # noqa: S324 - as Ansible's stat has it
     assert "SECRET" not in json.dumps(result)
     engine.exit_code, engine.logs = 2, {"b2" * 32: BANNER.replace(TOKEN, "f00d" * 12)}
     result = run(**{**about, "folder": str(ca), "authorities": [str(none)]})
     assert (result["server"]["accepts_token"], result["server"]["sees_data"]) == (False, False)
-    assert (result["folder"], result["authorities"]) == ({}, "")
+    assert (result["folder"]["isdir"], result["authorities"]) == (False, "")
+
+
+def test_what_has_the_names_of_a_lab_that_is_to_be_made_is_told(run, engine, tmp_path):
+    engine.containers = [container("desi", name="desi-lab-zeta", labels={"desi.lab.name": ""})]
+    engine.answers["/networks/desi-lab-zeta"] = {"Name": "desi-lab-zeta", "Labels": {}}
+    engine.networks = [{"Name": "desi-lab-desi", "Labels": {"desi.lab.name": "desi"}}]
+    server = run(url="zeta", ask=False, folder=str(tmp_path), timeout=0)["server"]
+    assert (server["container"]["Name"], server["network"]) == ("/desi-lab-zeta", "foreign")
+    server = run(url="desi", ask=False, folder=str(tmp_path), timeout=0)["server"]
+    assert (server["container"], server["network"]) == ({}, "ours")
 
 
 def test_container_that_never_answers_a_command_does_not_see_its_data(run, engine, jupyter, monkeypatch):

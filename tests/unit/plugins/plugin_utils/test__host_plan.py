@@ -111,7 +111,6 @@ def test_lab_that_lacks_nothing_is_kept():
     ("path", "value", "actions", "stays"),
     [
         ((*SERVER, "State", "Running"), False, {"server": plan.START}, True),
-        (("server", "url"), "", {"server": plan.START}, True),
         (("server", "accepts_token"), False, {"server": plan.START}, True),
         (("server", "sees_data"), False, {"server": plan.START}, True),
         (("link_local_lost",), True, {"server": plan.START}, True),
