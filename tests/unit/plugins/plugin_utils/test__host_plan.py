@@ -117,7 +117,6 @@ def test_lab_that_lacks_nothing_is_kept():
         # The network was removed under it.
         ((*SERVER, "NetworkSettings", "Networks"), {"bridge": {}}, {"server": plan.START}, True),
         (("labs", 0, "mount_answers"), False, {"data": plan.START}, True),
-        (("mounts", 0, "made_for"), ["other"], {"data": plan.START}, True),
         (("mounts",), [], {"data": plan.START}, True),
         (("containers", 1, "running"), False, {"sample": plan.START}, True),
         (("containers", 1, "role"), "mounter", {"sample": plan.MAKE}, True),
@@ -229,7 +228,7 @@ def test_specification_is_another_where_anything_that_makes_a_container_is(data)
         st.sampled_from(
             [(0, (name.removeprefix("lab_"),)) for name in SAVED if name not in ("lab_cpus", "lab_port")]
             + [(0, ("name",)), (2, ("uid",)), (2, ("gid",)), (1, ("authorities",)), (1, ("docker", "rootless"))]
-            + [(1, ("docker", "endpoint")), (1, ("folder",)), (3, (0, "source"))]
+            + [(1, ("docker", "endpoint")), (1, ("folder", "uid")), (3, (0, "source"))]
         )
     )
     other = list(copy.deepcopy(given_now))
