@@ -70,7 +70,8 @@ def specification(settings: Tree, host: Tree, user: Tree, binds: t.Sequence[Tree
         "name": settings["name"],
         "user": [user["uid"], user["gid"], sorted(user["groups"]) if user.get("by_sudo") else []],
         "folder": [host["folder"].get("uid"), host["folder"].get("gid")],
-        "engine": {key: host["docker"].get(key) for key in ("desktop", "endpoint", "log_driver", "rootless")},
+        # What is known of an engine that is not there yet, too.
+        "engine": {key: host["docker"].get(key) for key in ("desktop", "endpoint", "rootless")},
         "data": [dict(bind) for bind in binds],
         "authorities": host["authorities"],
         "makers": makers,
