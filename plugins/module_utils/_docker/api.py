@@ -167,12 +167,14 @@ class Api:
         """Run a command in a running container as its own user, and return its exit code; -1 if the engine refuses."""
         path, tried = f"/containers/{quote(checked_name(name))}/exec", {"Cmd": list(argv), "AttachStdout": True}
         with self._response(path, {}, tried) as (response, connection):
-            number = mapping(self._document(response, connection, MOST_BYTES, (201,)) or {}).get("Id")
+            made = self._document(response, connection, MOST_BYTES, (201,))
+        number = made.get("Id") if isinstance(made, dict) else None
         if not isinstance(number, str) or not number.isalnum():
             return -1
         with self._response(f"/exec/{number}/start", {}, {"Detach": False, "Tty": False}) as (response, connection):
             self._body(response, connection, MOST_BYTES)
-        code = mapping(self.get(f"/exec/{number}/json") or {}).get("ExitCode")
+        ended = self.get(f"/exec/{number}/json")
+        code = ended.get("ExitCode") if isinstance(ended, dict) else None
         return code if isinstance(code, int) else -1
 
     def find(self, kind: str, name: str) -> t.Any:  # noqa: ANN401 - checked by whoever asked

@@ -146,11 +146,12 @@ def test_what_has_the_names_of_a_lab_that_is_to_be_made_is_told(run, engine, tmp
     assert (server["container"], server["network"]) == ({}, "ours")
 
 
-def test_container_that_never_answers_a_command_does_not_see_its_data(run, engine, jupyter, monkeypatch):
+@pytest.mark.parametrize("answer", [{"/exec/e1/start": never}, {"/exec/e1/json": ["an", "answer"]}])
+def test_container_that_gives_no_answer_to_a_command_does_not_see_its_data(run, engine, jupyter, monkeypatch, answer):
     monkeypatch.setattr(jupyter_host, "PROBE_SECONDS", 0.5)
     server = jupyter(token=TOKEN)
     engine.containers = [container("desi", "b2", port=server.port)]
-    engine.answers["/exec/e1/start"] = never
+    engine.answers.update(answer)
     result = run(url="desi", verify=True)
     assert (result["server"]["accepts_token"], result["server"]["sees_data"]) == (True, False)
 
