@@ -20,7 +20,6 @@ from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
     makers_hash,
     specification,
 )
-from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
 
 SPEC = {
     "settings": {"type": "dict", "required": True},
@@ -45,14 +44,11 @@ class ActionModule(ActionBase):
         settings, host = args["settings"], args["host"]
         made_from = specification(settings, host, args["user"], args["binds"], makers_hash(COLLECTION))
         parts = host_plan(Goal(settings, made_from, args["stays"], args["update"]), host)
-        container = host["server"]["container"]
         return {
             "changed": False,
             "specification": made_from,
             "parts": [part._asdict() for part in parts],
             "kept": is_kept(parts),
             "stays": container_stays(parts),
-            "made_with": made_with(container),
-            "privileged": may_mount(container),
-            "url": host["server"]["url"],
+            "made_with": made_with(host["server"]["container"]),
         }

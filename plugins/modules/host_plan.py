@@ -12,7 +12,7 @@ description:
   - Compares the settings of a lab with what M(desi.lab.labs_info) found on its host, and queries nothing itself.
   - The specification is a hash of all that the lab's container is made from. A container with it in its label
     C(desi.lab.specification) need not be compared any further.
-  - The result has the server's URL with its token. Put C(no_log=true) on the task.
+  - O(host) has the server's URL with its token. Put C(no_log=true) on the task.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -99,12 +99,4 @@ made_with:
       say.
   returned: success
   type: dict
-privileged:
-  description: Whether that container may mount.
-  returned: success
-  type: bool
-url:
-  description: The URL of its server with the token; empty if there is none yet.
-  returned: success
-  type: str
 """

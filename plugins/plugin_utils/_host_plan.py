@@ -7,23 +7,23 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, strict_json
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import lab_limits, limits_update
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import MOUNT, image_newer, labels_of
 from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
-from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import MAX_BYTES, SETTINGS
+from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import label_settings
+from ansible_collections.desi.lab.plugins.plugin_utils._settings import DATA_WORDS
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED, settings_label
 
 KEEP, START, MAKE, REPLACE, COMPARE = "keep", "start", "make", "replace", "compare"
 """What is done with a part. Compare: only its role can tell, and changes nothing that is as it is to be."""
 SPECIFICATION = "desi.lab.specification"
-BUCKETS = ("s3", "sample")
-_MAKERS = [Path("roles", role, part) for role in ("data", "image", "jupyter", "sample")
-           for part in ("defaults", "files", "tasks", "vars")]  # fmt: skip
+_MAKERS = ("data", "image", "jupyter", "sample")
+_PARTS = ("defaults", "files", "tasks", "vars")
 
 Tree = t.Mapping[str, t.Any]
 
@@ -52,8 +52,8 @@ class Goal(t.NamedTuple):
 def makers_hash(collection: Path) -> str:
     """Return a hash of all that makes a container out of settings: other code may make another one."""
     digest = hashlib.sha256()
-    for directory in _MAKERS:
-        for path in sorted((collection / directory).rglob("*")):
+    for role, part in itertools.product(_MAKERS, _PARTS):
+        for path in sorted((collection / "roles" / role / part).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(f"{path.relative_to(collection)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
@@ -126,7 +126,7 @@ def _helper(role: str, lab: str, host: Tree) -> Part:
 
 
 def _data(settings: Tree, container: Tree, host: Tree) -> Part:
-    if settings["data"] not in BUCKETS:
+    if settings["data"] not in DATA_WORDS:
         return Part("data", KEEP, "")
     if not container:
         return Part("data", MAKE, "There is no lab that reads the bucket.")
@@ -166,12 +166,8 @@ def _server(goal: Goal, container: Tree, host: Tree) -> Part:
 def _differs(settings: Tree, container: Tree) -> Part:
     """Return what is done with a container that was not made from this specification, or does not say from which."""
     labels = labels_of(container)
-    try:
-        saved = strict_json(str(labels.get(SETTINGS) or "{}"), MAX_BYTES)
-    except BadAnswer:
-        saved = {}
-    now = json.loads(settings_label(settings, {}))
-    other = [name for name in SAVED if isinstance(saved, dict) and saved and saved.get(name) != now.get(name)]
+    saved, now = label_settings(labels), json.loads(settings_label(settings, {}))
+    other = [name for name in SAVED if saved and saved.get(name) != now.get(name)]
     if other:
         return Part("server", REPLACE, f"It was made with another {', '.join(other)}.")
     old = "It was made from something else." if labels.get(SPECIFICATION) else "It was made by an earlier version."
@@ -180,7 +176,7 @@ def _differs(settings: Tree, container: Tree) -> Part:
 
 def made_with(container: Tree) -> dict[str, str]:
     """Return what a container was made with, as the roles say it of a lab that they make."""
-    labels = {name: text for name, text in labels_of(container).items() if isinstance(text, str)}
-    names = {"inside": "inside", "release": "release", "data": "text", "mount": "mount", "digest": "digest"}
-    found = {key: labels.get(f"desi.lab.{name}", "") for key, name in names.items()}
-    return {**found, "image": labels.get("desi.lab.image", ""), "image_id": str(container.get("Image", ""))}
+    labels = labels_of(container)
+    names = {name: name for name in ("digest", "image", "inside", "mount", "release")}
+    found = {key: labels.get(f"desi.lab.{name}", "") for key, name in {**names, "data": "text"}.items()}
+    return {**found, "image_id": container.get("Image", "")}

@@ -47,10 +47,7 @@ def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False)
     under ``source``.
     """
     labels = labels_of(container or {})
-    try:
-        settings = settings_in(strict_json(str(labels.get(SETTINGS) or "{}"), MAX_BYTES))
-    except BadAnswer:
-        settings = {}
+    settings = label_settings(labels)
     digest = str(labels.get(DIGEST) or "")
     kept = remembered_settings(settings, SAVED)
     if kept.get("lab_mount") == "auto" and may_mount(container):
@@ -69,6 +66,14 @@ def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False)
         "digest": digest if _DIGEST.fullmatch(digest) else "",
         "source": plain_text(source),
     }
+
+
+def label_settings(labels: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """Return the settings that a container's labels save; none if they say anything else."""
+    try:
+        return settings_in(strict_json(str(labels.get(SETTINGS) or "{}"), MAX_BYTES))
+    except BadAnswer:
+        return {}
 
 
 def settings_in(found: object) -> dict[str, t.Any]:
