@@ -70,6 +70,10 @@ APT = ["apt-get", "--quiet", "--option", f"DPkg::Lock::Timeout={PATIENCE}"]
 # A file that somebody changed stays as it is.
 INSTALL_APT = ["--yes", "--no-remove"]
 INSTALL_APT += [word for each in ("confdef", "confold") for word in ("--option", f"Dpkg::Options::=--force-{each}")]
+# How lines begin that say why nothing was done.
+TELLING = ("E:", "Error: ", "Failed", "No match", "Problem", "- ")
+# What dnf says of a transaction that it was told not to do.
+ABORTED = "Operation aborted"
 ADD = ["install", "--no-install-recommends", "--no-upgrade", "--"]
 
 
@@ -92,7 +96,7 @@ def run(*command: str) -> tuple[int, str]:
 def failed(names: list[str], said: str) -> LabError:
     """Return why packages could not be installed."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("E:", "Error", "Failed", "No match"))] or lines
+    telling = [line for line in lines if line.startswith(TELLING) and not line.endswith(":")] or lines
     why = telling[0] if telling else "The package manager gave no reason."
     return LabError(
         f"Not installed: {', '.join(names)}.", why, "Look at the network and its proxy, or install it yourself."
@@ -124,9 +128,15 @@ def plan_apt(names: list[str], update: bool, check: bool) -> Transaction:
 
 def plan_dnf(names: list[str], update: bool, check: bool) -> Transaction:
     """Return what dnf would do."""
-    code, said = run("dnf", *(["--refresh"] if update and not check else []), "--assumeno", "install", *names)
-    if code and "Operation aborted" not in said:
-        raise failed(names, said)
+    ask = ["dnf", *(["--refresh"] if update and not check else []), "--assumeno", "install"]
+    code, said = run(*ask, *names)
+    if code and ABORTED not in said:
+        # Installed packages that are in the way are named by a simulation that may remove them.
+        code, allowed = run(*ask, "--allowerasing", *names)
+        plan = read_dnf(allowed) if ABORTED in allowed else Transaction()
+        if plan.only_adds:
+            raise failed(names, said)
+        return plan
     return read_dnf(said)
 
 

@@ -322,3 +322,15 @@ def test_no_file_of_the_product_names_a_folder_of_the_machine_that_it_was_writte
     assert len(files) > 100
     found = [file for file in files if file.is_file() and not file.is_symlink() and places.search(file.read_bytes())]
     assert [str(file.relative_to(ROOT)) for file in found] == []
+
+
+INSTALLS = re.compile(
+    r"(ansible\.builtin|ansible\.legacy|community\.general)\.(apt|dnf|dnf5|yum|package|pip|apt_repository|yum_repository|snap)\b"
+    r"|\b(apt-get|apt|dnf|yum|rpm|dpkg)\b(?=.*\b(install|remove|upgrade|update|-i|-U)\b)"
+)
+
+
+def test_packages_are_installed_by_the_module_that_removes_none():
+    files = [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("roles/*/handlers/*.yml"), *ROOT.glob("playbooks/**/*.yml")]
+    lines = [(path.name, line) for path in files for line in path.read_text().splitlines() if " do: " not in line]
+    assert [line for line in lines if INSTALLS.search(line[1])] == []

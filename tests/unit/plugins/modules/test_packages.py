@@ -128,11 +128,13 @@ def test_system_whose_packages_are_not_known_is_told_so(run, monkeypatch):
 def dnf(tmp_path, monkeypatch):
     """Stand-ins for dnf, which writes down what it is asked, and for rpm, which has nothing."""
 
-    def make(said, code=1):
+    def make(said, erasing="", code=1):
         (tmp_path / "said").write_text(said)
+        (tmp_path / "erasing").write_text(erasing or said)
         (tmp_path / "rpm").write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / "dnf").write_text(
             f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n'
+            f"case $* in *allowerasing*) cat {tmp_path}/erasing; exit 1;; esac\n"
             f"case $* in *assumeno*) cat {tmp_path}/said; exit {code};; esac\n"
         )
         for name in ("rpm", "dnf"):
@@ -163,3 +165,28 @@ def test_dnf_that_only_adds_is_let_do_it(run, dnf):
 def test_dnf_that_fails_says_why(run, dnf):
     dnf("Error: Unable to find a match: docker\n")
     assert run(name=["docker"])["why"] == "Error: Unable to find a match: docker"
+
+
+CONFLICT = (
+    "Error: \n Problem: problem with installed package podman-docker\n  - package docker conflicts with podman-docker\n"
+)
+CONFLICT_5 = "Failed to resolve the transaction:\nProblem: installed package runc conflicts with containerd.io\n"
+ERASING = "Installing:\n docker x86_64 25\nRemoving:\n {}\nRemoving dependent packages:\n {}\n\nOperation aborted.\n"
+
+
+@pytest.mark.security("A4")
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize(
+    ("said", "gone"), [(CONFLICT, ("podman-docker", "cockpit-podman")), (CONFLICT_5, ("runc", "podman"))]
+)
+def test_what_is_in_the_way_of_dnf_is_named_with_what_needs_it(run, dnf, said, gone, check):
+    dnf(said, ERASING.format(*(f"{name} x86_64 1 @System 1 k" for name in gone)))
+    assert f"dnf would remove {gone[0]} and {gone[1]}" in run(name=["docker"], _ansible_check_mode=check)["why"]
+    assert all("--assumeno" in line for line in dnf.asked())
+
+
+def test_conflict_that_nothing_solves_is_told_by_its_cause(run, dnf):
+    dnf(CONFLICT)
+    assert run(name=["docker"])["why"].startswith("Problem: problem with installed package podman-docker")
+    dnf(CONFLICT_5)
+    assert run(name=["docker"])["why"] == "Problem: installed package runc conflicts with containerd.io"
