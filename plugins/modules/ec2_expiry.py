@@ -59,6 +59,16 @@ options:
     description: How long to wait until a role that was just made can be used, in seconds.
     type: int
     default: 0
+  instance_id:
+    description:
+      - The id of the instance, where that and O(volume_id) are known already. Otherwise, and where O(folder) has no
+        record, EC2 is asked.
+    type: str
+    default: ""
+  volume_id:
+    description: The id of its disk.
+    type: str
+    default: ""
 attributes:
   diff_mode:
     support: full
@@ -110,6 +120,8 @@ ARGUMENTS = {
     "snapshot": {"type": "bool", "default": True},
     "role": {"type": "str", "default": ""},
     "role_wait": {"type": "int", "default": 0},
+    "instance_id": {"type": "str", "default": ""},
+    "volume_id": {"type": "str", "default": ""},
 }
 
 
@@ -123,7 +135,8 @@ def work(module: AnsibleAWSModule) -> ExpiryResult:
             given["owner"] or (record.owner if record else "") or caller_of(client("sts").get_caller_identity()).owner
         )
         clients = {service: client(service) for service in ("ec2", "scheduler", "iam")}
-        group = ScheduleGroup(clients, given["name"], owner, region, record=record)
+        known = (given["instance_id"], given["volume_id"]) if given["instance_id"] and given["volume_id"] else None
+        group = ScheduleGroup(clients, given["name"], owner, region, record=record, instance=known)
         if given["state"] == "absent":
             return group.remove(module.check_mode)
         spec = ExpirySpec(given["hours"], given["days"], given["snapshot"], given["role"], given["role_wait"])

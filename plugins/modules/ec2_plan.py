@@ -10,8 +10,9 @@ module: ec2_plan
 short_description: Plan the AWS resources of a lab
 version_added: "0.1.0"
 description:
-  - Queries in parallel the caller, the lab's resources, subnets, types, quotas, prices, and by dry
-    runs whether everything is allowed. Asks well-known services for the caller's own address.
+  - Queries in parallel the caller and the lab's resources. Where an instance has to be launched, also subnets, types,
+    quotas, prices, and by dry runs whether everything is allowed; where one has to be started or rules change, whether
+    that is. Asks well-known services for the caller's own address.
   - Then decides, once, what is to be made, started, changed or kept. Whatever comes later is read off the result.
   - Makes nothing. What cannot work is refused here, before anything is made.
 author:
@@ -147,13 +148,14 @@ group:
     - The security group, as C(name), C(id) (empty where it is to be made), C(vpc_id), C(description) and C(how) it
       changes.
     - C(rules) and C(rules_egress) are all that it is to have, as C(amazon.aws.ec2_security_group) takes them. What
-      people added is among them.
+      people added is among them. C(changes) is whether it has to be made or changed.
   returned: success
   type: dict
 machine:
   description:
     - The instance, with C(state), C(id), C(address), C(type), C(zone), C(market), C(launched), C(os), C(key_name),
-      C(image_id), C(root_device), C(vpc_id), C(subnet_id), C(group_ids) and C(disk_gib) (0 where that is not known).
+      C(image_id), C(root_device), C(vpc_id), C(subnet_id), C(group_ids), C(volume_id) and C(disk_gib) (0 where that is
+      not known).
     - Where there is none, C(state) is V(absent) and all else is empty. C(retag) has the tags that are out of date.
   returned: success
   type: dict
@@ -232,9 +234,16 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import
     needs_own_address,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Discovery, LabSpec
-from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import begin, check, decide, dry_run_targets, place
+from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import (
+    begin,
+    check,
+    decide,
+    dry_run_targets,
+    group_of,
+    place,
+)
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan_report import result
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, read
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -259,17 +268,20 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 
 
 def plan(account: Account, spec: LabSpec, address_services: t.Sequence[str]) -> dict[str, t.Any]:
-    """Query in two rounds, and decide."""
+    """Query in as few rounds as the answers allow, and decide."""
     inquiry = AddressQuery(address_services) if needs_own_address(spec.allow_from) else None
     discovery = Discovery(account, spec)
-    seen = discovery.first()
+    # An instance that was made from here most likely is there, and needs nothing of what a launch does.
+    seen = discovery.first(launch=spec.record is None or not spec.record.ids(INSTANCE))
     draft = begin(spec, seen)
+    discovery.complete(seen, draft.instance, draft.owner)
+    state = "absent" if draft.instance is None else state_of(draft.instance)
     if draft.instance is None:
         place(spec, seen, draft)
-    state = "absent" if draft.instance is None else state_of(draft.instance)
-    tried = dict.fromkeys(needed(state, spec.spot), dry_run_targets(spec, seen, draft))
-    draft.notes += judge(discovery.second(seen, draft.instance, draft.image_id, tried))
     let_in = allowed(spec.allow_from, inquiry.address() if inquiry else "")
+    actions = needed(state, spec.spot, rules=group_of(spec, seen, draft, let_in).changes)
+    tried = dict.fromkeys(actions, dry_run_targets(spec, seen, draft))
+    draft.notes += judge(discovery.second(seen, draft.instance, draft.image_id, tried))
     return result(spec, decide(spec, seen, draft, let_in), seen.account, let_in.cidrs)
 
 

@@ -70,7 +70,7 @@ SOME_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUW
 SOMEBODY = "192.0.2.1/32"
 
 NEW, INSTANCE, GROUP, KEY, DISK, REQUEST = "new", "machine", "group", "key", "disk", "request"
-LAUNCH, START, ALWAYS, SPOT = "launch", "start", "always", "spot"
+LAUNCH, START, RULES, SPOT = "launch", "start", "rules", "spot"
 
 
 class DryRunTargets(t.NamedTuple):
@@ -138,8 +138,8 @@ CHANGES = (
             "TagSpecifications": _tagged("key-pair", targets),
         },
     ),
-    Action("ec2:AuthorizeSecurityGroupIngress", GROUP, ALWAYS, "authorize_security_group_ingress", _rule),
-    Action("ec2:RevokeSecurityGroupIngress", GROUP, ALWAYS, "revoke_security_group_ingress", _rule),
+    Action("ec2:AuthorizeSecurityGroupIngress", GROUP, RULES, "authorize_security_group_ingress", _rule),
+    Action("ec2:RevokeSecurityGroupIngress", GROUP, RULES, "revoke_security_group_ingress", _rule),
     Action("ec2:AuthorizeSecurityGroupEgress", GROUP, LAUNCH, "authorize_security_group_egress", _rule),
     Action("ec2:RevokeSecurityGroupEgress", GROUP, LAUNCH, "revoke_security_group_egress", _rule),
     Action(
@@ -212,9 +212,12 @@ class DryRun(t.NamedTuple):
     named: str
 
 
-def needed(state: str, spot: bool = False) -> list[Action]:
-    """Return what a run may come to do when the instance is in some state, and later runs with what it made."""
-    times = {ALWAYS}
+def needed(state: str, spot: bool = False, rules: bool = True) -> list[Action]:
+    """Return what a run may come to do when the instance is in some state, and later runs with what it made.
+
+    ``rules`` is whether those of the security group change.
+    """
+    times = {RULES} if rules or state == "absent" else set()
     if state in ("stopping", "stopped"):
         times |= {START}
     if state == "absent":

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Gather the state of an AWS account and a lab in it, in two rounds of parallel queries."""
+"""Gather the state of an AWS account and a lab in it, in few rounds of parallel queries."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.desi.lab.plugins.module_utils._aws import pricing as cost
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account, Rows, where
+from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account, Answers, Questions, Rows, where
 from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import code_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import Action, DryRun, DryRunTargets, dry_run
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, is_ours
 from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import parameters_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import COUNTED
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import market_of, state_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
+
+# An instance in one of these states has to be started.
+STARTED = ("stopping", "stopped")
 
 
 @dataclass(frozen=True)
@@ -73,64 +77,105 @@ class AccountState:
 
 
 class Discovery:
-    """Query an account in two rounds; the second depends on the first."""
+    """Query an account: the lab's resources, what a launch needs, then what depends on both."""
 
     def __init__(self, account: Account, spec: LabSpec) -> None:
-        self.account, self.spec = account, spec
+        self.account, self.spec, self.has_launch = account, spec, False
 
-    def first(self) -> AccountState:
-        """Query all that depends on no other answer."""
-        spec, account = self.spec, self.account
-        markets = [SPOT, ON_DEMAND] if spec.spot else [ON_DEMAND]
-        codes = sorted({quota_of(name, market) for name in spec.instance_types for market in markets} - {""})
-        names = [f"desi-lab-{spec.name}", f"desi-lab-{spec.name}-*"]
-        groups = [spec.security_group, f"{spec.security_group}-{spec.name}"]
-        types = where("instance-type", *spec.instance_types)
-        subnets = where("subnet-id", spec.subnet) if spec.subnet else where("default-for-az", "true")
-        questions: dict[str, t.Callable[[], t.Any]] = {
-            "caller": account.clients["sts"].get_caller_identity,
-            "named": lambda: account.instances(where(f"tag:{NAME_TAG}", spec.name)),
-            "running": lambda: account.instances(where("instance-state-name", *COUNTED)),
-            "keys": lambda: account.ec2.describe_key_pairs(Filters=where("key-name", *names), IncludePublicKey=True),
-            "groups": lambda: account.pages("describe_security_groups", "SecurityGroups", where("group-name", *groups)),
-            "tagged": lambda: account.pages(
-                "describe_security_groups", "SecurityGroups", where(f"tag:{NAME_TAG}", spec.name)
-            ),
-            "vpcs": lambda: account.pages("describe_vpcs", "Vpcs", where("is-default", "true")),
-            "subnets": lambda: account.pages("describe_subnets", "Subnets", subnets),
-            "types": lambda: account.pages("describe_instance_types", "InstanceTypes", types),
-            "offerings": lambda: account.offerings("availability-zone", types),
-            "parameters": lambda: account.clients["ssm"].get_parameters(Names=parameters_of(spec.os)),
-            "disk price": lambda: account.price(cost.disk_filters(spec.region), "GB-Mo"),
-            **{f"quota {code}": (lambda code=code: account.quota(code)) for code in codes},
-            **{f"price {name}": (lambda name=name: account.type_price(name)) for name in spec.instance_types},
-        }
-        soft = {name for name in questions if name.startswith(("quota ", "price ", "disk price"))}
-        answers = account.query(questions, soft)
-        offered: dict[str, set[str]] = {}
-        for row in answers["offerings"]:
-            offered.setdefault(row["InstanceType"], set()).add(row["Location"])
-        known = {group["GroupId"]: group for group in [*answers["groups"], *answers["tagged"]]}
+    def first(self, launch: bool = True) -> AccountState:
+        """Query the lab's resources and, in the same round, what a launch needs: missing rights are told at once."""
+        account, named = self.account, where(f"tag:{NAME_TAG}", self.spec.name)
+        keys = where("key-name", f"desi-lab-{self.spec.name}", f"desi-lab-{self.spec.name}-*")
+        self.has_launch = launch
+        answers = self._query(
+            {
+                "caller": account.clients["sts"].get_caller_identity,
+                "named": lambda: account.instances(named),
+                "keys": lambda: account.ec2.describe_key_pairs(Filters=keys, IncludePublicKey=True),
+                "tagged": lambda: account.pages("describe_security_groups", "SecurityGroups", named),
+                **(self._launch_questions() if launch else {}),
+            }
+        )
         seen = AccountState(
             arn=answers["caller"]["Arn"],
             account=str(answers["caller"]["Account"]),
             user_id=str(answers["caller"].get("UserId") or ""),
             named=answers["named"],
-            running=answers["running"],
             keys=answers["keys"].get("KeyPairs", []),
-            groups=list(known.values()),
-            vpcs=answers["vpcs"],
-            subnets=answers["subnets"],
-            types=answers["types"],
-            offered=offered,
-            parameters={row["Name"]: row["Value"] for row in answers["parameters"].get("Parameters", [])},
-            quotas={code: answers.get(f"quota {code}") for code in codes},
-            type_prices={name: answers.get(f"price {name}") for name in spec.instance_types},
-            disk_price=answers.get("disk price"),
-            notes=_unknown(answers.errors),
+            groups=answers["tagged"],
         )
-        self.help(seen)
+        self._add(seen, answers)
         return seen
+
+    def complete(self, seen: AccountState, instance: t.Mapping[str, t.Any] | None, owner: str) -> None:
+        """Query what the first round left out: what a launch needs, or names of groups that may be taken."""
+        if self.has_launch:
+            return
+        if instance is None:
+            self._add(seen, self._query(self._launch_questions()))
+            return
+        attached = {group["GroupId"] for group in instance.get("SecurityGroups") or []}
+        if not any(group["GroupId"] in attached and is_ours(group, self.spec.name, owner) for group in seen.groups):
+            self._add(seen, self._query({"groups": self._groups}))
+
+    def _groups(self) -> Rows:
+        names = [self.spec.security_group, f"{self.spec.security_group}-{self.spec.name}"]
+        return self.account.pages("describe_security_groups", "SecurityGroups", where("group-name", *names))
+
+    def _launch_questions(self) -> Questions:
+        spec, account = self.spec, self.account
+        markets = [SPOT, ON_DEMAND] if spec.spot else [ON_DEMAND]
+        types = where("instance-type", *spec.instance_types)
+        subnets = where("subnet-id", spec.subnet) if spec.subnet else where("default-for-az", "true")
+        return {
+            "groups": self._groups,
+            "vpcs": lambda: account.pages("describe_vpcs", "Vpcs", where("is-default", "true")),
+            "subnets": lambda: account.pages("describe_subnets", "Subnets", subnets),
+            "offerings": lambda: account.offerings("availability-zone", types),
+            "parameters": lambda: account.clients["ssm"].get_parameters(Names=parameters_of(spec.os)),
+            "disk price": self._disk_price,
+            **self._quota_questions(spec.instance_types, markets),
+            **{f"price {name}": (lambda name=name: account.type_price(name)) for name in spec.instance_types},
+        }
+
+    def _quota_questions(self, names: t.Sequence[str], markets: t.Sequence[str]) -> Questions:
+        account, codes = self.account, {quota_of(name, market) for name in names for market in markets} - {""}
+        types = where("instance-type", *names)
+        return {
+            "running": lambda: account.instances(where("instance-state-name", *COUNTED)),
+            "types": lambda: account.pages("describe_instance_types", "InstanceTypes", types),
+            **{f"quota {code}": (lambda code=code: account.quota(code)) for code in sorted(codes)},
+        }
+
+    def _disk_price(self) -> cost.Price | None:
+        return self.account.price(cost.disk_filters(self.spec.region), "GB-Mo")
+
+    def _query(self, questions: Questions, may_lack: t.Collection[str] = ()) -> Answers:
+        soft = {name for name in questions if name.startswith(("quota ", "price ", "disk price"))}
+        return self.account.query(questions, soft.union(may_lack))
+
+    def _add(self, seen: AccountState, answers: Answers) -> None:
+        """Add answers to the state of the account."""
+        for name, answer in answers.items():
+            kind, _space, of = name.partition(" ")
+            if name in ("running", "vpcs", "subnets", "types", "images", "volumes", "disk price"):
+                setattr(seen, name.replace(" ", "_"), answer)
+            elif name == "groups":
+                seen.groups = list({group["GroupId"]: group for group in [*seen.groups, *answer]}.values())
+            elif name == "parameters":
+                seen.parameters = {row["Name"]: row["Value"] for row in answer.get("Parameters", [])}
+            elif name == "offerings":
+                for row in answer:
+                    seen.offered.setdefault(row["InstanceType"], set()).add(row["Location"])
+            elif kind == "quota":
+                seen.quotas[of] = answer
+            elif kind == "price":
+                seen.type_prices[of] = answer
+        # What was not to be had is not asked for again.
+        seen.type_prices.update({name.partition(" ")[2]: None for name in answers.errors if name.startswith("price ")})
+        seen.notes += _unknown(answers.errors)
+        if "offerings" in answers:
+            self.help(seen)
 
     def help(self, seen: AccountState) -> None:
         """Query what is only needed for an unknown type or a subnet that may be private."""
@@ -165,15 +210,14 @@ class Discovery:
             name = str(instance["InstanceType"])
             attached = where("attachment.instance-id", str(instance["InstanceId"]))
             questions["volumes"] = lambda: account.pages("describe_volumes", "Volumes", attached)
-            if name not in spec.instance_types:
-                types = where("instance-type", name)
-                questions["types"] = lambda: account.pages("describe_instance_types", "InstanceTypes", types)
-                questions["price"] = lambda: account.type_price(name)
-        answers = account.query(questions, may_lack=("volumes", "price"))
-        seen.images, seen.volumes = answers.get("images") or [], answers.get("volumes") or []
-        if instance is not None and "types" in answers:
-            seen.types = [*seen.types, *answers["types"]]
-            seen.type_prices[str(instance["InstanceType"])] = answers.get("price")
+            if name not in seen.type_prices:
+                questions[f"price {name}"] = lambda: account.type_price(name)
+            if not self.has_launch and cost.from_table(spec.prices, spec.region, ()).gib_month is None:
+                questions["disk price"] = self._disk_price
+            if state_of(instance) in STARTED and name not in (kind["InstanceType"] for kind in seen.types):
+                questions.update(self._quota_questions([name], [market_of(instance)]))
+        answers = self._query(questions, may_lack=("volumes",))
+        self._add(seen, answers)
         return [answers[action.name] for action in tries]
 
 

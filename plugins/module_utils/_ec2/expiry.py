@@ -28,7 +28,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import DAY, HOUR, parse_time, time_text
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import lab_instance
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import lab_instance, root_disk
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
 
 GROUPS = "desi-lab-"
@@ -195,17 +195,11 @@ class ExpiryResult(t.NamedTuple):
     after: dict[str, str]
 
 
-def root_disk(instance: t.Mapping[str, t.Any]) -> str:
-    """Return the root volume of an instance; empty where that is unknown."""
-    mappings = instance.get("BlockDeviceMappings") or []
-    disks = {str(row.get("DeviceName")): str((row.get("Ebs") or {}).get("VolumeId") or "") for row in mappings}
-    # The only one there is, whatever it is called.
-    only = next(iter(disks.values())) if len(disks) == 1 else ""
-    return disks.get(str(instance.get("RootDeviceName"))) or only
-
-
 class ScheduleGroup:
-    """The schedules of one lab. ``clients`` are those of ec2, scheduler and iam, by name."""
+    """The schedules of one lab. ``clients`` are those of ec2, scheduler and iam, by name.
+
+    ``instance`` is its id and that of its disk, where they are known already.
+    """
 
     def __init__(
         self,
@@ -216,10 +210,11 @@ class ScheduleGroup:
         clock: t.Callable[[], float] = time.time,
         sleep: t.Callable[[float], None] = time.sleep,
         record: LabRecord | None = None,
+        instance: tuple[str, str] | None = None,
     ) -> None:
         self.ec2, self.scheduler, self.iam = (clients.get(name) for name in ("ec2", "scheduler", "iam"))
         self.name, self.owner, self.region, self.clock, self.sleep = name, owner, region, clock, sleep
-        self.group, self.record = group_name(owner, name), record
+        self.group, self.record, self.instance = group_name(owner, name), record, instance
 
     def there(self) -> Schedules | None:
         """Return the schedules in the group, by name; None where there is no group.
@@ -246,10 +241,9 @@ class ScheduleGroup:
 
     def set(self, spec: ExpirySpec, check: bool = False) -> ExpiryResult:
         """Ensure the schedules that delete the lab; where that is not possible, return why."""
-        with ThreadPoolExecutor(max_workers=3) as pool:
-            instance_answer, group_answer = pool.submit(self._instance), pool.submit(self.there)
+        with ThreadPoolExecutor(max_workers=1) as pool:
             role_answer = pool.submit(self._role, spec)
-            (lab, account), there, role = instance_answer.result(), group_answer.result(), role_answer.result()
+            (lab, account), role = self._instance(), role_answer.result()
         if lab is None:
             return ExpiryResult(False, None, "there is no machine", {}, {})
         if role is None:
@@ -258,6 +252,7 @@ class ScheduleGroup:
             return ExpiryResult(False, None, why, {}, {})
         if spec.snapshot and not lab.disk:
             return ExpiryResult(False, None, "AWS does not tell of which disk there would be a snapshot", {}, {})
+        there = self.there()
         when = expiry(self.clock(), spec.hours, spec.days)
         desired = desired_schedules(lab, when, spec.snapshot, role_arn(role, self.owner, account, self.region))
         before = {name: self._get(name) for name in there or {} if is_for(name)}
@@ -291,6 +286,8 @@ class ScheduleGroup:
         return ExpiryResult(bool(ours) or not why, None, why, dict.fromkeys(ours, "set"), {})
 
     def _instance(self) -> tuple[LabInstance | None, str]:
+        if self.instance and self.record:
+            return LabInstance(self.name, self.owner, *self.instance, self.region), self.record.account
         pages = self.ec2.get_paginator("describe_instances").paginate(Filters=our_filters(self.owner, self.name))
         found = [row for page in pages for row in page["Reservations"]]
         instance = lab_instance([one for row in found for one in row["Instances"]], self.name, self.owner, self.record)

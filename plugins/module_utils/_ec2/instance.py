@@ -44,6 +44,7 @@ class Instance(t.NamedTuple):
     vpc_id: str = ""
     subnet_id: str = ""
     group_ids: tuple[str, ...] = ()
+    volume_id: str = ""
     disk_gib: int = 0
     tags: t.Mapping[str, str] = {}
 
@@ -77,27 +78,32 @@ def lab_instance(
     return found[0] if found else None
 
 
+def root_disk(instance: t.Mapping[str, t.Any]) -> str:
+    """Return the root volume of an instance; empty where that is unknown."""
+    mappings = instance.get("BlockDeviceMappings") or []
+    disks = {str(row.get("DeviceName")): str((row.get("Ebs") or {}).get("VolumeId") or "") for row in mappings}
+    # The only one there is, whatever it is called.
+    only = next(iter(disks.values())) if len(disks) == 1 else ""
+    return disks.get(str(instance.get("RootDeviceName"))) or only
+
+
 def read_instance(instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.Mapping[str, t.Any]] = ()) -> Instance:
     """Return what there is to know of an instance; ``volumes`` are the disks that EC2 describes."""
     if instance is None:
         return Instance()
     facts, tags = facts_of(instance), tags_of(instance)
-    root = str(instance.get("RootDeviceName") or "")
-    disks = {
-        (device.get("Ebs") or {}).get("VolumeId")
-        for device in instance.get("BlockDeviceMappings") or []
-        if device.get("DeviceName") == root
-    }
+    disk = root_disk(instance)
     return Instance(
         **{key: facts[key] for key in ("state", "id", "address", "type", "zone", "market", "launched")},
         os=tags.get(OS_TAG, ""),
         key_name=str(instance.get("KeyName") or ""),
         image_id=str(instance.get("ImageId") or ""),
-        root_device=root,
+        root_device=str(instance.get("RootDeviceName") or ""),
         vpc_id=str(instance.get("VpcId") or ""),
         subnet_id=str(instance.get("SubnetId") or ""),
         group_ids=tuple(str(group["GroupId"]) for group in instance.get("SecurityGroups") or []),
-        disk_gib=max((int(disk.get("Size") or 0) for disk in volumes if disk.get("VolumeId") in disks), default=0),
+        volume_id=disk,
+        disk_gib=max((int(row.get("Size") or 0) for row in volumes if row.get("VolumeId") == disk), default=0),
         tags=tags,
     )
 

@@ -65,16 +65,8 @@ def instance_row(
     """Return a row for an instance; empty where there is none. ``volumes`` are its disks."""
     if instance is None:
         return {}
-    disks = list(volumes)
-    view = read_instance(instance, disks)
-    root = str(instance.get("RootDeviceName") or "")
-    of_root = [
-        str(device["Ebs"]["VolumeId"])
-        for device in instance.get("BlockDeviceMappings") or []
-        if device.get("DeviceName") == root and device.get("Ebs", {}).get("VolumeId")
-    ]
-    row = lab_rows([instance], region)[0]
-    return {**row, "disk_gib": view.disk_gib, "volume_id": next(iter(of_root), "")}
+    view = read_instance(instance, volumes)
+    return {**lab_rows([instance], region)[0], "disk_gib": view.disk_gib, "volume_id": view.volume_id}
 
 
 def changes(row: t.Mapping[str, t.Any], types: t.Sequence[str], disk_gib: int, name: str) -> dict[str, t.Any]:

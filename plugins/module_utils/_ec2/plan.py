@@ -149,7 +149,8 @@ def dry_run_targets(spec: LabSpec, seen: AccountState, draft: Draft) -> DryRunTa
         for name in ("KeyName", "ClientToken"):
             launch.pop(name, None)
         launch["NetworkInterfaces"][0].pop("Groups", None)
-    group = groups.lab_group(spec.name, draft.owner, spec.security_group, seen.groups, draft.vpc_id)
+    attached = instances.read_instance(draft.instance).group_ids
+    group = groups.lab_group(spec.name, draft.owner, spec.security_group, seen.groups, draft.vpc_id, attached)
     key = next((key for key in seen.keys if is_ours(key, spec.name, draft.owner)), {})
     return DryRunTargets(
         launch,
@@ -170,20 +171,25 @@ def check_start(spec: LabSpec, seen: AccountState, instance: Instance) -> None:
         within_quota([attempt], {kind.name: kind}, seen.quotas, seen.running, spec.region)
 
 
-def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -> Plan:
-    """Return the plan, when all questions are answered."""
-    instance = instances.read_instance(draft.instance, seen.volumes)
-    key = plan_key_pair(spec.name, draft.owner, spec.public_key, seen.keys, draft.instance)
-    group = groups.plan_security_group(
+def group_of(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -> groups.SecurityGroup:
+    """Return the security group to use."""
+    return groups.plan_security_group(
         spec.name,
         draft.owner,
         spec.security_group,
         seen.groups,
         draft.vpc_id,
         groups.rules_in(spec.access, spec.port, let_in.cidrs),
-        instance.group_ids,
+        instances.read_instance(draft.instance).group_ids,
         seen.account,
     )
+
+
+def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -> Plan:
+    """Return the plan, when all questions are answered."""
+    instance = instances.read_instance(draft.instance, seen.volumes)
+    key = plan_key_pair(spec.name, draft.owner, spec.public_key, seen.keys, draft.instance)
+    group = group_of(spec, seen, draft, let_in)
     wider = list(group.wider)
     if instance.is_there:
         check_start(spec, seen, instance)

@@ -142,6 +142,7 @@ def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> d
             "rules": [rule.as_task() for rule in group.rules],
             "rules_egress": [rule.as_task() for rule in group.rules_out],
             "how": group_how(group),
+            "changes": group.changes,
         },
         "machine": {
             **{key: value for key, value in plan.instance._asdict().items() if key not in ("group_ids", "tags")},

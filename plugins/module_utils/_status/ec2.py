@@ -18,7 +18,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ER
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, OWNER_TAG, caller_of, is_ours, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_time
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import expiry
-from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import root_disk
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import root_disk
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import lab_rows
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, lab_row, labels_of

@@ -45,7 +45,9 @@ def instance(region):
 @pytest.fixture
 def run(region, capsys, monkeypatch):
     def run_it(now=NOON, **arguments):
-        monkeypatch.setattr(work.ScheduleGroup.__init__, "__defaults__", (lambda: now, lambda _seconds: None, None))
+        monkeypatch.setattr(
+            work.ScheduleGroup.__init__, "__defaults__", (lambda: now, lambda _seconds: None, None, None)
+        )
         return run_module(ec2_expiry, capsys, name="desi", **arguments)
 
     return run_it

@@ -16,6 +16,8 @@ from aws_region import ALLOWED, PRICES, REFUSED, run_module, without_credentials
 from moto.core.responses import ActionResult
 from moto.ec2.responses.security_groups import SecurityGroups
 
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, write
 from ansible_collections.desi.lab.plugins.modules import ec2_plan
 
 MINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
@@ -101,12 +103,32 @@ def test_second_plan_finds_what_the_first_one_asked_for(run, region, ensure_grou
     second = run(access="direct", allow_from=[ANN])
     assert (second["changes"], second["machine"]["state"]) == ([], "running")
     assert second["machine"]["group_ids"] == [second["group"]["id"]]
-    # It is known with few dry runs.
+    assert region.asked() == region.asked(dry=False)
+    # Only what changes is tried.
+    run(access="direct", allow_from=[BOB])
     dry = region.asked() - region.asked(dry=False)
     assert dry == {"ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"}
     other = run(name="desi-2")
     assert (other["machine"]["state"], other["key"]["name"]) == ("absent", "desi-lab-desi-2")
     assert other["group"]["name"] == "jupyter-desi-2"
+
+
+def test_instance_on_record_is_asked_of_and_nothing_that_a_launch_needs(run, region, tmp_path):
+    number = settled(region)
+    record = begin(Caller("arn:aws:sts::123456789012:user/moto", "123456789012", ""), "us-west-2", "desi", "moto")
+    write(str(tmp_path), record.with_resources([{"kind": "machine", "id": number}]))
+    run(folder=str(tmp_path))
+    lab = ["GetCallerIdentity", "DescribeInstances", "DescribeKeyPairs", "DescribeSecurityGroups", "DescribeVolumes"]
+    asked = sorted(name.partition(":")[2] for name, _region, form in region.calls if "DryRun" not in form)
+    assert asked == sorted([*lab, "GetProducts"])
+    region.ec2.stop_instances(InstanceIds=[number])
+    run(folder=str(tmp_path))
+    assert "ec2:StartInstances" in region.asked() - region.asked(dry=False)
+    region.quotas["L-1216C47A"] = 0.0
+    assert "L-1216C47A" in run(fails=True, folder=str(tmp_path))["why"]
+    region.quotas["L-1216C47A"] = 32.0
+    region.ec2.terminate_instances(InstanceIds=[number])
+    assert run(folder=str(tmp_path))["launch"]["attempts"]
 
 
 def test_rules_are_settled_after_one_change_with_what_their_owner_added(run, region, ensure_group):
