@@ -148,7 +148,7 @@ def checks(module: t.Any) -> list[Check]:  # noqa: ANN401 - an AnsibleAWSModule
     """Return what there is to look at. The options are read here, because they may end the module."""
     given, region = module.params, module.region or ""
     module.params["aws_config"] = {**QUICK, **(given.get("aws_config") or {})}
-    account = account_of(module)
+    account = account_of(module, given["seconds"])
     regions = list(dict.fromkeys([region, *given["regions"]]))
 
     def look() -> list[Finding]:

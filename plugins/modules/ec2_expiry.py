@@ -102,7 +102,7 @@ why:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import clients_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import clients_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError

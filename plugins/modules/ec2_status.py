@@ -71,7 +71,8 @@ from pathlib import Path
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import COMMON_REGION, Account, clients_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.account import COMMON_REGION, Account
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import clients_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import OPEN_REGIONS
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -89,6 +90,7 @@ from ansible_collections.desi.lab.plugins.module_utils._status.regions import (
 
 # Somebody waits for the answer. What AWS does not say at once is unknown.
 PATIENCE = {"retries": {"mode": "standard", "max_attempts": 2}, "connect_timeout": 3, "read_timeout": 8}
+CREDENTIALS_SECONDS = 20.0
 LITTLE_PATIENCE = {"retries": {"mode": "standard", "max_attempts": 1}, "connect_timeout": 1, "read_timeout": 2}
 
 ARGUMENTS = {
@@ -112,7 +114,7 @@ def accounts(module: AnsibleAWSModule, regions: t.Sequence[str]) -> tuple[list[A
     """Return what asks in each region, and why some cannot be asked. Clients are made one after the other: botocore
     does not make them side by side."""
     every = [] if set(regions) <= set(OPEN_REGIONS) else every_region()
-    client, made, failures = clients_of(module), [], []
+    client, made, failures = clients_of(module, CREDENTIALS_SECONDS), [], []
     for region in regions:
         why = unknown_region(region, every)
         if why:
@@ -141,9 +143,14 @@ def seen(region: Region) -> tuple[list[dict[str, t.Any]], list[tuple[str, str]]]
     try:
         return region.labs(), []
     except AWS_ERRORS as error:
-        return [], [(region.region, aws_error(error, "see labs", region.region).why)]
+        return [], [(region.region, unseen(aws_error(error, "see labs", region.region)))]
     except LabError as error:
-        return [], [(region.region, error.why)]
+        return [], [(region.region, unseen(error))]
+
+
+def unseen(error: LabError) -> str:
+    """Return why labs cannot be seen and what to do about it."""
+    return f"{error.why} To see them: {error.do.rstrip('.')}."
 
 
 def main() -> None:
@@ -158,7 +165,7 @@ def main() -> None:
     try:
         found, failures = accounts(module, regions)
     except LabError as error:
-        found, failures = [], [(region, error.why) for region in regions]
+        found, failures = [], [(region, unseen(error)) for region in regions]
     open_now, program = tunnels(known), status_remote_probe.source()
     asked = [Region(account, known, given["prices"], open_now, program) for account in found]
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:

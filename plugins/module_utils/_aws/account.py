@@ -9,16 +9,14 @@ from __future__ import annotations
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
-
 from ansible_collections.desi.lab.plugins.module_utils._aws import pricing as cost
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import PATIENCE
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import WORKERS, clients_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.credentials import SECONDS
 from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN, OPEN_REGIONS
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import action_of, refusal
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
-WORKERS = 24
 # Without an answer to these, the plan is only less exact.
 LITTLE_PATIENCE = {"retries": {"mode": "standard", "max_attempts": 2}, "connect_timeout": 3, "read_timeout": 8}
 # Every account may use it, and AWS tells the prices of all regions there.
@@ -130,40 +128,9 @@ class Account:
         return cost.read_price((document for page in pages for document in page.get("PriceList", [])), unit)
 
 
-Clients = t.Callable[..., t.Any]
-
-
-def clients_of(module: t.Any) -> Clients:  # noqa: ANN401 - an AnsibleAWSModule
-    """Return what makes a client of a service, in a region other than the module's and with other timeouts if given.
-
-    They share a session: what botocore reads from its files to make one takes longer than many questions do.
-    """
-    # Where they are missing, AnsibleAWSModule has said so before.
-    from boto3.session import Session
-    from botocore.config import Config
-
-    region, endpoint, options = get_aws_connection_info(module)
-    profile, more = options.pop("profile_name", None), options.pop("aws_config", None)
-
-    def client(service: str, place: str | None = None, patience: t.Mapping[str, t.Any] = PATIENCE) -> t.Any:  # noqa: ANN401 - one of botocore
-        config = Config(max_pool_connections=WORKERS, **patience)
-        config = config.merge(more) if more else config
-        where = place or region or None
-        try:
-            return session.client(service, region_name=where, endpoint_url=endpoint or None, config=config, **options)
-        except (*AWS_ERRORS, ValueError) as error:
-            raise aws_error(error, "reach AWS", where or "") from error
-
-    try:
-        session = Session(profile_name=profile)
-    except (*AWS_ERRORS, ValueError) as error:
-        raise aws_error(error, "reach AWS", region or "") from error
-    return client
-
-
-def account_of(module: t.Any) -> Account:  # noqa: ANN401 - an AnsibleAWSModule
+def account_of(module: t.Any, seconds: float = SECONDS) -> Account:  # noqa: ANN401 - an AnsibleAWSModule
     """Return the account that the options of a module lead to, with a client for each service that is asked."""
-    client = clients_of(module)
+    client = clients_of(module, seconds)
     clients = {service: client(service) for service in ("ec2", "sts", "ssm")}
     clients["service-quotas"] = client("service-quotas", patience=LITTLE_PATIENCE)
     clients["pricing"] = client("pricing", COMMON_REGION, LITTLE_PATIENCE)

@@ -6,23 +6,51 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
+from functools import lru_cache
 
-from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_inventory_conn, get_aws_connection_info
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
 
+from ansible_collections.desi.lab.plugins.module_utils._aws.credentials import SECONDS, as_the_aws_cli, session_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 
 # The standard mode waits at random and AWS says when to give up. Nobody watches a screen for longer.
 PATIENCE = {"retries": {"mode": "standard", "max_attempts": 4}, "connect_timeout": 10, "read_timeout": 30}
+# Of one client, which threads share.
+WORKERS = 24
+
+Clients = t.Callable[..., t.Any]
 
 
-def aws_client(module: t.Any, service: str, patience: t.Mapping[str, t.Any] | None = None) -> t.Any:  # noqa: ANN401 - of botocore
+def aws_client(module: t.Any, service: str) -> t.Any:  # noqa: ANN401 - of botocore
     """Return a client of a service, made as the options of an AnsibleAWSModule say."""
+    return clients_of(module)(service)
+
+
+# Of one module: a program that is asked for credentials is asked once.
+@lru_cache(maxsize=1)
+def clients_of(module: t.Any, seconds: float = SECONDS) -> Clients:  # noqa: ANN401 - an AnsibleAWSModule
+    """Return what makes a client of a service, in a region other than the module's and with other timeouts if given.
+
+    They share a session: what botocore reads from its files to make one takes longer than many queries do.
+    ``seconds`` is how long its credentials are waited for.
+    """
+    # Where they are missing, AnsibleAWSModule has said so before.
+    from botocore.config import Config
+
+    module.params.update(as_the_aws_cli(module.params, os.environ))
     region, endpoint, options = get_aws_connection_info(module)
-    options.setdefault("config", dict(patience or PATIENCE))
-    try:
-        return boto3_inventory_conn(
-            conn_type="client", resource=service, region=region or None, endpoint=endpoint or None, **options
-        )
-    except (*AWS_ERRORS, ValueError) as error:
-        raise aws_error(error, "reach AWS", region or "") from error
+    profile, more = options.pop("profile_name", None), options.pop("aws_config", None)
+    session = session_of(profile, bool(options["aws_access_key_id"]), region, seconds)
+
+    def client(service: str, place: str | None = None, patience: t.Mapping[str, t.Any] = PATIENCE) -> t.Any:  # noqa: ANN401 - one of botocore
+        config = Config(max_pool_connections=WORKERS, **patience)
+        config = config.merge(more) if more else config
+        where = place or region or None
+        try:
+            return session.client(service, region_name=where, endpoint_url=endpoint or None, config=config, **options)
+        except (*AWS_ERRORS, ValueError) as error:
+            raise aws_error(error, "reach AWS", where or "") from error
+
+    return client

@@ -159,6 +159,14 @@ class _Facts(dict):
         return "…"
 
 
+_SETTINGS = "correct that in ~/.aws/config or in the variable of that name, or use another profile: AWS_PROFILE=NAME"
+_OF_SETTINGS = (
+    *("InvalidConfigError", "UnknownCredentialError", "UnknownTokenProviderError", "InvalidProxiesConfigError"),
+    *("InvalidIMDSEndpointError", "InvalidIMDSEndpointModeError", "InvalidDefaultsMode", "InvalidChecksumConfigError"),
+    *("InvalidRetryConfigurationError", "InvalidSTSRegionalEndpointsConfigError", "InvalidEndpointConfigurationError"),
+    *("InvalidEndpointDiscoveryConfigurationError", "EndpointVariantError", "UnknownFIPSEndpointError"),
+    *("UnknownSignatureVersionError", "UnsupportedSignatureVersionError", "EndpointProviderError"),
+)
 # The class of an exception of botocore, and what is reported. The first that fits is taken.
 BY_CLASS: tuple[tuple[str, t.Callable[[t.Mapping[str, t.Any], str], Explanation]], ...] = (
     ("NoCredentialsError",
@@ -175,7 +183,11 @@ BY_CLASS: tuple[tuple[str, t.Callable[[t.Mapping[str, t.Any], str], Explanation]
     ("ConfigNotFound",
      _fixed("The file {path} of AWS settings does not exist.", "correct AWS_CONFIG_FILE, or unset it")),
     ("SSOError", _log_in),
-    ("LoginError", _log_in),
+    ("LoginInsufficientPermissions",
+     _fixed("Your permissions at AWS do not include signin:CreateOAuth2Token, which 'aws login' needs.",
+            "ask whoever manages the AWS account to allow it, or use another profile: AWS_PROFILE=NAME")),
+    ("LoginError",
+     _fixed("Your login at AWS has ended, or was never made on this computer.", "log in again with 'aws login'")),
     ("TokenRetrievalError", _log_in),
     ("CredentialRetrievalError",
      _fixed("The AWS credentials could not be had from {provider}.", f"see that it works by itself, or {LOG_IN}")),
@@ -187,6 +199,7 @@ BY_CLASS: tuple[tuple[str, t.Callable[[t.Mapping[str, t.Any], str], Explanation]
             "get credentials for some hours with 'aws sts get-session-token --serial-number … --token-code …'")),
     ("MissingDependencyException",
      _fixed("The AWS login that is set up needs a package that is missing here.", "install botocore[crt]")),
+    *((name, _fixed("The AWS settings of this computer are not valid: {said}.", _SETTINGS)) for name in _OF_SETTINGS),
     ("NoRegionError", _fixed("No AWS region was given.", "give one: -e lab_region=us-west-2")),
     ("InvalidRegionError",
      _fixed("“{region_name}” is not the name of an AWS region.", "write it as AWS does: -e lab_region=us-west-2")),

@@ -216,8 +216,8 @@ def _from_this_side(error: BaseException, region: str) -> Explanation:
     for url in ("endpoint_url", "proxy_url"):
         # A URL may hold a password.
         facts[url] = urlsplit(str(facts.get(url) or "")).hostname or ""
+    facts["said"] = (message_of(error) or type(error).__name__).rstrip(".")
     for name, explain in BY_CLASS:
         if name in names:
             return explain(facts, region)
-    said = message_of(error) or type(error).__name__
-    return Explanation(f"{said.rstrip('.')}.", "try again · -v shows more")
+    return Explanation(f"{facts['said']}.", "try again · -v shows more")

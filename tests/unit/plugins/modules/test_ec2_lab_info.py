@@ -153,3 +153,16 @@ def test_without_an_answer_nothing_is_said_to_be_gone(look, folder, monkeypatch)
     failed = look(name="desi", folder=str(folder))
     assert failed["failed"]
     assert "kept_for" not in failed
+
+
+# Credentials
+
+
+@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
+def test_keys_beside_a_profile_count_as_they_do_for_the_aws_cli(look, monkeypatch, tmp_path, variable):
+    (tmp_path / "aws").write_text("[profile work]\ncredential_process = /none\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws"))
+    monkeypatch.setenv(variable, "work")
+    assert look(name="desi")["owner"] == "moto"
+    without_credentials(monkeypatch)
+    assert "The program /none, which AWS profile work takes" in look(name="desi")["why"]
