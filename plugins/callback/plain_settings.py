@@ -13,6 +13,7 @@ description:
   - Looks at what was given with C(-e) before any play begins, which is before Ansible works any of it out.
   - Ends the run if a template is in it, or if a file (C(-e @file)) sets something else than settings of DESI Lab.
   - Loads the filters of the collection once for all tasks.
+  - Makes what programs read of the environment, such as proxies and certificate authorities, the same for all of them.
   - C(./lab) enables it. To have it elsewhere, name it in C(callbacks_enabled) of C(ansible.cfg).
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -20,6 +21,7 @@ requirements:
   - to be named in C(callbacks_enabled)
 """
 
+import os
 import sys
 import typing as t
 
@@ -31,6 +33,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._common.text import clean
 from ansible_collections.desi.lab.plugins.plugin_utils._fact_injection import check_names_in_file, check_plain
 from ansible_collections.desi.lab.plugins.plugin_utils._forks import prepare_forks
+from ansible_collections.desi.lab.plugins.plugin_utils._surroundings import agreed
 
 if t.TYPE_CHECKING:
     from ansible.playbook import Playbook
@@ -57,6 +60,10 @@ class CallbackModule(CallbackBase):
             # Ansible would only warn, and continue.
             do = "Give the settings one by one with -e to find out which one it is."
             self._end(LabError("The settings could not be looked at.", f"{type(error).__name__}: {error}", do))
+        settled = agreed(os.environ)
+        for name in set(os.environ) - set(settled):
+            del os.environ[name]
+        os.environ.update(settled)
         prepare_forks()
 
     def _end(self, error: LabError) -> t.NoReturn:

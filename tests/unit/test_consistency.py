@@ -269,18 +269,6 @@ def test_no_filter_is_documented_that_does_not_exist():
         assert f'"{path.stem}"' in provided, path.name
 
 
-# What people type
-
-USAGE = ROOT.joinpath("lab").read_text().partition("cat <<'TEXT'\n")[2].partition("\nTEXT\n")[0]
-VERBS = re.findall(r"^  ([a-z0-9]+) {2,}\S", USAGE, re.MULTILINE)
-
-
-def test_every_verb_is_a_playbook_and_every_playbook_a_verb():
-    # To test DESI Lab is no work for Ansible.
-    assert VERBS.count("test") == 1
-    assert sorted(set(VERBS) - {"test"}) == sorted(path.stem for path in ROOT.glob("playbooks/*.yml"))
-
-
 def table_of_settings() -> dict[str, str]:
     """The table in README.md: settings with their defaults as people read them."""
     rows = [row.strip("|").split("|") for row in ROOT.joinpath("README.md").read_text().splitlines()]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -24,6 +25,14 @@ KEPT = {
 }
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
 ANSIBLE = f'exec "{sys.executable}" "$@"'
+# In the place of ansible-playbook.
+SHOW = """import os, sys
+for each in os.environ.items():
+    print("=".join(each))
+print("arguments:", *sys.argv)
+print("isolated:", sys.flags.isolated)
+"""
+OURS = ("lab", "ansible.cfg", "galaxy.yml", "inventories/local.yml", "roles/lab/meta/argument_specs.yml")
 TELL = """
 - hosts: localhost
   gather_facts: false
@@ -41,11 +50,12 @@ def program(path, text):
     path.chmod(0o755)
 
 
-def clone_at(root, python):
-    """Make a clone whose requirements are installed, with a Python of our own."""
-    for folder in ("playbooks", "inventories", ".collections/ansible_collections/desi"):
+def clone_at(root, python, playbook=None):
+    """Make a clone whose requirements are installed, with a Python and an ansible-playbook of our own."""
+    for folder in ("playbooks", ".collections/ansible_collections/desi"):
         (root / folder).mkdir(parents=True)
-    for name in ("lab", "ansible.cfg", "inventories/local.yml"):
+    for name in (*OURS, "plugins/plugin_utils/_front_door.py", "plugins/plugin_utils/_surroundings.py"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes((ROOT / name).read_bytes())
     (root / "lab").chmod(0o755)
     (root / ".collections/ansible_collections/desi/lab").symlink_to(ROOT)
@@ -54,7 +64,7 @@ def clone_at(root, python):
     (root / "requirements.txt").write_text("# none\n")
     if python:
         program(root / ".venv/bin/python", python)
-        (root / ".venv/bin/ansible-playbook").symlink_to(BIN / "ansible-playbook")
+        (root / ".venv/bin/ansible-playbook").write_text(playbook or (BIN / "ansible-playbook").read_text())
         (root / ".venv/.installed-requirements.txt").write_text("# none\n")
     return root
 
@@ -107,7 +117,7 @@ def family_names():
 
 
 def test_nothing_that_the_shell_says_to_ansible_python_or_pip_arrives_but_what_only_shows(tmp_path, run):
-    root = clone_at(tmp_path / "clone", 'env; printf "arguments: %s\\n" "$*"')
+    root = clone_at(tmp_path / "clone", ANSIBLE, SHOW)
     done = run(root, "local", "-e", "lab_port=1", **dict.fromkeys(family_names(), "hostile\nANSIBLE_LIBRARY=x"))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -122,12 +132,12 @@ def test_nothing_that_the_shell_says_to_ansible_python_or_pip_arrives_but_what_o
     assert seen["ANSIBLE_COLLECTIONS_PATH"] == f"{root}/.collections"
     (arguments,) = (line for line in lines if line.startswith("arguments: "))
     assert f"-i {root}/inventories/local.yml {root}/playbooks/local.yml -e lab_port=1" in arguments
-    assert " -I " in f" {arguments.removeprefix('arguments:')}"
+    assert "isolated: 1" in lines
 
 
 @pytest.mark.parametrize("arguments", [("url",), ("status", "--json")])
 def test_what_is_printed_for_programs_is_not_changed_by_the_shell(tmp_path, run, arguments):
-    root = clone_at(tmp_path / "clone", "env")
+    root = clone_at(tmp_path / "clone", ANSIBLE, SHOW)
     done = run(root, *arguments, ANSIBLE_STDOUT_CALLBACK="minimal", ANSIBLE_VERBOSITY="4")
     assert "ANSIBLE_STDOUT_CALLBACK" not in done.stdout
     assert "ANSIBLE_VERBOSITY" not in done.stdout
@@ -169,7 +179,8 @@ def test_what_is_given_on_the_command_line_still_counts(tmp_path, run, stand):
 @pytest.mark.security("A5", "L3")
 def test_an_environment_is_made_whatever_the_shell_and_the_folder_hold(tmp_path, run):
     root = clone_at(tmp_path / "clone", "")
-    (root / "playbooks/local.yml").write_text("[]\n")
+    door = root / "plugins/plugin_utils/_front_door.py"
+    door.write_text(door.read_text().replace('find_spec("ansible")', 'find_spec("pip")'))
     hostile = {"PYTHONHOME": "/usr", "PYTHONPATH": str(tmp_path / "work"), "PIP_USER": "1", "PIP_TARGET": "/nowhere"}
     program(tmp_path / "bin/apt-get", f"echo $* >> {tmp_path}/apt; exit 1")
     python = tmp_path / "bin/python3"
@@ -185,7 +196,7 @@ def test_an_environment_is_made_whatever_the_shell_and_the_folder_hold(tmp_path,
 @pytest.mark.security("A5")
 def test_a_colon_in_the_path_is_told_and_nothing_is_installed(tmp_path, run):
     root = clone_at(tmp_path / "a:b/clone", "")
-    for name in ("apt-get", "sudo", "python3"):
+    for name in ("apt-get", "sudo"):
         program(tmp_path / f"bin/{name}", f"echo {name} >> {tmp_path}/called; exit 1")
     done = run(root, "local", PATH=f"{tmp_path}/bin:/usr/bin:/bin")
     assert done.returncode == 1
@@ -209,6 +220,7 @@ def no_venv(tmp_path):
         tmp_path / "bin/python3",
         f"""case "$*" in
 *ensurepip*) test -e {installed};;
+*_front_door*) exit 3;;
 *"-m venv"*) test -e {installed} || {{ echo "the true cause" >&2; exit 1; }}
     mkdir -p {made}; printf '#!/bin/sh\\necho ran "$@"\\n' > {made}/python; chmod +x {made}/python;;
 *print*) echo python3.11-venv;;
@@ -263,3 +275,54 @@ def test_an_environment_that_cannot_be_made_is_told_with_its_true_cause(tmp_path
     assert done.returncode == 1
     assert "the true cause" in done.stderr
     assert not (tmp_path / "apt").exists()
+
+
+@pytest.mark.security("A5")
+def test_an_environment_that_lost_its_packages_is_made_again_once(tmp_path, run, no_venv):
+    root, path = no_venv(NEW)
+    (tmp_path / "installed").touch()
+    program(root / ".venv/bin/python", f'exec "{tmp_path}/bin/bare" "$@"')
+    (root / ".venv/.installed-requirements.txt").write_bytes((root / "requirements.txt").read_bytes())
+    # It has no Ansible.
+    program(tmp_path / "bin/bare", f'exec "{os.path.realpath(sys.executable)}" "$@"')
+    done = run(root, "local", PATH=path)
+    assert (done.returncode, done.stdout.split()[:2]) == (0, ["ran", "-I"]), done.stderr
+    assert not (tmp_path / "apt").exists()
+
+
+HOSTILE = {
+    **dict.fromkeys(("LANG", "LC_ALL", "LC_CTYPE"), "xx_XX.UTF-8"),
+    **dict.fromkeys(("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "ANSIBLE_INVENTORY"), "/dev/null/none"),
+    **dict.fromkeys(("PIP_USER", "UV_SYSTEM_PYTHON", "POSIXLY_CORRECT", "COLUMNS"), "1"),
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "ann:secret@proxy.invalid:1"),
+    **dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "TMPDIR", "XDG_RUNTIME_DIR"), "/dev/null/none"),
+    **dict.fromkeys(("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "CDPATH", "IFS", "HOME"), "relative"),
+    **dict.fromkeys(("BASH_ENV", "ENV", "GIT_DIR", "GIT_SSH_COMMAND", "SSH_ASKPASS", "EDITOR"), "/dev/null/none"),
+    "DOCKER_HOST": "unix:///dev/null/none/docker.sock",
+    "DOCKER_API_VERSION": "1.12",
+    "TERM": "none",
+    "TZ": "No/where",
+    "AWS_PROFILE": "none",
+    "AWS_CONFIG_FILE": "/dev/null/none",
+    "JUPYTER_TOKEN": "x",
+    "RCLONE_CONFIG": "/dev/null/none",
+}
+
+
+def test_each_verb_answers_in_hostile_surroundings(tmp_path, run):
+    root = clone_at(tmp_path / "clone", ANSIBLE, SHOW)
+    for verb in sorted(path.stem for path in ROOT.glob("playbooks/*.yml")):
+        done = run(root, "-v", verb, **HOSTILE)
+        assert done.returncode == 0, (verb, done.stderr)
+        seen = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+        assert (seen["LC_ALL"], seen["https_proxy"]) == ("C.UTF-8", "http://ann:secret@proxy.invalid:1")
+        assert seen["HOME"].startswith("/")
+        assert not {"TMPDIR", "XDG_CONFIG_HOME", "GIT_DIR", "PYTHONHOME", "JUPYTER_TOKEN", "DOCKER_API_VERSION"} & {
+            *seen
+        }
+
+
+def test_a_whole_run_answers_in_hostile_surroundings(run):
+    done = run(ROOT, "--json", "status", "-e", "lab_where=here", **HOSTILE)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["labs"] == []

@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The arguments of ./lab, in any order, and what is said about them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.cli.playbook import PlaybookCLI
+
+from ansible_collections.desi.lab.plugins.plugin_utils import _front_door
+from ansible_collections.desi.lab.plugins.plugin_utils._front_door import (
+    LONG,
+    SHORT,
+    VERBS,
+    Refused,
+    answer,
+    ask_password,
+    check,
+    command,
+    parse,
+    settings_of,
+    verb_help,
+)
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.mark.parametrize(
+    ("typed", "verb", "words", "options", "own"),
+    [
+        ("run -e lab_name=x NB.ipynb", "run", "NB.ipynb", "-e lab_name=x", ""),
+        ("-e lab_name=x url", "url", "", "-e lab_name=x", ""),
+        ("--check local", "local", "", "--check", ""),
+        ("run NB.ipynb -elab_name=x --extra-vars=a=1", "run", "NB.ipynb", "-e lab_name=x --extra-vars a=1", ""),
+        ("-vvKC -e lab_port=1 local", "local", "", "-v -v -C -e lab_port=1", "--ask-become-pass"),
+        ("-vCelab_port=1 local", "local", "", "-v -C -e lab_port=1", ""),
+        ("--json -v status", "status", "", "-v", "--json"),
+        ("run -- -odd.ipynb", "run", "-odd.ipynb", "", ""),
+        ("--ask-bec local --extra a=1", "local", "", "--extra-vars a=1", "--ask-become-pass"),
+        ("--help", "", "", "", "--help"),
+        ("url -h", "url", "", "", "--help"),
+        ("", "", "", "", ""),
+    ],
+)  # fmt: skip
+def test_options_and_words_come_in_any_order(typed, verb, words, options, own):
+    asked = parse(typed.split())
+    assert asked == (verb, tuple(words.split()), tuple(options.split()), tuple(own.split()))
+
+
+@pytest.mark.parametrize(
+    ("typed", "what", "hint"),
+    [
+        ("statsu", "no verb statsu", "status"),
+        ("lcoal -e lab_port=1", "no verb lcoal", "local"),
+        ("zzz", "no verb zzz", "None has a similar name"),
+        ("../../etc/x", "no verb", "./lab help"),
+        ("local --chekc", "no option --chekc", "--check"),
+        ("local -Z", "no option -Z", "-Z"),
+        ("local -e", "needs a value", "-e VALUE"),
+        ("local --check=1", "takes no value", "--check"),
+        ("local --ask", "no option --ask", "--help"),
+        ("url lab_name=x", "does not know what lab_name=x is", "-e lab_name=x"),
+        ("url desi", "does not know what desi is", "./lab url --help"),
+        ("run a.ipynb b.ipynb", "does not know what b.ipynb is", "./lab run --help"),
+        ("open --json", "no JSON", "status"),
+        ("help statsu", "no verb statsu", "status"),
+    ],
+)
+def test_what_is_wrong_is_told_in_sentences(typed, what, hint):
+    with pytest.raises(Refused) as refused:
+        answer(parse(typed.split()), ROOT)
+    told, why, do = refused.value.args
+    assert what in told
+    assert hint in f"{why} {do}"
+
+
+def test_options_are_those_of_ansible_playbook():
+    cli = PlaybookCLI(["ansible-playbook", "x"])
+    cli.init_parser()
+    takes = {name: action.nargs != 0 for action in cli.parser._actions for name in action.option_strings}
+    assert {name: takes[name] for name in takes if name.startswith("--")} == {
+        name: value for name, value in LONG.items() if name != "--json"
+    }
+    assert {name[1:]: takes[name] for name in takes if name and not name.startswith("--")} == SHORT
+
+
+def test_there_is_a_verb_for_each_playbook():
+    assert set(VERBS) - {"test"} == {path.stem for path in ROOT.glob("playbooks/*.yml")}
+
+
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"test"}))
+def test_the_help_of_a_verb_has_its_settings_with_their_defaults(verb):
+    text = verb_help(verb, ROOT, 100)
+    assert VERBS[verb][1:] in text
+    assert "  -e lab_name=desi\n" in text
+    assert max(len(line) for line in text.splitlines()) <= 100
+    assert not [line for line in text.splitlines() if "C(" in line or "V(" in line]
+
+
+def test_settings_are_those_that_the_playbooks_hand_to_roles():
+    options = yaml.safe_load((ROOT / "roles/lab/meta/argument_specs.yml").read_text())["argument_specs"]["main"]
+    known = {name.removeprefix("lab_") for name in options["options"]}
+    every = {verb: settings_of(ROOT / f"playbooks/{verb}.yml") & known for verb in VERBS if verb != "test"}
+    assert {"data", "folder", "port", "memory"} <= every["local"]
+    assert not {"instance_type", "data"} & every["url"]
+    assert {"sync", "purge"} <= every["down"]
+    assert known == set().union(*every.values())
+
+
+def test_the_command_has_the_notebook_as_no_setting():
+    words, added = command(parse(["run", "-e", "a=1", "{{ x }}.ipynb"]), Path("/clone"), "/clone/.venv/bin/python")
+    assert added == {"DESI_LAB_NOTEBOOK": "{{ x }}.ipynb"}
+    assert words[-3:] == ["/clone/playbooks/run.yml", "-e", "a=1"]
+    assert "/clone/.venv/bin/ansible-playbook" in words
+
+
+@pytest.fixture
+def sudo(tmp_path, monkeypatch):
+    """Return a function that puts a sudo on the PATH; the password that it takes is "right"."""
+
+    def with_rule(free):
+        (tmp_path / "sudo").write_text(
+            f'#!/bin/sh\ncase "$*" in *-n*) exit {0 if free else 1};; esac\nread -r word\n[ "$word" = right ]\n'
+        )
+        (tmp_path / "sudo").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        monkeypatch.setattr(os, "getuid", lambda: 1000)
+        monkeypatch.setattr(_front_door.getpass, "getuser", lambda: "ann")
+
+    return with_rule
+
+
+@pytest.mark.parametrize(
+    ("free", "typed", "password", "prompts"),
+    [(True, [], "", 0), (False, ["right"], "right", 1), (False, ["wrong", "right"], "right", 2)],
+)
+def test_the_password_is_asked_for_only_where_sudo_wants_one(monkeypatch, sudo, free, typed, password, prompts):
+    sudo(free)
+    said, answers = [], iter(typed)
+    monkeypatch.setattr(_front_door.getpass, "getpass", lambda text: said.append(text) or next(answers))
+    assert ask_password(parse(["local", "-K"])) == password
+    assert len(said) == prompts
+    assert all("Password of ann on this computer" in text for text in said)
+
+
+def test_a_wrong_password_and_no_terminal_are_told(monkeypatch, sudo):
+    sudo(False)
+    monkeypatch.setattr(_front_door.getpass, "getpass", lambda _text: "wrong")
+    with pytest.raises(Refused, match="did not take the password of ann"):
+        ask_password(parse(["local", "-K"]))
+
+    def nobody(_text):
+        raise EOFError
+
+    monkeypatch.setattr(_front_door.getpass, "getpass", nobody)
+    with pytest.raises(Refused, match="Nobody could be asked"):
+        ask_password(parse(["local", "-K"]))
+
+
+def test_check_takes_what_there_is():
+    for verb in (*VERBS, "help"):
+        check(parse([verb]))
