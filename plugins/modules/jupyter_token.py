@@ -11,8 +11,10 @@ version_added: "0.1.0"
 description:
   - Waits until the log of a Jupyter server has its URL, and returns the token and the URL with the host and port at
     which you reach it.
-  - Reads what JupyterLab, Notebook 5 to 7, nbclassic and Jupyter Server print. Of several servers in a log, it takes
-    the newest that was not shut down; of a restarted container, it reads the log since the restart.
+  - Reads what JupyterLab, Notebook 5 to 7, nbclassic and Jupyter Server print, in any log format. Of several servers in
+    a log, it takes the newest that was not shut down; of a restarted container, it reads the log since the restart.
+  - Where the log of a container has no URL, the container is queried for its running servers. A URL with a token that
+    stands alone in the log counts only if that tells of none.
   - The token is worth a shell on the server. Put C(no_log=true) on the task, as the examples do. The token is in the
     result only, never in a message.
 extends_documentation_fragment:
@@ -40,12 +42,20 @@ options:
       - A container that has ended is not waited for.
     type: float
     default: 60
+  rolled_back:
+    description: Whether you remove O(container) if this fails, so that errors advise nothing that needs it.
+    type: bool
+    default: false
+    version_added: "0.2.0"
   url_host:
     description: The host of RV(url).
     type: str
     default: 127.0.0.1
   url_port:
-    description: The port of RV(url). The port that the server printed by default.
+    description:
+      - The port of RV(url). The port that the server printed by default.
+      - With O(container), what answers there is found even if its token is not, and a server that listens where nothing
+        can reach it is an error.
     type: int
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -81,14 +91,14 @@ found:
   type: bool
   sample: true
 token:
-  description: The token, decoded; empty if the server runs without one or does not print it.
+  description: The token, decoded; empty if the server runs without one or tells it nowhere.
   returned: when found
   type: str
   sample: not-a-real-token
 token_hidden:
   description:
-    - Whether the server has a token that it does not print, as it was given to the server.
-    - A token given to a container by E(JUPYTER_TOKEN) or on its command line is known.
+    - Whether the server has a token that is not known.
+    - A token given to a container by E(JUPYTER_TOKEN), in a file, in a configuration or on its command line is known.
   returned: when found
   type: bool
   sample: false
@@ -112,7 +122,7 @@ port:
   returned: when found
   type: int
   sample: 8888
-path:
+url_path:
   description: The path of the server's page, with its base URL.
   returned: when found
   type: str
@@ -152,7 +162,11 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.url import check_pla
 def find_server(params: dict[str, Any]) -> Server:
     """Return the server that the options name."""
     if params["container"] is not None:
-        return jupyter_wait.wait_for_container(Docker(), params["container"], params["timeout"])
+        given = (Docker(), params["container"], params["timeout"])
+        if params["url_port"] is None:
+            return jupyter_wait.wait_for_container(*given, not params["rolled_back"])
+        place = (params["url_host"], params["url_port"])
+        return jupyter_wait.wait_for_published(*given, *place, not params["rolled_back"])
     if params["path"] is not None:
         return jupyter_wait.wait_for_file(Path(params["path"]), params["timeout"])
     return jupyter_wait.read_text(params["text"])
@@ -167,7 +181,7 @@ def describe(server: Server, host: str, port: int | None) -> dict[str, Any]:
         "authentication_off": server.authentication_off,
         "scheme": server.url.scheme,
         "port": server.url.port,
-        "path": server.url.path,
+        "url_path": server.url.path,
         "url": write_url(server.url, host, port or server.url.port),
         "urls": [text for url in server.urls for text in url.texts()],
     }
@@ -180,6 +194,7 @@ def main() -> None:
             "text": {"type": "str", "no_log": True},
             "path": {"type": "path"},
             "timeout": {"type": "float", "default": 60},
+            "rolled_back": {"type": "bool", "default": False},
             "url_host": {"type": "str", "default": "127.0.0.1"},
             "url_port": {"type": "int"},
         },

@@ -183,6 +183,10 @@ server:
     url:
       description: Its URL with the token, as it is reached on this host; empty if there is none.
       type: str
+    login:
+      description: What its server asks for that the URL does not have, V(token) or V(password).
+      returned: when it is not known
+      type: str
     trouble:
       description: C(what), C(why) and C(do) where it has no URL.
       type: dict

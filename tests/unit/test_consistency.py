@@ -322,3 +322,19 @@ def test_packages_are_installed_by_the_module_that_removes_none():
     files = [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("roles/*/handlers/*.yml"), *ROOT.glob("playbooks/**/*.yml")]
     lines = [(path.name, line) for path in files for line in path.read_text().splitlines() if " do: " not in line]
     assert [line for line in lines if INSTALLS.search(line[1])] == []
+
+
+# Ansible adds owner, mode, size and state of a file to each result that has one of the first two.
+FILE_TRIGGERS, FILE_KEYS = {"path", "dest"}, {"owner", "group", "mode", "uid", "gid", "size", "state", "secontext"}
+# They make the file, or are actions, to whose results nothing is added.
+FILE_MODULES = {"doctor_bundle", "image_sources"}
+
+
+@pytest.mark.parametrize("module", sorted((ROOT / "plugins/modules").glob("*.py")), ids=lambda path: path.stem)
+def test_results_of_modules_are_not_mistaken_for_those_of_a_file(module):
+    found = re.search(r'^RETURN = r"""(.*?)"""', module.read_text(), re.DOTALL | re.MULTILINE)
+    keys = set(yaml.safe_load(found[1]) or {}) if found else set()
+    if module.stem in FILE_MODULES:
+        assert not keys & FILE_KEYS
+    else:
+        assert not keys & FILE_TRIGGERS

@@ -80,12 +80,33 @@ class _SocketConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+class _Frames:
+    """Strips the headers of eight bytes that tell standard output and standard error apart."""
+
+    def __init__(self) -> None:
+        self._head, self._left = b"", 0
+
+    def strip(self, data: bytes) -> bytes:
+        """Return the next bytes without headers."""
+        found = []
+        while data:
+            if self._left:
+                found.append(data[: self._left])
+                data, self._left = data[self._left :], self._left - len(found[-1])
+            else:
+                missing = 8 - len(self._head)
+                self._head, data = self._head + data[:missing], data[missing:]
+                if len(self._head) == 8:
+                    self._left, self._head = int.from_bytes(self._head[4:], "big"), b""
+        return b"".join(found)
+
+
 class ApiLog:
     """The output of a container, standard output and standard error in order."""
 
     def __init__(self, response: http.client.HTTPResponse, connection: socket.socket, framed: bool) -> None:
-        self._response, self._socket, self._framed = response, connection, framed
-        self._head, self._left = b"", 0
+        self._response, self._socket = response, connection
+        self._frames = _Frames() if framed else None
 
     def read(self, timeout: float) -> bytes | None:
         """Return the bytes at hand: b"" at the end of the log, None after timeout seconds."""
@@ -98,27 +119,13 @@ class ApiLog:
                 return None
             except (OSError, http.client.HTTPException):
                 return b""
-            found = self._without_frames(data) if self._framed else data
+            found = self._frames.strip(data) if self._frames else data
             if found or not data:
                 return found
 
     def exit_code(self) -> int:
         """Return 0, or 1 if the engine refused to show the log."""
         return 0 if self._response.status == 200 else 1
-
-    def _without_frames(self, data: bytes) -> bytes:
-        """Strip the headers of eight bytes that tell the two streams apart."""
-        found = []
-        while data:
-            if self._left:
-                found.append(data[: self._left])
-                data, self._left = data[self._left :], self._left - len(found[-1])
-            else:
-                missing = 8 - len(self._head)
-                self._head, data = self._head + data[:missing], data[missing:]
-                if len(self._head) == 8:
-                    self._left, self._head = int.from_bytes(self._head[4:], "big"), b""
-        return b"".join(found)
 
 
 class Api:
@@ -165,17 +172,26 @@ class Api:
 
     def run_in_container(self, name: str, argv: t.Sequence[str]) -> int:
         """Run a command in a running container as its own user, and return its exit code; -1 if the engine refuses."""
+        number, _output = self._run_in_container(name, argv, MOST_BYTES)
+        ended = self.get(f"/exec/{number}/json") if number else None
+        code = ended.get("ExitCode") if isinstance(ended, dict) else None
+        return code if isinstance(code, int) else -1
+
+    def output_in_container(self, name: str, argv: t.Sequence[str], limit: int, seconds: float) -> bytes:
+        """Return what a command in a running container printed within a limit and a time."""
+        return Api(self.endpoint, seconds)._run_in_container(name, argv, limit)[1]
+
+    def _run_in_container(self, name: str, argv: t.Sequence[str], limit: int) -> tuple[str, bytes]:
+        """Return the id of the command, empty if the engine refuses, and what it printed."""
         path, tried = f"/containers/{quote(checked_name(name))}/exec", {"Cmd": list(argv), "AttachStdout": True}
         with self._response(path, {}, tried) as (response, connection):
             made = self._document(response, connection, MOST_BYTES, (201,))
         number = made.get("Id") if isinstance(made, dict) else None
         if not isinstance(number, str) or not number.isalnum():
-            return -1
+            return "", b""
         with self._response(f"/exec/{number}/start", {}, {"Detach": False, "Tty": False}) as (response, connection):
-            self._body(response, connection, MOST_BYTES)
-        ended = self.get(f"/exec/{number}/json")
-        code = ended.get("ExitCode") if isinstance(ended, dict) else None
-        return code if isinstance(code, int) else -1
+            body = self._body(response, connection, limit)
+        return number, _Frames().strip(body)[:limit]
 
     def find(self, kind: str, name: str) -> t.Any:  # noqa: ANN401 - checked by whoever asked
         """Return the container or the network of that name, None if there is none."""

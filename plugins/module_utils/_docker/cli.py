@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, Any, Callable
 
+from ansible_collections.desi.lab.plugins.module_utils._common.bounded_command import run_bounded
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
 _NAME = re.compile(r"/?[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
@@ -51,6 +52,8 @@ class Container:
     command: tuple[str, ...] = field(default=(), repr=False)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     tty: bool = False
+    # In the container, of those that are published.
+    ports: tuple[int, ...] = ()
 
     @property
     def has_ended(self) -> bool:
@@ -62,6 +65,7 @@ class Container:
         """Read one element of what ``docker inspect`` prints."""
         state: Mapping[str, Any] = raw.get("State") or {}
         config: Mapping[str, Any] = raw.get("Config") or {}
+        host: Mapping[str, Any] = raw.get("HostConfig") or {}
         return cls(
             id=str(raw.get("Id") or ""),
             name=str(raw.get("Name") or "").lstrip("/"),
@@ -77,6 +81,11 @@ class Container:
             labels=dict(config.get("Labels") or {}),
             env=dict(entry.partition("=")[::2] for entry in config.get("Env") or []),
             tty=bool(config.get("Tty")),
+            ports=tuple(
+                int(port)
+                for port, _, kind in (str(key).partition("/") for key in host.get("PortBindings") or {})
+                if kind in ("", "tcp") and port.isdigit()
+            ),
         )
 
 
@@ -164,6 +173,13 @@ class Docker:
     def run_in_container(self, name: str, argv: Sequence[str]) -> int:
         """Run a command in a running container as its own user, and return its exit code."""
         return self.run("exec", checked_name(name), *argv).returncode
+
+    def output_in_container(self, name: str, argv: Sequence[str], limit: int, seconds: float) -> bytes:
+        """Return what a command in a running container printed within a limit and a time."""
+        try:
+            return run_bounded([*self._command, "exec", checked_name(name), *argv], b"", limit, seconds).output
+        except OSError as error:
+            raise _cannot_start(error) from error
 
     @contextmanager
     def logs(self, name: str, *, since: str = "", tail: int = 0, follow: bool = False) -> Iterator[LogStream]:

@@ -29,6 +29,10 @@ class NotThere(LabError):
     """It is missing or does not run, which in check mode is no error."""
 
 
+class NoUrl(LabError):
+    """It runs, and nothing tells its URL."""
+
+
 def container_absent(name: str) -> NotThere:
     return NotThere(
         f"There is no container {name}.",
@@ -37,7 +41,7 @@ def container_absent(name: str) -> NotThere:
     )
 
 
-def container_ended(container: Container, log: ServerLog) -> NotThere:
+def container_ended(container: Container, log: ServerLog, kept: bool) -> NotThere:
     what, why = "has ended", f"It ended with exit code {container.exit_code}{_meaning(container)}."
     if container.error:
         what = "could not be started"
@@ -45,16 +49,16 @@ def container_ended(container: Container, log: ServerLog) -> NotThere:
     return NotThere(
         f"No Jupyter server runs in the container {container.name}, because the container {what}.",
         f"{why}{excerpt(log, container)}",
-        _cure(container, log),
+        _cure(container, log, kept),
     )
 
 
-def container_keeps_ending(container: Container, log: ServerLog) -> LabError:
+def container_keeps_ending(container: Container, log: ServerLog, kept: bool) -> LabError:
     return LabError(
         f"No Jupyter server stays up in the container {container.name}.",
         f"It ends as soon as it is started, with exit code {container.exit_code}{_meaning(container)}, "
         f"and Docker starts it again and again.{excerpt(log, container)}",
-        _cure(container, log),
+        _cure(container, log, kept),
     )
 
 
@@ -67,19 +71,32 @@ def no_url_in_text(log: ServerLog) -> LabError:
     )
 
 
-def no_url(source: str, log: ServerLog, timeout: float, container: Container | None = None) -> LabError:
+def no_url(
+    source: str, log: ServerLog, timeout: float, container: Container | None = None, kept: bool = True
+) -> LabError:
     why = _what_was_seen(log)
     do = "wait longer (timeout) if the server is only slow, and see that this is its log"
     if container and container.status == "paused":
         why, do = "The container is paused.", f"let it go on: docker unpause {container.name}"
     elif container and container.status == "created":
         why, do = "The container has not been started.", f"start it: docker start {container.name}"
-    elif container:
+    elif container and kept:
         do = f"wait longer (timeout) if it is only slow; 'docker logs {container.name}' shows all that it wrote"
-    return LabError(
+    elif container:
+        longer = f"wait longer if it is only slow: -e lab_timeout={2 * timeout or 120:g}"
+        do = f"{longer}; if no Jupyter is in the image, {_NO_JUPYTER}"
+    return NoUrl(
         f"No URL of a running Jupyter server was found in {source} within {timeout:g} seconds.",
         why + excerpt(log, container),
         do,
+    )
+
+
+def silent(name: str, host: str, port: int) -> LabError:
+    return LabError(
+        f"The server in the container {name} cannot be reached.",
+        f"It tells a URL in its log, and nothing answers at {host} port {port}.",
+        "see that its image starts a server with --ip=0.0.0.0 at the port that -e lab_container_port names",
     )
 
 
@@ -145,11 +162,11 @@ def _meaning(container: Container) -> str:
     return f" ({meaning})" if meaning else ""
 
 
-def _cure(container: Container, log: ServerLog) -> str:
+def _cure(container: Container, log: ServerLog, kept: bool) -> str:
     if container.oom_killed:
         return "give Docker more memory, or choose a larger computer, and start the lab again"
     if log.had_server or container.exit_code in (130, 137, 143):
-        return f"start it again: docker start {container.name}"
-    if container.exit_code in (0, 126, 127):
+        return f"start it again: docker start {container.name}" if kept else "run the same command again"
+    if container.exit_code in (0, 126, 127) or not kept:
         return _NO_JUPYTER
     return f"look at all that it wrote: docker logs {container.name}; if no Jupyter is in the image, {_NO_JUPYTER}"

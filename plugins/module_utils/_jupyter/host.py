@@ -23,7 +23,7 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.engine import (
 )
 from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import of_container
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import NoAnswer, Target, ask, prepare
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.wait import wait_for_container
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.wait import wait_for_published
 from ansible_collections.desi.lab.plugins.module_utils._lab.answers import (
     Tree,
     parse_container,
@@ -188,6 +188,7 @@ def _accepts(target: Target) -> bool:
 def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.Any]:
     """Return ``url`` with its token, and ``trouble`` with ``what``, ``why`` and ``do`` where there is none.
 
+    ``login`` is what else the server asks for, "token" or "password", which is not known then.
     Waits for a server that has not printed its URL yet.
     """
     mine = server_container(inventory, name)
@@ -214,7 +215,9 @@ def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.A
                 "Remove the lab with ./lab down, and make it anew with ./lab local. Your files stay.",
             )
         host = LOOPBACK.get(place["address"], place["address"])
-        found = wait_for_container(inventory.client, mine["Id"], timeout)
-        return {"url": write_url(found.url, host, place["port"]), "trouble": {}}
+        found = wait_for_published(inventory.client, mine["Id"], timeout, host, place["port"])
+        login = "token" if found.token_hidden else "password" if found.password_set else ""
+        url = write_url(found.url, host, place["port"])
+        return {"url": url, "trouble": {}, **({"login": login} if login else {})}
     except LabError as error:
         return {"url": "", "trouble": {"what": error.what, "why": error.why, "do": error.do}}

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import deque
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._lab.url import HIDDEN_TOKEN, Url, parse_url
 
 MAX_LINE = 1 << 16
@@ -25,14 +27,50 @@ _PATIENCE = 3
 # Each relevant line has one of these; searching for them is much faster than a regular expression.
 _MARKERS = tuple(
     marker.encode()
-    for marker in ("://", "running at", "运行在", "aste", "hutting down", "Shutdown", "stopping", "停止", "uthenticat")
+    for marker in (
+        "://",
+        ":\\/\\/",
+        "running at",
+        "运行在",
+        "aste",
+        "hutting down",
+        "Shutdown",
+        "stopping",
+        "停止",
+        "uthenticat",
+    )
 )
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
 _COMPOSE = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]{0,127}) +\| ?")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\s")
 _SYSLOG = re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ [^\s:]+: ")
-_JUPYTER = re.compile(r"\[(?:[DIWEC] \d[^\[\]]*|\w+App)\] ?")
-_HEADING = re.compile(r"(?:running at|运行在):\s*(?P<url>\S.*)?")
+_LEVELS = "(?:DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL)"
+_LOGGERS = (
+    r"(?:(?:Server|Lab|LabServer|Notebook|NBClassic|Extension|SingleUser\w*)App|JupyterHubSingleUser"
+    r"|jupyter_server\.\w+)"
+)
+_LOGGER = re.compile(_LOGGERS)
+# In brackets with the usual log format, and between other signs with any other one.
+_JUPYTER = re.compile(
+    rf"\[(?:[DIWEC] [^\[\]]*|\w+App)\] ?|(?:^|[\s:|(\[<=])\"?{_LOGGERS}[\]):|>,\"\s-]+(?:{_LEVELS}\b[\]):|>,\"\s-]*)?"
+)
+# What stands before a URL in a line of a log: signs, levels, times. After a word of prose, it is a program's.
+_BEFORE = re.compile(
+    rf"(?:^|[^\w\s=]|\b(?:msg|message|text|log|event|line)=|\b(?i:{_LEVELS}|TRACE|NOTICE|stdout|stderr)|\b[FP]"
+    r"|[:.,T-]\d+Z?|\b\d{6,}|\b\w+App)[\s\"']*\Z"
+)
+_AFTER = re.compile(r"[\"'>)\]]*(?:\s+(?:[\w.-]+=\S+|[\w./-]+\.py:\d+|[*#=|-]+))*\s*\Z")
+_REQUEST = re.compile(
+    r"\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT)\b|\bHTTP/\d|\brefer+er\b|\b(?:origin|location):|\bredirect",
+    re.IGNORECASE,
+)
+_REQUEST_FIELD = re.compile(
+    r"status(?:_?code)?|method|verb|uri|request\w*|refer+er|origin|remote\w*|user[_-]?agent|latency|duration\w*",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"https?://[^\s\"'<>\\]+")
+_MAX_FIELDS = 64
+_HEADING = re.compile(r"(?:running at|运行在)(?::\s*(?P<url>\S.*)?|\s+(?P<same>https?://\S+)\s*\Z)")
 _COPY = re.compile(r"copy(?: and |/)paste\b", re.IGNORECASE)
 _GATEWAY = re.compile(r"Gateway server running at:")
 _NO_AUTHENTICATION = re.compile(r"All authentication is disabled|not using authentication")
@@ -57,6 +95,8 @@ class Server:
     own_words: bool
     urls: list[Url] = field(default_factory=list)
     authentication_off: bool = False
+    #: Why nothing outside its container may reach it.
+    doubt: LabError | None = None
 
     @property
     def url(self) -> Url:
@@ -158,14 +198,23 @@ class ServerLog:
         if name not in self._streams and len(self._streams) >= _MAX_STREAMS:
             name = ""
         stream = self._streams.setdefault(name, _Stream(name))
-        match = _JUPYTER.search(text)
-        own_words = match is not None
-        self._understand(stream, (text[match.end() :] if match else text).strip(), own_words)
+        found = _json_object(text)
+        if found is None:
+            match = _JUPYTER.search(text)
+            self._understand(stream, (text[match.end() :] if match else text).strip(), match is not None)
+        else:
+            texts = _log_texts(found)
+            logged = any(_LOGGER.fullmatch(each) for each in texts)
+            for line in [line for each in texts for line in each.splitlines()[:_MAX_FIELDS]]:
+                _name, rest = _without_prefix(line)
+                match = _JUPYTER.search(rest)
+                self._understand(stream, (rest[match.end() :] if match else rest).strip(), logged or match is not None)
         self._headings_open = any(each.lines_left for each in self._streams.values())
 
     def _understand(self, stream: _Stream, text: str, own_words: bool) -> None:
         heading = _HEADING.search(text)
-        url = parse_url(heading["url"] if heading and heading["url"] else text)
+        printed = (heading["url"] or heading["same"]) if heading else None
+        url = parse_url(printed or text) or _url_after_prefix(text)
         ending = next((kind for kind, words in enumerate(_ENDINGS) if own_words and words.match(text)), None)
         if url and url.token not in ("", HIDDEN_TOKEN) and len(self.tokens) < _MAX_TOKENS:
             self.tokens |= {url.token, unquote_plus(url.token)}
@@ -231,6 +280,43 @@ class ServerLog:
 
 def _same_place(server: Server, stream: str, url: Url) -> bool:
     return server.stream == stream and any(each.port == url.port for each in server.urls)
+
+
+def _json_object(text: str) -> object:
+    """Return the JSON object that a line is, also behind a prefix; None for any other line."""
+    start = text.find("{")
+    if start < 0 or not text.endswith("}"):
+        return None
+    try:
+        return json.loads(text[start:])
+    except (ValueError, RecursionError):
+        return None
+
+
+def _log_texts(found: object) -> list[str]:
+    """Return the texts of a JSON object, none of one that tells of a request."""
+    texts: list[str] = []
+    rest = [found]
+    while rest and len(texts) < _MAX_FIELDS:
+        each = rest.pop(0)
+        if isinstance(each, str):
+            texts.append(_ANSI.sub("", each))
+        elif isinstance(each, dict):
+            if any(_REQUEST_FIELD.fullmatch(key) for key in each):
+                return []
+            rest += each.values()
+        elif isinstance(each, list):
+            rest += each
+    return [] if any(_REQUEST.search(each) for each in texts) else texts
+
+
+def _url_after_prefix(text: str) -> Url | None:
+    """Return the only URL of a line that has nothing but a log's prefix before it; None for a request and for prose."""
+    found = _ADDRESS.findall(text)
+    if len(found) != 1 or _REQUEST.search(text):
+        return None
+    before, _, after = text.partition(found[0])
+    return parse_url(found[0]) if _BEFORE.search(before) and _AFTER.fullmatch(after) else None
 
 
 def _without_prefix(text: str) -> tuple[str, str]:

@@ -6,21 +6,31 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
+import ssl
 import stat
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import BinaryIO
-from urllib.parse import quote_plus
+from typing import BinaryIO, Callable
+from urllib.parse import quote
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api, ApiLog
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Container, Docker, LogStream
 from ansible_collections.desi.lab.plugins.module_utils._jupyter import errors
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.running_servers import (
+    as_server,
+    choose,
+    doubt_of,
+    query_servers,
+    token_given,
+)
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import LAST_LINES, Server, ServerLog
+from ansible_collections.desi.lab.plugins.module_utils._lab.url import HIDDEN_TOKEN, Url
 
 _POLL = 0.1
 # A banner has several lines: it is over when nothing came for _QUIET, or after _BANNER.
@@ -32,7 +42,9 @@ _READING = 10.0
 _RUNS_TOLERATED = 3
 _PIECE = 1 << 16
 _LONGEST = 86400
-_TOKEN_OPTION = re.compile(r"--\w+\.token=(.*)")
+# A log that has no URL by then may never have one: its container is queried, too. Then after twice the time, and so on.
+_QUERY_AFTER = 5.0
+_ANSWER = 3.0
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)\Z")
 
 
@@ -92,8 +104,63 @@ def wait_for_file(path: Path, timeout: float) -> Server:
     return found
 
 
-def wait_for_container(docker: Docker | Api, name: str, timeout: float) -> Server:
-    """Return the server in the container's log."""
+def wait_for_published(
+    docker: Docker | Api, name: str, timeout: float, host: str, port: int, kept: bool = True
+) -> Server:
+    """Return the server in a container, and verify one that may be out of reach.
+
+    One that answers, and tells its token nowhere, has a hidden token.
+    """
+    try:
+        found = wait_for_container(docker, name, timeout, kept, lambda: bool(answering_scheme(host, port)))
+    except errors.NoUrl:
+        scheme = answering_scheme(host, port)
+        if not scheme:
+            raise
+        return Server("", HIDDEN_TOKEN, False, [Url(scheme, (host,), port, "/", HIDDEN_TOKEN)])
+    only_local = all(url.is_local for url in found.urls)
+    if (found.doubt or found.token_hidden or only_local) and not answering_scheme(host, port):
+        container = docker.inspect_container(name)
+        inside = _server_inside(docker, container) if container and not found.doubt else found
+        error = (inside and inside.doubt) or (errors.silent(name, host, port) if found.token_hidden else None)
+        if error:
+            raise error
+    return found
+
+
+def answering_scheme(host: str, port: int) -> str:
+    """Return the scheme in which something answers, with whatever status; empty if nothing does."""
+    anybody = ssl._create_unverified_context()  # noqa: S323 - nothing secret is sent
+    for scheme in ("http", "https"):
+        connection = (
+            http.client.HTTPSConnection(host, port, timeout=_ANSWER, context=anybody)
+            if scheme == "https"
+            else http.client.HTTPConnection(host, port, timeout=_ANSWER)
+        )
+        try:
+            connection.request("GET", "/api")
+            # A server of TLS answers a request in clear with 400.
+            if connection.getresponse().status != 400:
+                return scheme
+        except (OSError, http.client.HTTPException):
+            continue
+        finally:
+            connection.close()
+    return ""
+
+
+def wait_for_container(
+    docker: Docker | Api,
+    name: str,
+    timeout: float,
+    kept: bool = True,
+    answers: Callable[[], bool] = lambda: False,
+) -> Server:
+    """Return the server in the container's log, or else the one that the container itself has.
+
+    One that ``answers``, and tells its URL nowhere, is not waited for any longer. Errors advise what can be done with a
+    container that is ``kept``.
+    """
     deadline = Deadline.after(timeout)
     runs: set[str] = set()
     while True:
@@ -101,19 +168,24 @@ def wait_for_container(docker: Docker | Api, name: str, timeout: float) -> Serve
         if container is None:
             raise errors.container_absent(name)
         if container.has_ended or (container.status == "created" and container.error):
-            raise errors.container_ended(container, _last_lines(docker, container))
+            raise errors.container_ended(container, _last_lines(docker, container), kept)
         if container.status == "restarting":
             runs.add(container.started_at)
             if max(len(runs), container.restart_count) >= _RUNS_TOLERATED:
-                raise errors.container_keeps_ending(container, _last_lines(docker, container))
-        log = ServerLog()
+                raise errors.container_keeps_ending(container, _last_lines(docker, container), kept)
+        log, found, late = ServerLog(), None, False
         if container.status in ("running", "paused"):
-            log = _watch(docker, container, deadline)
-        found = log.newest if deadline.left() else _last_answer(log)
+            log, found, late = _watch(docker, container, deadline, answers)
+        if log.newest:
+            log.newest.doubt = doubt_of(log.newest, container)
+            return _with_token(docker, log.newest, container)
         if found:
-            return _with_given_token(found, container)
-        if not deadline.left():
-            raise errors.no_url(f"the container {container.name}", log, timeout, container)
+            return found
+        if late or not deadline.left():
+            found = _last_answer(log)
+            if found:
+                return found
+            raise errors.no_url(f"the container {container.name}", log, timeout, container, kept)
         time.sleep(min(_POLL, deadline.left()))
 
 
@@ -130,17 +202,37 @@ def began(container: Container) -> str:
     return since.isoformat().replace("+00:00", "Z")
 
 
-def _watch(docker: Docker | Api, container: Container, deadline: Deadline) -> ServerLog:
+def _watch(
+    docker: Docker | Api, container: Container, deadline: Deadline, answers: Callable[[], bool]
+) -> tuple[ServerLog, Server | None, bool]:
+    """Return the log, the server that the container itself has if none is in the log, and whether to wait no longer."""
     # The present log first, as its last server counts.
     log = _read_all(docker, container, deadline)
-    if log.newest or not deadline.left():
-        return log
-    # Then from its start again, as a line in between could be lost.
-    log = ServerLog()
-    with docker.logs(container.id, since=began(container), follow=True) as stream:
-        _read(stream, log, deadline, until_found=True)
-    # The second reading may not have come as far as the first.
-    return log if log.newest or deadline.left() else _read_all(docker, container, deadline)
+    if log.newest:
+        return log, None, False
+    late = not deadline.left()
+    if not late:
+        # Then from its start again, as a line in between could be lost.
+        log, pause = ServerLog(), _QUIET if _is_old(container) else _QUERY_AFTER
+        with docker.logs(container.id, since=began(container), follow=True) as stream:
+            while deadline.left() and not late:
+                step = Deadline.after(min(pause, deadline.left()))
+                if _read(stream, log, step, until_found=True) or log.newest:
+                    return log, None, False
+                found = _server_inside(docker, container) if deadline.left() else None
+                if found:
+                    return log, found, True
+                late, pause = pause >= _QUERY_AFTER and answers(), max(2 * pause, _QUERY_AFTER)
+        # The second reading may not have come as far as the first.
+        log = _read_all(docker, container, deadline)
+    return log, None if log.newest else _server_inside(docker, container), True
+
+
+def _server_inside(docker: Docker | Api, container: Container) -> Server | None:
+    if container.status != "running":
+        return None
+    found = choose(query_servers(docker, container), container.ports)
+    return as_server(found, container) if found else None
 
 
 def _read_all(docker: Docker | Api, container: Container, deadline: Deadline) -> ServerLog:
@@ -184,13 +276,21 @@ def _last_answer(log: ServerLog) -> Server | None:
     return log.newest or (None if log.had_server else log.guess)
 
 
-def _with_given_token(server: Server, container: Container) -> Server:
-    """Set the token that was given to the container and is not printed."""
-    options = [match[1] for match in map(_TOKEN_OPTION.match, container.command) if match]
-    given = options[-1] if options else container.env.get("JUPYTER_TOKEN", "")
-    if server.token_hidden and given:
-        server.give_token(quote_plus(given))
+def _with_token(docker: Docker | Api, server: Server, container: Container) -> Server:
+    """Set the token that the server does not print: as it says itself, or else as its container was given it."""
+    if not server.token_hidden:
+        return server
+    inside = choose(query_servers(docker, container), {server.url.port})
+    given = inside.token if inside else token_given(container)
+    if given:
+        server.give_token(quote(given, safe=""))
     return server
+
+
+def _is_old(container: Container) -> bool:
+    """Return whether a server would have written its URL by now."""
+    start = _moment(container.started_at)
+    return bool(start and start.year > 1 and datetime.now(timezone.utc) - start > timedelta(minutes=1))
 
 
 def _moment(text: str) -> datetime | None:

@@ -18,6 +18,8 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.url import HIDDEN_TO
 
 ACCESSES = ("direct", "https", "tunnel")
 """How a lab on EC2 is accessed, the weakest first: in clear, by TLS, by an SSH tunnel."""
+LOGINS = ("password", "token")
+"""What a server asks for that its URL does not have."""
 URL_LONGEST = 2048
 TEXT_LONGEST = 300
 LINES = 30
@@ -75,8 +77,10 @@ def lab_url(value: object) -> str:
 
 
 def lab_answer(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return ``url``, ``data`` and ``files`` of a lab, or as ``trouble`` why it has none or its answer is refused."""
+    """Return ``url``, ``login``, ``data`` and ``files`` of a lab, or as ``trouble`` why it has none or is refused."""
     texts = {name: plain_text(answer.get(name)) for name in ("data", "files")}
+    login = one_of(answer.get("login"), LOGINS)
+    texts.update({"login": login} if login else {})
     failed = answer.get("trouble")
     if isinstance(failed, dict) and failed:
         return {"url": "", **texts, "trouble": {name: plain_lines(failed.get(name)) for name in ("what", "why", "do")}}

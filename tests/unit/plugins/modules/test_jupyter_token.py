@@ -69,7 +69,7 @@ def test_server_is_returned_with_all_that_is_known_of_it(run, tmp_path, source):
         "authentication_off": False,
         "scheme": "http",
         "port": 8888,
-        "path": "/user/x/lab",
+        "url_path": "/user/x/lab",
         "url": url,
         "urls": [url],
     }

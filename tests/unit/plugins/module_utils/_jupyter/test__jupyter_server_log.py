@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import tracemalloc
 from pathlib import Path
@@ -179,6 +180,79 @@ def test_escapes_do_not_matter(colors):
 )
 def test_forms_of_other_versions_are_understood(line):
     assert found(read(line.format(token=TOKEN))) == TOKEN
+
+
+LINE = f"http://127.0.0.1:8888/lab?token={TOKEN}"
+SEVERAL = f"\n    To access the server, open this file:\n file:///x\n    Or copy and paste one of these URLs:\n  {LINE}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"[I ServerApp] {LINE}",
+        f"[I] [ServerApp] {LINE}",
+        f"INFO:ServerApp:{LINE}",
+        f"INFO:jupyter_server.serverapp:{LINE}",
+        f"2026-11-22 13:57:12,790 - ServerApp - INFO - {LINE}",
+        f"lab: (LabApp) {LINE}",
+        f"Jupyter Server 2.1 is running at {LINE}",
+        f"2026-11-22T13:57:12.79Z stdout F {MARK}{LINE}",
+        json.dumps({"log": f"{MARK}{LINE}\n", "stream": "stderr"}),
+        json.dumps({"logger": "ServerApp", "any": LINE}),
+        json.dumps({"level": "info", "data": {"texts": [1, None, SEVERAL]}}),
+    ],
+)
+def test_any_log_format_that_names_the_server_is_read(line):
+    log = read(f"{line}\n")
+    assert found(log) == TOKEN
+    assert found(read(f"{line}\n", f"{MARK}x\n" * 9, f"http://127.0.0.1:8888/lab?token={OTHER}\n")) == TOKEN
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"[I] {LINE}",
+        f"INFO {LINE}",
+        f"lab> {LINE}",
+        f"lab-1 stdout | {LINE}",
+        f"2026-11-22 13:57:12.790 | INFO     | jupyter:info:123 - {LINE}",
+        f"I1122 13:57:12.790 123 serverapp.py:2950] {LINE}",
+        f"[13:57:12] INFO     {LINE}       serverapp.py:2950",
+        f"\x1b[32mINFO\x1b[0m \x1b[1m{LINE}\x1b[0m",
+        f'time="2026-11-22" level=info msg="{LINE}" pid=7',
+        f"*** {LINE} ***",
+        f'"{LINE}"',
+        json.dumps({"any": LINE}).replace("/", "\\/"),
+        f"lab {json.dumps({'a': {'b': [LINE]}})}",
+    ],
+)
+def test_url_with_a_token_is_believed_last_behind_any_other_prefix(line):
+    log = read(f"{line}\n")
+    assert (log.newest, log.guess.plain_token) == (None, TOKEN)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"see {LINE}",
+        f"GET {LINE}",
+        f"200 {LINE}",
+        f"{LINE} 200",
+        f"Referer: {LINE}",
+        f"status=302 url={LINE}",
+        f"[I ServerApp] 302 GET /?token={TOKEN} (@192.0.2.7) {LINE}",
+        f"[I ServerApp] Location: {LINE}",
+        f'192.0.2.7 - - [22/Nov/2026:13:57:12 +0000] "GET /?token={TOKEN} HTTP/1.1" 200 12 "{LINE}" "Mozilla/5.0"',
+        f'192.0.2.7 - - "-" 400 0 "{LINE}"  referrer',
+        json.dumps({"method": "GET", "url": LINE}),
+        json.dumps({"status": 200, "seen": LINE}),
+        json.dumps({"a": {"headers": {"Referer": [LINE]}}}),
+        json.dumps({"line": f"GET /lab {LINE}"}),
+    ],
+)
+def test_request_line_is_never_believed(line):
+    log = read(f"{line}\n")
+    assert (log.newest, log.guess) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
+import re
 import threading
 import time
 import tracemalloc
@@ -25,6 +27,7 @@ from ansible_collections.desi.lab.plugins.module_utils._jupyter.wait import (
     read_text,
     wait_for_container,
     wait_for_file,
+    wait_for_published,
 )
 
 DATA = Path(__file__).parent / "data"
@@ -250,6 +253,10 @@ class Engine(Docker):
         (folder / "docker").chmod(0o755)
         super().__init__((str(folder / "docker"),))
         self.states = list(states)
+        self.inside = b""
+
+    def output_in_container(self, name: str, argv, limit: int, seconds: float) -> bytes:
+        return self.inside
 
     def inspect_container(self, name: str) -> Container | None:
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
@@ -350,6 +357,89 @@ def test_container_in_which_no_server_will_come_is_told_at_once(tmp_path, log, s
 )
 def test_container_is_waited_for_as_long_as_its_server_may_come(tmp_path, states, timeout):
     assert wait_for_container(Engine(tmp_path, banner(), *states), "lab", timeout).plain_token == TOKEN
+
+
+INSIDE = {"base_url": "/", "hostname": "::", "port": 8888, "secure": False, "token": OTHER, "password": False}
+
+
+@pytest.mark.parametrize(
+    ("log", "inside", "token"),
+    [
+        ("", INSIDE, OTHER),
+        (ALONE, INSIDE, OTHER),  # believed last
+        (banner(), INSIDE, TOKEN),
+        (ALONE, {**INSIDE, "port": "8888"}, TOKEN),
+        (f"{banner()}{END}", INSIDE, OTHER),
+        (banner("..."), {**INSIDE, "token": "a b"}, "a b"),
+        (banner("..."), {**INSIDE, "token": ["a"]}, ""),
+    ],
+)
+@pytest.mark.parametrize("timeout", [0, LONG])
+def test_container_is_queried_where_its_log_has_no_url_or_no_token(tmp_path, monkeypatch, log, inside, token, timeout):
+    monkeypatch.setattr(jupyter_wait, "_QUERY_AFTER", 0.01)
+    engine = Engine(tmp_path, log, RUNNING)
+    engine.inside = json.dumps(inside).encode()
+    (tmp_path / "docker").write_text(f'#!/bin/sh\ncat {tmp_path}/log\n[ "$2" = --follow ] && exec sleep 60\n')
+    if timeout and log == ALONE and token == TOKEN:
+        timeout = 0.2
+    server = wait_for_container(engine, "lab", timeout)
+    assert (server.plain_token, server.doubt) == (token, None)
+
+
+@pytest.mark.parametrize(
+    ("log", "inside", "answers", "expected"),
+    [
+        ("", "", "http", "hidden"),
+        ("", "", "", "No URL"),
+        ("", {**INSIDE, "port": 49494}, "", "-e lab_container_port=49494"),
+        ("", {**INSIDE, "port": 49494}, "http", OTHER),
+        ("", {**INSIDE, "hostname": "localhost"}, "", "--ip=0.0.0.0"),
+        ("", {**INSIDE, "sock": "/run/x", "port": 0}, "", "Unix socket"),
+        (banner(port=8889), "", "", "-e lab_container_port=8889"),
+        (banner(port=8889), "", "http", TOKEN),
+        (banner(), {**INSIDE, "hostname": "127.0.0.1"}, "", "--ip=0.0.0.0"),
+        (banner(), INSIDE, "", TOKEN),
+        (banner().replace("127.0.0.1", "5f0c4d1e2a3b"), {**INSIDE, "hostname": "localhost"}, "", TOKEN),
+        (banner("..."), "", "", "nothing answers"),
+        (banner("..."), "", "http", "hidden"),
+    ],
+)
+def test_server_that_nothing_reaches_is_told_with_the_setting_that_mends_it(
+    tmp_path, monkeypatch, log, inside, answers, expected
+):
+    monkeypatch.setattr(jupyter_wait, "answering_scheme", lambda *_place: answers)
+    engine = Engine(tmp_path, log, {**RUNNING, "_HostConfig": {"PortBindings": {"8888/tcp": [{}]}}})
+    engine.inside = json.dumps(inside).encode() if inside else b""
+    try:
+        server = wait_for_published(engine, "lab", 0, "127.0.0.1", 9999)
+        said = "hidden" if server.token_hidden else server.plain_token
+    except LabError as error:
+        said = str(error)
+    assert expected in said
+
+
+@pytest.mark.parametrize("state", [RUNNING, {**EXITED, "ExitCode": 137}, EXITED, restarting(1, 3)])
+def test_advice_for_a_container_that_is_rolled_back_does_not_need_it(tmp_path, state):
+    engine = Engine(tmp_path, "oops\n", {**state, "_RestartCount": 3})
+    for kept in (True, False):
+        with pytest.raises(LabError, match="oops") as caught:
+            wait_for_container(engine, "lab", 0, kept)
+        assert bool(re.search("docker [a-z]+ lab", caught.value.do)) is kept
+
+
+def test_whatever_answers_is_an_answer(loopback_server):
+    assert jupyter_wait.answering_scheme("127.0.0.1", loopback_server) == "http"
+    assert not jupyter_wait.answering_scheme("127.0.0.1", 1)
+
+
+@pytest.fixture
+def loopback_server():
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    thread = later(server.serve_forever)
+    yield server.server_address[1]
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.mark.parametrize(
