@@ -60,6 +60,10 @@ machine:
       whether it was launched from this computer, and C(things) for M(desi.lab.ec2_record).
   returned: success
   type: dict
+asked_as:
+  description: Who asked AWS, for people.
+  returned: success
+  type: str
 notes:
   description: What there is to know of the lab, as sentences.
   returned: success
@@ -71,6 +75,8 @@ was:
   type: str
 """
 
+import time
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
@@ -78,7 +84,13 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ER
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import OWNER_TAG, caller_of, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import AT_REST, instance_row, wait_for_state
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import legacy_owner_note, read, resources_of_instance
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
+    age,
+    endpoint_of,
+    legacy_owner_note,
+    read,
+    resources_of_instance,
+)
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 
 ARGUMENTS = {
@@ -95,13 +107,15 @@ def main() -> None:
     name, region = module.params["name"], module.region or ""
     try:
         record = read(module.params["folder"])
-        caller = caller_of(aws_client(module, "sts").get_caller_identity())
+        sts = aws_client(module, "sts")
+        caller = caller_of(sts.get_caller_identity())
         if record is not None:
-            record.check(caller, region)
+            record.check(caller, region, endpoint_of(sts))
         ec2, disks, more, notes = aws_client(module, "ec2"), [], {}, []
         states, timeout = module.params["states"], module.params["timeout"]
         query = ResourceQuery(ec2, record.owner if record else caller.owner, name)
-        rest = wait_for_state(query, name, states, timeout, record=record)
+        written = age(module.params["folder"], time.time())
+        rest = wait_for_state(query, name, states, timeout, record=record, age=written)
         if rest.instance is None and record is None and caller.former:
             rest = wait_for_state(ResourceQuery(ec2, caller.former, name), name, states, timeout)
         if rest.instance is not None:
@@ -118,7 +132,11 @@ def main() -> None:
     except AWS_ERRORS as error:
         module.fail_json(**aws_error(error, f"look at the machine of lab {name}", region).as_result())
     module.exit_json(
-        changed=False, machine={**instance_row(rest.instance, disks, region), **more}, was=rest.was, notes=notes
+        changed=False,
+        machine={**instance_row(rest.instance, disks, region), **more},
+        was=rest.was,
+        notes=notes,
+        asked_as=caller.words,
     )
 
 

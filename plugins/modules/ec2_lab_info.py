@@ -169,6 +169,7 @@ unseen:
   type: dict
 """
 
+import time
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -178,10 +179,17 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ER
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import deletion_doubt, fits, local_key
+from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import (
+    deletion_doubt,
+    fits,
+    local_key,
+    with_recorded,
+)
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import KINDS as REMEMBERED
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
     LabRecord,
+    age,
+    endpoint_of,
     knows_resource,
     legacy_owner_note,
     read,
@@ -215,15 +223,18 @@ def inspect(module: AnsibleAWSModule) -> dict[str, t.Any]:
     """Return the resources of the caller's labs."""
     given, region, directory = module.params, module.region or "", module.params["folder"]
     record = read(directory)
-    caller = caller_of(aws_client(module, "sts").get_caller_identity())
+    sts = aws_client(module, "sts")
+    caller = caller_of(sts.get_caller_identity())
     if record is not None:
-        record.check(caller, region)
+        record.check(caller, region, endpoint_of(sts))
     owner = given["owner"] or (record.owner if record else caller.owner)
     ec2, scheduler = aws_client(module, "ec2"), aws_client(module, "scheduler")
     query = ResourceQuery(ec2, owner, given["name"], scheduler=scheduler)
     if given["gone"]:
         query.wait(given["gone"], given["timeout"])
     found = query.everything()
+    if record is not None and not given["gone"]:
+        found = with_recorded(query, found, record, age(directory, time.time()))
     if given["name"] and caller.former and owner == caller.owner and record is None and not any(found.values()):
         query = ResourceQuery(ec2, caller.former, given["name"], scheduler=scheduler)
         found = query.everything()
@@ -234,7 +245,8 @@ def inspect(module: AnsibleAWSModule) -> dict[str, t.Any]:
         for kind in found
         for resource in found[kind]
     }
-    nothing = not any(row["kind"] != "snapshot" for row in left)
+    # What is left of others proves nothing about the lab that was made here.
+    nothing = not any(row["kind"] != "snapshot" and (record is None or known[row["kind"], row["id"]]) for row in left)
     return {
         "owner": query.owner,
         "account_end": caller.account[-4:],

@@ -233,7 +233,9 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import
     allowed,
     needs_own_address,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Discovery, LabSpec
+from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import with_recorded
+from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import AccountState, Discovery, LabSpec
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import alive
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import (
     begin,
     check,
@@ -243,7 +245,8 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import (
     place,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan_report import result
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, read
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, endpoint_of, read
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -267,13 +270,24 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 
 
+def recorded_instances(account: Account, spec: LabSpec, seen: AccountState) -> list[dict[str, t.Any]]:
+    """Return the recorded instances that AWS has by their ids, if it found none by its tags, which may take a while."""
+    record = spec.record
+    if record is None or any(map(record.knows_instance, alive(seen.named))):
+        return []
+    query = ResourceQuery(account.ec2, record.owner, spec.name)
+    ask = {"recorded": lambda: with_recorded(query, {INSTANCE: []}, record, float("inf"))[INSTANCE]}
+    return list(account.query(ask)["recorded"])
+
+
 def plan(account: Account, spec: LabSpec, address_services: t.Sequence[str]) -> dict[str, t.Any]:
     """Query in as few rounds as the answers allow, and decide."""
     inquiry = AddressQuery(address_services) if needs_own_address(spec.allow_from) else None
     discovery = Discovery(account, spec)
     # An instance that was made from here most likely is there, and needs nothing of what a launch does.
     seen = discovery.first(launch=spec.record is None or not spec.record.ids(INSTANCE))
-    draft = begin(spec, seen)
+    seen.named += recorded_instances(account, spec, seen)
+    draft = begin(spec, seen, endpoint_of(account.clients["sts"]))
     discovery.complete(seen, draft.instance, draft.owner)
     state = "absent" if draft.instance is None else state_of(draft.instance)
     if draft.instance is None:

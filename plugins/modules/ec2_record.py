@@ -79,7 +79,13 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_cl
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import KINDS, begin, read, write
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
+    KINDS,
+    begin,
+    endpoint_of,
+    read,
+    write,
+)
 
 ARGUMENTS = {
     "folder": {"type": "path", "required": True},
@@ -104,9 +110,10 @@ def main() -> None:
     given, region = module.params, module.region or ""
     try:
         before = read(given["folder"])
-        caller = caller_of(aws_client(module, "sts").get_caller_identity())
-        record = before or begin(caller, region, given["name"], given["owner"])
-        record.check(caller, region)
+        sts = aws_client(module, "sts")
+        caller, endpoint = caller_of(sts.get_caller_identity()), endpoint_of(sts)
+        record = before or begin(caller, region, given["name"], given["owner"], endpoint)
+        record.check(caller, region, endpoint)
         after = record.with_resources(given["things"])
         after = replace(after, begun=tuple(dict.fromkeys([*after.begun, *given["begun"]])))
         if after != before and not module.check_mode:

@@ -11,9 +11,22 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import DISK, GROUP, INSTANCE, REQUEST, LabRecord
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Query, resources_in
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, is_ours
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
+    DISK,
+    GROUP,
+    INSTANCE,
+    KEY,
+    REQUEST,
+    LabRecord,
+)
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import (
+    POLL_SECONDS,
+    Query,
+    Resource,
+    ResourceQuery,
+    resources_in,
+)
 
 # How each kind is asked for by its id, where its id stands, and what AWS answers for one that there is not.
 BY_ID = {
@@ -27,29 +40,72 @@ BY_ID = {
     ),
     DISK: ("describe_volumes", "VolumeIds", "Volumes", "VolumeId", "InvalidVolume.NotFound"),
     GROUP: ("describe_security_groups", "GroupIds", "SecurityGroups", "GroupId", "InvalidGroup.NotFound"),
+    KEY: ("describe_key_pairs", "KeyPairIds", "KeyPairs", "KeyPairId", "InvalidKeyPair.NotFound"),
 }
+# For so long AWS may not find what it has just made, neither by its tags nor by its id.
+SETTLE_SECONDS = 20.0
 _KEY_FILE, _CONFIG_FILE = "id_ed25519", "ssh_config"
 _NAMED_INSTANCE = re.compile(r"^\s*HostKeyAlias\s+(i-[0-9a-f]{8,32})\s*$", re.MULTILINE)
 
 
-def still_there(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a client of botocore
-    """Return why a resource may still exist; empty where AWS says that it is gone."""
+def described(ec2: t.Any, kind: str, number: str) -> Resource | None:  # noqa: ANN401 - a client of botocore
+    """Return a resource by its id; None where AWS says that there is none, and empty where it says nothing of it."""
     operation, parameter, rows, field, absent = BY_ID[kind]
     try:
         answer = getattr(ec2, operation)(**{parameter: [number]})
     except AWS_ERRORS as error:
         if code_of(error) == absent:
-            return ""
+            return None
         raise
     every = answer.get(rows) or []
     flat = [item for row in every for item in row.get("Instances") or []] if kind == INSTANCE else every
-    if kind == REQUEST and not flat:
-        # EC2 tells of a cancelled request for some time, and of its instance, which counts, in any case.
+    found = next((item for item in flat if item.get(field) == number), {})
+    # EC2 tells of a cancelled request for some time, and a key pair alone lets nobody in: their instance counts.
+    return None if not found and kind in (REQUEST, KEY) else found
+
+
+def _is_alive(kind: str, resource: Resource) -> bool:
+    query = Query(kind, "", "Resources")
+    return bool(resources_in(query, [{"Resources": [resource]}]))
+
+
+def still_there(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a client of botocore
+    """Return why a resource may still exist; empty where AWS says that it is gone."""
+    found = described(ec2, kind, number)
+    if found is None:
         return ""
-    if not any(item.get(field) == number for item in flat):
+    if not found:
         return f"AWS does not say what became of the {kind} {number}"
-    alive = resources_in(Query(kind, operation, rows), [answer])
-    return f"the {kind} {number} is still there" if any(item.get(field) == number for item in alive) else ""
+    return f"the {kind} {number} is still there" if _is_alive(kind, found) else ""
+
+
+def with_recorded(
+    query: ResourceQuery,
+    found: t.Mapping[str, list[dict[str, t.Any]]],
+    record: LabRecord,
+    age: float,
+) -> dict[str, list[dict[str, t.Any]]]:
+    """Return what was found by tags and, of the kinds of which nothing was, what is recorded and AWS has by its id.
+
+    What was made a moment ago may not be found by its tags yet, nor by its id. So that is waited for: ``age`` is how
+    many seconds ago the record was written.
+    """
+    end = query.clock() + SETTLE_SECONDS - age
+    more = dict(found)
+    while True:
+        for kind in (kind for kind in BY_ID if kind in more and not more[kind]):
+            numbers = record.ids(kind)
+            each = [described(query.ec2, kind, number) for number in numbers]
+            more[kind] = [
+                dict(one) for one in each if one and _is_alive(kind, one) and is_ours(one, query.name, query.owner)
+            ]
+            if kind == INSTANCE and not record.tokens and all(each):
+                # Each of them is known to be terminated, or to have other tags by now.
+                end = query.clock()
+        if more[INSTANCE] or not (record.tokens or record.ids(INSTANCE)) or query.clock() >= end:
+            return more
+        query.sleep(POLL_SECONDS)
+        more.update(query.everything((INSTANCE,)))
 
 
 def deletion_doubt(ec2: t.Any, directory: str, record: LabRecord | None, caller: Caller) -> str:  # noqa: ANN401 - as above
@@ -58,9 +114,11 @@ def deletion_doubt(ec2: t.Any, directory: str, record: LabRecord | None, caller:
         said = [still_there(ec2, kind, number) for kind in BY_ID for number in record.ids(kind)]
         found = [sentence for sentence in said if sentence]
         return f"Nothing has its tags, but {', and '.join(found)}." if found else ""
-    if not directory or not Path(directory, _KEY_FILE).exists():
+    if not directory:
         return ""
     number = configured_instance(directory)
+    if not number and not Path(directory, _KEY_FILE).exists():
+        return ""
     # Whoever finds it deleted asks where it was. That it is not found, another account would say, too.
     if number and _is_terminated(ec2, number):
         return ""
@@ -69,11 +127,12 @@ def deletion_doubt(ec2: t.Any, directory: str, record: LabRecord | None, caller:
 
 def _is_terminated(ec2: t.Any, number: str) -> bool:  # noqa: ANN401 - a client of botocore
     try:
-        return not still_there(ec2, INSTANCE, number) and bool(ec2.describe_instances(InstanceIds=[number]))
+        found = described(ec2, INSTANCE, number)
     except AWS_ERRORS as error:
-        if code_of(error) in (BY_ID[INSTANCE][4], "InvalidInstanceID.Malformed"):
+        if code_of(error) == "InvalidInstanceID.Malformed":
             return False
         raise
+    return bool(found) and not _is_alive(INSTANCE, found or {})
 
 
 def configured_instance(directory: str) -> str:

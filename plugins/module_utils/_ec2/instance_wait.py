@@ -10,6 +10,7 @@ import time
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import with_recorded
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import lab_instance, read_instance
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery, lab_rows
@@ -35,11 +36,17 @@ def wait_for_state(
     sleep: t.Callable[[float], None] = time.sleep,
     clock: t.Callable[[], float] = time.monotonic,
     record: LabRecord | None = None,
+    age: float = float("inf"),
 ) -> SettledInstance:
-    """Wait until the lab's instance is in one of some states, or there is none; fail when the time is up."""
+    """Wait until the lab's instance is in one of some states, or there is none; fail when the time is up.
+
+    ``age`` is how many seconds ago the record was written.
+    """
     end, was = clock() + seconds, ""
     while True:
         found = query.everything(("machine",))["machine"]
+        if record is not None and not found:
+            found = with_recorded(query, {"machine": found}, record, age)["machine"]
         alive = lab_instance(found, name, query.owner, record)
         # One that is deleted has nothing to come to.
         if alive is None or state_of(alive) in states:

@@ -117,7 +117,7 @@ class Launcher:
         generation = lost = 0
         while True:
             parameters = run_parameters(self.spec, attempt, generation)
-            self.record.add_launch(parameters["ClientToken"])
+            first = self.record.add_launch(parameters["ClientToken"])
             try:
                 answer = self.ec2.run_instances(**parameters)
                 if state_of(answer["Instances"][0]) in ALIVE:
@@ -126,6 +126,9 @@ class Launcher:
                 verdict, failure = "used", texts.always_gone()
             except AWS_ERRORS as error:
                 verdict, failure = verdict_on(error), aws_error(error, "start a machine for the lab", self.region)
+                if verdict in ("elsewhere", "stop") and first and code_of(error):
+                    # AWS has made nothing, so nothing has to be waited for.
+                    self.record.drop_launch(parameters["ClientToken"])
                 if verdict == "elsewhere":
                     raise Unavailable(ELSEWHERE[code_of(error)]) from error
             if verdict == "differs":

@@ -99,11 +99,11 @@ def check(spec: LabSpec) -> None:
         raise LabError("The lab cannot be reached at port 22.", why, "choose another: -e lab_port=8888")
 
 
-def begin(spec: LabSpec, seen: AccountState) -> Draft:
-    """Decide the owner, and find the instance."""
+def begin(spec: LabSpec, seen: AccountState, endpoint: str | None = None) -> Draft:
+    """Decide the owner, and find the instance. ``endpoint`` is what answers in the place of AWS, None if unknown."""
     caller = Caller(seen.arn, seen.account, seen.user_id)
     if spec.record is not None:
-        spec.record.check(caller, spec.region)
+        spec.record.check(caller, spec.region, endpoint)
     if not caller.owner:
         why = f"AWS calls you {seen.arn.rpartition(':')[2] or 'nothing'}, which names nobody."
         raise LabError("Whose the lab is cannot be rules_text.", why, "use the credentials of a user or of a role")

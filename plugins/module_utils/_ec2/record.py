@@ -15,6 +15,7 @@ import re
 import typing as t
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -31,6 +32,7 @@ _LIMIT = 256 * 1024
 _TEXT = re.compile(r"[\w.:/=+@,-]{0,512}")
 _TEXTS = ("account", "partition", "arn", "region", "name", "owner")
 _LISTS = ("tokens", "begun")
+_AWS_HOST = re.compile(r"(^|\.)(amazonaws\.(com|com\.cn|eu)|api\.(aws|amazonwebservices\.com\.cn)|\w+\.gov)$")
 
 Resource = t.Mapping[str, t.Any]
 Ids = t.Mapping[str, t.Tuple[str, ...]]  # noqa: UP006 - evaluated by Python 3.9, too
@@ -38,7 +40,11 @@ Ids = t.Mapping[str, t.Tuple[str, ...]]  # noqa: UP006 - evaluated by Python 3.9
 
 @dataclass(frozen=True)
 class LabRecord:
-    """The record of a lab. ``tokens`` are those of launches, ``begun`` the groups about to be made."""
+    """The record of a lab. ``begun`` are the groups about to be made.
+
+    ``tokens`` are those of launches of which no instance is recorded yet. ``endpoint`` is what answered in the place of
+    AWS, empty for AWS itself; None in records of before it was kept.
+    """
 
     account: str
     partition: str
@@ -49,6 +55,7 @@ class LabRecord:
     made: Ids = field(default_factory=dict)
     tokens: tuple[str, ...] = ()
     begun: tuple[str, ...] = ()
+    endpoint: str | None = None
 
     @property
     def maker(self) -> str:
@@ -77,26 +84,40 @@ class LabRecord:
                 ids.append(str(resource["id"]))
         return replace(self, made={kind: tuple(ids) for kind, ids in made.items()})
 
-    def check(self, caller: Caller, region: str = "") -> None:
-        """Refuse another account, partition or region than the lab was made in.
+    def check(self, caller: Caller, region: str = "", endpoint: str | None = None) -> None:
+        """Refuse another account, partition, region or endpoint than the lab was made in.
 
         What they do not know of is not gone.
         """
+        what = f"The lab {self.name} in {self.region} cannot be seen with these credentials."
         same = (caller.account, caller.partition) == (self.account, self.partition)
-        if same and region in ("", self.region):
-            return
-        where = f" and region {region}" if same else ""
-        raise LabError(
-            f"The lab {self.name} in {self.region} cannot be seen with these credentials.",
-            f"It was made by {self.maker}. Who asks now is {caller.words}{where}, where nothing is known of it.",
-            "Use the credentials that it was made with, for example AWS_PROFILE=NAME in front of the same command. "
-            "Nothing was changed, neither at AWS nor here",
-        )
+        if not same or region not in ("", self.region):
+            where = f" and region {region}" if same else ""
+            raise LabError(
+                what,
+                f"It was made by {self.maker}. Who asks now is {caller.words}{where}, where nothing is known of it.",
+                "Use the credentials that it was made with, for example AWS_PROFILE=NAME in front of the same command. "
+                "Nothing was changed, neither at AWS nor here",
+            )
+        if None not in (endpoint, self.endpoint) and endpoint != self.endpoint:
+            remedy = f"Set AWS_ENDPOINT_URL to {self.endpoint}" if self.endpoint else "Unset AWS_ENDPOINT_URL"
+            raise LabError(
+                what,
+                f"It was made at {self.endpoint or 'AWS'}. Who answers now is {endpoint or 'AWS'}, where nothing is "
+                "known of it.",
+                f"{remedy}, then run the same command again. Nothing was changed, neither there nor here",
+            )
 
 
-def begin(caller: Caller, region: str, name: str, owner: str) -> LabRecord:
+def endpoint_of(client: t.Any) -> str:  # noqa: ANN401 - of botocore
+    """Return the host and port that a client asks in the place of AWS; empty for AWS itself."""
+    asked = urlsplit(client.meta.endpoint_url)
+    return "" if _AWS_HOST.search(asked.hostname or "") else re.sub(r"[^\w.:-]", "", asked.netloc.rpartition("@")[2])
+
+
+def begin(caller: Caller, region: str, name: str, owner: str, endpoint: str | None = None) -> LabRecord:
     """Return the record of a lab before anything is made."""
-    return LabRecord(caller.account, caller.partition, caller.arn, region, name, owner)
+    return LabRecord(caller.account, caller.partition, caller.arn, region, name, owner, endpoint=endpoint)
 
 
 def read(directory: str) -> LabRecord | None:
@@ -121,6 +142,7 @@ def parse(content: bytes, directory: str = "") -> LabRecord:
         found = json.loads(content)
         given: dict[str, t.Any] = {key: _text(found[key]) for key in _TEXTS}
         given.update({key: tuple(_text(one) for one in _list(found.get(key, []))) for key in _LISTS})
+        given["endpoint"] = None if found.get("endpoint") is None else _text(found["endpoint"])
         made = found.get("made", {})
         if not isinstance(made, dict) or not set(made) <= set(KINDS):
             raise ValueError("made")
@@ -150,6 +172,14 @@ def _unreadable(directory: str, why: str) -> LabError:
     )
 
 
+def age(directory: str, now: float) -> float:
+    """Return how many seconds ago the record in a directory was written; endless where there is none."""
+    try:
+        return now - Path(directory, FILE).stat().st_mtime
+    except OSError:
+        return float("inf")
+
+
 def write(directory: str, record: LabRecord) -> None:
     """Write the record into the directory of a lab, which exists."""
     descriptor = open_directory(directory)
@@ -170,20 +200,23 @@ class LaunchRecord:
         """Return whether an instance was launched from here."""
         return not self.directory or bool(self.record and self.record.knows_instance(instance))
 
-    def add_launch(self, token: str) -> None:
-        """Record a launch before it is asked for."""
-        if self.record and token not in self.record.tokens:
-            self._keep(replace(self.record, tokens=(*self.record.tokens, token)))
+    def add_launch(self, token: str) -> bool:
+        """Record a launch before it is asked for. Return whether none with this token was before."""
+        if self.record is None or token in self.record.tokens:
+            return False
+        self._keep(replace(self.record, tokens=(*self.record.tokens, token)))
+        return True
 
     def drop_launch(self, token: str) -> None:
-        """Forget a launch: its token turned out to be that of somebody else's request."""
+        """Forget a launch: nothing was made by it, or its token turned out to be that of somebody else's request."""
         if self.record:
             self._keep(replace(self.record, tokens=tuple(one for one in self.record.tokens if one != token)))
 
     def add_instance(self, instance: Resource) -> None:
-        """Record an instance, its disks and its spot request."""
+        """Record an instance, its disks and its spot request. Its id takes the place of its token."""
         if self.record:
-            self._keep(self.record.with_resources(resources_of_instance(instance)))
+            found = self.record.with_resources(resources_of_instance(instance))
+            self._keep(replace(found, tokens=tuple(one for one in found.tokens if one != instance.get("ClientToken"))))
 
     def _keep(self, record: LabRecord) -> None:
         if record != self.record:

@@ -139,6 +139,16 @@ def test_nothing_found_is_gone_only_if_aws_says_so_of_each_id(region, look, fold
 
 
 @pytest.mark.security("A2")
+def test_what_is_left_of_others_is_no_proof_that_ours_is_gone(region, look, folder):
+    number = region.launch(tags={})
+    remember(folder, machine=number)
+    region.launch()
+    found = look(name="desi", folder=str(folder))
+    assert kinds(found) == ["machine", "disk"]
+    assert f"machine {number} is still there" in found["kept_for"]
+
+
+@pytest.mark.security("A2")
 def test_of_a_lab_of_0_1_0_nothing_found_is_no_proof(look, folder):
     (folder / "made.json").unlink()
     found = look(name="desi", folder=str(folder))

@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from botocore import exceptions as boto
-from little_ec2 import said
+from little_ec2 import Clock, said
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, as_tag_list, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import deletion_proof as gone
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 
 pytestmark = pytest.mark.security("A2")
 
@@ -84,14 +87,77 @@ def test_trouble_is_no_proof_either(failure):
         ("disk", "vol-1", "InvalidVolume.NotFound"),
         ("security group", "sg-1", "InvalidGroup.NotFound"),
         ("spot request", "sir-1", "InvalidSpotInstanceRequestID.NotFound"),
+        ("key pair", "key-1", "InvalidKeyPair.NotFound"),
     ],
 )
 def test_the_rest_is_asked_for_by_id_too(kind, number, absent):
     lab = begin(ANN, "us-west-2", "desi", "ann").with_resources([{"kind": kind, "id": number}])
     assert gone.deletion_doubt(Ec2(said(absent)), "", lab, ANN) == ""
-    assert ("does not say" in gone.deletion_doubt(Ec2({}), "", lab, ANN)) is (kind != "spot request")
+    assert ("does not say" in gone.deletion_doubt(Ec2({}), "", lab, ANN)) is (kind not in ("spot request", "key pair"))
     with pytest.raises(boto.ClientError):
         gone.deletion_doubt(Ec2(said("InvalidInstanceID.NotFound")), "", lab, ANN)
+
+
+# What AWS does not find by its tags yet
+
+OURS = {"Tags": as_tag_list(lab_tags("desi", "ann"))}
+RUNS = {"InstanceId": "i-0abc12345", "State": {"Name": "running"}, **OURS}
+NOTHING = {"Reservations": []}
+
+
+def here(**more):
+    return {"Reservations": [{"Instances": [{**RUNS, **more}]}]}
+
+
+class Late:
+    """EC2 that finds instances by their tags after so many seconds, and answers in one way for an id."""
+
+    def __init__(self, clock, appears, by_id):
+        self.clock, self.appears, self.by_id = clock, clock() + appears, by_id
+
+    def can_paginate(self, operation):
+        return False
+
+    def describe_instances(self, Filters=None, InstanceIds=None):
+        if Filters:
+            return here() if self.clock() >= self.appears else NOTHING
+        if isinstance(self.by_id, Exception):
+            raise self.by_id
+        return self.by_id
+
+
+ABSENT = said("InvalidInstanceID.NotFound")
+BEGUN = replace(begin(ANN, "us-west-2", "desi", "ann"), tokens=("t",))
+
+
+@pytest.mark.parametrize(
+    ("lab", "by_id", "appears", "age", "found", "waited"),
+    [
+        (LAB, here(), 60, 0, True, 0),
+        (LAB, ABSENT, 3, 0, True, 3),
+        (LAB, NOTHING, 3, 0, True, 3),
+        (BEGUN, NOTHING, 3, 0, True, 3),
+        (LAB, ABSENT, 60, 5, False, 15),
+        (BEGUN, NOTHING, 60, 5, False, 15),
+        # AWS has had the time to find it.
+        (LAB, ABSENT, 60, 3600, False, 0),
+        (BEGUN, NOTHING, 60, 3600, False, 0),
+        # It says what became of it.
+        (LAB, here(State={"Name": "terminated"}), 60, 0, False, 0),
+        (LAB, here(Tags=[]), 60, 0, False, 0),
+        # Nothing was launched.
+        (begin(ANN, "us-west-2", "desi", "ann"), NOTHING, 60, 0, False, 0),
+    ],
+)
+def test_what_is_recorded_is_asked_for_by_its_id_and_waited_for_if_it_was_made_just_now(
+    lab, by_id, appears, age, found, waited
+):
+    clock = Clock()
+    begun = clock()
+    query = ResourceQuery(Late(clock, appears, by_id), "ann", "desi", clock.sleep, clock)
+    answer = gone.with_recorded(query, {"machine": []}, lab, age)["machine"]
+    assert ([one["InstanceId"] for one in answer] == ["i-0abc12345"]) is found
+    assert clock() - begun == waited
 
 
 # A lab of 0.1.0, of which nothing is remembered
@@ -125,6 +191,9 @@ def test_a_folder_without_a_key_has_nothing_to_lose(tmp_path):
 )
 def test_its_machine_is_asked_for_by_the_id_in_its_ssh_configuration(old, answer, may_go):
     (old / "ssh_config").write_text("Host desi-desi\n    HostKeyAlias i-0abc12345\n")
+    assert (gone.deletion_doubt(Ec2(answer), str(old), None, ANN) == "") is may_go
+    # Who has lost the key knows by the rest where the machine was.
+    (old / "id_ed25519").unlink()
     assert (gone.deletion_doubt(Ec2(answer), str(old), None, ANN) == "") is may_go
 
 

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
 from little_ec2 import SPEC, Clock, Ec2, said
@@ -187,3 +188,65 @@ def test_a_machine_that_somebody_else_made_by_our_token_is_not_ours(folder):
     assert first not in record.read(folder).tokens
     assert second in record.read(folder).tokens
     assert record.read(folder).ids("machine") == (found.instance["id"],)
+
+
+@pytest.mark.security("A2")
+@pytest.mark.parametrize(
+    ("answers", "left"),
+    [
+        # AWS has made nothing.
+        ([said("UnauthorizedOperation", 403)], 0),
+        ([said("InsufficientInstanceCapacity"), said("VcpuLimitExceeded")], 0),
+        # Nobody knows whether it has.
+        ([said("InternalError", 500), said("UnauthorizedOperation", 403)], 1),
+    ],
+)
+def test_a_launch_is_remembered_until_it_is_known_what_became_of_it(folder, answers, left):
+    ec2 = Ec2(Clock())
+    ec2.answers = answers
+    with pytest.raises(LabError):
+        launch(ec2, folder)
+    assert len(record.read(folder).tokens) == left
+
+
+@pytest.mark.security("A2")
+@pytest.mark.parametrize(
+    ("made", "asked", "words"),
+    [
+        ("", "", ""),
+        ("127.0.0.1:5000", "127.0.0.1:5000", ""),
+        # A record of before it was kept.
+        (None, "127.0.0.1:5000", ""),
+        ("", "127.0.0.1:5000", "Unset AWS_ENDPOINT_URL"),
+        ("127.0.0.1:5000", "", "Set AWS_ENDPOINT_URL to 127.0.0.1:5000"),
+        ("127.0.0.1:5000", "127.0.0.1:6000", "Set AWS_ENDPOINT_URL to 127.0.0.1:5000"),
+    ],
+)
+def test_another_endpoint_than_that_it_was_made_at_is_refused(made, asked, words):
+    lab = record.parse(json.dumps({**asdict(LAB), "endpoint": made}).encode())
+    try:
+        lab.check(ANN, "us-west-2", asked)
+        found = ""
+    except LabError as error:
+        found = error.do
+    assert words in found
+    assert bool(words) is bool(found)
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("https://sts.us-west-2.amazonaws.com", ""),
+        ("https://sts.cn-north-1.amazonaws.com.cn", ""),
+        ("https://sts.us-west-2.api.aws", ""),
+        ("https://vpce-0a-1b.sts.us-west-2.vpce.amazonaws.com", ""),
+        ("https://sts.eusc-de-east-1.amazonaws.eu", ""),
+        ("https://sts.us-iso-east-1.c2s.ic.gov", ""),
+        ("http://ann:secret@127.0.0.1:5000", "127.0.0.1:5000"),
+        ("http://[::1]:5000", "::1:5000"),
+        ("https://amazonaws.com.example.org/x", "amazonaws.com.example.org"),
+    ],
+)
+def test_what_answers_in_the_place_of_aws_is_told_from_aws(url, endpoint):
+    client = SimpleNamespace(meta=SimpleNamespace(endpoint_url=url))
+    assert record.endpoint_of(client) == endpoint
