@@ -36,6 +36,8 @@ VERBS = {
     "stop": "stop a lab; files, installed packages and streamed data stay",
     "start": "start a stopped lab again",
     "update": "switch a lab to the newest image or another machine; data and files stay",
+    "shell": "open a shell in a lab, or run a command in it: ./lab shell -- COMMAND",
+    "logs": "print what the server of a lab wrote, without its token",
     "sync": "sync your files between a lab on EC2 and this computer",
     "prefetch": "download files before you need them",
     "down": "remove a lab; your files stay",
@@ -43,9 +45,12 @@ VERBS = {
     "test": "test DESI Lab itself (lint, unit, molecule, cloud, e2e, security; default: all)",
 }
 # Of verbs that take further words: what they are called, and how many there are at most.
-WORDS = {"run": "NOTEBOOK", "help": "VERB"}
+WORDS = {"run": "NOTEBOOK", "help": "VERB", "shell": "[-- COMMAND ...]"}
 WITH_JSON = ("status", "doctor")
-QUIET = ("url", "status")
+QUIET = ("url", "status", "shell", "logs")
+# Of these a playbook only locates the lab, and this command then becomes, or reads, docker or ssh.
+SESSIONS = ("shell", "logs")
+OF_LOGS = (("-f, --follow", "go on with what it writes from now on"), ("--tail N", "print the last N lines alone"))
 # The options of ansible-playbook, by the letter that each has, or its first long name: whether a value follows.
 SHORT = {
     **dict.fromkeys("uctTilefM", True),
@@ -64,6 +69,7 @@ LONG = {
     **dict.fromkeys(("--diff", "--list-hosts", "--flush-cache", "--ask-vault-password", "--ask-vault-pass"), False),
     **dict.fromkeys(("--syntax-check", "--list-tasks", "--list-tags", "--step", "--help", "--version"), False),
     "--json": False,
+    "--tail": True,
 }
 COMMON = (
     ("--check", "show what would be done without doing it"),
@@ -91,8 +97,13 @@ def parse(arguments: t.Sequence[str]) -> Asked:
     options: list[str] = []
     own: list[str] = []
     rest = list(arguments)
+    # What is -f of ansible-playbook, --forks, has no use here.
+    follows = "logs" in rest[: rest.index("--")] if "--" in rest else "logs" in rest
     while rest:
         each = rest.pop(0)
+        if follows and each in ("-f", "--follow"):
+            own.append("--follow")
+            continue
         if each == "--":
             words += rest
             break
@@ -116,7 +127,7 @@ def _long(given: str, rest: list[str], options: list[str], own: list[str]) -> No
             raise Refused(f"The option {name} takes no value.", f"It was given {value}.", f"Write {name} alone.")
         (own if name in ("--help", "--version", "--json", "--ask-become-pass") else options).append(name)
         return
-    options += [name, value if equals else _value(name, rest)]
+    (own if name == "--tail" else options).extend([name, value if equals else _value(name, rest)])
 
 
 def _short(given: str, rest: list[str], options: list[str], own: list[str]) -> None:
@@ -149,10 +160,16 @@ def check(asked: Asked) -> None:
     verb, known = asked.verb, [*VERBS, "help"]
     if verb not in known:
         raise Refused(f"There is no verb {verb}.", _nearest(verb, known), "See them with ./lab help.")
-    if len(asked.words) > (verb in WORDS):
+    if verb != "shell" and len(asked.words) > (verb in WORDS):
         extra = asked.words[verb in WORDS]
         do = f"Give it as a setting: -e {extra}" if "=" in extra else f"See ./lab {verb} --help."
         raise Refused(f"./lab {verb} does not know what {extra} is.", "It is no option and no setting.", do)
+    if "--tail" in asked.own:
+        count = asked.own[asked.own.index("--tail") + 1]
+        if verb != "logs":
+            raise Refused(f"./lab {verb} has no option --tail.", "It is one of ./lab logs.", "Leave it out.")
+        if not (count.isascii() and count.isdigit()):
+            raise Refused(f"--tail {count} cannot work.", "It takes a number of lines.", "For example: --tail 100")
     if "--json" in asked.own and verb not in WITH_JSON:
         raise Refused(f"./lab {verb} prints no JSON.", f"These verbs do: {', '.join(WITH_JSON)}.", "Leave --json out.")
 
@@ -178,8 +195,8 @@ def verb_help(verb: str, root: Path, width: int) -> str:
         f"{VERBS[verb][0].upper()}{VERBS[verb][1:]}.",
         "",
     ]
-    options = [*([JSON] if verb in WITH_JSON else []), *COMMON]
-    lines += [line for option, about in options for line in _row(option, about, 10, width)]
+    options = [*([JSON] if verb in WITH_JSON else []), *(OF_LOGS if verb == "logs" else []), *COMMON]
+    lines += [line for option, about in options for line in _row(option, about, 12, width)]
     specs = _load_yaml(root / "roles/lab/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     used = {f"lab_{name}" for name in settings_of(root / "playbooks" / f"{verb}.yml")}
     lines += ["", "settings and their defaults:"]
@@ -305,8 +322,12 @@ def _succeeds(words: t.Sequence[str], typed: str = "") -> bool:
 
 
 def _beside(name: str) -> t.Any:  # noqa: ANN401 - a module
-    """Return the module of the file next to this one, which is in no package yet."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    return _load(Path(__file__).with_name(f"{name}.py"))
+
+
+def _load(path: Path) -> t.Any:  # noqa: ANN401 - a module
+    """Return the module of a file, which is in no package yet."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec and spec.loader  # noqa: S101 - tells the type checker
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -383,11 +404,18 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
             for name in ("ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_VERBOSITY"):
                 found.pop(name, None)
         os.umask(0o022)
+        passed: tuple[int, ...] = ()
         if "--ask-become-pass" in asked.own:
             password = ask_password(asked)
             if password:
-                words += ["--become-password-file", f"/dev/fd/{_pipe_with(password)}"]
+                passed = (_pipe_with(password),)
+                words += ["--become-password-file", f"/dev/fd/{passed[0]}"]
         sys.stdout.flush()
+        if asked.verb in SESSIONS:
+            lab = _beside("_session")
+            tail = asked.own[asked.own.index("--tail") + 1] if "--tail" in asked.own else "all"
+            wanted = lab.Wanted(asked.verb, asked.words, tail, "--follow" in asked.own)
+            return int(lab.session(wanted, words, {**found, **added}, passed, _load))
         os.execve(python, words, {**found, **added})  # noqa: S606
     except Refused as refused:
         say(refused)

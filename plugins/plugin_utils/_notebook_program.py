@@ -7,6 +7,8 @@
 Its text is sent to Python's standard input in the container, followed by one line of JSON that says what to run. It
 prints one line of JSON as each cell begins and ends, and one at the end of all. When its standard input ends, whoever
 called it is gone: it ends the kernel and itself. It uses nothing but what each image with Jupyter has.
+
+With the word session it becomes a shell or a command instead, in the same environment: ./lab shell.
 """
 
 from __future__ import annotations
@@ -194,6 +196,32 @@ def main() -> None:
         path.write_text(text, encoding="utf-8", errors="surrogatepass")
     say(notebook=text, error=error)
 
+
+def session(folder: str, words: list[str]) -> NoReturn:
+    """Become a shell, or a command, as the server's user and in its environment, in the folder where files are kept."""
+    term, number = os.environ.get("TERM"), find_server()
+    if not number and os.geteuid() == 0:
+        sys.exit("No Jupyter server was found in the lab whose user this could run as.")
+    if number:
+        become_as(number)
+    if term:
+        os.environ["TERM"] = term
+    os.chdir(folder if Path(folder).is_dir() else root_of(number))
+    os.environ["PWD"] = str(Path.cwd())
+    for command in [words] if words else (["bash"], ["sh"]):
+        try:
+            os.execvp(command[0], command)  # noqa: S606
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+            sys.exit(126)
+    print(f"The lab has no command {words[0] if words else 'sh'}.", file=sys.stderr)
+    sys.exit(127)
+
+
+if __name__ == "__main__" and sys.argv[1:2] == ["session"]:
+    session(sys.argv[2], sys.argv[3:])
 
 if __name__ == "__main__":
     # What programs of the kernel print must not get in between.

@@ -43,6 +43,10 @@ ROOT = Path(__file__).parents[4]
         ("--json -v status", "status", "", "-v", "--json"),
         ("run -- -odd.ipynb", "run", "-odd.ipynb", "", ""),
         ("--ask-bec local --extra a=1", "local", "", "--extra-vars a=1", "--ask-become-pass"),
+        ("logs -f --tail 5 -e lab_name=x", "logs", "", "-e lab_name=x", "--follow --tail 5"),
+        ("-f logs", "logs", "", "", "--follow"),
+        ("-f 3 local", "local", "", "-f 3", ""),
+        ("shell -e lab_name=x -- ls -f logs", "shell", "ls -f logs", "-e lab_name=x", ""),
         ("--help", "", "", "", "--help"),
         ("url -h", "url", "", "", "--help"),
         ("", "", "", "", ""),
@@ -68,6 +72,8 @@ def test_options_and_words_come_in_any_order(typed, verb, words, options, own):
         ("url lab_name=x", "does not know what lab_name=x is", "-e lab_name=x"),
         ("url desi", "does not know what desi is", "./lab url --help"),
         ("run a.ipynb b.ipynb", "does not know what b.ipynb is", "./lab run --help"),
+        ("logs --tail x", "--tail x", "--tail 100"),
+        ("url --tail 5", "no option --tail", "./lab logs"),
         ("open --json", "no JSON", "status"),
         ("help statsu", "no verb statsu", "status"),
     ],
@@ -85,7 +91,7 @@ def test_options_are_those_of_ansible_playbook():
     cli.init_parser()
     takes = {name: action.nargs != 0 for action in cli.parser._actions for name in action.option_strings}
     assert {name: takes[name] for name in takes if name.startswith("--")} == {
-        name: value for name, value in LONG.items() if name != "--json"
+        name: value for name, value in LONG.items() if name not in ("--json", "--tail")
     }
     assert {name[1:]: takes[name] for name in takes if name and not name.startswith("--")} == SHORT
 

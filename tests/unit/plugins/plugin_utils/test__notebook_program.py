@@ -107,3 +107,36 @@ def test_cells_that_run_are_code_that_is_not_empty_and_not_left_out():
 )
 def test_title_of_a_cell_is_its_first_line_that_says_something(source, title):
     assert program.title_of(source) == title
+
+
+@pytest.mark.parametrize(
+    ("words", "runs", "code"),
+    [(["echo", "a b"], "echo", 0), ([], "bash", 0), (["nosuch"], "", 127), (["closed"], "", 126)],
+)
+def test_a_session_is_the_servers_in_the_folder_of_files(tmp_path, monkeypatch, words, runs, code):
+    became, ran = [], []
+
+    def execvp(name, command):
+        if name == "closed":
+            raise PermissionError(13, "Permission denied")
+        if name != runs:
+            raise FileNotFoundError
+        ran.append((command, os.getcwd()))  # noqa: PTH109
+        raise SystemExit(0)
+
+    monkeypatch.setattr(program, "find_server", lambda: 7)
+    monkeypatch.setattr(program, "become_as", became.append)
+    monkeypatch.setattr(program.os, "execvp", execvp)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        program.session(str(tmp_path), words)
+    assert ended.value.code == code
+    assert became == [7]
+    assert ran == ([(words or ["bash"], str(tmp_path))] if runs else [])
+
+
+def test_root_gets_no_session_where_no_server_is_found(monkeypatch):
+    monkeypatch.setattr(program, "find_server", lambda: 0)
+    monkeypatch.setattr(program.os, "geteuid", lambda: 0)
+    with pytest.raises(SystemExit, match="No Jupyter server"):
+        program.session("/", ["id"])

@@ -1,0 +1,203 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Enter a lab, or read its log, once a playbook has located it: commands, and a log without its secrets.
+
+The front door runs this outside of Ansible, so it imports nothing but Python itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import typing as t
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+READ_SIZE = 1 << 16
+# A line without an end is cut here, at a space.
+LONGEST_LINE = 1 << 18
+_ENDS = re.compile(rb"[\r\n]")
+_SPACES = re.compile(rb"\s")
+# As the server prints a token, and as it is told one.
+_TOKENS = re.compile(r"""(?:token|password)["']?\s*(?:=|:|%3[Dd])\s*["']?([^\s"'&<>,)\]}]{4,})""", re.IGNORECASE)
+_VARIABLE = re.compile(r"[A-Za-z_]\w*=")
+_TERM = re.compile(r"[A-Za-z0-9._+-]{1,40}")
+
+
+class Place(t.NamedTuple):
+    """Where a lab's container is, as playbooks/common/session.yml prints it."""
+
+    container: str
+    folder: str
+    docker: tuple[str, ...]
+    # The file of settings and the host of ssh; empty for a lab on this computer.
+    ssh: tuple[str, str]
+    environment: Mapping[str, str]
+
+
+class Wanted(t.NamedTuple):
+    """What somebody asked for: a verb, the words of a command, and which part of a log."""
+
+    verb: str
+    words: Sequence[str] = ()
+    tail: str = "all"
+    follow: bool = False
+
+
+def read_place(text: str) -> Place | None:
+    """Return what a playbook printed, None for anything else."""
+    try:
+        found = json.loads(text)
+        ssh = (str(found["ssh"]["config"]), str(found["ssh"]["host"])) if found["ssh"] else ("", "")
+        environment = {str(name): str(value) for name, value in found["environment"].items()}
+        return Place(str(found["container"]), str(found["folder"]), tuple(found["docker"]), ssh, environment)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def at(place: Place, words: Sequence[str], terminal: bool = False) -> list[str]:
+    """Return the command that runs ``docker WORDS`` where the lab is. A remote shell gets each word quoted."""
+    command = [*place.docker, *words]
+    config, host = place.ssh
+    if not config:
+        return command
+    return ["ssh", "-F", config, "-tt" if terminal else "-T", host, "--", shlex.join(command)]
+
+
+def shell_command(place: Place, program: str, words: Sequence[str], terminal: bool, term: str = "") -> list[str]:
+    """Return the command of a shell in a lab, or of ``words``. ``program`` takes on the server's user."""
+    options = ["--interactive", *(["--tty"] if terminal else [])]
+    if terminal and _TERM.fullmatch(term):
+        options += ["--env", f"TERM={term}"]
+    inside = ["python3", "-I", "-c", program, "session", place.folder, *words]
+    return at(place, ["exec", *options, place.container, *inside], terminal)
+
+
+def logs_command(place: Place, tail: str, follow: bool) -> list[str]:
+    """Return the command of what a lab's server wrote."""
+    return at(place, ["logs", "--tail", tail, *(["--follow"] if follow else []), place.container])
+
+
+def settings_command(place: Place) -> list[str]:
+    """Return the command that prints how the server was started, which may have its token."""
+    return at(place, ["container", "inspect", "--format", "{{json .Config.Env}}\n{{json .Args}}", place.container])
+
+
+def secrets_in(settings: str, among: Callable[[Mapping[str, str]], set[str]]) -> set[str]:
+    """Return the secrets in what ``settings_command`` printed. ``among`` finds those of an environment."""
+    found: set[str] = set()
+    for line in settings.splitlines():
+        try:
+            words = [str(word) for word in json.loads(line) or ()]
+        except (ValueError, TypeError):
+            continue
+        found |= among(dict(word.partition("=")[::2] for word in words if _VARIABLE.match(word)))
+        found |= tokens_in(" ".join(words))
+    return found
+
+
+def tokens_in(text: str) -> set[str]:
+    """Return what follows the name of a token in a text."""
+    return set(_TOKENS.findall(text))
+
+
+def masked(
+    pieces: Iterable[bytes],
+    hide: Callable[[str, Iterable[str]], str],
+    spellings: Callable[[Iterable[str]], set[str]],
+    secrets: Iterable[str] = (),
+) -> Iterator[str]:
+    """Return a log line by line without its secrets, however it was cut into pieces.
+
+    A token that the log has told once is hidden in all that follows, in any spelling.
+    """
+    known = set(secrets)
+    forms = spellings(known)
+    for line in _lines(pieces):
+        text = line.decode(errors="replace")
+        new = tokens_in(text) - known
+        if new:
+            known |= new
+            forms |= spellings(new)
+        yield hide(text, forms)
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        rest += piece
+        *lines, rest = _ENDS.split(rest) if _ENDS.search(piece) else [rest]
+        yield from (line for line in lines if line)
+        if len(rest) > LONGEST_LINE:
+            cut = max((match.start() for match in _SPACES.finditer(rest)), default=0)
+            yield rest[:cut] if cut else b"(a line of more than 256 KiB is left out)"
+            rest = rest[cut:] if cut else b""
+    if rest:
+        yield rest
+
+
+def session(
+    wanted: Wanted,
+    playbook: Sequence[str],
+    known: Mapping[str, str],
+    passed: Sequence[int],
+    load: Callable[[Path], t.Any],
+) -> int:
+    """Have a playbook locate a lab, and become a shell in it, or print its log; return the exit code.
+
+    ``known`` is the environment, ``passed`` are descriptors that the playbook reads, ``load`` returns a file's module.
+    """
+    # Standard input is the shell's, not the playbook's.
+    located = subprocess.run(
+        playbook, env=known, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, pass_fds=passed, check=False
+    )
+    printed = located.stdout.decode(errors="replace")
+    place = None if located.returncode else read_place(printed)
+    if place is None:
+        # It was refused, or only asked for: --list-tasks.
+        print(printed, end="", file=sys.stderr if located.returncode else sys.stdout)
+        return located.returncode
+    if {"--check", "-C"} & {*playbook}:
+        print(f"Check only: this would read from the container {place.container}.")
+        return 0
+    known = {**known, **place.environment}
+    if wanted.verb == "shell":
+        terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        program = Path(__file__).with_name("_notebook_program.py").read_text(encoding="utf-8")
+        command = shell_command(place, program, wanted.words, terminal, known.get("TERM", ""))
+        os.execvpe(command[0], command, known)  # noqa: S606
+    return _print_log(place, wanted, known, load)
+
+
+def _print_log(place: Place, wanted: Wanted, known: Mapping[str, str], load: Callable[[Path], t.Any]) -> int:
+    common = Path(__file__).parents[1] / "module_utils/_common"
+    redaction, texts = load(common / "redact.py"), load(common / "text.py")
+    told = subprocess.run(
+        settings_command(place), env=known, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    with subprocess.Popen(
+        logs_command(place, wanted.tail, wanted.follow),
+        env=known,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        pipe = t.cast("t.BinaryIO", process.stdout)
+        pieces = iter(lambda: os.read(pipe.fileno(), READ_SIZE), b"")
+        secrets = secrets_in(told.stdout, redaction.secrets_among)
+        try:
+            for line in masked(
+                pieces, lambda text, forms: redaction.redact(texts.clean(text), forms), redaction.all_spellings, secrets
+            ):
+                print(line, flush=True)
+        except (KeyboardInterrupt, BrokenPipeError):
+            # Whoever reads has enough, and nobody takes what is left to be written.
+            process.terminate()
+            os._exit(0)
+        return process.wait()

@@ -1,0 +1,162 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Entering a lab, and its log without its secrets."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shlex
+import sys
+import urllib.parse
+
+import pytest
+
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import all_spellings, redact, secrets_among
+from ansible_collections.desi.lab.plugins.module_utils._common.text import clean
+from ansible_collections.desi.lab.plugins.plugin_utils._front_door import _load
+from ansible_collections.desi.lab.plugins.plugin_utils._session import (
+    LONGEST_LINE,
+    Place,
+    Wanted,
+    logs_command,
+    masked,
+    read_place,
+    secrets_in,
+    session,
+    settings_command,
+    shell_command,
+)
+
+GIVEN = "6f4e1c0d2b3a49586776859493a2b1c0d9e8f7061524334f"
+CHOSEN = "a+b/c=d&e f"
+HERE = {"container": "desi-lab-a", "folder": "/home/synced", "docker": ["docker"], "ssh": {}, "environment": {"A": "b"}}
+NOWHERE = {**HERE, "environment": {}}
+THERE = {**HERE, "ssh": {"config": "/c/ssh_config", "host": "desi-a"}, "environment": {}}
+
+
+def hidden(pieces, secrets=()):
+    return list(masked(pieces, lambda text, forms: redact(clean(text), forms), all_spellings, secrets))
+
+
+LOG = f"""[I 2026-11-29 08:00:00.000 ServerApp] http://127.0.0.1:8888/lab?token={GIVEN}
+\x1b[32m[I 08:00:01 ServerApp]\x1b[m 302 GET /?to\x1b[1mken={GIVEN} (@127.0.0.1)
+{{"message": "http://h:1/lab?token={GIVEN}", "headers": {{"Authorization": "token {GIVEN}"}}}}
+[D ServerApp] argv --ServerApp.token='{CHOSEN}' --IdentityProvider.token={urllib.parse.quote(CHOSEN, safe="")}
+next=%2Flab%3Ftoken%3D{GIVEN} {json.dumps(CHOSEN)} {base64.b64encode(CHOSEN.encode()).decode()}
+Cookie: username-localhost-8888="2|1:0|10:1|23:username|{GIVEN}"; _xsrf=2|abc
+saved file untitled.ipynb é
+"""
+
+
+@pytest.mark.security("L7")
+@pytest.mark.parametrize("size", [1, 7, 48, 64, 100_000])
+def test_no_form_of_a_token_gets_through_however_the_log_is_cut(size):
+    raw = LOG.encode()
+    text = "\n".join(hidden((raw[at : at + size] for at in range(0, len(raw), size)), {CHOSEN}))
+    for secret in (GIVEN, *all_spellings({CHOSEN})):
+        assert secret not in text
+    assert "saved file untitled.ipynb é" in text
+    assert "http://127.0.0.1:8888/lab?token=<hidden>" in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.security("L7")
+def test_a_token_that_the_log_has_told_is_hidden_from_then_on():
+    told = [b"http://127.0.0.1:8888/lab?token=short-one\n", b"GET /files/short-one/x\nbye short", b"-one\n"]
+    assert hidden(told)[1:] == ["GET /files/<hidden>/x", "bye <hidden>"]
+
+
+@pytest.mark.security("L7")
+def test_a_line_without_an_end_is_bounded_and_cut_at_no_secret():
+    words = (f"x token={GIVEN} " * (LONGEST_LINE // 20)).encode()
+    text = "".join(hidden([words[at : at + 1000] for at in range(0, len(words), 1000)]))
+    assert GIVEN[:8] not in text
+    assert "left out" in "".join(hidden([b"y" * 1000] * (LONGEST_LINE // 500)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "secrets"),
+    [
+        (["JUPYTER_TOKEN=abcde", "PATH=/bin", "NB_UID=1000"], {"abcde"}),
+        (["jupyter", "lab", "--ServerApp.token=fghij"], {"fghij"}),
+        (["sh", "-c", "jupyter lab --IdentityProvider.token='klmno' --port 8888"], {"klmno"}),
+        (["--ServerApp.token=", "lab"], set()),
+        (None, set()),
+    ],
+)
+@pytest.mark.security("L7")
+def test_secrets_are_those_that_the_server_was_started_with(settings, secrets):
+    assert secrets_in(f"not json\n{json.dumps(settings)}\n", secrets_among) == secrets
+
+
+@pytest.mark.security("H1")
+def test_words_reach_a_machine_as_they_are():
+    place = read_place(json.dumps(THERE))
+    words = ["sh", "-c", "echo '$HOME' `id`; exit 3", "a b", "--", ""]
+    command = shell_command(place, "import os\n", words, terminal=False)
+    assert command[:6] == ["ssh", "-F", "/c/ssh_config", "-T", "desi-a", "--"]
+    (remote,) = command[6:]
+    inside = ["python3", "-I", "-c", "import os\n", "session", "/home/synced", *words]
+    assert shlex.split(remote) == ["docker", "exec", "--interactive", "desi-lab-a", *inside]
+
+
+@pytest.mark.parametrize(
+    ("terminal", "term", "options"),
+    [
+        (False, "xterm", ["--interactive"]),
+        (True, "xterm-256color", ["--interactive", "--tty", "--env", "TERM=xterm-256color"]),
+        (True, "x;id", ["--interactive", "--tty"]),
+    ],
+)
+def test_a_terminal_is_one_in_the_lab_too(terminal, term, options):
+    place = read_place(json.dumps(HERE))
+    assert shell_command(place, "p", [], terminal, term)[:-6] == ["docker", "exec", *options, "desi-lab-a"]
+    there = shell_command(read_place(json.dumps(THERE)), "p", [], terminal, term)
+    assert there[3] == ("-tt" if terminal else "-T")
+
+
+def test_the_log_is_that_of_the_labs_container():
+    place = read_place(json.dumps({**HERE, "docker": ["sudo", "-u", "ann", "--", "docker"]}))
+    assert logs_command(place, "10", follow=True)[5:] == ["logs", "--tail", "10", "--follow", "desi-lab-a"]
+    assert logs_command(read_place(json.dumps(THERE)), "all", follow=False)[-1] == "docker logs --tail all desi-lab-a"
+    assert settings_command(place)[:4] == ["sudo", "-u", "ann", "--"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", "x", json.dumps({**HERE, "ssh": "x"})])
+def test_what_no_playbook_of_ours_printed_is_no_place(text):
+    assert read_place(text) is None
+    assert read_place(json.dumps(HERE)) == Place("desi-lab-a", "/home/synced", ("docker",), ("", ""), {"A": "b"})
+
+
+@pytest.mark.parametrize(
+    ("printed", "code", "option", "out"),
+    [
+        ("", 2, "-v", ""),
+        ("playbook: x", 0, "--list-tasks", "playbook: x"),
+        (json.dumps({**NOWHERE, "docker": []}), 0, "-C", "Check only"),
+    ],
+)
+def test_a_session_begins_only_where_a_lab_was_located(capfd, printed, code, option, out):
+    words = [sys.executable, "-c", f"import sys; print({printed!r}, end=''); sys.exit({code})"]
+    assert session(Wanted("shell"), [*words, option], {}, (), _load) == code
+    assert capfd.readouterr().out.startswith(out)
+
+
+def test_a_log_is_printed_without_its_token(capfd, tmp_path):
+    (tmp_path / "docker").write_text(
+        """#!/bin/sh
+case "$1" in
+container) echo '["JUPYTER_TOKEN=abcde"]';;
+logs) echo "$*" 'abcde http://h:1/?token=fghij'; exit 5;;
+esac
+"""
+    )
+    (tmp_path / "docker").chmod(0o755)
+    place = {**NOWHERE, "docker": [str(tmp_path / "docker")]}
+    words = [sys.executable, "-c", f"print({json.dumps(place)!r})"]
+    assert session(Wanted("logs", tail="3"), words, os.environ, (), _load) == 5
+    assert capfd.readouterr().out == "logs --tail 3 desi-lab-a <hidden> http://h:1/?token=<hidden>\n"
