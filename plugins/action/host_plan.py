@@ -14,11 +14,14 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
     Goal,
     container_stays,
+    difference_rows,
+    differences,
     host_plan,
     is_kept,
     made_with,
     makers_hash,
     specification,
+    ways_to_keep,
 )
 
 SPEC = {
@@ -43,6 +46,8 @@ class ActionModule(ActionBase):
         _spec, args = self.validate_argument_spec(SPEC)
         settings, host = args["settings"], args["host"]
         made_from = specification(settings, host, args["user"], args["binds"], makers_hash(COLLECTION))
+        container = host["server"].get("container") or {}
+        differing = differences(settings, container) if container else []
         parts = host_plan(Goal(settings, made_from, args["stays"], args["update"]), host)
         return {
             "changed": False,
@@ -50,5 +55,7 @@ class ActionModule(ActionBase):
             "parts": [part._asdict() for part in parts],
             "kept": is_kept(parts),
             "stays": container_stays(parts),
-            "made_with": made_with(host["server"]["container"]),
+            "made_with": made_with(container),
+            "differences": difference_rows(differing),
+            "ways_to_keep": ways_to_keep(settings["name"], differing),
         }

@@ -99,4 +99,20 @@ made_with:
       say.
   returned: success
   type: dict
+differences:
+  description: A row of M(desi.lab.box) for each setting that the container was not made with.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    label:
+      description: The setting.
+      type: str
+    text:
+      description: What it was, and what it would be.
+      type: str
+ways_to_keep:
+  description: How to keep the container as it is, as sentences.
+  returned: success
+  type: str
 """

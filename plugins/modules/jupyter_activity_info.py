@@ -7,18 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: jupyter_activity_info
-short_description: List the kernels and terminals that run in a Jupyter server
+short_description: List what ends or is lost with a Jupyter server
 version_added: "0.1.0"
 description:
-  - Queries the API of a server on the same host for what would end with it.
+  - Queries the API of a server on the same host for the kernels and terminals that would end with it.
+  - Of a lab's container it also lists the packages and files that were added in it, which only a replacement or a
+    removal takes away.
   - A server that does not answer is no failure. It is a row of the result, as something may run in it.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   url:
-    description: The URL of the server, with its token.
+    description: The URL of the server, with its token. Empty reads it from the log of O(container).
     type: str
-    required: true
+    default: ""
   certificate:
     description: A PEM file with the server's certificate, which alone is trusted. Required for https.
     type: path
@@ -27,30 +29,37 @@ options:
     description: The lab's container. The token is sent only if it publishes the port and only the engine listens there.
     type: str
     default: ""
+  ending:
+    description:
+      - What is going to be done with the container. V(stop) and V(restart) end what runs in it, V(replace) and
+        V(remove) also take what was installed and written in it.
+    type: str
+    choices: [stop, restart, replace, remove]
+    default: stop
 extends_documentation_fragment:
   - desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""
-- name: List what runs
+- name: List what a replacement of the container would end
   desi.lab.jupyter_activity_info:
-    url: "{{ jupyter_url }}"
-  register: busy
-  no_log: true
+    container: desi-lab-desi
+    ending: replace
+  register: loss
 """
 
 RETURN = r"""
 running:
-  description: A row for each kernel and each terminal, as M(desi.lab.box) takes them.
+  description: A row for each kernel, each terminal, the packages and the files, as M(desi.lab.box) takes them.
   returned: success
   type: list
   elements: dict
   contains:
     label:
-      description: V(kernel), V(terminal), or V(server) if it does not answer.
+      description: V(kernel), V(terminal), V(packages), V(files), or V(server) if it does not answer.
       type: str
     text:
-      description: The notebook of a kernel, or the name of a terminal.
+      description: The notebook of a kernel, the name of a terminal, or names.
       type: str
     about:
       description: What it does.
@@ -60,24 +69,37 @@ words:
   returned: success
   type: str
   sample: 2 kernels and 1 terminal
+asks:
+  description: Whether somebody has to agree.
+  returned: success
+  type: bool
 """
+
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import of_container
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import activity_text, ask
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import ask
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import inspect_ending
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.loss import ENDINGS, STOP, Layer, loss
 
 
 def main() -> None:
-    spec = {
-        "url": {"type": "str", "required": True, "no_log": True},
+    spec: dict[str, t.Any] = {
+        "url": {"type": "str", "default": "", "no_log": True},
         "certificate": {"type": "path", "default": ""},
         "container": {"type": "str", "default": ""},
+        "ending": {"type": "str", "default": STOP, "choices": list(ENDINGS)},
     }
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    container = module.params["container"]
-    running = ask(module.params["url"], module.params["certificate"], of_container(container) if container else None)
-    module.exit_json(changed=False, running=running, words=activity_text(running))
+    module = AnsibleModule(argument_spec=spec, required_one_of=[("url", "container")], supports_check_mode=True)
+    url, container = module.params["url"], module.params["container"]
+    if url:
+        activity = ask(url, module.params["certificate"], of_container(container) if container else None)
+        found = loss(module.params["ending"], True, activity, Layer([], []))
+    else:
+        found = inspect_ending(container, module.params["ending"], module.params["certificate"])
+    module.exit_json(changed=False, running=found.rows, words=found.words or "what runs in it", asks=found.asks)
 
 
 if __name__ == "__main__":

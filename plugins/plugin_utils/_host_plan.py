@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import shlex
 import typing as t
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import lab_limits, limits_update
+from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import plain_text
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import MOUNT, image_newer, labels_of
 from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
 from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import label_settings
@@ -22,6 +24,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import 
 KEEP, START, MAKE, REPLACE, COMPARE = "keep", "start", "make", "replace", "compare"
 """What is done with a part. Compare: only its role can tell, and changes nothing that is as it is to be."""
 SPECIFICATION = "desi.lab.specification"
+DEFAULT_NAME = "desi"
 _MAKERS = ("data", "image", "jupyter", "sample")
 _PARTS = ("defaults", "files", "tasks", "vars")
 
@@ -165,13 +168,44 @@ def _server(goal: Goal, container: Tree, host: Tree) -> Part:
 
 def _differs(settings: Tree, container: Tree) -> Part:
     """Return what is done with a container that was not made from this specification, or does not say from which."""
+    names = [difference.name for difference in differences(settings, container)]
+    if names:
+        return Part("server", REPLACE, f"It was made with another {', '.join(names)}.")
     labels = labels_of(container)
-    saved, now = label_settings(labels), json.loads(settings_label(settings, {}))
-    other = [name for name in SAVED if saved and saved.get(name) != now.get(name)]
-    if other:
-        return Part("server", REPLACE, f"It was made with another {', '.join(other)}.")
     old = "It was made from something else." if labels.get(SPECIFICATION) else "It was made by an earlier version."
     return Part("server", COMPARE, old)
+
+
+class Difference(t.NamedTuple):
+    """A setting that is another one than that which a container was made with, both as people write them."""
+
+    name: str
+    was: str
+    now: str
+
+
+def differences(settings: Tree, container: Tree) -> list[Difference]:
+    """Return the settings that differ from those which a container's label saves; none without such a label."""
+    saved, now = label_settings(labels_of(container)), json.loads(settings_label(settings, {}))
+    differing = [name for name in SAVED if saved and saved.get(name) != now.get(name)]
+    return [Difference(name, _written(saved.get(name)), _written(now.get(name))) for name in differing]
+
+
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else plain_text(str("" if value is None else value))
+
+
+def difference_rows(found: t.Iterable[Difference]) -> list[dict[str, str]]:
+    """Return rows of a box: what each setting was, and what it would be."""
+    return [{"label": each.name, "text": f"{each.was or 'unset'} -> {each.now or 'unset'}"} for each in found]
+
+
+def ways_to_keep(lab: str, found: t.Sequence[Difference]) -> str:
+    """Return how a lab is kept as it is, and how to have another one beside it, as sentences."""
+    start = "./lab start" + (f" -e lab_name={lab}" if lab != DEFAULT_NAME else "")
+    said = " ".join(f"-e {shlex.quote(f'{each.name}={each.was}')}" for each in found)
+    besides = f", or add {said}" if said else ""
+    return f"To keep it: {start}{besides}. To have both, give the new one a name: -e lab_name=NAME."
 
 
 def made_with(container: Tree) -> dict[str, str]:

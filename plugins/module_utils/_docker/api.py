@@ -198,6 +198,10 @@ class Api:
         path = {"container": "/containers/{}/json", "network": "/networks/{}"}[kind]
         return self.get(path.format(quote(checked_name(name))))
 
+    def changes(self, name: str) -> t.Any:  # noqa: ANN401 - checked by whoever asked
+        """Return what was changed in the file system of a container, as rows of ``Path`` and ``Kind``."""
+        return self.get(f"/containers/{quote(checked_name(name))}/changes") or []
+
     def inspect_container(self, name: str) -> Container | None:
         """Return the container of that name or id, None if there is none."""
         found = self.get(f"/containers/{quote(checked_name(name))}/json")

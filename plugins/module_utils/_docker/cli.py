@@ -162,6 +162,11 @@ class Docker:
         except (ValueError, LookupError, TypeError) as error:
             raise not_inspected(name) from error
 
+    def changes(self, name: str) -> list[dict[str, Any]]:
+        """Return what was changed in the file system of a container, as rows of ``Path`` and ``Kind``."""
+        lines = (line.partition(" ") for line in self.output("diff", checked_name(name)).splitlines())
+        return [{"Path": path, "Kind": "CAD".find(kind)} for kind, _, path in lines]
+
     def inspect_container(self, name: str) -> Container | None:
         """Return the container of that name or id, None if there is none."""
         found = self.find("container", name)

@@ -35,16 +35,6 @@ def activity_rows(
     return rows + [{"label": "terminal", "text": str(each.get("name") or ""), "about": ""} for each in terminals]
 
 
-def activity_text(lines: t.Sequence[Line]) -> str:
-    """Return the number of kernels and terminals in words."""
-    parts = []
-    for label in ("kernel", "terminal"):
-        number = sum(line["label"] == label for line in lines)
-        if number:
-            parts.append(f"{number} {label}{'' if number == 1 else 's'}")
-    return " and ".join(parts) or "what runs in it"
-
-
 def ask(url: str, certificate: str = "", proof: Proof | None = None) -> list[Line]:
     """Return what runs in the server at a URL with its token; a row of its own if it does not answer."""
     try:

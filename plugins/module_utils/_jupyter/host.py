@@ -22,10 +22,22 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.engine import (
     query_engine,
 )
 from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import of_container
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import UNKNOWN, Line
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import ask as what_runs
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.loss import (
+    REMOVE,
+    REPLACE,
+    STOP,
+    Layer,
+    Loss,
+    layer_of,
+    loss,
+)
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import NoAnswer, Target, ask, prepare
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.wait import wait_for_published
 from ansible_collections.desi.lab.plugins.module_utils._lab.answers import (
     Tree,
+    parse_changes,
     parse_container,
     parse_ids,
     parse_images,
@@ -39,6 +51,10 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.url import write_url
 OURS = {"label": [NAME]}
 # Of a server that runs, and of a command in its container.
 PROBE_SECONDS = 10.0
+# For a server that has been started a moment ago.
+URL_SECONDS = 2.0
+# Where a lab shows the folder of its host.
+SYNCED = "/home/synced"
 # A server that is published on every address is reached on its host by its own.
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
@@ -221,3 +237,32 @@ def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.A
         return {"url": url, "trouble": {}, **({"login": login} if login else {})}
     except LabError as error:
         return {"url": "", "trouble": {"what": error.what, "why": error.why, "do": error.do}}
+
+
+def inspect_ending(name: str, ending: str, certificate: str = "") -> Loss:
+    """Return what an ending of a lab's container takes with it. Nothing of one that is not there."""
+    client = engine_api(PROBE_SECONDS) or Docker()
+    found = client.find("container", name)
+    if found is None:
+        return loss(REMOVE if ending == REMOVE else STOP, False, [], Layer([], []))
+    mine = _checked(parse_container, found)
+    labels, running = labels_of(mine), mine["State"]["Running"]
+    parts: dict[str, t.Callable[[], t.Any]] = {}
+    if running:
+        parts["activity"] = lambda: _activity(client, mine, certificate)
+    if ending in (REPLACE, REMOVE):
+        bound = [SYNCED, labels.get("desi.lab.inside") or SYNCED]
+        parts["layer"] = lambda: layer_of(_checked(parse_changes, client.changes(mine["Id"])), bound)
+    results, _errors = side_by_side(parts, 3 * PROBE_SECONDS)
+    return loss(ending, running, results.get("activity", [UNKNOWN]), results.get("layer"))
+
+
+def _activity(client: Api | Docker, container: Tree, certificate: str) -> list[Line]:
+    place = published(container)
+    host = LOOPBACK.get(place["address"], place["address"])
+    try:
+        found = wait_for_published(client, container["Id"], URL_SECONDS, host, place["port"])
+    except LabError:
+        return [UNKNOWN]
+    url = write_url(found.url, host, place["port"])
+    return what_runs(url, certificate if url.startswith("https:") else "", of_container(container["Id"], client))

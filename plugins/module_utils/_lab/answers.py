@@ -12,6 +12,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.names import BadA
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, labels_of
 
 MOST_CONTAINERS = 500
+MOST_CHANGES = 1_000_000
 MOST_TEXT = 4096
 MOST_LABEL = 1 << 16
 
@@ -91,6 +92,12 @@ def parse_images(answer: object) -> dict[str, str]:
     """Return image ids by reference."""
     rows = [mapping(each) for each in sequence(answer)]
     return {_text(tag): _text(row.get("Id")) for row in rows for tag in sequence(row.get("RepoTags") or [])}
+
+
+def parse_changes(answer: object) -> list[Tree]:
+    """Return the paths that were changed in a container, each with its kind."""
+    rows = [mapping(each) for each in sequence(answer, MOST_CHANGES)]
+    return [{"Path": _text(row.get("Path")), "Kind": _number(row.get("Kind"))} for row in rows]
 
 
 def servers(containers: t.Iterable[Tree]) -> list[Tree]:

@@ -19,13 +19,21 @@ ROOT = Path(__file__).parents[3]
 def play_tasks(tmp_path):
     """A function that plays tasks on localhost and returns the exit status and the output, white space collapsed."""
 
-    def play(tasks, given=None, **environment):
+    def play(tasks, given=None, *options, **environment):
         play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
         play["module_defaults"] = {"group/desi.lab.aws": {"region": "us-west-2"}}
         (tmp_path / "play.yml").write_text(json.dumps([play]))
         program = Path(sys.executable).with_name("ansible-playbook")
         done = subprocess.run(
-            [program, tmp_path / "play.yml", "-i", ROOT / "inventories/local.yml", "-e", json.dumps(given or {})],
+            [
+                program,
+                tmp_path / "play.yml",
+                "-i",
+                ROOT / "inventories/local.yml",
+                "-e",
+                json.dumps(given or {}),
+                *options,
+            ],
             env={
                 **os.environ,
                 "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),

@@ -10,7 +10,8 @@ import pytest
 from jupyter_stand_in import TOKEN
 from loopback import free_port
 
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import activity_rows, activity_text
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import activity_rows
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.loss import layer_of, loss
 from ansible_collections.desi.lab.plugins.modules import jupyter_activity_info
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
@@ -66,4 +67,56 @@ def test_of_a_server_that_cannot_be_asked_nobody_knows(jupyter, ask, answers):
 def test_a_session_without_a_notebook_is_named_somehow():
     found = activity_rows([{"kernel": {"id": "abc", "execution_state": "unheard-of"}}, {}], [])
     assert sorted(line["text"] for line in found) == ["a kernel", "abc"]
-    assert activity_text(found[:1]) == "1 kernel"
+    assert loss("stop", True, found[:1], None).words == "1 kernel"
+
+
+KERNEL = {"label": "kernel", "text": "a.ipynb", "about": ""}
+LOSSES = [
+    # ending, runs, activity, changed paths, asks, words
+    ("stop", True, [KERNEL], [], True, "1 kernel"),
+    ("stop", True, [], ["/home/ann/x"], False, ""),
+    ("stop", False, [KERNEL], ["/home/ann/x"], False, ""),
+    ("restart", True, [KERNEL], ["/home/ann/x"], True, "1 kernel"),
+    ("replace", True, [], [], True, ""),
+    ("replace", True, [KERNEL, KERNEL], ["/home/ann/x", "/srv/y"], True, "2 kernels and 2 files"),
+    ("replace", False, [], [], False, ""),
+    ("replace", False, [], ["/home/ann/x"], True, "1 file"),
+    ("replace", False, [], None, True, "what runs in it"),
+    ("remove", False, [], [], True, ""),
+]
+
+
+@pytest.mark.parametrize(("ending", "running", "activity", "paths", "asks", "words"), LOSSES)
+def test_what_ends_or_is_lost_decides_who_has_to_agree(ending, running, activity, paths, asks, words):
+    layer = None if paths is None else layer_of([{"Path": path, "Kind": 1} for path in paths])
+    found = loss(ending, running, activity, layer)
+    assert (found.asks, found.words) == (asks, words)
+
+
+@pytest.mark.parametrize(
+    ("path", "packages", "files"),
+    [
+        ("/opt/desi/lib/python3.11/site-packages/healpy-1.17.1.dist-info", ["healpy 1.17.1"], 0),
+        ("/usr/lib/python3/dist-packages/old_one-2.egg-info", ["old_one 2"], 0),
+        ("/opt/conda/conda-meta/py-sphviewer-1.0-py311_0.json", ["py-sphviewer 1.0"], 0),
+        ("/var/lib/dpkg/info/libgsl27:amd64.list", ["libgsl27"], 0),
+        ("/home/jovyan/results/z.fits", [], 1),
+        ("/survey/z.fits", [], 1),
+        # The start of a lab, caches, what has a name of its own for that, and what is bound in.
+        ("/home/desi/welcome.ipynb", [], 0),
+        ("/home/desi/.local/share/jupyter/runtime/a.json", [], 0),
+        ("/home/desi/__pycache__/a.pyc", [], 0),
+        ("/var/z.fits", [], 0),
+        ("/home/synced", [], 0),
+        ("/home/synced/z.fits", [], 0),
+        ("/lib64/z.fits", [], 0),
+    ],
+)
+def test_packages_and_files_are_told_apart_from_what_a_lab_writes_itself(path, packages, files):
+    found = layer_of([{"Path": path, "Kind": 1}, {"Path": path.rpartition("/")[0], "Kind": 0}], ["/home/synced/"])
+    assert (found.packages, len(found.files)) == (packages, files)
+
+
+def test_of_many_some_are_named():
+    layer = layer_of([{"Path": f"/home/ann/{name}", "Kind": 1} for name in range(7)])
+    assert loss("replace", False, [], layer).rows[0]["text"].endswith("/home/ann/4 and 2 more")

@@ -184,6 +184,17 @@ def test_reason_for_another_container_names_the_settings_and_repeats_nothing_of_
     part = planned(host, {**SETTINGS, "release": "dr1"})[-1]
     assert "lab_release" in part.reason
     assert "<b>" not in part.reason
+    differing = plan.differences(
+        {**SETTINGS, "release": "dr1", "data_writable": True}, healthy()["server"]["container"]
+    )
+    assert plan.difference_rows(differing) == [
+        {"label": "lab_release", "text": "edr -> dr1"},
+        {"label": "lab_data_writable", "text": "false -> true"},
+    ]
+    ways = plan.ways_to_keep("zeta", differing)
+    assert "./lab start -e lab_name=zeta, or add -e lab_release=edr -e lab_data_writable=false." in ways
+    assert "./lab start." in plan.ways_to_keep("desi", [])
+    assert "-e 'lab_image=$(x)'" in plan.ways_to_keep("desi", [plan.Difference("lab_image", "$(x)", "embedded")])
     for label in ("[]", "{", "7"):
         assert planned(healthy(**{"desi.lab.settings": label}), {**SETTINGS, "port": 9})[-1].action == plan.COMPARE
 

@@ -58,19 +58,6 @@ def test_a_lab_without_a_mount_to_make_has_no_right():
     assert told("__jupyter_rights", jupyter_container=MOUNTING) == MOUNTING
 
 
-@pytest.mark.security("A3")
-@pytest.mark.parametrize(
-    ("has", "differs"),
-    [
-        ({"HostConfig": {"CapDrop": ["ALL"]}, "Config": {"User": "1000:1000"}}, False),
-        ({"HostConfig": {"CapDrop": None, "CapAdd": ["SYS_ADMIN"]}, "Config": {"User": "root"}}, True),
-        ({"HostConfig": {"CapDrop": ["ALL"]}, "Config": {"User": "0:0"}}, True),
-    ],
-)
-def test_a_lab_is_not_replaced_for_its_rights_without_a_question(has, differs):
-    assert told("__jupyter_old_rights", __jupyter_before={"exists": True, "container": has}) is differs
-
-
 @pytest.mark.security("M12")
 @pytest.mark.parametrize(
     ("changed", "blocks"),
