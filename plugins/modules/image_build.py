@@ -10,7 +10,8 @@ module: image_build
 short_description: Build an image and show its progress
 version_added: "0.1.0"
 description:
-  - Builds an image from a directory with a Dockerfile, by C(docker build) with the builder that every engine has.
+  - Builds an image from a directory with a Dockerfile, by C(docker build) with the builder that every engine has. A
+    Dockerfile with what only BuildKit knows is built by C(docker buildx), or refused where that is not installed.
   - The directory is on the controller, and is sent to the host as one tar archive. Links in it stay links,
     C(.dockerignore) is honored, and C(.git) is left out.
   - Unlike C(community.docker.docker_image_build) it needs no plugin of Docker's, and reports its step, which the
@@ -88,6 +89,7 @@ image:
 import contextlib
 import io
 import json
+import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
@@ -95,19 +97,23 @@ from typing import BinaryIO
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker.dockerfile import asks_for_buildkit, buildkit_reason
 from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile, build_progress, follow
 
+MOST_BYTES = 1 << 20
 
-def command_of(params: dict) -> tuple[list[str], dict[str, str]]:
+
+def command_of(params: dict, by_buildkit: bool) -> tuple[list[str], dict[str, str]]:
     """Return the build command and its environment."""
-    command = ["docker", "build", "--force-rm", "--tag", params["name"]]
+    builder = ["buildx", "build", "--load", "--progress", "plain"] if by_buildkit else ["build", "--force-rm"]
+    command = ["docker", *builder, "--tag", params["name"]]
     command += ["--no-cache"] if params["nocache"] else []
     for name, value in params["labels"].items():
         command += ["--label", f"{name}={value}"]
     for name in params["args"]:
         command += ["--build-arg", name]
-    # The newer builder is a plugin that many engines lack.
-    known = {"DOCKER_BUILDKIT": "0", **{name: str(value) for name, value in params["args"].items()}}
+    known = {"DOCKER_BUILDKIT": str(int(by_buildkit)), **{name: str(value) for name, value in params["args"].items()}}
     return [*command, "-"], known
 
 
@@ -122,9 +128,29 @@ def add_file(archive: BinaryIO, name: str, content: bytes, out: BinaryIO) -> Non
         more.addfile(header, io.BytesIO(content))
 
 
+def needs_buildkit(archive: str) -> bool:
+    """Return whether to build by BuildKit; LabError if that is needed and not there."""
+    dockerfile = ""
+    with contextlib.suppress(KeyError, OSError, tarfile.TarError), tarfile.open(archive) as members:
+        file = members.extractfile("Dockerfile")
+        dockerfile = file.read(MOST_BYTES).decode(errors="replace") if file else ""
+    if not asks_for_buildkit(dockerfile):
+        return False
+    if subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False).returncode == 0:
+        return True
+    reason = buildkit_reason(dockerfile)
+    if reason:
+        raise LabError(
+            "The image could not be built.",
+            f"Its Dockerfile has {reason}, which only BuildKit knows, and that is not installed here.",
+            "Install Docker's plugin buildx (docker-buildx-plugin), or write the Dockerfile without it.",
+        )
+    return False
+
+
 def build(params: dict) -> tuple[int, str]:
     """Build from the archive; return the exit code and the output."""
-    command, known = command_of(params)
+    command, known = command_of(params, needs_buildkit(params["archive"]))
     with contextlib.ExitStack() as opened:
         file = opened.enter_context(ProgressFile(params["progress"], every=0))
         source: BinaryIO = opened.enter_context(Path(params["archive"]).open("rb"))
@@ -156,6 +182,8 @@ def main() -> None:
         module.exit_json(changed=True)
     try:
         code, said = build(module.params)
+    except LabError as error:
+        module.fail_json(output=[], **error.as_result())
     except FileNotFoundError as error:
         module.fail_json(msg=f"There is no {error.filename} on this computer.", output=[])
     except OSError as error:

@@ -136,25 +136,58 @@ def _answer(message: str) -> str:
     return quoted[1] if quoted else matched[1] if matched else message
 
 
+# Messages of the builders, old and new, and their meanings. The first match counts.
+BUILD_REASONS = (
+    (r"no space left on device", "The disk is full."),
+    (r"the --(\w+) option requires BuildKit|parse error[^\n]*: Unknown flag: (\w+)",
+     r"Its Dockerfile has --\1\2, which the old builder does not know, and docker buildx is not installed."),
+    (r"dockerfile parse error(?: on)? line (\d+): ([^\n]{0,150})", r"Its Dockerfile has an error in line \1: \2."),
+    (r"dockerfile parse error:? ([^\n]{0,150})", r"Its Dockerfile has an error: \1."),
+    (r"(?:COPY|ADD) failed:[^\n]*?\bstat (?:/var/lib/docker/tmp/[^/\s]+/)?([^\s:]+): (?:file does not|no such file)",
+     r"Its Dockerfile copies \1, which is not in the folder, or is named in .dockerignore."),
+    (r'failed to (?:compute cache key|calculate checksum)[^\n]*?"/?([^"\n]+)": not found',
+     r"Its Dockerfile copies \1, which is not in the folder, or is named in .dockerignore."),
+    (r"Dockerfile \([^)]*\) cannot be empty|the Dockerfile cannot be empty|file with no instructions",
+     "Its Dockerfile is empty."),
+    (r"no build stage in current context", "Its Dockerfile has no FROM before its first step."),
+)  # fmt: skip
 # Output of the builder itself.
 _BUILD_NOISE = re.compile(r"Step \d+/\d+ : |---> |Removing intermediate container ")
 _BUILD_ERROR = re.compile(r"\berror\b|\bfailed\b|\bfatal\b|^E: ", re.IGNORECASE)
+_LAST_LINES = 40
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def build_reason(message: str) -> str:
     """Return why a build failed: the builder's error, or the end of the last step's output."""
     matched = re.search(r"^Error building \S+ - code: \S+, message: (.*), logs: (\[.*\])\s*$", message, re.DOTALL)
-    if matched and "returned a non-zero code" not in matched[1]:
-        return f"The build ended with: {matched[1][-500:]}"
     lines = _literal_lines(matched[2]) if matched else message.splitlines()
     lines = [_COLOURS.sub("", line).strip() for line in lines]
+    said = "\n".join([*lines[-_LAST_LINES:], matched[1] if matched else ""])
+    for pattern, sentence in BUILD_REASONS:
+        found = re.search(pattern, said, re.IGNORECASE)
+        if found:
+            return re.sub(r"\.{2,}$", ".", found.expand(sentence))
+    base = _missing_base(said)
+    if base:
+        return f"It stands on the image {base}. {pull_reason(said, base)}"
+    if matched and "returned a non-zero code" not in matched[1]:
+        return f"The build ended with: {matched[1][-500:]}"
     last_step = max((number for number, line in enumerate(lines) if line.startswith("Step ")), default=-1)
     printed = [line for line in lines[last_step + 1 :] if line and not _BUILD_NOISE.match(line)]
     telling = [line for line in printed if _BUILD_ERROR.search(line)] or printed
     if telling:
         return f"The build ended with: {' / '.join(telling[-3:])[-500:]}"
     return f"The build ended with: {matched[1][-500:]}" if matched else "The build said nothing."
+
+
+def _missing_base(said: str) -> str:
+    """Return the image that a build stands on if that could not be pulled, else nothing."""
+    steps = re.findall(r"^Step \d+/\d+ : (.*)$", said, re.MULTILINE)
+    found = re.match(r"FROM (?:--\S+ )?(\S+)", steps[-1], re.IGNORECASE) if steps else None
+    # As BuildKit says it.
+    found = found or re.search(r"failed to resolve source metadata for (\S+?): ", said)
+    return found[1] if found else ""
 
 
 def _literal_lines(text: str) -> list[str]:

@@ -17,6 +17,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size
 from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import check_cpus, check_memory
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import settings_of_address
 from ansible_collections.desi.lab.plugins.module_utils._ssh.host_key import check_fingerprint
 from ansible_collections.desi.lab.plugins.plugin_utils._images import image_source
 
@@ -171,13 +172,28 @@ def check_endpoint(value: str) -> None:
 
 def check_bucket(value: str) -> None:
     """Refuse an invalid bucket name."""
-    if not BUCKET.fullmatch(value):
-        raise _wrong(
-            "lab_bucket",
-            value,
-            "A bucket's name has 3 to 63 lower-case letters, digits, dots and dashes.",
-            "Give the bare name, without s3:// and without a folder; the folder goes into lab_prefix.",
-        )
+    if BUCKET.fullmatch(value):
+        return
+    do = "Give the bare name, without s3:// and without a folder; the folder goes into lab_prefix."
+    if re.match(r"(?:s3|https?)://[^@]*$", value):
+        parts = urlsplit(value)
+        first = parts.path.strip("/").partition("/")[0]
+        settings = settings_of_address(value, first)
+        do = f"{do.rstrip('.')}: {' '.join(settings)}" if settings else do
+    why = "A bucket's name has 3 to 63 lower-case letters, digits, dots and dashes."
+    raise _wrong("lab_bucket", value, why, do)
+
+
+def check_address(values: t.Mapping[str, t.Any]) -> None:
+    """Refuse an endpoint with the name of its bucket in it, which is added to it once more."""
+    endpoint = str(values.get("lab_endpoint", ""))
+    settings = settings_of_address(endpoint, str(values.get("lab_bucket", "")) or "desidata")
+    if not re.match(r"https?://[^@]*$", endpoint) or not settings:
+        return
+    amazon = not any(setting.startswith("-e lab_endpoint=") for setting in settings)
+    leave = "Leave lab_endpoint out, as the bucket is at AWS, and give" if amazon else "Give its parts:"
+    why = "The name of the bucket is in it, and the endpoint is the address of the server alone."
+    raise _wrong("lab_endpoint", endpoint, why, f"{leave} {' '.join(settings)}")
 
 
 def check_cache_max(value: str) -> None:
@@ -351,6 +367,7 @@ def value_errors(values: t.Mapping[str, t.Any], releases: t.Mapping[str, t.Mappi
         *(functools.partial(check, str(values[name])) for name, check in CHECKS.items() if name in values),
         *(functools.partial(check_list, values[name]) for name, check_list in LIST_CHECKS.items() if name in values),
         functools.partial(check_certificate, values),
+        functools.partial(check_address, values),
     ]
     if "lab_release" in values:
         data = str(values.get("lab_data", "s3"))

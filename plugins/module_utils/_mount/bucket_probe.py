@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.web import make_opener
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec, settings_of_address
 from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import ca_bundle
 
 _BODY_LIMIT = 64 * 1024
@@ -31,6 +31,7 @@ _CREDENTIAL_CODES = {
     "InvalidToken",
     "TokenRefreshRequired",
 }
+_CHECK_ADDRESS = "Check the name and the endpoint, which is the address of the server without a bucket or a folder."
 _DENIED_CODES = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "Forbidden"}
 
 
@@ -83,10 +84,19 @@ def explain_answer(spec: MountSpec, answer: BucketAnswer) -> LabError | None:
         return None
     if answer.region and answer.region != spec.region and answer.code != "NoSuchBucket":
         return LabError(
-            what, f"It is in the region {answer.region}, not in {spec.region}.", f"Set the region to {answer.region}."
+            what,
+            f"It is in the region {answer.region}, not in {spec.region}.",
+            f"Set the region to {answer.region}: -e lab_bucket_region={answer.region}",
         )
+    named = settings_of_address(spec.endpoint, spec.bucket)
+    if answer.code and answer.status < 500 and named:
+        why = f"The name of the bucket is in the endpoint {spec.endpoint}, too."
+        return LabError(what, why, f"Give its parts: {' '.join(named)}")
     if answer.code == "NoSuchBucket":
         return LabError(what, f"There is no bucket of this name at {where}.", "Check the name and the endpoint.")
+    if answer.code in ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
+        do = "Set the region that the bucket is in: -e lab_bucket_region=REGION"
+        return LabError(what, f"It is in another region than {spec.region} ({answer.code}).", do)
     if answer.code in _DENIED_CODES:
         if not spec.anonymous:
             return None
@@ -95,7 +105,8 @@ def explain_answer(spec: MountSpec, answer: BucketAnswer) -> LabError | None:
     if answer.code in _CREDENTIAL_CODES:
         return LabError(what, f"{where} refused the credentials ({answer.code}).", "Renew them, or set anonymous=true.")
     if answer.code:
-        return LabError(what, f"{where} answered with the error {answer.code}.", "Try again in a minute.")
+        do = "Try again in a minute." if answer.status >= 500 or answer.status == 429 else _CHECK_ADDRESS
+        return LabError(what, f"{where} answered with the error {answer.code}.", do)
     if answer.status == 407:
         return LabError(
             what, "The proxy asks for a password.", "Put it into HTTPS_PROXY, or into NO_PROXY the endpoint."

@@ -84,6 +84,40 @@ def _check(spec: MountSpec) -> None:
         raise _bad("cache", spec.cache, "is no folder for a cache", "give an absolute path of a folder of its own")
 
 
+_AT_AMAZON = re.compile(
+    r"(?:(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.)?s3(?:[.-](?:dualstack\.)?(?P<region>[a-z]{2}(?:-[a-z]+)+-\d))?\.amazonaws\.com(?:\.cn)?"
+)
+
+
+def settings_of_address(address: str, bucket: str) -> list[str]:
+    """Return the settings for an address with a bucket's name in it, such as people copy; none without one.
+
+    ``bucket`` is the one that is to be read, which a server's own name may begin with.
+    """
+    scheme, _, rest = address.partition("://")
+    place, _, path = rest.partition("/")
+    first, _, below = path.strip("/").partition("/")
+    amazon = _AT_AMAZON.fullmatch(place.lower())
+    if scheme == "s3":
+        named = {"lab_bucket": place, "lab_prefix": path.strip("/")}
+    elif amazon:
+        if not amazon["bucket"] and not first:
+            return []
+        own = amazon["bucket"] is not None
+        named = {"lab_bucket": amazon["bucket"] or first, "lab_bucket_region": amazon["region"] or ""}
+        named["lab_prefix"] = path.strip("/") if own else below
+    elif place.lower().startswith(f"{bucket}."):
+        named = {"lab_endpoint": f"{scheme}://{place[len(bucket) + 1 :]}", "lab_prefix": path.strip("/")}
+        named["lab_bucket"] = bucket
+    elif bucket in path.split("/"):
+        above, _, below = path.strip("/").partition(bucket)
+        named = {"lab_endpoint": f"{scheme}://{place}/{above}".rstrip("/"), "lab_prefix": below.strip("/")}
+        named["lab_bucket"] = bucket
+    else:
+        return []
+    return [f"-e {name}={value}" for name, value in sorted(named.items()) if value]
+
+
 def check_path(path: str, spec_cache: str = "") -> str:
     """Return the normalized mountpoint."""
     clean = posixpath.normpath(path) if path.startswith("/") else path

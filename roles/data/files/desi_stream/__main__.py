@@ -104,6 +104,7 @@ def main(words: list[str]) -> int:
     def changed() -> None:
         """End the tool: whoever has an old version open must not get the rest of a new one. It is started again."""
         started.wait()
+        print("An object is another one than was listed, so the bucket is mounted anew.", file=sys.stderr, flush=True)
         running[0].kill()
 
     relay = Relay(upstream, sizes_for(memory), memory // 4, kinds, changed, bucket_of(known.tool))

@@ -21,7 +21,7 @@ from html import unescape
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from .upstream import AHEAD, DEMANDED, GUESSED, Away, Upstream
+from .upstream import AHEAD, DEMANDED, GUESSED, Away, Upstream, entity_tag
 
 # As long as rclone keeps what it has asked for itself.
 KEPT = 3600.0
@@ -71,8 +71,22 @@ def read_names(body: bytes) -> tuple[list[str], dict[str, Known]]:
         parts = dict(re.findall(r"<(Key|ETag|Size|LastModified)>(.*?)</", content, re.DOTALL))
         if "Key" in parts and "ETag" in parts:
             modified = header_date(parts.get("LastModified", ""))
-            tags[plain(parts["Key"])] = Known(unescape(parts["ETag"]), int(parts.get("Size", 0)), modified)
+            tags[plain(parts["Key"])] = Known(entity_tag(unescape(parts["ETag"])), int(parts.get("Size", 0)), modified)
     return folders, tags
+
+
+def folders_win(body: bytes) -> bytes:
+    """Leave out of a listing the objects that have the name of a folder, which they would hide from a mount tool."""
+    prefixes = re.findall(rb"<CommonPrefixes>\s*<Prefix>(.*?)(?:/|%2F)</Prefix>", body, re.DOTALL)
+    if not prefixes:
+        return body
+    folders = set(prefixes)
+
+    def kept(content: re.Match[bytes]) -> bytes:
+        key = re.search(rb"<Key>(.*?)</Key>", content[0], re.DOTALL)
+        return b"" if key and key[1] in folders else content[0]
+
+    return re.sub(rb"<Contents>.*?</Contents>", kept, body, flags=re.DOTALL)
 
 
 def header_date(date: str) -> str:
@@ -138,6 +152,7 @@ class Listings:
             # Somebody may wait for it, and has to be told whatever it was.
             kept.answer.set_exception(problem if isinstance(problem, Away) else Away(repr(problem)))
             return
+        body = folders_win(body)
         kept.size = len(body) + 512
         bucket = urlsplit(question).path.strip("/")
         if status == 200:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from .upstream import AHEAD, DEMANDED, PATIENCE, Away, Upstream
+from .upstream import AHEAD, DEMANDED, PATIENCE, Away, Upstream, entity_tag, same_version
 
 PIECE = 256 * 1024
 # A client that reads on asks again at once; one that thinks for longer than this, in seconds, begins anew.
@@ -119,6 +119,8 @@ class Fetcher:
 
     def __init__(self, upstream: Upstream, path: str, etag: str) -> None:
         self._upstream, self._path, self.etag = upstream, path, etag
+        # If-Match compares strongly, and a weak tag matches nothing.
+        self._asks_for_version = not etag.startswith("W/")
 
     def fetch(self, block: Block) -> None:
         """Fill a block; where the body breaks off, go on from there."""
@@ -140,16 +142,22 @@ class Fetcher:
         headers = {
             "Range": f"bytes={first}-{last}",
             "Accept-Encoding": "identity",
-            **({"If-Match": self.etag} if self.etag else {}),
         }
-        answer = self._upstream.request(self._path, headers)
+        version = {"If-Match": self.etag} if self.etag and self._asks_for_version else {}
+        answer = self._upstream.request(self._path, {**headers, **version})
+        if answer.status == 412 and version:
+            # A server whose tags are weak, or not those that it lists, refuses even its own: the tags decide.
+            self._upstream.finish(answer)
+            answer = self._upstream.request(self._path, headers)
+            self._asks_for_version = False
         try:
             if answer.status not in (200, 206):
                 raise Refused(answer.status)
-            tag = answer.headers.get("etag", "")
-            if self.etag and tag and tag != self.etag:
+            tag = entity_tag(answer.headers.get("etag", ""))
+            if not same_version(self.etag, tag):
                 raise Refused(412)
-            self.etag = self.etag or tag
+            if not self.etag:
+                self.etag, self._asks_for_version = tag, not tag.startswith("W/")
             if answer.status == 206 and not answer.headers.get("content-range", "").startswith(f"bytes {first}-"):
                 raise Away("the server gave another range")
             if answer.status == 200 and first > 0:

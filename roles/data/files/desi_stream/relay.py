@@ -123,7 +123,8 @@ class Handler(BaseHTTPRequestHandler):
         known = self.server.listings.known(bucket, unquote(key))
         if known.modified and not parts.query:
             self.send_response_only(200)
-            self.send_header("ETag", known.tag)
+            if known.tag:
+                self.send_header("ETag", known.tag)
             self.send_header("Last-Modified", known.modified)
             self.send_header("Content-Length", str(known.size))
             self.end_headers()

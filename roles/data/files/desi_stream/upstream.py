@@ -32,6 +32,18 @@ PAUSES = (0.1, 0.3, 1.0, 2.0, 4.0)
 DRAINED = 1 << 20
 
 
+def entity_tag(text: str) -> str:
+    """Return a tag as RFC 9110 (8.8.3) has it: some servers leave its quotes out."""
+    weak, opaque = ("W/", text.strip()[2:]) if text.strip()[:2] in ("W/", "w/") else ("", text.strip())
+    opaque = opaque[1:-1] if len(opaque) > 1 and opaque[0] == opaque[-1] == '"' else opaque
+    return f'{weak}"{opaque}"' if opaque and '"' not in opaque else ""
+
+
+def same_version(tag: str, other: str) -> bool:
+    """Tell whether two tags match by RFC 9110's weak comparison, or one of them is not known."""
+    return not tag or not other or tag.removeprefix("W/") == other.removeprefix("W/")
+
+
 class Away(Exception):
     """The server was not reached, or said nothing that can be used."""
 

@@ -290,16 +290,53 @@ PULLING = "['Step 1/1 : FROM nosuch.invalid/base:1', '', 'main: Pulling from bas
             FAILED,
         ),
         (f"{BUILD}{FAILED}, logs: [unreadable]", "[unreadable]"),
-        *(
-            (f"Error building lab:1 - code: None, message: {said}, logs: {PULLING}", said)
-            for said in (NO_HOST, NO_FILE)
-        ),
         ("a\nb\nc\nd", "b / c / d"),
         ("Cannot locate specified Dockerfile: /x", "Cannot locate specified Dockerfile: /x"),
     ],
 )
 def test_reason_of_a_failed_build_is_the_end_of_what_its_last_step_printed(message, reason):
     assert build_reason(message) == f"The build ended with: {reason}"
+
+
+NO_BASE = "pull access denied for nosuch, repository does not exist or may require 'docker login': denied"
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (
+            f"Error building lab:1 - code: None, message: {NO_HOST}, logs: {PULLING}",
+            "nosuch.invalid/base:1. The registry",
+        ),
+        (
+            f"Step 1/2 : FROM --platform=linux/amd64 nosuch\n{NO_BASE}",
+            "the image nosuch. The registry docker.io refuses",
+        ),
+        (
+            f"ERROR: failed to solve: nosuch: failed to resolve source metadata for nosuch:1: {NO_BASE}",
+            "image nosuch:1.",
+        ),
+        (f"Step 1/2 : FROM debian\n ---> 1\nStep 2/2 : COPY x /\n{NO_FILE}", "copies x, which is not in the folder"),
+        (
+            'ERROR: failed to compute cache key: failed to calculate checksum of ref a::b: "/x y": not found',
+            "copies x y,",
+        ),
+        ("COPY failed: stat /var/lib/docker/tmp/docker-builder1/a/b: no such file or directory", "copies a/b, which"),
+        ("the --mount option requires BuildKit. Refer to https://docs", "has --mount, which the old builder"),
+        ("Error response from daemon: dockerfile parse error line 2: Unknown flag: link", "has --link, which"),
+        ("Error response from daemon: dockerfile parse error line 2: unknown instruction: RUNN", "in line 2: unknown"),
+        (
+            "ERROR: failed to solve: dockerfile parse error on line 3: unknown instruction: RUNN (did you mean RUN?)",
+            "line 3:",
+        ),
+        ("Error response from daemon: the Dockerfile (Dockerfile) cannot be empty", "is empty."),
+        ("Error response from daemon: no build stage in current context", "has no FROM"),
+        ("Step 2/2 : RUN x\nx: write error: No space left on device", "The disk is full."),
+    ],
+)
+def test_usual_reasons_of_failed_builds_are_sentences(message, reason):
+    assert reason in build_reason(message)
+    assert "build ended with" not in build_reason(message)
 
 
 def test_build_that_said_nothing_or_much_is_told_shortly():

@@ -159,7 +159,14 @@ def test_port_is_taken_exactly_when_tcp_has_it(port):
         ({"lab_cache": "work"}, "absolute", "-e lab_cache="),
         ({"lab_container_port": 0}, "1 to 65535", "-e lab_container_port="),
         ({"lab_endpoint": "server"}, "not the URL of an S3 server", "https://server"),
-        ({"lab_bucket": "s3://desidata"}, "3 to 63", "lab_prefix"),
+        ({"lab_bucket": "s3://desidata"}, "3 to 63", "lab_prefix: -e lab_bucket=desidata"),
+        ({"lab_bucket": "s3://mine/dr1/x"}, "3 to 63", "-e lab_bucket=mine -e lab_prefix=dr1/x"),
+        (
+            {"lab_bucket": "https://mirror.org/mine/dr1"},
+            "3 to 63",
+            "-e lab_bucket=mine -e lab_endpoint=https://mirror.org",
+        ),
+        ({"lab_endpoint": "https://desidata.mirror.org"}, "name of the bucket", "-e lab_endpoint=https://mirror.org"),
         ({"lab_cache_max": "much"}, "not a size", "-e lab_cache_max=50GiB"),
     ],
 )

@@ -103,6 +103,8 @@ def test_listing_is_told_from_errors_and_from_web_pages(status, headers, body, a
         ),
         ({}, BucketAnswer(403, code="InvalidAccessKeyId"), "refused the credentials (InvalidAccessKeyId)"),
         ({}, BucketAnswer(503, code="SlowDown"), "answered with the error SlowDown"),
+        ({"endpoint": "https://m.org/desidata"}, BucketAnswer(404, code="NoSuchKey"), "in the endpoint https://m.org/"),
+        ({}, BucketAnswer(301, code="PermanentRedirect"), "in another region than us-west-2"),
         ({}, BucketAnswer(407), "The proxy asks for a password"),
         ({}, BucketAnswer(200, kind="text/html"), "does not speak S3 (HTTP status 200, text/html)"),
         ({}, BucketAnswer(404), "does not speak S3 (HTTP status 404)"),

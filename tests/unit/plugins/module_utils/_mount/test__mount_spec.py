@@ -14,6 +14,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.spec import (
     fingerprint,
     make_spec,
     mount_name,
+    settings_of_address,
 )
 
 
@@ -89,3 +90,34 @@ def test_names_are_readable_and_differ_for_different_paths():
     assert one != other
     assert mount_name("/mnt/my data/ü").replace("-", "").isalnum()
     assert len(mount_name("/" + "x" * 300)) < 60
+
+
+@pytest.mark.parametrize(
+    ("address", "bucket", "settings"),
+    [
+        ("https://mine.s3.us-east-1.amazonaws.com", "mine", "lab_bucket=mine lab_bucket_region=us-east-1"),
+        (
+            "https://mine.s3-us-east-1.amazonaws.com/dr1/",
+            "x",
+            "lab_bucket=mine lab_bucket_region=us-east-1 lab_prefix=dr1",
+        ),
+        ("https://my.own.s3.amazonaws.com", "x", "lab_bucket=my.own"),
+        (
+            "https://s3.us-west-2.amazonaws.com/mine/dr1",
+            "x",
+            "lab_bucket=mine lab_bucket_region=us-west-2 lab_prefix=dr1",
+        ),
+        ("https://s3.us-west-2.amazonaws.com", "mine", ""),
+        ("https://s3.us-west-2.amazonaws.com/", "mine", ""),
+        ("https://mine.mirror.org:9000/", "mine", "lab_bucket=mine lab_endpoint=https://mirror.org:9000"),
+        ("http://mirror.org/mine", "mine", "lab_bucket=mine lab_endpoint=http://mirror.org"),
+        ("http://mirror.org/s3/mine/dr1/", "mine", "lab_bucket=mine lab_endpoint=http://mirror.org/s3 lab_prefix=dr1"),
+        ("http://mirror.org/s3/", "mine", ""),
+        ("http://mirror.org/minesweeper", "mine", ""),
+        ("http://minesweeper.org", "mine", ""),
+        ("s3://mine/dr1", "x", "lab_bucket=mine lab_prefix=dr1"),
+        ("", "mine", ""),
+    ],
+)
+def test_address_with_a_bucket_in_it_is_taken_apart(address, bucket, settings):
+    assert settings_of_address(address, bucket) == [f"-e {each}" for each in settings.split()]
