@@ -53,6 +53,9 @@ REFUSALS = Part("refusals", [sys.executable, "-m", "pytest", "tests/integration"
 MOUNTING = ("local_folder", "bucket_host", "bucket_container", "down")
 
 
+# Sequences of verbs in a run of everything.
+A_FEW = 6
+
 # Kinds of labs for the browser tests. Local ones mount, too.
 HERE = ("local-host", "local-container")
 ON_EC2 = ("ec2-tunnel", "ec2-direct", "ec2-https")
@@ -115,6 +118,17 @@ def e2e(place: str, kinds: Sequence[str], scratch: Path) -> Part:
     )
 
 
+def sequences(number: int, scratch: Path) -> Part:
+    """Return the part that types verbs at random, in that many sequences, and kills them."""
+    options = ["-n", "2", "-p", "every_test_runs", "-r", "sfE", "--basetemp", str(scratch / "v")]
+    return Part(
+        "sequences of verbs",
+        [sys.executable, "-m", "pytest", *options, "tests/sequences"],
+        timeout=120 + 60 * number,
+        environment={"PYTHONPATH": str(ROOT / "tests/harness"), "DESI_LAB_SEQUENCES": str(number)},
+    )
+
+
 def attacks(scratch: Path, record: Path) -> tuple[list[list[Part]], list[Part]]:
     """Return the parts with the tests that attack (marker security); each test records its outcome."""
     plugin = ["-p", "security_findings", "-p", "every_test_runs"]
@@ -151,6 +165,7 @@ def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> tuple[l
         shared.append(cloud("money", ["test_lab_money.py", "test_doctor.py"], scratch))
     if "unit" in wanted:
         first.append(REFUSALS)
+        shared.append(sequences(A_FEW, scratch))
         shared.append(Part("another Python", ["tests/other_python", str(scratch)], timeout=1500, gate=IMAGES.name))
         shared.append(unit(scratch))
     if "e2e" in wanted:

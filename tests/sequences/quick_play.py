@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Many runs of ansible-playbook, each a child of one process that has everything loaded.
+
+The plays, roles, actions and modules are the product's. What differs is where a module of this computer runs: in the
+worker of its task, and not in a Python of its own, which takes ten times as long. And nobody sleeps.
+
+Each line of the input is a run; a line with its process and one with its exit code are printed. A run may end at a task
+as if it was killed there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import os
+import sys
+import time
+import traceback
+import warnings
+from functools import cache
+from typing import Any
+
+from ansible.cli.playbook import PlaybookCLI
+from ansible.executor.task_queue_manager import TaskQueueManager
+from ansible.module_utils.testing import patch_module_args
+from ansible.plugins.action import ActionBase, remove_internal_keys
+from ansible.utils.collection_loader import AnsibleCollectionConfig
+
+KILLED = 137
+# What the modules of a verb are, so that no worker has to import it.
+LOADED = (
+    "amazon.aws.plugins.modules.aws_caller_info",
+    "amazon.aws.plugins.modules.ec2_instance",
+    "amazon.aws.plugins.modules.ec2_key",
+    "amazon.aws.plugins.modules.ec2_security_group",
+    "amazon.aws.plugins.modules.ec2_tag",
+    "amazon.aws.plugins.modules.ec2_vol",
+    "community.crypto.plugins.modules.openssh_keypair",
+    "desi.lab.plugins.modules.directory_sync",
+    "desi.lab.plugins.modules.ec2_launch",
+    "desi.lab.plugins.modules.ec2_lab_info",
+    "desi.lab.plugins.modules.ec2_plan",
+    "desi.lab.plugins.modules.ec2_status",
+    "desi.lab.plugins.modules.labs_info",
+)
+SERVICES = ("ec2", "sts", "iam", "ssm", "scheduler", "service-quotas", "pricing")
+
+
+def execute_module(
+    self: Any, module_name: Any = None, module_args: Any = None, task_vars: Any = None, **options: Any
+) -> dict[str, Any]:
+    """Run a module of this computer in this process."""
+    name = module_name or self._task.action
+    arguments = dict(self._task.args if module_args is None else module_args)
+    self._update_module_args(
+        name, arguments, task_vars or {}, ignore_unknown_opts=options.get("ignore_unknown_opts", False)
+    )
+    found = self._shared_loader_obj.module_loader.find_plugin_with_context(name, collection_list=self._task.collections)
+    *collection, last = found.resolved_fqcn.split(".")
+    builtin = collection in (["ansible", "builtin"], ["ansible", "legacy"])
+    place = "ansible.modules" if builtin else f"ansible_collections.{'.'.join(collection)}.plugins.modules"
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), patch_module_args(arguments):
+        try:
+            importlib.import_module(f"{place}.{last}").main()
+        except SystemExit:
+            pass
+        except Exception:
+            return {"failed": True, "msg": traceback.format_exc()}
+    data = self._parse_returned_data({"rc": 0, "stdout": output.getvalue(), "stderr": ""}, "legacy")
+    remove_internal_keys(data)
+    for stream in ("stdout", "stderr"):
+        if stream in data:
+            data.setdefault(f"{stream}_lines", (data[stream] or "").splitlines())
+    return data
+
+
+def kill_at(number: int) -> None:
+    """End this process before a task, by its number from 1, as a kill would."""
+    send, left = TaskQueueManager.send_callback, [number]
+
+    def counting(manager: Any, method: str, *about: Any, **options: Any) -> None:
+        if method == "v2_playbook_on_task_start":
+            left[0] -= 1
+            if not left[0]:
+                os._exit(KILLED)
+        send(manager, method, *about, **options)
+
+    TaskQueueManager.send_callback = counting
+
+
+def load() -> None:
+    """Import what the verbs use, and read AWS's descriptions of its services."""
+    from botocore.loaders import JSONFileLoader
+
+    # A reader that remembers: each session would parse megabytes again.
+    JSONFileLoader.load_file = staticmethod(cache(JSONFileLoader().load_file))
+    import boto3
+
+    for service in SERVICES:
+        boto3.client(service, region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")  # noqa: S106
+    for name in LOADED:
+        importlib.import_module(f"ansible_collections.{name}")
+
+
+def run(order: dict[str, Any]) -> int:
+    """Run ansible-playbook in this process, which is a child of its own."""
+    os.setsid()
+    os.chdir(order["directory"])
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, target in ((null, 0), (output, 1), (output, 2)):
+        os.dup2(descriptor, target)
+    if order["task"]:
+        kill_at(order["task"])
+    ActionBase._execute_module = execute_module
+    sys.argv = order["command"]
+    try:
+        PlaybookCLI.cli_executor(sys.argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+def main() -> None:
+    from ansible.plugins.loader import init_plugin_loader
+
+    # What is waited for is there at once, or never. Before anything has it by another name.
+    slept = time.sleep
+    time.sleep = lambda seconds: slept(min(seconds, 0.02))
+    init_plugin_loader()
+    # That it is loaded already when a run begins is meant.
+    warnings.simplefilter("ignore")
+    assert AnsibleCollectionConfig.collection_finder
+    load()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        order = json.loads(line)
+        process = os.fork()
+        if not process:
+            code = 250
+            try:
+                code = run(order)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                # Nothing of the parent's is tidied away by a child.
+                os._exit(code)
+        print(process, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
