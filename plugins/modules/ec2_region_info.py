@@ -23,7 +23,9 @@ options:
     type: str
     required: true
   regions:
-    description: The regions to ask. Without any, O(usual) and those in which labs were made from this computer.
+    description:
+      - The regions to ask. Without any, O(usual), those in which labs were made from this computer, and those that the
+        AWS tools are configured for.
     type: list
     elements: str
     default: []
@@ -74,6 +76,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 from ansible_collections.desi.lab.plugins.module_utils._status.regions import (
+    configured_regions,
     has_credentials,
     known_labs,
     regions_to_ask,
@@ -114,6 +117,8 @@ def main() -> None:
     regions: list[str] = []
     if has_credentials(os.environ) or given["access_key"] or given["profile"]:
         regions = regions_to_ask(given["regions"], known_labs(Path(given["config"])), given["usual"], credentials=True)
+        if not any(given["regions"]):
+            regions = sorted({*regions, *configured_regions(os.environ)})
     if not regions:
         module.exit_json(changed=False, regions=[], asked=[], owner="")
     try:

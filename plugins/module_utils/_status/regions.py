@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from pathlib import Path
 
@@ -56,6 +57,18 @@ def regions_to_ask(asked: t.Sequence[str], known: Known, usual: str, credentials
     if named:
         return list(dict.fromkeys(named))
     return sorted({region for region, _name in known} | ({usual} if credentials and usual else set()))
+
+
+def configured_regions(environment: t.Mapping[str, str]) -> list[str]:
+    """Return the regions that the variables and the profile of the AWS tools name."""
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
+
+    named = [environment.get("AWS_REGION") or "", environment.get("AWS_DEFAULT_REGION") or ""]
+    # What is wrong with the files is told by who asks with them.
+    with contextlib.suppress(BotoCoreError, OSError, ValueError):
+        named.append(Session().get_config_variable("region") or "")
+    return list(dict.fromkeys(filter(None, named)))
 
 
 def unknown_region(region: str, all_regions: t.Sequence[str]) -> str:
