@@ -14,8 +14,8 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import choose, refusal, refusal_of_data
 from ansible_collections.desi.lab.plugins.plugin_utils._caller_directory import around_of, make, why_not
-from ansible_collections.desi.lab.plugins.plugin_utils._shared_directory import choose, refusal, refusal_of_data
 
 NO_PATH = {"type": "path", "default": ""}
 NO_PATHS = {"type": "list", "elements": "path", "default": []}

@@ -28,6 +28,13 @@ options:
     description: The table of releases, by name, each with its C(specprod).
     type: dict
     required: true
+  links:
+    description:
+      - Whether to follow links that lead out of O(path), as to other disks. What they lead to is in RV(binds), too.
+      - A link that the release needs is an error where its target is not there or may not be shared.
+    type: bool
+    default: false
+    version_added: "0.2.0"
 extends_documentation_fragment:
   - desi.lab.attributes.info_module
 """
@@ -65,8 +72,16 @@ binds:
       description: The directory on the host.
       type: str
     inside:
-      description: Where it appears below the data path; empty for the data path itself.
+      description:
+        - Where it appears below the data path; empty for the data path itself.
+        - Absolute, or with C(..), for the target of a link, which is found where the link leads to.
       type: str
+left_out:
+  description: Links that a container cannot follow, each with its target and the reason.
+  returned: success
+  type: list
+  elements: str
+  version_added: "0.2.0"
 """
 
 from dataclasses import asdict
@@ -74,7 +89,7 @@ from dataclasses import asdict
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import read_layout
+from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import read_layout, with_links
 
 
 def main() -> None:
@@ -83,11 +98,14 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "release": {"type": "str", "required": True},
             "releases": {"type": "dict", "required": True},
+            "links": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     try:
-        layout = read_layout(**module.params)
+        given = module.params
+        layout = read_layout(given["path"], given["release"], given["releases"])
+        layout = with_links(layout) if given["links"] else layout
     except LabError as error:
         module.fail_json(**error.as_result())
     module.exit_json(changed=False, **asdict(layout))

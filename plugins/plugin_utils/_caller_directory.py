@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_owner
-from ansible_collections.desi.lab.plugins.plugin_utils._shared_directory import (
+from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import (
     HOLDS_CREDENTIALS,
     Around,
     why_not_shared,

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import typing as t
 
 # The only bucket that published images can mount by themselves.
@@ -97,7 +98,8 @@ def mount_key(bucket: str, prefix: str, endpoint: str, region: str) -> str:
 
 def volumes(binds: t.Iterable[t.Mapping[str, str]], inside: str, mode: str) -> list[str]:
     """Return binds of data_layout_info as Docker volumes below the data path ``inside``."""
-    return [":".join([bind["source"], f"{inside}/{bind['inside']}".rstrip("/"), mode]) for bind in binds]
+    places = [(bind["source"], posixpath.normpath(posixpath.join(inside, bind["inside"]))) for bind in binds]
+    return [f"{source}:{place}:{mode}" for source, place in places]
 
 
 def writable_by(stat: t.Mapping[str, t.Any], uid: int, groups: t.Iterable[int]) -> bool:

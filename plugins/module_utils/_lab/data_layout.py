@@ -10,12 +10,15 @@ A release has ``spectro/redux/SPECPROD`` in it, SPECPROD being the name of a spe
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._lab.data_links import Bind, LeftOut, follow_links
 
 # What lies beside the releases in the public bucket, and inside the release in the original at NERSC.
 BESIDE_RELEASES = ("raw_spectro_data", "target")
@@ -24,15 +27,17 @@ EXPECTED = (
     "(with spectro/redux/fuji or spectro/redux/iron in it)."
 )
 
+# Productions that are published in a release beside its own.
+ALSO_IN = {"guadalupe": "dr1"}
+_FILES = re.compile(
+    r"(?:coadd|spectra|redrock|rrdetails|qso_\w+|emline|zcat\w*|zall|zpix|ztile|tiles|exposures)-.*\.(?:fits|csv)(?:\.gz)?"
+)
+_OF_PRODUCTION = ("healpix", "tiles", "zcatalog", "exposures", "preproc")
+# From a mirror's top, such as data.desi.lbl.gov/public/dr1.
+_FURTHER_DOWN = 4
+_MOST_FOLDERS = 200
+
 Releases = t.Mapping[str, t.Mapping[str, t.Any]]
-
-
-@dataclass(frozen=True)
-class Bind:
-    """A directory of the host, and its place below the image's data path (empty: the data path itself)."""
-
-    source: str
-    inside: str
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class Layout:
     release: str
     specprod: str
     binds: list[Bind] = field(default_factory=list)
+    # Links that a container cannot follow, each with its target and the reason.
+    left_out: list[str] = field(default_factory=list)
 
 
 def productions(folder: Path) -> list[str]:
@@ -63,7 +70,8 @@ def _is_folder(path: Path) -> bool:
 
 def releases_of(found: t.Collection[str], releases: Releases) -> list[str]:
     """Return the releases that productions belong to, in the order of the table."""
-    return [name for name, entry in releases.items() if entry["specprod"] in found]
+    also = {ALSO_IN.get(name) for name in found}
+    return [name for name, entry in releases.items() if entry["specprod"] in found or name in also]
 
 
 def read_layout(path: str, release: str, releases: Releases) -> Layout:
@@ -76,19 +84,19 @@ def read_layout(path: str, release: str, releases: Releases) -> Layout:
         known = ", ".join(releases)
         raise LabError(f"There is no release {release}.", f"The releases known are {known}.", "Choose one of them.")
     folder = Path(path)
-    specprod = str(releases[requested]["specprod"])
     children = _children(folder)
 
     own = productions(folder)
+    held = {child.name: productions(child) for child in children}
+    held = {name: found for name, found in held.items() if found}
+    specprod = _production({*own, *(each for found in held.values() for each in found)}, requested, releases)
     if own:
         if specprod not in own:
             raise _other_release(path, requested, own, releases)
         return Layout("release", requested, specprod, [Bind(path, requested)])
 
-    held = {child.name: productions(child) for child in children}
-    held = {name: found for name, found in held.items() if found}
     if not held:
-        raise _no_release(folder, children)
+        raise _no_release(folder, children, requested, specprod, releases)
     if specprod in held.get(requested, []) and not _leads_out(folder / requested):
         return Layout("releases", requested, specprod, [Bind(path, "")])
     fitting = [name for name, found in held.items() if specprod in found]
@@ -98,6 +106,50 @@ def read_layout(path: str, release: str, releases: Releases) -> Layout:
     source = chosen.resolve() if chosen.is_symlink() else chosen
     beside = [Bind(str(folder / name), name) for name in BESIDE_RELEASES if _is_folder(folder / name)]
     return Layout("releases", requested, specprod, [Bind(str(source), requested), *beside])
+
+
+def with_links(layout: Layout) -> Layout:
+    """Return the layout with the targets of links that lead out of it; LabError if the release needs one left out."""
+    found, left_out = follow_links(layout.binds)
+    needed = {_real_place(path) for path in _needed(layout)}
+    for each in left_out:
+        if _real_place(each.link) in needed:
+            raise _link_left_out(each, layout)
+    return replace(layout, binds=[*layout.binds, *found], left_out=[str(each) for each in left_out])
+
+
+def _real_place(path: str) -> str:
+    """Return the path by which a link itself is reached without other links."""
+    link = Path(path)
+    return str(link.parent.resolve() / link.name)
+
+
+def _needed(layout: Layout) -> set[str]:
+    """Return the paths without which there is nothing of the release."""
+    bind = next(each for each in layout.binds if each.inside in ("", layout.release))
+    root = bind.source if bind.inside else f"{bind.source}/{layout.release}"
+    production = f"{root}/spectro/redux/{layout.specprod}"
+    above = {root, f"{root}/spectro", f"{root}/spectro/redux", production}
+    return above | {f"{production}/{name}" for name in _OF_PRODUCTION}
+
+
+def _link_left_out(each: LeftOut, layout: Layout) -> LabError:
+    gone = each.why == "It is not there."
+    return LabError(
+        f"The release {layout.release} cannot be read in a lab.",
+        f"The link {each.link} leads to {each.target}, {'which is not there.' if gone else 'which is not shared.'}"
+        + ("" if gone else f" {each.why}"),
+        "Mount the disk that it is on, or correct the link."
+        if gone
+        else "Move what it leads to into a folder of its own, such as /data/desi, and correct the link.",
+    )
+
+
+def _production(found: t.Collection[str], requested: str, releases: Releases) -> str:
+    """Return the production of a release, another one of it where that alone is there."""
+    own = str(releases[requested]["specprod"])
+    others = [name for name, release in ALSO_IN.items() if release == requested and name in found]
+    return others[0] if others and own not in found else own
 
 
 def _leads_out(child: Path) -> bool:
@@ -130,16 +182,98 @@ def _children(folder: Path) -> list[Path]:
     return children
 
 
-def _no_release(folder: Path, children: t.Sequence[Path]) -> LabError:
+def _no_release(
+    folder: Path, children: t.Sequence[Path], requested: str, specprod: str, releases: Releases
+) -> LabError:
     what = f"The folder {folder} holds no DESI data."
     around = next((str(above) for above in folder.parents if productions(above)), "")
     if around:
         return LabError(what, "It is a part of a release.", f"Give the whole release: {around}.")
-    why = f"It has no release in it. What it has: {_some(child.name for child in children)}."
+    broken = _broken_links(folder, releases)
+    if broken:
+        why = f"The link {broken[0]} in it leads to {_link_text(broken[0])}, which is not there."
+        return LabError(what, why, "Mount the disk that it is on, or correct the link.")
+    below = _further_down(folder)
+    if below:
+        return LabError(what, "They lie further down in it, as in a mirror of a server.", f"Give {below}.")
+    names = [child.name for child in children]
+    parts = [name for name in names if name in _OF_PRODUCTION]
+    if parts:
+        place = f"~/desi/{requested}/spectro/redux"
+        why = f"It is what a production has in it ({_some(parts)}), without the folders of its release around it."
+        do = f'Give it these: mkdir -p {place} && ln -s {folder} {place}/{specprod}. Then -e lab_data="$HOME/desi".'
+        return LabError(what, why, do)
+    if _has_loose_files(folder, children):
+        why = "It has files of DESI in it, but no release: those lie below spectro/redux."
+        do = f"To read them by their paths, share the folder: -e lab_folder={folder}, without lab_data. They are in"
+        return LabError(what, why, f"{do} /home/synced then.")
+    why = f"It has no release in it. What it has: {_some(names)}."
     closed = [child.name for child in children if _is_closed(child)]
     if closed:
         why += f" What this account may not read: {_some(closed)}."
     return LabError(what, why, EXPECTED)
+
+
+def _further_down(folder: Path) -> str:
+    """Return the directory of releases or the release below a mirror's own directories, empty if there is none."""
+    level = [folder]
+    for _depth in range(_FURTHER_DOWN):
+        level = [child for above in level for child in _folders(above)][:_MOST_FOLDERS]
+        releases = [each for each in level if productions(each)]
+        if releases:
+            several = len(releases) > 1 or releases[0].name in ("edr", "dr1", "dr2")
+            return str(releases[0].parent if several and releases[0].parent != folder else releases[0])
+    return ""
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(child for child in folder.iterdir() if not child.name.startswith(".") and _is_folder(child))
+    except OSError:
+        return []
+
+
+def _has_loose_files(folder: Path, children: t.Sequence[Path]) -> bool:
+    vac = any(name in ("vac", "vacs") for name in (folder.name, *(child.name for child in children)))
+    level, depth = list(children), 0
+    while level and depth < _FURTHER_DOWN:
+        if vac or any(_FILES.fullmatch(child.name) for child in level):
+            return True
+        level = [below for child in level[:_MOST_FOLDERS] if _is_folder(child) for below in _children_or_none(child)]
+        depth += 1
+    return False
+
+
+def _children_or_none(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())[:_MOST_FOLDERS]
+    except OSError:
+        return []
+
+
+def _broken_links(folder: Path, names: t.Iterable[str]) -> list[Path]:
+    """Return the links on the way to a production that lead nowhere; releases have these names."""
+    above = [folder, *_folders(folder)[:_MOST_FOLDERS]]
+    on_the_way = [folder / name for name in names]
+    on_the_way += [each / part for each in above for part in ("spectro", "spectro/redux")]
+    on_the_way += [link for each in above for link in _children_or_none(each / "spectro" / "redux")]
+    return [link for link in on_the_way if _is_broken(link)]
+
+
+def _is_broken(link: Path) -> bool:
+    try:
+        if link.is_symlink():
+            link.stat()
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ELOOP)
+    return False
+
+
+def _link_text(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return "another place"
 
 
 def _is_closed(child: Path) -> bool:
@@ -153,12 +287,18 @@ def _is_closed(child: Path) -> bool:
 
 def _other_release(path: str, requested: str, found: t.Collection[str], releases: Releases) -> LabError:
     known = releases_of(found, releases)
+    what = f"The folder {path} does not hold the release {requested}."
+    broken = [link for link in _broken_links(Path(path), releases) if link.name == releases[requested]["specprod"]]
+    if broken:
+        why = f"The link {broken[0]} leads to {_link_text(broken[0])}, which is not there."
+        return LabError(what, why, "Mount the disk that it is on, or correct the link.")
+    others = [name for name in sorted(found) if name in ALSO_IN and ALSO_IN[name] in known]
+    own = [name for name in known if releases[name]["specprod"] in found]
+    if others and not own:
+        why = f"It holds {_some(others)}, which is a part of {ALSO_IN[others[0]]}."
+        return LabError(what, why, f"Choose it with -e lab_release={ALSO_IN[others[0]]}, or give another folder.")
     choose = f"Choose it with -e lab_release={known[0]}" if known else "Look at the path"
-    return LabError(
-        f"The folder {path} does not hold the release {requested}.",
-        f"It holds {_some(known or sorted(found))}.",
-        f"{choose}, or give another folder.",
-    )
+    return LabError(what, f"It holds {_some(known or sorted(found))}.", f"{choose}, or give another folder.")
 
 
 def _some(names: t.Iterable[str], most: int = 5) -> str:

@@ -14,12 +14,13 @@ import pytest
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import (
     EXPECTED,
-    Bind,
     Layout,
     productions,
     read_layout,
     releases_of,
+    with_links,
 )
+from ansible_collections.desi.lab.plugins.module_utils._lab.data_links import Bind
 
 RELEASES = {"edr": {"specprod": "fuji"}, "dr1": {"specprod": "iron"}, "dr2": {"specprod": "loa"}}
 
@@ -247,3 +248,127 @@ def test_what_may_not_be_both_read_and_entered_is_refused(shared, closed, mode, 
     error = seen_by_somebody_else(shared / "home" / "desi")
     assert error.startswith("LabError\n")
     assert said in error
+
+
+# What people have that is no release in its own folders
+
+
+@pytest.mark.parametrize(
+    ("made", "why", "do"),
+    [
+        (["coadd-main-dark-23040.fits"], "files of DESI", "-e lab_folder={0}, without lab_data."),
+        (["mine/redrock-sv3-dark-1.fits.gz", "notes"], "files of DESI", "-e lab_folder={0}"),
+        (["vac/dr1/lss/"], "files of DESI", "-e lab_folder={0}"),
+        (
+            ["healpix/main/", "zcatalog/"],
+            "without the folders of its release",
+            "ln -s {0} ~/desi/dr1/spectro/redux/iron",
+        ),
+        (["tiles/cumulative/"], "without the folders of its release", "ln -s {0} ~/desi/dr1/spectro/redux/iron"),
+        (["data.desi.lbl.gov/public/dr1/spectro/redux/iron/"], "further down", "Give {0}/data.desi.lbl.gov/public."),
+        (["public/edr/spectro/redux/fuji/", "public/dr1/spectro/redux/iron/"], "further down", "Give {0}/public."),
+        (["mirror/tiny/spectro/redux/iron/"], "further down", "Give {0}/mirror/tiny."),
+        (["dr1/spectro/redux/guadalupe/", "edr/spectro/redux/fuji/"], None, ""),
+    ],
+)
+def test_folder_of_another_kind_is_refused_with_the_way_on(tmp_path, made, why, do):
+    for each in made:
+        (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / each).mkdir() if each.endswith("/") else (tmp_path / each).touch()
+    if why is None:
+        assert read_layout(str(tmp_path), "dr1", RELEASES).specprod == "guadalupe"
+    else:
+        error = refusal(tmp_path, "dr1")
+        assert why in error.why
+        assert do.format(tmp_path) in error.do
+
+
+def test_guadalupe_is_used_for_dr1_where_iron_is_not_there(tmp_path):
+    release(tmp_path, "guadalupe")
+    error = refusal(tmp_path, "edr")
+    assert (error.why, "lab_release=dr1" in error.do) == ("It holds guadalupe, which is a part of dr1.", True)
+    layout = read_layout(str(tmp_path), "dr1", RELEASES)
+    assert layout == Layout("release", "dr1", "guadalupe", [Bind(str(tmp_path), "dr1")])
+    release(tmp_path, "iron")
+    assert read_layout(str(tmp_path), "dr1", RELEASES).specprod == "iron"
+
+
+@pytest.mark.parametrize("link", ["spectro/redux/fuji", "spectro/redux", "spectro", "edr", "edr/spectro/redux/fuji"])
+def test_link_of_a_disk_that_is_not_mounted_is_named(tmp_path, link):
+    (tmp_path / link).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / link).symlink_to("/gone/disk")
+    assert refusal(tmp_path).why == f"The link {tmp_path / link} in it leads to /gone/disk, which is not there."
+    release(tmp_path / "dr1", "iron")
+    (tmp_path / "dr1/spectro/redux/fuji").symlink_to("/gone/fuji")
+    if link == "edr":
+        assert "/gone/fuji" in refusal(tmp_path).why
+
+
+# Links of DESI's own tree onto other disks
+
+
+@pytest.fixture
+def disks(tmp_path):
+    """A folder of releases whose productions and files lie elsewhere."""
+    big = release(tmp_path / "big", "iron") / "spectro/redux/iron"
+    (tmp_path / "desi/dr1/spectro/redux").mkdir(parents=True)
+    (tmp_path / "desi/dr1/spectro/redux/iron").symlink_to(big)
+    return tmp_path
+
+
+def linked(disks: Path) -> Layout:
+    return with_links(read_layout(str(disks / "desi"), "dr1", RELEASES))
+
+
+def test_target_of_a_link_is_bound_where_the_link_leads(disks):
+    big = str(disks / "big/spectro/redux/iron")
+    layout = linked(disks)
+    assert layout.binds == [Bind(str(disks / "desi"), ""), Bind(big, big)]
+    assert layout.left_out == []
+
+
+def test_relative_nested_and_repeated_links_are_followed_and_those_inside_are_not(disks):
+    iron, redux = disks / "big/spectro/redux/iron", disks / "desi/dr1/spectro/redux"
+    (redux / "iron").unlink()
+    (redux / "iron").symlink_to("../../../../big/spectro/redux/iron")
+    (disks / "more/zcat").mkdir(parents=True)
+    (iron / "zcatalog").symlink_to(disks / "more/zcat")
+    (disks / "more/zcat/back").symlink_to(iron)
+    (disks / "more/zcat/circle").symlink_to("circle")
+    (redux / "same").symlink_to("../redux")
+    (redux / "file.fits").symlink_to(disks / "more/file.fits")
+    (disks / "more/file.fits").touch()
+    layout = linked(disks)
+    zcat, file = str(disks / "more/zcat"), str(disks / "more/file.fits")
+    assert set(layout.binds[1:]) == {
+        Bind(file, file),
+        Bind(str(iron), "../big/spectro/redux/iron"),
+        Bind(zcat, zcat),
+        Bind(str(iron), str(iron)),
+    }
+    assert layout.left_out == [f"{zcat}/circle -> circle: It is not there."]
+
+
+@pytest.mark.parametrize("target", ["/", "/etc", "/root/.ssh", "/usr/share", "/home"])
+@pytest.mark.parametrize("needed", [False, True])
+def test_link_to_what_is_nobodys_data_is_not_followed(disks, target, needed):
+    place = disks / ("big/spectro/redux/iron/zcatalog" if needed else "desi/notes")
+    place.symlink_to(target)
+    if not Path(target).exists():
+        return
+    if needed:
+        with pytest.raises(LabError, match=f"leads to {target}") as caught:
+            linked(disks)
+        assert str(place) in caught.value.why
+    else:
+        layout = linked(disks)
+        assert len(layout.binds) == 2
+        assert layout.left_out[0].startswith(f"{place} -> {target}: It ")
+
+
+def test_many_links_side_by_side_are_one_bind_and_the_walk_is_bounded(disks):
+    healpix, elsewhere = disks / "big/spectro/redux/iron/healpix", disks / "wide/healpix"
+    for number in range(100):
+        (elsewhere / str(number)).mkdir(parents=True)
+        (healpix / str(number)).symlink_to(elsewhere / str(number))
+    assert linked(disks).binds[2:] == [Bind(str(elsewhere), str(elsewhere))]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.desi.lab.plugins.plugin_utils._shared_directory import (
+from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import (
     CREDENTIALS,
     HOLDS_CREDENTIALS,
     PRODUCT,

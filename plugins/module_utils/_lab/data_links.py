@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Links in a directory of data that lead out of it, as to other disks, and the binds with which a container follows."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import typing as t
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import Around, why_not_shared
+
+MOST_BINDS = 64
+MOST_ENTRIES = 5000
+# From a directory of releases to the groups of pixels: dr1/spectro/redux/iron/healpix/main/dark/230.
+DEEPEST = 8
+# With more targets side by side than this, what they lie in is bound instead.
+SIBLINGS = 4
+# Where a container surely has something of its own.
+_INSIDE = ("/home/synced", "/opt/conda")
+_SOME_DATA_PATH = "/home/desidata"
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A directory of the host, and its place below the image's data path (empty: the data path itself).
+
+    The place of what an absolute link leads to is absolute, and that of what a relative one does may begin with "..".
+    """
+
+    source: str
+    inside: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A link that a container cannot follow, and why."""
+
+    link: str
+    target: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.link} -> {self.target}: {self.why}"
+
+
+def follow_links(binds: t.Sequence[Bind]) -> tuple[list[Bind], list[LeftOut]]:
+    """Return the binds for the targets of links that lead out of ``binds``, and the links that are left out.
+
+    The tree is walked from its top, and no further than a sensible number of entries.
+    """
+    walk = _Walk(list(binds))
+    walk.run()
+    found = _grouped(walk.found)
+    left_out = walk.left_out
+    if len(found) > MOST_BINDS:
+        left_out += [LeftOut(each.inside, each.source, "There are too many such links.") for each in found[MOST_BINDS:]]
+    return found[:MOST_BINDS], left_out
+
+
+class _Walk:
+    def __init__(self, binds: list[Bind]) -> None:
+        self.binds = binds
+        self.found: list[Bind] = []
+        self.left_out: list[LeftOut] = []
+        self._queue = deque((bind.source, bind.inside, 0) for bind in binds)
+        self._seen: set[str] = set()
+        self._entries = 0
+
+    def run(self) -> None:
+        while self._queue and self._entries < MOST_ENTRIES:
+            source, inside, depth = self._queue.popleft()
+            real = os.path.realpath(source)
+            if real in self._seen:
+                continue
+            self._seen.add(real)
+            try:
+                with os.scandir(source) as entries:
+                    listed = sorted(entries, key=lambda entry: entry.name)[: MOST_ENTRIES - self._entries]
+            except OSError:
+                continue
+            self._entries += len(listed)
+            for entry in listed:
+                place = posixpath.join(inside, entry.name)
+                if entry.is_symlink():
+                    self._link(entry.path, place, depth + 1)
+                elif depth < DEEPEST and entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                    self._queue.append((entry.path, place, depth + 1))
+
+    def _link(self, link: str, place: str, depth: int) -> None:
+        try:
+            target = str(Path(link).readlink())
+            Path(link).stat()
+        except OSError:
+            self.left_out.append(LeftOut(link, _target(link), "It is not there."))
+            return
+        real = os.path.realpath(link)
+        inside = _normal(target if target.startswith("/") else posixpath.join(posixpath.dirname(place), target))
+        if self._is_bound(real, inside):
+            return
+        why = _why_not(real, inside)
+        if why:
+            self.left_out.append(LeftOut(link, real, why))
+            return
+        self.found.append(Bind(real, inside))
+        if depth < DEEPEST and Path(real).is_dir():
+            self._queue.append((real, inside, depth))
+
+    def _is_bound(self, real: str, inside: str) -> bool:
+        """Return whether a container finds the target at that place."""
+        for bind in [*self.binds, *self.found]:
+            below = _below(inside, bind.inside)
+            if below is not None and os.path.realpath(posixpath.join(bind.source, below)) == real:
+                return True
+        return False
+
+
+def _normal(place: str) -> str:
+    found = posixpath.normpath(place)
+    return "" if found == "." else found
+
+
+def _below(inside: str, top: str) -> str | None:
+    """Return a place relative to another, None if it is not below it."""
+    if top == "":
+        return None if inside.startswith(("/", "..")) else inside
+    return posixpath.relpath(inside, top) if inside == top or inside.startswith(f"{top}/") else None
+
+
+def _target(link: str) -> str:
+    try:
+        return str(Path(link).readlink())
+    except OSError:
+        return "?"
+
+
+def _why_not(real: str, inside: str) -> str:
+    """Return why a target must not be bound: it could be anything, and in the container hide anything."""
+    try:
+        holds = [child.name for child in Path(real).iterdir()] if Path(real).is_dir() else []
+    except OSError as error:
+        return f"{error.strerror}."
+    place = posixpath.normpath(posixpath.join(_SOME_DATA_PATH, inside))
+    taken = any(place == each or place.startswith(f"{each}/") for each in _INSIDE)
+    in_container = "Its place in the container is another's." if taken else why_not_shared(place, (), Around())
+    return why_not_shared(real, holds, Around()) or in_container or _colon(real, inside)
+
+
+def _colon(*paths: str) -> str:
+    return "Docker cannot be given a path with a colon in it." if any(":" in path for path in paths) else ""
+
+
+def _grouped(binds: list[Bind]) -> list[Bind]:
+    """Bind what many targets lie in, once."""
+    by_parent: dict[tuple[str, str], list[Bind]] = {}
+    for bind in binds:
+        same = posixpath.basename(bind.source) == posixpath.basename(bind.inside)
+        key = (posixpath.dirname(bind.source), posixpath.dirname(bind.inside)) if same else (bind.source, bind.inside)
+        by_parent.setdefault(key, []).append(bind)
+    found: list[Bind] = []
+    for (source, inside), several in by_parent.items():
+        whole = len(several) > SIBLINGS and inside not in ("", "/") and not _why_not(source, inside)
+        found += [Bind(source, inside)] if whole else several
+    return list(dict.fromkeys(found))
