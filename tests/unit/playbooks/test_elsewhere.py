@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
+from laptop import results
 
 DENIED = "#!/bin/sh\necho 'permission denied while trying to connect to the docker API' >&2\nexit 1\n"
 
@@ -33,3 +35,12 @@ def test_it_is_found_at_aws_named_and_ended_once_somebody_says_so(region, laptop
     assert done.returncode == 0, done.stdout + done.stderr
     assert states(region) == ["terminated"]
     assert not laptop.lab.exists()
+
+
+def test_files_are_fetched_on_the_machine_of_the_lab_with_what_it_remembers(laptop):
+    labels = {"desi.lab.name": "desi", "desi.lab.settings": json.dumps({"lab_data": "/mnt/desi"})}
+    server = {"url": "", "trouble": {}, "container": {"Id": "c" * 64, "Config": {"Labels": labels}}}
+    failed = {"failed": True, "what": "No data.", "why": "The machine has none.", "do": "Nothing."}
+    answers = {"labs_info": results("")["labs_info"] | {"server": server}, "data_layout_info": failed}
+    done = laptop.play("prefetch", answers)
+    assert "The machine has none." in done.stdout + done.stderr, done.stdout + done.stderr
