@@ -34,7 +34,8 @@ PLAY = """
     - ansible.builtin.copy:
         content: >-
           {{ {'refused': refused} if refused is defined else
-             {'found': locate_region_found, 'regions': locate_regions} }}
+             {'found': locate_region_found, 'regions': locate_regions}
+             | combine({'name': locate_name_found} if locate_unnamed | default(false) else {}) }}
         dest: "{{ locate_config }}.json"
         mode: "0600"
 """
@@ -56,6 +57,22 @@ CASES = {
         ["eu-west-1/ann/id_ed25519", "us-west-2/ann/id_ed25519"],
         {"locate_where": "ec2", "locate_region": "us-west-2"},
         {"found": "us-west-2", "regions": ["us-west-2"]},
+    ),
+    # Labs of others on this computer are of no account here.
+    "the only one": (
+        ["us-west-2/spectra/id_ed25519"],
+        {"locate_where": "ec2", "locate_unnamed": True},
+        {"found": "us-west-2", "regions": ["us-west-2"], "name": "spectra"},
+    ),
+    "one of two has the usual name": (
+        ["us-west-2/spectra/id_ed25519", "us-west-2/ann/made.json"],
+        {"locate_where": "ec2", "locate_unnamed": True},
+        {"found": "us-west-2", "regions": ["us-west-2"], "name": "ann"},
+    ),
+    "none of two has the usual name": (
+        ["us-west-2/spectra/id_ed25519", "us-west-2/joann/made.json"],
+        {"locate_where": "ec2", "locate_unnamed": True},
+        ["They are joann, spectra.", "-e lab_name=joann"],
     ),
     "here": (["eu-west-1/ann/id_ed25519"], {"locate_where": "here"}, {"found": "", "regions": []}),
     "one is needed": (

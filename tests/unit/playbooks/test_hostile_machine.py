@@ -55,6 +55,24 @@ def test_no_answer_of_a_machine_becomes_a_variable_on_the_laptop(laptop):
 
 
 @pytest.mark.security("H1")
+def test_a_shell_goes_to_the_machine_by_what_this_computer_knows_and_not_by_what_it_answers(laptop):
+    answers = results("")
+    answers["labs_info"]["containers"] = [{"name": f"{EVIL};id", "lab": "desi", "role": "server", "running": True}]
+    done = laptop.play("shell", answers, facts(laptop))
+    assert json.loads(done.stdout) == {
+        "container": "desi-lab-desi",
+        "docker": ["docker"],
+        "environment": {},
+        "folder": "/home/synced",
+        "ssh": {"config": str(laptop.lab / "ssh_config"), "host": "desi-desi"},
+    }, done.stderr
+    answers["labs_info"]["containers"][0]["running"] = False
+    done = laptop.play("shell", answers)
+    assert (done.returncode, "./lab start -e lab_name=desi" in done.stderr) == (2, True), done.stderr
+    assert laptop.play("logs", answers).returncode == 0
+
+
+@pytest.mark.security("H1")
 def test_answer_that_is_no_url_is_refused_and_not_shown(laptop):
     template = "{{ lookup('ansible.builtin.pipe', 'echo evil') }}"
     done = laptop.play("url", results(f"http://h:1/lab?token={TOKEN}{template}\x1b]0;evil\x07"))

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import shlex
+import subprocess
 import sys
 import urllib.parse
 
@@ -160,3 +161,17 @@ esac
     words = [sys.executable, "-c", f"print({json.dumps(place)!r})"]
     assert session(Wanted("logs", tail="3"), words, os.environ, (), _load) == 5
     assert capfd.readouterr().out == "logs --tail 3 desi-lab-a <hidden> http://h:1/?token=<hidden>\n"
+
+
+def test_input_output_and_exit_code_are_those_of_the_command_on_the_machine(tmp_path):
+    # As sshd does, it has a shell run what it is given; and docker runs it here.
+    for name, text in (("ssh", 'exec sh -c "$6"'), ("docker", 'shift 3; python="$1"; shift; exec "$python" "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    program = "import os, sys\nos.execvp(sys.argv[3], sys.argv[3:])"
+    command = shell_command(
+        read_place(json.dumps(THERE)), program, ["sh", "-c", "cat; echo '$1'; exit 7"], terminal=False
+    )
+    known = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(command, env=known, input="a `b` 'c'\n", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "a `b` 'c'\n$1\n", "")
