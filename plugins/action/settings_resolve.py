@@ -20,6 +20,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
 from ansible_collections.desi.lab.plugins.plugin_utils._ansible_settings import check_ansible
 from ansible_collections.desi.lab.plugins.plugin_utils._fact_injection import check_plain
+from ansible_collections.desi.lab.plugins.plugin_utils._same_settings import PATHS, normal_path
 from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_own, failure, name_errors, value_errors
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import PREFIX, resolve
 
@@ -67,6 +68,10 @@ class ActionModule(ActionBase):
         check_own(typed, {FACT, *INPUTS, *(f"{PREFIX}{name}" for name in (*worked_out, "cache_folder", "given"))})
         errors = name_errors({name for name in known if name.startswith(PREFIX)} - set(INPUTS), options)
         given = {name: self._templar.template(known[name]) for name in options if name in known}
+        home, standing = worked_out["person"]["home"], os.environ.get("PWD", "")
+        given = {
+            name: normal_path(name, value, home, standing) if name in PATHS else value for name, value in given.items()
+        }
         lab = resolve(options, args["instance"], args["saved"], given)
         if args["values"]:
             errors += value_errors({name: lab[name.removeprefix(PREFIX)] for name in options}, worked_out["releases"])

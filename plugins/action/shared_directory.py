@@ -14,13 +14,17 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import server_container, take_inventory
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import DIRECTORY, labels_of
 from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import choose, refusal, refusal_of_data
 from ansible_collections.desi.lab.plugins.plugin_utils._caller_directory import around_of, make, why_not
 
+ENGINE_SECONDS = 10.0
 NO_PATH = {"type": "path", "default": ""}
 NO_PATHS = {"type": "list", "elements": "path", "default": []}
 NO = {"type": "bool", "default": False}
 SPEC = {
+    "lab": {"type": "str", "default": ""},
     **dict.fromkeys(("folder", "standing", "data"), NO_PATH),
     **dict.fromkeys(("homes", "programs", "private"), NO_PATHS),
     **dict.fromkeys(("only_own", "anyway"), NO),
@@ -46,6 +50,13 @@ class ActionModule(ActionBase):
             return {"failed": True, "changed": False, **error.as_result()}
 
 
+def directory_of(lab: str) -> str:
+    """Return the directory that a lab of this computer shares; empty if there is none, or no engine tells."""
+    container = server_container(take_inventory(ENGINE_SECONDS, with_images=False), lab) if lab else None
+    directory = labels_of(container or {}).get(DIRECTORY, "")
+    return directory if directory.startswith("/") else ""
+
+
 def chosen(given: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Choose a directory; create the lab's own. Raises LabError for one that must not be shared."""
     uid = os.getuid() if given["uid"] is None else given["uid"]
@@ -57,7 +68,8 @@ def chosen(given: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     def why(path: str, system: bool = True) -> str:
         return why_not(path, around, system) if path and not given["anyway"] else ""
 
-    directory, instead = choose(given["folder"], given["standing"], given["own"], given["only_own"], why)
+    has = "" if given["folder"] or given["only_own"] else directory_of(given["lab"])
+    directory, instead = choose(given["folder"], given["standing"], given["own"], given["only_own"], why, has)
     reason, of_data = why(directory), why(given["data"], system=False)
     if reason:
         raise refusal(directory, os.path.realpath(directory), reason, given["own"])

@@ -13,6 +13,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance_wait as ec2_instance_wait
 from ansible_collections.desi.lab.plugins.plugin_utils._disk_resize import disk_is_seen, grow_commands
+from ansible_collections.desi.lab.plugins.plugin_utils._same_settings import as_saved
 from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import no_such_lab, remembered
 from ansible_collections.desi.lab.plugins.plugin_utils._settings import words
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import settings_label
@@ -46,5 +47,6 @@ class FilterModule:
             "instance_changes": instance_changes,
             "unknown_lab_error": no_such_lab,
             "saved_settings": remembered,
+            "settings_as_saved": as_saved,
             "settings_label": settings_label,
         }

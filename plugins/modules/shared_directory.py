@@ -11,13 +11,18 @@ version_added: "0.1.0"
 description:
   - Refuses directories that contain or are in what is not for notebooks, which is the whole computer, homes, the
     system, keys, settings and caches, and the programs of DESI Lab itself. Links are resolved first.
-  - The default is the current directory, unless that would be refused. Then it is O(own), which is created.
+  - The default is the directory that the lab has, if it was made before, else the current directory, unless that would
+    be refused. Then it is O(own), which is created.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
   folder:
     description: The requested directory. Empty means none.
     type: path
+    default: ""
+  lab:
+    description: The lab of this computer whose directory is kept, if it has one. Empty means none.
+    type: str
     default: ""
   standing:
     description: The current directory of the caller.

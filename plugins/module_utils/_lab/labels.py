@@ -14,6 +14,7 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer impo
 NAME = "desi.lab.name"
 ROLE = "desi.lab.role"
 MOUNT = "desi.lab.mount"
+DIRECTORY = "desi.lab.folder"
 
 
 def published(container: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
@@ -68,7 +69,7 @@ def lab_row(
         "data": labels.get("desi.lab.text", ""),
         "mount": labels.get(MOUNT, ""),
         "mount_answers": mount_answers,
-        "folder": labels.get("desi.lab.folder", ""),
+        "folder": labels.get(DIRECTORY, ""),
         "address": place["address"],
         "port": place["port"],
         "server_answers": server_answers,

@@ -160,13 +160,21 @@ class _Place:
         return "holds"
 
 
-def choose(asked: str, standing: str, own: str, only_own: bool, why: t.Callable[[str], str]) -> tuple[str, str]:
+HAS = "The lab has this one since it was made. To share another one, say -e lab_folder=/path."
+
+
+def choose(
+    asked: str, standing: str, own: str, only_own: bool, why: t.Callable[[str], str], has: str = ""
+) -> tuple[str, str]:
     """Return the directory to share, and why it is not the current one, if so.
 
-    Whatever ``asked`` names is taken as it is; whether it may be shared, the caller sees to.
+    Whatever ``asked`` names is taken as it is; whether it may be shared, the caller sees to. A lab keeps the directory
+    that it ``has``, wherever somebody stands. One that verb demo has chosen is only demo's.
     """
     if asked:
         return asked, ""
+    if has and not only_own and has != str(PurePosixPath(own).with_name("demo")):
+        return has, "" if has == standing else HAS
     if only_own or not standing:
         return own, ""
     reason = why(standing)

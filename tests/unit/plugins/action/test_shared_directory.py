@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from fake_engine import container, fake_engine
 
 from ansible_collections.desi.lab.plugins.action.shared_directory import ActionModule
 
@@ -158,3 +159,17 @@ def test_root_makes_it_as_the_person_whose_links_give_no_more_rights(run, theirs
     assert run(own=theirs / "ann/trap/desi", only_own=True, **whom)["failed"]
     assert list((theirs / "locked").iterdir()) == []
     assert (os.geteuid(), os.getegid()) == (0, 0)
+
+
+def test_a_lab_that_is_there_keeps_its_folder_wherever_one_stands(run, home, monkeypatch):
+    (home / "other").mkdir()
+    monkeypatch.setenv("PATH", f"{home}:{os.environ['PATH']}")
+    (home / "docker").touch(mode=0o755)
+    with fake_engine() as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.endpoint)
+        engine.containers = [container("desi", labels={"desi.lab.folder": str(home / "work")})]
+        found = run(lab="desi", standing=home / "other")
+        assert (found["folder"], "lab_folder=" in found["instead"]) == (str(home / "work"), True)
+        assert run(lab="zeta", standing=home / "other")["folder"] == str(home / "other")
+        assert run(lab="desi", folder=home / "other")["folder"] == str(home / "other")
+    assert run(lab="desi", standing=home / "other")["folder"] == str(home / "other")

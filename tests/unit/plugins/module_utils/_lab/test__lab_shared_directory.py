@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import (
     CREDENTIALS,
+    HAS,
     HOLDS_CREDENTIALS,
     PRODUCT,
     SYSTEM,
@@ -137,6 +138,12 @@ def test_what_is_asked_for_is_taken_and_else_where_one_stands_unless_that_is_ref
     assert choose("", "/home/ann", "/own", False, why) == ("/own", "It is a home.")
     assert choose("", "/data", "/own", True, why) == ("/own", "")
     assert choose("", "", "/own", False, why) == ("/own", "")
+    # A lab keeps what it has, wherever somebody stands, unless another one is given or belongs to the verb.
+    assert choose("", "/data", "/l/own", False, why, "/work") == ("/work", HAS)
+    assert choose("", "/work", "/l/own", False, why, "/work") == ("/work", "")
+    assert choose("/data", "/home", "/l/own", False, why, "/work") == ("/data", "")
+    assert choose("", "/data", "/l/demo", True, why, "/work") == ("/l/demo", "")
+    assert choose("", "/data", "/l/own", False, why, "/l/demo") == ("/data", "")
 
 
 def test_a_refusal_names_what_would_be_shared_a_better_folder_and_the_way_past_it():
