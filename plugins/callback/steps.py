@@ -16,6 +16,7 @@ description:
   - Shows a line for each step that M(desi.lab.report_step) announces, with the time that it took, and the box of
     M(desi.lab.box) at the end.
   - On a terminal, a running line tells what is under way. In a pipe or a file there is none.
+  - If the run fails or is interrupted, what M(desi.lab.report_unfinished) has set comes last.
   - A failure is told as What, Why and Do. Failures that were ignored or rescued are not shown.
   - C(-v) adds a line for each task, all warnings, and the whole result of a failed task. C(-vvv) adds the results of
     all tasks.
@@ -111,7 +112,8 @@ STEP = "desi.lab.report_step"
 BOX = "desi.lab.box"
 SAY = "desi.lab.report"
 FINDINGS = "desi.lab.report_findings"
-SPEAKERS = (STEP, BOX, SAY, FINDINGS)
+UNFINISHED = "desi.lab.report_unfinished"
+SPEAKERS = (STEP, BOX, SAY, FINDINGS, UNFINISHED)
 DEBUG = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
 WOULD = "would: "
 DONE = "done: "
@@ -137,6 +139,7 @@ class CallbackModule(CallbackBase):
         self._failed: set[str] = set()
         self._rescued: dict[str, list[str]] = {}
         self._warnings: list[str] = []
+        self._unfinished: list[tuple[str, str]] = []
 
     def set_options(self, task_keys: object = None, var_options: object = None, direct: object = None) -> None:
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
@@ -238,6 +241,8 @@ class CallbackModule(CallbackBase):
             if figure["failures"] and host in self._rescued and host not in self._failed:
                 self._voice.shout(self._rescued[host])
         self._voice.header = ""
+        if not any(figure["failures"] or figure["unreachable"] for figure in figures.values()):
+            self._unfinished.clear()
         self._leave()
         recap = recap_lines(figures, time.monotonic() - self._began)
         if self._failed and self._log.path:
@@ -268,6 +273,8 @@ class CallbackModule(CallbackBase):
             return
         if result.task.action == STEP:
             self._step(result)
+        elif result.task.action == UNFINISHED:
+            self._unfinished = [(line["label"], line["text"]) for line in result.result.get("lines") or ()]
         elif result.task.action == BOX:
             self._voice.show(["", *show_box(said, self._screen.width, self._voice.paint), ""], secret=True)
         elif result.task.action == FINDINGS:
@@ -352,7 +359,7 @@ class CallbackModule(CallbackBase):
         self._warnings += [f"{WARNINGS[1]}{entry.get('msg')}" for entry in result.result.get("deprecations") or ()]
 
     def _leave(self) -> None:
-        """Restore the terminal and print the warnings."""
+        """Restore the terminal, and print the warnings and what an unfinished run leaves."""
         self._screen.close()
         for text in self._warnings:
             self._log.write(text)
@@ -360,3 +367,7 @@ class CallbackModule(CallbackBase):
         self._warnings.clear()
         for text in texts:
             self._voice.show(["", *labelled([("!", text)], self._screen.width, self._voice.paint, indent=2)])
+        if self._unfinished:
+            lines = labelled(self._unfinished, self._screen.width, self._voice.paint)
+            self._unfinished = []
+            self._voice.shout(["", *lines])

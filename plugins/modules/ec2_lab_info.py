@@ -36,7 +36,7 @@ options:
       - Kinds of resources, as RV(left[].kind) has them. Waits until there is none of them, or the time is up.
     type: list
     elements: str
-    choices:
+    choices: &kinds
       - machine
       - spot request
       - disk
@@ -46,6 +46,19 @@ options:
       - security group
       - key pair
       - schedule group
+    default: []
+  kinds:
+    description: The kinds that are asked for, as O(gone) has them. Empty means all. Leave none out that may be there.
+    type: list
+    elements: str
+    choices: *kinds
+    default: []
+  seen:
+    description:
+      - Ids that an earlier query of the same run has found by their tags, and that were removed since. That nothing has
+        their tags any more is proof enough then for all but instances, and they are not asked for by their ids.
+    type: list
+    elements: str
     default: []
   timeout:
     description: How long to wait for O(gone), in seconds.
@@ -86,7 +99,7 @@ owner:
   returned: success
   type: str
 account_end:
-  description: The last four digits of the AWS account.
+  description: The last four digits of the AWS account. Empty where O(owner) was given without O(folder).
   returned: success
   type: str
 region:
@@ -207,6 +220,8 @@ ARGUMENTS = {
     "owner": {"type": "str", "default": ""},
     "folder": {"type": "path", "default": ""},
     "gone": {"type": "list", "elements": "str", "choices": KINDS, "default": []},
+    "kinds": {"type": "list", "elements": "str", "choices": KINDS, "default": []},
+    "seen": {"type": "list", "elements": "str", "default": []},
     "timeout": {"type": "int", "default": 300},
     "prices": {"type": "dict", "default": {}},
 }
@@ -223,22 +238,22 @@ def inspect(module: AnsibleAWSModule) -> dict[str, t.Any]:
     """Return the resources of the caller's labs."""
     given, region, directory = module.params, module.region or "", module.params["folder"]
     record = read(directory)
-    sts = aws_client(module, "sts")
-    caller = caller_of(sts.get_caller_identity())
+    # Who asks makes a difference to what is on record, and to whose labs are meant.
+    sts, asks = aws_client(module, "sts"), bool(directory or not given["owner"])
+    caller = caller_of(sts.get_caller_identity()) if asks else Caller("", "", "")
     if record is not None:
         record.check(caller, region, endpoint_of(sts))
     owner = given["owner"] or (record.owner if record else caller.owner)
     ec2, scheduler = aws_client(module, "ec2"), aws_client(module, "scheduler")
     query = ResourceQuery(ec2, owner, given["name"], scheduler=scheduler)
-    if given["gone"]:
-        query.wait(given["gone"], given["timeout"])
-    found = query.everything()
+    found = query.wait(given["gone"], given["timeout"], given["kinds"] or KINDS)
     if record is not None and not given["gone"]:
         found = with_recorded(query, found, record, age(directory, time.time()))
     if given["name"] and caller.former and owner == caller.owner and record is None and not any(found.values()):
         query = ResourceQuery(ec2, caller.former, given["name"], scheduler=scheduler)
         found = query.everything()
     key = local_key(directory) if directory else ""
+    instances = found.get("machine", [])
     left = resource_rows(found, from_table(given["prices"], region, []))
     known = {
         (kind, id_of(kind, resource)): knows_resource(record, kind, resource, key)
@@ -251,7 +266,7 @@ def inspect(module: AnsibleAWSModule) -> dict[str, t.Any]:
         "owner": query.owner,
         "account_end": caller.account[-4:],
         "region": region,
-        "labs": lab_rows(found["machine"], region),
+        "labs": lab_rows(instances, region),
         "left": [{**row, "known": known[row["kind"], row["id"]]} for row in left],
         "things": [
             {"kind": row["kind"], "id": row["id"]}
@@ -260,8 +275,8 @@ def inspect(module: AnsibleAWSModule) -> dict[str, t.Any]:
         ],
         "remembered": record is not None,
         "fits": record is not None
-        or fits(directory, [one["InstanceId"] for one in found["machine"]], materials(found["key pair"])),
-        "kept_for": deletion_doubt(ec2, directory, record, caller) if directory and nothing else "",
+        or fits(directory, [one["InstanceId"] for one in instances], materials(found.get("key pair", []))),
+        "kept_for": deletion_doubt(ec2, directory, record, caller, given["seen"]) if directory and nothing else "",
         "notes": notes_of(record, caller, query.owner),
         "unseen": query.unseen,
     }

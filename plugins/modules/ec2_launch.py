@@ -89,6 +89,12 @@ options:
       - A private host key, which the instance is to begin with. It is handed over by user data, from which cloud-init
         takes it, and is to be replaced at the first log-in, as M(desi.lab.host_key) does.
     type: path
+  longest_hours:
+    description:
+      - After how many hours from a boot the instance shuts itself down, unless the watcher of role
+        P(desi.lab.autostop#role) runs by then. User data arm it, before anything is installed. 0 means never.
+    type: float
+    default: 0
   timeout:
     description: How long to look for a place, in seconds.
     type: int
@@ -150,8 +156,8 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_cl
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.launcher import Launcher
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LaunchRecord
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, InstanceSpec
-from ansible_collections.desi.lab.plugins.module_utils._ssh.first_contact import user_data_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, InstanceSpec, user_data
+from ansible_collections.desi.lab.plugins.module_utils._ssh.first_contact import handed_keys_of
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
@@ -175,6 +181,7 @@ ARGUMENTS = {
     "folder": {"type": "path", "default": ""},
     "tags": {"type": "dict", "default": {}},
     "host_key": {"type": "path", "no_log": False},
+    "longest_hours": {"type": "float", "default": 0},
     "timeout": {"type": "int", "default": 120},
     "wait": {"type": "int", "default": 180},
 }
@@ -184,16 +191,16 @@ def main() -> None:
     """Ensure the instance."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
-    names = ("timeout", "wait", "attempts", "folder", "host_key")
-    look, wait, attempts, directory, key = (given.pop(name) for name in names)
+    names = ("timeout", "wait", "attempts", "folder", "host_key", "longest_hours")
+    look, wait, attempts, directory, key, hours = (given.pop(name) for name in names)
     try:
         # In check mode, and where the instance is there already, none has been made.
-        user_data = user_data_of(key) if key and attempts and not module.check_mode else ""
+        keys = handed_keys_of(key) if key and attempts and not module.check_mode else {}
         spec = InstanceSpec(
             attempts=tuple(Attempt(**attempt) for attempt in attempts),
             look_seconds=look,
             wait_seconds=wait,
-            user_data=user_data,
+            user_data=user_data(keys, hours),
             **given,
         )
         launcher = Launcher(aws_client(module, "ec2"), spec, module.region or "", record=LaunchRecord(directory))

@@ -290,9 +290,9 @@ def plan(account: Account, spec: LabSpec, address_services: t.Sequence[str]) -> 
     draft = begin(spec, seen, endpoint_of(account.clients["sts"]))
     discovery.complete(seen, draft.instance, draft.owner)
     state = "absent" if draft.instance is None else state_of(draft.instance)
-    if draft.instance is None:
-        place(spec, seen, draft)
     let_in = allowed(spec.allow_from, inquiry.address() if inquiry else "")
+    if draft.instance is None:
+        place(spec, seen, draft, let_in.cidrs)
     actions = needed(state, spec.spot, rules=group_of(spec, seen, draft, let_in).changes)
     tried = dict.fromkeys(actions, dry_run_targets(spec, seen, draft))
     draft.notes += judge(discovery.second(seen, draft.instance, draft.image_id, tried))

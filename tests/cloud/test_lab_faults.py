@@ -53,6 +53,9 @@ def test_what_is_in_the_way_of_a_launch_is_got_past_and_told(lab, region):
     (machine,) = lab.instances()
     assert (machine["InstanceType"], machine["Placement"]["AvailabilityZone"]) == ("t3.small", "us-west-2b")
     assert "InstanceLifecycle" not in machine
+    # Whatever becomes of the rest of the run, it ends by itself.
+    armed = "until systemctl is-active --quiet desi-lab-longest-time.timer; do sleep 0.1; done"
+    assert region.exec(machine["InstanceId"], "timeout", "30", "sh", "-c", armed).returncode == 0
 
 
 @pytest.mark.security("M3", "P10")
@@ -106,6 +109,7 @@ def test_a_machine_that_dies_later_is_told_and_the_next_run_goes_on(lab, region)
         done = lab.attempt("ec2.yml")
     assert done.returncode != 0
     assert "Traceback" not in done.stdout
+    assert f"./lab down -e lab_name={lab.name}" in done.stdout
     made_one(lab, lab.run(MACHINE))
     assert len(lab.instances()) == 1
 

@@ -21,6 +21,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from botocore.loaders import JSONFileLoader
+from moto.ec2.models import ec2_backends
 from moto.moto_api._internal.models import moto_api_backend
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
@@ -43,6 +44,16 @@ _JSON = "application/x-amz-json-1.1"
 JSONFileLoader.load_file = staticmethod(cache(JSONFileLoader().load_file))
 
 
+def connect_default_vpc():
+    """Let the default VPC lead to the internet, as AWS makes it; moto's leads nowhere."""
+    backend = ec2_backends["123456789012"]["us-west-2"]
+    vpc = backend.get_default_vpc()
+    gateway = backend.create_internet_gateway()
+    backend.attach_internet_gateway(gateway.id, vpc.id)
+    main = next(table for table in backend.route_tables.values() if table.vpc_id == vpc.id)
+    backend.create_route(main.id, "0.0.0.0/0", gateway_id=gateway.id)
+
+
 class Region:
     """The region us-west-2, and what is told of all others."""
 
@@ -55,6 +66,7 @@ class Region:
 
     def reset(self):
         moto_api_backend.reset()
+        connect_default_vpc()
         self.calls, self.faults, self.prices, self.address = [], {}, {}, "127.0.0.1"
         self.quotas = {"L-1216C47A": 32.0, "L-34B43A08": 32.0}
 

@@ -64,6 +64,7 @@ class AccountState:
     vpcs: Rows = field(default_factory=list)
     subnets: Rows = field(default_factory=list)
     tables: Rows | None = None
+    acls: Rows | None = None
     types: Rows = field(default_factory=list)
     offered: dict[str, set[str]] = field(default_factory=dict)
     all_types: list[str] = field(default_factory=list)
@@ -178,17 +179,18 @@ class Discovery:
             self.help(seen)
 
     def help(self, seen: AccountState) -> None:
-        """Query what is only needed for an unknown type or a subnet that may be private."""
+        """Query what is needed of the subnets' VPC, and for an unknown type."""
         spec, account = self.spec, self.account
         questions: dict[str, t.Callable[[], t.Any]] = {}
         if not {row["InstanceType"] for row in seen.types} >= set(spec.instance_types):
             questions["types"] = lambda: account.offerings("region", [])
-        if spec.subnet and seen.subnets and not seen.subnets[0].get("MapPublicIpOnLaunch"):
-            vpc = where("vpc-id", seen.subnets[0]["VpcId"])
+        if seen.subnets:
+            vpc = where("vpc-id", *dict.fromkeys(str(subnet["VpcId"]) for subnet in seen.subnets))
             questions["tables"] = lambda: account.pages("describe_route_tables", "RouteTables", vpc)
+            questions["acls"] = lambda: account.pages("describe_network_acls", "NetworkAcls", vpc)
         if questions:
             answers = account.query(questions, may_lack=questions)
-            seen.tables = answers.get("tables")
+            seen.tables, seen.acls = answers.get("tables"), answers.get("acls")
             seen.all_types = [row["InstanceType"] for row in answers.get("types") or []]
 
     def second(

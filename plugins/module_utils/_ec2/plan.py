@@ -115,8 +115,8 @@ def begin(spec: LabSpec, seen: AccountState, endpoint: str | None = None) -> Dra
     return draft
 
 
-def place(spec: LabSpec, seen: AccountState, draft: Draft) -> None:
-    """Decide where an instance may be launched, and from what image."""
+def place(spec: LabSpec, seen: AccountState, draft: Draft, cidrs: t.Sequence[str] = ()) -> None:
+    """Decide where an instance may be launched, and from what image; ``cidrs`` are those that it is entered from."""
     names = list(dict.fromkeys(spec.instance_types))
     kinds = types.chosen(names, map(types.read_instance_type, seen.types), seen.all_types, spec.region)
     first = kinds[0].architecture
@@ -126,8 +126,11 @@ def place(spec: LabSpec, seen: AccountState, draft: Draft) -> None:
         for kind in kinds
         if kind not in alike
     ]
-    network.check_internet_route(spec.subnet, seen.subnets, seen.tables)
-    draft.usable_subnets = network.usable_subnets(spec.subnet, seen.vpcs, seen.subnets, spec.region)
+    vpc_id = network.usable_subnets(spec.subnet, seen.vpcs, seen.subnets, spec.region)[0].vpc_id
+    here = [subnet for subnet in seen.subnets if subnet.get("VpcId") == vpc_id]
+    ways_in = [(int(rule.first or 0), rule.peer) for rule in groups.rules_in(spec.access, spec.port, cidrs)]
+    public = network.reachable(here, seen.tables, seen.acls, ways_in, spec.subnet)
+    draft.usable_subnets = network.usable_subnets(spec.subnet, seen.vpcs, public, spec.region)
     every = network.attempts(alike, seen.offered, draft.usable_subnets, spec.spot)
     draft.notes += network.unavailable_types(alike, every)
     by_name = {kind.name: kind for kind in alike}

@@ -103,11 +103,16 @@ class ResourceQuery:
             found = dict(zip((question.kind for question in questions), pool.map(self._query, questions)))
             return found if groups is None else {**found, SCHEDULES: groups.result()}
 
-    def wait(self, kinds: t.Container[str], seconds: float) -> None:
-        """Wait until there is nothing of some kinds, or the time is up."""
+    def wait(
+        self, gone: t.Collection[str], seconds: float, kinds: t.Iterable[str] = KINDS
+    ) -> dict[str, list[dict[str, t.Any]]]:
+        """Return all resources of some kinds once there is nothing of those that go, or the time is up."""
         end = self.clock() + seconds
-        while any(self.everything(kinds).values()) and self.clock() < end:
+        found = self.everything(gone)
+        while any(found.values()) and self.clock() < end:
             self.sleep(POLL_SECONDS)
+            found = self.everything(gone)
+        return {**found, **self.everything([kind for kind in kinds if kind not in gone])}
 
     def _query(self, question: Query) -> list[dict[str, t.Any]]:
         parameters = {"Filters": our_filters(self.owner, self.name), **question.more}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import typing as t
 from dataclasses import dataclass, field
 
@@ -114,6 +115,22 @@ def run_parameters(spec: InstanceSpec, attempt: Attempt, generation: int) -> dic
         parameters["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}
     parameters["TagSpecifications"] = [{"ResourceType": kind, "Tags": tags} for kind, tags in tagged.items()]
     return parameters
+
+
+# At each boot, as long as nothing else ends the use of the instance; systemd-run would wait for what waits for this.
+_LONGEST = "systemctl is-active --quiet desi-lab-watch.timer || systemctl poweroff"
+
+
+def user_data(keys: t.Mapping[str, t.Any], longest_hours: float) -> str:
+    """Return user data for cloud-init: host keys, and a longest time for an instance whose setup never ends.
+
+    JSON is YAML, too. Whoever may describe the instance can read it.
+    """
+    config: dict[str, t.Any] = dict(keys)
+    if longest_hours > 0:
+        timer = [f"--on-active={math.ceil(longest_hours * 60)}min", "--unit=desi-lab-longest-time", "--no-block"]
+        config["bootcmd"] = [["systemd-run", *timer, "sh", "-c", _LONGEST]]
+    return f"#cloud-config\n{json.dumps(config)}\n" if config else ""
 
 
 ELSEWHERE = {

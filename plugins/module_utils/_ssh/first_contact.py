@@ -60,8 +60,8 @@ def make_key(directory: str, only_look: bool = False) -> bool:
     return True
 
 
-def user_data_of(path: str) -> str:
-    """Return user data with the host key of a file."""
+def handed_keys_of(path: str) -> dict[str, dict[str, str]]:
+    """Return the part of user data that has the host key of a file."""
     public = public_half(Path(path))
     if not public:
         raise LabError(
@@ -69,7 +69,7 @@ def user_data_of(path: str) -> str:
             f"The host key that it should begin with, {path}, cannot be read.",
             "Delete it and run the same command again: another one is made.",
         )
-    return host_key.user_data(Path(path).read_text(encoding="ascii"), public)
+    return host_key.handed_keys(Path(path).read_text(encoding="ascii"), public)
 
 
 def public_half(path: Path) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 import re
 import shlex
 
@@ -85,10 +84,9 @@ def with_pins(text: str, machine: str, keys: list[str]) -> str:
     return "".join(f"{line}\n" for line in [*others, *(f"{machine} {key}" for key in keys)])
 
 
-def user_data(private: str, public: str) -> str:
-    """Return user data from which cloud-init takes the host key before sshd starts. JSON is YAML, too."""
-    keys = {"ed25519_private": private, "ed25519_public": f"{public}\n"}
-    return f"#cloud-config\n{json.dumps({'ssh_keys': keys})}\n"
+def handed_keys(private: str, public: str) -> dict[str, dict[str, str]]:
+    """Return the part of user data from which cloud-init takes the host key before sshd starts."""
+    return {"ssh_keys": {"ed25519_private": private, "ed25519_public": f"{public}\n"}}
 
 
 # It prints the new key, continues when that is pinned, and may be repeated after any interruption.

@@ -15,9 +15,11 @@ import moto.ec2.responses.security_groups as group_answers
 import moto.ec2.utils as moto_utils
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
+from moto.ec2.models import ec2_backends
 from moto.ec2.models.security_groups import SecurityGroupBackend
 
 from region.catalogue import GIB
+from region.words import ACCOUNT, AWS_REGION
 
 Answers = instance_answers.InstanceResponse
 
@@ -43,6 +45,16 @@ def install() -> None:
     SecurityGroupBackend._delete_security_group = delete_group
     # DescribeInstances does not know this filter.
     moto_utils.filter_dict_attribute_mapping["client-token"] = "client_token"
+
+
+def connect_default_vpc() -> None:
+    """Let the default VPC lead to the internet, as AWS makes it; moto's leads nowhere."""
+    backend = ec2_backends[ACCOUNT][AWS_REGION]
+    vpc = backend.get_default_vpc()
+    gateway = backend.create_internet_gateway()
+    backend.attach_internet_gateway(gateway.id, vpc.id)
+    main = next(table for table in backend.route_tables.values() if table.vpc_id == vpc.id)
+    backend.create_route(main.id, "0.0.0.0/0", gateway_id=gateway.id)
 
 
 def modify_instance(answers: Any) -> ActionResult:

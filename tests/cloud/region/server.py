@@ -71,6 +71,7 @@ class Region:
         moto_repairs.install()
         Launches(self._life, self._faults, Addresses(self._claim.number)).install()
         people.settle()
+        moto_repairs.connect_default_vpc()
         control = Control(
             self._calls, self._faults, self.about, self.machines, changed=self._firewall.look, reset=self.reset
         )
@@ -136,5 +137,6 @@ class Region:
             instance.terminate()
         moto_api_backend.reset()
         people.settle()
+        moto_repairs.connect_default_vpc()
         self._faults.remove()
         self._calls.forget()

@@ -458,3 +458,37 @@ def test_findings_are_a_line_each_and_what_they_come_to(ansible):
   ok=1 changed=0 failed=0 · N.N s
 """
     )
+
+
+UNFINISHED = """
+- name: DESI Lab · ec2
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Set what is reported if the launch ends
+      desi.lab.report_unfinished:
+        lines: [{label: Runs, text: perhaps a machine}]
+    - name: Set what is reported if the rest ends
+      desi.lab.report_unfinished:
+        lines:
+          - {label: Runs, text: "machine i-1, 0.17 USD an hour"}
+          - {label: End, text: ./lab down}
+    - name: Install the engine
+      ansible.builtin.command: "{{ command }}"
+"""
+LEFT = "    Runs  machine i-1, 0.17 USD an hour\n    End   ./lab down\n"
+
+
+def test_what_a_failed_run_leaves_is_told_and_a_good_one_has_left_nothing(ansible):
+    assert LEFT in ansible(UNFINISHED, "-e", "command=false").stdout
+    assert "Runs" not in ansible(UNFINISHED, "-e", "command=true").stdout
+
+
+def test_what_an_interrupted_run_leaves_is_the_last_that_it_says(ansible, tmp_path):
+    begun = tmp_path / "begun"
+    command = json.dumps({"command": f"sh -c 'touch {begun}; sleep 60'"})
+    run = ansible(UNFINISHED, "-e", command, terminal=True, NO_COLOR="1")
+    assert run.read_until_there_is(begun)
+    run.type("\x03")
+    assert run.wait() == 99
+    assert run.said.replace("\r", "").rstrip().endswith(LEFT.rstrip())

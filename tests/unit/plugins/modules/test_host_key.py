@@ -14,6 +14,7 @@ import yaml
 from ansible.module_utils.testing import patch_module_args
 from loopback import Machine, make_key
 
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import user_data
 from ansible_collections.desi.lab.plugins.module_utils._ssh import first_contact as ssh_first_contact
 from ansible_collections.desi.lab.plugins.module_utils._ssh import host_key as ssh_host_key
 from ansible_collections.desi.lab.plugins.modules import host_key
@@ -230,7 +231,7 @@ def test_key_is_kept_for_the_next_run_until_a_machine_has_had_it(made, run):
 
 def test_user_data_are_what_cloud_init_reads(made, run):
     assert run("made")[0] == 0
-    text = ssh_first_contact.user_data_of(str(made.folder / "host_key"))
+    text = user_data(ssh_first_contact.handed_keys_of(str(made.folder / "host_key")), 12)
     assert text.startswith("#cloud-config\n")
     keys = yaml.safe_load(text)["ssh_keys"]
     assert keys["ed25519_private"] == (made.folder / "host_key").read_text()

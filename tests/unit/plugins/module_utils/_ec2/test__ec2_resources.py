@@ -130,7 +130,7 @@ def test_waiting_ends_when_all_is_gone_or_the_time_is_up(gone_after, waited):
         return {"KeyPairs": [{"Tags": OURS}] if len(region.asked) < gone_after else []}
 
     region.answers["describe_key_pairs"] = keys
-    ResourceQuery(region, "ann", sleep=clock.sleep, clock=clock).wait(["key pair"], 10)
+    ResourceQuery(region, "ann", sleep=clock.sleep, clock=clock).wait(["key pair"], 10, kinds=[])
     assert clock.now == 1000 + waited
     assert {operation for operation, _parameters in region.asked} == {"describe_key_pairs"}
 

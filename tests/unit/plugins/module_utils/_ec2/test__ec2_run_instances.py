@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -23,6 +24,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
     client_token,
     facts_of,
     run_parameters,
+    user_data,
     verdict_on,
 )
 
@@ -46,6 +48,18 @@ def test_token_does_not_depend_on_what_two_computers_may_see_differently():
     # Else they would launch two, where now the second one is told that there is one.
     other = replace(SPEC, image_id="ami-2", tags={"release": "dr1"})
     assert len({run_parameters(spec, ATTEMPT, 0)["ClientToken"] for spec in (SPEC, other)}) == 1
+
+
+@pytest.mark.parametrize(("hours", "minutes"), [(12, "720min"), (0.01, "1min"), (0.5, "30min"), (0, "")])
+def test_user_data_arm_the_longest_time_of_an_instance_whose_setup_never_ends(hours, minutes):
+    text = user_data({"ssh_keys": {}}, hours)
+    first, _newline, rest = text.partition("\n")
+    (command,) = json.loads(rest).get("bootcmd", [[]])
+    assert first == "#cloud-config"
+    assert [word for word in command if word.startswith("--on-active=")] == [f"--on-active={minutes}"] * bool(minutes)
+    # Cloud-init must not wait for a timer that waits for cloud-init.
+    assert not minutes or "--no-block" in command
+    assert user_data({}, 0) == ""
 
 
 @pytest.mark.parametrize("attempt", [ATTEMPT, SPOT])

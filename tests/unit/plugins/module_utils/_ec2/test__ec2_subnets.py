@@ -74,40 +74,112 @@ def test_given_subnet_that_cannot_be_used_is_refused(subnets, why):
     assert "subnet-b" in caught.value.what
 
 
-def route_table(gateway, subnet_id="", main=False):
-    link = {"Main": main, **({"SubnetId": subnet_id} if subnet_id else {})}
-    return {"Associations": [link], "Routes": [{"GatewayId": "local"}, {"GatewayId": gateway}]}
+def table(*routes, of="", vpc="vpc-1", state="associated"):
+    link = {"SubnetId": of, "Main": False} if of else {"Main": True}
+    return {
+        "RouteTableId": "rtb-1",
+        "VpcId": vpc,
+        "Associations": [{**link, "AssociationState": {"State": state}}],
+        "Routes": [{"DestinationCidrBlock": "172.31.0.0/16", "GatewayId": "local", "State": "active"}, *routes],
+    }
 
 
-PRIVATE = subnet("b", public=False)
+def route(state="active", to="0.0.0.0/0", **target):
+    return {"DestinationCidrBlock": to, "State": state, **(target or {"GatewayId": "igw-1"})}
+
+
+NAT, OUT = route(NatGatewayId="nat-1"), route()
+BLACKHOLE = route("blackhole")
+V6 = {"DestinationIpv6CidrBlock": "::/0", "GatewayId": "igw-1", "State": "active"}
+# The gateway of S3, which is for the bucket alone.
+S3 = {"DestinationPrefixListId": "pl-1", "GatewayId": "vpce-1", "State": "active"}
 
 
 @pytest.mark.parametrize(
-    ("given", "subnets", "tables"),
+    ("tables", "why"),
     [
-        ("subnet-b", [PRIVATE], [route_table("igw-1", "subnet-b"), route_table("local", main=True)]),
-        ("subnet-b", [PRIVATE], [route_table("igw-1", main=True), route_table("local", "subnet-a")]),
-        ("subnet-b", [PRIVATE], None),
-        # What gives addresses is taken at its word.
-        ("subnet-b", [subnet("b")], []),
-        ("", [PRIVATE], []),
+        ([table(OUT)], ""),
+        ([table(OUT, of="subnet-b"), table()], ""),
+        ([table(OUT), table(of="subnet-a")], ""),
+        # Half of the internet each, and a firewall in between.
+        ([table(route(to="0.0.0.0/1"), route(to="128.0.0.0/1"))], ""),
+        ([table(route(GatewayId="vpce-1"))], ""),
+        # Nobody knows.
+        (None, ""),
+        ([], ""),
+        ([table()], "subnet-b is private: its route table rtb-1 has no route to an internet gateway"),
+        ([table(S3)], "no route to an internet gateway"),
+        ([table(V6)], "no route to an internet gateway"),
+        ([table(OUT, vpc="vpc-2"), table()], "no route"),
+        ([table(of="subnet-b"), table(OUT)], "no route"),
+        ([table(OUT, of="subnet-b", state="disassociated"), table()], "no route"),
+        ([table(OUT, of="subnet-a"), table(NAT)], "through nat-1, which lets nobody in"),
+        ([table(NAT, S3)], "through nat-1"),
+        ([table(route(TransitGatewayId="tgw-1"))], "through tgw-1"),
+        ([table(route(GatewayId="vgw-1"))], "through vgw-1"),
+        ([table(BLACKHOLE)], "not there any more (blackhole)"),
+        ([table(OUT), table(BLACKHOLE, of="subnet-b")], "blackhole"),
     ],
 )
-def test_subnet_that_leads_to_the_internet_is_accepted(given, subnets, tables):
-    network.check_internet_route(given, subnets, tables)
+def test_route_out_of_a_subnet_is_that_of_its_own_table_or_of_the_main_one(tables, why):
+    found = network.route_error(subnet("b"), tables)
+    assert why in found
+    assert bool(why) is bool(found)
+
+
+def test_subnet_of_ipv6_alone_gives_no_address():
+    assert "IPv6" in network.route_error({**subnet("b"), "Ipv6Native": True}, [table(OUT)])
+
+
+def acl(*rules):
+    """Return an ACL from rules such as "in allow 22 0.0.0.0/0", the first of which decides; all else is denied."""
+    entries = []
+    for number, rule in enumerate([*rules, "in deny all 0.0.0.0/0", "out deny all 0.0.0.0/0"]):
+        way, action, ports, cidr = rule.split()
+        first, _dash, last = ports.partition("-")
+        span = {} if ports == "all" else {"PortRange": {"From": int(first), "To": int(last or first)}}
+        more = {"RuleNumber": number, "CidrBlock": cidr, "Protocol": "6" if span else "-1", **span}
+        entries.append({"Egress": way == "out", "RuleAction": action, **more})
+    return [{"NetworkAclId": "acl-1", "Associations": [{"SubnetId": "subnet-a"}], "Entries": entries[::-1]}]
+
+
+ALL = ["in allow all 0.0.0.0/0", "out allow all 0.0.0.0/0"]
+OPEN = ["in allow 1024-65535 0.0.0.0/0", "out allow 443 0.0.0.0/0", "out allow 1024-65535 192.0.2.0/24"]
 
 
 @pytest.mark.parametrize(
-    "tables",
+    ("acls", "why"),
     [
-        [],
-        [route_table("nat-1", "subnet-b"), route_table("igw-1", main=True)],
-        [route_table("local", main=True), route_table("igw-1", "subnet-a")],
+        (None, ""),
+        ([], ""),
+        (acl(*ALL), ""),
+        (acl("in allow 22 192.0.2.0/24", *OPEN), ""),
+        (acl("in deny 3389 0.0.0.0/0", "in deny 22 198.51.100.0/24", *ALL), ""),
+        # Part of the replies' ports is enough, since nobody knows which the other side takes.
+        (acl("out deny 1024-2000 0.0.0.0/0", *ALL), ""),
+        (acl(*OPEN), "keeps 192.0.2.7/32 out at port 22"),
+        (acl("in deny 22 0.0.0.0/0", *ALL), "at port 22"),
+        (acl("in deny 22 192.0.2.0/24", *ALL), "at port 22"),
+        (acl(), "at port 22"),
+        (acl("in allow all 0.0.0.0/0", "out allow 443 0.0.0.0/0"), "no answers out to 192.0.2.7/32"),
+        (acl("in allow all 0.0.0.0/0", "out allow 1024-65535 192.0.2.0/24"), "fetch anything"),
+        (acl("in allow 22 0.0.0.0/0", "out allow all 0.0.0.0/0"), "fetch anything"),
     ],
 )
-def test_given_subnet_that_nobody_could_reach_is_refused(tables):
-    with pytest.raises(LabError, match="private"):
-        network.check_internet_route("subnet-b", [PRIVATE], tables)
+def test_network_acl_is_read_as_aws_reads_it(acls, why):
+    found = network.acl_error(subnet(), acls, [(22, "192.0.2.7/32")])
+    assert why in found
+    assert bool(why) is bool(found)
+
+
+def test_default_subnets_that_lead_nowhere_are_left_out_and_if_there_is_no_other_refused():
+    both = [subnet("a"), subnet("b")]
+    assert network.reachable(both, [table(OUT, of="subnet-b"), table()], None, []) == both[1:]
+    with pytest.raises(LabError, match="default VPC vpc-1 could not be reached") as caught:
+        network.reachable(both, [table()], None, [])
+    assert "-e lab_subnet=" in caught.value.do
+    with pytest.raises(LabError, match="subnet subnet-a could not be reached"):
+        network.reachable(both[:1], [table(OUT)], acl(), [(22, "192.0.2.7/32")], "subnet-a")
 
 
 # How
