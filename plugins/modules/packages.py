@@ -12,6 +12,7 @@ version_added: "0.1.0"
 description:
   - Simulates the transaction first, and refuses one that would remove packages or change their version.
   - Installed packages keep their version.
+  - Another installation that is under way, as at the first boot of a new machine, is waited for, up to ten minutes.
 author:
   - The DESI Lab contributors (@desi-lab)
 requirements:
@@ -48,59 +49,29 @@ installed:
   elements: str
 """
 
-import os
-import subprocess
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.packages import (
+    APT,
+    DNF,
+    INSTALL_APT,
+    Locked,
     Transaction,
     check_names,
     check_only_adds,
+    failed,
     manager_of,
     read_apt,
     read_dnf,
+    run,
 )
 
-# Another installation may be running, above all on a new instance.
-PATIENCE = 120
-APT = ["apt-get", "--quiet", "--option", f"DPkg::Lock::Timeout={PATIENCE}"]
-# A file that somebody changed stays as it is.
-INSTALL_APT = ["--yes", "--no-remove"]
-INSTALL_APT += [word for each in ("confdef", "confold") for word in ("--option", f"Dpkg::Options::=--force-{each}")]
-# How lines begin that say why nothing was done.
-TELLING = ("E:", "Error: ", "Failed", "No match", "Problem", "- ")
 # What dnf says of a transaction that it was told not to do.
 ABORTED = "Operation aborted"
 ADD = ["install", "--no-install-recommends", "--no-upgrade", "--"]
-
-
-def run(*command: str) -> tuple[int, str]:
-    """Run a command; return its exit code and its output."""
-    known = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive", "COLUMNS": "200"}
-    done = subprocess.run(
-        command,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        env=known,
-    )
-    return done.returncode, done.stdout
-
-
-def failed(names: list[str], said: str) -> LabError:
-    """Return why packages could not be installed."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(TELLING) and not line.endswith(":")] or lines
-    why = telling[0] if telling else "The package manager gave no reason."
-    return LabError(
-        f"Not installed: {', '.join(names)}.", why, "Look at the network and its proxy, or install it yourself."
-    )
 
 
 def missing_of(manager: str, names: list[str]) -> list[str]:
@@ -122,20 +93,20 @@ def plan_apt(names: list[str], update: bool, check: bool) -> Transaction:
         return Transaction(install=tuple(names))
     plan = read_apt(said)
     if code and plan.only_adds:
-        raise failed(names, f"{said}\n{refreshed}")
+        raise failed(f"Not installed: {', '.join(names)}.", f"{said}\n{refreshed}", code)
     return plan
 
 
 def plan_dnf(names: list[str], update: bool, check: bool) -> Transaction:
     """Return what dnf would do."""
-    ask = ["dnf", *(["--refresh"] if update and not check else []), "--assumeno", "install"]
+    ask = [*DNF, *(["--refresh"] if update and not check else []), "--assumeno", "install"]
     code, said = run(*ask, *names)
     if code and ABORTED not in said:
         # Installed packages that are in the way are named by a simulation that may remove them.
         code, allowed = run(*ask, "--allowerasing", *names)
         plan = read_dnf(allowed) if ABORTED in allowed else Transaction()
         if plan.only_adds:
-            raise failed(names, said)
+            raise failed(f"Not installed: {', '.join(names)}.", said, code)
         return plan
     return read_dnf(said)
 
@@ -154,10 +125,10 @@ def ensure(names: list[str], update: bool, check: bool) -> tuple[str, ...]:
     plan = (plan_apt if manager == "apt-get" else plan_dnf)(missing, update, check)
     check_only_adds(missing, plan, manager)
     if not check:
-        install = [*APT, *INSTALL_APT, *ADD] if manager == "apt-get" else ["dnf", "--assumeyes", "--quiet", "install"]
+        install = [*APT, *INSTALL_APT, *ADD] if manager == "apt-get" else [*DNF, "--assumeyes", "--quiet", "install"]
         code, said = run(*install, *missing)
         if code:
-            raise failed(missing, said)
+            raise failed(f"Not installed: {', '.join(missing)}.", said, code)
     return plan.install
 
 
@@ -171,6 +142,8 @@ def main() -> None:
     )
     try:
         installed = ensure(module.params["name"], module.params["update_cache"], module.check_mode)
+    except Locked as error:
+        module.fail_json(locked=error.holder, **error.as_result())
     except LabError as error:
         module.fail_json(**error.as_result())
     except OSError as error:

@@ -109,7 +109,8 @@ def test_a_machine_that_dies_later_is_told_and_the_next_run_goes_on(lab, region)
         done = lab.attempt("ec2.yml")
     assert done.returncode != 0
     assert "Traceback" not in done.stdout
-    assert f"./lab down -e lab_name={lab.name}" in done.stdout
+    # On a slow computer it dies before it can be entered, and is taken back.
+    assert (f"./lab down -e lab_name={lab.name}" in done.stdout) is bool(lab.instances())
     made_one(lab, lab.run(MACHINE))
     assert len(lab.instances()) == 1
 

@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Parse the simulated transactions of apt-get and dnf, and refuse those that do more than add packages."""
+"""Run apt-get and dnf, parse what they say, and refuse what does more than add packages."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +28,99 @@ _DNF_SECTION = re.compile(r"(?P<does>[A-Z][A-Za-z ]+):\s*$")
 _DNF_PACKAGE = re.compile(r" (?P<name>[^\s=]\S*)")
 _DNF_REPLACED = re.compile(r"\s+replacing\s+(?P<name>\S+)")
 _DNF_CHANGES = {"upgrading": "upgrade", "downgrading": "upgrade", "removing": "remove", "obsoleting": "remove"}
+
+
+# Whoever waits longer for another installation says so meanwhile.
+APT = ["apt-get", "--quiet", "--option", "DPkg::Lock::Timeout=5"]
+DNF = ["dnf", "--setopt=exit_on_lock=True"]
+# A file that somebody changed stays as it is.
+INSTALL_APT = ["--yes", "--no-remove"]
+INSTALL_APT += [word for each in ("confdef", "confold") for word in ("--option", f"Dpkg::Options::=--force-{each}")]
+# How lines begin that say why nothing was done.
+TELLING = ("E:", "Error: ", "Failed", "No match", "Problem", "- ")
+
+_LOCKED = re.compile(
+    r"could not get lock|unable to acquire the dpkg frontend lock|unable to lock (the administration |)directory"
+    r"|is locked by another process|another process using it|holding the (yum|dnf) lock|waiting for process with pid"
+    r"|can't create transaction lock|failed to obtain (the |)(rpm |)transaction lock|exit_on_lock",
+    re.IGNORECASE,
+)
+_HOLDER = re.compile(r"held by process (?P<number>\d+)(?: \((?P<name>[^)\s]+)\))?")
+# How a shell and subprocess tell of a process that the kernel has killed.
+_KILLED = (137, -9)
+_FULL = re.compile(
+    r"no space left|needs? .*(more space|MB) |(not|n't have) enough (free |disk )*space|disk full", re.IGNORECASE
+)
+_SOURCE = re.compile(
+    r"does not have a release file|is not signed|no_pubkey|malformed (entry|line|stanza)|could not be read"
+    r"|failed to download metadata|cannot download repomd|is not valid yet|release file .* expired|404 +not found",
+    re.IGNORECASE,
+)
+_REASONS = (
+    (_FULL, "See which file system is full (df -h), make room, then run the same command again."),
+    (
+        _SOURCE,
+        "Look at that package source (/etc/apt/sources.list.d, /etc/yum.repos.d) on the machine that this is about, "
+        "mend it or take it out, then run the same command again.",
+    ),
+)
+
+
+class Locked(LabError):
+    """Another installation is under way."""
+
+    def __init__(self, what: str, holder: str) -> None:
+        super().__init__(
+            what,
+            f"Packages are being installed by {holder}, and only one at a time can do that.",
+            "Wait until that has ended, then run the same command again, which goes on from here.",
+        )
+        self.holder = holder
+
+
+def run(*command: str, timeout: float | None = None) -> tuple[int, str]:
+    """Run a command; return its exit code and its output."""
+    known = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive", "COLUMNS": "200"}
+    done = subprocess.run(
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        env=known,
+        timeout=timeout,
+    )
+    return done.returncode, done.stdout
+
+
+def lock_holder(said: str) -> str:
+    """Return who keeps a package manager from its lock, for people; empty where that is not what it says."""
+    if not _LOCKED.search(said):
+        return ""
+    found = _HOLDER.search(said)
+    if not found:
+        return "another program"
+    return f"{found['name']} (process {found['number']})" if found["name"] else f"process {found['number']}"
+
+
+def failed(what: str, said: str, code: int = 1) -> LabError:
+    """Return why a package manager failed, by its words and its exit code."""
+    holder = lock_holder(said)
+    if holder:
+        return Locked(what, holder)
+    if code in _KILLED:
+        why = "The system killed the package manager, most likely because there was no memory left."
+        return LabError(what, why, "Run the same command again. If it stays so, use a machine with more memory.")
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(TELLING) and not line.endswith(":")] or lines
+    for pattern, do in _REASONS:
+        found = next((line for line in lines if pattern.search(line)), "")
+        if found:
+            return LabError(what, found, do)
+    why = telling[0] if telling else "The package manager gave no reason."
+    return LabError(what, why, "Look at the network and its proxy, or install it yourself.")
 
 
 @dataclass(frozen=True)

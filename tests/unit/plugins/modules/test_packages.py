@@ -10,7 +10,8 @@ import subprocess
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.modules import packages
+from ansible_collections.desi.lab.plugins.module_utils._common.packages import Locked, failed, lock_holder
+from ansible_collections.desi.lab.plugins.modules import packages, packages_update
 
 pytestmark = pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="the system has no dpkg")
 
@@ -159,7 +160,8 @@ def test_dnf_that_would_replace_a_package_is_asked_no_further(run, dnf, check):
 def test_dnf_that_only_adds_is_let_do_it(run, dnf):
     dnf("Installing:\n docker x86_64 25 repo 1 M\n\nTransaction Summary\n\nOperation aborted.\n")
     assert run(name=["docker"]) == {"changed": True, "installed": ["docker"]}
-    assert dnf.asked() == ["--assumeno install docker", "--assumeyes --quiet install docker"]
+    asked = [line.removeprefix("--setopt=exit_on_lock=True ") for line in dnf.asked()]
+    assert asked == ["--assumeno install docker", "--assumeyes --quiet install docker"]
 
 
 def test_dnf_that_fails_says_why(run, dnf):
@@ -190,3 +192,96 @@ def test_conflict_that_nothing_solves_is_told_by_its_cause(run, dnf):
     assert run(name=["docker"])["why"].startswith("Problem: problem with installed package podman-docker")
     dnf(CONFLICT_5)
     assert run(name=["docker"])["why"] == "Problem: installed package runc conflicts with containerd.io"
+
+
+APT_LOCK = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1234 (unattended-upgr)\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "holder"),
+    [
+        (APT_LOCK, "unattended-upgr (process 1234)"),
+        ("E: Could not get lock /var/lib/apt/lists/lock. It is held by process 9 (apt-get)\n", "apt-get (process 9)"),
+        (
+            "E: Could not get lock /var/lib/apt/lists/lock - open (11: Resource temporarily unavailable)\n",
+            "another program",
+        ),
+        ("E: Unable to acquire the dpkg frontend lock, is another process using it?\n", "another program"),
+        ("Another app is currently holding the yum lock; exiting as configured by exit_on_lock\n", "another program"),
+        ("error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource busy)\n", "another program"),
+        ("Failed to obtain rpm transaction lock. Another transaction is in progress.\n", "another program"),
+        ("E: Unable to locate package git\n", ""),
+    ],
+)
+def test_lock_of_another_installation_is_known_with_its_holder(said, holder):
+    assert lock_holder(said) == holder
+    assert isinstance(failed("Not installed: git.", said, 100), Locked) is bool(holder)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "why", "do"),
+    [
+        (137, "", "no memory left", "more memory"),
+        (-9, "Killed", "no memory left", "more memory"),
+        (
+            100,
+            "Hit:1\nE: The repository 'http://x y Release' does not have a Release file.\n",
+            "Release file",
+            "source",
+        ),
+        (100, "E: Malformed entry 1 in list file /etc/apt/sources.list.d/x.list (URI)\n", "x.list", "source"),
+        (
+            1,
+            "Errors during downloading metadata for repository 'x':\nError: Failed to download metadata for repo 'x'\n",
+            "'x'",
+            "source",
+        ),
+        (100, "E: You don't have enough free space in /var/cache/apt/archives/.\n", "free space", "df -h"),
+        (
+            1,
+            "Error: Transaction test error:\n  installing package x needs 9MB more space on the / filesystem\n",
+            "9MB",
+            "df -h",
+        ),
+        (1, "Error: Unable to find a match: x\n", "Unable to find", "network"),
+    ],
+)
+def test_failure_of_a_package_manager_is_told_with_what_to_do(code, said, why, do):
+    error = failed("Not installed: x.", said, code)
+    assert why in error.why
+    assert do in error.do
+
+
+def test_lock_is_told_to_whoever_waits(run, dnf):
+    dnf("Another app is currently holding the yum lock; exiting as configured by exit_on_lock\n", code=200)
+    assert run(name=["docker"])["locked"] == "another program"
+
+
+@pytest.fixture
+def update(call, tmp_path):
+    def run_module(**arguments):
+        return call(packages_update, marker=str(tmp_path / "lib" / "updated"), **arguments)[1]
+
+    return run_module
+
+
+def test_new_machine_is_brought_up_to_date_once(update, system, monkeypatch):
+    monkeypatch.setattr(packages_update, "manager_of", lambda _release: "apt-get")
+    system({"git": "1", "vim": "1"}, git="2", vim="1")
+    assert update(_ansible_check_mode=True)["updated"] == []
+    assert system.here() == {"git": "1", "vim": "1"}
+    found = update()
+    assert (found["changed"], found["updated"]) == (True, ["git"])
+    assert system.here() == {"git": "2", "vim": "1"}
+    monkeypatch.setattr(packages_update, "manager_of", None)
+    assert update()["changed"] is False
+
+
+def test_update_that_does_not_arrive_is_ended_and_may_be_tried_again(update, monkeypatch, tmp_path):
+    def late(*command, timeout=None):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(packages_update, "manager_of", lambda _release: "apt-get")
+    monkeypatch.setattr(packages_update, "run", late)
+    assert "had not arrived after 600 seconds" in update()["why"]
+    assert not (tmp_path / "lib" / "updated").exists()
