@@ -112,13 +112,18 @@ class Memory:
             os.close(directory)
 
 
+def socket_parent(temporary: str) -> str:
+    """Return where to make a directory for a socket of ssh, whose path has 104 bytes at most."""
+    return temporary if len(os.fsencode(temporary)) <= 64 else "/tmp"  # noqa: S108 - a directory of its own is made there
+
+
 class Sync:
     """Lists both sides, plans, and applies the plan."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         check_host(spec.host)
-        self.shared = tempfile.TemporaryDirectory(prefix="desi-")
+        self.shared = tempfile.TemporaryDirectory(prefix="desi-", dir=socket_parent(tempfile.gettempdir()))
         """Where the one connection of this sync is met: to log in takes longer than to ask."""
         options = {
             "BatchMode": "yes",
