@@ -53,13 +53,6 @@ options:
     elements: str
     choices: *kinds
     default: []
-  seen:
-    description:
-      - Ids that an earlier query of the same run has found by their tags, and that were removed since. That nothing has
-        their tags any more is proof enough then for all but instances, and they are not asked for by their ids.
-    type: list
-    elements: str
-    default: []
   timeout:
     description: How long to wait for O(gone), in seconds.
     type: int
@@ -221,7 +214,6 @@ ARGUMENTS = {
     "folder": {"type": "path", "default": ""},
     "gone": {"type": "list", "elements": "str", "choices": KINDS, "default": []},
     "kinds": {"type": "list", "elements": "str", "choices": KINDS, "default": []},
-    "seen": {"type": "list", "elements": "str", "default": []},
     "timeout": {"type": "int", "default": 300},
     "prices": {"type": "dict", "default": {}},
 }
@@ -276,7 +268,7 @@ def inspect(module: AnsibleAWSModule) -> dict[str, t.Any]:
         "remembered": record is not None,
         "fits": record is not None
         or fits(directory, [one["InstanceId"] for one in instances], materials(found.get("key pair", []))),
-        "kept_for": deletion_doubt(ec2, directory, record, caller, given["seen"]) if directory and nothing else "",
+        "kept_for": deletion_doubt(ec2, directory, record, caller) if directory and nothing else "",
         "notes": notes_of(record, caller, query.owner),
         "unseen": query.unseen,
     }

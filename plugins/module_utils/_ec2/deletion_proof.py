@@ -108,22 +108,10 @@ def with_recorded(
         more.update(query.everything((INSTANCE,)))
 
 
-def deletion_doubt(
-    ec2: t.Any,  # noqa: ANN401 - as above
-    directory: str,
-    record: LabRecord | None,
-    caller: Caller,
-    seen: t.Container[str] = (),
-) -> str:
-    """Return why the keys of a lab that is not found must be kept; empty where they may be removed.
-
-    ``seen`` are ids that the same caller has just found by their tags, and removed. An instance is
-    asked for all the same.
-    """
+def deletion_doubt(ec2: t.Any, directory: str, record: LabRecord | None, caller: Caller) -> str:  # noqa: ANN401 - as above
+    """Return why the keys of a lab that is not found must be kept; empty where they may be removed."""
     if record is not None:
-        every = [(kind, number) for kind in BY_ID for number in record.ids(kind)]
-        numbers = [(kind, number) for kind, number in every if kind == INSTANCE or number not in seen]
-        said = [still_there(ec2, kind, number) for kind, number in numbers]
+        said = [still_there(ec2, kind, number) for kind in BY_ID for number in record.ids(kind)]
         found = [sentence for sentence in said if sentence]
         return f"Nothing has its tags, but {', and '.join(found)}." if found else ""
     if not directory:
