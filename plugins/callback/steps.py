@@ -80,6 +80,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.run_log import Ru
 from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, clean_all
 from ansible_collections.desi.lab.plugins.plugin_utils._failures import (
     Failure,
+    capital,
     failures_of,
     own_warnings,
     task_title,
@@ -330,7 +331,7 @@ class CallbackModule(CallbackBase):
         host, width, paint = result.host.get_name(), self._screen.width, self._voice.paint
         lines = step_lines(self._title(result), fate, "", width, paint, "✗")
         for number, failure in enumerate(failures):
-            lines += [""] * (number > 0) + labelled(list(zip(("What", "Why", "Do"), failure)), width, paint)
+            lines += [""] * (number > 0) + labelled(list(zip(("What", "Why", "Do"), capital(failure))), width, paint)
         if not fate:
             self._failed.add(host)
             self._voice.shout(lines)

@@ -20,11 +20,15 @@ from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import 
 
 
 def instance_changes(
-    machine: t.Mapping[str, t.Any], types: t.Sequence[str], disk_gib: int, name: str
+    machine: t.Mapping[str, t.Any],
+    types: t.Sequence[str],
+    disk_gib: int,
+    name: str,
+    prices: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
     """Return the changes of an instance, or under ``error`` why they are impossible."""
     try:
-        return {**ec2_instance_wait.changes(machine, words(types), int(disk_gib), name), "error": {}}
+        return {**ec2_instance_wait.changes(machine, words(types), int(disk_gib), name, prices), "error": {}}
     except LabError as error:
         return {
             "type": "",

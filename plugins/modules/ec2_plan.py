@@ -96,6 +96,10 @@ options:
     description: After how many idle minutes the instance is to stop by itself, which the plan says. V(0) means never.
     type: float
     default: 60
+  image:
+    description: The image of the lab, for notes on types that it may not be made for.
+    type: str
+    default: ""
   max_hours:
     description: After how many hours it is to stop in any case, which the plan says. V(0) means never.
     type: float
@@ -267,6 +271,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "folder": {"type": "path", "default": ""},
     "idle_minutes": {"type": "float", "default": 60},
     "max_hours": {"type": "float", "default": 12},
+    "image": {"type": "str", "default": ""},
 }
 
 

@@ -257,6 +257,17 @@ def _settings(names: list[str]) -> str:
     return f"The setting {names[0]}" if len(names) == 1 else f"The settings {', '.join(names)}"
 
 
+# What a remedy may begin with as it is typed.
+_TYPED = {"ansible-playbook", "aws", "df", "docker", "du", "export", "git", "journalctl", "pip", "rm", "ssh", "sudo"}
+
+
+def capital(failure: Failure) -> Failure:
+    """Return a failure whose remedy begins as a sentence does, unless it is a command."""
+    first = failure.do.partition(" ")[0]
+    is_word = first.rstrip(",:").isalpha() and first not in _TYPED
+    return failure._replace(do=failure.do[:1].upper() + failure.do[1:]) if is_word else failure
+
+
 def _sentence(text: str) -> str:
     text = one_line(text)
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

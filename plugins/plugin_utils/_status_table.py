@@ -118,7 +118,7 @@ def _below(lab: t.Mapping[str, t.Any], width: int, now: float) -> list[str]:
         f"image {lab['image']}" if lab["image"] else "",
         lab["data"],
         " ".join(filter(None, [lab["type"], f"{lab['disk_gib']} GiB" if lab["disk_gib"] else ""])),
-        f"at {_place(lab)}" if lab["state"] == "running" and lab["port"] and lab["address"] else "",
+        _place(lab) if lab["state"] == "running" and lab["port"] and lab["address"] else "",
         f"idle since {ago(idle, now)}" if idle is not None else "",
         f"busy: {lab['active'][0].rstrip('.')}" if lab["active"] and idle is None else "",
         *(event["words"] for event in lab["next"]),
@@ -130,4 +130,8 @@ def _below(lab: t.Mapping[str, t.Any], width: int, now: float) -> list[str]:
 
 
 def _place(lab: t.Mapping[str, t.Any]) -> str:
-    return f"[{lab['address']}]:{lab['port']}" if ":" in lab["address"] else f"{lab['address']}:{lab['port']}"
+    """Return where the lab is opened: one behind a tunnel is nowhere else than at its end here."""
+    if lab["access"] == "tunnel" and not lab["tunnel_open"]:
+        return f"through a tunnel, which ./lab url -e lab_name={one_line(lab['name'])} opens"
+    address = "127.0.0.1" if lab["access"] == "tunnel" else lab["address"]
+    return f"at [{address}]:{lab['port']}" if ":" in address else f"at {address}:{lab['port']}"

@@ -48,6 +48,7 @@ class LabSpec:
     record: LabRecord | None = None
     idle_minutes: float = 60
     max_hours: float = 12
+    image: str = ""
 
 
 @dataclass

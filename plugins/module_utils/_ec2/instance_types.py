@@ -103,15 +103,14 @@ def size_notes(kind: InstanceType) -> list[str]:
     return []
 
 
-def notes(kind: InstanceType, disk_gib: int, release: str, region: str) -> list[str]:
-    """Return notes on a choice of type, disk and region."""
+def notes(kind: InstanceType, disk_gib: int, release: str, region: str, image: str = "") -> list[str]:
+    """Return notes on a choice of type, disk, region and image of the lab."""
     said = size_notes(kind)
     if release.lower() == "dr1" and disk_gib < DR1_DISK_GIB:
         said.append(f"{disk_gib} GiB of disk are little for DR1: {DR1_CATALOG}. -e lab_disk_gib={DR1_DISK_GIB + 4}")
-    if kind.architecture == "arm64":
-        said.append(
-            f"{kind.name} has an ARM processor, for which neither the published images nor the embedded one are made"
-        )
+    # The embedded image is built on the instance itself.
+    if kind.architecture == "arm64" and image != "embedded":
+        said.append(f"{kind.name} has an ARM processor, and the published images are not made for it.")
     if kind.gpu:
         said.append(f"{kind.name} has a GPU, and nothing in the lab uses it.")
     if region != BUCKET_REGION:

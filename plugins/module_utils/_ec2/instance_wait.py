@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import cost_of, from_table, hour_text, money
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import with_recorded
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import lab_instance, read_instance
@@ -76,17 +77,30 @@ def instance_row(
     return {**lab_rows([instance], region)[0], "disk_gib": view.disk_gib, "volume_id": view.volume_id}
 
 
-def changes(row: t.Mapping[str, t.Any], types: t.Sequence[str], disk_gib: int, name: str) -> dict[str, t.Any]:
+def named(name: str) -> str:
+    """Return the option that a command for a lab needs; empty for the lab that is meant without one."""
+    return "" if name == "desi" else f" -e lab_name={name}"
+
+
+def changes(
+    row: t.Mapping[str, t.Any],
+    types: t.Sequence[str],
+    disk_gib: int,
+    name: str,
+    prices: t.Mapping[str, t.Any] | None = None,
+) -> dict[str, t.Any]:
     """Return the changes of type and disk that were asked for.
 
-    ``type`` and ``disk_gib`` are empty and 0 where they stay, ``lines`` says it for people.
+    ``type`` and ``disk_gib`` are empty and 0 where they stay, ``lines`` says it for people, with what it costs
+    by a table of prices.
     """
     size = int(row["disk_gib"])
     if disk_gib and disk_gib < size:
         raise LabError(
             f"The disk of lab {name} cannot become smaller.",
             f"It has {size} GiB, you asked for {disk_gib}, and AWS makes disks only larger.",
-            "For a smaller one bring your files home with ./lab sync, then ./lab down, and make the lab anew.",
+            f"For a smaller one bring your files home with ./lab sync{named(name)}, then ./lab down{named(name)}, "
+            "and make the lab anew.",
         )
     kind = "" if not types or row["type"] in types else types[0]
     disk = disk_gib if disk_gib > size else 0
@@ -95,4 +109,17 @@ def changes(row: t.Mapping[str, t.Any], types: t.Sequence[str], disk_gib: int, n
         lines.append({"label": "type", "text": f"{kind} instead of {row['type']}", "about": "it is stopped for that"})
     if disk:
         lines.append({"label": "disk", "text": f"{disk} GiB instead of {size}", "about": "while it runs"})
+    if lines:
+        lines.append({"label": "cost", **_cost(row, kind or str(row["type"]), disk or size, prices or {})})
     return {"type": kind, "disk_gib": disk, "lines": lines}
+
+
+def _cost(row: t.Mapping[str, t.Any], kind: str, disk: int, table: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Return the text of what an hour costs after a change, and before it."""
+    names, spot = [kind, str(row["type"])], row.get("market") == "spot"
+    prices = from_table(table, str(row.get("where") or "").rpartition(" ")[2], names)
+    after, before = cost_of(kind, disk, prices), cost_of(names[1], int(row["disk_gib"]), prices)
+    about = [f"instead of {money(before.hour)}"] if after.hour is not None and before.hour is not None else []
+    about += [f"as of {after.date}"] if after.date else []
+    about += [f"{after.month_stopped:.2f} USD a month while it is stopped"] if after.month_stopped is not None else []
+    return {"text": hour_text({kind: after}, spot), "about": ", ".join(about)}

@@ -209,7 +209,7 @@ def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -> 
         image = read_image(draft.image_id, seen.images)
         disk = disk_of(spec.disk_gib, image)
         names = [kind.name for kind in draft.kinds]
-        notes = types.notes(draft.kinds[0], disk, spec.release, spec.region)
+        notes = types.notes(draft.kinds[0], disk, spec.release, spec.region, spec.image)
         if disk > spec.disk_gib:
             notes.append(f"The disk is {disk} GiB, because the system's image is no smaller.")
     prices = joined(Prices(seen.type_prices, seen.disk_price, None), from_table(spec.prices, spec.region, names))

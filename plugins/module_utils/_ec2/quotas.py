@@ -119,8 +119,8 @@ def shortage(attempt: Attempt, need: int, used: int, limit: int, region: str) ->
     code = code_of(attempt.type, attempt.market)
     market = "spot " if attempt.market == SPOT else ""
     many = "1 vCPU" if limit == 1 else f"{limit} vCPUs"
-    why = f"The quota {code} allows {market}machines of class {class_of(attempt.type)} {many} in {region}; "
-    why += f"{used} run, and {attempt.type} has {need}."
+    why = f"In {region} your account may use {many} at a time for {market}machines of this kind "
+    why += f"({class_of(attempt.type)}, quota {code}). Running machines use {used}, and {attempt.type} needs {need}."
     do = "ask for more (it takes a day or so): aws service-quotas request-service-quota-increase --service-code ec2 "
     do += f"--quota-code {code} --desired-value {used + need} --region {region} · or choose a smaller type, "
     do += "or stop another machine"

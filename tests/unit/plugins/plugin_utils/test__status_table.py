@@ -56,7 +56,7 @@ def test_lab_has_a_line_with_its_costs_and_below_it_what_there_is_to_know():
         "release edr",
         "desi-lab:0.1.0",
         "t3.xlarge 30 GiB",
-        "at 203.0.113.7:8888",
+        "at 127.0.0.1:8888",
         "idle since 18 min ago",
         "in 42 min",
     ):
@@ -112,7 +112,11 @@ def test_line_says_what_is_not_as_usual(change, says):
     ("change", "says"),
     [
         ({"notes": ["The mount of its data does not answer."]}, "The mount of its data does not answer."),
-        ({"address": "::1"}, "at [::1]:8888"),
+        # The end of its tunnel is where it is opened, whatever address the machine has.
+        ({"tunnel_open": True}, "at 127.0.0.1:8888"),
+        ({"tunnel_open": False}, "through a tunnel, which ./lab url -e lab_name=desi opens"),
+        ({"access": "direct", "address": "::1"}, "at [::1]:8888"),
+        ({"access": "direct"}, "at 203.0.113.7:8888"),
         ({"idle_since": "", "active": ["A kernel is busy."]}, "busy: A kernel is busy"),
     ],
 )

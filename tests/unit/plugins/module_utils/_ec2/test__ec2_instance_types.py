@@ -111,7 +111,7 @@ def test_disk_is_held_against_the_catalog_of_the_release(release, disk, said):
 @pytest.mark.parametrize(
     ("of", "region", "told"),
     [
-        (kind(architecture="arm64"), "us-west-2", "neither the published images nor the embedded one"),
+        (kind(architecture="arm64"), "us-west-2", "the published images are not made for it"),
         (kind(gpu=True), "us-west-2", "GPU"),
         (kind(), "eu-central-1", "From eu-central-1 every read takes longer"),
     ],

@@ -104,7 +104,18 @@ ROW = {"type": "t3.small", "disk_gib": 30}
 def test_only_what_was_asked_for_and_is_different_changes(types, disk, kind, gib):
     found = changes(ROW, types, disk, "desi")
     assert (found["type"], found["disk_gib"]) == (kind, gib)
-    assert len(found["lines"]) == bool(kind) + bool(gib)
+    assert len(found["lines"]) == bool(kind) + bool(gib) + bool(kind or gib)
+
+
+def test_a_change_is_told_with_what_an_hour_costs_then_and_before():
+    here = {"gib_month": 0.08, "types": {"t3.small": 0.0208, "t3.xlarge": 0.1664}}
+    prices = {"date": "2026-11-01", "ipv4_hour": 0.005, "regions": {"us-west-2": here}}
+    line = changes({**ROW, "where": "ec2 us-west-2"}, ["t3.xlarge"], 0, "desi", prices)["lines"][-1]
+    assert line["label"] == "cost"
+    assert line["text"].startswith("0.175 USD an hour")
+    assert "instead of 0.029" in line["about"]
+    # Where the price is not known, it is told where to find it.
+    assert "not known" in changes({**ROW, "where": "ec2 us-west-2"}, ["t3.xlarge"], 0, "desi")["lines"][-1]["text"]
 
 
 def test_a_smaller_disk_is_refused_in_three_sentences():

@@ -115,8 +115,8 @@ def test_machine_that_does_not_fit_is_refused_with_the_command_that_asks_for_mor
     used = sum(each["CpuOptions"]["CoreCount"] * each["CpuOptions"]["ThreadsPerCore"] for each in instances)
     with pytest.raises(LabError) as caught:
         within([attempt(), attempt(zone="us-west-2b")], {STANDARD: limit}, instances)
-    assert f"The quota {STANDARD} allows machines of class Standard {limit} vCPUs in us-west-2" in caught.value.why
-    assert f"{used} run, and t3.xlarge has 4" in caught.value.why
+    assert f"may use {limit} vCPUs at a time for machines of this kind (Standard, quota {STANDARD})" in caught.value.why
+    assert f"Running machines use {used}, and t3.xlarge needs 4" in caught.value.why
     assert (
         "aws service-quotas request-service-quota-increase --service-code ec2 "
         f"--quota-code {STANDARD} --desired-value {used + 4} --region us-west-2"
@@ -129,7 +129,7 @@ def test_alternative_that_fits_is_left_and_the_other_said_once():
     assert good == [attempt("t2.micro")]
     assert len(said) == 1
     assert said[0].startswith("on-demand t3.xlarge is left out")
-    assert "1 vCPU in" in said[0]
+    assert "1 vCPU at a time" in said[0]
 
 
 def test_spot_without_quota_falls_back_to_on_demand_and_says_so():
