@@ -270,36 +270,36 @@ FAILED = """Failures
   ✗ Pull the image (told)
     What  The image could not be pulled.
     Why   The registry ghcr.io cannot be reached from this computer (name not resolved).
-    Do    check the network or proxy · another image: -e lab_image=desidocker · build one:
+    Do    Check the network or proxy · another image: -e lab_image=desidocker · build one:
           -e lab_image=embedded
 
   ✗ Run it (loop)
     What  A command failed with exit code 3: sh -c echo stopped >&2; exit 3
     Why   stopped
-    Do    run it again with -v to see all of it
+    Do    Run it again with -v to see all of it
 
   ✗ Check the settings (spec)
     What  The setting lab_port is not right.
     Why   It has to be a whole number, but “x” is not.
-    Do    give a whole number: -e lab_port=…
+    Do    Give a whole number: -e lab_port=…
 
     What  The setting lab_mount is not right.
     Why   “hots” is not one of auto, host.
-    Do    choose one of them: -e lab_mount=host
+    Do    Choose one of them: -e lab_mount=host
 
   ✗ Reach it (away)
     What  away cannot be reached.
     Why   ssh: connect to host 127.0.0.1 port 1: Connection refused
-    Do    check that it runs and that your network lets you reach it, then try again · -v shows all
+    Do    Check that it runs and that your network lets you reach it, then try again · -v shows all
 
   ✗ Keep a secret (hidden)
     What  It failed.
     Why   The reason is kept back, because it may hold a secret.
-    Do    run it again with -v to see what came before
+    Do    Run it again with -v to see what came before
 
   ✗ Try the second way (lost)
     What  both ways are shut
-    Do    run it again with -v to see all of it
+    Do    Run it again with -v to see all of it
 
   All that happened is in LOG
   away    ok=0 changed=0 failed=0 unreachable=1

@@ -10,6 +10,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.plugin_utils._failures import (
     MORE,
     Failure,
+    capital,
     failures_of,
     own_warnings,
     setting,
@@ -210,3 +211,18 @@ def test_each_of_several_errors_is_shown():
     rows = [("A.", "B.", "C."), ("D.", "E.", "F.")]
     several = [{"msg": "x", **dict(zip(("what", "why", "do"), row, strict=True))} for row in rows]
     assert [tuple(each) for each in failures_of({**several[0], "errors": several})] == rows
+
+
+@pytest.mark.parametrize(
+    ("do", "shown"),
+    [
+        ("give another, for example", "Give another, for example"),
+        ("enable it: aws account …", "Enable it: aws account …"),
+        ("aws ec2 create-default-vpc", "aws ec2 create-default-vpc"),
+        ("./lab start", "./lab start"),
+        ("-e lab_port=8889", "-e lab_port=8889"),
+        ("", ""),
+    ],
+)
+def test_remedy_begins_as_a_sentence_does_unless_it_is_typed(do, shown):
+    assert capital(Failure("A.", "B.", do)).do == shown
