@@ -118,7 +118,8 @@ def wait_for_published(
         if not scheme:
             raise
         return Server("", HIDDEN_TOKEN, False, [Url(scheme, (host,), port, "/", HIDDEN_TOKEN)])
-    only_local = all(url.is_local for url in found.urls)
+    # One that was reached before is not queried again and again.
+    only_local = not kept and all(url.is_local for url in found.urls)
     if (found.doubt or found.token_hidden or only_local) and not answering_scheme(host, port):
         container = docker.inspect_container(name)
         inside = _server_inside(docker, container) if container and not found.doubt else found

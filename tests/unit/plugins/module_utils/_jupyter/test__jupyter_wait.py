@@ -411,7 +411,7 @@ def test_server_that_nothing_reaches_is_told_with_the_setting_that_mends_it(
     engine = Engine(tmp_path, log, {**RUNNING, "_HostConfig": {"PortBindings": {"8888/tcp": [{}]}}})
     engine.inside = json.dumps(inside).encode() if inside else b""
     try:
-        server = wait_for_published(engine, "lab", 0, "127.0.0.1", 9999)
+        server = wait_for_published(engine, "lab", 0, "127.0.0.1", 9999, kept=False)
         said = "hidden" if server.token_hidden else server.plain_token
     except LabError as error:
         said = str(error)
