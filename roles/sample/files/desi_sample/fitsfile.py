@@ -56,8 +56,10 @@ class FitsFile:
         units = [unit for _name, _kind, unit in columns]
         self._fits.write_table(table(rows, columns), extname=name, units=units, header=header or {})
 
-    def add_image(self, name: str, pixels: np.ndarray, unit: str = "") -> None:
-        self._fits.write_image(pixels, extname=name, header={"BUNIT": unit} if unit else {})
+    def add_image(self, name: str, pixels: np.ndarray, unit: str = "", packed: bool = False) -> None:
+        """Write an image; packed, it takes a fraction of the bytes and no value changes. Every reader unpacks it."""
+        packing = {"compress": "gzip_2", "qlevel": 0} if packed else {}
+        self._fits.write_image(pixels, extname=name, header={"BUNIT": unit} if unit else {}, **packing)
 
     def close(self) -> Path:
         self._fits.close()

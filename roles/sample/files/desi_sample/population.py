@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import sky
 from .draws import Draws, quantise
 from .kinds import KINDS, MIXES, STAR_CLASSES, Kind
 from .releases import Release
-from .tiles import Exposure, Tile, other_tiles, sampled_tiles
+from .tiles import Exposure, Tile, other_tiles, sampled_tiles, visiting_tiles
 
 IMAGING_RELEASE = 9010
 TARGETS_A_TILE = 7
@@ -92,6 +92,9 @@ def populate(release: Release) -> Population:
     for number, tile in enumerate(sampled):
         targets = [target for target, numbers in in_healpix if number in numbers]
         plan.append((tile, targets + _fill_petals(release, tile, targets)))
+    plan[-1][1].extend(_listed_targets(release, sampled[-1]))
+    for visit, tile in zip(release.visits, visiting_tiles(release)):
+        plan.append((tile, [in_healpix[number][0] for number in visit.targets]))
     for tile in others:
         plan.append((tile, _repeated(tile, plan) + _tile_targets(release, tile)))
     observations = [seen for tile, targets in plan for seen in _observe(tile, targets)]
@@ -142,7 +145,7 @@ def _healpix_targets(release: Release, tiles: list[Tile]) -> list[tuple[Target, 
     """The targets of the sampled healpixel, each with the numbers of the tiles that observe it."""
     draws = Draws(release.specprod, "healpix", release.healpix)
     found: list[tuple[Target, tuple[int, ...]]] = []
-    while len(found) < len(release.targets):
+    while len(found) < len(release.targets) + release.drawn_targets:
         ra, dec = sky.shifted(*release.centre, draws.uniform(-0.6, 0.6), draws.uniform(-0.6, 0.6))
         serial = draws.integer(1, 6000)
         first = len(found) % len(tiles)
@@ -150,9 +153,31 @@ def _healpix_targets(release: Release, tiles: list[Tile]) -> list[tuple[Target, 
         numbers = (first, second) if len(found) % 4 == 0 else (first,)
         within = all(_within(tiles[number], ra, dec) for number in numbers)
         if within and sky.healpixel(ra, dec) == release.healpix:
-            name, z, r_mag = release.targets[len(found)]
-            found.append((make_target(release, KINDS[name], ra, dec, serial, (z, r_mag)), numbers))
+            if len(found) < len(release.targets):
+                name, z, r_mag = release.targets[len(found)]
+            else:
+                name, z, r_mag = _drawn(draws)
+            target = make_target(release, KINDS[name], ra, dec, serial, (z, r_mag))
+            brickid, objid = release.known.get(len(found), (target.brickid, target.objid))
+            number = sky.targetid(IMAGING_RELEASE, brickid, objid, target.kind.objtype == "SKY")
+            found.append((replace(target, targetid=number, brickid=brickid, objid=objid), numbers))
     return found
+
+
+_DRAWN = {
+    "LRG": ((0.42, 1.02), (19.6, 20.6)),
+    "ELG": ((0.70, 1.50), (22.0, 22.5)),
+    "QSO": ((0.80, 3.20), (18.8, 20.2)),
+    "STD": ((-6e-4, 6e-4), (16.6, 17.2)),
+    "SKY": ((0.10, 1.50), (99.0, 99.0)),
+}
+"""Redshift and r magnitude of a target that is drawn: bright enough that its lines stand out."""
+
+
+def _drawn(draws: Draws) -> tuple[str, float, float]:
+    name = draws.choice(MIXES["dark"])
+    redshift, r_mag = _DRAWN[name]
+    return name, round(draws.uniform(*redshift), 5), round(draws.uniform(*r_mag), 2)
 
 
 def _within(tile: Tile, ra: float, dec: float) -> bool:
@@ -185,6 +210,18 @@ def _tile_targets(release: Release, tile: Tile) -> list[Target]:
         ra, dec = sky.shifted(tile.ra, tile.dec, draws.uniform(-1.1, 1.1), draws.uniform(-1.1, 1.1))
         kind = KINDS[draws.choice(MIXES[tile.program])]
         targets.append(make_target(release, kind, ra, dec, draws.integer(1, 6000)))
+    return targets
+
+
+def _listed_targets(release: Release, tile: Tile) -> list[Target]:
+    """Targets of a tile beside the sampled healpixel, for which there are no spectra."""
+    draws = Draws(release.specprod, "listed", tile.tileid)
+    targets: list[Target] = []
+    while len(targets) < release.listed_targets:
+        ra, dec = sky.shifted(tile.ra, tile.dec, draws.uniform(-1.1, 1.1), draws.uniform(-1.1, 1.1))
+        kind, serial = KINDS[draws.choice(MIXES[tile.program])], draws.integer(1, 6000)
+        if sky.healpixel(ra, dec) != release.healpix:
+            targets.append(make_target(release, kind, ra, dec, serial))
     return targets
 
 

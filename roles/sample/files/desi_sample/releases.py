@@ -33,6 +33,16 @@ class Programme:
 
 
 @dataclass(frozen=True)
+class Visit:
+    """A tile of another survey or programme upon the sampled healpixel, and which of its targets it observes again."""
+
+    survey: str
+    program: str
+    pointing: Pointing
+    targets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Release:
     name: str
     specprod: str
@@ -46,6 +56,13 @@ class Release:
     every_petal: bool
     targets: tuple[tuple[str, float, float], ...]
     """Kind, redshift and r magnitude of the targets of the sampled healpixel."""
+    known: dict[int, tuple[int, int]]
+    """Brick and object of targets for which DESI's own tutorials ask by their number."""
+    drawn_targets: int
+    """How many more targets of the sampled healpixel are drawn."""
+    listed_targets: int
+    """How many targets of the last of its tiles are in the catalogues alone."""
+    visits: tuple[Visit, ...]
     programmes: tuple[Programme, ...]
     spectra_suffix: str
     mask_dtype: str
@@ -84,6 +101,15 @@ RELEASES = {
             ("LRG", 0.9127, 20.9),
             ("QSO", 3.0418, 20.1),
             ("MWS", -0.00031, 17.8),
+        ),
+        known={4: (342491, 1837)},
+        drawn_targets=0,
+        listed_targets=140,
+        visits=(
+            Visit("sv3", "bright", Pointing(198, 179.30, 0.02, (20210415,)), (0, 1, 4, 7)),
+            Visit("sv1", "dark", Pointing(80650, 179.28, -0.03, (20210110,)), (0, 1, 4, 7)),
+            Visit("sv1", "bright", Pointing(80699, 179.31, 0.04, (20210112,)), (0, 1, 4, 7)),
+            Visit("sv1", "other", Pointing(80679, 179.27, 0.01, (20210115,)), (0, 1, 4)),
         ),
         programmes=(
             Programme("sv3", "dark", 55, 40, (20210405, 20210610)),
@@ -133,6 +159,10 @@ RELEASES = {
             ("QSO", 3.2907, 20.4),
             ("LRG", 1.0153, 21.0),
         ),
+        known={},
+        drawn_targets=87,
+        listed_targets=0,
+        visits=(),
         programmes=(
             Programme("main", "dark", 1000, 50, (20210514, 20220613)),
             Programme("main", "bright", 20000, 30, (20210514, 20220613)),

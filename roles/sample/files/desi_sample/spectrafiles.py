@@ -27,15 +27,15 @@ _COUNTS_A_FLUX = 60.0
 """Electrons for 1e-17 erg/s/cm2/Angstrom in a pixel after 1000 s, about."""
 
 
-def healpix_header(release: Release) -> Header:
+def healpix_header(healpix: int, survey: str, program: str) -> Header:
     return {
         "SPGRP": "healpix",
-        "SPGRPVAL": release.healpix,
-        "HPXPIXEL": release.healpix,
+        "SPGRPVAL": healpix,
+        "HPXPIXEL": healpix,
         "HPXNSIDE": 64,
         "HPXNEST": True,
-        "SURVEY": release.survey,
-        "PROGRAM": release.program,
+        "SURVEY": survey,
+        "PROGRAM": program,
     }
 
 
@@ -50,19 +50,23 @@ def tile_header(tileid: int, night: int, petal: int) -> Header:
     }
 
 
-def write_coadd(path: Path, release: Release, coadds: list[Coadd], header: Header, by_tile: bool) -> Path:
+def write_coadd(
+    path: Path, release: Release, coadds: list[Coadd], header: Header, by_tile: bool, survey: str = ""
+) -> Path:
     added = [add_up(coadd) for coadd in coadds]
     file = FitsFile(path, header)
-    _add_fibermaps(file, release, coadds, by_tile)
+    _add_fibermaps(file, survey or release.survey, coadds, by_tile)
     _add_cameras(file, added, release.mask_dtype)
     file.add_table("SCORES", map(_coadd_scores, coadds, added), columns.coadd_scores())
     return file.close()
 
 
-def write_redrock(path: Path, release: Release, coadds: list[Coadd], header: Header, by_tile: bool) -> Path:
+def write_redrock(
+    path: Path, release: Release, coadds: list[Coadd], header: Header, by_tile: bool, survey: str = ""
+) -> Path:
     file = FitsFile(path, {**redrock_header(release), **header})
     file.add_table("REDSHIFTS", [redshift_row(coadd.target) for coadd in coadds], columns.redshifts())
-    _add_fibermaps(file, release, coadds, by_tile)
+    _add_fibermaps(file, survey or release.survey, coadds, by_tile)
     file.add_table("TSNR2", map(_depth, coadds), columns.redrock_tsnr2())
     return file.close()
 
@@ -82,8 +86,8 @@ def write_spectra(path: Path, release: Release, coadds: list[Coadd], header: Hea
     return file.close()
 
 
-def _add_fibermaps(file: FitsFile, release: Release, coadds: list[Coadd], by_tile: bool) -> None:
-    file.add_table("FIBERMAP", map(coadd_row, coadds), columns.coadd_fibermap(release.survey, by_tile))
+def _add_fibermaps(file: FitsFile, survey: str, coadds: list[Coadd], by_tile: bool) -> None:
+    file.add_table("FIBERMAP", map(coadd_row, coadds), columns.coadd_fibermap(survey, by_tile))
     exposures = [exposure_row(seen) for coadd in coadds for seen in coadd.observations]
     file.add_table("EXP_FIBERMAP", exposures, columns.exp_fibermap())
 
@@ -94,7 +98,7 @@ def _add_cameras(file: FitsFile, spectra: list[Spectrum], mask_dtype: str) -> No
         file.add_image(f"{camera}_FLUX", np.array([one.flux[camera] for one in spectra]), _FLUX_UNIT)
         file.add_image(f"{camera}_IVAR", np.array([one.ivar[camera] for one in spectra]), _IVAR_UNIT)
         file.add_image(f"{camera}_MASK", np.array([one.mask[camera] for one in spectra]).astype(mask_dtype))
-        file.add_image(f"{camera}_RESOLUTION", np.array([one.resolution[camera] for one in spectra]))
+        file.add_image(f"{camera}_RESOLUTION", np.array([one.resolution[camera] for one in spectra]), packed=True)
 
 
 def _depth(coadd: Coadd) -> Row:

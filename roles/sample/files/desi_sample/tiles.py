@@ -65,6 +65,11 @@ def sampled_tiles(release: Release) -> list[Tile]:
     ]
 
 
+def visiting_tiles(release: Release) -> list[Tile]:
+    """The tiles of other surveys and programmes that observe targets of the sampled healpixel again."""
+    return [_tile(release, one.pointing.tileid, one.survey, one.program, one.pointing) for one in release.visits]
+
+
 def other_tiles(release: Release) -> list[Tile]:
     """The tiles that only the lists and the catalogue know."""
     tiles: list[Tile] = []

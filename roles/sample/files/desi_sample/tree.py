@@ -25,7 +25,7 @@ _DATED = 1_742_342_400
 """2025-03-19, the day of Data Release 1: what the files say that they were written on, on every machine."""
 
 
-def write_bucket(root: Path, releases: Iterable[Release]) -> list[Path]:
+def write_bucket(root: Path, releases: Iterable[Release], coadds: int = 0) -> list[Path]:
     """Write the sample and return its files. The bucket keeps raw data and targets of all releases beside them."""
     chosen = list(releases)
     files = [
@@ -34,13 +34,14 @@ def write_bucket(root: Path, releases: Iterable[Release]) -> list[Path]:
         texts.write(root / "target" / "README.md", texts.TARGET),
     ]
     for release in chosen:
-        files += write_release(root, release)
+        files += write_release(root, release, coadds)
     for file in files:
         os.utime(file, (_DATED, _DATED))
     return sorted(files)
 
 
-def write_release(root: Path, release: Release) -> list[Path]:
+def write_release(root: Path, release: Release, coadds: int = 0) -> list[Path]:
+    """Write a release and return its files; so many healpixels beside the sampled one get their spectra, too."""
     population = populate(release)
     home = root / release.name
     production = home / "spectro" / "redux" / release.specprod
@@ -48,6 +49,7 @@ def write_release(root: Path, release: Release) -> list[Path]:
         *_lists(production, release, population),
         *_catalogues(production / release.zcatalog, release, population),
         *_healpix(production, release, population),
+        *_neighbors(production, release, population, coadds),
         *(file for tileid in release.tile_folders for file in _tile(production, release, population, tileid)),
     ]
     names = {"release": release.name.upper(), "specprod": release.specprod}
@@ -73,7 +75,7 @@ def _lists(production: Path, release: Release, population: Population) -> list[P
 
 
 def _catalogues(folder: Path, release: Release, population: Population) -> list[Path]:
-    """All redshifts by healpixel and by tile, and those of the sampled programme by healpixel."""
+    """All redshifts by healpixel and by tile, and those of the sampled programme by both."""
     header = {} if release.zcatalog == "zcatalog" else {"ZCATVER": Path(release.zcatalog).name}
     by_healpix = zcatalog_rows(population.by_healpix, by_tile=False)
     by_tile = zcatalog_rows(population.by_tile, by_tile=True)
@@ -83,13 +85,15 @@ def _catalogues(folder: Path, release: Release, population: Population) -> list[
         (f"zall-pix-{release.specprod}.fits", by_healpix, False),
         (f"zall-tilecumulative-{release.specprod}.fits", by_tile, True),
         (f"zpix-{release.survey}-{release.program}.fits", by_healpix, False),
+        (f"ztile-{release.survey}-{release.program}-cumulative.fits", by_tile, True),
     ):
-        single = name.startswith("zpix")
+        single = name.startswith(("zpix", "ztile"))
         kept = [row for row in rows if not single or (row["SURVEY"], row["PROGRAM"]) == mine]
         file = FitsFile(folder / name, header)
         file.add_table("ZCATALOG", kept, columns.zcatalog(release, tiled), redrock_header(release))
         if single:
-            coadds = [coadd for coadd in population.by_healpix if (coadd.survey, coadd.program) == mine]
+            added = population.by_tile if tiled else population.by_healpix
+            coadds = [coadd for coadd in added if (coadd.survey, coadd.program) == mine]
             exposures = [exposure_row(seen) for coadd in coadds for seen in coadd.observations]
             newer = release.specprod != "fuji"
             file.add_table("EXP_FIBERMAP", exposures, columns.exp_fibermap(in_coadd=newer))
@@ -98,17 +102,34 @@ def _catalogues(folder: Path, release: Release, population: Population) -> list[
 
 
 def _healpix(production: Path, release: Release, population: Population) -> list[Path]:
-    place = (release.survey, release.program, str(release.healpix // 100), str(release.healpix))
-    folder = production.joinpath("healpix", *place)
-    name = f"{release.survey}-{release.program}-{release.healpix}"
-    coadds = population.healpix(release.healpix, release.survey, release.program)
-    header = healpix_header(release)
-    return [
-        write_coadd(folder / f"coadd-{name}.fits", release, coadds, header, by_tile=False),
-        write_redrock(folder / f"redrock-{name}.fits", release, coadds, header, by_tile=False),
-        write_spectra(folder / f"spectra-{name}{release.spectra_suffix}", release, coadds, header),
+    """The files of the sampled healpixel, and those of the surveys and programmes that observed it, too."""
+    pairs = [(release.survey, release.program), *((one.survey, one.program) for one in release.visits)]
+    return [file for pair in pairs for file in _piece(production, release, population, *pair, release.healpix)]
+
+
+def _neighbors(production: Path, release: Release, population: Population, count: int) -> list[Path]:
+    """The files of other healpixels, each with the few targets that the catalogue has there."""
+    mine = (release.survey, release.program)
+    pieces = {coadd.target.healpix for coadd in population.by_healpix if (coadd.survey, coadd.program) == mine}
+    chosen = sorted(pieces - {release.healpix})[:count]
+    return [file for piece in chosen for file in _piece(production, release, population, *mine, piece)]
+
+
+def _piece(
+    production: Path, release: Release, population: Population, survey: str, program: str, healpix: int
+) -> list[Path]:
+    folder = production.joinpath("healpix", survey, program, str(healpix // 100), str(healpix))
+    name = f"{survey}-{program}-{healpix}"
+    coadds = population.healpix(healpix, survey, program)
+    header = healpix_header(healpix, survey, program)
+    files = [
+        write_coadd(folder / f"coadd-{name}.fits", release, coadds, header, by_tile=False, survey=survey),
+        write_redrock(folder / f"redrock-{name}.fits", release, coadds, header, by_tile=False, survey=survey),
         write_csv(folder / f"hpixexp-{name}.csv", healpix_exposure_rows(coadds), columns.healpix_exposures()),
     ]
+    if (survey, program, healpix) == (release.survey, release.program, release.healpix):
+        files.append(write_spectra(folder / f"spectra-{name}{release.spectra_suffix}", release, coadds, header))
+    return files
 
 
 def _tile(production: Path, release: Release, population: Population, tileid: int) -> list[Path]:

@@ -49,7 +49,7 @@ def test_columns_have_the_real_formats(bucket, request, name, prefix, hdu):
     from desi_sample.releases import RELEASES
 
     release = RELEASES[name]
-    (path,) = bucket.glob(f"{name}/spectro/redux/*/healpix/{release.survey}/**/{prefix}-*")
+    (path,) = bucket.glob(f"{name}/spectro/redux/*/healpix/{release.survey}/{release.program}/**/{prefix}-*")
     header = fitsio.read_header(str(path), hdu)
     assert "".join(header[f"TFORM{number + 1}"] for number in range(header["TFIELDS"])) == FORMATS[name, prefix, hdu]
 

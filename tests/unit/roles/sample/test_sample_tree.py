@@ -101,7 +101,7 @@ def test_every_folder_of_a_production_has_right_checksums_of_all_its_files(produ
 
 def test_every_fits_file_says_that_it_is_synthetic_and_holds_no_name_and_no_time(bucket):
     paths = [path for path in files(bucket) if ".fits" in path.name]
-    assert len(paths) == 80
+    assert len(paths) == 90
     for path in paths:
         with fitsio.FITS(str(path)) as fits:
             header = fits[0].read_header()
