@@ -199,7 +199,7 @@ def verdict(path: Path, run: Run, error: str, traceback: str) -> dict[str, t.Any
         "traceback": traceback,
     }
     if not error:
-        return {**done, "msg": f"{run.cells} cells in {duration(run.seconds)}"}
+        return {**done, "msg": f"{run.cells} cell{'' if run.cells == 1 else 's'} in {duration(run.seconds)}"}
     stopped = LabError(
         f"The notebook {path.name} stopped at cell {run.cells} of {run.of}.",
         error,

@@ -21,6 +21,8 @@ def test_url_leads_into_jupyterlab_with_the_welcome_notebook_open(page, lab):
     page.locator(".lm-TabBar-tab", has_text="welcome.ipynb").click()
     expect(page.locator(f"{NOTEBOOK} h1")).to_have_text(re.compile("Welcome to DESI Lab"))
     expect(page.locator(".jp-FileBrowser")).to_be_visible()
+    # Before anything has run.
+    expect(page.locator(f"{NOTEBOOK} .alert-danger")).to_have_count(int(lab.synthetic))
     assert api(page, "status")["started"]
 
 
@@ -29,8 +31,7 @@ def test_welcome_notebook_runs_to_its_end_and_shows_a_spectrum(page, lab, take_p
     page.locator(".lm-TabBar-tab", has_text="welcome.ipynb").click()
     run_all(page)
     picture = page.locator(f"{NOTEBOOK} .jp-OutputArea-output img").last
-    picture.scroll_into_view_if_needed()
-    expect(picture).to_be_visible()
+    expect(picture).to_be_in_viewport(ratio=0.5)
     width, height, shades = picture.evaluate(
         """image => {
             const canvas = Object.assign(document.createElement("canvas"),
@@ -78,6 +79,8 @@ def test_file_saved_in_the_browser_is_the_persons_own_outside(page, lab):
 def test_terminal_lists_the_release(page, lab, take_picture):
     visit(page, lab.url)
     terminal = Terminal(page)
+    # Its name and where it stands: the lab, and the folder that is kept.
+    assert f"@{lab.name}:/home/synced" in terminal.text
     terminal.type("ls $DESI_ROOT && ls $DESI_ROOT/spectro/redux && echo sta''tus $?")
     shown = terminal.wait_for(r"(?s)redux(.*)status (\d+)")
     assert shown[2] == "0"

@@ -63,7 +63,7 @@ def test_each_cell_is_shown_once_and_the_outputs_are_written_here(run, book):
     far = '{"cell": 1, "of": 1, "title": "a"}\n{"cell": 1, "sec'
     result, words = run(far, output=CELL % "a" + END)
     assert words == ["n.ipynb: cell 1 of 1", "1 a"]
-    assert result["msg"] == "1 cells in 0.0 s"
+    assert result["msg"] == "1 cell in 0.0 s"
     assert book.with_name("n.run.ipynb").read_text() == "ran"
 
 

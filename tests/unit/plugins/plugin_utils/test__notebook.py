@@ -144,7 +144,7 @@ def test_verdict():
     run, path = Run("n.ipynb"), Path("/home/ann/n.ipynb")
     run.word(BEGINS), run.word(ENDS)
     well = verdict(path, run, "", "")
-    assert (well["msg"], well["output"], well["changed"]) == ("1 cells in 1.5 s", "/home/ann/n.run.ipynb", True)
+    assert (well["msg"], well["output"], well["changed"]) == ("1 cell in 1.5 s", "/home/ann/n.run.ipynb", True)
     stopped = verdict(path, run, "KeyError: 'Z'", "where")
     assert stopped["failed"] is True
     assert stopped["what"] == "The notebook n.ipynb stopped at cell 1 of 2."

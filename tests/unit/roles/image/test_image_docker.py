@@ -175,6 +175,15 @@ def test_a_bare_number_has_a_name_a_home_and_every_kind_of_shell_its_environment
     assert "SYNTHETIC" in lab.run("bash", "-lic", "true")
 
 
+def test_a_terminal_has_the_usual_tools_and_the_server_stands_in_the_folder_that_is_kept(lab):
+    tools = "git vim nano less curl wget ssh rsync ps top file unzip"
+    assert len(lab.run("bash", "-lc", f"command -v {tools}").splitlines()) == len(tools.split())
+    assert (
+        lab.run("sh", "-c", "readlink /proc/$(grep -lx jupyter-lab /proc/[0-9]*/comm | cut -d/ -f3)/cwd")
+        == "/home/synced\n"
+    )
+
+
 def test_paths_of_nersc_lead_to_the_data(lab):
     below = (
         "edr/spectro/redux/fuji/healpix",

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import hashlib
 import json
 import re
@@ -12,6 +13,7 @@ import shlex
 from types import SimpleNamespace
 
 import pytest
+from desi_lab import home
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -111,7 +113,7 @@ def test_the_table_of_releases_is_whole_and_the_welcome_notebook_opens_what_it_n
     }
 
 
-def test_the_welcome_notebook_is_clean_and_warns_of_synthetic_data_first(files, notebook):
+def test_the_welcome_notebook_is_clean_has_a_kernel_and_something_to_look_at_and_ends_with_its_plot(files, notebook):
     assert (files / "embedded" / "welcome.ipynb").read_text() == json.dumps(
         notebook, indent=1, ensure_ascii=False
     ) + "\n"
@@ -121,9 +123,57 @@ def test_the_welcome_notebook_is_clean_and_warns_of_synthetic_data_first(files, 
     for cell in code:
         assert (cell["outputs"], cell["execution_count"]) == ([], None)
         ast.parse("".join(cell["source"]))
-    first = "".join(code[0]["source"])
-    assert "DESI_LAB_SYNTHETIC" in first
-    assert "SYNTHETIC" in first.replace("DESI_LAB_SYNTHETIC", "")
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    # JupyterLab shows no other kinds of pictures of a notebook's own.
+    (picture,) = notebook["cells"][0]["attachments"]["desi.png"].items()
+    assert picture[0] == "image/png"
+    assert base64.b64decode(picture[1]).startswith(b"\x89PNG")
+    assert "(attachment:desi.png)" in "".join(notebook["cells"][0]["source"])
+    assert notebook["cells"][-1]["id"] == "plot-the-spectrum"
+
+
+def test_synthetic_data_are_announced_before_the_first_run_and_only_they(files):
+    text = (files / "embedded" / "welcome.ipynb").read_text()
+    first, *others = json.loads(home.with_banner(text))["cells"]
+    assert (first["cell_type"], others) == ("markdown", json.loads(text)["cells"])
+    assert "These data are SYNTHETIC" in "".join(first["source"])
+    assert "alert-danger" not in text
+
+
+def test_a_notebook_starts_with_the_default_kernel_unasked(files):
+    settings = json.loads((files / "embedded" / "jupyter" / "overrides.json").read_text())
+    assert settings["@jupyterlab/notebook-extension:tracker"]["autoStartDefaultKernel"] is True
+    layout = json.loads((files / "embedded" / "jupyter" / "workspace.json").read_text())["data"]
+    assert layout["notebook:desi/welcome.ipynb"]["data"]["kernel"] == {"name": "python3"}
+
+
+def test_the_tools_of_a_terminal_are_in_the_lab_and_not_in_the_base_that_mounts_buckets(files):
+    tools = {
+        "bzip2",
+        "curl",
+        "file",
+        "git",
+        "htop",
+        "less",
+        "nano",
+        "openssh-client",
+        "procps",
+        "rsync",
+        "tmux",
+        "unzip",
+    }
+    tools |= {"vim", "wget", "xz-utils", "zip"}
+    installed = {
+        image: {
+            word
+            for step in instructions(files / image / "Dockerfile")
+            if "apt-get install" in step
+            for word in step.split()
+        }
+        for image in ("base", "embedded")
+    }
+    assert tools <= installed["embedded"]
+    assert not tools & installed["base"]
 
 
 def test_the_layout_opens_the_welcome_notebook_beside_the_persons_own_files_as_jupyterlabs_default(files):

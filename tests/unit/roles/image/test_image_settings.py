@@ -53,13 +53,42 @@ def test_the_environment_of_a_bucket_points_beside_the_release_for_raw_data_and_
         "DESI_SURVEYOPS": f"{root}/survey/ops/surveyops/trunk",
         "DESI_NERSC": "/global/cfs/cdirs/desi",
         "DESI_DATA_NERSC": "/global/cfs/cdirs/desi/public",
-        "DESI_HUB": "/home/desi/desihub",
-        "DESIMODEL": "/home/desi/desihub/desimodel",
-        "RR_TEMPLATE_DIR": "/home/desi/desihub/redrock-templates",
         "SPECPROD": "iron",
         "SCRATCH": "/home/desi/scratch",
         "SYNCED": "/home/synced",
         "DESI_LAB_ENVIRONMENT": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("there", "given", "found"),
+    [
+        ((), {}, {}),
+        (("home/desihub",), {}, {"DESI_HUB": "home/desihub"}),
+        (
+            ("home/desihub", "synced/desihub/redrock-templates"),
+            {},
+            {"DESI_HUB": "synced/desihub", "RR_TEMPLATE_DIR": "synced/desihub/redrock-templates"},
+        ),
+        (("data/redrock-templates",), {}, {"RR_TEMPLATE_DIR": "data/redrock-templates"}),
+        (
+            ("mine/desimodel", "synced/desihub"),
+            {"DESI_HUB": "mine"},
+            {"DESI_HUB": "mine", "DESIMODEL": "mine/desimodel"},
+        ),
+        ((), {"DESIMODEL": "later"}, {"DESIMODEL": "later"}),
+    ],
+    ids=["nothing", "home", "kept folder first", "with the data", "hub by hand", "by hand"],
+)
+def test_software_that_is_no_package_is_named_only_where_it_is(tmp_path, there, given, found):
+    for place in there:
+        (tmp_path / place).mkdir(parents=True)
+    env = {"HOME": str(tmp_path / "home"), "SYNCED": str(tmp_path / "synced")}
+    env |= {name: str(tmp_path / place) for name, place in given.items()}
+    variables = environment.derive(env, releases.requested({}), tmp_path / "data")
+    names = ("DESI_HUB", "DESIMODEL", "RR_TEMPLATE_DIR")
+    assert {name: variables[name] for name in names if name in variables} == {
+        name: str(tmp_path / place) for name, place in found.items()
     }
 
 

@@ -26,10 +26,10 @@ def container(tmp_path, monkeypatch, bucket_like):
     monkeypatch.setattr(start.person, "may_become", lambda _uid: False)
     share = tmp_path / "share"
     (share / ".jupyter" / "lab").mkdir(parents=True)
-    (share / "welcome.ipynb").write_text("{}")
+    (share / "welcome.ipynb").write_text('{"cells": []}')
     (share / ".jupyter" / "lab" / "layout").write_text("{}")
     furnish = home.furnish
-    monkeypatch.setattr(start.home, "furnish", lambda place, variables: furnish(place, variables, share))
+    monkeypatch.setattr(start.home, "furnish", lambda *given: furnish(*given, share))
     return {"HOME": str(tmp_path / "home"), "DESI_DATA": str(bucket_like), "SYNCED": str(tmp_path / "synced")}
 
 
@@ -41,7 +41,7 @@ def test_a_start_sets_up_surroundings_and_home_for_the_lab(container, tmp_path, 
     assert any(line.startswith("export USER=") for line in lines)
     assert "s3cr3t" not in str(written)
     place = tmp_path / "home"
-    assert (place / "welcome.ipynb").read_text() == "{}"
+    assert (place / "welcome.ipynb").read_text() == '{"cells": []}'
     assert (place / ".jupyter" / "lab" / "layout").exists()
     assert (place / "desidata").readlink() == bucket_like
     assert (place / "synced").readlink() == tmp_path / "synced"
@@ -61,6 +61,20 @@ def test_synthetic_data_and_a_folder_that_cannot_be_written_are_announced(contai
     assert "SYNTHETIC" in said
     assert "cannot be written" in said
     assert "SYNTHETIC" in (tmp_path / "state" / "greeting").read_text()
+    assert "SYNTHETIC" in (tmp_path / "home" / "welcome.ipynb").read_text()
+
+
+@pytest.mark.parametrize(
+    ("where", "writable", "leads_to"),
+    [("home", True, "synced"), ("home", False, "home"), ("elsewhere", True, "elsewhere")],
+    ids=["kept", "read-only", "a folder of ones own"],
+)
+def test_terminals_open_in_the_folder_that_is_kept(container, tmp_path, monkeypatch, where, writable, leads_to):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / where)
+    monkeypatch.setattr(start.home, "writable", lambda _place: writable)
+    start.prepare(container, [])
+    assert Path.cwd() == tmp_path / leads_to
 
 
 def test_a_restart_leaves_what_the_person_changed(container, tmp_path):

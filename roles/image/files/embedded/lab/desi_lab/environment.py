@@ -15,6 +15,7 @@ from desi_lab.errors import UNKNOWN_SETTING, StartError
 from desi_lab.releases import Release
 
 NERSC = Path("/global/cfs/cdirs/desi")
+SYNCED = Path("/home/synced")
 LOADED = "DESI_LAB_ENVIRONMENT"
 
 
@@ -55,11 +56,23 @@ def either(bucket_like: Path, nersc_like: Path) -> Path:
     return nersc_like if problem(bucket_like) and not problem(nersc_like) else bucket_like
 
 
+def software(env: Mapping[str, str], home: Path, data: Path) -> dict[str, Path]:
+    """What is no Python package, where it is: DESI's programs say plainly what they miss, if a variable is not set."""
+    synced = Path(env.get("SYNCED") or SYNCED)
+    hubs = [Path(env["DESI_HUB"])] if env.get("DESI_HUB") else [synced / "desihub", home / "desihub"]
+    places = {
+        "DESI_HUB": hubs,
+        "DESIMODEL": [hub / "desimodel" for hub in hubs],
+        "RR_TEMPLATE_DIR": [*(hub / "redrock-templates" for hub in hubs), data / "redrock-templates"],
+    }
+    there = {name: [place for place in some if place.is_dir()] for name, some in places.items()}
+    return {name: found[0] for name, found in there.items() if found}
+
+
 def derive(env: Mapping[str, str], release: Release, data: Path) -> dict[str, str]:
     """Every variable that the lab sets. What was given to the container by hand stays as given."""
     root = Path(env.get("DESI_ROOT") or data / release.name)
     home = Path(env.get("HOME") or "/home/desi")
-    hub = Path(env.get("DESI_HUB") or home / "desihub")
     variables: dict[str, str | Path] = {
         "DESI_DATA": data,
         "DESI_DATA_CACHE": "/var/cache/desidata",
@@ -72,15 +85,14 @@ def derive(env: Mapping[str, str], release: Release, data: Path) -> dict[str, st
         "DESI_SURVEYOPS": root / "survey/ops/surveyops/trunk",
         "DESI_NERSC": NERSC,
         "DESI_DATA_NERSC": NERSC / "public",
-        "DESI_HUB": hub,
-        "DESIMODEL": hub / "desimodel",
-        "RR_TEMPLATE_DIR": hub / "redrock-templates",
         "SPECPROD": release.specprod,
         "SCRATCH": home / "scratch",
-        "SYNCED": "/home/synced",
+        "SYNCED": SYNCED,
+        **software(env, home, data),
     }
+    kept = {name: env[name] for name in ("DESI_HUB", "DESIMODEL", "RR_TEMPLATE_DIR") if env.get(name)}
     result = {name: env.get(name) or os.fspath(value) for name, value in variables.items()}
-    return {**result, "DESI_RELEASE": release.name, LOADED: "1"}
+    return {**result, **kept, "DESI_RELEASE": release.name, LOADED: "1"}
 
 
 def as_shell(variables: Mapping[str, str]) -> str:

@@ -74,15 +74,20 @@ def set_scene(env: MutableMapping[str, str], release: releases.Release, data: Pa
     place = Path(env.get("HOME") or "/home/desi")
     user = person.name_myself(os.fspath(place))
     shims.lay(environment.NERSC, data, release.name, releases.known())
-    home.furnish(place, variables)
-    greeting = words.greeting(variables, environment.flag(env, "DESI_LAB_SYNTHETIC"))
+    synthetic = environment.flag(env, "DESI_LAB_SYNTHETIC")
+    home.furnish(place, variables, synthetic)
+    greeting = words.greeting(variables, synthetic)
     variables |= {"USER": user, "LOGNAME": user}
     (STATE / "environment.sh").write_text(environment.as_shell(variables), encoding="utf-8")
     (STATE / "greeting").write_text(greeting, encoding="utf-8")
     env.update(variables)
     print(greeting, end="", flush=True)
     synced = Path(variables["SYNCED"])
-    if not home.writable(synced):
+    if home.writable(synced):
+        # New terminals open where the server runs: in the folder that is kept, unless another one was given.
+        if Path.cwd() == place:
+            os.chdir(synced)
+    else:
         print(f"  Note   {synced} cannot be written by this user: files cannot be saved there.", flush=True)
 
 
