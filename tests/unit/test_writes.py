@@ -73,7 +73,7 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
         {".symlink_to", ".unlink"},
         "in the container that mounts, in a directory of root's that labs see read-only",
     ),
-    "roles/image/files/embedded/lab/desi_lab/home.py": ({".mkdir", "shutil.copyfile"}, INSIDE),
+    "roles/image/files/embedded/lab/desi_lab/home.py": ({".mkdir", ".write_text", "shutil.copyfile"}, INSIDE),
     "roles/image/files/embedded/lab/desi_lab/person.py": ({".write_text"}, INSIDE),
     "roles/image/files/embedded/lab/desi_lab/shims.py": ({".mkdir", ".replace", ".symlink_to", ".unlink"}, INSIDE),
     "roles/image/files/embedded/lab/desi_lab/start.py": ({".write_text"}, INSIDE),
