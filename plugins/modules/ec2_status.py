@@ -138,14 +138,22 @@ def tunnels(known: Known) -> dict[str, int]:
         return {}
 
 
-def seen(region: Region) -> tuple[list[dict[str, t.Any]], list[tuple[str, str]]]:
-    """Return the labs of a region, or why they cannot be seen."""
+class Seen(t.NamedTuple):
+    """The labs of a region, why they cannot be seen, and sentences on those that others made from here."""
+
+    labs: list[dict[str, t.Any]]
+    failures: list[tuple[str, str]]
+    of_others: list[str]
+
+
+def seen(region: Region) -> Seen:
+    """Return what can be seen of a region."""
     try:
-        return region.labs(), []
+        return Seen(region.labs(), [], region.of_others())
     except AWS_ERRORS as error:
-        return [], [(region.region, unseen(aws_error(error, "see labs", region.region)))]
+        return Seen([], [(region.region, unseen(aws_error(error, "see labs", region.region)))], [])
     except LabError as error:
-        return [], [(region.region, unseen(error))]
+        return Seen([], [(region.region, unseen(error))], [])
 
 
 def unseen(error: LabError) -> str:
@@ -170,12 +178,12 @@ def main() -> None:
     asked = [Region(account, known, given["prices"], open_now, program) for account in found]
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
         answers = list(pool.map(seen, asked))
-    labs = [lab for rows, _failures in answers for lab in rows]
-    failures += [failure for _rows, failed in answers for failure in failed]
+    labs = [lab for answer in answers for lab in answer.labs]
+    failures += [failure for answer in answers for failure in answer.failures]
     module.exit_json(
         changed=False,
         labs=sorted(labs, key=lambda lab: (lab["name"], lab["region"], lab["id"])),
-        unseen=reported_once(failures),
+        unseen=[*reported_once(failures), *(sentence for answer in answers for sentence in answer.of_others)],
     )
 
 

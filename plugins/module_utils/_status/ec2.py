@@ -15,10 +15,19 @@ from pathlib import Path
 from ansible_collections.desi.lab.plugins.module_utils._aws import pricing
 from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, OWNER_TAG, caller_of, is_ours, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
+    NAME_TAG,
+    OWNER_TAG,
+    Caller,
+    caller_of,
+    is_ours,
+    tags_of,
+)
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_time
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import expiry
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import root_disk
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import endpoint_of, read
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import lab_rows
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, lab_row, labels_of
@@ -56,6 +65,7 @@ class Region:
     ) -> None:
         self.account, self.known, self.prices, self.tunnels = account, known, prices, tunnels
         self.program, self.clock, self.region = program, clock, account.region
+        self.caller = Caller("", "", "")
 
     def labs(self) -> Rows:
         """Return the rows of all labs of the caller."""
@@ -63,7 +73,7 @@ class Region:
             caller = pool.submit(self.account.clients["sts"].get_caller_identity)
             disks = pool.submit(self._disks)
             found = self.account.instances(TAGGED)
-            who = caller_of(caller.result())
+            who = self.caller = caller_of(caller.result())
             owners = [owner for owner in (who.owner, who.former) if owner]
             ours = [one for one in found for owner in owners if is_ours(one, tags_of(one).get(NAME_TAG, ""), owner)]
             instances = {one["InstanceId"]: one for one in ours if state_of(one) != "terminated"}
@@ -86,6 +96,21 @@ class Region:
                 )
                 for row in rows
             ]
+
+    def of_others(self) -> list[str]:
+        """Return sentences on labs that others made from this computer, which the caller does not see."""
+        endpoint, said = endpoint_of(self.account.clients["sts"]), []
+        for (region, name), directory in sorted(self.known.items()):
+            if region != self.region:
+                continue
+            try:
+                record = read(str(directory))
+                if record is not None:
+                    record.check(self.caller, region, endpoint)
+            except LabError as error:
+                remedy = error.do.partition(". ")[0]
+                said.append(f"Lab {name} in {region} cannot be seen. {error.why} To see it: {remedy}.")
+        return said
 
     def _disks(self) -> dict[str, int]:
         """Return volume sizes by id; none without permission."""

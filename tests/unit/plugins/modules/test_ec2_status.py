@@ -8,7 +8,9 @@ import boto3
 import pytest
 from aws_region import PRICES, run_module, without_credentials
 
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import group_name
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, write
 from ansible_collections.desi.lab.plugins.modules import ec2_status
 
 
@@ -68,6 +70,19 @@ def test_without_credentials_and_labs_nobody_is_asked(look, monkeypatch):
     without_credentials(monkeypatch)
     found = look()
     assert (found["labs"], found["unseen"]) == ([], [])
+
+
+@pytest.mark.security("A2")
+def test_a_lab_that_another_account_made_from_here_is_said_not_to_be_seen(look, tmp_path):
+    for name, account in (("ours", "123456789012"), ("theirs", "210987654321")):
+        folder = tmp_path / "labs/us-west-2" / name
+        folder.mkdir(parents=True)
+        (folder / "id_ed25519").touch()
+        maker = Caller(f"arn:aws:iam::{account}:user/ann", account, "AIDA")
+        write(str(folder), begin(maker, "us-west-2", name, "ann"))
+    [sentence] = look()["unseen"]
+    assert sentence.startswith("Lab theirs in us-west-2 cannot be seen. It was made by ann in account …4321.")
+    assert "AWS_PROFILE=NAME" in sentence
 
 
 def test_without_credentials_labs_that_were_made_are_said_not_to_be_seen(look, monkeypatch, tmp_path):
