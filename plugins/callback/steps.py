@@ -135,7 +135,7 @@ class CallbackModule(CallbackBase):
         self._began = self._last_step = time.monotonic()
         self._play: Play | None = None
         self._hosts: set[str] = set()
-        self._steps = 0
+        self._steps = self._would = 0
         self._announced: dict[tuple[str, str], str] = {}
         self._failed: set[str] = set()
         self._rescued: dict[str, list[str]] = {}
@@ -255,7 +255,7 @@ class CallbackModule(CallbackBase):
             return []
         if context.CLIARGS.get("check"):
             how = list(self._announced.values())
-            return [check_verdict(how.count(WOULD), how.count(DONE))]
+            return [check_verdict(self._would + how.count(WOULD), how.count(DONE))]
         changed = any(figure["changed"] for figure in figures.values())
         return ["  Nothing had to change."] if self._steps and not changed else []
 
@@ -296,6 +296,7 @@ class CallbackModule(CallbackBase):
         mark, how, took = "✓", result.result.get("how") or "", duration(now - self._last_step)
         if result.result.get("changed") and context.CLIARGS.get("check"):
             mark, how, took = "~", f"would be {how or 'done'}", ""
+            self._would += 1
         self._last_step = now
         self._steps += 1
         name = self._title(result, result.result.get("name", ""))

@@ -438,7 +438,7 @@ def test_check_mode_tells_what_would_be_done_and_does_nothing(ansible, tmp_path)
     assert run.stdout.count("would: Write the settings") == 1
     assert "  ~ Settings                                would be written\n" in run.stdout
     assert "  ~ would: Take the settings in\n" in run.stdout
-    assert "  check mode: nothing was changed; 2 steps would be\n  ok=4 changed=3 failed=0" in run.stdout
+    assert "  check mode: nothing was changed; 3 steps would be\n  ok=4 changed=3 failed=0" in run.stdout
     assert [path.name for path in tmp_path.glob("[abc]")] == []
 
 
