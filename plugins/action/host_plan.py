@@ -20,6 +20,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
     is_kept,
     made_with,
     makers_hash,
+    refusals,
     specification,
     ways_to_keep,
 )
@@ -29,6 +30,8 @@ SPEC = {
     "host": {"type": "dict", "required": True, "no_log": True},
     "user": {"type": "dict", "required": True},
     "binds": {"type": "list", "elements": "dict", "default": []},
+    "layout": {"type": "dict", "default": {}},
+    "port": {"type": "dict", "default": {}},
     "stays": {"type": "bool", "default": False},
     "update": {"type": "bool", "default": False},
 }
@@ -45,10 +48,15 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(SPEC)
         settings, host = args["settings"], args["host"]
-        made_from = specification(settings, host, args["user"], args["binds"], makers_hash(COLLECTION))
+        layout, port = args["layout"], args["port"]
+        binds = args["binds"] or layout.get("binds") or []
+        made_from = specification(settings, host, args["user"], binds, makers_hash(COLLECTION))
         container = host["server"].get("container") or {}
         differing = differences(settings, container) if container else []
         parts = host_plan(Goal(settings, made_from, args["stays"], args["update"]), host)
+        errors = refusals(settings, host, args["user"], layout, port)
+        # A lab that goes on as it runs asks for nothing.
+        wrong = errors if layout.get("failed") or not is_kept(parts) else []
         return {
             "changed": False,
             "specification": made_from,
@@ -56,6 +64,7 @@ class ActionModule(ActionBase):
             "kept": is_kept(parts),
             "stays": container_stays(parts),
             "made_with": made_with(container),
+            "errors": [error.as_result() for error in wrong],
             "differences": difference_rows(differing),
             "ways_to_keep": ways_to_keep(settings["name"], differing),
         }

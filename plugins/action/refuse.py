@@ -11,6 +11,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.plugin_utils._settings import failure
 
 
 class ActionModule(ActionBase):
@@ -19,8 +20,15 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return a failed result with the three sentences."""
+        """Return a failed result with the three sentences of one error, or of several."""
         super().run(tmp, task_vars)
-        sentence = {"type": "str", "required": True}
-        _spec, args = self.validate_argument_spec({"what": sentence, "why": sentence, "do": sentence})
-        return {"failed": True, "changed": False, **LabError(**args).as_result()}
+        sentence = {"type": "str"}
+        _spec, args = self.validate_argument_spec(
+            {"what": sentence, "why": sentence, "do": sentence, "errors": {"type": "list", "elements": "dict"}},
+            required_together=[("what", "why", "do")],
+            required_one_of=[("what", "errors")],
+            mutually_exclusive=[("what", "errors")],
+        )
+        several = args.pop("errors") or [args]
+        errors = [LabError(*(str(each[part]) for part in ("what", "why", "do"))) for each in several]
+        return {"failed": True, "changed": False, **failure(errors)}

@@ -76,6 +76,11 @@ binds:
         - Where it appears below the data path; empty for the data path itself.
         - Absolute, or with C(..), for the target of a link, which is found where the link leads to.
       type: str
+place:
+  description: The C(mount) that the directory is on, its C(filesystem) and C(options), with O(links) only.
+  returned: success
+  type: dict
+  version_added: "0.2.0"
 left_out:
   description: Links that a container cannot follow, each with its target and the reason.
   returned: success
@@ -90,6 +95,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import read_layout, with_links
+from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import place_of
 
 
 def main() -> None:
@@ -108,7 +114,7 @@ def main() -> None:
         layout = with_links(layout) if given["links"] else layout
     except LabError as error:
         module.fail_json(**error.as_result())
-    module.exit_json(changed=False, **asdict(layout))
+    module.exit_json(changed=False, place=place_of(given["path"]) if given["links"] else {}, **asdict(layout))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,18 @@ options:
     type: list
     elements: dict
     default: []
+  layout:
+    description:
+      - The whole result of M(desi.lab.data_layout_info), for data in a directory; failed or not.
+      - A failure is one of RV(errors).
+    type: dict
+    default: {}
+    version_added: "0.2.0"
+  port:
+    description: The result of M(desi.lab.port_info), where the lab's port is not its own yet.
+    type: dict
+    default: {}
+    version_added: "0.2.0"
   stays:
     description: Whether a container that is there is started as it is, whatever it was made from.
     type: bool
@@ -85,6 +97,12 @@ parts:
     reason:
       description: Why, as a sentence; empty for what is kept.
       type: str
+errors:
+  description: All that keeps the lab from being made, each with C(what), C(why) and C(do); none for a lab that is kept.
+  returned: success
+  type: list
+  elements: dict
+  version_added: "0.2.0"
 kept:
   description: Whether every part is kept.
   returned: success

@@ -250,6 +250,7 @@ from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import (
 from ansible_collections.desi.lab.plugins.module_utils._lab.answers import servers
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, lab_row, labels_of, mount_users
 from ansible_collections.desi.lab.plugins.module_utils._lab.probe import mount_answers, server_answers
+from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import place_of
 from ansible_collections.desi.lab.plugins.module_utils._mount.users import users_of
 
 ENGINE_SECONDS = 20.0
@@ -288,6 +289,7 @@ def about_directory(path: str) -> dict[str, t.Any]:
         "gid": about.st_gid,
         "mode": f"{stat.S_IMODE(about.st_mode):04o}",
         "writeable": os.access(path, os.W_OK),
+        "place": place_of(path),
     }
 
 

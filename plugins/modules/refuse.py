@@ -16,15 +16,17 @@ options:
   what:
     description: What happened, in a sentence.
     type: str
-    required: true
   why:
     description: Why it happened, in a sentence.
     type: str
-    required: true
   do:
     description: What to do next, in a sentence.
     type: str
-    required: true
+  errors:
+    description: Several errors at once, each with its C(what), C(why) and C(do), instead of O(what), O(why) and O(do).
+    type: list
+    elements: dict
+    version_added: "0.2.0"
 extends_documentation_fragment:
   - desi.lab.attributes.info_module
 """

@@ -13,10 +13,12 @@ import shlex
 import typing as t
 from pathlib import Path
 
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import lab_limits, limits_update
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import plain_text
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import MOUNT, image_newer, labels_of
-from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
+from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import why_not_bound, why_not_written
+from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount, writable_by
 from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import label_settings
 from ansible_collections.desi.lab.plugins.plugin_utils._settings import DATA_WORDS
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED, settings_label
@@ -80,6 +82,51 @@ def specification(settings: Tree, host: Tree, user: Tree, binds: t.Sequence[Tree
         "makers": makers,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def refusals(settings: Tree, host: Tree, user: Tree, layout: Tree, port: Tree) -> list[LabError]:
+    """Return all that keeps a lab from being made, before anything is pulled or built for it.
+
+    ``layout`` is the result of data_layout_info, failed or not, and ``port`` that of port_info; empty if not needed.
+    """
+    errors = (
+        [LabError(layout["what"], layout["why"], layout["do"])] if layout.get("failed") and "what" in layout else []
+    )
+    rootless = bool(host["docker"].get("rootless"))
+    why_data = why_not_bound(layout.get("place") or {}, rootless)
+    if why_data:
+        do = "Mount it again with the option allow_other, or give another folder: -e lab_data=/path."
+        errors.append(LabError(f"The data in {settings['data']} cannot be given to a lab.", why_data, do))
+    why_folder = _why_folder_not_shared(settings, host["folder"], user, rootless)
+    if why_folder:
+        do = "Make it, or choose another one with -e lab_folder=/path."
+        errors.append(LabError(f"The folder {settings['folder']} cannot be shared with the lab.", why_folder, do))
+    if port and not port.get("free", True):
+        what, why = f"Port {settings['port']} on {settings['bind']} is taken.", f"It is used by {port['listener']}."
+        free = (
+            f"Choose a free one: -e lab_port={port['next_free']}"
+            if port.get("next_free")
+            else "Choose another: -e lab_port=…"
+        )
+        errors.append(LabError(what, why, free))
+    return errors
+
+
+def _why_folder_not_shared(settings: Tree, about: Tree, user: Tree, rootless: bool) -> str:
+    if settings.get("folder_made") or not about:
+        return ""
+    if not about.get("exists"):
+        return "It does not exist."
+    if not about["isdir"]:
+        return "It is a file, not a folder."
+    place = about.get("place") or {}
+    # Root may write anywhere, which says nothing of the user who called sudo.
+    groups = user["groups"] if user.get("by_sudo") else []
+    may_write = writable_by(about, int(user["uid"]), groups) if groups else about["writeable"]
+    unwritable = why_not_written(place)
+    if not may_write or unwritable:
+        return unwritable or "This account may not write in it."
+    return why_not_bound(place, rootless)
 
 
 def host_plan(goal: Goal, host: Tree) -> list[Part]:

@@ -28,6 +28,7 @@ class MountEntry:
     propagation: tuple[str, ...]
     fstype: str
     source: str
+    options: tuple[str, ...] = ()
 
     @property
     def shared(self) -> bool:
@@ -65,6 +66,7 @@ def parse_mountinfo(text: str) -> list[MountEntry]:
                 propagation=tuple(fields[6:]),
                 fstype=tail[0],
                 source=unescape(tail[1]),
+                options=tuple(f"{fields[5]},{tail[2] if len(tail) > 2 else ''}".strip(",").split(",")),
             )
         )
     return entries

@@ -261,3 +261,36 @@ def test_other_code_that_makes_containers_is_another_specification(tmp_path):
     with (tmp_path / "roles/jupyter/tasks/container.yml").open("a") as file:
         file.write("# other")
     assert plan.makers_hash(tmp_path) != before
+
+
+FREE = {"exists": True, "isdir": True, "uid": 1000, "gid": 1000, "mode": "0755", "writeable": True, "place": {}}
+SSHFS = {"mount": "/net", "filesystem": "fuse.sshfs", "options": ["rw", "user_id=1000"], "full": False}
+BAD = {"failed": True, "what": "The folder /d holds no DESI data.", "why": "It is empty.", "do": "Give another."}
+TAKEN = {"free": False, "listener": "nginx", "next_free": 8889}
+
+
+@pytest.mark.parametrize(
+    ("folder", "layout", "port", "told"),
+    [
+        (FREE, {}, {}, []),
+        (FREE, {"failed": False, "binds": [], "place": {}}, {"free": True}, []),
+        ({**FREE, "writeable": False}, BAD, TAKEN, ["It is empty.", "This account may not write", "used by nginx"]),
+        ({"exists": False, "isdir": False}, {}, TAKEN, ["does not exist", "used by nginx"]),
+        ({**FREE, "isdir": False}, {}, {}, ["a file"]),
+        ({**FREE, "place": SSHFS}, {"place": SSHFS}, {}, ["only the user 1000", "only the user 1000"]),
+        ({**FREE, "place": {"mount": "/m", "options": ["ro"]}, "writeable": False}, {}, {}, ["mounted read-only"]),
+    ],
+)
+def test_all_that_keeps_a_lab_from_being_made_is_told_together(folder, layout, port, told):
+    host = {**healthy(), "folder": folder}
+    errors = plan.refusals(SETTINGS, host, USER, layout, port)
+    assert len(errors) == len(told)
+    assert all(part in error.why for part, error in zip(told, errors, strict=True))
+    if port is TAKEN:
+        assert errors[-1].do.endswith("-e lab_port=8889")
+
+
+def test_folder_that_is_made_and_one_of_a_user_behind_sudo_are_judged_by_that():
+    host = {**healthy(), "folder": {**FREE, "uid": 0, "mode": "0755"}}
+    assert len(plan.refusals(SETTINGS, host, {**USER, "by_sudo": True}, {}, {})) == 1
+    assert plan.refusals({**SETTINGS, "folder_made": True}, host, {**USER, "by_sudo": True}, {}, {}) == []

@@ -26,9 +26,22 @@ BIND = "43 27 254:0 /srv/m/one /srv/m/one rw,relatime shared:2 - ext4 /dev/vda r
 BUCKET = "44 43 0:39 / /srv/m/one/.bucket ro,nosuid shared:3 - fuse.rclone desi-lab:lab:0123456789ab ro,allow_other\n"
 
 
+OPTIONS = ("ro", "nosuid", "ro", "allow_other")
+
+
 def test_all_fields_of_a_line_are_read():
     assert parse_mountinfo(BUCKET) == [
-        MountEntry(44, 43, "0:39", "/", "/srv/m/one/.bucket", ("shared:3",), "fuse.rclone", "desi-lab:lab:0123456789ab")
+        MountEntry(
+            44,
+            43,
+            "0:39",
+            "/",
+            "/srv/m/one/.bucket",
+            ("shared:3",),
+            "fuse.rclone",
+            "desi-lab:lab:0123456789ab",
+            OPTIONS,
+        )
     ]
     (entry,) = parse_mountinfo(r"50 27 0:40 /a\040b /mnt/my\040data\011x\134y rw - fuse s3\040dev rw")
     assert (entry.root, entry.mount_point, entry.source) == ("/a b", "/mnt/my data\tx\\y", "s3 dev")

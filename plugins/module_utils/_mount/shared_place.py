@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The file system that a shared directory is on, and whether a container can be given the directory."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from pathlib import Path
+
+from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import mount_of, parse_mountinfo
+
+MOUNTS = Path("/proc/self/mountinfo")
+
+
+def place_of(path: str) -> dict[str, t.Any]:
+    """Return ``mount``, ``filesystem`` and ``options`` of a directory, and whether its disk is ``full``.
+
+    Where that is not known, as on macOS, nothing is.
+    """
+    try:
+        entry = mount_of(parse_mountinfo(MOUNTS.read_text(errors="surrogateescape")), str(Path(path).resolve()))
+        full = os.statvfs(path).f_bavail == 0
+    except (OSError, RuntimeError):
+        return {}
+    if entry is None:
+        return {}
+    return {"mount": entry.mount_point, "filesystem": entry.fstype, "options": list(entry.options), "full": full}
+
+
+def why_not_bound(place: t.Mapping[str, t.Any], rootless: bool) -> str:
+    """Return why an engine that runs as root cannot give a directory to a container, as a sentence, or nothing."""
+    options = place.get("options") or []
+    fuse = str(place.get("filesystem", "")).partition(".")[0] == "fuse"
+    owner = next((each.partition("=")[2] for each in options if each.startswith("user_id=")), "0")
+    if not fuse or rootless or owner == "0" or "allow_other" in options:
+        return ""
+    return (
+        f"{place['mount']} is a mount of FUSE ({place['filesystem']}) that only the user {owner} may enter, and not "
+        "even root, as which Docker Engine runs."
+    )
+
+
+def why_not_written(place: t.Mapping[str, t.Any]) -> str:
+    """Return why nobody can write in a directory, as a sentence, or nothing."""
+    if "ro" in (place.get("options") or []):
+        return f"The disk {place['mount']} is mounted read-only."
+    return f"The disk {place['mount']} is full, or a quota on it is used up." if place.get("full") else ""
