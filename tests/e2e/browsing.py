@@ -24,8 +24,8 @@ from playwright.sync_api import Page, sync_playwright
 from wire import network_of
 
 SIZE = {"width": 1440, "height": 900}
-# What a page asks of nobody but itself.
-INSIDE = ("data", "blob", "about", "chrome", "chrome-extension", "devtools")
+# What a page asks of nobody but itself; a notebook carries its attachments.
+INSIDE = ("data", "blob", "attachment", "about", "chrome", "chrome-extension", "devtools")
 # A busy computer with two cores is slow; whatever is waited for is awaited, so that a fast one is not slowed down.
 PATIENCE = 90_000
 
