@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.plugins.action import ActionBase
@@ -43,4 +44,6 @@ class ActionModule(ActionBase):
                     f"The token is hidden, because {keeper} would keep it. ./lab url prints it.",
                 ]
             lines = shown
-        return {"changed": False, "msg": box(lines, notes), "_ansible_verbose_always": True}
+        # For the document of desi.lab.steps. Other callbacks would print everything twice.
+        shown = {"lines": lines, "notes": notes} if os.environ.get("DESI_LAB_JSON") else {}
+        return {"changed": False, "msg": box(lines, notes), **shown, "_ansible_verbose_always": True}

@@ -38,6 +38,15 @@ options:
     ini:
       - section: callback_steps
         key: quiet
+  document:
+    description:
+      - Print one JSON document at the end and nothing else on standard output, as if O(quiet) were set. It has
+        C(verb), C(ok), C(changed), C(check), C(url) if there is one, C(steps), C(box) by its labels, C(notes) and
+        C(failures).
+    type: bool
+    default: false
+    env:
+      - name: DESI_LAB_JSON
   clock:
     description:
       - Show on a terminal what is under way and for how long.
@@ -133,6 +142,7 @@ class CallbackModule(CallbackBase):
         self._log = RunLog(None, None, set())
         self._set_up(quiet=False, clock=False)
         self._began = self._last_step = time.monotonic()
+        self._verb = ""
         self._play: Play | None = None
         self._hosts: set[str] = set()
         self._steps = self._would = 0
@@ -141,9 +151,13 @@ class CallbackModule(CallbackBase):
         self._rescued: dict[str, list[str]] = {}
         self._warnings: list[str] = []
         self._unfinished: list[tuple[str, str]] = []
+        self._document: dict[str, t.Any] | None = None
 
     def set_options(self, task_keys: object = None, var_options: object = None, direct: object = None) -> None:
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
+        if self.get_option("document"):
+            self.set_option("quiet", True)
+            self._document = {"steps": [], "box": {}, "notes": [], "failures": []}
         self._set_up(quiet=self.get_option("quiet"), clock=self.get_option("clock"))
         self._warnings = share(self._display, self._screen, to_stderr=self.get_option("quiet"), hear=self._hear)
         atexit.register(self._leave)
@@ -162,6 +176,7 @@ class CallbackModule(CallbackBase):
         )
 
     def v2_playbook_on_start(self, playbook: Playbook) -> None:
+        self._verb = Path(playbook._file_name).stem
         if self.get_option("log") and not self.get_option("quiet"):
             self._log = open_log(os.environ, Path(playbook._file_name).stem)
             self._log.write(f"Ansible {__version__}, Python {sys.version.split()[0]}: {shlex.join(sys.argv[1:])}")
@@ -245,10 +260,37 @@ class CallbackModule(CallbackBase):
         if not any(figure["failures"] or figure["unreachable"] for figure in figures.values()):
             self._unfinished.clear()
         self._leave()
+        if self._document is not None:
+            self._print_document(figures)
         recap = recap_lines(figures, time.monotonic() - self._began)
         if self._failed and self._log.path:
             recap.insert(0, f"  All that happened is in {self._log.path}")
         self._voice.show(["", *self._verdict(figures), *(self._voice.paint(line, "dim") for line in recap)])
+
+    def _print_document(self, figures: dict[str, dict[str, int]]) -> None:
+        found = self._document or {}
+        about = {
+            "verb": self._verb,
+            "ok": not any(figure["failures"] or figure["unreachable"] for figure in figures.values()),
+            "changed": any(figure["changed"] for figure in figures.values()),
+            "check": bool(context.CLIARGS.get("check")),
+        }
+        self._screen.write(document({**about, **found}, self._screen.encoding))
+
+    def _collect(self, result: CallbackTaskResult) -> None:
+        """Keep for the document what a task told."""
+        found, told = self._document, result.result
+        if found is None:
+            return
+        if result.task.action == STEP:
+            found["steps"].append({name: told.get(name) for name in ("name", "how", "changed")})
+        elif result.task.action == BOX:
+            found["box"] = {line["label"].lower(): line["text"] for line in told.get("lines") or ()}
+            found["notes"] = list(told.get("notes") or ())
+        elif result.task.action == SAY and self._verb == "url":
+            found["url"] = told.get("msg")
+        if "open" in found["box"]:
+            found["url"] = found["box"]["open"]
 
     def _verdict(self, figures: dict[str, dict[str, int]]) -> list[str]:
         if any(figure["failures"] or figure["unreachable"] for figure in figures.values()):
@@ -271,6 +313,10 @@ class CallbackModule(CallbackBase):
         """Print the message of a step, box, report or debug task; secrets are not logged."""
         said = result.result.get("msg")
         if "censored" in result.result:
+            return
+        # What a run that ends early leaves is told in any case.
+        if self._document is not None and result.task.action != UNFINISHED:
+            self._collect(result)
             return
         if result.task.action == STEP:
             self._step(result)
@@ -335,6 +381,8 @@ class CallbackModule(CallbackBase):
             lines += [""] * (number > 0) + labelled(list(zip(("What", "Why", "Do"), capital(failure))), width, paint)
         if not fate:
             self._failed.add(host)
+            if self._document is not None:
+                self._document["failures"] += [dict(zip(("what", "why", "do"), each)) for each in failures]
             self._voice.shout(lines)
         elif self._display.verbosity:
             self._voice.show(lines)

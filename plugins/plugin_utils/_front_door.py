@@ -46,7 +46,9 @@ VERBS = {
 }
 # Of verbs that take further words: what they are called, and how many there are at most.
 WORDS = {"run": "NOTEBOOK", "help": "VERB", "shell": "[-- COMMAND ...]"}
-WITH_JSON = ("status", "doctor")
+# Their document is a table of their own; that of others is what the run told (callback desi.lab.steps).
+OWN_JSON = ("status", "doctor")
+WITH_JSON = tuple(verb for verb in VERBS if verb not in ("shell", "logs", "test"))
 QUIET = ("url", "status", "shell", "logs")
 # Of these a playbook only locates the lab, and this command then becomes, or reads, docker or ssh.
 SESSIONS = ("shell", "logs")
@@ -248,8 +250,10 @@ def command(asked: Asked, root: Path, python: str) -> tuple[list[str], dict[str,
     if asked.verb in QUIET or "--json" in asked.own:
         # What a verb prints for programs is the verb's own.
         added["DESI_LAB_QUIET"] = "1"
-    if "--json" in asked.own:
+    if "--json" in asked.own and asked.verb in OWN_JSON:
         options = ["-e", "desi_output=json", *options]
+    elif "--json" in asked.own:
+        added["DESI_LAB_JSON"] = "1"
     if asked.verb == "run" and asked.words:
         # Not as a setting: a name may hold anything that Ansible would read as something else.
         added["DESI_LAB_NOTEBOOK"] = asked.words[0]
@@ -411,6 +415,10 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
                 passed = (_pipe_with(password),)
                 words += ["--become-password-file", f"/dev/fd/{passed[0]}"]
         sys.stdout.flush()
+        if "DESI_LAB_JSON" in added:
+            # A program reads the answer, and nobody sees what a question is about.
+            with Path(os.devnull).open("rb") as nobody:
+                os.dup2(nobody.fileno(), 0)
         if asked.verb in SESSIONS:
             lab = _beside("_session")
             tail = asked.own[asked.own.index("--tail") + 1] if "--tail" in asked.own else "all"

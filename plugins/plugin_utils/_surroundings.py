@@ -26,7 +26,7 @@ KEPT = {
     *("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY", "GIT_TERMINAL_PROMPT"),
 }
 # What the front door hands to the run itself.
-OWN = ("DESI_LAB_NOTEBOOK", "DESI_LAB_QUIET")
+OWN = ("DESI_LAB_JSON", "DESI_LAB_NOTEBOOK", "DESI_LAB_QUIET")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 # This computer itself, and where clouds tell a machine about itself.
 NEVER_BY_PROXY = ("localhost", "127.0.0.1", "::1", "127.0.0.0/8", "169.254.169.254")

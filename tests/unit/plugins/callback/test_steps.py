@@ -141,6 +141,31 @@ def test_quiet_run_says_only_what_it_was_asked_to_say_and_is_not_logged(ansible,
     assert not (tmp_path / ".local/state").exists()
 
 
+def test_document_is_all_that_a_program_gets(ansible):
+    done = ansible(LAB, "-e", "fresh=true", DESI_LAB_JSON="1")
+    found = json.loads(done.stdout)
+    assert {name: found[name] for name in ("verb", "ok", "changed", "check", "failures")} == {
+        "verb": "site",
+        "ok": True,
+        "changed": True,
+        "check": False,
+        "failures": [],
+    }
+    assert [step["name"] for step in found["steps"]] == ["Docker Engine 20.10", "Release edr", "Release dr1"]
+    url = f"http://127.0.0.1:8888/lab?token={TOKEN}"
+    assert (found["url"], found["box"]) == (url, {"open": url, "data": "/home/desidata/edr"})
+    assert found["notes"] == ["The data are synthetic."]
+
+
+def test_document_of_a_run_that_failed_has_the_three_sentences(ansible):
+    refused = {"desi.lab.refuse": {"what": "No lab.", "why": "None was made.", "do": "Make one."}}
+    done = ansible(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [refused]}]), DESI_LAB_JSON="1")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["ok"]) == (2, False)
+    assert found["failures"] == [{"what": "No lab.", "why": "None was made.", "do": "Make one."}]
+    assert "None was made." in done.stderr
+
+
 def test_what_is_reported_is_readable_with_the_default_callback(ansible):
     run = ansible(LAB + FINDINGS, ANSIBLE_STDOUT_CALLBACK="default")
     assert '"  ✗ Port 8888                 taken",\n' in run.stdout

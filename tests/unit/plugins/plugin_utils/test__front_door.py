@@ -74,7 +74,7 @@ def test_options_and_words_come_in_any_order(typed, verb, words, options, own):
         ("run a.ipynb b.ipynb", "does not know what b.ipynb is", "./lab run --help"),
         ("logs --tail x", "--tail x", "--tail 100"),
         ("url --tail 5", "no option --tail", "./lab logs"),
-        ("open --json", "no JSON", "status"),
+        ("shell --json", "no JSON", "status"),
         ("help statsu", "no verb statsu", "status"),
     ],
 )
@@ -124,6 +124,15 @@ def test_the_command_has_the_notebook_as_no_setting():
     assert added == {"DESI_LAB_NOTEBOOK": "{{ x }}.ipynb"}
     assert words[-3:] == ["/clone/playbooks/run.yml", "-e", "a=1"]
     assert "/clone/.venv/bin/ansible-playbook" in words
+
+
+@pytest.mark.parametrize(
+    ("verb", "added", "options"),
+    [("status", {}, ["-e", "desi_output=json"]), ("local", {"DESI_LAB_JSON": "1"}, [])],
+)
+def test_json_is_a_verbs_own_or_that_of_what_the_run_told(verb, added, options):
+    words, environment = command(parse([verb, "--json"]), ROOT, "/bin/python3")
+    assert (environment, words[-2:] if options else []) == ({"DESI_LAB_QUIET": "1", **added}, options)
 
 
 @pytest.fixture
