@@ -214,7 +214,7 @@ def verb_help(verb: str, root: Path, width: int) -> str:
 def settings_of(playbook: Path) -> set[str]:
     """Return the settings that a playbook reads, and those that it imports: only playbooks hand them to roles."""
     text = playbook.read_text(encoding="utf-8")
-    found = set(re.findall(r"\blab\.(?:given\.)?([a-z0-9_]+)", text)) | {"name"}
+    found = set(re.findall(r"\b(?:lab|__settings)\.(?:given\.)?([a-z0-9_]+)", text)) | {"name"}
     # The action of role lab that chooses the directory, which is no playbook.
     if "lab_chooses_directory" in text:
         found |= {"folder", "folder_anyway"}
