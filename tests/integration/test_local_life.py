@@ -39,8 +39,9 @@ def place(tmp_path_factory):
         (home / folder).mkdir(parents=True)
     write_image(home, 1)
     yield home
-    for container in docker("ps", "-aq", "--filter", f"label={LABEL}={NAME}").split():
-        docker("rm", "--force", container)
+    for mine in (f"label={LABEL}={NAME}", f"label=life={home}"):
+        for container in docker("ps", "-aq", "--filter", mine).split():
+            docker("rm", "--force", container)
     for network in docker("network", "ls", "-q", "--filter", f"label={LABEL}={NAME}").split():
         docker("network", "rm", network)
     built = docker("image", "ls", "-q", "--filter", f"label=life={home}").split()
@@ -229,9 +230,15 @@ def test_checking_asks_nothing_and_takes_nothing(place):
     assert identity() == before
 
 
-def test_down_takes_the_image_of_before_too_and_leaves_the_files(place):
+def test_down_takes_the_image_of_before_too_unless_another_uses_it_and_leaves_the_files(place):
+    others = docker("create", "--label", f"life={place}", label("previous")).strip()
+    for image in docker("inspect", "--format", "{{range .RepoTags}}{{println .}}{{end}}", PREVIOUS).split():
+        if image != PREVIOUS:
+            docker("rmi", image)
     lab(place, "down", "lab_yes=true")
-    assert not docker("image", "ls", "-q", PREVIOUS)
+    assert docker("image", "ls", "-q", PREVIOUS)
+    docker("rm", others)
     assert (place / "work/results").read_text() == "mine"
     shown = lab(place, "down")
     assert "is not here" in shown
+    assert not docker("image", "ls", "-q", PREVIOUS)

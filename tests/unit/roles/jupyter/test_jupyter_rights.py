@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""As whom a lab runs and what it may, as the variables of role jupyter come out."""
+"""As whom a lab runs, what it may, and which tags go with it, as the variables of role jupyter come out."""
 
 from __future__ import annotations
 
@@ -88,3 +88,11 @@ def test_nobody_is_added_to_group_docker_without_a_yes(play_tasks, monkeypatch):
     assert "-e lab_yes=true" in shown
     groups = subprocess.run(["id", "-nG", "nobody"], check=True, capture_output=True, text=True).stdout
     assert "docker" not in groups.split()
+
+
+def test_tags_of_this_lab_and_of_labs_that_are_gone_are_no_longer_used():
+    tags = [f"desi-lab-previous:{name}" for name in ("mine", "theirs", "gone")]
+    found = {"containers": [{"lab": "theirs"}, {"lab": "mine"}, {"lab": "theirs"}]}
+    tagged = {"images": [{"RepoTags": [*tags[:2], "other:mine"]}, {"RepoTags": None}, {"RepoTags": tags[2:]}]}
+    given = {"jupyter_name": "mine", "__jupyter_found": found, "__jupyter_tagged": tagged}
+    assert told("__jupyter_previous_unused", **given) == [tags[0], tags[2]]
