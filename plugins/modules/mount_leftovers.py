@@ -10,9 +10,9 @@ module: mount_leftovers
 short_description: Remove caches and programs of removed mounts
 version_added: "0.2.0"
 description:
-  - Removes the directories below O(cache) that carry the mark of M(desi.lab.bucket_mount), and nothing else. A
-    directory of O(cache) itself is removed once it is empty.
-  - Removes the programs in O(programs) that no mount uses.
+  - Removes what mounts keep in the directories below O(cache) that carry the mark of M(desi.lab.bucket_mount) for that
+    very place, and nothing else. A directory is removed once it is empty, and so is one of O(cache) itself.
+  - Removes the programs in O(programs) that M(desi.lab.bucket_mount) put there and no mount uses.
   - Leaves a path alone that anybody but root could change or replace.
 author:
   - The DESI Lab contributors (@desi-lab)

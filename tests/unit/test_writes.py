@@ -10,10 +10,12 @@ Whoever needs to do it otherwise says here why nobody else can lay one there.
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 HELPER = "plugins/module_utils/_common/files.py"
@@ -225,3 +227,54 @@ def test_the_lint_sees_what_it_forbids(code):
 )
 def test_the_lint_lets_through_what_follows_no_link(code):
     assert not calls_in(ast.parse(code))
+
+
+# Whatever is in a directory goes with it. So who removes one says how it is known to be ours.
+RECURSIVE = {
+    "plugins/module_utils/_common/browser.py": "a page of ours, a file",
+    "plugins/module_utils/_docker/link_local.py": "a program of ours, a file",
+    "plugins/module_utils/_mount/cache.py": "what mounts keep in a directory that has the mark made for it",
+    "plugins/module_utils/_mount/programs.py": "by names of ours in our directory, elsewhere by what is in the file",
+    "plugins/module_utils/_ssh/first_contact.py": "keys and records of ours, files in the folder of a lab",
+    "plugins/module_utils/_sync/agent.py": "what a sync staged in its directory of ours",
+    "plugins/module_utils/_sync/staging.py": "the directory that a sync made",
+}
+LISTED = "files of a lab on EC2, by their names in its folder"
+REMOVED = {
+    "roles/docker/tasks/stop.yml": ({"{{ __docker_pid_file }}"}, "a file of ours in /run"),
+    "roles/ec2/tasks/absent.yml": ({"{{ item }}"}, LISTED),
+    "roles/image/tasks/root.yml": ({"{{ __image_maker_directory.path }}"}, "made by this run, with a name of its own"),
+    "roles/prefetch/tasks/fetch.yml": ({"{{ __prefetch_progress }}"}, "a file of ours in a cache of root's"),
+    "roles/tls/tasks/withdraw.yml": ({"{{ item }}"}, "a unit of ours, and the directory that it reads"),
+}
+
+
+def removed_by(tasks: list[dict]) -> list[str]:
+    """Return what tasks remove from the disk, with all that is in it."""
+    found = []
+    for task in tasks:
+        for block in ("block", "rescue", "always"):
+            found += removed_by(task.get(block) or [])
+        for name, given in task.items():
+            if name.endswith("file") and isinstance(given, dict) and given.get("state") == "absent":
+                found.append(str(given["path"]))
+            if name.endswith((".command", ".shell")):
+                found += re.findall(r"\brm\W+-\w*r.*", str(given))
+    return found
+
+
+@pytest.mark.security("G1")
+def test_only_what_is_known_to_be_ours_is_removed_with_what_is_in_it():
+    callers = {
+        str(path.relative_to(ROOT))
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "remove_below"
+    }
+    assert callers == RECURSIVE.keys()
+    found = {}
+    for path in [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/**/*.yml")]:
+        tasks = [part for play in yaml.safe_load(path.read_text()) for part in (play.get("tasks") or [play])]
+        if removed_by(tasks):
+            found[str(path.relative_to(ROOT))] = set(removed_by(tasks))
+    assert found == {name: places for name, (places, _why) in REMOVED.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +21,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
     open_below,
     open_directory,
     open_root_owned,
+    read_below,
     remove_below,
     require_root_owned,
     write_beside,
@@ -59,12 +61,13 @@ def with_size(spec: MountSpec, before: Mapping[str, Any] | None, cache_before: s
     return replace(spec, cache_max=default_size(disk.f_bavail * disk.f_frsize, used_by(directory)))
 
 
-# In each cache. A directory without it is never removed.
-MARKER = ".desi-lab-cache"
-_MARK = b"The cache of a bucket's mount, made by DESI Lab. A directory with this file is removed by lab_purge.\n"
+# In each cache, with the directory that it was written for: a copy of it elsewhere marks nothing.
+MARKER, MARKER_LIMIT = ".desi-lab-cache", 1 << 13
+_MARK = "The cache of a bucket's mount, made by DESI Lab. lab_purge removes what it holds of that.\n"
 
-# What 0.1.0 and its tools wrote to a cache.
+# What mount tools, the relay and prefetch write to a cache, and these files before they have their names.
 KNOWN = {"vfs", "vfsMeta", "relay.json", "prefetched.json", "prefetch.json", "mountpoint-cache", MARKER}
+_BESIDE = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}")
 
 
 def require_safe_path(path: str) -> None:
@@ -98,8 +101,8 @@ def make_cache(path: str) -> None:
     """Ensure a cache for root alone, with its marker."""
     directory = open_root_owned(path, make=True, mode=0o700)
     try:
-        if not _is_marked(directory):
-            write_beside(directory, MARKER, _MARK, 0o600)
+        if _marked_for(directory) != path:
+            write_beside(directory, MARKER, f"{_MARK}{path}\n".encode(errors="surrogateescape"), 0o600)
     finally:
         os.close(directory)
 
@@ -120,12 +123,21 @@ def _names(directory: int) -> list[str]:
         return sorted(entry.name for entry in entries)
 
 
-def _is_marked(directory: int) -> bool:
+def _marked_for(directory: int) -> str:
+    """Return the path in root's marker; empty if there is none."""
     try:
         about = os.stat(MARKER, dir_fd=directory, follow_symlinks=False)
-    except OSError:
-        return False
-    return stat.S_ISREG(about.st_mode) and about.st_uid == 0
+        if not stat.S_ISREG(about.st_mode) or about.st_uid != 0:
+            return ""
+        text = read_below(directory, MARKER, MARKER_LIMIT).decode(errors="surrogateescape")
+    except (OSError, ValueError):
+        return ""
+    return text[len(_MARK) :].rstrip("\n") if text.startswith(_MARK) else ""
+
+
+def _is_known(name: str) -> bool:
+    beside = _BESIDE.fullmatch(name)
+    return (beside["name"] if beside else name) in KNOWN
 
 
 def move_cache(before: str, path: str) -> str:
@@ -179,7 +191,7 @@ def _remove_empty_root(home: int, below: str) -> None:
 def _is_cache(directory: int) -> bool:
     about = os.fstat(directory)
     closed = about.st_uid == 0 and stat.S_IMODE(about.st_mode) == 0o700
-    return closed and set(_names(directory)) <= KNOWN
+    return closed and all(map(_is_known, _names(directory)))
 
 
 def _move(above: int, name: str, old: int, place: int, new: str) -> bool:
@@ -192,34 +204,53 @@ def _move(above: int, name: str, old: int, place: int, new: str) -> bool:
 
 
 def purge(path: str, check_mode: bool = False) -> tuple[list[str], list[str]]:
-    """Remove the marked directories in root's directory, and that directory once it is empty.
+    """Remove what caches hold in root's directory, each cache with nothing else in it, and that directory once empty.
 
-    Return the removed paths (in check mode those to remove), and those that stay, as they have no marker.
+    Return the caches (in check mode those to remove), and what stays: what is no cache, and caches with other things.
     """
     if not os.path.lexists(path):
         return [], []
-    directory = open_root_owned(path)
+    above = open_root_owned(path)
     gone, left = [], []
     try:
-        for name in _names(directory):
-            (gone if _is_marked_below(directory, name) else left).append(f"{path.rstrip('/')}/{name}")
-        for each in [] if check_mode else gone:
-            remove_below(directory, posixpath.basename(each))
+        for name in _names(above):
+            shown = f"{path.rstrip('/')}/{name}"
+            cache = _open_cache(above, name)
+            if cache < 0:
+                left.append(shown)
+                continue
+            try:
+                gone.append(shown)
+                names = _names(cache)
+                left += [] if all(map(_is_known, names)) else [shown]
+                # The marker last: what is interrupted can be done again.
+                for each in sorted(filter(_is_known, names), key=MARKER.__eq__) if not check_mode else []:
+                    remove_below(cache, each)
+            finally:
+                os.close(cache)
+            if not check_mode:
+                with contextlib.suppress(OSError):
+                    os.rmdir(name, dir_fd=above)
     finally:
-        os.close(directory)
+        os.close(above)
     if gone and not left and not check_mode:
         with contextlib.suppress(OSError):
             Path(path).rmdir()
     return gone, left
 
 
-def _is_marked_below(directory: int, name: str) -> bool:
-    try:
-        below = open_below(directory, name)
-    except OSError:
-        return False
-    try:
-        about = os.fstat(below)
-        return about.st_uid == 0 and not about.st_mode & 0o022 and _is_marked(below)
-    finally:
-        os.close(below)
+def _open_cache(above: int, name: str) -> int:
+    """Open root's directory that its marker was written for; -1 for any other."""
+    with contextlib.suppress(OSError):
+        opened = open_below(above, name)
+        about, known = os.fstat(opened), _marked_for(opened)
+        with contextlib.suppress(OSError, ValueError):
+            if (
+                about.st_uid == 0
+                and not about.st_mode & 0o022
+                and known
+                and os.path.samestat(Path(known).stat(), about)
+            ):
+                return opened
+        os.close(opened)
+    return -1

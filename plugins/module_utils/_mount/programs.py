@@ -52,7 +52,8 @@ _RELAY_MAIN = "import sys\nfrom desi_stream.__main__ import main\nsys.exit(main(
 PYTHONS = ("/usr/bin/python3", "/usr/libexec/platform-python", *(f"/usr/bin/python3.{n}" for n in range(14, 8, -1)))
 PYTHONS += ("/usr/local/bin/python3",)
 
-# What this and earlier versions put there; whatever else lies there is somebody else's.
+# What this and earlier versions put there; whatever else lies there is somebody else's. In a directory of another name
+# what is in a file has to prove it.
 _OURS = re.compile(r"(relay-[0-9a-f]{12}(\.pyz)?|rclone-[0-9.]+|stream|desi_stream|\.rclone\.[0-9a-f]{16})")
 
 
@@ -246,7 +247,7 @@ def remove_unused(programs: str, used: Iterable[str]) -> list[str]:
     directory = open_root_owned(programs)
     try:
         with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries if _OURS.fullmatch(entry.name))
+            names = sorted(entry.name for entry in entries if _is_ours(programs, directory, entry.name))
         # What 0.1.0 put there is a program and the package beside it.
         in_use = {name for name in names if f"{programs}/{name}" in texts}
         in_use |= {"desi_stream"} if "stream" in in_use else set()
@@ -258,3 +259,14 @@ def remove_unused(programs: str, used: Iterable[str]) -> list[str]:
         os.close(directory)
         with contextlib.suppress(OSError):
             Path(programs).rmdir()
+
+
+def _is_ours(programs: str, directory: int, name: str) -> bool:
+    if not _OURS.fullmatch(name) or posixpath.basename(programs.rstrip("/")) == posixpath.basename(PROGRAMS):
+        return bool(_OURS.fullmatch(name))
+    with contextlib.suppress(OSError, ValueError):
+        rclone = rclone_path(programs)
+        if name == posixpath.basename(posixpath.dirname(rclone)):
+            return list(Path(rclone).parent.iterdir()) == [Path(rclone)] and bool(rclone_version(rclone))
+        return name == _relay_name(read_below(directory, name, RELAY_LIMIT))
+    return False

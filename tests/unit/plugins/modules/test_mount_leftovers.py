@@ -36,15 +36,15 @@ def scratch(tmp_path):
 
 
 def test_marked_caches_and_unused_programs_go_and_the_rest_is_named(run, scratch, tmp_path):
-    (tmp_path / "programs" / "relay-0123456789ab").mkdir(parents=True)
-    (tmp_path / "programs" / "watch").mkdir()
-    known = {"cache": [str(scratch), str(tmp_path / "none")], "programs": str(tmp_path / "programs")}
+    (tmp_path / "desi-lab" / "relay-0123456789ab").mkdir(parents=True)
+    (tmp_path / "desi-lab" / "watch").mkdir()
+    known = {"cache": [str(scratch), str(tmp_path / "none")], "programs": str(tmp_path / "desi-lab")}
     code, would = run(**known, _check=True)
     assert (code, would["changed"], (scratch / "lab-1").exists()) == (0, True, True)
     code, done = run(**known)
     assert (code, done["left"]) == (0, [str(scratch / "thesis")])
     assert done["removed"] == [str(scratch / "lab-1"), "relay-0123456789ab"]
-    assert [entry.name for entry in (tmp_path / "programs").iterdir()] == ["watch"]
+    assert [entry.name for entry in (tmp_path / "desi-lab").iterdir()] == ["watch"]
     assert run(**known)[1]["changed"] is False
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 import pytest
@@ -48,6 +49,20 @@ def test_mounts_of_others_need_no_rights_and_stay(remove, mounts):
     code, shown = remove(**NO_RIGHTS)
     assert code == 0, shown
     assert sorted(entry.name for entry in mounts.iterdir()) == ["one-1", "two-2"]
+
+
+@pytest.mark.security("G4")
+def test_purge_without_the_rights_to_remove_streamed_data_ends_and_says_so(remove, tmp_path, mounts):
+    for folder in mounts.iterdir():
+        shutil.rmtree(folder)
+    given = {"jupyter_purge": True, "jupyter_yes": True, "jupyter_cache": str(tmp_path / "cache"), **NO_RIGHTS}
+    given["data_programs"] = str(tmp_path / "none")
+    assert "stay:" not in remove(**given)[1]
+    (tmp_path / "cache").mkdir()
+    code, shown = remove(**given)
+    assert code == 0, shown
+    assert f"Streamed data in {tmp_path}/cache" in shown
+    assert "stay:" in shown
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")

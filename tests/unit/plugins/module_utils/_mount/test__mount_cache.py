@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -201,6 +202,29 @@ def test_forged_marks_do_nothing(caches, tmp_path, forged):
     assert str(place) in left
     assert (victim / "precious").exists()
     assert forged == "link" or (place / "precious").exists()
+
+
+@pytest.mark.security("M2", "G1")
+def test_a_mark_marks_no_other_place(caches, tmp_path):
+    shutil.copytree(caches / "lab-1", caches / "copied")
+    shutil.copy(caches / "lab-1" / cache_of.MARKER, caches / "thesis")
+    (caches / "lab-2").rename(caches / "renamed")
+    (caches / "lab-2").symlink_to("thesis")
+    (tmp_path / "alias").symlink_to(caches)
+    gone, left = cache_of.purge(str(tmp_path / "alias"))
+    assert gone == [f"{tmp_path}/alias/lab-1"]
+    assert {Path(path).name for path in left} == {"copied", "lab-2", "notes.txt", "renamed", "thesis"}
+    assert (caches / "thesis/years.tex").exists()
+
+
+@pytest.mark.security("M2", "G1")
+def test_what_others_keep_in_a_cache_stays_and_is_named(caches):
+    (caches / "lab-1/results").mkdir()
+    (caches / "lab-1/.prefetched.json.0123456789abcdef").touch()
+    for _again in range(2):
+        assert str(caches / "lab-1") in cache_of.purge(str(caches))[1]
+        assert [entry.name for entry in (caches / "lab-1").iterdir()] == ["results"]
+    assert not (caches / "lab-2").exists()
 
 
 @pytest.mark.security("M1", "M2")

@@ -290,6 +290,19 @@ def test_python_that_is_too_old_or_of_an_environment_is_not_taken(tmp_path, monk
     assert programs_of.find_python() == ""
 
 
+@pytest.mark.security("G1")
+def test_in_a_directory_of_another_name_only_our_own_program_goes(place):
+    place = place.with_name("opt")
+    programs_of.install_relay(RELAY, str(place))
+    relay = Path(programs_of.relay_path(RELAY, str(place))).name
+    for name in ("relay-000000000000", "rclone-1.70.0", f"rclone-{programs_of.RCLONE_VERSION}", "stream"):
+        (place / name).mkdir()
+    (place / f"rclone-{programs_of.RCLONE_VERSION}/rclone").write_bytes(b"their own build")
+    (place / "relay-111111111111.pyz").write_bytes(b"theirs")
+    assert programs_of.remove_unused(str(place), []) == [relay]
+    assert len(list(place.iterdir())) == 5
+
+
 def test_programs_that_nothing_names_any_more_go_and_those_of_others_stay(place):
     programs_of.install_relay(RELAY, str(place))
     used = programs_of.relay_path(RELAY, str(place))
