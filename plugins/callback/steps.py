@@ -167,6 +167,8 @@ class CallbackModule(CallbackBase):
         colored = not os.environ.get("NO_COLOR") or C.config.get_config_value("ANSIBLE_FORCE_COLOR")
         can_redraw = sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
         self._screen = Screen(sys.stdout, clock=clock and can_redraw and not quiet)
+        # For filters in workers, which have no terminal.
+        os.environ["DESI_LAB_COLUMNS"] = str(self._screen.columns)
         self._voice = Voice(
             self._screen,
             Screen(sys.stderr),

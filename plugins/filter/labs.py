@@ -21,7 +21,6 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer impo
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import published, server_api
 from ansible_collections.desi.lab.plugins.module_utils._status.document import document
 from ansible_collections.desi.lab.plugins.plugin_utils._status_table import status_text
-from ansible_collections.desi.lab.plugins.plugin_utils._terminal import WIDEST
 
 
 def url_at(url: str, host: str, port: int | str, scheme: str = "") -> str:
@@ -41,9 +40,10 @@ def status_document(
 
 def status_table(found: t.Mapping[str, t.Any]) -> str:
     """Return a status document as a table, as wide as the terminal."""
-    columns = os.environ.get("COLUMNS", "")
-    # Ansible reads the terminal size before it forks workers.
-    return status_text(found, min(int(columns) if columns.isdigit() else Display().columns + 1, WIDEST))
+    # Workers have no terminal: callback steps, or else Ansible itself, read its width before.
+    given = (os.environ.get(name, "") for name in ("COLUMNS", "DESI_LAB_COLUMNS"))
+    columns = next((int(text) for text in given if text.isdecimal() and int(text)), Display().columns + 1)
+    return status_text(found, columns)
 
 
 class FilterModule:

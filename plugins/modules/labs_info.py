@@ -73,6 +73,9 @@ labs:
     name:
       description: The lab's name.
       type: str
+    owner:
+      description: The user as whom it runs; empty if its image says that.
+      type: str
     where:
       description: Where it runs.
       type: str

@@ -43,8 +43,12 @@ class Screen:
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     @property
+    def columns(self) -> int:
+        return shutil.get_terminal_size((WIDEST, 24)).columns
+
+    @property
     def width(self) -> int:
-        return min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
+        return min(self.columns, WIDEST)
 
     def write(self, text: str) -> None:
         """Write permanent text, without control sequences."""

@@ -11,9 +11,12 @@ import typing as t
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import money
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import MINUTE, ago, parse_time, span
 from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line
-from ansible_collections.desi.lab.plugins.plugin_utils._terminal import cells, cut, pad, wrap
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import state_word
+from ansible_collections.desi.lab.plugins.plugin_utils._terminal import WIDEST, cells, cut, pad, wrap
 
+# Where not all fit, the last ones are told below.
 COLUMNS = ("NAME", "WHERE", "STATE", "SERVER", "USD/H", "SO FAR", "MONTH")
+_FEWEST = 3
 _RIGHT = ("USD/H", "SO FAR", "MONTH")
 _GAP = 2
 # The minimum column width.
@@ -24,7 +27,7 @@ def status_text(document: t.Mapping[str, t.Any], width: int) -> str:
     """Return the status in lines that fit."""
     lines: list[str] = []
     if not document["engine"]:
-        lines += wrap(f"No lab on this computer can be seen. {clean(document['reason'])}", width)
+        lines += wrap(f"No lab on this computer can be seen. {clean(document['reason'])}", min(width, WIDEST))
     labs, now = document["labs"], parse_time(document["checked"]) or 0.0
     if labs:
         lines += table(labs, width, now)
@@ -34,18 +37,27 @@ def status_text(document: t.Mapping[str, t.Any], width: int) -> str:
     if any(map(_at_least, labs)):
         said.append("+: at least so much, for AWS keeps no record of the hours of earlier runs.")
     for sentence in said:
-        lines += wrap(clean(sentence), width)
+        lines += wrap(clean(sentence), min(width, WIDEST))
     return "\n".join(lines)
 
 
 def table(labs: t.Sequence[t.Mapping[str, t.Any]], width: int, now: float) -> list[str]:
     """Return the lines of the table."""
     rows = [COLUMNS, *(_cells(lab, now) for lab in labs)]
-    widths = fitting([max(cells(row[column]) for row in rows) for column in range(len(COLUMNS))], width)
+    widths = shown_columns([max(cells(row[column]) for row in rows) for column in range(len(COLUMNS))], width)
     lines = [_line(rows[0], widths)]
     for row, lab in zip(rows[1:], labs):
-        lines += [_line(row, widths), *_below(lab, width, now)]
+        more = [f"{name} {cell}" for name, cell in list(zip(COLUMNS, row))[len(widths) :] if cell != "-"]
+        lines += [_line(row, widths), *_below(lab, min(width, WIDEST), now, more)]
     return lines
+
+
+def shown_columns(widths: t.Sequence[int], width: int) -> list[int]:
+    """Return the widths of the columns that are shown: as many as fit."""
+    shown = list(widths)
+    while len(shown) > _FEWEST and sum(min(each, _LEAST) for each in shown) + _GAP * (len(shown) - 1) > width:
+        shown.pop()
+    return fitting(shown, width)
 
 
 def fitting(widths: t.Sequence[int], width: int) -> list[int]:
@@ -80,7 +92,7 @@ def _state(lab: t.Mapping[str, t.Any], now: float) -> str:
     if lab["uptime_seconds"] is not None and lab["state"] == "running":
         return f"running {_short(lab['uptime_seconds'])}"
     since = parse_time(lab["since"])
-    state = one_line(str(lab["state"]))
+    state = state_word(one_line(str(lab["state"])))
     return f"{state} {_short(now - since)}" if since is not None else state
 
 
@@ -110,10 +122,12 @@ def _usd(lab: t.Mapping[str, t.Any], key: str, text: t.Callable[[float], str]) -
     return "?" if lab[key] is None else text(lab[key])
 
 
-def _below(lab: t.Mapping[str, t.Any], width: int, now: float) -> list[str]:
+def _below(lab: t.Mapping[str, t.Any], width: int, now: float, more: t.Sequence[str]) -> list[str]:
     """Return the details without a column."""
     idle = parse_time(lab["idle_since"])
     parts = [
+        *more,
+        f"of {lab['owner'].rpartition(':')[2]}" if lab["owner"] else "",
         f"release {lab['release']}" if lab["release"] else "",
         f"image {lab['image']}" if lab["image"] else "",
         lab["data"],

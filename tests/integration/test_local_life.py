@@ -101,9 +101,12 @@ def test_a_lab_that_was_stopped_starts_as_it_was_without_its_settings(place, por
     assert "stopped" in lab(place, "stop")
     assert docker("inspect", "--format", "{{.State.Running}}", SERVER).strip() == "false"
     assert "is stopped already" in lab(place, "stop")
+    refused = run_lab("url", f"lab_name={NAME}", cwd=place / "work")
+    assert f"./lab start -e lab_name={NAME}" in refused.stdout + refused.stderr
     # Whoever changes the image's folder meanwhile does not change what only starts.
     write_image(place, 2)
     shown = lab(place, "start")
+    assert "sha256:" not in shown
     assert URL.search(shown)[0].partition("token=")[0] == url.partition("token=")[0]
     assert identity() == before
     assert docker("exec", SERVER, "sh", "-c", "cat $HOME/installed").strip() == "installed"

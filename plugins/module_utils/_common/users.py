@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import typing as t
@@ -24,6 +25,13 @@ def person(environment: t.Mapping[str, str], uid: int, gid: int) -> dict[str, t.
     except KeyError:
         return {"name": str(uid), "uid": uid, "gid": gid, "home": "/"}
     return {"name": entry.pw_name, "uid": entry.pw_uid, "gid": entry.pw_gid, "home": entry.pw_dir}
+
+
+def name_of(uid: str) -> str:
+    """Return the name of the user with a UID; of none, what is given."""
+    with contextlib.suppress(KeyError, ValueError, OverflowError):
+        return pwd.getpwuid(int(uid)).pw_name
+    return uid
 
 
 def groups_of(uid: int, gid: int) -> list[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, SKIPPED, WARNING, Finding
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import state_word
 
 Labs = t.Mapping[str, t.Any]
 
@@ -23,7 +24,7 @@ def judge_labs(found: Labs) -> list[Finding]:
     every = [finding for lab in labs for finding in _judge_lab(lab)]
     if every or not labs:
         return every or [Finding("labs", title, OK, "none", facts={"labs": []})]
-    states = ", ".join(f"{lab['name']} ({lab['state']})" for lab in labs)
+    states = ", ".join(f"{lab['name']} ({state_word(lab['state'])})" for lab in labs)
     return [Finding("labs", title, OK, states, facts={"labs": [lab["name"] for lab in labs]})]
 
 

@@ -19,6 +19,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
     ACCESS_TAG,
     NAME_TAG,
     OS_TAG,
+    OWNER_TAG,
     PORT_TAG,
     RELEASE_TAG,
     is_ours,
@@ -171,6 +172,7 @@ def _lab_row(instance: Resource, region: str) -> dict[str, t.Any]:
     port = tags.get(PORT_TAG, "")
     return {
         "name": tags.get(NAME_TAG, ""),
+        "owner": tags.get(OWNER_TAG, ""),
         "where": f"ec2 {region}",
         "state": view["state"],
         "since": _since(instance),

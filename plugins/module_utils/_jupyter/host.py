@@ -217,11 +217,14 @@ def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.A
                 "Log out and in again if you joined group docker just now, or ask whoever runs this computer to "
                 "add you to it.",
             )
-        if mine is None or not mine["State"]["Running"]:
-            gone = "None of that name was made here, or it was taken away."
+        if mine and not mine["State"]["Running"]:
+            raise LabError(
+                f"The lab {name} does not run.", "It is stopped.", f"Start it: ./lab start -e lab_name={name}"
+            )
+        if mine is None:
             raise LabError(
                 f"There is no lab {name} that runs on this computer.",
-                inventory.reason or ("It is stopped." if mine else gone),
+                inventory.reason or "None of that name was made here, or it was taken away.",
                 "See which there are with ./lab status, or make it with ./lab local.",
             )
         if not place["port"]:

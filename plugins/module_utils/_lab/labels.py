@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from urllib.parse import urlsplit, urlunsplit
 
+from ansible_collections.desi.lab.plugins.module_utils._common.users import name_of
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import port_number
 
 NAME = "desi.lab.name"
@@ -45,6 +46,11 @@ def labels_of(container: t.Mapping[str, t.Any]) -> dict[str, str]:
     return dict((container.get("Config") or {}).get("Labels") or {})
 
 
+def state_word(state: str) -> str:
+    """Return what people call the state of a container or of an instance."""
+    return "stopped" if state in ("created", "dead", "exited") else state
+
+
 def lab_row(
     container: t.Mapping[str, t.Any],
     mount_answers: bool | None,
@@ -60,6 +66,7 @@ def lab_row(
     place = published(container)
     return {
         "name": labels.get(NAME, ""),
+        "owner": name_of(str((container.get("Config") or {}).get("User") or "").partition(":")[0]),
         "where": "this computer",
         "state": "running" if state.get("Running") else str(state.get("Status", "unknown")),
         "since": state.get("StartedAt" if state.get("Running") else "FinishedAt", ""),

@@ -15,6 +15,7 @@ VERSION = 1
 # All keys of a lab, with the values for unknown and not applicable.
 EMPTY: dict[str, t.Any] = {
     "name": "",
+    "owner": "",
     "where": "",
     "region": "",
     "state": "",

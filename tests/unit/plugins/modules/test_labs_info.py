@@ -171,6 +171,7 @@ def test_lab_without_a_url_is_told_with_the_reason(run, engine, containers, why)
     engine.containers = containers
     server = run(url="desi", ask=False)["server"]
     assert (server["url"], why in server["trouble"]["why"]) == ("", True)
+    assert ("./lab start -e lab_name=desi" in server["trouble"]["do"]) == (why == "It is stopped.")
 
 
 def test_server_that_has_not_printed_its_url_yet_is_waited_for(run, engine):

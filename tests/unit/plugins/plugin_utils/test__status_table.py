@@ -74,7 +74,7 @@ def test_columns_are_under_each_other():
     assert first.rindex("3") == second.rindex("0") == head.rindex("H")
 
 
-@pytest.mark.parametrize("width", [80, 100, 132])
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 100, 132])
 def test_no_line_is_wider_than_the_terminal(width):
     lines = shown({"name": "n" * 40}, {"notes": ["word " * 60]}, width=width, unseen=["why " * 60])
     assert max(map(len, lines)) <= width
@@ -96,6 +96,8 @@ def test_columns_are_narrowed_to_fit_and_never_widened(widths):
         ({"tunnel_open": False, "server_answers": False}, "no answer"),
         ({"state": "stopped", "uptime_seconds": None, "since": "2026-11-23T12:00:00Z"}, "stopped 24 h"),
         ({"state": "stopping", "since": ""}, "stopping"),
+        ({"state": "exited", "uptime_seconds": None, "since": "2026-11-23T12:00:00Z"}, "stopped 24 h"),
+        ({"state": "created", "uptime_seconds": None, "since": ""}, "stopped"),
         ({"usd_hour": None}, " ? "),
         ({"region": "", "where": "this computer"}, "here   "),
         ({"region": ""}, "answers      -       -      -"),
@@ -117,11 +119,25 @@ def test_line_says_what_is_not_as_usual(change, says):
         ({"tunnel_open": False}, "through a tunnel, which ./lab url -e lab_name=desi opens"),
         ({"access": "direct", "address": "::1"}, "at [::1]:8888"),
         ({"access": "direct"}, "at 203.0.113.7:8888"),
+        ({"owner": "ann"}, "of ann · release edr"),
+        ({"owner": "AROA1:ann@x.edu"}, "of ann@x.edu · "),
         ({"idle_since": "", "active": ["A kernel is busy."]}, "busy: A kernel is busy"),
     ],
 )
 def test_what_goes_into_no_column_is_said_below(change, says):
     assert says in " ".join(line.strip() for line in shown(change)[2:])
+
+
+def test_what_a_narrow_terminal_has_no_column_for_is_told_below():
+    head, _line, *below = shown({}, width=40)
+    assert head.split() == ["NAME", "WHERE", "STATE", "SERVER", "USD/H"]
+    assert " ".join(map(str.strip, below)).startswith("SO FAR 1.20 · MONTH 127.53")
+
+
+def test_a_wide_terminal_cuts_no_name():
+    long = "n" * 63
+    assert long in shown({"name": long}, width=150)[1]
+    assert max(map(len, shown({"notes": ["word " * 60]}, width=150))) <= 100
 
 
 def test_sum_that_is_too_small_is_explained_once():

@@ -40,7 +40,7 @@ OLD = found(lab(), containers=[("desi-lab-old-sample", "old")], networks=[("desi
 @pytest.mark.parametrize(
     ("findings", "expected"),
     [
-        (judge_labs(found(lab(), STOPPED)), [("Labs here", OK, "desi (running), two (exited)", "")]),
+        (judge_labs(found(lab(), STOPPED)), [("Labs here", OK, "desi (running), two (stopped)", "")]),
         (judge_labs(found()), [("Labs here", OK, "none", "")]),
         (
             judge_labs(found(engine=False, reason="It is not running.")),

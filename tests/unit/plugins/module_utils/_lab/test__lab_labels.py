@@ -74,6 +74,7 @@ def test_server_is_asked_below_its_base_and_without_its_token(url, api):
 def test_row_of_a_lab_that_runs_says_all_of_it():
     assert lab_row(container(LABELS, bound("127.0.0.1", "8888"), **RUNNING), True, False) == {
         "name": "desi",
+        "owner": "",
         "where": "this computer",
         "state": "running",
         "since": "2026-11-22T13:00:00Z",
