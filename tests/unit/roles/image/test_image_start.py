@@ -77,6 +77,14 @@ def test_terminals_open_in_the_folder_that_is_kept(container, tmp_path, monkeypa
     assert Path.cwd() == tmp_path / leads_to
 
 
+def test_a_restart_keeps_the_token_which_is_nobody_elses(container, tmp_path):
+    start.prepare(container, [])
+    token = (tmp_path / "state/token").read_text()
+    assert (len(token), (tmp_path / "state/token").stat().st_mode & 0o777) == (48, 0o600)
+    start.prepare(container, [])
+    assert (tmp_path / "state/token").read_text() == token
+
+
 def test_a_restart_leaves_what_the_person_changed(container, tmp_path):
     start.prepare(dict(container), [])
     (tmp_path / "home" / "welcome.ipynb").write_text('{"mine": true}')

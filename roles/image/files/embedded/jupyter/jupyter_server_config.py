@@ -5,6 +5,10 @@
 """Jupyter in a container of its own, also without any network: nothing here calls home."""
 
 import os
+import sys
+from pathlib import Path
+
+from jupyter_server.auth.identity import IdentityProvider
 
 c = get_config()  # noqa: F821  # 2026-11: Jupyter puts this function into every configuration file
 
@@ -18,6 +22,14 @@ c.ServerApp.root_dir = "/home"
 c.FileContentsManager.preferred_dir = os.environ.get("SYNCED", "/home/synced")
 if os.environ.get("PUBLIC_IP"):
     c.ServerApp.custom_display_url = f"http://{os.environ['PUBLIC_IP']}:{os.environ.get('JUPYTER_PORT') or 8888}"
+
+# The same token after each start. As one that Jupyter made, it is in the log, where the URL is looked for.
+# Whoever says how to log in is not overruled.
+kept = Path("/var/lib/desi-lab/token")
+said = [*sys.argv[1:], *(name for name in ("JUPYTER_TOKEN", "JUPYTER_TOKEN_FILE") if os.environ.get(name))]
+if kept.is_file() and not any("token" in word.lower() or "password" in word.lower() for word in said):
+    IdentityProvider.token_generated = True
+    c.IdentityProvider.token = kept.read_text(encoding="ascii")
 
 # A kernel that does not listen is not waited for: docker stop has to be done within 5 seconds.
 c.KernelManager.shutdown_wait_time = 2.0

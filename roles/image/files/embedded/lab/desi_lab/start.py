@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import sys
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -80,6 +82,7 @@ def set_scene(env: MutableMapping[str, str], release: releases.Release, data: Pa
     variables |= {"USER": user, "LOGNAME": user}
     (STATE / "environment.sh").write_text(environment.as_shell(variables), encoding="utf-8")
     (STATE / "greeting").write_text(greeting, encoding="utf-8")
+    keep_token(STATE / "token")
     env.update(variables)
     print(greeting, end="", flush=True)
     synced = Path(variables["SYNCED"])
@@ -89,6 +92,14 @@ def set_scene(env: MutableMapping[str, str], release: releases.Release, data: Pa
             os.chdir(synced)
     else:
         print(f"  Note   {synced} cannot be written by this user: files cannot be saved there.", flush=True)
+
+
+def keep_token(place: Path) -> None:
+    """Make the token of this lab's server, once: a bookmark stays good after a stop."""
+    with contextlib.suppress(FileExistsError):
+        opened = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(opened, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(24))
 
 
 def prepare(env: MutableMapping[str, str], argv: Sequence[str]) -> list[str]:
