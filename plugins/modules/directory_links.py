@@ -82,7 +82,7 @@ def desired_links(directory: Path, hidden: str) -> dict[str, str]:
         raise LabError(
             f"The folder {directory / hidden} cannot be listed.",
             f"{error.strerror}.",
-            "Run the same command again; it mounts anew what is no longer there.",
+            "Run the same command again; it mounts again what is no longer there.",
         ) from error
     return {name: f"{hidden}/{name}" for name in names}
 

@@ -142,7 +142,7 @@ def main() -> None:
     except LabError as error:
         module.fail_json(**error.as_result())
     except AWS_ERRORS as error:
-        module.fail_json(**aws_error(error, f"look at the machine of lab {name}", region).as_result())
+        module.fail_json(**aws_error(error, f"inspect the machine of lab {name}", region).as_result())
     module.exit_json(
         changed=False,
         machine={**instance_row(rest.instance, disks, region), **more},

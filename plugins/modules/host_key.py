@@ -119,7 +119,7 @@ def main() -> None:
         words = LabError(
             "The files of the lab on this computer cannot be used.",
             f"{directory}: {said}.",
-            "Look whose the folder is and whether the disk is full, then run the same command again.",
+            "Check who owns the folder and whether the disk is full, then run the same command again.",
         )
         module.fail_json(**words.as_result())
     module.exit_json(changed=how != KNOWN, how=how)

@@ -227,7 +227,7 @@ def directory_below(root: str, directory: str) -> str:
         raise LabError(
             "The image could not be built from its repository.",
             f"There is no directory {directory} in it; links are not followed.",
-            "Look how it is called there, and give it as URL#BRANCH:DIRECTORY.",
+            "Check its name there, and give it as URL#BRANCH:DIRECTORY.",
         ) from problem
     finally:
         os.close(above)

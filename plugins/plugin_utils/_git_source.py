@@ -72,7 +72,7 @@ def git_source(name: str) -> GitSource:
 def _check_url(url: str) -> None:
     if url.lower().startswith("git@") and "://" not in url:
         if not _SHORT.fullmatch(url) or not _SAFE.fullmatch(url):
-            raise _refused("It is not like git@server:path/of/repository.git.", "Look how the repository is called.")
+            raise _refused("It is not like git@server:path/of/repository.git.", "Check the name of the repository.")
         return
     scheme, separator, _rest = url.partition("://")
     scheme = scheme.lower()
@@ -94,7 +94,7 @@ def _check_url(url: str) -> None:
             "Give the URL without them: Git asks the credential helper that you have set up (git help credentials).",
         )
     if not host or host.startswith("-") or (parts.username or "").startswith("-") or not _SAFE.fullmatch(url):
-        raise _refused("Its server or path has signs that are in no URL.", "Look how the repository is called.")
+        raise _refused("Its server or path has signs that are in no URL.", "Check the name of the repository.")
 
 
 def _refused(why: str, do: str) -> LabError:
@@ -155,7 +155,7 @@ def fetch(source: GitSource, folder: str, inherited: Mapping[str, str], patience
 
 
 _WHAT = "The image could not be built from its Git URL."
-_DO = "Look at the URL, the branch and the network."
+_DO = "Check the URL, the branch and the network."
 
 
 def _reason(stderr: str) -> str:

@@ -199,7 +199,7 @@ def _server(goal: Goal, container: Tree, host: Tree) -> Part:
     if limits_update(lab_limits(engine, settings["memory"], float(settings["cpus"] or 0)), container, engine):
         return Part("server", COMPARE, "Its limits are others.")
     if settings.get("folder_made"):
-        return Part("server", COMPARE, "Its folder was made anew.")
+        return Part("server", COMPARE, "Its folder was made again.")
     if not container["State"]["Running"]:
         return Part("server", START, "It is stopped.")
     if f"desi-lab-{settings['name']}" not in container["NetworkSettings"]["Networks"]:

@@ -101,7 +101,7 @@ def _no_reference(name: str) -> LabError:
         why, do = "The name of an image has no capital letters.", "Write it in lower case; only a tag may have them."
     else:
         why = "An image is named like ghcr.io/desihub/desidocker:main, with no spaces and few signs."
-        do = "Choose one of the names in README.md, such as embedded, or look how the image is called."
+        do = "Choose one of the names in README.md, such as embedded, or check the name of the image."
     return LabError(f'There can be no image called "{name}".', why, do)
 
 

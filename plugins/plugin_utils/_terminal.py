@@ -198,8 +198,9 @@ def show_box(composed: Sequence[str], width: int, paint: Paint) -> list[str]:
 
 def check_verdict(would: int, done: int) -> str:
     """Return the summary of a run in check mode."""
-    but = f"; {done} {'was' if done == 1 else 'were'} done all the same" if done else ""
-    return f"  check mode: nothing was changed; {would} step{'s' * (would != 1)} would be{but}"
+    but = f"; {done} {'was' if done == 1 else 'were'} done anyway" if done else ""
+    what = f"{would} step{'s' * (would != 1)} would change something" if would else "nothing would change"
+    return f"  Check only: {what}{but}."
 
 
 def recap_lines(figures: Mapping[str, Mapping[str, int]], seconds: float) -> list[str]:

@@ -90,7 +90,7 @@ def test_a_computer_that_is_well_is_told_so_and_nothing_is_changed(doctor, tmp_p
     assert "✓ Docker Engine" in done.stdout
     assert "– EC2" in done.stdout  # noqa: RUF001 - the dash that is shown
     assert "no AWS credentials" in done.stdout
-    assert "Nothing is broken" in done.stdout
+    assert "No errors" in done.stdout
     assert "changed=0 failed=0" in done.stdout
     assert not list((tmp_path / ".ansible_async").glob("*"))
 

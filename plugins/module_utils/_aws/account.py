@@ -72,7 +72,7 @@ class Account:
         if missing:
             raise refusal(missing)
         for error in hard.values():
-            raise aws_error(error, "look at your AWS account", self.region) from error
+            raise aws_error(error, "inspect your AWS account", self.region) from error
         return Answers(answers, errors)
 
     def no_caller(self, error: Exception) -> LabError:

@@ -100,7 +100,7 @@ BY_CODE: tuple[tuple[str, str, t.Callable[[str, str], Explanation]], ...] = (
     ("VcpuLimitExceeded|InstanceLimitExceeded", "", _too_few_vcpus),
     ("MaxSpotInstanceCountExceeded", "", _too_many_spot),
     ("InsufficientInstanceCapacity|InsufficientHostCapacity|InsufficientCapacity", "", _no_capacity),
-    ("SpotMaxPriceTooLow", "", _say("No spot machine is to be had at the price on demand.", "leave out lab_spot")),
+    ("SpotMaxPriceTooLow", "", _say("No spot machine is available at the on-demand price.", "leave out lab_spot")),
     ("InsufficientFreeAddressesInSubnet", "",
      _say("The subnet has no free address left.", "give another one with -e lab_subnet=subnet-…, or free some")),
     ("OptInRequired", "", _not_enabled),

@@ -186,14 +186,14 @@ def _wrong_clock(minutes: int | None) -> Explanation:
 def _wrong_keys(code: str, region: str) -> Explanation:
     if code == "SignatureDoesNotMatch":
         why = "AWS knows the access key, but the secret key does not belong to it."
-        return Explanation(why, "copy the secret key anew with 'aws configure', without a space or a missing letter")
+        return Explanation(why, "copy the secret key again with 'aws configure', without a space or a missing letter")
     if code.startswith("MissingAuthenticationToken"):
         return Explanation("AWS was sent a request without credentials.", "give credentials with 'aws configure'")
     why = "AWS does not know these credentials: they were deleted, mistyped, or are another account's."
     if code == "AuthFailure" and region and region not in OPEN_REGIONS:
         why = f"AWS does not take these credentials in {region}, which an account has to enable before it is used."
         return Explanation(why, f"enable {region} in the console under Account, or use -e lab_region=us-west-2")
-    return Explanation(why, f"set them anew with 'aws configure', or {LOG_IN}")
+    return Explanation(why, f"set them again with 'aws configure', or {LOG_IN}")
 
 
 def _forbidden(error: BaseException, code: str, text: str) -> Explanation:

@@ -120,7 +120,7 @@ def failed(what: str, said: str, code: int = 1) -> LabError:
         if found:
             return LabError(what, found, do)
     why = telling[0] if telling else "The package manager gave no reason."
-    return LabError(what, why, "Look at the network and its proxy, or install it yourself.")
+    return LabError(what, why, "Check the network and its proxy, or install it yourself.")
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def check_only_adds(names: Sequence[str], plan: Transaction, manager: str) -> No
     raise LabError(
         f"Not installed: {_listed(names)}.",
         f"For that, {manager} would {' and '.join(parts)}, and DESI Lab does that to nobody's computer.",
-        f"Look whether you want it, and do it yourself: sudo {manager} install {' '.join(names)}. Then run this again.",
+        f"If you want that, do it yourself: sudo {manager} install {' '.join(names)}. Then run this again.",
     )
 
 

@@ -212,7 +212,7 @@ class LinkLocal:
             ["systemctl", "--quiet", *words], check=False, capture_output=True, text=True, timeout=SECONDS
         )
         if done.returncode != 0:
-            do = "Look into journalctl -xe, then run the same command again."
+            do = "Check journalctl -xe, then run the same command again."
             raise LabError(WHAT, _last(done.stderr) or f"systemctl {words[0]} failed.", do)
 
 

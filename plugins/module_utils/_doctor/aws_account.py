@@ -105,7 +105,7 @@ def lab_findings(account: Account, spec: LabSpec) -> list[Finding]:
 
 
 def _permissions(error: LabError) -> Finding:
-    why = "A lab on EC2 is made, reached and taken away with them."
+    why = "A lab on EC2 is made, reached and removed with them."
     return Finding("permissions", "AWS permissions", BROKEN, error.why, why, error.do)
 
 

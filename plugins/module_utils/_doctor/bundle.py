@@ -44,7 +44,7 @@ def about(members: t.Mapping[str, str]) -> str:
         "A bundle of DESI Lab, for a bug report.",
         "",
         "Tokens, keys, passwords, account numbers, public addresses and the names of you and of your computer were",
-        "taken out as far as they can be known as such. Look into every file before you send it to anybody.",
+        "taken out as far as they can be known as such. Review every file before you send it to anybody.",
         "",
         *(f"{name:<24}{len(text.encode()):>9} bytes" for name, text in sorted(members.items())),
     ]

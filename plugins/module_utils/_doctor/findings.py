@@ -116,12 +116,15 @@ def summary_of(findings: t.Iterable[t.Mapping[str, t.Any]]) -> str:
     """Return a one-sentence summary."""
     verdicts = [str(finding["verdict"]) for finding in findings]
     parts = [
-        f"{verdicts.count(BROKEN)} broken" if BROKEN in verdicts else "nothing is broken",
-        *([f"{verdicts.count(WARNING)} to be warned of"] if WARNING in verdicts else []),
+        _counted(verdicts.count(BROKEN), "error"),
+        *([_counted(verdicts.count(WARNING), "warning")] if WARNING in verdicts else []),
         *([f"{verdicts.count(SKIPPED)} not checked"] if SKIPPED in verdicts else []),
     ]
-    text = ", ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{', '.join(parts)}."
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count or 'No'} {noun}{'s' * (count != 1)}"
 
 
 # Of the report. It changes if a key is removed or redefined, not if one is added.

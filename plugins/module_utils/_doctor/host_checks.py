@@ -124,7 +124,7 @@ def judge_propagation(place: str, shared: bool, may_bind: bool) -> list[Finding]
         return [Finding("propagation", title, OK, f"shared, at {place}", facts=facts)]
     if may_bind:
         return [Finding("propagation", title, OK, f"not shared at {place}; made so with the first mount", facts=facts)]
-    why = "A lab that runs would not see a mount that was made anew, and only root can make the place shared."
+    why = "A lab that runs would not see a mount that was made again, and only root can make the place shared."
     do = f"sudo mount --make-rshared {place}, or run ./lab as somebody with sudo"
     return [Finding("propagation", title, WARNING, f"not shared, at {place}", why, do, facts)]
 

@@ -39,7 +39,7 @@ def _judge_lab(lab: Labs) -> list[Finding]:
         every.append(Finding("labs", title, BROKEN, found, why, f"wait a minute; then {again}", facts))
     if lab.get("mount_answers") is False:
         why = "Notebooks in it cannot read the data."
-        do = f"{again}: it mounts anew, and the running lab sees it"
+        do = f"{again}: it mounts again, and the running lab sees it"
         every.append(Finding("labs", title, BROKEN, f"its mount {lab['mount']} does not answer", why, do, facts))
     return every
 

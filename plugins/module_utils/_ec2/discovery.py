@@ -228,8 +228,8 @@ def _unknown(errors: t.Mapping[str, Exception]) -> list[str]:
     """Return notes on what is unknown, one for each kind of query."""
     said = []
     for kind, sentence in (
-        ("quota ", "Whether your account may run a machine of this size was not to be had from AWS"),
-        ("price ", "Prices were not to be had from AWS"),
+        ("quota ", "Whether your account may run a machine of this size could not be learned from AWS"),
+        ("price ", "Prices could not be had from AWS"),
     ):
         found = next((error for name, error in errors.items() if name.startswith(kind)), None)
         if found is not None:

@@ -234,7 +234,7 @@ class ScheduleGroup:
             raise LabError(
                 f"The schedule group {self.group} cannot be used.",
                 "It has the name that this lab's would have, and lacks the lab's tags.",
-                "Look in the console (EventBridge, Scheduler) whose it is",
+                "Check in the console (EventBridge, Scheduler) whose it is",
             )
         pages = self.scheduler.get_paginator("list_schedules").paginate(GroupName=self.group)
         return {row["Name"]: row for page in pages for row in page["Schedules"]}

@@ -123,7 +123,7 @@ def differences(instance: Instance, types: t.Sequence[str], disk_gib: int, syste
         return []
     return [
         f"The machine is {', '.join(said)}. It stays so. ./lab update changes type and disk; "
-        "for the rest, ./lab down and make the lab anew."
+        "for the rest, run ./lab down and make a new lab."
     ]
 
 

@@ -63,7 +63,7 @@ def too_long(name: str, state: str, states: t.Collection[str], seconds: float) -
     return LabError(
         f"The machine of lab {name} is still {IN_TRANSIT.get(state, state)}.",
         f"After {seconds:g} seconds AWS does not say that it is {' or '.join(states)}.",
-        "Run the same command again in a few minutes. If it stays so, look at the machine in the AWS console.",
+        "Run the same command again in a few minutes. If it stays so, check the machine in the AWS console.",
     )
 
 
@@ -98,9 +98,9 @@ def changes(
     if disk_gib and disk_gib < size:
         raise LabError(
             f"The disk of lab {name} cannot become smaller.",
-            f"It has {size} GiB, you asked for {disk_gib}, and AWS makes disks only larger.",
-            f"For a smaller one bring your files home with ./lab sync{named(name)}, then ./lab down{named(name)}, "
-            "and make the lab anew.",
+            f"It has {size} GiB, you asked for {disk_gib}, and AWS cannot shrink a disk.",
+            f"For a smaller one, bring your files home with ./lab sync{named(name)}, then run ./lab down{named(name)}, "
+            "and make a new lab.",
         )
     kind = "" if not types or row["type"] in types else types[0]
     disk = disk_gib if disk_gib > size else 0

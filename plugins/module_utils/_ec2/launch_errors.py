@@ -79,7 +79,7 @@ def no_place_to_start(instance: t.Mapping[str, t.Any], why: str) -> LabError:
         f"The lab's machine {view['id']} cannot be started at this moment.",
         f"AWS has {why} for {view['type']} in {view['zone']}, and the disk with the lab's files lies in that zone.",
         "try again later, the files are kept · if it lasts, change its type in the console while it is stopped, "
-        "or give it up with ./lab down and start anew",
+        "or give it up with ./lab down and start over",
     )
 
 
@@ -98,7 +98,7 @@ def several(instances: t.Sequence[t.Mapping[str, t.Any]], name: str) -> LabError
     return LabError(
         f"The lab {name} has {len(instances)} machines.",
         f"Each of these carries its tags: {rows}.",
-        "terminate in the console the one that you do not need, or take away all of them with ./lab down",
+        "terminate in the console the one that you do not need, or remove all of them with ./lab down",
     )
 
 
@@ -166,5 +166,5 @@ def no_attempts() -> LabError:
     return LabError(
         "No machine is made.",
         "No type and zone were given in which to make it, as if there were one already.",
-        "Run the same command again: it plans anew.",
+        "Run the same command again: it makes a new plan.",
     )

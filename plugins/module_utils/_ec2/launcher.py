@@ -238,7 +238,7 @@ class Launcher:
             found = [item for reservation in answer["Reservations"] for item in reservation["Instances"]]
         except AWS_ERRORS as error:
             if code_of(error) != "InvalidInstanceID.NotFound" and verdict_on(error) != "again":
-                raise aws_error(error, f"look at the machine {instance['InstanceId']}", self.region) from error
+                raise aws_error(error, f"inspect the machine {instance['InstanceId']}", self.region) from error
             found = []
         return found[0] if found else instance
 

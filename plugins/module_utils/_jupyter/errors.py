@@ -169,4 +169,4 @@ def _cure(container: Container, log: ServerLog, kept: bool) -> str:
         return f"start it again: docker start {container.name}" if kept else "run the same command again"
     if container.exit_code in (0, 126, 127) or not kept:
         return _NO_JUPYTER
-    return f"look at all that it wrote: docker logs {container.name}; if no Jupyter is in the image, {_NO_JUPYTER}"
+    return f"read its whole log: docker logs {container.name}; if no Jupyter is in the image, {_NO_JUPYTER}"

@@ -224,14 +224,14 @@ def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.A
         if mine is None:
             raise LabError(
                 f"There is no lab {name} that runs on this computer.",
-                inventory.reason or "None of that name was made here, or it was taken away.",
+                inventory.reason or "None of that name was made here, or it was removed.",
                 "See which there are with ./lab status, or make it with ./lab local.",
             )
         if not place["port"]:
             raise LabError(
                 f"The lab {name} has no URL.",
                 "Its container publishes no port.",
-                "Remove the lab with ./lab down, and make it anew with ./lab local. Your files stay.",
+                "Remove the lab with ./lab down, and make a new one with ./lab local. Your files stay.",
             )
         host = LOOPBACK.get(place["address"], place["address"])
         found = wait_for_published(inventory.client, mine["Id"], timeout, host, place["port"])

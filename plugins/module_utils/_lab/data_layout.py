@@ -168,7 +168,7 @@ def _children(folder: Path) -> list[Path]:
             raise PermissionError
     except FileNotFoundError:
         parent = next((str(above) for above in folder.parents if above.exists()), "/")
-        raise LabError(what, "It does not exist.", f"Look at the path: it exists up to {parent}.") from None
+        raise LabError(what, "It does not exist.", f"Check the path: only {parent} exists.") from None
     except NotADirectoryError:
         why = "It is a file, not a folder." if folder.is_file() else "A part of its path is a file."
         raise LabError(what, why, EXPECTED) from None
@@ -297,7 +297,7 @@ def _other_release(path: str, requested: str, found: t.Collection[str], releases
     if others and not own:
         why = f"It holds {_some(others)}, which is a part of {ALSO_IN[others[0]]}."
         return LabError(what, why, f"Choose it with -e lab_release={ALSO_IN[others[0]]}, or give another folder.")
-    choose = f"Choose it with -e lab_release={known[0]}" if known else "Look at the path"
+    choose = f"Choose it with -e lab_release={known[0]}" if known else "Check the path"
     return LabError(what, f"It holds {_some(known or sorted(found))}.", f"{choose}, or give another folder.")
 
 

@@ -190,7 +190,7 @@ def refusal(asked: str, real: str, why: str, own: str) -> LabError:
     return LabError(
         f"The folder {asked}{leads} is not shared with notebooks.",
         f"{why} Each notebook in the lab could read and change all of it.",
-        f"{instead} To share this one all the same, add -e lab_folder_anyway=true.",
+        f"{instead} To share this one anyway, add -e lab_folder_anyway=true.",
     )
 
 
@@ -201,5 +201,5 @@ def refusal_of_data(asked: str, real: str, why: str) -> LabError:
         f"The data in {asked}{leads} are not shared with notebooks.",
         f"{why} Each notebook in the lab could read all of it.",
         "Give the folder that holds the releases and nothing else: -e lab_data=/path. "
-        "To share this one all the same, add -e lab_folder_anyway=true.",
+        "To share this one anyway, add -e lab_folder_anyway=true.",
     )

@@ -122,7 +122,9 @@ def check_path(path: str, spec_cache: str = "") -> str:
     """Return the normalized mountpoint."""
     clean = posixpath.normpath(path) if path.startswith("/") else path
     if not clean.startswith("/") or clean.strip("/") == "" or _odd(clean):
-        raise _bad("path", path, "is no place for a mount", "give the absolute path of a folder that can be made anew")
+        raise _bad(
+            "path", path, "is no place for a mount", "give the absolute path of a folder that does not exist yet"
+        )
     if spec_cache and (spec_cache + "/").startswith(clean + "/"):
         raise _bad("cache", spec_cache, "lies inside the mount", "give a folder outside of it")
     return clean.replace("//", "/")

@@ -210,7 +210,7 @@ class SystemdSupervisor(Supervisor):
                 raise LabError(
                     "systemd did not take the mount's unit.",
                     f"systemctl {words[0]}: {done.stderr.strip() or 'no reason given'}",
-                    "Look at it with: systemctl status " + self.unit + ", or choose supervisor=process.",
+                    "Check it with: systemctl status " + self.unit + ", or choose supervisor=process.",
                 )
 
     def _property(self, name: str = "ActiveState") -> str:

@@ -70,12 +70,12 @@ class Fetch:
             return LabError(
                 what,
                 f"The release has no file of that name, nor has its production {self.specprod}.",
-                "Look what there is: capitals matter, and patterns want a * for each folder.",
+                "Check the names: case matters, and patterns need a * for each folder.",
             )
         return LabError(
             what,
             f"None of its targets is in the catalogues zpix-*.fits of the production {self.specprod}.",
-            "Look at its numbers, or at the release: -e lab_release=…",
+            "Check its numbers, or the release: -e lab_release=…",
         )
 
     def _match(self, patterns: tuple[str, ...], first_only: bool) -> list[Path]:

@@ -161,7 +161,7 @@ _AGAIN = "Run the same command again."
 _REASONS = {
     REFUSED: (
         "The machine at {place} is there, but nothing listens at that port: its SSH server has not started.",
-        f"{_AGAIN} If it stays so, look at the machine's system log in the AWS console.",
+        f"{_AGAIN} If it stays so, check the machine's system log in the AWS console.",
     ),
     SILENT: (
         "Nothing answers at {place}. A firewall drops what is sent there: most often your own address has changed since"
@@ -170,15 +170,15 @@ _REASONS = {
     ),
     UNREACHABLE: (
         "This computer finds no way to {place}.",
-        "Look whether this computer is online, also without a VPN, then run the same command again.",
+        "Check that this computer is online, also without a VPN, then run the same command again.",
     ),
     MUTE: (
         "The machine at {place} takes the connection and says nothing: it is too busy, or no SSH server listens there.",
-        f"{_AGAIN} If it stays so, look at the machine's system log in the AWS console.",
+        f"{_AGAIN} If it stays so, check the machine's system log in the AWS console.",
     ),
     CLOSED: (
         "The machine at {place} takes the connection and closes it before anybody can log in.",
-        f"{_AGAIN} If it stays so, look at the machine's system log in the AWS console.",
+        f"{_AGAIN} If it stays so, check the machine's system log in the AWS console.",
     ),
     BOOTING: ("The machine at {address} is still booting, and lets nobody in yet.", _AGAIN),
     DENIED: (
@@ -188,8 +188,8 @@ _REASONS = {
     ),
     HOST_KEY: (
         "The host key at {place} is not the one that is pinned for {pinned_as} in {known_hosts}. Another machine"
-        " answers there, or somebody is listening in between, or the machine's host keys were made anew.",
-        "Do not go on unless you know that its keys were made anew. If so, compare the fingerprint in the machine's"
+        " answers there, or somebody is listening in between, or the machine's host keys were made again.",
+        "Do not go on unless you know that its keys were made again. If so, compare the fingerprint in the machine's"
         " system log in the AWS console, and give it with -e lab_host_key=SHA256:…",
     ),
     KEY_FILE: (
@@ -199,11 +199,11 @@ _REASONS = {
     CONFIG: ("The SSH configuration {config} cannot be read.", "Correct it, or delete it and run the same command."),
     UNKNOWN_HOST: (
         "There is no computer called {address}, which is what {config} says of {host}.",
-        "Look at the line HostName below Host {host} in {config}.",
+        "Check the line HostName below Host {host} in {config}.",
     ),
     NAMELESS: (
         "The name {address} could not be looked up.",
-        "Look whether this computer is online, then run the same command again.",
+        "Check that this computer is online, then run the same command again.",
     ),
     NO_COMMON: (
         "The SSH programs here and on the machine at {address} have no method in common.",

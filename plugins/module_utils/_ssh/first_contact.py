@@ -55,7 +55,7 @@ def make_key(directory: str, only_look: bool = False) -> bool:
         raise LabError(
             "No host key could be made for the machine.",
             f"ssh-keygen says: {done.stderr.strip()[-200:] or 'nothing'}",
-            "Look whether there is room on the disk, then run the same command again.",
+            "Check that the disk has room, then run the same command again.",
         )
     return True
 

@@ -57,7 +57,7 @@ def find_target(config: str, host: str) -> diagnosis.Target:
         raise LabError(
             "ssh does not answer.",
             f"It was asked what {config} says of {host}, and said nothing for half a minute.",
-            f"Look for a Match exec line in {config} that runs something slow.",
+            f"Check for a Match exec line in {config} that runs something slow.",
         ) from None
     if done.returncode:
         # Before connecting, only the configuration can be wrong.

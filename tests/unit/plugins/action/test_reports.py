@@ -45,7 +45,7 @@ def test_findings_are_returned_as_they_are_and_as_lines(act):
         "    Why  It is a reason.",
         "    Do   start it",
         "",
-        "  1 broken.",
+        "  1 error.",
     ]
     assert result["changed"] is False
 

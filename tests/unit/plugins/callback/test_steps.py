@@ -169,7 +169,7 @@ def test_document_of_a_run_that_failed_has_the_three_sentences(ansible):
 def test_what_is_reported_is_readable_with_the_default_callback(ansible):
     run = ansible(LAB + FINDINGS, ANSIBLE_STDOUT_CALLBACK="default")
     assert '"  ✗ Port 8888                 taken",\n' in run.stdout
-    assert "1 broken." in run.stdout
+    assert "1 error." in run.stdout
     assert f'"Open  http://127.0.0.1:8888/lab?token={TOKEN}",\n' in run.stdout
     assert '"Data  /home/desidata/edr      read-only",\n' in run.stdout
     assert "Docker Engine 20.10: installed" in run.stdout
@@ -463,7 +463,7 @@ def test_check_mode_tells_what_would_be_done_and_does_nothing(ansible, tmp_path)
     assert run.stdout.count("would: Write the settings") == 1
     assert "  ~ Settings                                would be written\n" in run.stdout
     assert "  ~ would: Take the settings in\n" in run.stdout
-    assert "  check mode: nothing was changed; 3 steps would be\n  ok=4 changed=3 failed=0" in run.stdout
+    assert "  Check only: 3 steps would change something.\n  ok=4 changed=3 failed=0" in run.stdout
     assert [path.name for path in tmp_path.glob("[abc]")] == []
 
 
@@ -478,7 +478,7 @@ def test_findings_are_a_line_each_and_what_they_come_to(ansible):
     Why  A lab wants it.
     Do   take another
 
-  1 broken.
+  1 error.
 
   ok=1 changed=0 failed=0 · N.N s
 """

@@ -190,8 +190,8 @@ def test_what_may_be_left_out_is_left_out_with_a_note(run, region):
         region.faults[name] = ("AccessDeniedException", "no")
     answer = run()
     assert [note for note in answer["notes"] if "you may not ask" in note] == [
-        "Whether your account may run a machine of this size was not to be had from AWS (you may not ask).",
-        "Prices were not to be had from AWS (you may not ask).",
+        "Whether your account may run a machine of this size could not be learned from AWS (you may not ask).",
+        "Prices could not be had from AWS (you may not ask).",
     ]
     assert answer["cost"]["source"] == "table of DESI Lab"
 

@@ -162,9 +162,9 @@ def test_recap_is_read_by_programs():
 @pytest.mark.parametrize(
     ("would", "done", "said"),
     [
-        (0, 0, "check mode: nothing was changed; 0 steps would be"),
-        (1, 0, "check mode: nothing was changed; 1 step would be"),
-        (3, 1, "check mode: nothing was changed; 3 steps would be; 1 was done all the same"),
+        (0, 0, "Check only: nothing would change."),
+        (1, 0, "Check only: 1 step would change something."),
+        (3, 1, "Check only: 3 steps would change something; 1 was done anyway."),
     ],
 )
 def test_check_mode_says_what_would_be(would, done, said):

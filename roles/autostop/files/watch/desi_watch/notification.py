@@ -43,7 +43,7 @@ def remedy(notice: Notice) -> str:
     """Return what helps."""
     touch = f"make a file {KEEP} in this folder, or touch the one that is there (touch {KEEP})"
     if notice.kind == DEADLINE:
-        return f"{touch}: the time that it may run then begins anew. Or at home: ./lab ec2 -e lab_max_hours=24"
+        return f"{touch}: its full time starts again. Or at home: ./lab ec2 -e lab_max_hours=24"
     return f"use it: run a cell, or {touch}. Or at home: ./lab ec2 -e lab_idle_minutes=240"
 
 

@@ -126,9 +126,9 @@ def test_report_has_all_findings_and_counts_them():
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ([OK], "Nothing is broken."),
-        ([OK, WARNING, SKIPPED], "Nothing is broken, 1 to be warned of, 1 not checked."),
-        ([BROKEN, BROKEN, WARNING], "2 broken, 1 to be warned of."),
+        ([OK], "No errors."),
+        ([OK, WARNING, SKIPPED], "No errors, 1 warning, 1 not checked."),
+        ([BROKEN, BROKEN, WARNING], "2 errors, 1 warning."),
     ],
 )
 def test_summary_says_what_it_comes_to(words, text):

@@ -160,7 +160,7 @@ def test_path_that_is_no_folder_is_refused_with_the_reason(tmp_path, monkeypatch
     (tmp_path / "file").touch()
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
     (tmp_path / "circle").symlink_to("circle")
-    assert refusal(tmp_path / "a" / "b").do == f"Look at the path: it exists up to {tmp_path}."
+    assert refusal(tmp_path / "a" / "b").do == f"Check the path: only {tmp_path} exists."
     for path, why in (
         ("a/b", "It does not exist."),
         ("gone", "It does not exist."),
