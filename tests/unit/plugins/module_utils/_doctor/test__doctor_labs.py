@@ -50,7 +50,7 @@ OLD = found(lab(), containers=[("desi-lab-old-sample", "old")], networks=[("desi
         (judge_labs(found(lab(), SILENT)), [("Lab two", BROKEN, "127.0.0.1:8888", "-e lab_name=two")]),
         (
             judge_labs(found(lab(server_answers=False, mount_answers=False))),
-            [("Lab desi", BROKEN, "127.0.0.1:8888", "wait"), ("Lab desi", BROKEN, "/m", "mounts anew")],
+            [("Lab desi", BROKEN, "127.0.0.1:8888", "wait"), ("Lab desi", BROKEN, "/m", "mounts again")],
         ),
         (judge_leftovers(OURS, []), [("Leftovers", OK, "none", "")]),
         (
