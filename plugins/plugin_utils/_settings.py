@@ -119,6 +119,9 @@ def check_directory(name: str, value: str) -> None:
 
 def _check_path(name: str, value: str, why_not_absolute: str) -> None:
     if not value.startswith("/"):
+        if re.match(r"[A-Za-z]:", value):
+            why = "It is a path of Windows, and no absolute path of this system."
+            raise _wrong(name, value, why, "Run this in WSL, with the path that wslpath prints, such as /mnt/c/desi.")
         # Quotes keep spaces together, but prevent the expansion of a leading ~.
         path = value if value.startswith("~") else f"'{value}'"
         raise _wrong(name, value, why_not_absolute, f'Give the whole path: -e {name}="$(realpath {path})".')

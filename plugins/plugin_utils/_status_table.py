@@ -44,7 +44,11 @@ def status_text(document: t.Mapping[str, t.Any], width: int) -> str:
 def table(labs: t.Sequence[t.Mapping[str, t.Any]], width: int, now: float) -> list[str]:
     """Return the lines of the table."""
     rows = [COLUMNS, *(_cells(lab, now) for lab in labs)]
-    widths = shown_columns([max(cells(row[column]) for row in rows) for column in range(len(COLUMNS))], width)
+    natural = [max(cells(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    # Labs here cost nothing: where there is no room, their names come first.
+    while sum(natural) + _GAP * (len(natural) - 1) > width and all(row[len(natural) - 1] == "-" for row in rows[1:]):
+        natural.pop()
+    widths = shown_columns(natural, width)
     lines = [_line(rows[0], widths)]
     for row, lab in zip(rows[1:], labs):
         more = [f"{name} {cell}" for name, cell in list(zip(COLUMNS, row))[len(widths) :] if cell != "-"]

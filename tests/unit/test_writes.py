@@ -243,6 +243,7 @@ LISTED = "files of a lab on EC2, by their names in its folder"
 REMOVED = {
     "roles/docker/tasks/stop.yml": ({"{{ __docker_pid_file }}"}, "a file of ours in /run"),
     "roles/ec2/tasks/absent.yml": ({"{{ item }}"}, LISTED),
+    "roles/ec2/tasks/main.yml": ({"{{ ec2_folder }}/hold"}, "the lock that this run took"),
     "roles/image/tasks/root.yml": ({"{{ __image_maker_directory.path }}"}, "made by this run, with a name of its own"),
     "roles/prefetch/tasks/fetch.yml": ({"{{ __prefetch_progress }}"}, "a file of ours in a cache of root's"),
     "roles/tls/tasks/withdraw.yml": ({"{{ item }}"}, "a unit of ours, and the directory that it reads"),

@@ -134,6 +134,12 @@ def test_what_a_narrow_terminal_has_no_column_for_is_told_below():
     assert " ".join(map(str.strip, below)).startswith("SO FAR 1.20 · MONTH 127.53")
 
 
+def test_names_come_before_costs_that_there_are_none_of():
+    head, line, *_below = shown({"region": "", "name": "a-name-of-some-length"}, width=60)
+    assert "MONTH" not in head
+    assert line.startswith("a-name-of-some-length  ")
+
+
 def test_a_wide_terminal_cuts_no_name():
     long = "n" * 63
     assert long in shown({"name": long}, width=150)[1]
