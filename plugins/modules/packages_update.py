@@ -81,7 +81,7 @@ def update(manager: str, timeout: float, check: bool) -> tuple[str, ...]:
             code, said = run(*command, timeout=left)
         except subprocess.TimeoutExpired:
             why = f"The packages had not arrived after {timeout:g} seconds."
-            raise LabError(WHAT, why, "Look at the machine's way to the internet.") from None
+            raise LabError(WHAT, why, "Check the machine's way to the internet.") from None
         if code and not (aborted and aborted in said):
             raise failed(WHAT, said, code)
         return said

@@ -60,7 +60,7 @@ _REASONS = (
     (_FULL, "See which file system is full (df -h), make room, then run the same command again."),
     (
         _SOURCE,
-        "Look at that package source (/etc/apt/sources.list.d, /etc/yum.repos.d) on the machine that this is about, "
+        "Check that package source (/etc/apt/sources.list.d, /etc/yum.repos.d) on the machine that this is about, "
         "mend it or take it out, then run the same command again.",
     ),
 )
