@@ -148,7 +148,7 @@ def test_query_that_fails_for_a_moment_is_repeated(ec2, ensure, error):
     assert ensure().instance["state"] == "running"
 
 
-@pytest.mark.parametrize(("there", "what"), [(True, "look at the machine i-0"), (False, "look for the lab's machine")])
+@pytest.mark.parametrize(("there", "what"), [(True, "inspect the machine i-0"), (False, "look for the lab's machine")])
 def test_query_that_aws_refuses_is_told_and_nothing_is_launched(ec2, ensure, there, what):
     if there:
         ec2.instance("pending", lives=["pending", "running"])
