@@ -281,16 +281,16 @@ class CallbackModule(CallbackBase):
 
     def _collect(self, result: CallbackTaskResult) -> None:
         """Keep for the document what a task told."""
-        found, told = self._document, result.result
+        found, reported = self._document, result.result
         if found is None:
             return
         if result.task.action == STEP:
-            found["steps"].append({name: told.get(name) for name in ("name", "how", "changed")})
+            found["steps"].append({name: reported.get(name) for name in ("name", "how", "changed")})
         elif result.task.action == BOX:
-            found["box"] = {line["label"].lower(): line["text"] for line in told.get("lines") or ()}
-            found["notes"] = list(told.get("notes") or ())
+            found["box"] = {line["label"].lower(): line["text"] for line in reported.get("lines") or ()}
+            found["notes"] = list(reported.get("notes") or ())
         elif result.task.action == SAY and self._verb == "url":
-            found["url"] = told.get("msg")
+            found["url"] = reported.get("msg")
         if "open" in found["box"]:
             found["url"] = found["box"]["open"]
 

@@ -422,8 +422,8 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
         if asked.verb in SESSIONS:
             lab = _beside("_session")
             tail = asked.own[asked.own.index("--tail") + 1] if "--tail" in asked.own else "all"
-            wanted = lab.Wanted(asked.verb, asked.words, tail, "--follow" in asked.own)
-            return int(lab.session(wanted, words, {**found, **added}, passed, _load))
+            order = lab.Order(asked.verb, asked.words, tail, "--follow" in asked.own)
+            return int(lab.session(order, words, {**found, **added}, passed, _load))
         os.execve(python, words, {**found, **added})  # noqa: S606
     except Refused as refused:
         say(refused)

@@ -24,7 +24,7 @@ READ_SIZE = 1 << 16
 LONGEST_LINE = 1 << 18
 _ENDS = re.compile(rb"[\r\n]")
 _SPACES = re.compile(rb"\s")
-# As the server prints a token, and as it is told one.
+# As the server prints a token, and as it is given one.
 _TOKENS = re.compile(r"""(?:token|password)["']?\s*(?:=|:|%3[Dd])\s*["']?([^\s"'&<>,)\]}]{4,})""", re.IGNORECASE)
 _VARIABLE = re.compile(r"[A-Za-z_]\w*=")
 _TERM = re.compile(r"[A-Za-z0-9._+-]{1,40}")
@@ -41,7 +41,7 @@ class Place(t.NamedTuple):
     environment: Mapping[str, str]
 
 
-class Wanted(t.NamedTuple):
+class Order(t.NamedTuple):
     """What somebody asked for: a verb, the words of a command, and which part of a log."""
 
     verb: str
@@ -115,7 +115,7 @@ def masked(
 ) -> Iterator[str]:
     """Return a log line by line without its secrets, however it was cut into pieces.
 
-    A token that the log has told once is hidden in all that follows, in any spelling.
+    A token that the log has shown once is hidden in all that follows, in any spelling.
     """
     known = set(secrets)
     forms = spellings(known)
@@ -143,7 +143,7 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def session(
-    wanted: Wanted,
+    order: Order,
     playbook: Sequence[str],
     known: Mapping[str, str],
     passed: Sequence[int],
@@ -167,22 +167,22 @@ def session(
         print(f"Check only: this would read from the container {place.container}.")
         return 0
     known = {**known, **place.environment}
-    if wanted.verb == "shell":
+    if order.verb == "shell":
         terminal = sys.stdin.isatty() and sys.stdout.isatty()
         program = Path(__file__).with_name("_notebook_program.py").read_text(encoding="utf-8")
-        command = shell_command(place, program, wanted.words, terminal, known.get("TERM", ""))
+        command = shell_command(place, program, order.words, terminal, known.get("TERM", ""))
         os.execvpe(command[0], command, known)  # noqa: S606
-    return _print_log(place, wanted, known, load)
+    return _print_log(place, order, known, load)
 
 
-def _print_log(place: Place, wanted: Wanted, known: Mapping[str, str], load: Callable[[Path], t.Any]) -> int:
+def _print_log(place: Place, order: Order, known: Mapping[str, str], load: Callable[[Path], t.Any]) -> int:
     common = Path(__file__).parents[1] / "module_utils/_common"
     redaction, texts = load(common / "redact.py"), load(common / "text.py")
-    told = subprocess.run(
+    settings = subprocess.run(
         settings_command(place), env=known, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     with subprocess.Popen(
-        logs_command(place, wanted.tail, wanted.follow),
+        logs_command(place, order.tail, order.follow),
         env=known,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -190,7 +190,7 @@ def _print_log(place: Place, wanted: Wanted, known: Mapping[str, str], load: Cal
     ) as process:
         pipe = t.cast("t.BinaryIO", process.stdout)
         pieces = iter(lambda: os.read(pipe.fileno(), READ_SIZE), b"")
-        secrets = secrets_in(told.stdout, redaction.secrets_among)
+        secrets = secrets_in(settings.stdout, redaction.secrets_among)
         try:
             for line in masked(
                 pieces, lambda text, forms: redaction.redact(texts.clean(text), forms), redaction.all_spellings, secrets

@@ -311,7 +311,9 @@ HOSTILE = {
 
 def test_each_verb_answers_in_hostile_surroundings(tmp_path, run):
     root = clone_at(tmp_path / "clone", ANSIBLE, SHOW)
-    for verb in sorted(path.stem for path in ROOT.glob("playbooks/*.yml")):
+    # What those run afterwards needs a lab, and gets the same environment.
+    sessions = {"logs", "shell"}
+    for verb in sorted({path.stem for path in ROOT.glob("playbooks/*.yml")} - sessions):
         done = run(root, "-v", verb, **HOSTILE)
         assert done.returncode == 0, (verb, done.stderr)
         seen = dict(line.partition("=")[::2] for line in done.stdout.splitlines())

@@ -70,4 +70,4 @@ def test_url_takes_one_module_and_no_docker_command(play):
         assert len(engine.asked) <= 7
         done, tasks, _modules, _commands = play("url", engine, **COUNTED)
     assert tasks[-1] == "Print the URL"
-    assert len(tasks) <= 14, tasks
+    assert len(tasks) <= 17, tasks

@@ -21,8 +21,8 @@ from ansible_collections.desi.lab.plugins.module_utils._common.text import clean
 from ansible_collections.desi.lab.plugins.plugin_utils._front_door import _load
 from ansible_collections.desi.lab.plugins.plugin_utils._session import (
     LONGEST_LINE,
+    Order,
     Place,
-    Wanted,
     logs_command,
     masked,
     read_place,
@@ -143,7 +143,7 @@ def test_what_no_playbook_of_ours_printed_is_no_place(text):
 )
 def test_a_session_begins_only_where_a_lab_was_located(capfd, printed, code, option, out):
     words = [sys.executable, "-c", f"import sys; print({printed!r}, end=''); sys.exit({code})"]
-    assert session(Wanted("shell"), [*words, option], {}, (), _load) == code
+    assert session(Order("shell"), [*words, option], {}, (), _load) == code
     assert capfd.readouterr().out.startswith(out)
 
 
@@ -159,7 +159,7 @@ esac
     (tmp_path / "docker").chmod(0o755)
     place = {**NOWHERE, "docker": [str(tmp_path / "docker")]}
     words = [sys.executable, "-c", f"print({json.dumps(place)!r})"]
-    assert session(Wanted("logs", tail="3"), words, os.environ, (), _load) == 5
+    assert session(Order("logs", tail="3"), words, os.environ, (), _load) == 5
     assert capfd.readouterr().out == "logs --tail 3 desi-lab-a <hidden> http://h:1/?token=<hidden>\n"
 
 
