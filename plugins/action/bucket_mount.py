@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action.normal import ActionModule as NormalAction
-
 from ansible_collections.desi.lab.plugins.action.run_lock import run_process
+from ansible_collections.desi.lab.plugins.plugin_utils._network import NetworkAction
 
 
-class ActionModule(NormalAction):
+class ActionModule(NetworkAction):
     """Runs the module as usual."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:

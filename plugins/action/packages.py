@@ -9,15 +9,14 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible.plugins.action.normal import ActionModule as NormalAction
-
+from ansible_collections.desi.lab.plugins.plugin_utils._network import NetworkAction
 from ansible_collections.desi.lab.plugins.plugin_utils._progress import Underway, display_progress
 
 PATIENCE = 600.0
 PAUSE = 5.0
 
 
-class ActionModule(NormalAction):
+class ActionModule(NetworkAction):
     """Runs the module, and says whom it waits for."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:

@@ -128,6 +128,12 @@ options:
         is set by itself where Ansible runs on the same computer.
     type: int
     default: 0
+  network:
+    description:
+      - The proxies and files of certificate authorities of whoever runs this, by their variables, which sudo drops. It
+        is set by itself where Ansible runs on the same computer.
+    type: dict
+    default: {}
   supervisor:
     description:
       - What keeps the mount running, V(systemd) (a unit, mounted again at boot) or V(process) (a detached shell loop).
@@ -244,6 +250,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.network import use_network
 from ansible_collections.desi.lab.plugins.module_utils._mount.ensure import ensure_mounted, ensure_unmounted, recorded
 from ansible_collections.desi.lab.plugins.module_utils._mount.host import bind_shared, read_mounts
 from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import needs_shared_bind
@@ -272,6 +279,7 @@ def main() -> None:
             "relay": {"type": "dict", "default": {}},
             "lab": {"type": "str", "default": ""},
             "run": {"type": "int", "default": 0},
+            "network": {"type": "dict", "default": {}},
             "supervisor": {"type": "str", "choices": ["auto", "systemd", "process"], "default": "auto"},
             "shared_parent": {"type": "bool", "default": True},
             "timeout": {"type": "float", "default": 30},
@@ -280,6 +288,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     options, state = module.params, module.params["state"]
+    use_network(options["network"])
     try:
         path = check_path(options["path"])
         # The mount table knows no symbolic links; the last part may be a dead mount, which cannot be asked.

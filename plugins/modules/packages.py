@@ -27,6 +27,12 @@ options:
     description: Whether to update the package lists first, if anything has to be installed.
     type: bool
     default: false
+  network:
+    description:
+      - The proxies and files of certificate authorities of whoever runs this, by their variables, which sudo drops. It
+        is set by itself where Ansible runs on the same computer.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - desi.lab.attributes
 attributes:
@@ -54,6 +60,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.network import use_network
 from ansible_collections.desi.lab.plugins.module_utils._common.packages import (
     APT,
     DNF,
@@ -137,9 +144,11 @@ def main() -> None:
         {
             "name": {"type": "list", "elements": "str", "required": True},
             "update_cache": {"type": "bool", "default": False},
+            "network": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
+    use_network(module.params["network"])
     try:
         installed = ensure(module.params["name"], module.params["update_cache"], module.check_mode)
     except Locked as error:

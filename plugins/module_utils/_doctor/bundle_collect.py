@@ -18,11 +18,12 @@ import subprocess
 import typing as t
 from pathlib import Path
 
+from ansible_collections.desi.lab.plugins.module_utils._common.network import PROXY_NAMES
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
 from ansible_collections.desi.lab.plugins.module_utils._common.redact import is_path, is_secret_name, secrets_among
 from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
 from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner
-from ansible_collections.desi.lab.plugins.module_utils._doctor.network_checks import PROXY_NAMES, read_proxies
+from ansible_collections.desi.lab.plugins.module_utils._doctor.network_checks import read_proxies
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME
 
 Environment = t.Mapping[str, str]

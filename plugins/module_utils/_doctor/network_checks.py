@@ -10,10 +10,9 @@ import typing as t
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import SEE_CLOCK
+from ansible_collections.desi.lab.plugins.module_utils._common.network import PROXY_NAMES
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, SKIPPED, WARNING, Finding
 
-PROXY_NAMES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-CA_NAMES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
 USUAL_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080, "socks5h": 1080}
 # AWS refuses signatures that are five minutes off.
 CLOCK_SECONDS = (60, 300)

@@ -14,9 +14,9 @@ import ssl
 import typing as t
 from pathlib import Path
 
+from ansible_collections.desi.lab.plugins.module_utils._common.network import CA_NAMES
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import Finding
 from ansible_collections.desi.lab.plugins.module_utils._doctor.network_checks import (
-    CA_NAMES,
     Proxy,
     judge_authorities,
     judge_proxies,

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.network import ca_bundle
 from ansible_collections.desi.lab.plugins.module_utils._common.web import make_opener
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec, settings_of_address
-from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import ca_bundle
 
 _BODY_LIMIT = 64 * 1024
 _CREDENTIAL_CODES = {

@@ -13,6 +13,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.desi.lab.plugins.module_utils._common.network import PROXY_NAMES, ca_bundle
+
 # Identifies our loop in the process list.
 MARK = "desi-lab-mount"
 # In the log, so that the module stops waiting.
@@ -173,8 +175,7 @@ def tool_environment(environ: Mapping[str, str], ca_variable: str, anonymous: bo
 
     No others, as RCLONE_CONFIG or AWS_PROFILE would change what is mounted.
     """
-    names = ["HOME", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
-    names += [name.lower() for name in names[1:]]
+    names = ("HOME", *PROXY_NAMES, "no_proxy", "NO_PROXY")
     picked = {name: environ[name] for name in names if environ.get(name)}
     bundle = ca_bundle(environ)
     if bundle:
@@ -183,12 +184,6 @@ def tool_environment(environ: Mapping[str, str], ca_variable: str, anonymous: bo
         kept = {name: value for name, value in environ.items() if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"}
         picked.update(kept)
     return picked
-
-
-def ca_bundle(environ: Mapping[str, str]) -> str:
-    """Return the CA bundle of the environment, by any of its usual variables."""
-    names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
-    return next((environ[name] for name in names if environ.get(name)), "")
 
 
 def _settings(text: str) -> dict[str, Any]:

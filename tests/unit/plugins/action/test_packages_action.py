@@ -22,7 +22,7 @@ LOCKED = {"failed": True, "locked": "unattended-upgr (process 7)"}
 )
 def test_another_installation_is_waited_for_and_told(monkeypatch, answers, patience, last):
     left, told = list(answers), []
-    monkeypatch.setattr(packages.NormalAction, "run", lambda *_given: left.pop(0))
+    monkeypatch.setattr(packages.NetworkAction, "run", lambda *_given: left.pop(0))
     monkeypatch.setattr(packages, "PATIENCE", patience)
     monkeypatch.setattr(packages.time, "sleep", lambda _seconds: None)
     monkeypatch.setattr(packages, "display_progress", lambda _display, word: told.append(word))
