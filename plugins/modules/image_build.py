@@ -14,6 +14,8 @@ description:
     Dockerfile with what only BuildKit knows is built by C(docker buildx), or refused where that is not installed.
   - The directory is on the controller, and is sent to the host as one tar archive. Links in it stay links,
     C(.dockerignore) is honored, and C(.git) is left out.
+  - Where another run of the same user builds an image of that name, it is waited for, and its image is taken if it has
+    all of O(labels).
   - Unlike C(community.docker.docker_image_build) it needs no plugin of Docker's, and reports its step, which the
     callback P(desi.lab.steps#callback) shows on a terminal.
 author:
@@ -87,17 +89,23 @@ image:
 """
 
 import contextlib
+import fcntl
+import hashlib
 import io
 import json
+import os
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made
+from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
 from ansible_collections.desi.lab.plugins.module_utils._docker.dockerfile import asks_for_buildkit, buildkit_reason
 from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile, build_progress, follow
 
@@ -148,11 +156,10 @@ def needs_buildkit(archive: str) -> bool:
     return False
 
 
-def build(params: dict) -> tuple[int, str]:
+def build(params: dict, file: ProgressFile) -> tuple[int, str]:
     """Build from the archive; return the exit code and the output."""
     command, known = command_of(params, needs_buildkit(params["archive"]))
     with contextlib.ExitStack() as opened:
-        file = opened.enter_context(ProgressFile(params["progress"], every=0))
         source: BinaryIO = opened.enter_context(Path(params["archive"]).open("rb"))
         if params["host_file_name"]:
             content = Path(params["host_file"]).read_bytes() if params["host_file"] else b""
@@ -161,6 +168,55 @@ def build(params: dict) -> tuple[int, str]:
             whole.seek(0)
             source = whole
         return follow(command, lambda line: file.write(build_progress(line)), known, terminal=False, stdin=source)
+
+
+def inspect(name: str) -> dict:
+    """Return what the engine says of an image; nothing if there is none."""
+    done = subprocess.run(["docker", "image", "inspect", name], capture_output=True, text=True, check=False)
+    return json.loads(done.stdout)[0] if done.returncode == 0 else {}
+
+
+def is_made(image: dict, params: dict) -> bool:
+    """Return whether an image is the one that is to be built: its labels say from what it was."""
+    has = (image.get("Config") or {}).get("Labels") or {}
+    return bool(params["labels"]) and all(has.get(name) == str(value) for name, value in params["labels"].items())
+
+
+@contextlib.contextmanager
+def alone(name: str, directory: Path | None, report: Callable[[str], None]) -> Iterator[bool]:
+    """Let no other run of this user build an image of that name meanwhile; yield whether one did so before."""
+    try:
+        folder = open_made(str(directory), 0o700) if directory else -1
+    except OSError:
+        folder = -1
+    if folder < 0:
+        yield False
+        return
+    try:
+        file = f"image-{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
+        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    finally:
+        os.close(folder)
+    try:
+        waits = False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waits = True
+            report("waiting for another run that builds it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield waits
+    finally:
+        os.close(lock)
+
+
+def build_once(params: dict) -> tuple[int, str]:
+    """Build, unless another run has just built the same."""
+    locks = state_directory(os.environ, os.geteuid())
+    with ProgressFile(params["progress"], every=0) as file, alone(params["name"], locks, file.write) as waited:
+        if waited and not params["nocache"] and is_made(inspect(params["name"]), params):
+            return 0, ""
+        return build(params, file)
 
 
 def main() -> None:
@@ -181,7 +237,7 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=True)
     try:
-        code, said = build(module.params)
+        code, said = build_once(module.params)
     except LabError as error:
         module.fail_json(output=[], **error.as_result())
     except FileNotFoundError as error:
@@ -190,8 +246,7 @@ def main() -> None:
         module.fail_json(msg=f"The files of the build could not be read or written ({error.strerror}).", output=[])
     if code:
         module.fail_json(msg=said or f"docker build ended with {code}", output=said.splitlines())
-    _code, image, _errors = module.run_command(["docker", "image", "inspect", module.params["name"]], check_rc=True)
-    module.exit_json(changed=True, output=said.splitlines(), image=json.loads(image)[0])
+    module.exit_json(changed=True, output=said.splitlines(), image=inspect(module.params["name"]))
 
 
 if __name__ == "__main__":
