@@ -65,7 +65,7 @@ class Member:
 
 
 def check_context(path: str) -> None:
-    """Refuse a directory without a Dockerfile, or whose path is a link or not absolute."""
+    """Refuse a directory without a Dockerfile, with an unreadable file, or whose path is a link or not absolute."""
     with _opened(path) as root:
         try:
             about = os.stat("Dockerfile", dir_fd=root, follow_symlinks=False)
@@ -75,6 +75,9 @@ def check_context(path: str) -> None:
             raise _refused(
                 path, "There is no readable file Dockerfile in it.", "Give the absolute path of a folder that has one."
             )
+    # A filter, which hashes them later, could not say it in a sentence.
+    for _member in members(path):
+        pass
 
 
 def write_context(path: str, out: t.BinaryIO, compress: bool = False) -> None:
