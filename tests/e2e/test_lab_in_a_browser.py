@@ -91,6 +91,6 @@ def test_terminal_lists_the_release(page, lab, take_picture):
 
 def test_wrong_token_opens_a_door_to_nothing(page, lab):
     page.goto(re.sub(r"token=\w+", f"token={'0' * 48}", lab.url))
-    expect(page.get_by_label("Password or token:")).to_be_visible()
+    expect(page.get_by_label("Token")).to_be_visible()
     assert page.locator("#jp-main-dock-panel").count() == 0
     assert ask(page, "contents")[0] == 403

@@ -156,6 +156,8 @@ def test_the_printed_token_opens_the_server_and_another_does_not(lab):
 
     assert status(lab.url()["token"]) == 200
     assert status("0" * 48) == 403
+    with urllib.request.urlopen(f"http://{address}/lab?token={'0' * 48}", timeout=20) as page:
+        assert "<pre>./lab url</pre>" in page.read().decode()
 
 
 def test_the_server_has_no_powers_and_can_gain_none(lab):

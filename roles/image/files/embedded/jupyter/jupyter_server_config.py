@@ -19,6 +19,8 @@ c.ServerApp.open_browser = False
 # Rootless Docker, and a lab started by root, run as root inside: there is nobody else.
 c.ServerApp.allow_root = True
 c.ServerApp.root_dir = "/home"
+# Its page for who has no token says where it is.
+c.ServerApp.extra_template_paths = ["/opt/desi/etc/jupyter/templates"]
 c.FileContentsManager.preferred_dir = os.environ.get("SYNCED", "/home/synced")
 if os.environ.get("PUBLIC_IP"):
     c.ServerApp.custom_display_url = f"http://{os.environ['PUBLIC_IP']}:{os.environ.get('JUPYTER_PORT') or 8888}"
