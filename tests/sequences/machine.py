@@ -11,6 +11,7 @@ key anew when it is met, and runs what syncs files.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -56,6 +57,12 @@ def main() -> int:
         return rotate(machine, re.search(r"(ssh-ed25519 \S+?)'?$", command[0])[1])
     home = machine / "home"
     given = None
+    if "/usr/bin/python3" in command[0]:
+        # A module of Ansible, and only one is run there: what ends with the container. The file says which kernels run.
+        kernels = (machine / "kernels").read_text().split() if (machine / "kernels").exists() else []
+        rows = [{"label": "kernel", "text": name, "about": ""} for name in kernels]
+        print(json.dumps({"changed": False, "running": rows, "words": f"{len(rows)} kernels", "asks": bool(rows)}))
+        return 0
     if command[0].startswith("python3 -c"):
         given = sys.stdin.buffer.read().replace(f'"{HOME}/'.encode(), f'"{home}/'.encode())
     known = {**os.environ, "HOME": str(home)}

@@ -32,6 +32,7 @@ from ansible.plugins.action import ActionBase, remove_internal_keys
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 KILLED = 137
+USUALLY = ActionBase._execute_module
 # What the modules of a verb are, so that no worker has to import it.
 LOADED = (
     "amazon.aws.plugins.modules.aws_caller_info",
@@ -54,7 +55,9 @@ SERVICES = ("ec2", "sts", "iam", "ssm", "scheduler", "service-quotas", "pricing"
 def execute_module(
     self: Any, module_name: Any = None, module_args: Any = None, task_vars: Any = None, **options: Any
 ) -> dict[str, Any]:
-    """Run a module of this computer in this process."""
+    """Run a module of this computer in this process, and one of a machine as usual."""
+    if self._connection.transport != "local":
+        return USUALLY(self, module_name, module_args, task_vars=task_vars, **options)
     name = module_name or self._task.action
     arguments = dict(self._task.args if module_args is None else module_args)
     self._update_module_args(

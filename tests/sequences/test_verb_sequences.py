@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import pytest
 from world import COMPUTERS, KILLED, PEOPLE, REGIONS, VERBS, Step
 
 MOST_TASKS, MOST_CALLS = 60, 25
@@ -74,3 +75,18 @@ def test_nothing_is_lost_and_nothing_is_left(world, seed):
         for step in world.ends():
             run(step)
     assert not world.orphans(), "\n".join([*story, *world.orphans(), world.player.output.read_text()])
+
+
+@pytest.mark.parametrize("verb", ["stop", "down"])
+def test_kernels_on_a_machine_are_named_and_not_ended_without_a_yes(world, verb):
+    assert world.run(Step("ec2"))[0] == 0
+    (machine,) = world.alive()
+    (world.machines / machine.number / "kernels").write_text("fit.ipynb")
+    code, shown = world.run(Step(verb, yes=False))
+    assert code != 0
+    assert "fit.ipynb" in shown
+    assert [each.state for each in world.alive()] == ["running"]
+    code, shown = world.run(Step(verb))
+    assert code == 0, shown
+    assert "fit.ipynb" in shown
+    assert [each.state for each in world.alive()] == (["stopped"] if verb == "stop" else [])

@@ -38,7 +38,10 @@ KILLED = (137, -signal.SIGKILL)
 
 @dataclass(frozen=True)
 class Step:
-    """A verb, who types it where, and where it is killed: at a task or after a call of AWS, both from 1; 0 is never."""
+    """A verb, who types it where, and whether with a yes to all questions.
+
+    It is killed at a task or after a call of AWS, both from 1; 0 is never.
+    """
 
     verb: str
     computer: str = "laptop"
@@ -46,6 +49,7 @@ class Step:
     region: str = "us-west-2"
     task: int = 0
     call: int = 0
+    yes: bool = True
 
 
 class Machine(NamedTuple):
@@ -221,7 +225,7 @@ class World:
             "lab_allow_from": ["192.0.2.0/24"],
             "lab_image": "embedded",
             "lab_expire_days": 0,
-            "lab_yes": not self._is_anothers(step),
+            "lab_yes": step.yes and not self._is_anothers(step),
         }
         path = HERE / "launch.yml" if step.verb == "ec2" else ROOT / f"playbooks/{step.verb}.yml"
         command = ["ansible-playbook", str(path), "-e", json.dumps(settings)]

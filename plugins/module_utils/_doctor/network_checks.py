@@ -63,7 +63,10 @@ def read_proxies(environment: t.Mapping[str, str]) -> tuple[list[Proxy], list[st
             unreadable.append(name)
             continue
         key = (parts.scheme, parts.hostname, port)
-        names = (*(found[key].names if key in found else ()), name)
+        names = found[key].names if key in found else ()
+        # The other spelling of the same says nothing new.
+        if name.lower() not in names:
+            names = (*names, name)
         found[key] = Proxy(*key, names, unquote(parts.username or ""), unquote(parts.password or ""))
     return list(found.values()), unreadable
 

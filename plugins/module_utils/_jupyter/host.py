@@ -243,9 +243,12 @@ def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.A
 
 
 def inspect_ending(name: str, ending: str, certificate: str = "") -> Loss:
-    """Return what an ending of a lab's container takes with it. Nothing of one that is not there."""
+    """Return what an ending of a lab's container takes with it. Nothing of one that is not there, or has no engine."""
     client = engine_api(PROBE_SECONDS) or Docker()
-    found = client.find("container", name)
+    try:
+        found = client.find("container", name)
+    except EngineUnavailable:
+        found = None
     if found is None:
         return loss(REMOVE if ending == REMOVE else STOP, False, [], Layer([], []))
     mine = _checked(parse_container, found)

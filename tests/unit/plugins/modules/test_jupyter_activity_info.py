@@ -120,3 +120,10 @@ def test_packages_and_files_are_told_apart_from_what_a_lab_writes_itself(path, p
 def test_of_many_some_are_named():
     layer = layer_of([{"Path": f"/home/ann/{name}", "Kind": 1} for name in range(7)])
     assert loss("replace", False, [], layer).rows[0]["text"].endswith("/home/ann/4 and 2 more")
+
+
+@pytest.mark.parametrize("ending", ["stop", "replace"])
+def test_without_an_engine_nothing_ends(call, monkeypatch, tmp_path, ending):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
+    code, result = call(jupyter_activity_info, container="desi-lab-desi", ending=ending)
+    assert (code, result["running"], result["asks"]) == (0, [], False)

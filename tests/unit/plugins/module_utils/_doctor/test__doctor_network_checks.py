@@ -40,7 +40,9 @@ def test_what_is_no_address_is_named_and_its_value_is_not(value):
 
 
 def test_one_proxy_in_several_variables_is_one():
-    found, _unreadable = proxies(http_proxy="http://p:1", HTTPS_PROXY="http://p:1", ALL_PROXY="http://q:1")
+    found, _unreadable = proxies(
+        http_proxy="http://p:1", HTTP_PROXY="http://p:1", HTTPS_PROXY="http://p:1", ALL_PROXY="http://q:1"
+    )
     assert [(proxy.host, proxy.names) for proxy in found] == [
         ("p", ("http_proxy", "HTTPS_PROXY")),
         ("q", ("ALL_PROXY",)),
