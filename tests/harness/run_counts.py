@@ -33,7 +33,7 @@ STEPS = {
 BARS = {
     "local, first start": (107, 10),
     "local, nothing to change": (28, 2),
-    "url": (14, 1),
+    "url": (17, 1),
     # Runs share a connection, which ends when nobody has used it for a minute: a slow computer has more logins.
     "ec2, nothing to change": (81, 20, 8, 3),
     "ec2, url": (47, 7, 2, 2),
