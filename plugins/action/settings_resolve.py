@@ -48,7 +48,8 @@ class ActionModule(ActionBase):
         known = task_vars or {}
         try:
             host = str(known.get("inventory_hostname", ""))
-            check_ansible(bool(C.INJECT_FACTS_AS_VARS), host, getattr(self._connection, "transport", "local"))
+            transport = getattr(self._connection, "transport", "local")
+            check_ansible(bool(C.INJECT_FACTS_AS_VARS), host, transport)
             lab, errors = self._settings(known, args)
         except LabError as error:
             lab, errors = {}, [error]

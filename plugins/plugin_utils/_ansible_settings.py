@@ -6,11 +6,26 @@
 
 from __future__ import annotations
 
+import shlex
+import stat
+from pathlib import Path
+
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
 
-def check_ansible(injects_facts: bool, host: str, transport: str) -> None:
-    """Refuse injected facts, and a localhost that is another computer."""
+def check_ansible(injects_facts: bool, host: str, transport: str, directory: str = ".") -> None:
+    """Refuse injected facts, and a localhost that is another computer.
+
+    ``directory`` is the one that Ansible was started in. It reads no ansible.cfg where everybody may write, as the file
+    could name programs.
+    """
+    if injects_facts and _is_ignored(directory):
+        path = str(Path(directory).absolute())
+        raise LabError(
+            f"Ansible does not read the ansible.cfg in {path}.",
+            "Everybody on this computer may write in that folder.",
+            f"Take that right away: chmod o-w {shlex.quote(path)}. Or type ./lab, which names the file itself.",
+        )
     if injects_facts:
         raise LabError(
             "DESI Lab does not run with this ansible.cfg.",
@@ -25,3 +40,10 @@ def check_ansible(injects_facts: bool, host: str, transport: str) -> None:
             f"It has localhost reached by {transport}, which may be another computer than this one.",
             "Leave localhost out of the inventory, or give it ansible_connection=local.",
         )
+
+
+def _is_ignored(directory: str) -> bool:
+    try:
+        return bool(Path(directory).stat().st_mode & stat.S_IWOTH) and Path(directory, "ansible.cfg").is_file()
+    except OSError:
+        return False

@@ -23,6 +23,16 @@ def test_answers_that_become_variables_are_refused_with_the_line_to_add():
     assert "[defaults]" in caught.value.do
 
 
+@pytest.mark.parametrize(("mode", "has", "named"), [(0o777, True, True), (0o755, True, False), (0o777, False, False)])
+def test_configuration_that_ansible_ignores_is_named(tmp_path, mode, has, named):
+    if has:
+        (tmp_path / "ansible.cfg").touch()
+    tmp_path.chmod(mode)
+    with pytest.raises(LabError) as caught:
+        check_ansible(True, "localhost", "local", str(tmp_path))
+    assert (f"chmod o-w {tmp_path}" in caught.value.do) is named
+
+
 @pytest.mark.security("A1")
 @pytest.mark.parametrize("transport", ["ssh", "paramiko", "community.docker.docker"])
 def test_an_inventory_that_has_this_computer_elsewhere_is_refused(transport):
