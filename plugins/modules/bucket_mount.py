@@ -279,7 +279,7 @@ def main() -> None:
             "relay": {"type": "dict", "default": {}},
             "lab": {"type": "str", "default": ""},
             "run": {"type": "int", "default": 0},
-            "network": {"type": "dict", "default": {}},
+            "network": {"type": "dict", "default": {}, "no_log": True},
             "supervisor": {"type": "str", "choices": ["auto", "systemd", "process"], "default": "auto"},
             "shared_parent": {"type": "bool", "default": True},
             "timeout": {"type": "float", "default": 30},

@@ -32,6 +32,18 @@ options:
     description:
       - Whether to follow links that lead out of O(path), as to other disks. What they lead to is in RV(binds), too.
       - A link that the release needs is an error where its target is not there or may not be shared.
+      - They are bound where they are on the host, and only there. Hidden folders, homes of others, and links by way of
+        other links are left out, as somebody else may have made the links.
+    type: bool
+    default: false
+    version_added: "0.2.0"
+  shared:
+    description: The directory that notebooks can change. Links of data in it are left out.
+    type: path
+    default: ""
+    version_added: "0.2.0"
+  writable:
+    description: Whether notebooks can change the data. Their links are left out then.
     type: bool
     default: false
     version_added: "0.2.0"
@@ -74,7 +86,7 @@ binds:
     inside:
       description:
         - Where it appears below the data path; empty for the data path itself.
-        - Absolute, or with C(..), for the target of a link, which is found where the link leads to.
+        - Absolute for the target of a link, which is found where the link leads to.
       type: str
 place:
   description: The C(mount) that the directory is on, its C(filesystem) and C(options), with O(links) only.
@@ -89,13 +101,38 @@ left_out:
   version_added: "0.2.0"
 """
 
+import os
+import pwd
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
 from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import read_layout, with_links
+from ansible_collections.desi.lab.plugins.module_utils._lab.data_links import Limits
+from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import Around
 from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import place_of
+
+# Below it are the accounts of the system.
+LEAST_UID = 1000
+
+
+def limits_of(given: dict) -> Limits:
+    """Return what links may lead to."""
+    real = os.path.realpath(given["path"])
+    shared = os.path.realpath(given["shared"]) if given["shared"] else ""
+    caller = invoking_user()
+    own = os.path.realpath(str(caller["home"]))
+    people = {
+        os.path.realpath(each.pw_dir) for each in pwd.getpwall() if each.pw_uid >= LEAST_UID and each.pw_dir != "/"
+    }
+    return Limits(
+        around=Around(homes=(own,)),
+        others_homes=tuple(sorted(people - {own})),
+        trusted=(0, int(caller["uid"])),
+        changeable=given["writable"] or bool(shared and f"{real}/".startswith(f"{shared}/")),
+    )
 
 
 def main() -> None:
@@ -105,13 +142,15 @@ def main() -> None:
             "release": {"type": "str", "required": True},
             "releases": {"type": "dict", "required": True},
             "links": {"type": "bool", "default": False},
+            "shared": {"type": "path", "default": ""},
+            "writable": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     try:
         given = module.params
         layout = read_layout(given["path"], given["release"], given["releases"])
-        layout = with_links(layout) if given["links"] else layout
+        layout = with_links(layout, limits_of(given)) if given["links"] else layout
     except LabError as error:
         module.fail_json(**error.as_result())
     module.exit_json(changed=False, place=place_of(given["path"]) if given["links"] else {}, **asdict(layout))

@@ -105,6 +105,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made
+from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
 from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
 from ansible_collections.desi.lab.plugins.module_utils._docker.dockerfile import asks_for_buildkit, buildkit_reason
 from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile, build_progress, follow
@@ -185,18 +186,19 @@ def is_made(image: dict, params: dict) -> bool:
 @contextlib.contextmanager
 def alone(name: str, directory: Path | None, report: Callable[[str], None]) -> Iterator[bool]:
     """Let no other run of this user build an image of that name meanwhile; yield whether one did so before."""
-    try:
-        folder = open_made(str(directory), 0o700) if directory else -1
-    except OSError:
-        folder = -1
-    if folder < 0:
+    file = f"image-{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
+    lock = -1
+    # The directory is the caller's, under sudo too.
+    with contextlib.suppress(OSError), as_caller(os.environ):
+        if directory:
+            folder = open_made(str(directory), 0o700)
+            try:
+                lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+            finally:
+                os.close(folder)
+    if lock < 0:
         yield False
         return
-    try:
-        file = f"image-{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
-        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
-    finally:
-        os.close(folder)
     try:
         waits = False
         try:

@@ -79,6 +79,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import of_container
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import ask
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import inspect_ending
@@ -94,11 +95,14 @@ def main() -> None:
     }
     module = AnsibleModule(argument_spec=spec, required_one_of=[("url", "container")], supports_check_mode=True)
     url, container = module.params["url"], module.params["container"]
-    if url:
-        activity = ask(url, module.params["certificate"], of_container(container) if container else None)
-        found = loss(module.params["ending"], True, activity, Layer([], []))
-    else:
-        found = inspect_ending(container, module.params["ending"], module.params["certificate"])
+    try:
+        if url:
+            activity = ask(url, module.params["certificate"], of_container(container) if container else None)
+            found = loss(module.params["ending"], True, activity, Layer([], []))
+        else:
+            found = inspect_ending(container, module.params["ending"], module.params["certificate"])
+    except LabError as error:
+        module.fail_json(**error.as_result())
     module.exit_json(changed=False, running=found.rows, words=found.words or "what runs in it", asks=found.asks)
 
 

@@ -144,7 +144,7 @@ def main() -> None:
         {
             "name": {"type": "list", "elements": "str", "required": True},
             "update_cache": {"type": "bool", "default": False},
-            "network": {"type": "dict", "default": {}},
+            "network": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,
     )

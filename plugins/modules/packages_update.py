@@ -27,6 +27,12 @@ options:
     description: How long the packages may take to arrive, in seconds.
     type: int
     default: 600
+  network:
+    description:
+      - The proxies and files of certificate authorities of whoever runs this, by their variables, which sudo drops. It
+        is set by itself where Ansible runs on the same computer.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - desi.lab.attributes
 """
@@ -55,6 +61,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made, write_beside
+from ansible_collections.desi.lab.plugins.module_utils._common.network import use_network
 from ansible_collections.desi.lab.plugins.module_utils._common.packages import (
     APT,
     DNF,
@@ -120,9 +127,14 @@ def ensure(marker: Path, timeout: float, check: bool) -> tuple[str, ...]:
 
 def main() -> None:
     module = AnsibleModule(
-        {"marker": {"type": "path", "required": True}, "timeout": {"type": "int", "default": 600}},
+        {
+            "marker": {"type": "path", "required": True},
+            "timeout": {"type": "int", "default": 600},
+            "network": {"type": "dict", "default": {}, "no_log": True},
+        },
         supports_check_mode=True,
     )
+    use_network(module.params["network"])
     try:
         updated = ensure(Path(module.params["marker"]), module.params["timeout"], module.check_mode)
     except Locked as error:

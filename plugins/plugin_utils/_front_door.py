@@ -147,7 +147,7 @@ def _short(given: str, rest: list[str], options: list[str], own: list[str]) -> N
 
 
 def _value(name: str, rest: list[str]) -> str:
-    if not rest:
+    if not rest or rest[0] == "--":
         raise Refused(f"The option {name} needs a value.", "Nothing follows it.", f"Write it as {name} VALUE.")
     return rest.pop(0)
 
@@ -216,7 +216,7 @@ def settings_of(playbook: Path) -> set[str]:
     text = playbook.read_text(encoding="utf-8")
     found = set(re.findall(r"\b(?:lab|__settings)\.(?:given\.)?([a-z0-9_]+)", text)) | {"name"}
     # The action of role lab that chooses the directory, which is no playbook.
-    if "lab_chooses_directory" in text:
+    if re.search(r"lab_chooses_directory: (?!false)", text):
         found |= {"folder", "folder_anyway"}
     for imported in re.findall(r"import_playbook: (\S+)", text):
         found |= settings_of(playbook.parent / imported)

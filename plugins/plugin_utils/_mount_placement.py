@@ -97,9 +97,15 @@ def mount_key(bucket: str, prefix: str, endpoint: str, region: str) -> str:
 
 
 def volumes(binds: t.Iterable[t.Mapping[str, str]], inside: str, mode: str) -> list[str]:
-    """Return binds of data_layout_info as Docker volumes below the data path ``inside``."""
-    places = [(bind["source"], posixpath.normpath(posixpath.join(inside, bind["inside"]))) for bind in binds]
-    return [f"{source}:{place}:{mode}" for source, place in places]
+    """Return binds of data_layout_info as Docker volumes below the data path ``inside``.
+
+    What links lead to is only read.
+    """
+    found = []
+    for bind in binds:
+        place = posixpath.normpath(posixpath.join(inside, bind["inside"]))
+        found.append(f"{bind['source']}:{place}:{'ro' if bind['inside'].startswith('/') else mode}")
+    return found
 
 
 def writable_by(stat: t.Mapping[str, t.Any], uid: int, groups: t.Iterable[int]) -> bool:

@@ -208,6 +208,8 @@ def session(folder: str, words: list[str]) -> NoReturn:
         os.environ["TERM"] = term
     os.chdir(folder if Path(folder).is_dir() else root_of(number))
     os.environ["PWD"] = str(Path.cwd())
+    # Python ignores it, and whoever runs a pipeline counts on it.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for command in [words] if words else (["bash"], ["sh"]):
         try:
             os.execvp(command[0], command)  # noqa: S606

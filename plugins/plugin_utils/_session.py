@@ -26,6 +26,7 @@ _ENDS = re.compile(rb"[\r\n]")
 _SPACES = re.compile(rb"\s")
 # As the server prints a token, and as it is given one.
 _TOKENS = re.compile(r"""(?:token|password)["']?\s*(?:=|:|%3[Dd])\s*["']?([^\s"'&<>,)\]}]{4,})""", re.IGNORECASE)
+_TOKEN_OPTION = re.compile(r"--\w+\.(?:token|password)")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*=")
 _TERM = re.compile(r"[A-Za-z0-9._+-]{1,40}")
 
@@ -99,6 +100,7 @@ def secrets_in(settings: str, among: Callable[[Mapping[str, str]], set[str]]) ->
             continue
         found |= among(dict(word.partition("=")[::2] for word in words if _VARIABLE.match(word)))
         found |= tokens_in(" ".join(words))
+        found |= {value for name, value in zip(words, words[1:]) if _TOKEN_OPTION.fullmatch(name)}
     return found
 
 
@@ -164,7 +166,8 @@ def session(
         print(printed, end="", file=sys.stderr if located.returncode else sys.stdout)
         return located.returncode
     if {"--check", "-C"} & {*playbook}:
-        print(f"Check only: this would read from the container {place.container}.")
+        does = "enter" if order.verb == "shell" else "read from"
+        print(f"Check only: this would {does} the container {place.container}.")
         return 0
     known = {**known, **place.environment}
     if order.verb == "shell":

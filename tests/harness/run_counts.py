@@ -35,8 +35,8 @@ BARS = {
     "local, nothing to change": (28, 2),
     "url": (17, 1),
     # Runs share a connection, which ends when nobody has used it for a minute: a slow computer has more logins.
-    "ec2, nothing to change": (81, 20, 8, 3),
-    "ec2, url": (47, 7, 2, 2),
+    "ec2, nothing to change": (86, 20, 8, 3),
+    "ec2, url": (49, 7, 2, 2),
 }
 
 

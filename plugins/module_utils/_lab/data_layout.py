@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._lab.data_links import Bind, LeftOut, follow_links
+from ansible_collections.desi.lab.plugins.module_utils._lab.data_links import Bind, LeftOut, Limits, follow_links
 
 # What lies beside the releases in the public bucket, and inside the release in the original at NERSC.
 BESIDE_RELEASES = ("raw_spectro_data", "target")
@@ -108,9 +108,9 @@ def read_layout(path: str, release: str, releases: Releases) -> Layout:
     return Layout("releases", requested, specprod, [Bind(str(source), requested), *beside])
 
 
-def with_links(layout: Layout) -> Layout:
+def with_links(layout: Layout, limits: Limits) -> Layout:
     """Return the layout with the targets of links that lead out of it; LabError if the release needs one left out."""
-    found, left_out = follow_links(layout.binds)
+    found, left_out = follow_links(layout.binds, limits)
     needed = {_real_place(path) for path in _needed(layout)}
     for each in left_out:
         if _real_place(each.link) in needed:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import posixpath
+import stat
 import typing as t
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import Around, why_not_shared
@@ -21,16 +22,20 @@ MOST_ENTRIES = 5000
 DEEPEST = 8
 # With more targets side by side than this, what they lie in is bound instead.
 SIBLINGS = 4
-# Where a container surely has something of its own.
-_INSIDE = ("/home/synced", "/opt/conda")
-_SOME_DATA_PATH = "/home/desidata"
+# Where a container has programs, data or files of its own.
+_INSIDE = (
+    *("/conda", "/global/common", "/home/desi", "/home/desidata", "/home/jovyan", "/home/synced", "/opt"),
+    "/tmp",  # noqa: S108 - named, not used
+)
+CHANGEABLE = "Notebooks can change these data, and so where their links lead."
+RELATIVE = "It is relative, and the data lie elsewhere in the lab. Make it an absolute link, or copy the files."
 
 
 @dataclass(frozen=True)
 class Bind:
     """A directory of the host, and its place below the image's data path (empty: the data path itself).
 
-    The place of what an absolute link leads to is absolute, and that of what a relative one does may begin with "..".
+    The target of a link is bound where it is on the host, and its place is absolute.
     """
 
     source: str
@@ -49,14 +54,60 @@ class LeftOut:
         return f"{self.link} -> {self.target}: {self.why}"
 
 
-def follow_links(binds: t.Sequence[Bind]) -> tuple[list[Bind], list[LeftOut]]:
+@dataclass(frozen=True)
+class Limits:
+    """What links may lead to: not to the homes of others, and to nothing where notebooks can change the links.
+
+    Who makes a link says by it what a container sees, and may be somebody else than who makes the lab.
+    """
+
+    around: Around = field(default_factory=Around)
+    others_homes: tuple[str, ...] = ()
+    trusted: tuple[int, ...] = (0,)
+    """The UIDs whose links may lead on to a target."""
+    changeable: bool = False
+
+    def why_not(self, real: str, inside: str) -> str:
+        """Return why a target must not be bound: it could be anything, and in the container hide anything."""
+        if self.changeable:
+            return CHANGEABLE
+        if not inside.startswith("/"):
+            return RELATIVE
+        # A link by way of another one could name one place and lead to a second.
+        if inside != real and (os.path.realpath(inside) != real or not self._leads_on(inside)):
+            return "Its path leads through a link of somebody else."
+        if any(part.startswith(".") for part in Path(real).parts):
+            return "It lies in a hidden folder."
+        if any(_is_in(real, each) for each in self.others_homes):
+            return "It lies in somebody else's home."
+        if any(_is_in(each, place) for each in (real, inside) for place in _INSIDE):
+            return "Its place in the container is another's."
+        try:
+            mode = Path(real).stat().st_mode
+            holds = [child.name for child in Path(real).iterdir()] if stat.S_ISDIR(mode) else []
+        except OSError as error:
+            return f"{error.strerror}."
+        if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+            return "It is neither a file nor a folder."
+        if not os.access(real, os.R_OK):
+            return "This account may not read it."
+        not_there = "" if inside == real else why_not_shared(inside, (), self.around)
+        return why_not_shared(real, holds, self.around) or not_there or _colon(real, inside)
+
+    def _leads_on(self, path: str) -> bool:
+        """Return whether each link on the way to a path is of somebody who is trusted."""
+        about = [each.lstat() for each in (Path(path), *Path(path).parents)]
+        return all(each.st_uid in self.trusted for each in about if stat.S_ISLNK(each.st_mode))
+
+
+def follow_links(binds: t.Sequence[Bind], limits: Limits) -> tuple[list[Bind], list[LeftOut]]:
     """Return the binds for the targets of links that lead out of ``binds``, and the links that are left out.
 
     The tree is walked from its top, and no further than a sensible number of entries.
     """
-    walk = _Walk(list(binds))
+    walk = _Walk(list(binds), limits)
     walk.run()
-    found = _grouped(walk.found)
+    found = _grouped(walk.found, limits)
     left_out = walk.left_out
     if len(found) > MOST_BINDS:
         left_out += [LeftOut(each.inside, each.source, "There are too many such links.") for each in found[MOST_BINDS:]]
@@ -64,8 +115,9 @@ def follow_links(binds: t.Sequence[Bind]) -> tuple[list[Bind], list[LeftOut]]:
 
 
 class _Walk:
-    def __init__(self, binds: list[Bind]) -> None:
+    def __init__(self, binds: list[Bind], limits: Limits) -> None:
         self.binds = binds
+        self.limits = limits
         self.found: list[Bind] = []
         self.left_out: list[LeftOut] = []
         self._queue = deque((bind.source, bind.inside, 0) for bind in binds)
@@ -103,7 +155,7 @@ class _Walk:
         inside = _normal(target if target.startswith("/") else posixpath.join(posixpath.dirname(place), target))
         if self._is_bound(real, inside):
             return
-        why = _why_not(real, inside)
+        why = self.limits.why_not(real, inside)
         if why:
             self.left_out.append(LeftOut(link, real, why))
             return
@@ -118,6 +170,10 @@ class _Walk:
             if below is not None and os.path.realpath(posixpath.join(bind.source, below)) == real:
                 return True
         return False
+
+
+def _is_in(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory}/")
 
 
 def _normal(place: str) -> str:
@@ -139,23 +195,11 @@ def _target(link: str) -> str:
         return "?"
 
 
-def _why_not(real: str, inside: str) -> str:
-    """Return why a target must not be bound: it could be anything, and in the container hide anything."""
-    try:
-        holds = [child.name for child in Path(real).iterdir()] if Path(real).is_dir() else []
-    except OSError as error:
-        return f"{error.strerror}."
-    place = posixpath.normpath(posixpath.join(_SOME_DATA_PATH, inside))
-    taken = any(place == each or place.startswith(f"{each}/") for each in _INSIDE)
-    in_container = "Its place in the container is another's." if taken else why_not_shared(place, (), Around())
-    return why_not_shared(real, holds, Around()) or in_container or _colon(real, inside)
-
-
 def _colon(*paths: str) -> str:
     return "Docker cannot be given a path with a colon in it." if any(":" in path for path in paths) else ""
 
 
-def _grouped(binds: list[Bind]) -> list[Bind]:
+def _grouped(binds: list[Bind], limits: Limits) -> list[Bind]:
     """Bind what many targets lie in, once."""
     by_parent: dict[tuple[str, str], list[Bind]] = {}
     for bind in binds:
@@ -164,6 +208,6 @@ def _grouped(binds: list[Bind]) -> list[Bind]:
         by_parent.setdefault(key, []).append(bind)
     found: list[Bind] = []
     for (source, inside), several in by_parent.items():
-        whole = len(several) > SIBLINGS and inside not in ("", "/") and not _why_not(source, inside)
+        whole = len(several) > SIBLINGS and inside not in ("", "/") and not limits.why_not(source, inside)
         found += [Bind(source, inside)] if whole else several
     return list(dict.fromkeys(found))

@@ -127,11 +127,15 @@ def test_a_session_is_the_servers_in_the_folder_of_files(tmp_path, monkeypatch, 
     monkeypatch.setattr(program, "find_server", lambda: 7)
     monkeypatch.setattr(program, "become_as", became.append)
     monkeypatch.setattr(program.os, "execvp", execvp)
+    signals = []
+    monkeypatch.setattr(program.signal, "signal", lambda *given: signals.append(given))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         program.session(str(tmp_path), words)
     assert ended.value.code == code
     assert became == [7]
+    # A pipeline ends when its reader does.
+    assert signals == [(program.signal.SIGPIPE, program.signal.SIG_DFL)]
     assert ran == ([(words or ["bash"], str(tmp_path))] if runs else [])
 
 

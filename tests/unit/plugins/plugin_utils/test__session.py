@@ -85,6 +85,7 @@ def test_a_line_without_an_end_is_bounded_and_cut_at_no_secret():
         (["JUPYTER_TOKEN=abcde", "PATH=/bin", "NB_UID=1000"], {"abcde"}),
         (["jupyter", "lab", "--ServerApp.token=fghij"], {"fghij"}),
         (["sh", "-c", "jupyter lab --IdentityProvider.token='klmno' --port 8888"], {"klmno"}),
+        (["jupyter", "lab", "--IdentityProvider.token", "pqrst"], {"pqrst"}),
         (["--ServerApp.token=", "lab"], set()),
         (None, set()),
     ],

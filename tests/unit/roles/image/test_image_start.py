@@ -77,12 +77,23 @@ def test_terminals_open_in_the_folder_that_is_kept(container, tmp_path, monkeypa
     assert Path.cwd() == tmp_path / leads_to
 
 
-def test_a_restart_keeps_the_token_which_is_nobody_elses(container, tmp_path):
+def test_a_restart_keeps_the_token_which_is_nobody_elses(container, tmp_path, monkeypatch):
+    mounted = tmp_path / "mountinfo"
+    monkeypatch.setattr(start, "MOUNTINFO", mounted)
+    mounted.write_text(f"1 2 8:1 /docker/containers/{'a' * 64}/hostname /etc/hostname rw - ext4 /dev/sda1 rw\n")
     start.prepare(container, [])
     token = (tmp_path / "state/token").read_text()
     assert (len(token), (tmp_path / "state/token").stat().st_mode & 0o777) == (48, 0o600)
     start.prepare(container, [])
     assert (tmp_path / "state/token").read_text() == token
+    # A container of an image that was made of this one.
+    mounted.write_text(mounted.read_text().replace("a" * 64, "b" * 64))
+    start.prepare(container, [])
+    assert (tmp_path / "state/token").read_text() != token
+    # Where nobody can tell, none is kept.
+    mounted.write_text("")
+    start.prepare(container, [])
+    assert not (tmp_path / "state/token").exists()
 
 
 def test_a_restart_leaves_what_the_person_changed(container, tmp_path):

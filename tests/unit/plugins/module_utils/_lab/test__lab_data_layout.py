@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._lab import data_links
 from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import (
     EXPECTED,
     Layout,
@@ -20,7 +23,7 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import (
     releases_of,
     with_links,
 )
-from ansible_collections.desi.lab.plugins.module_utils._lab.data_links import Bind
+from ansible_collections.desi.lab.plugins.module_utils._lab.data_links import CHANGEABLE, RELATIVE, Bind, Limits
 
 RELEASES = {"edr": {"specprod": "fuji"}, "dr1": {"specprod": "iron"}, "dr2": {"specprod": "loa"}}
 
@@ -308,16 +311,18 @@ def test_link_of_a_disk_that_is_not_mounted_is_named(tmp_path, link):
 
 
 @pytest.fixture
-def disks(tmp_path):
+def disks(tmp_path, monkeypatch):
     """A folder of releases whose productions and files lie elsewhere."""
+    # Tests work in what a container has, too.
+    monkeypatch.setattr(data_links, "_INSIDE", data_links._INSIDE[:-1])
     big = release(tmp_path / "big", "iron") / "spectro/redux/iron"
     (tmp_path / "desi/dr1/spectro/redux").mkdir(parents=True)
     (tmp_path / "desi/dr1/spectro/redux/iron").symlink_to(big)
     return tmp_path
 
 
-def linked(disks: Path) -> Layout:
-    return with_links(read_layout(str(disks / "desi"), "dr1", RELEASES))
+def linked(disks: Path, **limits: object) -> Layout:
+    return with_links(read_layout(str(disks / "desi"), "dr1", RELEASES), Limits(**limits))
 
 
 def test_target_of_a_link_is_bound_where_the_link_leads(disks):
@@ -327,10 +332,8 @@ def test_target_of_a_link_is_bound_where_the_link_leads(disks):
     assert layout.left_out == []
 
 
-def test_relative_nested_and_repeated_links_are_followed_and_those_inside_are_not(disks):
+def test_nested_and_repeated_links_are_followed_and_those_inside_are_not(disks):
     iron, redux = disks / "big/spectro/redux/iron", disks / "desi/dr1/spectro/redux"
-    (redux / "iron").unlink()
-    (redux / "iron").symlink_to("../../../../big/spectro/redux/iron")
     (disks / "more/zcat").mkdir(parents=True)
     (iron / "zcatalog").symlink_to(disks / "more/zcat")
     (disks / "more/zcat/back").symlink_to(iron)
@@ -342,7 +345,6 @@ def test_relative_nested_and_repeated_links_are_followed_and_those_inside_are_no
     zcat, file = str(disks / "more/zcat"), str(disks / "more/file.fits")
     assert set(layout.binds[1:]) == {
         Bind(file, file),
-        Bind(str(iron), "../big/spectro/redux/iron"),
         Bind(zcat, zcat),
         Bind(str(iron), str(iron)),
     }
@@ -372,3 +374,41 @@ def test_many_links_side_by_side_are_one_bind_and_the_walk_is_bounded(disks):
         (elsewhere / str(number)).mkdir(parents=True)
         (healpix / str(number)).symlink_to(elsewhere / str(number))
     assert linked(disks).binds[2:] == [Bind(str(elsewhere), str(elsewhere))]
+
+
+def test_links_are_no_way_to_what_is_somebody_elses(disks):
+    for name in ("ann/.config/desi-lab", "bob/desi", "deep/a/b/c", "opt/desi"):
+        (disks / name).mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as agent, contextlib.chdir(disks):
+        agent.bind("agent.99")
+    # Its own text names one place, and by way of the other link it leads to a second.
+    (disks / "desi/x").symlink_to(disks / "deep/a/b")
+    rows = [
+        (disks / "ann/.config/desi-lab", {}, "It lies in a hidden folder."),
+        (disks / "bob/desi", {"others_homes": (str(disks / "bob"),)}, "It lies in somebody else's home."),
+        (disks / "agent.99", {}, "It is neither a file nor a folder."),
+        ("x/../../../opt/desi", {}, RELATIVE),
+        (disks / "desi/x/../../../opt/desi", {}, "Its path leads through a link of somebody else."),
+        (disks / "desi/x/c", {"trusted": (4711,)}, "Its path leads through a link of somebody else."),
+        ("../bob/desi", {}, RELATIVE),
+    ]
+    for target, limits, reason in rows:
+        (disks / "desi/notes").unlink(missing_ok=True)
+        (disks / "desi/notes").symlink_to(target)
+        layout = linked(disks, **limits)
+        assert [each.partition(": ")[2] for each in layout.left_out] == [reason], target
+
+
+def test_links_that_notebooks_can_change_are_not_followed(disks):
+    (disks / "desi/dr1/spectro/redux/iron").unlink()
+    release(disks / "desi/dr1", "iron")
+    (disks / "desi/notes").symlink_to(disks / "big")
+    layout = linked(disks, changeable=True)
+    assert layout.binds == [Bind(str(disks / "desi"), "")]
+    assert layout.left_out[0].endswith(CHANGEABLE)
+
+
+@pytest.mark.parametrize("place", ["/opt/desi", "/home/desi/x", "/home/synced", "/conda", "/usr/local/lib"])
+def test_nothing_hides_what_a_container_has_of_its_own(monkeypatch, place):
+    monkeypatch.setattr(data_links.os.path, "realpath", lambda path: str(path))
+    assert Limits().why_not(place, place)

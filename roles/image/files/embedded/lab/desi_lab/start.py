@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import re
 import secrets
 import sys
 import time
@@ -94,12 +94,27 @@ def set_scene(env: MutableMapping[str, str], release: releases.Release, data: Pa
         print(f"  Note   {synced} cannot be written by this user: files cannot be saved there.", flush=True)
 
 
+# Docker mounts files of its own into a container, whose paths have its id.
+MOUNTINFO = Path("/proc/self/mountinfo")
+
+
 def keep_token(place: Path) -> None:
-    """Make the token of this lab's server, once: a bookmark stays good after a stop."""
-    with contextlib.suppress(FileExistsError):
-        opened = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(opened, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(24))
+    """Make the token of this container's server, once: a bookmark stays good after a stop.
+
+    Another container that somebody makes of an image of this one gets a token of its own.
+    """
+    found = re.search(r"/containers/([0-9a-f]{64})/", MOUNTINFO.read_text(encoding="utf-8", errors="replace"))
+    container = found[1] if found else ""
+    made_in = place.with_name(f"{place.name}-of")
+    if not container or not made_in.is_file() or made_in.read_text(encoding="ascii") != container:
+        for old in (place, made_in):
+            old.unlink(missing_ok=True)
+    if not container or place.exists():
+        return
+    for file, text in ((place, secrets.token_hex(24)), (made_in, container)):
+        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(opened, "w", encoding="ascii") as made:
+            made.write(text)
 
 
 def prepare(env: MutableMapping[str, str], argv: Sequence[str]) -> list[str]:
