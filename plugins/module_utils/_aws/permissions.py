@@ -35,6 +35,7 @@ READS_OF_DOWN = (
     "ec2:DescribeSpotInstanceRequests",
 )
 READS_THAT_MAY_LACK = (
+    "ec2:DescribeNetworkAcls",
     "ec2:DescribeRouteTables",
     "ec2:DescribeVolumes",
     "pricing:GetProducts",

@@ -106,7 +106,11 @@ def clear(path: str, supervisors: list[Supervisor], timeout: float) -> bool:
             return lazy
         if host.unmount_call(path) == 0:
             continue
-        code, lazy = host.unmount_call(path, lazily=True), True
+        code = host.unmount_call(path, lazily=True)
+        # Its tool may have ended in this very moment.
+        if code == errno.EINVAL and not table.mount_at(host.read_mounts(), path):
+            return lazy
+        lazy = True
         if code != 0:
             raise LabError(
                 f"{path} could not be unmounted.",

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -234,6 +235,7 @@ def test_tunnel_of_the_first_version_that_still_runs_is_closed_and_made_anew(lin
     words = [MARK, line.tunnel.place, "0" * 16, line.tunnel.forward, line.machine.host]
     old = subprocess.Popen(["/bin/sh", str(script), *words, str(line.machine.config), "x"], start_new_session=True)
     threading.Thread(target=old.wait, daemon=True).start()
+    await_that(lambda: MARK in Path(f"/proc/{old.pid}/cmdline").read_text())
     result = line.open()
     assert (result["how"], result["answers"]) == ("replaced", True)
     await_that(lambda: old.poll() is not None)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import shlex
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -203,6 +204,10 @@ def configured(files, monkeypatch):
             monkeypatch.setenv(name, value)
         config = _Config()
         source = (files / "embedded" / "jupyter" / "jupyter_server_config.py").read_text()
+        # Jupyter itself is in the image alone.
+        provider = SimpleNamespace(IdentityProvider=SimpleNamespace())
+        for name in ("jupyter_server", "jupyter_server.auth", "jupyter_server.auth.identity"):
+            monkeypatch.setitem(sys.modules, name, provider)
         exec(compile(source, "config", "exec"), {"get_config": lambda: config})  # noqa: S102  # 2026-11: as Jupyter does
         return config
 
