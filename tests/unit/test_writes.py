@@ -78,7 +78,7 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "roles/image/files/embedded/lab/desi_lab/home.py": ({".mkdir", ".write_text", "shutil.copyfile"}, INSIDE),
     "roles/image/files/embedded/lab/desi_lab/person.py": ({".write_text"}, INSIDE),
     "roles/image/files/embedded/lab/desi_lab/shims.py": ({".mkdir", ".replace", ".symlink_to", ".unlink"}, INSIDE),
-    "roles/image/files/embedded/lab/desi_lab/start.py": ({".write_text", "os.open"}, INSIDE),
+    "roles/image/files/embedded/lab/desi_lab/start.py": ({".unlink", ".write_text", "os.open"}, INSIDE),
     "roles/sample/files/desi_sample/fitsfile.py": ({".mkdir", ".open", ".unlink"}, SAMPLE),
     "roles/sample/files/desi_sample/lists.py": ({".mkdir", ".write_text"}, SAMPLE),
     "roles/sample/files/desi_sample/texts.py": ({".mkdir", ".write_text"}, SAMPLE),
