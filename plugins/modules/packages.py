@@ -55,29 +55,27 @@ installed:
   elements: str
 """
 
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.network import use_network
 from ansible_collections.desi.lab.plugins.module_utils._common.packages import (
+    ABORTED,
     APT,
     DNF,
     INSTALL_APT,
-    Locked,
     Transaction,
+    answer,
     check_names,
     check_only_adds,
     failed,
     manager_of,
+    os_release,
     read_apt,
     read_dnf,
     run,
 )
 
-# What dnf says of a transaction that it was told not to do.
-ABORTED = "Operation aborted"
 ADD = ["install", "--no-install-recommends", "--no-upgrade", "--"]
 
 
@@ -121,8 +119,7 @@ def plan_dnf(names: list[str], update: bool, check: bool) -> Transaction:
 def ensure(names: list[str], update: bool, check: bool) -> tuple[str, ...]:
     """Install what is missing; return what was, or would be, installed."""
     check_names(names)
-    release = Path("/etc/os-release")
-    manager = manager_of(release.read_text(encoding="utf-8") if release.exists() else "")
+    manager = manager_of(os_release())
     if not manager:
         why = "DESI Lab does not know how packages are installed on this system."
         raise LabError(f"Not installed: {', '.join(names)}.", why, "Install it yourself, then run this again.")
@@ -148,16 +145,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    use_network(module.params["network"])
-    try:
-        installed = ensure(module.params["name"], module.params["update_cache"], module.check_mode)
-    except Locked as error:
-        module.fail_json(locked=error.holder, **error.as_result())
-    except LabError as error:
-        module.fail_json(**error.as_result())
-    except OSError as error:
-        module.fail_json(msg=f"The package manager could not be started: {error}")
-    module.exit_json(changed=bool(installed), installed=list(installed))
+    given = module.params
+    use_network(given["network"])
+    answer(module, "installed", lambda: ensure(given["name"], given["update_cache"], module.check_mode))
 
 
 if __name__ == "__main__":

@@ -63,12 +63,14 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made, write_beside
 from ansible_collections.desi.lab.plugins.module_utils._common.network import use_network
 from ansible_collections.desi.lab.plugins.module_utils._common.packages import (
+    ABORTED,
     APT,
     DNF,
     INSTALL_APT,
-    Locked,
+    answer,
     failed,
     manager_of,
+    os_release,
     read_apt,
     read_dnf,
     run,
@@ -96,7 +98,7 @@ def update(manager: str, timeout: float, check: bool) -> tuple[str, ...]:
     if apt and not check:
         step(*APT, "update")
     simulate = (*APT, "--simulate", "upgrade") if apt else (*DNF, "--assumeno", "upgrade")
-    plan = (read_apt if apt else read_dnf)(step(*simulate, aborted="Operation aborted"))
+    plan = (read_apt if apt else read_dnf)(step(*simulate, aborted=ABORTED))
     names = tuple(dict.fromkeys([*plan.upgrade, *plan.install]))
     if names and not check:
         do = (*APT, *INSTALL_APT) if apt else (*DNF, "--assumeyes", "--quiet")
@@ -110,8 +112,7 @@ def ensure(marker: Path, timeout: float, check: bool) -> tuple[str, ...]:
     """Update all packages unless the marker is there; return which."""
     if marker.exists():
         return ()
-    release = Path("/etc/os-release")
-    manager = manager_of(release.read_text(encoding="utf-8") if release.exists() else "")
+    manager = manager_of(os_release())
     if not manager:
         why = "DESI Lab does not know how packages are updated on this system."
         raise LabError(WHAT, why, "Update it yourself if you want it to be.")
@@ -134,16 +135,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    use_network(module.params["network"])
-    try:
-        updated = ensure(Path(module.params["marker"]), module.params["timeout"], module.check_mode)
-    except Locked as error:
-        module.fail_json(locked=error.holder, **error.as_result())
-    except LabError as error:
-        module.fail_json(**error.as_result())
-    except OSError as error:
-        module.fail_json(msg=f"The package manager could not be started: {error}")
-    module.exit_json(changed=bool(updated), updated=list(updated))
+    given = module.params
+    use_network(given["network"])
+    answer(module, "updated", lambda: ensure(Path(given["marker"]), given["timeout"], module.check_mode))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,12 @@ import os
 import re
 import shlex
 import subprocess
+import typing as t
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
@@ -33,6 +37,8 @@ _DNF_CHANGES = {"upgrading": "upgrade", "downgrading": "upgrade", "removing": "r
 # Whoever waits longer for another installation says so meanwhile.
 APT = ["apt-get", "--quiet", "--option", "DPkg::Lock::Timeout=5"]
 DNF = ["dnf", "--setopt=exit_on_lock=True"]
+# What dnf says of a transaction that it was told not to do.
+ABORTED = "Operation aborted"
 # A file that somebody changed stays as it is.
 INSTALL_APT = ["--yes", "--no-remove"]
 INSTALL_APT += [word for each in ("confdef", "confold") for word in ("--option", f"Dpkg::Options::=--force-{each}")]
@@ -136,9 +142,28 @@ class Transaction:
         return not self.remove and not self.upgrade
 
 
-def manager_of(os_release: str) -> str:
-    """Return the package manager by /etc/os-release, empty if unknown."""
-    found = dict(re.findall(r"^(ID|ID_LIKE)=(.*)$", os_release, re.MULTILINE))
+def os_release() -> str:
+    """Return /etc/os-release; empty without one."""
+    release = Path("/etc/os-release")
+    return release.read_text(encoding="utf-8") if release.exists() else ""
+
+
+def answer(module: AnsibleModule, name: str, work: t.Callable[[], t.Collection[str]]) -> None:
+    """Do the work of a module, and end it with the packages that this returns, under a name."""
+    try:
+        found = work()
+    except Locked as error:
+        module.fail_json(locked=error.holder, **error.as_result())
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    except OSError as error:
+        module.fail_json(msg=f"The package manager could not be started: {error}")
+    module.exit_json(changed=bool(found), **{name: list(found)})
+
+
+def manager_of(release: str) -> str:
+    """Return the package manager by the text of /etc/os-release, empty if unknown."""
+    found = dict(re.findall(r"^(ID|ID_LIKE)=(.*)$", release, re.MULTILINE))
     for entry in ("ID", "ID_LIKE"):
         words = set(shlex.split(found.get(entry, ""))[:1])
         names = {name for word in words for name in word.split()}
