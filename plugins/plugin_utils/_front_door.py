@@ -373,7 +373,7 @@ def make_again(root: Path, environ: t.Mapping[str, str]) -> t.NoReturn:
     if environ.get("DESI_LAB_MAKE_AGAIN") == number or venv.is_symlink():
         why = "It was made of a Python that is another one now, or its packages are gone."
         raise Refused(f"The environment {venv} is not complete.", why, f"Remove it: rm -r {venv}")
-    os.execve(root / "lab", [str(root / "lab"), *sys.argv[3:]], {**environ, "DESI_LAB_MAKE_AGAIN": number})  # noqa: S606
+    os.execve(root / "lab", [str(root / "lab"), *sys.argv[3:]], {**environ, "DESI_LAB_MAKE_AGAIN": number})  # noqa: S606 - no shell is wanted
 
 
 GO_ON = 3
@@ -424,7 +424,7 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
             tail = asked.own[asked.own.index("--tail") + 1] if "--tail" in asked.own else "all"
             order = lab.Order(asked.verb, asked.words, tail, "--follow" in asked.own)
             return int(lab.session(order, words, {**found, **added}, passed, _load))
-        os.execve(python, words, {**found, **added})  # noqa: S606
+        os.execve(python, words, {**found, **added})  # noqa: S606 - no shell is wanted
     except Refused as refused:
         say(refused)
         return 1

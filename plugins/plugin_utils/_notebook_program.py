@@ -212,7 +212,7 @@ def session(folder: str, words: list[str]) -> NoReturn:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     for command in [words] if words else (["bash"], ["sh"]):
         try:
-            os.execvp(command[0], command)  # noqa: S606
+            os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
         except FileNotFoundError:
             continue
         except OSError as error:

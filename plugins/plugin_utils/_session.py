@@ -174,7 +174,7 @@ def session(
         terminal = sys.stdin.isatty() and sys.stdout.isatty()
         program = Path(__file__).with_name("_notebook_program.py").read_text(encoding="utf-8")
         command = shell_command(place, program, order.words, terminal, known.get("TERM", ""))
-        os.execvpe(command[0], command, known)  # noqa: S606
+        os.execvpe(command[0], command, known)  # noqa: S606 - no shell is wanted
     return _print_log(place, order, known, load)
 
 

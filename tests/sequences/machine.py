@@ -41,7 +41,7 @@ def rotate(machine: Path, handed: str) -> int:
 def main() -> int:
     words = sys.argv[1:]
     if "-G" in words:
-        os.execv(SSH, [SSH, *words])  # noqa: S606
+        os.execv(SSH, [SSH, *words])  # noqa: S606 - no shell is wanted
     if "-O" in words:
         return 0
     config = Path(words[words.index("-F") + 1]).read_text()

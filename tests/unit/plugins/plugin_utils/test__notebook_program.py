@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_a_session_is_the_servers_in_the_folder_of_files(tmp_path, monkeypatch, 
             raise PermissionError(13, "Permission denied")
         if name != runs:
             raise FileNotFoundError
-        ran.append((command, os.getcwd()))  # noqa: PTH109
+        ran.append((command, str(Path.cwd())))
         raise SystemExit(0)
 
     monkeypatch.setattr(program, "find_server", lambda: 7)
