@@ -227,6 +227,76 @@ def test_the_health_check_tells_a_server_that_answers_from_one_that_does_not(lab
     assert wrong.returncode == 1
 
 
+# What stands in for the dashboard shows what it was asked with.
+ECHO = """
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Echo(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{self.path}\\n{self.headers}".encode())
+HTTPServer(("127.0.0.1", 8787), Echo).serve_forever()
+"""
+# By each of these, the extensions whose parts the lab uses would lead elsewhere.
+ELSEWHERE = (
+    "/proxy/8888/api",
+    "/proxy/absolute/8888/api",
+    "/proxy/localhost:8888/api",
+    "/proxy/scheduler:8786/",
+    "/proxy/scheduler:87870/",
+    "/proxy/SCHEDULER:8787/status",
+    "/proxy/scheduler%3A8787/status",
+    "/proxy/absolute/scheduler:8787/status",
+    "/proxy/169.254.169.254:80/latest/meta-data/",
+    "/proxy/scheduler:8787@169.254.169.254:80/",
+    "/proxy/absolute/http://169.254.169.254/",
+    "/dask/dashboard-check/http%3A%2F%2F169.254.169.254%2F",
+    "/dask/dashboard/0-0-0-0-0/status",
+    "/server-proxy/servers-info",
+)
+WEBSOCKET = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "eA==",
+}
+
+
+def answer(lab: Lab, path: str, **headers: str) -> tuple[int, str]:
+    """What a lab's server answers at last."""
+    address = docker("port", lab.name, "8888").stdout.split()[0]
+    try:
+        with urllib.request.urlopen(urllib.request.Request(f"http://{address}{path}", headers=headers)) as got:
+            return got.status, got.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, ""
+
+
+def test_jupyter_leads_to_the_dashboard_of_the_labs_cluster_and_nowhere_else(lab, data):
+    assert answer(lab, "/proxy/scheduler:8787/status", Authorization=f"token {lab.url()['token']}")[0] == 404
+    given = ("--add-host", "scheduler:127.0.0.1", "-e", "DASK_SCHEDULER_ADDRESS=tls://scheduler:8786")
+    volume = ("-v", f"{data}:/home/desidata:ro", "-p", "127.0.0.1:0:8888")
+    with Lab("--user", f"{UID}:{GID}", *UNPRIVILEGED, *given, *volume) as mine:
+        docker("exec", "-d", mine.name, "python", "-c", ECHO)
+        known = {"Authorization": f"token {mine.url()['token']}", "Cookie": "username-127-0-0-1-8888=secret"}
+        until(lambda: answer(mine, "/proxy/scheduler:8787/status", **known)[0] == 200)
+        path, *seen = answer(mine, "/proxy/scheduler:8787/a/b?c=d", **known)[1].splitlines()
+        assert path == "/a/b?c=d"
+        assert not {"authorization", "cookie"} & {line.partition(":")[0].lower() for line in seen}
+        assert answer(mine, "/dask/clusters", **known) == (200, "[]")
+        found = {
+            path: (answer(mine, path, **known)[0], answer(mine, path, **known, **WEBSOCKET)[0]) for path in ELSEWHERE
+        }
+        assert found == dict.fromkeys(ELSEWHERE, (404, 404))
+        assert "This lab wants its token" in answer(mine, "/proxy/scheduler:8787/status")[1]
+        assert answer(mine, "/proxy/scheduler:8787/status", **WEBSOCKET)[0] == 403
+        # Dask's scheduler has a proxy of its own, which would open WebSockets to any host.
+        routes = "import dask, distributed; print(dask.config.get('distributed.scheduler.http.routes'))"
+        said = mine.run("python", "-c", routes)
+        assert "distributed.http.scheduler.info" in said
+        assert "proxy" not in said
+
+
 def test_orphans_are_reaped(lab):
     lab.run("sh", "-c", "(sleep 0.1 & sleep 0.1 &)")
     until(lambda: "(sleep)" not in lab.run("sh", "-c", "cat /proc/[0-9]*/stat 2>/dev/null"), 10)
@@ -292,7 +362,8 @@ def test_what_cannot_work_ends_at_once_with_three_plain_lines(data, options, cod
 
 def test_everything_that_the_lab_promises_can_be_imported():
     modules = (
-        "jupyterlab jupyter_resource_usage numpy scipy astropy fitsio pandas matplotlib.pyplot healpy dask.array "
+        "bokeh desi_lab_dashboard jupyterlab jupyter_resource_usage "
+        "numpy scipy astropy fitsio pandas matplotlib.pyplot healpy dask.array "
         "distributed sparcl.client h5py numba desiutil.log desispec.io desispec.coaddition desitarget.targetmask "
         "desimodel.footprint redrock.templates redrock.zfind speclite.filters specsim.simulator"
     )

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Jupyter's way to the dashboard of the lab's Dask cluster: one host and one port, behind the lab's token.
+
+The server extensions of jupyter-server-proxy and dask-labextension stay off: the one leads to every port of the
+container, the other fetches any URL that it is asked for, and makes clusters inside the server.
+"""
+
+from __future__ import annotations
+
+import json
+
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from jupyter_server_proxy.handlers import RemoteProxyHandler
+from tornado import web
+from tornado.httputil import HTTPHeaders
+
+HOST, PORT = "scheduler", 8787
+SECRETS = ("Authorization", "Cookie", "X-Xsrftoken")
+
+
+class DashboardHandler(RemoteProxyHandler):
+    """The dashboard, without the secrets of the person who asks for it."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        # A page that is left open is no use of the lab.
+        super().__init__(*arguments, host_allowlist=[HOST], update_last_activity=False, **options)
+
+    def proxy_request_headers(self) -> HTTPHeaders:
+        headers = super().proxy_request_headers()
+        for name in SECRETS:
+            headers.pop(name, None)
+        return headers
+
+
+class ClustersHandler(APIHandler):
+    """The list of clusters for Dask's panel to manage: none, because it only shows the lab's own."""
+
+    @web.authenticated
+    def get(self) -> None:
+        self.finish(json.dumps([]))
+
+
+def _load_jupyter_server_extension(app: ServerApp) -> None:
+    base = app.web_app.settings["base_url"]
+    dashboard = url_path_join(base, rf"/proxy/({HOST}):({PORT})(/.*|)")
+    clusters = url_path_join(base, r"/dask/clusters/?")
+    app.web_app.add_handlers(".*$", [(dashboard, DashboardHandler), (clusters, ClustersHandler)])
