@@ -92,6 +92,9 @@ def refusals(settings: Tree, host: Tree, user: Tree, layout: Tree, port: Tree) -
     errors = (
         [LabError(layout["what"], layout["why"], layout["do"])] if layout.get("failed") and "what" in layout else []
     )
+    if host["docker"].get("answers") and not host["engine"]:
+        what = "Docker Engine does not say which labs it has, so none is made or changed."
+        errors.append(LabError(what, host["reason"], "Restart Docker Engine, then run this again."))
     rootless = bool(host["docker"].get("rootless"))
     why_data = why_not_bound(layout.get("place") or {}, rootless)
     if why_data:

@@ -290,6 +290,14 @@ def test_all_that_keeps_a_lab_from_being_made_is_told_together(folder, layout, p
         assert errors[-1].do.endswith("-e lab_port=8889")
 
 
+def test_engine_that_answers_without_its_labs_is_refused():
+    host = {**healthy(), "engine": False, "reason": "It says: no space left"}
+    host["docker"]["answers"] = True
+    assert [error.why for error in plan.refusals(SETTINGS, {**host, "folder": FREE}, USER, {}, {})] == [host["reason"]]
+    host["docker"]["answers"] = False
+    assert plan.refusals(SETTINGS, {**host, "folder": FREE}, USER, {}, {}) == []
+
+
 def test_folder_that_is_made_and_one_of_a_user_behind_sudo_are_judged_by_that():
     host = {**healthy(), "folder": {**FREE, "uid": 0, "mode": "0755"}}
     assert len(plan.refusals(SETTINGS, host, {**USER, "by_sudo": True}, {}, {})) == 1

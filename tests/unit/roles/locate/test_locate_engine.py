@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Of an engine that does not answer nothing is known: no lab of it is gone, stopped, or guessed to be another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+ROLE = Path(__file__).parents[4] / "roles/locate"
+LOADER = DataLoader()
+ANSWERS = {"answers": True, "denied": False, "installed": True, "elsewhere": False, "platform": "linux"}
+DEAD = {**ANSWERS, "answers": False}
+ENGINES = {
+    "answers": (ANSWERS, True),
+    "lists nothing": (ANSWERS, False),
+    "dead": (DEAD, False),
+    "dead, elsewhere": ({**DEAD, "installed": False, "elsewhere": True}, False),
+    "dead, macos": ({**DEAD, "installed": False, "platform": "macos"}, False),
+    "denied": ({**DEAD, "denied": True}, False),
+    "none": ({**DEAD, "installed": False}, False),
+}
+NEEDED = {"locate_needed": True}
+ENDS = {"locate_unnamed": True, "locate_ask_aws": True, "locate_needed": False}
+STARTS = {"locate_starts_engine": True, "locate_needed": True}
+ANYWAY = {"locate_needs_engine": False}
+SILENT, DENIED, NONE = "nothing is known of the lab", "Docker Engine runs, but", "There is no lab"
+
+
+def value(text, known):
+    return Templar(loader=LOADER, variables=known).template(trust_as_template(text))
+
+
+def located(engine, own, others, records, given):
+    """Return the name of the lab that is meant, or what is refused."""
+    docker, lists = ENGINES[engine]
+    names = [*own, *others]
+    host = {
+        "docker": {**docker, "state": "Docker Engine runs, but this account may not use it.", "endpoint": "unix:///s"},
+        "engine": lists,
+        "reason": "" if lists else "It says nothing.",
+        "user": {"name": "ann"},
+        "labs": [{"name": name, "owner": "ann" if name in own else "bob"} for name in names],
+        "containers": [{"name": f"desi-lab-{name}", "lab": name, "role": "server"} for name in names],
+    }
+    known = {
+        **LOADER.load_from_file(str(ROLE / "defaults/main.yml")),
+        **LOADER.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True),
+        "locate_host": host,
+        "__locate_records": [{"name": name, "region": "us-west-2"} for name in records],
+        "__locate_unknown": {"what": "There is no lab of that name.", "near": []},
+        **given,
+    }
+    if value("{{ __locate_unclear }}", known):
+        for task in LOADER.load_from_file(str(ROLE / "tasks/unclear.yml"), trusted_as_template=True):
+            conditions = task["when"] if isinstance(task["when"], list) else [task["when"]]
+            if "desi.lab.refuse" in task and all(value(f"{{{{ {each} }}}}", known) for each in conditions):
+                return value(task["desi.lab.refuse"]["what"], known)
+    return value("{{ __locate_name }}", known)
+
+
+@pytest.mark.parametrize("engine", ["dead", "dead, elsewhere", "dead, macos", "lists nothing", "denied"])
+@pytest.mark.parametrize("given", [NEEDED, ENDS, {"locate_where": "here"}, {"locate_name": "mine"}])
+def test_lab_of_a_silent_engine_is_refused(engine, given):
+    assert (DENIED if engine == "denied" else SILENT) in located(engine, [], [], [], given)
+
+
+@pytest.mark.parametrize(
+    ("engine", "own", "others", "records", "given", "expected"),
+    [
+        # A verb that starts the engine itself, and one that does without.
+        ("dead", [], [], [], STARTS, "desi"),
+        ("lists nothing", [], [], [], STARTS, SILENT),
+        ("denied", [], [], [], STARTS, DENIED),
+        ("dead", [], [], [], ANYWAY, "desi"),
+        ("none", [], [], [], NEEDED, NONE),
+        ("none", [], [], [], ENDS, "desi"),
+        # A lab on EC2 needs no engine here.
+        ("dead", [], [], ["desi"], NEEDED, "desi"),
+        ("denied", [], [], ["spectra"], {**NEEDED, "locate_unnamed": True}, "spectra"),
+        # The only lab: not guessed for what ends it, unless all labs are seen.
+        ("answers", ["mine"], [], [], ENDS, "mine"),
+        ("answers", [], [], ["spectra"], ENDS, "spectra"),
+        ("none", [], [], ["spectra"], ENDS, "spectra"),
+        ("dead", [], [], ["spectra"], ENDS, SILENT),
+        ("lists nothing", [], [], ["spectra"], ENDS, SILENT),
+        ("denied", [], [], ["spectra"], ENDS, DENIED),
+        ("dead", [], [], ["spectra"], {**ENDS, "locate_where": "ec2"}, "spectra"),
+        ("answers", ["mine"], [], ["spectra"], ENDS, "There are 2 labs"),
+        ("answers", ["mine", "desi"], [], ["spectra"], ENDS, "desi"),
+        # Nor is another person's.
+        ("answers", [], ["theirs"], [], {**NEEDED, **STARTS, "locate_unnamed": True}, NONE),
+        ("answers", [], ["theirs"], [], ENDS, "desi"),
+        ("answers", ["mine"], ["theirs"], [], ENDS, "mine"),
+    ],
+)
+def test_meant_lab(engine, own, others, records, given, expected):
+    found = located(engine, own, others, records, given)
+    assert found.startswith(expected) or (expected == SILENT and SILENT in found)
