@@ -34,10 +34,6 @@ options:
     description: The directory that keeps the lab's keys, and what is recorded of it.
     type: path
     default: ""
-  owner:
-    description: Whose lab it is. Empty means the one on record, else the caller.
-    type: str
-    default: ""
   disk:
     description: Whether the size of its disk is asked for. Its id is known without that.
     type: bool
@@ -89,7 +85,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import OWNER_TAG, Caller, caller_of, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import OWNER_TAG, caller_of, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import AT_REST, instance_row, wait_for_state
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
@@ -105,7 +101,6 @@ ARGUMENTS = {
     "name": {"type": "str", "required": True},
     "states": {"type": "list", "elements": "str", "choices": list(AT_REST), "default": list(AT_REST)},
     "folder": {"type": "path", "default": ""},
-    "owner": {"type": "str", "default": ""},
     "disk": {"type": "bool", "default": True},
     "timeout": {"type": "int", "default": 300},
 }
@@ -117,14 +112,13 @@ def main() -> None:
     name, region = module.params["name"], module.region or ""
     try:
         record = read(module.params["folder"])
-        sts, owner = aws_client(module, "sts"), module.params["owner"]
-        asks = bool(module.params["folder"] or not owner)
-        caller = caller_of(sts.get_caller_identity()) if asks else Caller("", "", "")
+        sts = aws_client(module, "sts")
+        caller = caller_of(sts.get_caller_identity())
         if record is not None:
             record.check(caller, region, endpoint_of(sts))
         ec2, disks, more, notes = aws_client(module, "ec2"), [], {}, []
         states, timeout = module.params["states"], module.params["timeout"]
-        query = ResourceQuery(ec2, owner or (record.owner if record else caller.owner), name)
+        query = ResourceQuery(ec2, record.owner if record else caller.owner, name)
         written = age(module.params["folder"], time.time())
         rest = wait_for_state(query, name, states, timeout, record=record, age=written)
         if rest.instance is None and record is None and caller.former:

@@ -36,7 +36,7 @@ options:
       - Kinds of resources, as RV(left[].kind) has them. Waits until there is none of them, or the time is up.
     type: list
     elements: str
-    choices: &kinds
+    choices:
       - machine
       - spot request
       - disk
@@ -46,12 +46,6 @@ options:
       - security group
       - key pair
       - schedule group
-    default: []
-  kinds:
-    description: The kinds that are asked for, as O(gone) has them. Empty means all. Leave none out that may be there.
-    type: list
-    elements: str
-    choices: *kinds
     default: []
   timeout:
     description: How long to wait for O(gone), in seconds.
@@ -188,7 +182,9 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import (
     deletion_doubt,
     fits,
+    known_rows,
     local_key,
+    nothing_known,
     with_recorded,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import KINDS as REMEMBERED
@@ -196,16 +192,13 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
     LabRecord,
     age,
     endpoint_of,
-    knows_resource,
     legacy_owner_note,
     read,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import (
     KINDS,
     ResourceQuery,
-    id_of,
     lab_rows,
-    resource_rows,
 )
 
 ARGUMENTS = {
@@ -213,7 +206,6 @@ ARGUMENTS = {
     "owner": {"type": "str", "default": ""},
     "folder": {"type": "path", "default": ""},
     "gone": {"type": "list", "elements": "str", "choices": KINDS, "default": []},
-    "kinds": {"type": "list", "elements": "str", "choices": KINDS, "default": []},
     "timeout": {"type": "int", "default": 300},
     "prices": {"type": "dict", "default": {}},
 }
@@ -238,7 +230,7 @@ def inspect(module: AnsibleAWSModule) -> dict[str, t.Any]:
     owner = given["owner"] or (record.owner if record else caller.owner)
     ec2, scheduler = aws_client(module, "ec2"), aws_client(module, "scheduler")
     query = ResourceQuery(ec2, owner, given["name"], scheduler=scheduler)
-    found = query.wait(given["gone"], given["timeout"], given["kinds"] or KINDS)
+    found = query.wait(given["gone"], given["timeout"])
     if record is not None and not given["gone"]:
         found = with_recorded(query, found, record, age(directory, time.time()))
     if given["name"] and caller.former and owner == caller.owner and record is None and not any(found.values()):
@@ -246,20 +238,13 @@ def inspect(module: AnsibleAWSModule) -> dict[str, t.Any]:
         found = query.everything()
     key = local_key(directory) if directory else ""
     instances = found.get("machine", [])
-    left = resource_rows(found, from_table(given["prices"], region, []))
-    known = {
-        (kind, id_of(kind, resource)): knows_resource(record, kind, resource, key)
-        for kind in found
-        for resource in found[kind]
-    }
-    # What is left of others proves nothing about the lab that was made here.
-    nothing = not any(row["kind"] != "snapshot" and (record is None or known[row["kind"], row["id"]]) for row in left)
+    left = known_rows(found, record, key, from_table(given["prices"], region, []))
     return {
         "owner": query.owner,
         "account_end": caller.account[-4:],
         "region": region,
         "labs": lab_rows(instances, region),
-        "left": [{**row, "known": known[row["kind"], row["id"]]} for row in left],
+        "left": left,
         "things": [
             {"kind": row["kind"], "id": row["id"]}
             for row in left
@@ -268,7 +253,7 @@ def inspect(module: AnsibleAWSModule) -> dict[str, t.Any]:
         "remembered": record is not None,
         "fits": record is not None
         or fits(directory, [one["InstanceId"] for one in instances], materials(found.get("key pair", []))),
-        "kept_for": deletion_doubt(ec2, directory, record, caller) if directory and nothing else "",
+        "kept_for": deletion_doubt(ec2, directory, record, caller) if directory and nothing_known(left, record) else "",
         "notes": notes_of(record, caller, query.owner),
         "unseen": query.unseen,
     }

@@ -17,6 +17,8 @@ import pytest
 from world import COMPUTERS, KILLED, PEOPLE, REGIONS, VERBS, Step
 
 MOST_TASKS, MOST_CALLS = 60, 25
+# Calls of AWS's API, with the proof that nothing is left.
+CALLS = {"stop": 6, "down": 20}
 
 
 def a_kill(chance: random.Random) -> dict[str, int]:
@@ -86,7 +88,9 @@ def test_kernels_on_a_machine_are_named_and_not_ended_without_a_yes(world, verb)
     assert code != 0
     assert "fit.ipynb" in shown
     assert [each.state for each in world.alive()] == ["running"]
+    world.region.calls.clear()
     code, shown = world.run(Step(verb))
     assert code == 0, shown
+    assert len(world.region.calls) <= CALLS[verb], [name for name, _region, _form in world.region.calls]
     assert "fit.ipynb" in shown
     assert [each.state for each in world.alive()] == (["stopped"] if verb == "stop" else [])

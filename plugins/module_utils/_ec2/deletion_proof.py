@@ -11,6 +11,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Prices
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, is_ours
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
     DISK,
@@ -19,13 +20,17 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
     KEY,
     REQUEST,
     LabRecord,
+    knows_resource,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import (
     POLL_SECONDS,
-    Query,
+    SNAPSHOT,
+    Found,
     Resource,
     ResourceQuery,
-    resources_in,
+    exists,
+    id_of,
+    resource_rows,
 )
 
 # How each kind is asked for by its id, where its id stands, and what AWS answers for one that there is not.
@@ -64,11 +69,6 @@ def described(ec2: t.Any, kind: str, number: str) -> Resource | None:  # noqa: A
     return None if not found and kind in (REQUEST, KEY) else found
 
 
-def _is_alive(kind: str, resource: Resource) -> bool:
-    query = Query(kind, "", "Resources")
-    return bool(resources_in(query, [{"Resources": [resource]}]))
-
-
 def still_there(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a client of botocore
     """Return why a resource may still exist; empty where AWS says that it is gone."""
     found = described(ec2, kind, number)
@@ -76,7 +76,7 @@ def still_there(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a 
         return ""
     if not found:
         return f"AWS does not say what became of the {kind} {number}"
-    return f"the {kind} {number} is still there" if _is_alive(kind, found) else ""
+    return f"the {kind} {number} is still there" if exists(kind, found) else ""
 
 
 def with_recorded(
@@ -97,7 +97,7 @@ def with_recorded(
             numbers = record.ids(kind)
             each = [described(query.ec2, kind, number) for number in numbers]
             more[kind] = [
-                dict(one) for one in each if one and _is_alive(kind, one) and is_ours(one, query.name, query.owner)
+                dict(one) for one in each if one and exists(kind, one) and is_ours(one, query.name, query.owner)
             ]
             if kind == INSTANCE and not record.tokens and all(each):
                 # Each of them is known to be terminated, or to have other tags by now.
@@ -108,10 +108,37 @@ def with_recorded(
         more.update(query.everything((INSTANCE,)))
 
 
-def deletion_doubt(ec2: t.Any, directory: str, record: LabRecord | None, caller: Caller) -> str:  # noqa: ANN401 - as above
-    """Return why the keys of a lab that is not found must be kept; empty where they may be removed."""
+def known_rows(
+    found: Found, record: LabRecord | None, key: str, prices: Prices | None = None
+) -> list[dict[str, t.Any]]:
+    """Return a row for each resource, with whether it was made from here. ``key`` is the lab's public key."""
+    known = {
+        (kind, id_of(kind, resource)): knows_resource(record, kind, resource, key)
+        for kind in found
+        for resource in found[kind]
+    }
+    return [{**row, "known": known[row["kind"], row["id"]]} for row in resource_rows(found, prices)]
+
+
+def nothing_known(rows: t.Iterable[t.Mapping[str, t.Any]], record: LabRecord | None) -> bool:
+    """Return whether rows have nothing of the lab that was made here. What is left of others proves nothing."""
+    return not any(row["kind"] != SNAPSHOT and (record is None or row["known"]) for row in rows)
+
+
+def deletion_doubt(
+    ec2: t.Any,  # noqa: ANN401 - as above
+    directory: str,
+    record: LabRecord | None,
+    caller: Caller,
+    confirmed: t.Container[tuple[str, str]] = (),
+) -> str:
+    """Return why the keys of a lab that is not found must be kept; empty where they may be removed.
+
+    ``confirmed`` is what AWS has just said to be gone, each a kind and an id.
+    """
     if record is not None:
-        said = [still_there(ec2, kind, number) for kind in BY_ID for number in record.ids(kind)]
+        recorded = [(kind, number) for kind in BY_ID for number in record.ids(kind)]
+        said = [still_there(ec2, kind, number) for kind, number in recorded if (kind, number) not in confirmed]
         found = [sentence for sentence in said if sentence]
         return f"Nothing has its tags, but {', and '.join(found)}." if found else ""
     if not directory:
@@ -132,7 +159,7 @@ def _is_terminated(ec2: t.Any, number: str) -> bool:  # noqa: ANN401 - a client 
         if code_of(error) == "InvalidInstanceID.Malformed":
             return False
         raise
-    return bool(found) and not _is_alive(INSTANCE, found or {})
+    return bool(found) and not exists(INSTANCE, found or {})
 
 
 def configured_instance(directory: str) -> str:

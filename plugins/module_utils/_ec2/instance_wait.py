@@ -11,10 +11,10 @@ import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import cost_of, from_table, hour_text, money
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import with_recorded
+from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import described, with_recorded
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import lab_instance, read_instance
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery, lab_rows
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, LabRecord
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery, lab_rows, pauses
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
 
 AT_REST = ("running", "stopped")
@@ -56,6 +56,28 @@ def wait_for_state(
         if clock() >= end:
             raise too_long(name, state_of(alive), states, seconds)
         sleep(POLL_SECONDS)
+
+
+def stop(
+    ec2: t.Any,  # noqa: ANN401 - a client of botocore
+    name: str,
+    number: str,
+    seconds: float,
+    sleep: t.Callable[[float], None] = time.sleep,
+    clock: t.Callable[[], float] = time.monotonic,
+) -> str:
+    """Stop the instance of a lab by its id, and return its state once it is stopped, or somebody has deleted it."""
+    ec2.stop_instances(InstanceIds=[number])
+    end = clock() + seconds
+    for pause in pauses():
+        sleep(pause)
+        found = described(ec2, INSTANCE, number)
+        state = "terminated" if found is None else state_of(found)
+        if state in ("stopped", "shutting-down", "terminated"):
+            return state
+        if clock() >= end:
+            raise too_long(name, state, ("stopped",), seconds)
+    return ""
 
 
 def too_long(name: str, state: str, states: t.Collection[str], seconds: float) -> LabError:

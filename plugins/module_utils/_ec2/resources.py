@@ -34,6 +34,15 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
 Resource = t.Mapping[str, t.Any]
 
 POLL_SECONDS = 1.0
+FIRST_PAUSE, LONGEST_PAUSE, FACTOR = 1.0, 5.0, 1.5
+
+
+def pauses() -> t.Iterator[float]:
+    """Return how long to wait before each query for what takes AWS seconds or minutes."""
+    pause = FIRST_PAUSE
+    while True:
+        yield pause
+        pause = min(pause * FACTOR, LONGEST_PAUSE)
 
 
 class Query(t.NamedTuple):
@@ -45,14 +54,15 @@ class Query(t.NamedTuple):
     more: t.Mapping[str, t.Any] = {}
 
 
+ADDRESS, INTERFACE, SNAPSHOT = "address", "network interface", "snapshot"
 QUERIES = (
     Query("machine", "describe_instances", "Reservations"),
     Query("spot request", "describe_spot_instance_requests", "SpotInstanceRequests"),
     Query("disk", "describe_volumes", "Volumes"),
     # Without this, the public snapshots of the whole world are looked through.
-    Query("snapshot", "describe_snapshots", "Snapshots", {"OwnerIds": ["self"]}),
-    Query("address", "describe_addresses", "Addresses"),
-    Query("network interface", "describe_network_interfaces", "NetworkInterfaces"),
+    Query(SNAPSHOT, "describe_snapshots", "Snapshots", {"OwnerIds": ["self"]}),
+    Query(ADDRESS, "describe_addresses", "Addresses"),
+    Query(INTERFACE, "describe_network_interfaces", "NetworkInterfaces"),
     Query("security group", "describe_security_groups", "SecurityGroups"),
     Query("key pair", "describe_key_pairs", "KeyPairs", {"IncludePublicKey": True}),
 )
@@ -64,15 +74,15 @@ OPEN_REQUESTS = ("open", "active", "disabled")
 
 
 def resources_in(question: Query, pages: t.Iterable[Resource]) -> list[dict[str, t.Any]]:
-    """Return the resources in the answer to a question, without those that are gone already."""
+    """Return the resources in the answer to a question, also those that are gone already."""
     found = [item for page in pages for item in page.get(question.key) or []]
     if question.key == "Reservations":
         found = [item for reservation in found for item in reservation.get("Instances") or []]
-    return [item for item in found if _exists(question.kind, item)]
+    return found
 
 
-def _exists(kind: str, resource: Resource) -> bool:
-    # AWS goes on telling of some resources for a while after they are gone.
+def exists(kind: str, resource: Resource) -> bool:
+    """Return whether a resource is there. AWS goes on telling of some for a while after they are gone."""
     if kind == "machine":
         return state_of(resource) != "terminated"
     if kind == "spot request":
@@ -101,21 +111,26 @@ class ResourceQuery:
         questions = [question for question in QUERIES if question.kind in kinds]
         with ThreadPoolExecutor(max_workers=len(KINDS)) as pool:
             groups = pool.submit(self._groups) if SCHEDULES in kinds and self.scheduler is not None else None
-            found = dict(zip((question.kind for question in questions), pool.map(self._query, questions)))
+            found = dict(zip((question.kind for question in questions), pool.map(self._existing, questions)))
             return found if groups is None else {**found, SCHEDULES: groups.result()}
 
-    def wait(
-        self, gone: t.Collection[str], seconds: float, kinds: t.Iterable[str] = KINDS
-    ) -> dict[str, list[dict[str, t.Any]]]:
-        """Return all resources of some kinds once there is nothing of those that go, or the time is up."""
+    def wait(self, gone: t.Collection[str], seconds: float) -> dict[str, list[dict[str, t.Any]]]:
+        """Return all resources once there is nothing of some kinds, or the time is up."""
         end = self.clock() + seconds
         found = self.everything(gone)
         while any(found.values()) and self.clock() < end:
             self.sleep(POLL_SECONDS)
             found = self.everything(gone)
-        return {**found, **self.everything([kind for kind in kinds if kind not in gone])}
+        return {**found, **self.everything([kind for kind in KINDS if kind not in gone])}
 
-    def _query(self, question: Query) -> list[dict[str, t.Any]]:
+    def instances(self) -> list[dict[str, t.Any]]:
+        """Return the instances, also those that are terminated."""
+        return self._tagged(QUERIES[0])
+
+    def _existing(self, question: Query) -> list[dict[str, t.Any]]:
+        return [item for item in self._tagged(question) if exists(question.kind, item)]
+
+    def _tagged(self, question: Query) -> list[dict[str, t.Any]]:
         parameters = {"Filters": our_filters(self.owner, self.name), **question.more}
         if self.ec2.can_paginate(question.operation):
             pages = self.ec2.get_paginator(question.operation).paginate(**parameters)

@@ -1,0 +1,82 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_instance_stop
+short_description: Stop the EC2 instance of a lab, and wait for it
+version_added: "0.2.0"
+description:
+  - Stops a running instance by its id, and waits until AWS says that it is stopped.
+  - C(amazon.aws.ec2_instance) queries it four times before, and every 15 seconds after.
+author:
+  - The DESI Lab contributors (@desi-lab)
+extends_documentation_fragment:
+  - desi.lab.aws
+  - desi.lab.attributes
+options:
+  name:
+    description: The name of the lab, for messages.
+    type: str
+    required: true
+  instance_id:
+    description: The id of the instance.
+    type: str
+    required: true
+  timeout:
+    description: How long it may take, in seconds.
+    type: int
+    default: 300
+attributes:
+  idempotent:
+    details: It is for an instance that runs. One that is stopped already is stopped once more, which changes nothing.
+    support: partial
+"""
+
+EXAMPLES = r"""
+- name: Stop the instance
+  desi.lab.ec2_instance_stop:
+    name: desi
+    instance_id: i-0123456789abcdef0
+"""
+
+RETURN = r"""
+state:
+  description: Its state, which is C(stopped) unless somebody has deleted it meanwhile.
+  returned: success
+  type: str
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import stop
+
+ARGUMENTS = {
+    "name": {"type": "str", "required": True},
+    "instance_id": {"type": "str", "required": True},
+    "timeout": {"type": "int", "default": 300},
+}
+
+
+def main() -> None:
+    """Stop the instance."""
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    given, state = module.params, "stopped"
+    try:
+        if not module.check_mode:
+            state = stop(aws_client(module, "ec2"), given["name"], given["instance_id"], given["timeout"])
+    except LabError as error:
+        module.fail_json(**error.as_result())
+    except AWS_ERRORS as error:
+        module.fail_json(**aws_error(error, "stop the lab", module.region or "").as_result())
+    module.exit_json(changed=True, state=state)
+
+
+if __name__ == "__main__":
+    main()
