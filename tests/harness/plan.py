@@ -47,7 +47,9 @@ LINTS = (
 
 IMAGES = Part("images", ["ansible-playbook", "tests/harness/images.yml"], timeout=900)
 
-REFUSALS = Part("refusals", [sys.executable, "-m", "pytest", "tests/integration"], timeout=1200, gate=IMAGES.name)
+# The archive is tested with another Python (tests/other_python), if there is one.
+COMMANDS = ["tests/integration", "--ignore", "tests/integration/test_archive.py", "--durations", "8"]
+REFUSALS = Part("refusals", [sys.executable, "-m", "pytest", *COMMANDS], timeout=1200, gate=IMAGES.name)
 
 # Scenarios with mounts share a lane, since they inspect all mounts and processes of the computer.
 MOUNTING = ("local_folder", "bucket_host", "bucket_container", "down")
