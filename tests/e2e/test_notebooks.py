@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
 import nbformat
 import pytest
-from kinds import PERSON
+from kinds import PERSON, ROOT
 
 # A kernel of NERSC, as tutorials name one; labs elsewhere have another.
 KERNEL = {"name": "desi-25.3", "display_name": "DESI 25.3", "language": "python"}
@@ -76,6 +77,19 @@ def test_notebook_in_the_folder_runs_in_place_and_its_outputs_belong_to_the_pers
     for number, title in enumerate(("import os", "raises!", "import matplotlib.pyplot as plt", "6 * 7"), 1):
         assert f"✓ {number} {title}" in done.stdout
     assert "4 cells in" in done.stdout
+
+
+@ours
+def test_the_worked_example_runs_on_the_sample_and_saves_its_plot(lab, elsewhere):
+    path = elsewhere / "stack_spectra.ipynb"
+    path.write_bytes((ROOT / "examples" / path.name).read_bytes())
+    os.chown(path, PERSON, PERSON)
+    done = lab.verb("run", elsewhere, desi_notebook=path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = "".join(outputs(path.with_name("stack_spectra.run.ipynb")))
+    assert re.search(r"[1-9]\d* coadds, [1-9]\d* spectra", printed)
+    assert "both ways give the same bits" in printed
+    assert lab.saved(f"desi-{lab.release}-stack.png").owner == PERSON
 
 
 @ours
