@@ -82,7 +82,8 @@ def shell_command(place: Place, program: str, words: Sequence[str], terminal: bo
 
 def logs_command(place: Place, tail: str, follow: bool) -> list[str]:
     """Return the command of what a lab's server wrote."""
-    return at(place, ["logs", "--tail", tail, *(["--follow"] if follow else []), place.container])
+    # What follows a silent log elsewhere ends with its terminal: without one it would outlive the connection.
+    return at(place, ["logs", "--tail", tail, *(["--follow"] if follow else []), place.container], follow)
 
 
 def settings_command(place: Place) -> list[str]:

@@ -77,6 +77,10 @@ class Lab:
         wanted = {name: value for name, value in {**self.settings, **settings}.items() if value is not None}
         return [str(BIN / "ansible-playbook"), str(path), "-e", json.dumps(wanted), *arguments]
 
+    def front_door(self, verb: str, *words: str) -> list[str]:
+        """Return the command of a verb that is more than a playbook."""
+        return [str(ROOT / "lab"), verb, "-e", json.dumps(self.settings), *words]
+
     def begin(self, playbook: str, *arguments: str, **settings: object) -> subprocess.Popen[str]:
         """Begin a verb, and return while it runs."""
         return subprocess.Popen(

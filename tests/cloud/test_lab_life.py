@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -89,6 +90,36 @@ def test_a_lab_is_made_and_work_begins(lab):
     in_lab(lab, "echo 'measured today' > /home/synced/results.txt")
     in_lab(lab, INSTALL)
     assert in_lab(lab, "python -c 'import kept; print(kept.VALUE)'") == "42"
+
+
+def test_a_shell_runs_a_command_as_it_was_typed_and_ends_with_its_exit_code(lab):
+    words = ["two  words", "it's", 'a "quote"', "$HOME `id` $(id)", "*", "", "back\\slash", "é"]
+    program = "import os, sys; print(ascii(sys.argv[1:])); print(os.getcwd(), sys.stdin.read()); sys.exit(7)"
+    command = lab.front_door("shell", "--", "python", "-c", program, *words)
+    options = {"cwd": lab.home, "env": lab.environment(), "capture_output": True, "text": True, "timeout": 100}
+    done = subprocess.run(command, input="piped\n", check=False, **options)
+    assert done.returncode == 7, done.stderr
+    assert done.stdout == f"{words!a}\n/home/synced piped\n\n"
+
+
+def test_a_log_that_is_followed_has_no_token_and_ends_with_who_reads_it(lab):
+    token = in_lab(lab, "jupyter server list --json").partition('"token": "')[2].partition('"')[0]
+    assert token
+    process = subprocess.Popen(
+        lab.front_door("logs", "-f"), cwd=lab.home, env=lab.environment(), stdout=subprocess.PIPE, text=True
+    )
+    shown = ""
+    while "token=" not in shown:
+        line = process.stdout.readline()
+        assert line, shown
+        shown += line
+    # The log is silent now, and nothing is written that could fail.
+    following = "pgrep -f 'docker log[s]' || true"
+    assert on_machine(lab, following)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    assert token not in shown + process.stdout.read()
+    on_machine(lab, f'for i in $(seq 50); do test -z "$({following})" && exit; sleep 0.1; done; exit 1')
 
 
 def test_a_name_that_no_lab_has_is_answered_with_the_nearest(lab):

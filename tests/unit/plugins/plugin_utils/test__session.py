@@ -124,7 +124,11 @@ def test_a_terminal_is_one_in_the_lab_too(terminal, term, options):
 def test_the_log_is_that_of_the_labs_container():
     place = read_place(json.dumps({**HERE, "docker": ["sudo", "-u", "ann", "--", "docker"]}))
     assert logs_command(place, "10", follow=True)[5:] == ["logs", "--tail", "10", "--follow", "desi-lab-a"]
-    assert logs_command(read_place(json.dumps(THERE)), "all", follow=False)[-1] == "docker logs --tail all desi-lab-a"
+    there = [logs_command(read_place(json.dumps(THERE)), "all", follow) for follow in (False, True)]
+    assert [(each[3], each[-1]) for each in there] == [
+        ("-T", "docker logs --tail all desi-lab-a"),
+        ("-tt", "docker logs --tail all --follow desi-lab-a"),
+    ]
     assert settings_command(place)[:4] == ["sudo", "-u", "ann", "--"]
 
 
