@@ -152,6 +152,7 @@ class CallbackModule(CallbackBase):
         self._warnings: list[str] = []
         self._unfinished: list[tuple[str, str]] = []
         self._document: dict[str, t.Any] | None = None
+        self._own: object = None
 
     def set_options(self, task_keys: object = None, var_options: object = None, direct: object = None) -> None:
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
@@ -277,7 +278,8 @@ class CallbackModule(CallbackBase):
             "changed": any(figure["changed"] for figure in figures.values()),
             "check": bool(context.CLIARGS.get("check")),
         }
-        self._screen.write(document({**about, **found}, self._screen.encoding))
+        whole = {**about, **found} if self._own is None else self._own
+        self._screen.write(document(whole, self._screen.encoding))
 
     def _collect(self, result: CallbackTaskResult) -> None:
         """Keep for the document what a task told."""
@@ -289,6 +291,8 @@ class CallbackModule(CallbackBase):
         elif result.task.action == BOX:
             found["box"] = {line["label"].lower(): line["text"] for line in reported.get("lines") or ()}
             found["notes"] = list(reported.get("notes") or ())
+        elif result.task.action == SAY and reported.get("json"):
+            self._own = reported["msg"]
         elif result.task.action == SAY and self._verb == "url":
             found["url"] = reported.get("msg")
         if "open" in found["box"]:

@@ -18,6 +18,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -46,7 +47,7 @@ VERBS = {
 }
 # Of verbs that take further words: what they are called, and how many there are at most.
 WORDS = {"run": "NOTEBOOK", "help": "VERB", "shell": "[-- COMMAND ...]"}
-# Their document is a table of their own; that of others is what the run told (callback desi.lab.steps).
+# Their document is one of their own; that of others is what the run told (callback desi.lab.steps).
 OWN_JSON = ("status", "doctor")
 WITH_JSON = tuple(verb for verb in VERBS if verb not in ("shell", "logs", "test"))
 QUIET = ("url", "status", "shell", "logs")
@@ -250,10 +251,9 @@ def command(asked: Asked, root: Path, python: str) -> tuple[list[str], dict[str,
     if asked.verb in QUIET or "--json" in asked.own:
         # What a verb prints for programs is the verb's own.
         added["DESI_LAB_QUIET"] = "1"
-    if "--json" in asked.own and asked.verb in OWN_JSON:
-        options = ["-e", "desi_output=json", *options]
-    elif "--json" in asked.own:
+    if "--json" in asked.own:
         added["DESI_LAB_JSON"] = "1"
+        options = [*(["-e", "desi_output=json"] if asked.verb in OWN_JSON else []), *options]
     if asked.verb == "run" and asked.words:
         # Not as a setting: a name may hold anything that Ansible would read as something else.
         added["DESI_LAB_NOTEBOOK"] = asked.words[0]
@@ -416,9 +416,7 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
                 words += ["--become-password-file", f"/dev/fd/{passed[0]}"]
         sys.stdout.flush()
         if "DESI_LAB_JSON" in added:
-            # A program reads the answer, and nobody sees what a question is about.
-            with Path(os.devnull).open("rb") as nobody:
-                os.dup2(nobody.fileno(), 0)
+            return one_document(asked.verb, words, {**found, **added}, passed)
         if asked.verb in SESSIONS:
             lab = _beside("_session")
             tail = asked.own[asked.own.index("--tail") + 1] if "--tail" in asked.own else "all"
@@ -426,10 +424,83 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
             return int(lab.session(order, words, {**found, **added}, passed, _load))
         os.execve(python, words, {**found, **added})  # noqa: S606 - no shell is wanted
     except Refused as refused:
+        if wants_json(arguments):
+            print_document(failed_document("", refused.args, 1))
         say(refused)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def wants_json(arguments: t.Sequence[str]) -> bool:
+    """Return whether a program reads the answer, whatever is wrong with the arguments."""
+    ours = arguments[: [*arguments, "--"].index("--")]
+    return ours[:1] != ["test"] and any(len(each) > len("--") and "--json".startswith(each) for each in ours)
+
+
+def failed_document(verb: str, sentences: t.Sequence[str], code: int) -> dict[str, t.Any]:
+    """Return the document of a verb that came to none of its own."""
+    failures = [dict(zip(("what", "why", "do"), sentences))] if sentences else []
+    return {"verb": verb, "ok": not code, "failures": failures, "code": code}
+
+
+def last_document(printed: str) -> tuple[str, t.Any]:
+    """Return what was printed besides the last JSON document in it, and that document; None if there is none."""
+    decoder = json.JSONDecoder()
+    for start in reversed([match.start() for match in re.finditer(r"^\{", printed, re.MULTILINE)]):
+        try:
+            found, end = decoder.raw_decode(printed, start)
+        except ValueError:
+            continue
+        return printed[:start] + printed[end:].lstrip("\n"), found
+    return printed, None
+
+
+def print_document(found: object) -> None:
+    """Print a document, in ASCII alone where the terminal has nothing else."""
+    ascii_alone = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    print(json.dumps(found, indent=2, ensure_ascii=ascii_alone), flush=True)
+
+
+def one_document(verb: str, words: t.Sequence[str], known: t.Mapping[str, str], passed: t.Sequence[int]) -> int:
+    """Run a verb and print the one document that it comes to, and on standard error what else it printed.
+
+    Return its exit code, which a document of what a run told has as ``code``. Nobody is asked anything.
+    """
+    with subprocess.Popen(
+        words, env=known, pass_fds=passed, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as process:
+
+        def pass_on(number: int, _frame: object) -> None:
+            # A terminal sends its Ctrl-C to the verb, too.
+            if number != signal.SIGINT or not _before_terminal():
+                process.send_signal(number)
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, pass_on)
+        printed = process.communicate()[0].decode(errors="replace")
+    code = process.returncode if process.returncode >= 0 else 128 - process.returncode
+    besides, found = last_document(printed)
+    print(besides, end="", file=sys.stderr)
+    if found is None:
+        why = f"Ansible ended with code {code}, and its own words are on standard error."
+        sentences = (f"./lab {verb} came to no answer.", why, f"Run ./lab {verb} without --json to see all of it.")
+        found = failed_document(verb, sentences if code else (), code)
+    elif "failures" in found:
+        found["code"] = code
+    print_document(found)
+    return code
+
+
+def _before_terminal() -> bool:
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    finally:
+        os.close(terminal)
 
 
 def _pipe_with(secret: str) -> int:

@@ -142,7 +142,7 @@ def test_quiet_run_says_only_what_it_was_asked_to_say_and_is_not_logged(ansible,
 
 
 def test_document_is_all_that_a_program_gets(ansible):
-    done = ansible(LAB, "-e", "fresh=true", DESI_LAB_JSON="1")
+    done = ansible(LAB.partition("    - name: Say the state")[0], "-e", "fresh=true", DESI_LAB_JSON="1")
     found = json.loads(done.stdout)
     assert {name: found[name] for name in ("verb", "ok", "changed", "check", "failures")} == {
         "verb": "site",
@@ -155,6 +155,12 @@ def test_document_is_all_that_a_program_gets(ansible):
     url = f"http://127.0.0.1:8888/lab?token={TOKEN}"
     assert (found["url"], found["box"]) == (url, {"open": url, "data": "/home/desidata/edr"})
     assert found["notes"] == ["The data are synthetic."]
+
+
+def test_document_of_a_verb_that_has_its_own_is_that(ansible):
+    tasks = [{"desi.lab.report_step": {"name": "x"}}, {"desi.lab.report": {"data": {"labs": []}}}]
+    done = ansible(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]), DESI_LAB_JSON="1")
+    assert json.loads(done.stdout) == {"labs": []}
 
 
 def test_document_of_a_run_that_failed_has_the_three_sentences(ansible):

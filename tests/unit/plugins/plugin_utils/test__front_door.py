@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,12 +131,78 @@ def test_the_command_has_the_notebook_as_no_setting():
 
 
 @pytest.mark.parametrize(
-    ("verb", "added", "options"),
-    [("status", {}, ["-e", "desi_output=json"]), ("local", {"DESI_LAB_JSON": "1"}, [])],
+    ("verb", "options"),
+    [("status", ["-e", "desi_output=json"]), ("local", [])],
 )
-def test_json_is_a_verbs_own_or_that_of_what_the_run_told(verb, added, options):
+def test_json_is_a_verbs_own_or_that_of_what_the_run_told(verb, options):
     words, environment = command(parse([verb, "--json"]), ROOT, "/bin/python3")
-    assert (environment, words[-2:] if options else []) == ({"DESI_LAB_QUIET": "1", **added}, options)
+    assert (environment, words[6:]) == ({"DESI_LAB_QUIET": "1", "DESI_LAB_JSON": "1"}, options)
+
+
+TOLD = {"verb": "stop", "ok": False, "failures": [{"what": "No lab.", "why": "None was made.", "do": "Make one."}]}
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "expected", "besides"),
+    [
+        (f"print({json.dumps(TOLD)!r})", 2, {**TOLD, "code": 2}, ""),
+        ('print(\'{"labs": [{}], "é": 1}\')', 0, {"labs": [{}], "é": 1}, ""),
+        (
+            "print('config file = x\\n{\\n  \"labs\": []\\n}\\nMETA: done')",
+            0,
+            {"labs": []},
+            "config file = x\nMETA: done\n",
+        ),
+        ("print('playbook: x.yml')", 0, {"verb": "stop", "ok": True, "failures": [], "code": 0}, "playbook: x.yml\n"),
+        ("print('{broken')", 4, {"verb": "stop", "ok": False, "code": 4}, "{broken\n"),
+        ("os.kill(os.getpid(), 15)", 143, {"verb": "stop", "ok": False, "code": 143}, ""),
+    ],
+)
+def test_there_is_one_document_whatever_a_verb_prints_and_however_it_ends(
+    program, code, expected, besides, capfd, monkeypatch
+):
+    monkeypatch.setattr(signal, "signal", lambda *_words: None)
+    words = [sys.executable, "-c", f"import os, sys; {program}; sys.exit({code})"]
+    assert _front_door.one_document("stop", words, {**os.environ, "PYTHONUTF8": "1"}, ()) == code
+    shown = capfd.readouterr()
+    found = json.loads(shown.out)
+    if "failures" in found and not expected.get("failures"):
+        (failure,) = found.pop("failures") or [{}]
+        expected.pop("failures", None)
+        assert set(failure) == ({"what", "why", "do"} if code else set())
+    assert (found, shown.err) == (expected, besides)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "printed"),
+    [
+        (["url", "--json", "--bogus"], True),
+        (["--js", "bogus"], True),
+        (["logs", "--json"], True),
+        (["url", "--bogus"], False),
+        (["shell", "--bogus", "--", "--json"], False),
+    ],
+)
+def test_what_the_front_door_refuses_is_a_document_for_programs(arguments, printed, capsys):
+    assert _front_door.main(ROOT, sys.executable, arguments) == 1
+    shown = capsys.readouterr()
+    assert bool(shown.out) is printed
+    if printed:
+        assert json.loads(shown.out)["failures"][0]["why"] in shown.err
+
+
+def test_a_verb_that_is_ended_from_outside_hears_of_it(tmp_path):
+    verb = f"import pathlib, time; pathlib.Path({str(tmp_path / 'begun')!r}).touch(); time.sleep(60)"
+    door = (
+        f"import os, sys; sys.path.append({str(Path(_front_door.__file__).parent)!r}); import _front_door as door;"
+        f"sys.exit(door.one_document('stop', [sys.executable, '-c', {verb!r}], os.environ, ()))"
+    )
+    with subprocess.Popen([sys.executable, "-c", door], stdout=subprocess.PIPE, start_new_session=True) as process:
+        while not (tmp_path / "begun").exists():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        printed = process.communicate(timeout=30)[0]
+    assert json.loads(printed)["code"] == process.returncode != 0
 
 
 @pytest.fixture
