@@ -39,7 +39,8 @@ for release, production, survey, piece in (("edr", "fuji", "sv3", 26965), ("dr1"
     redux = Path(sys.argv[1], release, "spectro/redux", production)
     folder = redux / "healpix" / survey / "dark" / str(piece // 100) / str(piece)
     folder.mkdir(parents=True)
-    fibermap = np.zeros(4, [("TARGETID", "i8"), ("TARGET_RA", "f8"), ("TARGET_DEC", "f8"), ("OBJTYPE", "S3")])
+    columns = [("TARGETID", "i8"), ("TARGET_RA", "f8"), ("TARGET_DEC", "f8"), ("OBJTYPE", "S3")]
+    fibermap = np.zeros(4, [*columns, ("COADD_FIBERSTATUS", "i4")])
     fibermap["TARGETID"] = np.arange(4) + 39628000000000000
     fibermap["OBJTYPE"] = ["SKY", "TGT", "TGT", "TGT"]
     with fitsio.FITS(folder / f"coadd-{survey}-dark-{piece}.fits", "rw") as file:
@@ -50,6 +51,7 @@ for release, production, survey, piece in (("edr", "fuji", "sv3", 26965), ("dr1"
             file.write(wavelength, extname=f"{arm}_WAVELENGTH")
             file.write(np.ones((4, len(wavelength)), "f4"), extname=f"{arm}_FLUX")
             file.write(np.ones((4, len(wavelength)), "f4"), extname=f"{arm}_IVAR")
+            file.write(np.zeros((4, len(wavelength)), "i4"), extname=f"{arm}_MASK")
     columns = [("TARGETID", "i8"), ("Z", "f8"), ("ZWARN", "i8"), ("SPECTYPE", "S6"), ("DELTACHI2", "f8")]
     redshifts = np.zeros(4, columns)
     redshifts["TARGETID"] = fibermap["TARGETID"]
@@ -218,6 +220,12 @@ def test_the_welcome_notebook_runs_in_the_other_release_too(data, synced):
         lab.url()
         assert "dr1" in run_welcome(lab)
     assert (synced / "desi-dr1-spectrum.png").exists()
+
+
+def test_the_worked_example_runs_as_a_program_on_several_processes(lab):
+    program = "python ~/examples/stack_spectra.py --edges 0 1 --scheduler processes --workers 2 --json"
+    done = json.loads(lab.run("bash", "-lc", program))
+    assert (done["coadds"], done["spectra"]) == (1, 1)
 
 
 def test_the_health_check_tells_a_server_that_answers_from_one_that_does_not(lab):

@@ -12,6 +12,8 @@ from functools import cache
 import fitsio
 import numpy as np
 import pytest
+from desi_sample import tree
+from desi_sample.population import populate
 from desi_sample.sky import healpixel
 
 LYMAN_ALPHA, MAGNESIUM, OXYGEN = 1215.67, 2799.1, 3728.6
@@ -53,6 +55,20 @@ def test_coadd_redrock_and_catalogue_hold_the_same_targets(coadd, found, zcatalo
     assert targets == found["TARGETID"].tolist() == coadd["SCORES"]["TARGETID"].tolist()
     listed = mine(zcatalog, release)
     assert sorted(listed["TARGETID"][listed["HEALPIX"] == release.healpix]) == sorted(targets)
+
+
+def test_further_coadds_hold_what_the_catalogue_lists_there(zcatalog, release, tmp_path):
+    files = tree._neighbors(tmp_path, release, populate(release), 3)
+    listed = mine(zcatalog, release)
+    redrocks = [path for path in files if path.name.startswith("redrock")]
+    assert len(redrocks) == 3
+    for path in redrocks:
+        coadd = contents(path.with_name(path.name.replace("redrock", "coadd")))
+        found = contents(path)["REDSHIFTS"]
+        piece = listed[listed["HEALPIX"] == int(path.parent.name)]
+        assert dict(zip(found["TARGETID"], found["Z"])) == dict(zip(piece["TARGETID"], piece["Z"]))
+        assert coadd["FIBERMAP"]["TARGETID"].tolist() == found["TARGETID"].tolist()
+        assert len(coadd["B_FLUX"]) == len(found)
 
 
 def test_redshifts_agree_among_catalogue_redrock_and_tiles(zcatalog, release, found, production):
