@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.desi.lab.plugins.plugin_utils._build_context import context_hash
 from ansible_collections.desi.lab.plugins.plugin_utils._images import (
     build_reason,
+    built_images,
     image_called,
     image_facts,
     image_source,
@@ -22,6 +23,7 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {
             "build_reason": build_reason,
+            "built_images": built_images,
             "context_hash": context_hash,
             "image_by_name": image_called,
             "image_facts": image_facts,

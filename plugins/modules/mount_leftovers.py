@@ -49,6 +49,16 @@ removed:
   type: list
   elements: str
   sample: ["/var/cache/desi-lab/desidata-0a1b2c3d"]
+size:
+  description: What the removed caches took on the disk, in bytes. Missing where that cannot be read.
+  returned: where it can be read
+  type: int
+  sample: 1288490188
+size_text:
+  description: RV(size) for people.
+  returned: where it can be read
+  type: str
+  sample: 1.3 GB
 left:
   description: What was kept, as DESI Lab did not make it, or others than root could change it.
   returned: success
@@ -58,12 +68,14 @@ left:
 """
 
 import contextlib
+import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._mount.cache import purge
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
+from ansible_collections.desi.lab.plugins.module_utils._mount.cache import purge, used_by
 from ansible_collections.desi.lab.plugins.module_utils._mount.mounter import used_programs
 from ansible_collections.desi.lab.plugins.module_utils._mount.programs import remove_unused
 
@@ -89,6 +101,10 @@ def main() -> None:
     )
     removed: list[str] = []
     left: list[str] = []
+    size: dict[str, t.Any] = {}
+    with contextlib.suppress(OSError, LabError):
+        used = sum(used_by(Path(cache)) for path in module.params["cache"] for cache in purge(path, True)[0])
+        size = {"size": used, "size_text": decimal_size(used)}
     for path in module.params["cache"]:
         try:
             gone, stays = purge(path, module.check_mode)
@@ -107,7 +123,7 @@ def main() -> None:
         except LabError as error:
             module.warn(f"{error.what} {error.why} What is in it stays.")
     more = [f"and {len(left) - SHOWN} more"] if len(left) > SHOWN else []
-    module.exit_json(changed=bool(removed), removed=removed, left=[*left[:SHOWN], *more])
+    module.exit_json(changed=bool(removed), removed=removed, left=[*left[:SHOWN], *more], **size)
 
 
 if __name__ == "__main__":

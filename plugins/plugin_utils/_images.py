@@ -13,6 +13,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
 from ansible_collections.desi.lab.plugins.plugin_utils._git_source import GIT_URL, git_source
 
 # https://github.com/distribution/reference/blob/main/reference.go
@@ -203,6 +204,48 @@ def image_called(images: t.Iterable[t.Mapping[str, t.Any]], name: str) -> dict[s
         if name in (image.get("Id"), *(image.get("RepoTags") or []), *(image.get("RepoDigests") or [])):
             return dict(image)
     return {}
+
+
+# The names that roles image and sample give, and the tag of an image that a lab goes back to.
+BUILT_HERE = re.compile(
+    r"desi-lab(-base|-sample)?:\d+[.]\d+[.]\d+(-coadds\d+)?|desi-lab-rootfs:bookworm"
+    r"|desi-lab-built-[a-z0-9-]+:[0-9a-f]{8}"
+)
+KEPT_TAG = "desi-lab-previous:"
+
+
+def built_images(images: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """Return the ``names`` of the images that were built here, and the ``size`` that goes with them (``size_text``).
+
+    An image with a name that somebody gave it stays. What images share is counted once, and not at all where an image
+    that stays begins with the same layers.
+    """
+    labeled = [each for each in images if "desi.lab.image" in _labels(each)]
+    names = [name for each in labeled for name in each.get("RepoTags") or () if BUILT_HERE.fullmatch(name)]
+    going = {
+        each["Id"]
+        for each in labeled
+        if all(name in names or name.startswith(KEPT_TAG) for name in each.get("RepoTags") or ())
+    }
+    layers = {each["Id"]: (_layers(each), int(each.get("Size") or 0)) for each in images}
+    # One for each row of layers: of those with the same, one that stays.
+    rows = {
+        row: (number, size) for number, (row, size) in sorted(layers.items(), key=lambda item: item[0] not in going)
+    }
+    size = 0
+    for row, (number, own) in rows.items():
+        if number in going:
+            below = [rows[row[:length]][1] for length in range(len(row)) if row[:length] in rows and length]
+            size += max(0, own - max(below, default=0))
+    return {"names": names, "size": size, "size_text": decimal_size(size) if size else ""}
+
+
+def _labels(image: t.Mapping[str, t.Any]) -> t.Mapping[str, str]:
+    return image.get("Labels") or (image.get("Config") or {}).get("Labels") or {}
+
+
+def _layers(image: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    return tuple((image.get("RootFS") or {}).get("Layers") or [image["Id"]])
 
 
 def image_facts(image: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

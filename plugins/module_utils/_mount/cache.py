@@ -38,12 +38,9 @@ def default_size(free: int, used: int) -> int:
 
 
 def used_by(directory: Path) -> int:
-    """Return the disk usage of a cache; partly read files use less than their size."""
-    return sum(
-        Path(parent, name).lstat().st_blocks * 512
-        for parent, _directories, names in os.walk(directory)
-        for name in names
-    )
+    """Return the disk usage of a cache: partly read files use less than their size, and each counts once."""
+    about = (Path(parent, name).lstat() for parent, _directories, names in os.walk(directory) for name in names)
+    return sum({(each.st_dev, each.st_ino): each.st_blocks * 512 for each in about}.values())
 
 
 def with_size(spec: MountSpec, before: Mapping[str, Any] | None, cache_before: str = "") -> MountSpec:

@@ -43,6 +43,7 @@ def test_marked_caches_and_unused_programs_go_and_the_rest_is_named(run, scratch
     assert (code, would["changed"], (scratch / "lab-1").exists()) == (0, True, True)
     code, done = run(**known)
     assert (code, done["left"]) == (0, [str(scratch / "thesis")])
+    assert would["size"] == done["size"] > 0
     assert done["removed"] == [str(scratch / "lab-1"), "relay-0123456789ab"]
     assert [entry.name for entry in (tmp_path / "desi-lab").iterdir()] == ["watch"]
     assert run(**known)[1]["changed"] is False
@@ -51,7 +52,7 @@ def test_marked_caches_and_unused_programs_go_and_the_rest_is_named(run, scratch
 def test_folder_of_somebody_is_named_and_left(run, scratch):
     os.chown(scratch, NOBODY, NOBODY)
     code, done = run(cache=[str(scratch)])
-    assert (code, done["changed"], done["left"]) == (0, False, [str(scratch)])
+    assert (code, done["changed"], done["left"], "size" in done) == (0, False, [str(scratch)], False)
     assert (scratch / "lab-1" / MARKER).exists()
 
 

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.plugin_utils._images import (
     build_reason,
+    built_images,
     image_called,
     image_facts,
     image_source,
@@ -394,3 +395,43 @@ def test_image_that_is_not_there_promises_nothing_but_the_usual_path():
     assert (facts["id"], facts["embedded"], facts["context"], facts["digests"]) == ("", False, "", [])
     assert facts["data_path"] == "/home/desibucket"
     assert image_facts({"Config": None, "RepoDigests": None})["digests"] == []
+
+
+def listed(number, tags, size, layers, label="embedded"):
+    labels = {"desi.lab.image": label} if label else {}
+    return {"Id": number, "RepoTags": tags, "Size": size, "RootFS": {"Layers": layers}, "Config": {"Labels": labels}}
+
+
+BASE = listed("b", ["desi-lab-base:0.1.0"], 100, ["l1", "l2"])
+LAB = listed("l", ["desi-lab:0.1.0"], 150, ["l1", "l2", "l3"])
+OLD = listed("o", ["desi-lab-previous:mine"], 140, ["l1", "l2", "l4"])
+DANGLING = listed("d", None, 130, ["l9"])
+SAMPLE = listed("s", ["desi-lab-sample:0.1.0", "desi-lab-sample:0.1.0-coadds3"], 70, ["s1"])
+PULLED = listed("p", ["debian:12"], 60, ["l1"], label="")
+THEIRS = listed("t", ["desi-lab:0.1.0-mine", "mine:1"], 170, ["l1", "l2", "l3", "l5"])
+
+
+@pytest.mark.parametrize(
+    ("images", "size"),
+    [
+        ([], 0),
+        ([BASE], 100),
+        ([BASE, LAB], 150),
+        ([LAB, BASE, OLD], 190),
+        ([LAB, LAB], 150),
+        ([BASE, {**BASE, "Id": "b2"}], 100),
+        ([LAB, DANGLING, SAMPLE], 350),
+        ([PULLED, BASE, LAB], 90),
+        ([PULLED, THEIRS], 0),
+        # The same layers by a name that stays.
+        ([{**BASE, "Id": "b2", "RepoTags": ["mine:1"]}, BASE, LAB], 50),
+        ([{"Id": "x", "Labels": {"desi.lab.image": "embedded"}, "RepoTags": ["desi-lab:0.1.0"], "Size": 5}], 5),
+    ],
+)
+def test_what_images_share_is_counted_once_and_what_stays_not_at_all(images, size):
+    assert built_images(images)["size"] == size
+
+
+def test_only_names_that_were_given_here_are_removed():
+    names = built_images([BASE, LAB, OLD, DANGLING, SAMPLE, PULLED, THEIRS])["names"]
+    assert names == [*BASE["RepoTags"], *LAB["RepoTags"], *SAMPLE["RepoTags"]]

@@ -311,5 +311,8 @@ def test_file_that_was_read_in_part_counts_for_that_part(tmp_path):
     with (tmp_path / "sparse").open("wb") as file:
         file.seek(10_000_000)
         file.write(b"x" * 4096)
-    assert 0 < cache_of.used_by(tmp_path) < 100_000
+    used = cache_of.used_by(tmp_path)
+    assert 0 < used < 100_000
+    (tmp_path / "other-name").hardlink_to(tmp_path / "sparse")
+    assert cache_of.used_by(tmp_path) == used
     assert cache_of.used_by(tmp_path / "none") == 0
