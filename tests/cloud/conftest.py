@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -19,9 +20,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from labs import Lab
 from launching import Launcher
+from player import IS_POSSIBLE, Player
 from region.running import RunningRegion, running
 
 DOMAIN = "lab.example.org"
+# Files whose verbs are played in one process. The others show the command as a person runs it, and all its programs.
+QUICK = ("test_lab_faults", "test_lab_money")
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +33,28 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegion]:
     """Return the simulated region that all tests share."""
     with running(tmp_path_factory.mktemp("r") / "region.log") as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def players() -> Iterator[list[Player]]:
+    """Return the process that plays verbs, once there is one, and end it."""
+    made: list[Player] = []
+    yield made
+    for player in made:
+        player.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, players: list[Player]
+) -> Iterator[None]:
+    """Let verbs be played in one process, where it is not the command itself that is shown."""
+    if IS_POSSIBLE and request.module.__name__ in QUICK:
+        # Its name is short, because sockets are made in it.
+        players or players.append(Player(tmp_path_factory.mktemp("q"), dict(os.environ)))
+        Lab.player = players[0]
+    yield
+    Lab.player = None
 
 
 @pytest.fixture(scope="session")

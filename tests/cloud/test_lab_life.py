@@ -224,13 +224,6 @@ def test_sync_keeps_what_changed_on_both_sides_twice(lab, work):
     assert nothing_changed(lab.run("sync"))
 
 
-def test_a_machine_that_is_just_being_stopped_is_waited_for(lab, region):
-    region.client("ec2").stop_instances(InstanceIds=[machine(lab)["InstanceId"]])
-    lab.run("stop")
-    assert machine(lab)["State"]["Name"] == "stopped"
-    lab.run("start", lab_yes=True)
-
-
 def test_down_stops_where_the_work_cannot_be_brought_home(lab, region):
     in_lab(lab, "echo 'the last' > /home/synced/last.txt")
     group = machine(lab)["SecurityGroups"][0]["GroupId"]

@@ -300,8 +300,8 @@ def test_twenty_labs_are_told_side_by_side_by_aws_and_by_their_machines(lab, reg
     assert len(found) == 20
     assert {row["reached"] for row in found} == {True}
     assert all(row["usd_hour"] > 0 and row["usd_month"] > 0 for row in found)
-    # bench/status measures it. Here, other tests may be at work on the same computer.
-    assert seconds < 12
+    # bench/status measures it. Here, other tests are at work on the same computer; one by one they take minutes.
+    assert seconds < 40
 
 
 def test_what_is_wrong_with_credentials_is_a_sentence_beside_the_labs_here(lab, region):

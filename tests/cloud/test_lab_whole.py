@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import ssl
 import subprocess
 import sys
@@ -263,13 +262,3 @@ class TestALabOnUbuntu:
         url = url_in(shown)
         assert url.startswith(f"http://127.0.0.1:{lab.port}/")
         assert read_in_notebook(url) == READS
-
-    def test_two_labs_live_side_by_side(self, lab, region, home, free_ports):
-        other = Lab(region, "beside", home, next(free_ports), lab_os="amazon")
-        try:
-            shown = other.run("tests/cloud/instance.yml")
-            assert re.search(r"[Ss]ecurity group jupyter-beside", shown)
-        finally:
-            other.run("down", lab_yes=True)
-        assert len(lab.instances()) == 1
-        assert other.left() == []

@@ -83,7 +83,7 @@ def scenario(name: str, scratch: Path) -> Part:
 def unit(scratch: Path) -> Part:
     """Return the part that runs the unit tests."""
     # The folder's name is short, because sockets are made in it.
-    options = ["-n", "2", "-p", "every_test_runs", "-r", "sfE", "--basetemp", str(scratch / "p")]
+    options = ["-n", "2", "-p", "every_test_runs", "-r", "sfE", "--durations", "20", "--basetemp", str(scratch / "p")]
     return Part(
         "unit",
         [sys.executable, "-m", "pytest", *options],
@@ -110,7 +110,7 @@ def cloud(name: str, files: Sequence[str], scratch: Path) -> Part:
 def e2e(place: str, kinds: Sequence[str], scratch: Path) -> Part:
     """Return the part that visits labs of these kinds in a browser and runs notebooks in them."""
     chosen = [word for kind in kinds for word in ("--lab", kind)]
-    options = ["-p", "every_test_runs", "--basetemp", str(scratch / f"e{place[0]}")]
+    options = ["-p", "every_test_runs", "--durations", "8", "--basetemp", str(scratch / f"e{place[0]}")]
     return Part(
         f"e2e {place}",
         [sys.executable, "-m", "pytest", "tests/e2e", *chosen, *options],
@@ -176,4 +176,5 @@ def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> tuple[l
     if "molecule" in wanted:
         first += [scenario(name, scratch) for name in names if name in MOUNTING]
         shared += [scenario(name, scratch) for name in names if name not in MOUNTING]
-    return [first, second], shared
+    # Labs are waited for a good part of the time, in which two lanes would leave a processor idle.
+    return [first, second, []], shared

@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
 from aws_region import region_on_loopback
-from world import Player, World
+from world import World, player_in
 
 
 def pytest_generate_tests(metafunc):
@@ -25,7 +25,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="session")
 def player(tmp_path_factory):
-    made = Player(tmp_path_factory.mktemp("p"))
+    made = player_in(tmp_path_factory.mktemp("p"))
     yield made
     made.close()
 

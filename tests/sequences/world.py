@@ -13,7 +13,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ import boto3
 from aws_region import KEYS, Region
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
+from player import SLEEPLESS, Player
 from region import moto_repairs
 
 ROOT = Path(__file__).parents[2]
@@ -62,62 +62,22 @@ class Machine(NamedTuple):
     key: str
 
 
-class Player:
-    """The process whose children run ansible-playbook."""
-
-    def __init__(self, folder: Path) -> None:
-        programs = folder / "bin"
-        programs.mkdir()
-        shutil.copy(HERE / "machine.py", programs / "ssh")
-        (programs / "ssh").chmod(0o755)
-        # By its mark what a run of the tests has started is found.
-        foreign = re.compile("AWS_|DESI_LAB_(?!TEST_RUN)")
-        kept = {name: value for name, value in os.environ.items() if not foreign.match(name)}
-        self.environment = {
-            **kept,
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
-            "ANSIBLE_REMOTE_TEMP": str(folder / "tmp"),
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "COLUMNS": "1000",
-            "DOCKER_HOST": f"unix://{folder}/no-engine",
-            "NO_COLOR": "1",
-            "PATH": f"{programs}:{os.environ['PATH']}",
-        }
-        self.output = folder / "output"
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "quick_play.py")],
-            env=self.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout.readline() == "ready\n"
-
-    def begin(self, command: list[str], environment: dict[str, str], directory: Path, task: int) -> int:
-        """Begin a run; return its process."""
-        order = {
-            "command": command,
-            "environment": {**self.environment, **environment},
-            "directory": str(directory),
-            "output": str(self.output),
-            "task": task,
-        }
-        self.process.stdin.write(f"{json.dumps(order)}\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
-
-    def end(self) -> tuple[int, str]:
-        """Wait for the end of a run; return its exit code and what it showed."""
-        code = int(self.process.stdout.readline())
-        return code, self.output.read_text(errors="replace")
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.stdin.close()
-        self.process.wait(timeout=30)
-        self.process.stdout.close()
+def player_in(folder: Path) -> Player:
+    """Return the process whose children run ansible-playbook, with a stand-in for the machines."""
+    programs = folder / "bin"
+    programs.mkdir()
+    shutil.copy(HERE / "machine.py", programs / "ssh")
+    (programs / "ssh").chmod(0o755)
+    # By its mark what a run of the tests has started is found.
+    foreign = re.compile("AWS_|DESI_LAB_(?!TEST_RUN)")
+    kept = {name: value for name, value in os.environ.items() if not foreign.match(name)}
+    more = {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "COLUMNS": "1000",
+        "DOCKER_HOST": f"unix://{folder}/no-engine",
+        "PATH": f"{programs}:{os.environ['PATH']}",
+    }
+    return Player(folder, {**kept, **more}, SLEEPLESS)
 
 
 class World:

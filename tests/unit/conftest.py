@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import os
 import stat
 
 import pytest
 from hypothesis import settings
+from player import IS_POSSIBLE, Alone, Player
 
 # A busy computer is no failure of a test.
 settings.register_profile("desi-lab", deadline=None)
@@ -34,3 +36,11 @@ def region(monkeypatch, tmp_path):
 
     with region_on_loopback(monkeypatch, tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def player(tmp_path_factory):
+    """What plays playbooks in a fraction of the time that ansible-playbook takes."""
+    made = Player(tmp_path_factory.mktemp("q"), os.environ) if IS_POSSIBLE else Alone()
+    yield made
+    made.close()

@@ -9,5 +9,5 @@ from laptop import Laptop
 
 
 @pytest.fixture
-def laptop(region, tmp_path):
-    return Laptop(tmp_path / "laptop", region)
+def laptop(region, tmp_path, player):
+    return Laptop(tmp_path / "laptop", region, player)

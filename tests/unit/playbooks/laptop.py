@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
+
+from player import run_alone
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, LabRecord, write
@@ -58,8 +59,8 @@ def results(url):
 class Laptop:
     """A person's computer, with a lab on EC2 that is reached without a tunnel."""
 
-    def __init__(self, folder, region):
-        self.folder = folder
+    def __init__(self, folder, region, player):
+        self.folder, self.player = folder, player
         self.config = folder / "config"
         self.lab = self.config / "desi-lab/us-west-2/desi"
         self.lab.mkdir(parents=True)
@@ -90,21 +91,18 @@ class Laptop:
         (self.machine / "calls").write_text("")
         known = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("DESI_LAB", "ANSIBLE_"))},
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
-            "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"),
-            "ANSIBLE_REMOTE_TEMP": str(self.folder / "tmp"),
             "XDG_CONFIG_HOME": str(self.config),
             "XDG_STATE_HOME": str(self.folder / "state"),
             "DESI_TEST_MACHINE": str(self.machine),
             "DESI_LAB_QUIET": "1",
-            "NO_COLOR": "1",
             "COLUMNS": "1000",
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
             **environment,
         }
         command = ["ansible-playbook", str(ROOT / f"playbooks/{name}.yml"), "-e", "lab_where=ec2", *more]
-        return subprocess.run(command, env=known, capture_output=True, text=True, cwd=self.folder, timeout=120)
+        # What Ansible reads once takes a process of its own.
+        own = any(name.startswith("ANSIBLE_") for name in environment)
+        return (run_alone if own else self.player.run)(command, known, self.folder, 120, apart=True)
 
     def configurations(self):
         """Return the SSH configurations that ssh was called with."""

@@ -5,7 +5,7 @@
 """Many runs of ansible-playbook, each a child of one process that has everything loaded.
 
 The plays, roles, actions and modules are the product's. What differs is where a module of this computer runs: in the
-worker of its task, and not in a Python of its own, which takes ten times as long. And nobody sleeps.
+worker of its task, and not in a Python of its own, which takes ten times as long. With --sleepless nobody sleeps.
 
 Each line of the input is a run; a line with its process and one with its exit code are printed. A run may end at a task
 as if it was killed there.
@@ -56,8 +56,13 @@ def execute_module(
     self: Any, module_name: Any = None, module_args: Any = None, task_vars: Any = None, **options: Any
 ) -> dict[str, Any]:
     """Run a module of this computer in this process, and one of a machine as usual."""
-    if self._connection.transport != "local":
+    # As somebody else it has to be another process.
+    if self._connection.transport != "local" or self._connection.become:
         return USUALLY(self, module_name, module_args, task_vars=task_vars, **options)
+    # A worker has one task, and what is set in it is not seen by others.
+    environment: dict[str, Any] = {}
+    self._compute_environment_string(environment)
+    os.environ.update({name: str(value) for name, value in environment.items()})
     name = module_name or self._task.action
     arguments = dict(self._task.args if module_args is None else module_args)
     self._update_module_args(
@@ -118,8 +123,9 @@ def run(order: dict[str, Any]) -> int:
     os.environ.clear()
     os.environ.update(order["environment"])
     output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    errors = os.open(order["errors"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) if order["errors"] else output
     null = os.open(os.devnull, os.O_RDONLY)
-    for descriptor, target in ((null, 0), (output, 1), (output, 2)):
+    for descriptor, target in ((null, 0), (output, 1), (errors, 2)):
         os.dup2(descriptor, target)
     if order["task"]:
         kill_at(order["task"])
@@ -138,9 +144,10 @@ def run(order: dict[str, Any]) -> int:
 def main() -> None:
     from ansible.plugins.loader import init_plugin_loader
 
-    # What is waited for is there at once, or never. Before anything has it by another name.
-    slept = time.sleep
-    time.sleep = lambda seconds: slept(min(seconds, 0.02))
+    if "--sleepless" in sys.argv:
+        # What is waited for is there at once, or never. Before anything has it by another name.
+        slept = time.sleep
+        time.sleep = lambda seconds: slept(min(seconds, 0.02))
     init_plugin_loader()
     # That it is loaded already when a run begins is meant.
     warnings.simplefilter("ignore")
