@@ -107,8 +107,8 @@ def coadds(survey: str, program: str, most: int | None = None) -> list[str]:
 def selected(coadd: str, stack: Stack) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of a coadd that are stacked, and their redshifts."""
     place = Path(coadd)
-    wanted = ["TARGETID", "Z", "ZWARN", "SPECTYPE", "DELTACHI2"]
-    fits = fitsio.read(place.with_name(place.name.replace("coadd-", "redrock-", 1)), ext="REDSHIFTS", columns=wanted)
+    names = ["TARGETID", "Z", "ZWARN", "SPECTYPE", "DELTACHI2"]
+    fits = fitsio.read(place.with_name(place.name.replace("coadd-", "redrock-", 1)), ext="REDSHIFTS", columns=names)
     fibers = fitsio.read(coadd, ext="FIBERMAP", columns=["TARGETID", "OBJTYPE", "COADD_FIBERSTATUS"])
     row_of = {targetid: row for row, targetid in enumerate(fits["TARGETID"].tolist())}
     fits = fits[[row_of[targetid] for targetid in fibers["TARGETID"].tolist()]]
