@@ -11,6 +11,9 @@ container, the other fetches any URL that it is asked for, and makes clusters in
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
+from typing import Any
 
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.serverapp import ServerApp
@@ -20,7 +23,14 @@ from tornado import web
 from tornado.httputil import HTTPHeaders
 
 HOST, PORT = "scheduler", 8787
+CONFIG, VARIABLE = Path("/etc/dask/desi-lab.yaml"), "DASK_SCHEDULER_ADDRESS"
+PANEL = "dask-labextension"
 SECRETS = ("Authorization", "Cookie", "X-Xsrftoken")
+
+
+def has_cluster() -> bool:
+    """Return whether the lab has a cluster at this moment: workers come and go while the server runs."""
+    return CONFIG.exists() or bool(os.environ.get(VARIABLE))
 
 
 class DashboardHandler(RemoteProxyHandler):
@@ -29,6 +39,11 @@ class DashboardHandler(RemoteProxyHandler):
     def __init__(self, *arguments: object, **options: object) -> None:
         # A page that is left open is no use of the lab.
         super().__init__(*arguments, host_allowlist=[HOST], update_last_activity=False, **options)
+
+    async def prepare(self, *arguments: object, **options: object) -> None:
+        await super().prepare(*arguments, **options)
+        if not has_cluster():
+            raise web.HTTPError(404, "The lab has no Dask workers.")
 
     def proxy_request_headers(self) -> HTTPHeaders:
         headers = super().proxy_request_headers()
@@ -45,8 +60,17 @@ class ClustersHandler(APIHandler):
         self.finish(json.dumps([]))
 
 
+def without_panel(_handler: object, page: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration of JupyterLab's page, without Dask's panel where there is nothing to show."""
+    extensions = page.get("federated_extensions", [])
+    if not has_cluster():
+        extensions = [each for each in extensions if each.get("name") != PANEL]
+    return {**page, "federated_extensions": extensions}
+
+
 def _load_jupyter_server_extension(app: ServerApp) -> None:
     base = app.web_app.settings["base_url"]
     dashboard = url_path_join(base, rf"/proxy/({HOST}):({PORT})(/.*|)")
     clusters = url_path_join(base, r"/dask/clusters/?")
+    app.web_app.settings["page_config_hook"] = without_panel
     app.web_app.add_handlers(".*$", [(dashboard, DashboardHandler), (clusters, ClustersHandler)])

@@ -34,14 +34,11 @@ if kept.is_file() and not any("token" in word.lower() or "password" in word.lowe
     c.IdentityProvider.token = kept.read_text(encoding="ascii")
 
 # The dashboard of the lab's own Dask cluster, where it has one, is all that is reached through this server.
-scheduler = bool(os.environ.get("DASK_SCHEDULER_ADDRESS"))
 c.ServerApp.jpserver_extensions = {
     "dask_labextension": False,
     "jupyter_server_proxy": False,
-    "desi_lab_dashboard": scheduler,
+    "desi_lab_dashboard": True,
 }
-if scheduler:
-    c.LabApp.extra_labextensions_path = ["/opt/desi/share/jupyter/labextensions-dask"]
 
 # A kernel that does not listen is not waited for: docker stop has to be done within 5 seconds.
 c.KernelManager.shutdown_wait_time = 2.0
