@@ -115,6 +115,12 @@ labs:
     server_answers:
       description: Whether the server answers; null if it does not run, or was not queried.
       type: bool
+    workers:
+      description: How many containers of Dask workers it has.
+      type: int
+    dask:
+      description: As RV(server.dask); null if it has no scheduler that runs, or was not queried.
+      type: dict
 containers:
   description: Every container of every lab.
   returned: success
@@ -133,6 +139,18 @@ containers:
     running:
       description: Whether it runs.
       type: bool
+    server:
+      description: The id of the server's container that a Dask scheduler or worker was made for; empty for all others.
+      type: str
+    memory:
+      description: The most memory that it may take, in bytes. V(0) means no limit.
+      type: int
+    state:
+      description: Its state, as Docker says, such as V(created).
+      type: str
+    certificate:
+      description: The SHA-256 of the certificate of a Dask scheduler or worker; empty for all others.
+      type: str
 networks:
   description: Every network of every lab.
   returned: success
@@ -209,6 +227,26 @@ server:
     sees_data:
       description: Whether its container can list the release. With O(verify) only.
       type: bool
+    foreign:
+      description: Containers that have names as those of the lab's workers, and are not the lab's. With O(verify) only.
+      type: list
+      elements: str
+    dask:
+      description: What its Dask scheduler says; null if there is none that answers. With O(verify) only.
+      type: dict
+      contains:
+        workers:
+          description: The workers that are connected.
+          type: int
+        processing:
+          description: The tasks that are computed.
+          type: int
+        waiting:
+          description: The tasks that wait for others.
+          type: int
+        memory:
+          description: The tasks whose results are kept in memory.
+          type: int
 folder:
   description: C(exists), C(isdir), C(uid), C(gid), C(mode) and C(writeable) of O(folder), as module stat has them.
   returned: success
@@ -241,17 +279,30 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.parallel import side_by_side
 from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
+from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import WORKER_ROLE
 from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import FOLDER, MARK
 from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import NAME as PROGRAM_NAME
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import (
+    Inventory,
+    foreign_members,
     lab_server,
+    members,
     names_taken,
+    scheduler_counts,
     server_container,
     take_inventory,
     verified_server,
 )
 from ansible_collections.desi.lab.plugins.module_utils._lab.answers import servers
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, lab_row, labels_of, mount_users
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import (
+    CERTIFICATE,
+    NAME,
+    ROLE,
+    SERVER,
+    lab_row,
+    labels_of,
+    mount_users,
+)
 from ansible_collections.desi.lab.plugins.module_utils._lab.probe import mount_answers, server_answers
 from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import place_of
 from ansible_collections.desi.lab.plugins.module_utils._mount.users import users_of
@@ -277,6 +328,12 @@ def probes(row: t.Mapping[str, t.Any]) -> dict[str, tuple[str, t.Callable[[], bo
     if row["state"] == "running" and port:
         found["server_answers"] = f"server {address} {port}", lambda: server_answers(address, port)
     return found
+
+
+def dask_of(inventory: Inventory, name: str) -> dict[str, int] | None:
+    """Return what the scheduler of a lab says; None without one that runs and answers."""
+    counts = scheduler_counts(inventory, name)
+    return counts._asdict() if counts else None
 
 
 def about_directory(path: str) -> dict[str, t.Any]:
@@ -319,20 +376,28 @@ def main() -> None:
     )
     inventory = found["inventory"]
     rows = [lab_row(item, None, None, inventory.images) for item in servers(inventory.containers)]
+    for row in rows:
+        row["workers"] = len(members(inventory, row["name"], WORKER_ROLE))
     asked = [(row, probes(row)) for row in rows] if ask else []
     parts: dict[str, t.Callable[[], t.Any]] = {key: part for _row, each in asked for key, part in each.values()}
     bound = PROBE_SECONDS
     if name:
         server = verified_server if module.params["verify"] else lab_server
         parts["url"] = lambda: server(inventory, name, timeout)
+        if module.params["verify"]:
+            parts[f"dask {name}"] = lambda: dask_of(inventory, name)
+            parts["foreign"] = lambda: foreign_members(inventory, name)
         if module.params["verify"] or module.params["folder"]:
             # It is to be made, perhaps.
             parts["names"] = lambda: names_taken(inventory, name)
         bound += timeout + ENGINE_SECONDS
+    if ask:
+        parts.update({f"dask {row['name']}": lambda row=row: dask_of(inventory, row["name"]) for row in rows})
     answers, _errors = side_by_side(parts, bound)
     known = {"container": server_container(inventory, name) or {}, "network": ""}
     for row, each in asked:
         row.update({name: answers.get(key, False) for name, (key, _part) in each.items()})
+        row["dask"] = answers.get(f"dask {row['name']}")
     users, rule = mount_users(inventory.containers), Path(FOLDER, PROGRAM_NAME).exists()
     module.exit_json(
         changed=False,
@@ -340,7 +405,14 @@ def main() -> None:
         docker={"state": inventory.engine.state, **asdict(inventory.engine)},
         engine=not inventory.reason,
         reason=inventory.reason,
-        server={**answers.get("url", {"url": "", "trouble": {}}), **answers.get("names", known)} if name else {},
+        server={
+            **answers.get("url", {"url": "", "trouble": {}}),
+            **answers.get("names", known),
+            "dask": answers.get(f"dask {name}"),
+            "foreign": answers.get("foreign", []),
+        }
+        if name
+        else {},
         images=inventory.images,
         folder=about_directory(module.params["folder"]) if module.params["folder"] else {},
         authorities=next((module.sha1(path) for path in module.params["authorities"] if Path(path).is_file()), ""),
@@ -351,6 +423,10 @@ def main() -> None:
                 "lab": labels_of(item)[NAME],
                 "role": labels_of(item).get(ROLE, ""),
                 "running": item["State"]["Running"],
+                "server": labels_of(item).get(SERVER, ""),
+                "memory": item["HostConfig"]["Memory"],
+                "state": item["State"]["Status"],
+                "certificate": labels_of(item).get(CERTIFICATE, ""),
             }
             for item in inventory.containers
         ],

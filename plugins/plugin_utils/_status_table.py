@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import money
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import MINUTE, ago, parse_time, span
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import MINUTE, ago, amount, parse_time, span
 from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import state_word
 from ansible_collections.desi.lab.plugins.plugin_utils._terminal import WIDEST, cells, cut, pad, wrap
@@ -137,6 +137,7 @@ def _below(lab: t.Mapping[str, t.Any], width: int, now: float, more: t.Sequence[
         lab["data"],
         " ".join(filter(None, [lab["type"], f"{lab['disk_gib']} GiB" if lab["disk_gib"] else ""])),
         _place(lab) if lab["state"] == "running" and lab["port"] and lab["address"] else "",
+        _workers(lab),
         f"idle since {ago(idle, now)}" if idle is not None else "",
         f"busy: {lab['active'][0].rstrip('.')}" if lab["active"] and idle is None else "",
         *(event["words"] for event in lab["next"]),
@@ -145,6 +146,14 @@ def _below(lab: t.Mapping[str, t.Any], width: int, now: float, more: t.Sequence[
     for note in lab["notes"]:
         lines += wrap(one_line(note), width, 4)
     return lines
+
+
+def _workers(lab: t.Mapping[str, t.Any]) -> str:
+    """Return how many workers a lab has and what they do."""
+    if not lab["workers"] or not lab["dask"]:
+        return amount(lab["workers"], "Dask worker")
+    tasks = lab["dask"]["processing"] + lab["dask"]["waiting"]
+    return f"{amount(lab['workers'], 'Dask worker')}, {amount(tasks, 'task') + ' to do' if tasks else 'idle'}"
 
 
 def _place(lab: t.Mapping[str, t.Any]) -> str:

@@ -18,7 +18,7 @@ BASE = "ansible_collections.desi.lab.plugins."
 
 LAYERS = [
     {"_common"},
-    {"_aws", "_docker", "_lab", "_mount", "_prefetch"},
+    {"_aws", "_dask", "_docker", "_lab", "_mount", "_prefetch"},
     {"_ec2", "_ssh", "_jupyter"},
     {"_sync", "_doctor", "_status"},
     {"plugin_utils"},

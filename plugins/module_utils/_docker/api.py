@@ -198,6 +198,14 @@ class Api:
         path = {"container": "/containers/{}/json", "network": "/networks/{}"}[kind]
         return self.get(path.format(quote(checked_name(name))))
 
+    def names(self, beginning: str) -> list[str]:
+        """Return the names of all containers that begin like this, whoever made them."""
+        found = self.get("/containers/json", all=1, filters={"name": [f"^/?{beginning}"]})
+        if not isinstance(found, list):
+            raise self._strange("Its list of containers is none.")
+        names = [each.get("Names") for each in found if isinstance(each, dict)]
+        return [str(name).lstrip("/") for some in names if isinstance(some, list) for name in some]
+
     def changes(self, name: str) -> t.Any:  # noqa: ANN401 - checked by whoever asked
         """Return what was changed in the file system of a container, as rows of ``Path`` and ``Kind``."""
         return self.get(f"/containers/{quote(checked_name(name))}/changes") or []

@@ -162,6 +162,10 @@ class Docker:
         except (ValueError, LookupError, TypeError) as error:
             raise not_inspected(name) from error
 
+    def names(self, beginning: str) -> list[str]:
+        """Return the names of all containers that begin like this, whoever made them."""
+        return self.output("ps", "--all", "--filter", f"name=^{beginning}", "--format", "{{.Names}}").splitlines()
+
     def changes(self, name: str) -> list[dict[str, Any]]:
         """Return what was changed in the file system of a container, as rows of ``Path`` and ``Kind``."""
         lines = (line.partition(" ") for line in self.output("diff", checked_name(name)).splitlines())

@@ -101,8 +101,8 @@ def rounded(size: int) -> int:
     return size // GIB * GIB if size >= 2 * GIB else size
 
 
-def check_memory(value: str) -> None:
-    """Refuse a size that is invalid or too small."""
+def check_memory(value: str, name: str = "lab_memory") -> None:
+    """Refuse a size that is invalid or too small. ``name`` is the setting's."""
     if not value:
         return
     try:
@@ -110,9 +110,10 @@ def check_memory(value: str) -> None:
     except ValueError:
         size = 0
     if size < LEAST_MEMORY:
-        why = "It is not a size." if not size else f"A lab needs {size_text(LEAST_MEMORY)} at the least."
-        do = "Give a number and a unit, for example -e lab_memory=8GiB, or leave it out."
-        raise LabError(f"The setting lab_memory={value} cannot work.", why, do)
+        who = "worker" if "worker" in name else "lab"
+        why = f"A {who} needs {size_text(LEAST_MEMORY)} at the least." if size else "It is not a size."
+        do = f"Give a number and a unit, for example -e {name}=8GiB, or leave it out."
+        raise LabError(f"The setting {name}={value} cannot work.", why, do)
 
 
 def check_cpus(value: str) -> None:

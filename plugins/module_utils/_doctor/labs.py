@@ -37,6 +37,11 @@ def _judge_lab(lab: Labs) -> list[Finding]:
         why = "Its container runs, but nothing answers at its port: it may be about to start, or its server hangs."
         found = f"does not answer at {lab['address']}:{lab['port']}"
         every.append(Finding("labs", title, BROKEN, found, why, f"wait a minute; then {again}", facts))
+    workers, dask = lab.get("workers") or 0, lab.get("dask")
+    if workers and lab["state"] == "running" and (not dask or dask["workers"] < workers):
+        found = f"{dask['workers']} of its {workers} Dask workers are connected" if dask else "its scheduler is silent"
+        why = "Notebooks that use Dask wait, or compute with fewer workers."
+        every.append(Finding("labs", title, BROKEN, found, why, f"./lab start{named}", facts))
     if lab.get("mount_answers") is False:
         why = "Notebooks in it cannot read the data."
         do = f"{again}: it mounts again, and the running lab sees it"

@@ -201,6 +201,8 @@ def _lab_row(instance: Resource, region: str) -> dict[str, t.Any]:
         "address": view["address"],
         "port": int(port) if port.isascii() and port.isdigit() else 0,
         "server_answers": None,
+        "workers": 0,
+        "dask": None,
         "access": tags.get(ACCESS_TAG, ""),
         "os": tags.get(OS_TAG, ""),
         "user": USERS.get(tags.get(OS_TAG, ""), USERS["amazon"]),

@@ -7,12 +7,16 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
 from ansible_collections.desi.lab.plugins.module_utils._common.parallel import side_by_side
+from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ROLE as SCHEDULER_ROLE
+from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import WORKER_ROLE, Counts, activity_rows
+from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ask as ask_scheduler
 from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api, NotListening
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker, EngineUnavailable
 from ansible_collections.desi.lab.plugins.module_utils._docker.engine import (
@@ -44,7 +48,7 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.answers import (
     parse_networks,
     servers,
 )
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, labels_of, published
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, labels_of, published
 from ansible_collections.desi.lab.plugins.module_utils._lab.probe import LIST_IMAGES, image_ids
 from ansible_collections.desi.lab.plugins.module_utils._lab.url import write_url
 
@@ -154,6 +158,26 @@ def server_container(inventory: Inventory, name: str) -> Tree | None:
     return next((each for each in servers(inventory.containers) if labels_of(each).get(NAME) == name), None)
 
 
+def members(inventory: Inventory, name: str, role: str) -> list[Tree]:
+    """Return the containers of a lab that have a role."""
+    return [
+        each for each in inventory.containers if (labels_of(each).get(NAME), labels_of(each).get(ROLE)) == (name, role)
+    ]
+
+
+def scheduler_counts(inventory: Inventory, name: str) -> Counts | None:
+    """Return what the Dask scheduler of a lab says; None without one that runs and answers."""
+    found = [each for each in members(inventory, name, SCHEDULER_ROLE) if each["State"]["Running"]]
+    return ask_scheduler(inventory.client, found[0]["Id"]) if found else None
+
+
+def foreign_members(inventory: Inventory, name: str) -> list[str]:
+    """Return the containers named as a lab's scheduler or workers that are not the lab's."""
+    ours = {each["Name"].lstrip("/") for each in inventory.containers if labels_of(each).get(NAME) == name}
+    named = re.compile(rf"desi-lab-{re.escape(name)}-({SCHEDULER_ROLE}|{WORKER_ROLE}-[0-9]+)")
+    return [each for each in inventory.client.names(f"desi-lab-{name}-") if named.fullmatch(each) and each not in ours]
+
+
 def names_taken(inventory: Inventory, name: str) -> dict[str, t.Any]:
     """Return what has the names of a lab: ``container``, empty if nothing, and ``network``, whose labels it has.
 
@@ -256,11 +280,21 @@ def inspect_ending(name: str, ending: str, certificate: str = "") -> Loss:
     parts: dict[str, t.Callable[[], t.Any]] = {}
     if running:
         parts["activity"] = lambda: _activity(client, mine, certificate)
+        parts["dask"] = lambda: _dask_activity(client, labels.get(NAME, ""))
     if ending in (REPLACE, REMOVE):
         bound = [SYNCED, labels.get("desi.lab.inside") or SYNCED]
         parts["layer"] = lambda: layer_of(_checked(parse_changes, client.changes(mine["Id"])), bound)
     results, _errors = side_by_side(parts, 3 * PROBE_SECONDS)
-    return loss(ending, running, results.get("activity", [UNKNOWN]), results.get("layer"))
+    rows = [*results.get("activity", [UNKNOWN]), *results.get("dask", [])]
+    return loss(ending, running, rows, results.get("layer"))
+
+
+def _dask_activity(client: Api | Docker, lab: str) -> list[Line]:
+    found = client.find("container", f"desi-lab-{lab}-{SCHEDULER_ROLE}")
+    mine = _checked(parse_container, found) if found else None
+    if mine is None or labels_of(mine).get(NAME) != lab or not mine["State"]["Running"]:
+        return []
+    return activity_rows(ask_scheduler(client, mine["Id"]))
 
 
 def _activity(client: Api | Docker, container: Tree, certificate: str) -> list[Line]:

@@ -86,5 +86,6 @@ def loss(ending: str, running: bool, activity: t.Sequence[Line], layer: Layer | 
             rows.append({"label": "installed", "text": "the engine does not tell what", "about": ""})
         asks = asks or layer is None or any(found.values())
     words = [amount(number, label) for label, number in numbers.items() if number]
+    words += ["what its Dask workers compute"] if any(row["label"] == "Dask" for row in rows) else []
     listed = " and ".join([*([", ".join(words[:-1])] if words[1:] else []), *words[-1:]])
     return Loss(rows, listed or ("what runs in it" if rows else ""), asks)

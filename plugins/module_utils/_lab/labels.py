@@ -16,6 +16,10 @@ NAME = "desi.lab.name"
 ROLE = "desi.lab.role"
 MOUNT = "desi.lab.mount"
 DIRECTORY = "desi.lab.folder"
+SERVER = "desi.lab.server"
+"""The id of the server's container that a scheduler or a worker was made for."""
+CERTIFICATE = "desi.lab.certificate"
+"""The SHA-256 of the certificate that a scheduler or a worker shows."""
 
 
 def published(container: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
@@ -80,6 +84,8 @@ def lab_row(
         "address": place["address"],
         "port": place["port"],
         "server_answers": server_answers,
+        "workers": 0,
+        "dask": None,
     }
 
 

@@ -30,6 +30,8 @@ EMPTY: dict[str, t.Any] = {
     "address": "",
     "port": 0,
     "server_answers": None,
+    "workers": 0,
+    "dask": None,
     "access": "",
     "tunnel_open": None,
     "id": "",
@@ -125,6 +127,12 @@ def notes_of_look(lab: t.Mapping[str, t.Any]) -> list[str]:
         said.append("The mount of its data does not answer.")
     if lab["state"] == "running" and lab["server_answers"] is False:
         said.append("Its server does not answer.")
+    if lab["state"] == "running" and lab["workers"]:
+        connected = lab["dask"]["workers"] if lab["dask"] else None
+        if connected is None:
+            said.append("The scheduler of its Dask workers does not answer: ./lab start mends that.")
+        elif connected < lab["workers"]:
+            said.append(f"{connected} of its {lab['workers']} Dask workers are connected.")
     if lab["image_newer"]:
         said.append(f"A newer image {lab['image']} is there: ./lab update takes it.")
     return said

@@ -88,6 +88,8 @@ def test_row_of_a_lab_that_runs_says_all_of_it():
         "address": "127.0.0.1",
         "port": 8888,
         "server_answers": False,
+        "workers": 0,
+        "dask": None,
     }
 
 

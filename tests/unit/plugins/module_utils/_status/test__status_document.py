@@ -71,6 +71,8 @@ def test_lab_on_this_computer_costs_nothing_and_is_up_since_its_start():
     [
         ({"mount_answers": False}, "The mount of its data does not answer."),
         ({"server_answers": False}, "Its server does not answer."),
+        ({"workers": 2}, "The scheduler of its Dask workers does not answer: ./lab start mends that."),
+        ({"workers": 2, "dask": {"workers": 1}}, "1 of its 2 Dask workers are connected."),
         ({"image_newer": True}, "A newer image desi-lab:0.1.0 is there: ./lab update takes it."),
     ],
 )
