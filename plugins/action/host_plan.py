@@ -18,11 +18,15 @@ from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
     differences,
     host_plan,
     is_kept,
+    lab_is_kept,
+    lab_worker_resources,
     made_with,
     makers_hash,
     refusals,
     specification,
     ways_to_keep,
+    worker_count,
+    workers_end,
 )
 
 SPEC = {
@@ -32,6 +36,7 @@ SPEC = {
     "binds": {"type": "list", "elements": "dict", "default": []},
     "layout": {"type": "dict", "default": {}},
     "port": {"type": "dict", "default": {}},
+    "worker_memory": {"type": "str", "default": ""},
     "stays": {"type": "bool", "default": False},
     "update": {"type": "bool", "default": False},
 }
@@ -53,8 +58,10 @@ class ActionModule(ActionBase):
         made_from = specification(settings, host, args["user"], binds, makers_hash(COLLECTION))
         container = host["server"].get("container") or {}
         differing = differences(settings, container) if container else []
-        parts = host_plan(Goal(settings, made_from, args["stays"], args["update"]), host)
-        errors = refusals(settings, host, args["user"], layout, port)
+        workers, resources = worker_count(settings, host), lab_worker_resources(settings, host, args["worker_memory"])
+        goal = Goal(settings, made_from, args["stays"], args["update"], workers, resources.memory)
+        parts = host_plan(goal, host)
+        errors = refusals(settings, host, args["user"], layout, port, args["worker_memory"])
         # A lab that goes on as it runs asks for nothing.
         wrong = errors if layout.get("failed") or not is_kept(parts) else []
         return {
@@ -62,7 +69,11 @@ class ActionModule(ActionBase):
             "specification": made_from,
             "parts": [part._asdict() for part in parts],
             "kept": is_kept(parts),
+            "lab_kept": lab_is_kept(parts),
             "stays": container_stays(parts),
+            "workers": workers,
+            "worker_memory": resources.memory,
+            "workers_end": workers_end(parts, goal, host),
             "made_with": made_with(container),
             "errors": [error.as_result() for error in wrong],
             "differences": difference_rows(differing),

@@ -45,6 +45,11 @@ options:
     type: dict
     default: {}
     version_added: "0.2.0"
+  worker_memory:
+    description: The memory of each Dask worker, such as V(2GiB). Empty means that of those that exist, or a share.
+    type: str
+    default: ""
+    version_added: "0.2.0"
   stays:
     description: Whether a container that is there is started as it is, whatever it was made from.
     type: bool
@@ -87,12 +92,12 @@ parts:
   elements: dict
   contains:
     name:
-      description: V(engine), V(image), V(sample), V(data) or V(server).
+      description: V(engine), V(image), V(sample), V(data), V(server) or V(workers).
       type: str
     action:
       description:
-        - V(keep), V(start), V(make), V(replace), or V(compare) where only the part's role can tell. That changes
-          nothing that is as it is to be.
+        - V(keep), V(start), V(make), V(replace), V(remove), or V(compare) where only the part's role can tell. That
+          changes nothing that is as it is to be.
       type: str
     reason:
       description: Why, as a sentence; empty for what is kept.
@@ -107,8 +112,24 @@ kept:
   description: Whether every part is kept.
   returned: success
   type: bool
+lab_kept:
+  description: Whether every part but the workers is kept.
+  returned: success
+  type: bool
 stays:
   description: Whether the lab's container is used as it is, be it started or not.
+  returned: success
+  type: bool
+workers:
+  description: How many Dask workers the lab is to have.
+  returned: success
+  type: int
+worker_memory:
+  description: The memory of each of them, in bytes.
+  returned: success
+  type: int
+workers_end:
+  description: Whether tasks or results of workers that exist are lost.
   returned: success
   type: bool
 made_with:

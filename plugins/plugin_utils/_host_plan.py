@@ -14,6 +14,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import TASKS
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import lab_limits, limits_update
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import plain_text
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import MOUNT, image_newer, labels_of
@@ -22,10 +23,14 @@ from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import m
 from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import label_settings
 from ansible_collections.desi.lab.plugins.plugin_utils._settings import DATA_WORDS
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED, settings_label
+from ansible_collections.desi.lab.plugins.plugin_utils._workers import Resources, check_room, worker_resources
 
-KEEP, START, MAKE, REPLACE, COMPARE = "keep", "start", "make", "replace", "compare"
+KEEP, START, MAKE, REPLACE, REMOVE, COMPARE = "keep", "start", "make", "replace", "remove", "compare"
 """What is done with a part. Compare: only its role can tell, and changes nothing that is as it is to be."""
 SPECIFICATION = "desi.lab.specification"
+DASK_CONFIG = "desi.lab.dask-config"
+"""The label of a container that reads Dask's configuration from a volume of the lab."""
+WORKERS = "workers"
 DEFAULT_NAME = "desi"
 _MAKERS = ("data", "image", "jupyter", "sample")
 _PARTS = ("defaults", "files", "tasks", "vars")
@@ -45,13 +50,16 @@ class Goal(t.NamedTuple):
     """What a lab is to be.
 
     ``settings`` are those of settings_resolve, with the values that they have on the lab's host. ``stays`` is for a
-    verb that starts a container as it is, ``update`` for one that asks for the newest image.
+    verb that starts a container as it is, ``update`` for one that asks for the newest image. ``worker_memory`` is that
+    of each of the ``workers``, in bytes.
     """
 
     settings: Tree
     specification: str
     stays: bool = False
     update: bool = False
+    workers: int = 0
+    worker_memory: int = 0
 
 
 def makers_hash(collection: Path) -> str:
@@ -84,7 +92,9 @@ def specification(settings: Tree, host: Tree, user: Tree, binds: t.Sequence[Tree
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def refusals(settings: Tree, host: Tree, user: Tree, layout: Tree, port: Tree) -> list[LabError]:
+def refusals(
+    settings: Tree, host: Tree, user: Tree, layout: Tree, port: Tree, worker_memory: str = ""
+) -> list[LabError]:
     """Return all that keeps a lab from being made, before anything is pulled or built for it.
 
     ``layout`` is the result of data_layout_info, failed or not, and ``port`` that of port_info; empty if not needed.
@@ -95,6 +105,7 @@ def refusals(settings: Tree, host: Tree, user: Tree, layout: Tree, port: Tree) -
     if host["docker"].get("answers") and not host["engine"]:
         what = "Docker Engine does not say which labs it has, so none is made or changed."
         errors.append(LabError(what, host["reason"], "Restart Docker Engine, then run this again."))
+    errors += _why_no_workers(settings, host, worker_memory)
     rootless = bool(host["docker"].get("rootless"))
     why_data = why_not_bound(layout.get("place") or {}, rootless)
     if why_data:
@@ -113,6 +124,21 @@ def refusals(settings: Tree, host: Tree, user: Tree, layout: Tree, port: Tree) -
         )
         errors.append(LabError(what, why, free))
     return errors
+
+
+def _why_no_workers(settings: Tree, host: Tree, worker_memory: str) -> list[LabError]:
+    resources = lab_worker_resources(settings, host, worker_memory)
+    try:
+        check_room(settings["name"], worker_count(settings, host), resources, host["docker"])
+    except LabError as error:
+        return [error]
+    return []
+
+
+def lab_worker_resources(settings: Tree, host: Tree, worker_memory: str) -> Resources:
+    """Return the resources of each worker that a lab is to have. ``worker_memory`` is the setting."""
+    made_with = next((row["memory"] for row in lab_members(settings["name"], "worker", host)), 0)
+    return worker_resources(host["docker"], worker_memory, settings["memory"], made_with)
 
 
 def _why_folder_not_shared(settings: Tree, about: Tree, user: Tree, rootless: bool) -> str:
@@ -142,7 +168,20 @@ def host_plan(goal: Goal, host: Tree) -> list[Part]:
     parts = [Part("engine", KEEP, ""), _image(goal, container, host["images"])]
     if goal.settings["data"] == "sample":
         parts.append(_helper("sample", goal.settings["name"], host))
-    return [*parts, _data(goal.settings, container, host), _server(goal, container, host)]
+    parts += [_data(goal.settings, container, host), _server(goal, container, host)]
+    return [*parts, *_workers(goal, container, host, container_stays(parts))]
+
+
+def lab_members(lab: str, role: str, host: Tree) -> list[Tree]:
+    """Return the containers of a lab that have a role."""
+    return [row for row in host["containers"] if (row["lab"], row["role"]) == (lab, role)]
+
+
+def worker_count(settings: Tree, host: Tree) -> int:
+    """Return how many workers a lab is to have: as many as somebody said, or else as there are."""
+    if "workers" in settings["given"]:
+        return int(settings["workers"])
+    return len(lab_members(settings["name"], "worker", host))
 
 
 def is_kept(parts: t.Iterable[Part]) -> bool:
@@ -154,6 +193,20 @@ def container_stays(parts: t.Iterable[Part]) -> bool:
     """Return whether the lab's container is used as it is, be it started or not."""
     actions = {part.name: part.action for part in parts}
     return actions["image"] == KEEP and actions["server"] in (KEEP, START)
+
+
+def workers_end(parts: t.Iterable[Part], goal: Goal, host: Tree) -> bool:
+    """Return whether tasks or results of workers are lost, as far as their scheduler says; what it does not say is."""
+    actions = {part.name: part.action for part in parts}
+    ended = actions.get(WORKERS) == REPLACE or (actions.get(WORKERS) == REMOVE and not goal.workers)
+    runs = any(row["running"] for row in lab_members(goal.settings["name"], "scheduler", host))
+    counts = host["server"].get("dask")
+    return ended and runs and (not counts or any(counts[name] for name in TASKS))
+
+
+def lab_is_kept(parts: t.Iterable[Part]) -> bool:
+    """Return whether nothing is done but to the workers beside it."""
+    return is_kept(part for part in parts if part.name != WORKERS)
 
 
 def _image(goal: Goal, container: Tree, images: t.Mapping[str, str]) -> Part:
@@ -172,7 +225,7 @@ def _image(goal: Goal, container: Tree, images: t.Mapping[str, str]) -> Part:
 
 
 def _helper(role: str, lab: str, host: Tree) -> Part:
-    found = [row for row in host["containers"] if (row["lab"], row["role"]) == (lab, role)]
+    found = lab_members(lab, role, host)
     if not found:
         return Part(role, MAKE, "There is none.")
     return Part(role, KEEP, "") if found[0]["running"] else Part(role, START, "It does not run.")
@@ -197,6 +250,8 @@ def _server(goal: Goal, container: Tree, host: Tree) -> Part:
     if not container:
         return Part("server", MAKE, "There is no container.")
     settings, engine, server = goal.settings, host["docker"], host["server"]
+    if goal.workers and not labels_of(container).get(DASK_CONFIG):
+        return Part("server", REPLACE, "It was made by a version that had no workers.")
     if not goal.stays and labels_of(container).get(SPECIFICATION) != goal.specification:
         return _differs(settings, container)
     if limits_update(lab_limits(engine, settings["memory"], float(settings["cpus"] or 0)), container, engine):
@@ -214,6 +269,34 @@ def _server(goal: Goal, container: Tree, host: Tree) -> Part:
     if host["link_local_lost"]:
         return Part("server", START, "Link-local addresses are not blocked since the last boot.")
     return Part("server", KEEP, "")
+
+
+def _workers(goal: Goal, container: Tree, host: Tree, stays: bool) -> list[Part]:
+    """Return what is done with the scheduler and the workers. None of a lab that has none and is to have none."""
+    lab, target = goal.settings["name"], goal.workers
+    schedulers, workers = (lab_members(lab, role, host) for role in ("scheduler", "worker"))
+    number = len(workers)
+    there = f"There {'is' if number == 1 else 'are'} {number or 'none'}."
+    if not target:
+        return [Part(WORKERS, REMOVE, there)] if schedulers or workers else []
+    if len(workers) != target:
+        return [Part(WORKERS, REMOVE if len(workers) > target else MAKE, there)]
+    if not schedulers:
+        return [Part(WORKERS, MAKE, "There is no scheduler.")]
+    rows = [*schedulers, *workers]
+    if not stays:
+        return [Part(WORKERS, COMPARE, "They run what the lab runs.")]
+    if any(row["server"] != container.get("Id") for row in rows):
+        return [Part(WORKERS, REPLACE, "They were made for another container of the lab.")]
+    if any(row["memory"] != goal.worker_memory for row in workers):
+        return [Part(WORKERS, REPLACE, "Their memory is to be another one.")]
+    if not all(row["running"] for row in rows):
+        return [Part(WORKERS, START, "Not all of them run.")]
+    counts = host["server"].get("dask")
+    if not counts or counts["workers"] < target:
+        found = f"{counts['workers']} of them are connected." if counts else "Their scheduler does not answer."
+        return [Part(WORKERS, START, found)]
+    return [Part(WORKERS, KEEP, "")]
 
 
 def _differs(settings: Tree, container: Tree) -> Part:

@@ -23,7 +23,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._images import image_sour
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 # Names of a lab's helper containers.
-RESERVED_NAME = re.compile(r"mount-.*|.*-sample")
+RESERVED_NAME = re.compile(r"mount-.*|.*-(sample|scheduler|worker-[0-9]+)")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 NUMBER = re.compile(r"[0-9]{1,9}")
@@ -40,6 +40,8 @@ ROLE = re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@/-]{1,512}/)?)?
 # From the smallest disk for the AMIs to the largest of gp3, in GiB.
 DISK_GIB = range(8, 16385)
 OWN_ADDRESS = "auto"
+# Of one computer, or of one zone at AWS.
+WORKERS = range(257)
 # At most a week and a year; 0 is forever.
 IDLE_MINUTES = range(7 * 24 * 60 + 1)
 MAX_HOURS = range(365 * 24 + 1)
@@ -80,7 +82,10 @@ def check_lab_name(value: str) -> None:
         why = "A name has lower-case letters, digits and dashes, at most 40, and begins with a letter or digit."
         raise _wrong("lab_name", value, why, do)
     if RESERVED_NAME.fullmatch(value):
-        why = "Names that begin with mount- or end with -sample are kept for what belongs to another lab."
+        why = (
+            "Names that begin with mount- or end with -sample, -scheduler or -worker-1 are kept for what belongs to "
+            "another lab."
+        )
         raise _wrong("lab_name", value, why, "Choose another name, for example -e lab_name=desi2.")
 
 
@@ -319,6 +324,23 @@ def check_certificate(values: t.Mapping[str, t.Any]) -> None:
         )
 
 
+def check_workers(value: str) -> None:
+    """Refuse an invalid number of workers."""
+    why = f"It is how many Dask workers the lab has, as a whole number from 0 to {WORKERS[-1]}."
+    do = "Give a number, for example -e lab_workers=2, or 0 for none."
+    _check_whole_number("lab_workers", value, WORKERS, why, do)
+
+
+def check_mount_of_workers(values: t.Mapping[str, t.Any]) -> None:
+    """Refuse workers of a lab that mounts the bucket in its own container, where they cannot read it."""
+    if values.get("lab_workers") and values.get("lab_mount") == "container":
+        raise LabError(
+            "The settings lab_workers and lab_mount=container cannot work together.",
+            "A bucket that is mounted in the lab's own container is in no other container.",
+            "Leave lab_mount out, or lab_workers.",
+        )
+
+
 def check_expire_days(value: str) -> None:
     """Refuse an invalid number of days; 0 means never."""
     why = "It is how many days after its last use a lab is deleted, as a whole number up to 9999."
@@ -347,6 +369,8 @@ CHECKS: dict[str, t.Callable[[str], object]] = {
     "lab_cache_max": check_cache_max,
     "lab_memory": check_memory,
     "lab_cpus": check_cpus,
+    "lab_workers": check_workers,
+    "lab_worker_memory": functools.partial(check_memory, name="lab_worker_memory"),
     "lab_region": check_region,
     "lab_disk_gib": check_disk,
     "lab_security_group": check_group,
@@ -371,6 +395,7 @@ def value_errors(values: t.Mapping[str, t.Any], releases: t.Mapping[str, t.Mappi
         *(functools.partial(check_list, values[name]) for name, check_list in LIST_CHECKS.items() if name in values),
         functools.partial(check_certificate, values),
         functools.partial(check_address, values),
+        functools.partial(check_mount_of_workers, values),
     ]
     if "lab_release" in values:
         data = str(values.get("lab_data", "s3"))

@@ -39,6 +39,8 @@ SETTINGS = {
     "container_port": 8888,
     "memory": "",
     "cpus": 0,
+    "workers": 0,
+    "given": {},
 }
 MOUNT = "/var/lib/desi-lab/mounts/desidata-1"
 
@@ -223,6 +225,113 @@ def test_data_in_a_directory_are_no_bucket_to_mount():
     settings = {**SETTINGS, "data": "/data"}
     host = healthy(settings, **{"desi.lab.mount": None})
     assert plan.is_kept(planned(host, settings))
+
+
+WORKER = {"lab": "desi", "running": True, "server": "", "memory": 7}
+SCHEDULER = ("server", "dask")
+
+
+def computing(number=2, settings=SETTINGS):
+    """Return what labs_info finds of a lab with workers that compute."""
+    host = healthy(settings, **{"desi.lab.dask-config": "/etc/dask"})
+    rows = [("scheduler", "scheduler"), *(("worker", f"worker-{place}") for place in range(1, number + 1))]
+    made_for = host["server"]["container"]["Id"]
+    host["containers"] += [
+        {**WORKER, "role": role, "name": f"desi-lab-desi-{name}", "server": made_for} for role, name in rows
+    ]
+    host["server"]["dask"] = {"workers": number, "processing": 1, "waiting": 0, "memory": 0}
+    return host
+
+
+def workers_planned(host, number, settings=SETTINGS, memory=7, **more):
+    made_from = plan.specification(settings, host, USER, [], "m")
+    goal = plan.Goal(settings, made_from, workers=number, worker_memory=memory, **more)
+    return plan.host_plan(goal, host), goal
+
+
+@pytest.mark.parametrize(
+    ("found", "number", "action", "reason"),
+    [
+        (0, 0, None, ""),
+        (0, 2, plan.MAKE, "There are none."),
+        (2, 2, plan.KEEP, ""),
+        (1, 3, plan.MAKE, "There is 1."),
+        (3, 1, plan.REMOVE, "There are 3."),
+        (2, 0, plan.REMOVE, "There are 2."),
+    ],
+)
+def test_workers_are_made_and_removed_up_to_their_number_and_the_lab_stays(found, number, action, reason):
+    host = computing(found)
+    if not found:
+        del host["containers"][-1]
+    parts, _goal = workers_planned(host, number)
+    assert plan.lab_is_kept(parts)
+    assert plan.is_kept(parts) is (action in (None, plan.KEEP))
+    assert [(part.action, part.reason) for part in parts if part.name == "workers"] == (
+        [(action, reason)] if action else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "action"),
+    [
+        (("containers", 2, "running"), False, plan.START),
+        (("containers", 4, "running"), False, plan.START),
+        (("containers", 2, "role"), "other", plan.MAKE),
+        (("containers", 3, "server"), "another", plan.REPLACE),
+        (("containers", 3, "memory"), 8, plan.REPLACE),
+        (SCHEDULER, None, plan.START),
+        ((*SCHEDULER, "workers"), 1, plan.START),
+        ((*SCHEDULER, "workers"), 3, plan.KEEP),
+    ],
+)
+def test_what_workers_lack_is_what_is_done(path, value, action):
+    host = computing()
+    at(host, path, value)
+    parts, _goal = workers_planned(host, 2)
+    assert (parts[-1].name, parts[-1].action) == ("workers", action)
+    assert plan.lab_is_kept(parts)
+
+
+def test_lab_of_an_earlier_version_is_replaced_for_workers_and_for_nothing_else():
+    assert changed(workers_planned(healthy(), 0)[0]) == {}
+    parts, _goal = workers_planned(healthy(), 2)
+    assert changed(parts) == {"server": plan.REPLACE, "workers": plan.MAKE}
+    # What the lab runs by then is what its workers run.
+    host = computing()
+    assert changed(workers_planned(host, 2, {**SETTINGS, "port": 9})[0])["workers"] == plan.COMPARE
+    host["engine"] = False
+    assert "workers" not in changed(workers_planned(host, 2)[0])
+
+
+@pytest.mark.parametrize(
+    ("number", "memory", "dask", "ends"),
+    [
+        (0, 7, {"workers": 2, "processing": 0, "waiting": 0, "memory": 1}, True),
+        (0, 7, {"workers": 2, "processing": 0, "waiting": 0, "memory": 0}, False),
+        # One that does not answer may compute.
+        (0, 7, None, True),
+        (2, 8, {"workers": 2, "processing": 1, "waiting": 0, "memory": 0}, True),
+        # Those that stay take over.
+        (1, 7, {"workers": 2, "processing": 9, "waiting": 9, "memory": 9}, False),
+        (3, 7, {"workers": 2, "processing": 9, "waiting": 9, "memory": 9}, False),
+    ],
+)
+def test_workers_that_compute_end_only_with_a_question(number, memory, dask, ends):
+    host = computing()
+    host["server"]["dask"] = dask
+    parts, goal = workers_planned(host, number, memory=memory)
+    assert plan.workers_end(parts, goal, host) is ends
+
+
+def test_number_of_workers_that_nobody_gives_is_that_of_those_that_exist():
+    host = computing(3)
+    assert plan.worker_count(SETTINGS, host) == 3
+    assert plan.worker_count({**SETTINGS, "workers": 0, "given": {"workers": 0}}, host) == 0
+    assert plan.lab_worker_resources(SETTINGS, host, "").memory == 7
+    host["docker"].update(memory=2**33, cpus=2)
+    many = {**SETTINGS, "workers": 9, "given": {"workers": 9}}
+    assert "-e lab_workers=6" in plan.refusals(many, host, USER, {}, {}, "1GiB")[0].do
 
 
 VALUES = st.one_of(st.booleans(), st.integers(0, 9), st.text(max_size=3))

@@ -42,6 +42,8 @@ GOOD = {
     "lab_cache_max": ["", "50GiB", "50 GiB", "1.5T", "512M", "20gb"],
     "lab_memory": ["", "2GiB"],
     "lab_cpus": [0, "1.5"],
+    "lab_workers": [0, "2", 256],
+    "lab_worker_memory": ["", "2GiB"],
     "lab_region": ["us-west-2", "eu-central-1", "us-gov-west-1", "ap-southeast-7"],
     "lab_instance_type": ["t2.micro", "t3.xlarge,t3a.xlarge", ["m7i.large", "u-6tb1.56xlarge"], "t3.large, t3a.large"],
     "lab_disk_gib": [8, "30", 16384],
@@ -60,7 +62,7 @@ GOOD = {
 BAD = {
     "lab_name": [
         *("", "Desi", "my lab", "my_lab", "-x", "a" * 41, "a/b", "a.b", "désí", "desi\n", "$(id)", "../etc"),
-        *("desi-sample", "mount-desidata-0a1b2c3d"),
+        *("desi-sample", "mount-desidata-0a1b2c3d", "desi-scheduler", "desi-worker-12"),
     ],
     "lab_release": ["", "dr9", "fuji", "edr ", "dr2"],
     "lab_data": ["desi", "./my desi", "~/desi", "S3", "Sample", "", "s3://desidata", "/data/12:00/desi"],
@@ -81,6 +83,8 @@ BAD = {
     "lab_cache_max": ["big", "-1G", "1,5G", "GiB", "0GiB", "0", "50 Gigs", "50%", "1e9"],
     "lab_memory": ["much"],
     "lab_cpus": ["many"],
+    "lab_workers": [-1, "-2", "two", 257, 10**9, 1.5, "", True, None],
+    "lab_worker_memory": ["much", "1MiB"],
     "lab_region": ["", "us-west-2a", "US-WEST-2", "oregon", "us_west_2"],
     "lab_instance_type": ["", "micro", "t2.micro,", "t2 micro", "T2.micro", [], ["t2.micro", None]],
     "lab_disk_gib": [7, 16385, "30GiB", "", -1, 30.5, True, None],

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plan the containers of a lab's Dask scheduler and workers."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
+from ansible_collections.desi.lab.plugins.plugin_utils._workers import (
+    HOST,
+    Inside,
+    dask_config,
+    dask_container,
+    is_embedded,
+    new_identity,
+    notebooks_of,
+    parse_inside,
+    scheduler_command,
+    surplus_workers,
+    versions_error,
+    worker_command,
+    worker_names,
+)
+
+SPEC = {
+    "name": {"type": "str", "required": True},
+    "image": {"type": "str", "default": ""},
+    "image_inside": {"type": "str", "default": ""},
+    "server": {"type": "dict", "default": {}},
+    "server_inside": {"type": "str", "default": "", "no_log": True},
+    "containers": {"type": "list", "elements": "dict", "default": []},
+    "workers": {"type": "int", "default": 0},
+    "memory": {"type": "int", "default": 0},
+    "new_certificate": {"type": "bool", "default": False},
+}
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller, and asks nobody."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the plan, or fail with why the lab can have no workers."""
+        super().run(tmp, task_vars)
+        _spec, args = self.validate_argument_spec(SPEC)
+        try:
+            image, server = (_inside(args["image"], args[name]) for name in ("image_inside", "server_inside"))
+            error = versions_error(args["image"], server.versions, image.versions) if args["image_inside"] else None
+        except LabError as fault:
+            error = fault
+        if error:
+            return {"failed": True, "changed": False, **error.as_result()}
+        found: dict[str, t.Any] = {"changed": False, "surplus": surplus_workers(args["containers"], args["workers"])}
+        if args["server"]:
+            made = args["server"]
+            server = notebooks_of(made) if is_embedded(made) else server
+            found["scheduler"] = {
+                "name": f"desi-lab-{args['name']}-{HOST}",
+                "hostname": HOST,
+                **dask_container(made, server, scheduler_command(), writable=True),
+            }
+            found["workers"] = [
+                {
+                    "name": f"desi-lab-{args['name']}-{worker}",
+                    "hostname": worker,
+                    **dask_container(made, server, worker_command(worker, args["memory"])),
+                }
+                for worker in worker_names(args["workers"])
+            ]
+            found["identity"], found["fingerprint"] = (
+                new_identity(args["name"]) if args["new_certificate"] else ("", "")
+            )
+            found["group"] = server.user[1]
+            found["config"] = dask_config(is_embedded(made), args["memory"])
+        return found
+
+
+def _inside(image: str, answer: str) -> Inside:
+    """Return what a container told of itself; LabError for what is no answer."""
+    if not answer:
+        return Inside({}, [], {})
+    try:
+        return parse_inside(answer)
+    except (BadAnswer, ValueError) as error:
+        raise LabError(
+            "The lab cannot have workers.",
+            f"What Python in the image {image} answers cannot be used: {error}.",
+            "Choose an image that has Python and Dask, for example -e lab_image=embedded, or leave lab_workers out.",
+        ) from error

@@ -1,0 +1,254 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Dask scheduler and workers of a lab: their resources, their versions and their containers."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import typing as t
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB, MIB, amount, parse_size
+from ansible_collections.desi.lab.plugins.module_utils._common.names import (
+    mapping,
+    sequence,
+    strict_json,
+    text,
+    whole_number,
+)
+from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import PAGE_PORT, PORT
+from ansible_collections.desi.lab.plugins.module_utils._docker.limits import memory_by_default
+
+LEAST_MEMORY = GIB
+# What a coadd of a healpix pixel with all its intermediate arrays takes; more for one worker helps nobody.
+MOST_MEMORY = 4 * GIB
+# CFITSIO, which reads FITS files for fitsio, is not safe in several threads as most packages build it
+# (https://heasarc.gsfc.nasa.gov/fitsio/c/c_user/node16.html), so that a worker has one, and more workers are more.
+THREADS = 1
+# The entry point of the embedded image prepares the environment of notebooks for any command.
+OUR_ENTRYPOINT = "/usr/local/lib/desi-lab"
+CONFIG = "/etc/dask"
+SPILL = "/tmp/dask"  # noqa: S108 - of the container itself
+HOST = "scheduler"
+# Of the server alone, of one process, and secrets that an image may have been given.
+NOT_SHARED = re.compile(r"(JUPYTER|JPY)_.*|HOSTNAME|OLDPWD|PWD|SHLVL|_|.*(TOKEN|PASSWORD|SECRET).*")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Dask's own but for its proxy, which opens WebSockets to any host.
+ROUTES = tuple(
+    f"distributed.http.{name}"
+    for name in ("scheduler.prometheus", "scheduler.info", "scheduler.json", "health", "statics")
+)
+# A lab that is kept for long must not lose its workers by a date.
+VALID, CLOCKS_DIFFER = datetime.timedelta(days=3650), datetime.timedelta(days=1)
+MOST_BYTES = 1 << 18
+MOST_ID = 2**32 - 2
+PACKAGES = ("python", "dask", "distributed")
+
+Tree = t.Mapping[str, t.Any]
+
+
+class Resources(t.NamedTuple):
+    """What each worker gets, in bytes of memory, and how many fit on the computer; 0 if its memory is not known."""
+
+    memory: int
+    fitting: int
+
+
+def worker_resources(engine: Tree, memory: str = "", lab_memory: str = "", made_with: int = 0) -> Resources:
+    """Return the resources of a worker. They are the same for any number of workers.
+
+    ``engine`` is the result of docker_engine_info, ``memory`` and ``lab_memory`` are the settings of these names, and
+    ``made_with`` is the memory of workers that exist.
+    """
+    whole = memory_by_default(int(engine.get("memory") or 0))
+    share = whole // (int(engine.get("cpus") or 1) + 1) // MIB * MIB
+    each = parse_size(memory) if memory else made_with or min(max(share, LEAST_MEMORY), MOST_MEMORY)
+    left = whole - (parse_size(lab_memory) if lab_memory else LEAST_MEMORY)
+    return Resources(each, max(0, left // each) if whole else 0)
+
+
+def check_room(lab: str, workers: int, resources: Resources, engine: Tree) -> None:
+    """Refuse more workers than the memory of the computer allows."""
+    if not workers or not engine.get("memory") or workers <= resources.fitting:
+        return
+    room = f"there is room for {resources.fitting}" if resources.fitting else "there is room for none"
+    less = "give each less memory, for example -e lab_worker_memory=1GiB, or use a larger computer"
+    raise LabError(
+        f"The lab {lab} cannot have {amount(workers, 'worker')}.",
+        f"Each takes {memory_text(resources.memory)} of memory, and beside the lab {room}.",
+        f"Say -e lab_workers={resources.fitting}, or {less}." if resources.fitting else f"{less[0].upper()}{less[1:]}.",
+    )
+
+
+def memory_text(size: int) -> str:
+    """Return bytes in GiB as people read them."""
+    return f"{size / GIB:.1f} GiB".replace(".0 ", " ")
+
+
+def workers_text(workers: int, memory: int) -> str:
+    """Return what a lab's workers are, in words."""
+    return f"{amount(workers, 'worker')}, each with 1 processor and {memory_text(memory)} of memory"
+
+
+class Inside(t.NamedTuple):
+    """What is in a lab's container: versions by name, and UID, GID and environment of its notebooks."""
+
+    versions: dict[str, str]
+    user: list[int]
+    environment: dict[str, str]
+
+
+def parse_inside(answer: str) -> Inside:
+    """Return what files/inspect.py of role workers printed; BadAnswer for anything else."""
+    found = mapping(strict_json(answer, MOST_BYTES), ("versions", "user", "environment"))
+    versions = {text(name): text(version, 100) for name, version in mapping(found["versions"]).items()}
+    variables = mapping(found["environment"]).items()
+    user = [whole_number(each, 0, MOST_ID) for each in sequence(found["user"], 2)]
+    return Inside(versions, user, {name: str(value) for name, value in variables if VARIABLE.fullmatch(name)})
+
+
+def versions_error(image: str, server: Tree, workers: Tree) -> LabError | None:
+    """Return why a lab and its workers cannot compute together, None if they can.
+
+    ``workers`` are the versions in the image, ``server`` those in the lab's container, empty for one to be made.
+    """
+    for name in ("dask", "distributed"):
+        if not workers.get(name) or (server and not server.get(name)):
+            return LabError(
+                "The lab cannot have workers.",
+                f"The image {image} does not have {name}." if not workers.get(name) else f"The lab lacks {name}.",
+                "Choose an image that has Dask (dask.distributed), for example -e lab_image=embedded, or leave "
+                "lab_workers out.",
+            )
+    differing = [name for name in PACKAGES if server and server.get(name) != workers[name]]
+    if not differing:
+        return None
+    pairs = ", ".join(f"{name} {server.get(name)} in the lab and {workers[name]} in its image" for name in differing)
+    return LabError(
+        "The lab and its workers would not understand each other.",
+        f"They need the same versions, and there is {pairs}.",
+        "Install the version of the image in the lab again, or put yours into an image: ./lab local -e lab_image=…",
+    )
+
+
+def worker_environment(image: Tree, notebooks: Tree) -> dict[str, str]:
+    """Return the environment of a worker: that of the container, and over it that of its notebooks."""
+    return {name: value for name, value in {**image, **notebooks}.items() if not NOT_SHARED.fullmatch(name)}
+
+
+def worker_names(number: int) -> list[str]:
+    return [f"worker-{place}" for place in range(1, number + 1)]
+
+
+def surplus_workers(containers: t.Iterable[Tree], target: int) -> list[str]:
+    """Return the names of the workers that a lab has beyond a number. ``containers`` are its rows of labs_info."""
+    prefix = [(str(row["name"]), str(row["name"]).rpartition("-")) for row in containers if row["role"] == "worker"]
+    found = [(int(number), f"worker-{number}") for _name, (_lab, _dash, number) in prefix if number.isdecimal()]
+    return [name for number, name in sorted(found) if number > target]
+
+
+def scheduler_command() -> list[str]:
+    return ["-m", "distributed.cli.dask_scheduler", "--port", str(PORT), "--dashboard-address", f":{PAGE_PORT}"]
+
+
+def worker_command(name: str, memory: int) -> list[str]:
+    return [
+        *("-m", "distributed.cli.dask_worker", "--name", name),
+        *("--nworkers", "1", "--nthreads", str(THREADS), "--memory-limit", str(memory)),
+        *("--local-directory", SPILL, "--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
+        f"tls://{HOST}:{PORT}",
+    ]
+
+
+def is_embedded(server: Tree) -> bool:
+    """Return whether a container has the entry point of the embedded image."""
+    return OUR_ENTRYPOINT in (server["Config"].get("Entrypoint") or [])
+
+
+def notebooks_of(server: Tree) -> Inside:
+    """Return what a container of the embedded image has inside, as its user and entry point say without a question."""
+    user = [int(each) if each.isdecimal() else 0 for each in (server["Config"].get("User") or "0:0").split(":")]
+    return Inside({}, (user * 2)[:2], {})
+
+
+def dask_container(
+    server: Tree, notebooks: Inside, command: t.Sequence[str], writable: bool = False
+) -> dict[str, t.Any]:
+    """Return a container beside a lab's server as arguments of community.docker.docker_container.
+
+    It is the server's in all but its command: image, user, data, folder and environment. ``server`` is what the
+    engine says of the server's container, ``notebooks`` what it says itself.
+    """
+    config, host = server["Config"], server["HostConfig"]
+    ours = is_embedded(server)
+    own = dict(each.split("=", 1) for each in config.get("Env") or [] if "=" in each)
+    return {
+        "image": server["Image"],
+        # Some images start as root and become somebody.
+        "user": config.get("User") if ours else ":".join(map(str, notebooks.user)),
+        "groups": host.get("GroupAdd") or [],
+        "init": bool(host.get("Init")),
+        "volumes": [
+            *(host.get("Binds") or []),
+            f"{server['Name'].lstrip('/')}-dask:{CONFIG}{'' if writable else ':ro'}",
+        ],
+        "env": worker_environment(own, {} if ours else notebooks.environment),
+        # Whatever another image starts by itself, it is not a worker.
+        "entrypoint": [] if ours else ["python3"],
+        "command": ["python3", *command] if ours else list(command),
+    }
+
+
+def new_identity(lab: str) -> tuple[str, str]:
+    """Return a private key with its certificate, as PEM, and the SHA-256 of the certificate.
+
+    Scheduler, workers and notebooks of a lab show the same one to each other, and trust no other.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"desi-lab-{lab}")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - CLOCKS_DIFFER)
+        .not_valid_after(now + VALID)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, no_password = serialization.Encoding.PEM, serialization.NoEncryption()
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, no_password)
+    return (secret + certificate.public_bytes(pem)).decode(), certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def dask_config(link: bool, spill: int) -> str:
+    """Return Dask's configuration for all who take part, as YAML, which JSON is.
+
+    ``link`` tells whether the server leads to the dashboard, ``spill`` is the most that a worker writes to its disk, in
+    bytes. https://docs.dask.org/en/stable/configuration.html
+    """
+    identity = {"cert": f"{CONFIG}/desi-lab.pem"}
+    distributed: dict[str, t.Any] = {
+        "comm": {
+            "default-scheme": "tls",
+            "require-encryption": True,
+            "tls": {
+                "ca-file": f"{CONFIG}/desi-lab.pem",
+                **dict.fromkeys(("client", "scheduler", "worker"), identity),
+            },
+        },
+        "worker": {"memory": {"max-spill": spill}},
+        "scheduler": {"http": {"routes": list(ROUTES)}},
+    }
+    if link:
+        distributed["dashboard"] = {"link": f"/proxy/{HOST}:{PAGE_PORT}/status"}
+    return json.dumps({"scheduler-address": f"tls://{HOST}:{PORT}", "distributed": distributed}, indent=2) + "\n"

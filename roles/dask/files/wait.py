@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Wait until a number of workers are connected to the scheduler of this container: NUMBER SECONDS."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import urllib.request
+
+PAGE = "http://127.0.0.1:8787/json/counts.json"
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def connected() -> int:
+    try:
+        with OPENER.open(PAGE, timeout=3) as answer:
+            return int(json.load(answer)["workers"])
+    except (OSError, ValueError, KeyError):
+        return -1
+
+
+target, deadline = int(sys.argv[1]), time.monotonic() + float(sys.argv[2])
+found = connected()
+while found < target and time.monotonic() < deadline:
+    time.sleep(0.2)
+    found = connected()
+if found < 0:
+    sys.exit("The scheduler does not answer.")
+if found < target:
+    sys.exit(f"{found} of {target} workers are connected to the scheduler.")
