@@ -227,7 +227,8 @@ def run(
     tasks = [dask.delayed(medians)([part[block] for part in parts], len(stack.labels)) for block in range(blocks)]
     if client is None:
         with contextlib.nullcontext() if quiet else ProgressBar():
-            done = dask.compute(*tasks)
+            # Not in threads, which would be the default: CFITSIO is not safe in several.
+            done = dask.compute(*tasks, scheduler=dask.config.get("scheduler", "sync"))
     else:
         from dask.distributed import progress
 
