@@ -47,7 +47,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the plan, or fail with why the lab can have no workers."""
+        """Return the plan, or why the lab can have no workers."""
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(SPEC)
         try:
@@ -55,10 +55,12 @@ class ActionModule(ActionBase):
             error = versions_error(args["image"], server.versions, image.versions) if args["image_inside"] else None
         except LabError as fault:
             error = fault
-        if error:
-            return {"failed": True, "changed": False, **error.as_result()}
-        found: dict[str, t.Any] = {"changed": False, "surplus": surplus_workers(args["containers"], args["workers"])}
-        if args["server"]:
+        found: dict[str, t.Any] = {
+            "changed": False,
+            "errors": [error.as_result()] if error else [],
+            "surplus": surplus_workers(args["containers"], args["workers"]),
+        }
+        if args["server"] and not error:
             made = args["server"]
             server = notebooks_of(made) if is_embedded(made) else server
             found["scheduler"] = {

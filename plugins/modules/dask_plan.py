@@ -11,7 +11,7 @@ version_added: "0.2.0"
 description:
   - The containers are those of the lab's server in all but their command, so that they have the same image, user, data,
     folders and environment.
-  - Fails if the image has no Dask, or other versions than the lab. Queries nothing itself.
+  - An image that has no Dask, or other versions than the lab, is one of RV(errors). Queries nothing itself.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -69,6 +69,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+errors:
+  description: Why the lab can have no workers, each with C(what), C(why) and C(do).
+  returned: success
+  type: list
+  elements: dict
 scheduler:
   description: The arguments of C(community.docker.docker_container) for the scheduler.
   returned: with O(server)
