@@ -99,8 +99,9 @@ def _parse(value: object) -> RunningServer:
     path = text(raw.get("base_url", "/"), 1000)
     if not _PATH.fullmatch(path) or ".." in path.split("/"):
         raise BadAnswer("its path is none of a server")
-    token = text(raw.get("token", ""), 512)
-    if not token.isascii():
+    token = raw.get("token", "")
+    # White space around it is told below, by as_server.
+    if not text(token.strip() if isinstance(token, str) else token, 512).isascii() or len(token) > 512:
         raise BadAnswer("its token has letters that no token has")
     sock = text(raw.get("sock", ""), 4096)
     return RunningServer(
@@ -121,10 +122,22 @@ def choose(servers: t.Sequence[RunningServer], ports: t.Collection[int]) -> Runn
 
 def as_server(found: RunningServer, container: Container) -> Server:
     """Return the server as its log would have told of it."""
-    token = quote(found.token, safe="")
+    token = quote(usable(found.token, container), safe="")
     url = Url("https" if found.secure else "http", ("127.0.0.1",), found.port or 1, found.path, token)
     off = not token and not found.password
     return Server("", token, True, [url], off, _doubt([found.port], found.host, container, found.sock))
+
+
+def usable(token: str, container: Container) -> str:
+    """Return a token that a server accepts. One with white space around it fits nothing that can be sent."""
+    if token == token.strip():
+        return token
+    where = "ends with a line break" if token.endswith(("\r", "\n")) else "begins or ends with a space"
+    raise LabError(
+        f"The server in the container {container.name} lets nobody in.",
+        f"Its token {where}, which Jupyter drops from whatever is typed or sent: no token is ever right.",
+        "Give the image a token without it: the file of JUPYTER_TOKEN_FILE is written by printf %s TOKEN > FILE",
+    )
 
 
 def doubt_of(server: Server, container: Container) -> LabError | None:

@@ -28,6 +28,7 @@ from ansible_collections.desi.lab.plugins.module_utils._jupyter.running_servers 
     doubt_of,
     query_servers,
     token_given,
+    usable,
 )
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import LAST_LINES, Server, ServerLog
 from ansible_collections.desi.lab.plugins.module_utils._lab.url import HIDDEN_TOKEN, Url
@@ -284,7 +285,7 @@ def _with_token(docker: Docker | Api, server: Server, container: Container) -> S
     inside = choose(query_servers(docker, container), {server.url.port})
     given = inside.token if inside else token_given(container)
     if given:
-        server.give_token(quote(given, safe=""))
+        server.give_token(quote(usable(given, container), safe=""))
     return server
 
 

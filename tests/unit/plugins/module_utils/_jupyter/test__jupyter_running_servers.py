@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Container
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.running_servers import (
     QUERY,
@@ -100,6 +101,15 @@ def test_running_server_tells_what_its_log_would(changed, expected):
         server.authentication_off,
         server.password_set,
     ) == expected
+
+
+@pytest.mark.parametrize("token", ["abc\n", "abc\r\n", " abc", "\tabc ", "\n"])
+def test_token_that_no_server_ever_takes_is_said_to_be_so(token):
+    (found,) = parse_servers(json.dumps({**SERVER, "token": token}).encode())
+    with pytest.raises(LabError) as raised:
+        as_server(found, NOBODY)
+    assert ("line break" if token.endswith("\n") else "space") in raised.value.why
+    assert "abc" not in str(raised.value.as_result())
 
 
 @pytest.mark.parametrize(
