@@ -15,6 +15,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import stops_when
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 from ansible_collections.desi.lab.plugins.module_utils._docker.ports import is_loopback
 from ansible_collections.desi.lab.plugins.module_utils._lab import url as lab_url
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import lab_answer
@@ -55,6 +56,7 @@ class FilterModule:
         return {
             "lab_answer": lab_answer,
             "is_loopback": is_loopback,
+            "name_option": name_option,
             "published_address": published,
             "server_api_url": server_api,
             "status_document": status_document,

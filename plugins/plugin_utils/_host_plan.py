@@ -14,6 +14,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import TASKS
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import lab_limits, limits_update
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import plain_text
@@ -31,7 +32,6 @@ SPECIFICATION = "desi.lab.specification"
 DASK_CONFIG = "desi.lab.dask-config"
 """The label of a container that reads Dask's configuration from a volume of the lab."""
 WORKERS = "workers"
-DEFAULT_NAME = "desi"
 _MAKERS = ("data", "image", "jupyter", "sample")
 _PARTS = ("defaults", "files", "tasks", "vars")
 
@@ -335,10 +335,11 @@ def difference_rows(found: t.Iterable[Difference]) -> list[dict[str, str]]:
 
 def ways_to_keep(lab: str, found: t.Sequence[Difference]) -> str:
     """Return how a lab is kept as it is, and how to have another one beside it, as sentences."""
-    start = "./lab start" + (f" -e lab_name={lab}" if lab != DEFAULT_NAME else "")
     said = " ".join(f"-e {shlex.quote(f'{each.name}={each.was}')}" for each in found)
     besides = f", or add {said}" if said else ""
-    return f"To keep it: {start}{besides}. To have both, give the new one a name: -e lab_name=NAME."
+    return (
+        f"To keep it: ./lab start{name_option(lab)}{besides}. To have both, give the new one a name: -e lab_name=NAME."
+    )
 
 
 def made_with(container: Tree) -> dict[str, str]:

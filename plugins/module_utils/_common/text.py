@@ -50,3 +50,8 @@ def nearest(word: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6)
         return difflib.SequenceMatcher(None, other, word).ratio(), len(posixpath.commonprefix([other, word]))
 
     return sorted(found, key=likeness, reverse=True)[:most]
+
+
+def name_option(lab: str) -> str:
+    """Return the option that a command for a lab needs; empty for the lab that is meant without one."""
+    return "" if lab == "desi" else f" -e lab_name={lab}"

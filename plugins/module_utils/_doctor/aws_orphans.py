@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import HOURS_A_MONTH, Prices
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import OK, WARNING, Finding
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Found, resource_rows
 
@@ -55,11 +56,10 @@ def command_for(row: t.Mapping[str, t.Any], region: str) -> str:
     """Return the command that removes a resource."""
     if row["kind"] in BY_HAND:
         return BY_HAND[row["kind"]].format(id=row["id"], region=region)
-    named = "" if row["lab"] == "desi" else f" -e lab_name={row['lab']}"
     placed = "" if region == "us-west-2" else f" -e lab_region={region}"
     # A snapshot may be the last copy of somebody's work, so its removal takes a flag.
     purging = " -e lab_purge=true" if row["kind"] == "snapshot" else ""
-    return f"./lab down -e lab_where=ec2{named}{placed}{purging}"
+    return f"./lab down -e lab_where=ec2{name_option(row['lab'])}{placed}{purging}"
 
 
 def judge_orphans(rows: t.Sequence[t.Mapping[str, t.Any]], regions: t.Sequence[str]) -> list[Finding]:

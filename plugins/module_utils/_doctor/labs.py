@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, SKIPPED, WARNING, Finding
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import state_word
 
@@ -30,8 +31,7 @@ def judge_labs(found: Labs) -> list[Finding]:
 
 def _judge_lab(lab: Labs) -> list[Finding]:
     title, facts = f"Lab {lab['name']}", {"lab": lab["name"], "state": lab["state"]}
-    named = "" if lab["name"] == "desi" else f" -e lab_name={lab['name']}"
-    again = f"run the command again that made it, such as ./lab local{named}"
+    again = f"run the command again that made it, such as ./lab local{name_option(lab['name'])}"
     every = []
     if lab.get("server_answers") is False:
         why = "Its container runs, but nothing answers at its port: it may be about to start, or its server hangs."
@@ -72,7 +72,7 @@ def judge_leftovers(found: Labs, dead: t.Sequence[str]) -> list[Finding]:
     for lab in owners:
         resources = [f"container {item['name']}" for item in containers if item["lab"] == lab]
         resources += [f"network {item['name']}" for item in networks if item["lab"] == lab]
-        why, do = f"Lab {lab} has no server any more.", f"./lab down -e lab_name={lab}"
+        why, do = f"Lab {lab} has no server any more.", f"./lab down{name_option(lab)}"
         every.append(Finding("leftovers", title, WARNING, ", ".join(resources), why, do, facts))
     if mounts:
         text = ", ".join(mount["path"] for mount in mounts)

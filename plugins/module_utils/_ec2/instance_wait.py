@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import cost_of, from_table, hour_text, money
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import described, with_recorded
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import lab_instance, read_instance
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, LabRecord
@@ -99,11 +100,6 @@ def instance_row(
     return {**lab_rows([instance], region)[0], "disk_gib": view.disk_gib, "volume_id": view.volume_id}
 
 
-def named(name: str) -> str:
-    """Return the option that a command for a lab needs; empty for the lab that is meant without one."""
-    return "" if name == "desi" else f" -e lab_name={name}"
-
-
 def changes(
     row: t.Mapping[str, t.Any],
     types: t.Sequence[str],
@@ -121,8 +117,8 @@ def changes(
         raise LabError(
             f"The disk of lab {name} cannot become smaller.",
             f"It has {size} GiB, you asked for {disk_gib}, and AWS cannot shrink a disk.",
-            f"For a smaller one, bring your files home with ./lab sync{named(name)}, then run ./lab down{named(name)}, "
-            "and make a new lab.",
+            f"For a smaller one, bring your files home with ./lab sync{name_option(name)}, then run "
+            f"./lab down{name_option(name)}, and make a new lab.",
         )
     kind = "" if not types or row["type"] in types else types[0]
     disk = disk_gib if disk_gib > size else 0

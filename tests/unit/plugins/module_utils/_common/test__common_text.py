@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option, nearest
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,8 @@ from ansible_collections.desi.lab.plugins.module_utils._common.text import neare
 )
 def test_the_likeliest_word_comes_first(word, known, most, found):
     assert nearest(word, known, most) == found
+
+
+@pytest.mark.parametrize(("lab", "option"), [("desi", ""), ("desi2", " -e lab_name=desi2"), ("a", " -e lab_name=a")])
+def test_lab_is_named_unless_it_is_the_usual_one(lab, option):
+    assert name_option(lab) == option
