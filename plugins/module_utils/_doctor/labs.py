@@ -41,7 +41,7 @@ def _judge_lab(lab: Labs) -> list[Finding]:
     if workers and lab["state"] == "running" and (not dask or dask["workers"] < workers):
         found = f"{dask['workers']} of its {workers} Dask workers are connected" if dask else "its scheduler is silent"
         why = "Notebooks that use Dask wait, or compute with fewer workers."
-        every.append(Finding("labs", title, BROKEN, found, why, f"./lab start{named}", facts))
+        every.append(Finding("labs", title, BROKEN, found, why, f"./lab start{name_option(lab['name'])}", facts))
     if lab.get("mount_answers") is False:
         why = "Notebooks in it cannot read the data."
         do = f"{again}: it mounts again, and the running lab sees it"
