@@ -107,11 +107,13 @@ def refusals(
         errors.append(LabError(what, host["reason"], "Restart Docker Engine, then run this again."))
     errors += _why_no_workers(settings, host, worker_memory)
     rootless = bool(host["docker"].get("rootless"))
-    why_data = why_not_bound(layout.get("place") or {}, rootless)
+    # Where root makes a lab, it runs as the owner of the folder.
+    uid = int(user["uid"] or host["folder"].get("uid") or 0)
+    why_data = why_not_bound(layout.get("place") or {}, rootless, uid)
     if why_data:
         do = "Mount it again with the option allow_other, or give another folder: -e lab_data=/path."
         errors.append(LabError(f"The data in {settings['data']} cannot be given to a lab.", why_data, do))
-    why_folder = _why_folder_not_shared(settings, host["folder"], user, rootless)
+    why_folder = _why_folder_not_shared(settings, host["folder"], user, rootless, uid)
     if why_folder:
         do = "Make it, or choose another one with -e lab_folder=/path."
         errors.append(LabError(f"The folder {settings['folder']} cannot be shared with the lab.", why_folder, do))
@@ -141,7 +143,7 @@ def lab_worker_resources(settings: Tree, host: Tree, worker_memory: str) -> Reso
     return worker_resources(host["docker"], worker_memory, settings["memory"], made_with)
 
 
-def _why_folder_not_shared(settings: Tree, about: Tree, user: Tree, rootless: bool) -> str:
+def _why_folder_not_shared(settings: Tree, about: Tree, user: Tree, rootless: bool, uid: int) -> str:
     if settings.get("folder_made") or not about:
         return ""
     if not about.get("exists"):
@@ -155,7 +157,7 @@ def _why_folder_not_shared(settings: Tree, about: Tree, user: Tree, rootless: bo
     unwritable = why_not_written(place)
     if not may_write or unwritable:
         return unwritable or "This account may not write in it."
-    return why_not_bound(place, rootless)
+    return why_not_bound(place, rootless, uid)
 
 
 def host_plan(goal: Goal, host: Tree) -> list[Part]:

@@ -30,17 +30,19 @@ def place_of(path: str) -> dict[str, t.Any]:
     return {"mount": entry.mount_point, "filesystem": entry.fstype, "options": list(entry.options), "full": full}
 
 
-def why_not_bound(place: t.Mapping[str, t.Any], rootless: bool) -> str:
-    """Return why an engine that runs as root cannot give a directory to a container, as a sentence, or nothing."""
+def why_not_bound(place: t.Mapping[str, t.Any], rootless: bool, uid: int = 0) -> str:
+    """Return why a directory cannot be given to a container that runs as a user, as a sentence, or nothing.
+
+    A mount of FUSE without allow_other lets its own user in alone, and root no more than others.
+    """
     options = place.get("options") or []
-    fuse = str(place.get("filesystem", "")).partition(".")[0] == "fuse"
-    owner = next((each.partition("=")[2] for each in options if each.startswith("user_id=")), "0")
-    if not fuse or rootless or owner == "0" or "allow_other" in options:
+    if str(place.get("filesystem", "")).partition(".")[0] != "fuse" or "allow_other" in options:
         return ""
-    return (
-        f"{place['mount']} is a mount of FUSE ({place['filesystem']}) that only the user {owner} may enter, and not "
-        "even root, as which Docker Engine runs."
-    )
+    owner = next((int(each.partition("=")[2]) for each in options if each.startswith("user_id=")), 0)
+    alone = f"{place['mount']} is a mount of FUSE ({place['filesystem']}) that only the user {owner} may enter, and not"
+    if owner and not rootless:
+        return f"{alone} even root, as which Docker Engine runs."
+    return f"{alone} the user {uid}, as whom the lab runs." if uid != owner else ""
 
 
 def why_not_written(place: t.Mapping[str, t.Any]) -> str:

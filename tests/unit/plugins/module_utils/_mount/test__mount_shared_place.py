@@ -37,20 +37,23 @@ def place(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "rootless", "bound", "written"),
+    ("name", "rootless", "uid", "bound", "written"),
     [
-        ("ann", False, "only the user 1000 may enter", ""),
-        ("ann", True, "", ""),
-        ("all", False, "", ""),
-        ("root", False, "", ""),
-        ("nfs", False, "", "is mounted read-only."),
-        ("super", False, "", "is mounted read-only."),
-        ("plain", False, "", ""),
+        ("ann", False, 1000, "only the user 1000 may enter, and not even root", ""),
+        ("ann", True, 1000, "", ""),
+        ("ann", True, 1001, "only the user 1000 may enter, and not the user 1001", ""),
+        ("all", False, 1001, "", ""),
+        ("root", False, 0, "", ""),
+        ("root", False, 1000, "only the user 0 may enter, and not the user 1000", ""),
+        ("root", True, 1000, "only the user 0 may enter, and not the user 1000", ""),
+        ("nfs", False, 1000, "", "is mounted read-only."),
+        ("super", False, 1000, "", "is mounted read-only."),
+        ("plain", False, 1000, "", ""),
     ],
 )
-def test_directory_that_an_engine_cannot_give_away_is_told_with_its_mount(place, name, rootless, bound, written):
+def test_directory_that_an_engine_cannot_give_away_is_told_with_its_mount(place, name, rootless, uid, bound, written):
     about = place(name)
-    found = (why_not_bound(about, rootless), why_not_written(about))
+    found = (why_not_bound(about, rootless, uid), why_not_written(about))
     assert [bool(each) for each in found] == [bool(bound), bool(written)]
     assert bound in found[0]
     assert written in found[1]
