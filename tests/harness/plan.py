@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Python, but not called so.
 SCRIPTS = (
     "bench/build",
+    "bench/dask",
     "bench/overhead",
     "bench/status",
     "tests/cloud/start",
