@@ -291,6 +291,8 @@ def test_jupyter_leads_to_the_dashboard_of_the_labs_cluster_and_nowhere_else(lab
         path, *seen = answer(mine, "/proxy/scheduler:8787/a/b?c=d", **known)[1].splitlines()
         assert path == "/a/b?c=d"
         assert not {"authorization", "cookie"} & {line.partition(":")[0].lower() for line in seen}
+        token = mine.url()["token"]
+        assert answer(mine, f"/proxy/scheduler:8787/a?token={token}&c=d")[1].startswith("/a?c=d\n")
         assert answer(mine, "/dask/clusters", **known) == (200, "[]")
         found = {
             path: (answer(mine, path, **known)[0], answer(mine, path, **known, **WEBSOCKET)[0]) for path in ELSEWHERE

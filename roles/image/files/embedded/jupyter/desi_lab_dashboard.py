@@ -14,6 +14,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.serverapp import ServerApp
@@ -44,6 +45,9 @@ class DashboardHandler(RemoteProxyHandler):
         await super().prepare(*arguments, **options)
         if not has_cluster():
             raise web.HTTPError(404, "The lab has no Dask workers.")
+        # The token has let in who asks, and goes no further.
+        pairs = parse_qsl(self.request.query, keep_blank_values=True)
+        self.request.query = urlencode([(name, text) for name, text in pairs if name != "token"])
 
     def proxy_request_headers(self) -> HTTPHeaders:
         headers = super().proxy_request_headers()
