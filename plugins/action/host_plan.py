@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
     Goal,
     container_stays,
+    dask_members,
     difference_rows,
     differences,
     host_plan,
@@ -72,6 +73,9 @@ class ActionModule(ActionBase):
             "lab_kept": lab_is_kept(parts),
             "stays": container_stays(parts),
             "workers": workers,
+            "worker_containers": [
+                row for role in ("scheduler", "worker") for row in dask_members(settings["name"], role, host)
+            ],
             "worker_memory": resources.memory,
             "workers_end": workers_end(parts, goal, host),
             "made_with": made_with(container),

@@ -124,6 +124,11 @@ workers:
   description: How many Dask workers the lab is to have.
   returned: success
   type: int
+worker_containers:
+  description: The containers of its Dask scheduler and workers, as M(desi.lab.labs_info) returns them.
+  returned: success
+  type: list
+  elements: dict
 worker_memory:
   description: The memory of each of them, in bytes.
   returned: success

@@ -299,6 +299,7 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.labels import (
     NAME,
     ROLE,
     SERVER,
+    digest_in,
     lab_row,
     labels_of,
     mount_users,
@@ -423,10 +424,10 @@ def main() -> None:
                 "lab": labels_of(item)[NAME],
                 "role": labels_of(item).get(ROLE, ""),
                 "running": item["State"]["Running"],
-                "server": labels_of(item).get(SERVER, ""),
+                "server": digest_in(item, SERVER),
                 "memory": item["HostConfig"]["Memory"],
                 "state": item["State"]["Status"],
-                "certificate": labels_of(item).get(CERTIFICATE, ""),
+                "certificate": digest_in(item, CERTIFICATE),
             }
             for item in inventory.containers
         ],

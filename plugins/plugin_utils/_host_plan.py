@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 import shlex
 import typing as t
 from pathlib import Path
@@ -139,7 +140,7 @@ def _why_no_workers(settings: Tree, host: Tree, worker_memory: str) -> list[LabE
 
 def lab_worker_resources(settings: Tree, host: Tree, worker_memory: str) -> Resources:
     """Return the resources of each worker that a lab is to have. ``worker_memory`` is the setting."""
-    made_with = next((row["memory"] for row in lab_members(settings["name"], "worker", host)), 0)
+    made_with = next((row["memory"] for row in dask_members(settings["name"], "worker", host)), 0)
     return worker_resources(host["docker"], worker_memory, settings["memory"], made_with)
 
 
@@ -179,11 +180,17 @@ def lab_members(lab: str, role: str, host: Tree) -> list[Tree]:
     return [row for row in host["containers"] if (row["lab"], row["role"]) == (lab, role)]
 
 
+def dask_members(lab: str, role: str, host: Tree) -> list[Tree]:
+    """Return the scheduler or the workers of a lab; labels alone may come with anybody's image."""
+    named = re.compile(rf"desi-lab-{re.escape(lab)}-{role}(-[0-9]+)?")
+    return [row for row in lab_members(lab, role, host) if named.fullmatch(row["name"])]
+
+
 def worker_count(settings: Tree, host: Tree) -> int:
     """Return how many workers a lab is to have: as many as somebody said, or else as there are."""
     if "workers" in settings["given"]:
         return int(settings["workers"])
-    return len(lab_members(settings["name"], "worker", host))
+    return len(dask_members(settings["name"], "worker", host))
 
 
 def is_kept(parts: t.Iterable[Part]) -> bool:
@@ -201,7 +208,7 @@ def workers_end(parts: t.Iterable[Part], goal: Goal, host: Tree) -> bool:
     """Return whether tasks or results of workers are lost, as far as their scheduler says; what it does not say is."""
     actions = {part.name: part.action for part in parts}
     ended = actions.get(WORKERS) == REPLACE or (actions.get(WORKERS) == REMOVE and not goal.workers)
-    runs = any(row["running"] for row in lab_members(goal.settings["name"], "scheduler", host))
+    runs = any(row["running"] for row in dask_members(goal.settings["name"], "scheduler", host))
     counts = host["server"].get("dask")
     return ended and runs and (not counts or any(counts[name] for name in TASKS))
 
@@ -276,7 +283,7 @@ def _server(goal: Goal, container: Tree, host: Tree) -> Part:
 def _workers(goal: Goal, container: Tree, host: Tree, stays: bool) -> list[Part]:
     """Return what is done with the scheduler and the workers. None of a lab that has none and is to have none."""
     lab, target = goal.settings["name"], goal.workers
-    schedulers, workers = (lab_members(lab, role, host) for role in ("scheduler", "worker"))
+    schedulers, workers = (dask_members(lab, role, host) for role in ("scheduler", "worker"))
     number = len(workers)
     there = f"There {'is' if number == 1 else 'are'} {number or 'none'}."
     if not target:
@@ -290,7 +297,8 @@ def _workers(goal: Goal, container: Tree, host: Tree, stays: bool) -> list[Part]
         return [Part(WORKERS, COMPARE, "They run what the lab runs.")]
     if any(row["server"] != container.get("Id") for row in rows):
         return [Part(WORKERS, REPLACE, "They were made for another container of the lab.")]
-    if any(row["memory"] != goal.worker_memory for row in workers):
+    limited = "memory" in (host["docker"].get("limits") or [])
+    if limited and any(row["memory"] != goal.worker_memory for row in workers):
         return [Part(WORKERS, REPLACE, "Their memory is to be another one.")]
     if not all(row["running"] for row in rows):
         return [Part(WORKERS, START, "Not all of them run.")]

@@ -159,10 +159,10 @@ def server_container(inventory: Inventory, name: str) -> Tree | None:
 
 
 def members(inventory: Inventory, name: str, role: str) -> list[Tree]:
-    """Return the containers of a lab that have a role."""
-    return [
-        each for each in inventory.containers if (labels_of(each).get(NAME), labels_of(each).get(ROLE)) == (name, role)
-    ]
+    """Return the scheduler or the workers of a lab. Labels alone may come with anybody's image."""
+    named = re.compile(rf"/?desi-lab-{re.escape(name)}-{role}(-[0-9]+)?")
+    found = [each for each in inventory.containers if named.fullmatch(each["Name"])]
+    return [each for each in found if (labels_of(each).get(NAME), labels_of(each).get(ROLE)) == (name, role)]
 
 
 def scheduler_counts(inventory: Inventory, name: str) -> Counts | None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from urllib.parse import urlsplit, urlunsplit
 
@@ -48,6 +49,12 @@ def server_api(url: str, question: str) -> str:
 
 def labels_of(container: t.Mapping[str, t.Any]) -> dict[str, str]:
     return dict((container.get("Config") or {}).get("Labels") or {})
+
+
+def digest_in(container: t.Mapping[str, t.Any], label: str) -> str:
+    """Return a SHA-256 in a label; empty for anything else."""
+    text = labels_of(container).get(label, "")
+    return text if re.fullmatch(r"[0-9a-f]{64}", text) else ""
 
 
 def state_word(state: str) -> str:

@@ -151,6 +151,37 @@ def test_server_is_verified_by_its_token_and_its_container_by_a_listing_of_the_r
     assert (result["folder"]["isdir"], result["authorities"]) == (False, "")
 
 
+def test_workers_of_a_lab_are_told_with_what_their_scheduler_says(run, engine):
+    made_for, shows = "b2" * 32, "c" * 64
+    labels = {"desi.lab.server": made_for, "desi.lab.certificate": shows}
+    engine.containers = [
+        container("desi", "b2"),
+        container("desi", "a1", role="scheduler", labels=labels),
+        container("desi", "a2", role="worker", name="desi-lab-desi-worker-1", labels=labels),
+        # An image may bring labels along.
+        container("desi", "a3", role="worker", name="theirs", labels={"desi.lab.server": "$(x)"}),
+    ]
+    counts = json.dumps({"workers": 1, "processing": 2, "waiting": 3, "memory": 4}).encode()
+
+    def say(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(b"\1\0\0\0" + len(counts).to_bytes(4, "big") + counts)
+
+    engine.answers["/exec/e1/start"] = say
+    names = ("desi-lab-desi-scheduler", "desi-lab-desi-worker-1", "desi-lab-desi-worker-2", "desi-lab-desi-x")
+    listed = [{"Id": each["Id"], "Names": [f"/{name}"]} for name, each in zip(names, engine.containers, strict=True)]
+    engine.answers["/containers/json"] = listed
+    result = run(url="desi", verify=True)
+    [row] = result["labs"]
+    assert (row["workers"], row["dask"]) == (1, {"workers": 1, "processing": 2, "waiting": 3, "memory": 4})
+    assert result["server"]["dask"] == row["dask"]
+    assert result["server"]["foreign"] == ["desi-lab-desi-worker-2"]
+    told = {each["name"]: (each["server"], each["certificate"]) for each in result["containers"]}
+    assert told["desi-lab-desi-worker-1"] == (made_for, shows)
+    assert told["theirs"] == ("", "")
+
+
 def test_what_has_the_names_of_a_lab_that_is_to_be_made_is_told(run, engine, tmp_path):
     engine.containers = [container("desi", name="desi-lab-zeta", labels={"desi.lab.name": ""})]
     engine.answers["/networks/desi-lab-zeta"] = {"Name": "desi-lab-zeta", "Labels": {}}

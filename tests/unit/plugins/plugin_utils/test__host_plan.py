@@ -13,6 +13,7 @@ from fake_engine import container
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.desi.lab.plugins.module_utils._docker.limits import memory_by_default
 from ansible_collections.desi.lab.plugins.plugin_utils import _host_plan as plan
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED, settings_label
 
@@ -239,6 +240,8 @@ def computing(number=2, settings=SETTINGS):
     host["containers"] += [
         {**WORKER, "role": role, "name": f"desi-lab-desi-{name}", "server": made_for} for role, name in rows
     ]
+    host["docker"].update(limits=["memory"], memory=2**33)
+    host["server"]["container"]["HostConfig"]["Memory"] = memory_by_default(2**33)
     host["server"]["dask"] = {"workers": number, "processing": 1, "waiting": 0, "memory": 0}
     return host
 
@@ -322,6 +325,17 @@ def test_workers_that_compute_end_only_with_a_question(number, memory, dask, end
     host["server"]["dask"] = dask
     parts, goal = workers_planned(host, number, memory=memory)
     assert plan.workers_end(parts, goal, host) is ends
+
+
+def test_container_that_only_has_the_labels_of_a_worker_is_none():
+    host = computing()
+    host["containers"].append({**WORKER, "role": "worker", "name": "somebodys-own", "server": "x"})
+    assert plan.is_kept(workers_planned(host, 2)[0])
+    assert plan.worker_count(SETTINGS, host) == 2
+    # An engine that bounds no memory has workers without a bound.
+    host["docker"]["limits"] = []
+    host["server"]["container"]["HostConfig"]["Memory"] = 0
+    assert workers_planned(host, 2, memory=9)[0][-1].action == plan.KEEP
 
 
 def test_number_of_workers_that_nobody_gives_is_that_of_those_that_exist():
