@@ -129,10 +129,10 @@ def versions_error(image: str, server: Tree, workers: Tree) -> LabError | None:
                 "Choose an image that has Dask (dask.distributed), for example -e lab_image=embedded, or leave "
                 "lab_workers out.",
             )
-    differing = [name for name in PACKAGES if server and server.get(name) != workers[name]]
+    differing = [name for name in PACKAGES if server and server.get(name) != workers.get(name)]
     if not differing:
         return None
-    pairs = ", ".join(f"{name} {server.get(name)} in the lab and {workers[name]} in its image" for name in differing)
+    pairs = ", ".join(f"{name} {server.get(name)} in the lab and {workers.get(name)} in its image" for name in differing)
     return LabError(
         "The lab and its workers would not understand each other.",
         f"They need the same versions, and there is {pairs}.",
