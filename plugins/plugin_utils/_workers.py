@@ -132,10 +132,10 @@ def versions_error(image: str, server: Tree, workers: Tree) -> LabError | None:
     differing = [name for name in PACKAGES if server and server.get(name) != workers.get(name)]
     if not differing:
         return None
-    pairs = ", ".join(f"{name} {server.get(name)} in the lab and {workers.get(name)} in its image" for name in differing)
+    found = [f"{name} {server.get(name)} in the lab and {workers.get(name)} in its image" for name in differing]
     return LabError(
         "The lab and its workers would not understand each other.",
-        f"They need the same versions, and there is {pairs}.",
+        f"They need the same versions, and there is {', '.join(found)}.",
         "Install the version of the image in the lab again, or put yours into an image: ./lab local -e lab_image=…",
     )
 

@@ -262,6 +262,7 @@ ELSEWHERE = (
     "/dask/dashboard/0-0-0-0-0/status",
     "/server-proxy/servers-info",
 )
+PANEL = '"name": "dask-labextension"'
 WEBSOCKET = {
     "Upgrade": "websocket",
     "Connection": "Upgrade",
@@ -281,7 +282,15 @@ def answer(lab: Lab, path: str, **headers: str) -> tuple[int, str]:
 
 
 def test_jupyter_leads_to_the_dashboard_of_the_labs_cluster_and_nowhere_else(lab, data):
-    assert answer(lab, "/proxy/scheduler:8787/status", Authorization=f"token {lab.url()['token']}")[0] == 404
+    mine = {"Authorization": f"token {lab.url()['token']}"}
+    assert answer(lab, "/proxy/scheduler:8787/status", **mine)[0] == 404
+    assert PANEL not in answer(lab, "/lab", **mine)[1]
+    # As soon as it has workers, and as long.
+    docker("exec", "--user", "0", lab.name, "sh", "-c", "mkdir -p /etc/dask && touch /etc/dask/desi-lab.yaml")
+    shown = answer(lab, "/lab", **mine)[1]
+    docker("exec", "--user", "0", lab.name, "rm", "/etc/dask/desi-lab.yaml")
+    assert PANEL in shown
+    assert PANEL not in answer(lab, "/lab", **mine)[1]
     given = ("--add-host", "scheduler:127.0.0.1", "-e", "DASK_SCHEDULER_ADDRESS=tls://scheduler:8786")
     volume = ("-v", f"{data}:/home/desidata:ro", "-p", "127.0.0.1:0:8888")
     with Lab("--user", f"{UID}:{GID}", *UNPRIVILEGED, *given, *volume) as mine:
