@@ -14,6 +14,8 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
 from ansible_collections.desi.lab.plugins.plugin_utils._workers import (
     HOST,
+    PORT,
+    WITHOUT_NANNY,
     Inside,
     dask_config,
     dask_container,
@@ -21,6 +23,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._workers import (
     new_identity,
     notebooks_of,
     parse_inside,
+    remote_worker,
     scheduler_command,
     surplus_workers,
     versions_error,
@@ -38,6 +41,10 @@ SPEC = {
     "workers": {"type": "int", "default": 0},
     "memory": {"type": "int", "default": 0},
     "new_certificate": {"type": "bool", "default": False},
+    "published": {"type": "str", "default": ""},
+    "machine": {"type": "str", "default": ""},
+    "address": {"type": "str", "default": ""},
+    "config": {"type": "path", "default": ""},
 }
 
 
@@ -66,6 +73,7 @@ class ActionModule(ActionBase):
             found["scheduler"] = {
                 "name": f"desi-lab-{args['name']}-{HOST}",
                 "hostname": HOST,
+                "ports": [f"{args['published']}:{PORT}:{PORT}"] if args["published"] else [],
                 **dask_container(made, server, scheduler_command(), writable=True),
             }
             found["workers"] = [
@@ -76,12 +84,21 @@ class ActionModule(ActionBase):
                 }
                 for worker in worker_names(args["workers"])
             ]
+            if args["machine"]:
+                found["workers"] = [_remote(args, made, server, number) for number in range(1, args["workers"] + 1)]
             found["identity"], found["fingerprint"] = (
                 new_identity(args["name"]) if args["new_certificate"] else ("", "")
             )
             found["group"] = server.user[1]
             found["config"] = dask_config(is_embedded(made), args["memory"])
         return found
+
+
+def _remote(args: dict[str, t.Any], made: dict[str, t.Any], server: Inside, number: int) -> dict[str, t.Any]:
+    """Return the container of a worker on a machine of its own."""
+    worker = remote_worker(args["name"], number, args["memory"], args["machine"], args["address"])
+    container = dask_container(made, server, worker.pop("command"), source=args["config"])
+    return {**worker, **container, "env": {**WITHOUT_NANNY, **container["env"]}}
 
 
 def _inside(image: str, answer: str) -> Inside:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
+    LOCAL,
     Goal,
     container_stays,
     dask_members,
@@ -40,6 +41,7 @@ SPEC = {
     "worker_memory": {"type": "str", "default": ""},
     "stays": {"type": "bool", "default": False},
     "update": {"type": "bool", "default": False},
+    "remote_workers": {"type": "int", "default": LOCAL},
 }
 COLLECTION = Path(__file__).resolve().parents[2]
 
@@ -59,8 +61,12 @@ class ActionModule(ActionBase):
         made_from = specification(settings, host, args["user"], binds, makers_hash(COLLECTION))
         container = host["server"].get("container") or {}
         differing = differences(settings, container) if container else []
+        remote = args["remote_workers"]
+        if remote != LOCAL:
+            given = {name: value for name, value in settings["given"].items() if name != "workers"}
+            settings = {**settings, "given": given}
         workers, resources = worker_count(settings, host), lab_worker_resources(settings, host, args["worker_memory"])
-        goal = Goal(settings, made_from, args["stays"], args["update"], workers, resources.memory)
+        goal = Goal(settings, made_from, args["stays"], args["update"], workers, resources.memory, remote)
         parts = host_plan(goal, host)
         errors = refusals(settings, host, args["user"], layout, port, args["worker_memory"])
         # A lab that goes on as it runs asks for nothing.

@@ -22,7 +22,7 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer impo
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import published, server_api
 from ansible_collections.desi.lab.plugins.module_utils._status.document import document
 from ansible_collections.desi.lab.plugins.plugin_utils._status_table import status_text
-from ansible_collections.desi.lab.plugins.plugin_utils._workers import workers_text
+from ansible_collections.desi.lab.plugins.plugin_utils._workers import memory_of_each, workers_text
 
 
 def url_at(url: str, host: str, port: int | str, scheme: str = "") -> str:
@@ -61,6 +61,7 @@ class FilterModule:
             "server_api_url": server_api,
             "status_document": status_document,
             "status_table": status_table,
+            "worker_memory": memory_of_each,
             "workers_text": workers_text,
             "stop_time_text": stops_when,
             "url_for_address": url_at,

@@ -53,6 +53,22 @@ options:
     description: Whether a key and a certificate are made.
     type: bool
     default: false
+  published:
+    description: The address of the host at which the scheduler is published. Empty publishes it nowhere.
+    type: str
+    default: ""
+  machine:
+    description: With what names of workers begin that are on a machine of their own. Empty for those beside the lab.
+    type: str
+    default: ""
+  address:
+    description: The address of that machine.
+    type: str
+    default: ""
+  config:
+    description: The directory on that machine that has Dask's configuration. Empty means the volume of the lab.
+    type: path
+    default: ""
 extends_documentation_fragment:
   - desi.lab.attributes.info_module
 """

@@ -11,6 +11,7 @@ short_description: Stop the EC2 instance of a lab, and wait for it
 version_added: "0.2.0"
 description:
   - Stops a running instance by its id, and waits until AWS says that it is stopped.
+  - Terminates its Dask workers first, which have nothing of their own.
   - C(amazon.aws.ec2_instance) queries it four times before, and every 15 seconds after.
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -26,6 +27,11 @@ options:
     description: The id of the instance.
     type: str
     required: true
+  workers:
+    description: The ids of the instances of its workers.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: How long it may take, in seconds.
     type: int
@@ -60,6 +66,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
     "instance_id": {"type": "str", "required": True},
+    "workers": {"type": "list", "elements": "str", "default": []},
     "timeout": {"type": "int", "default": 300},
 }
 
@@ -70,7 +77,10 @@ def main() -> None:
     given, state = module.params, "stopped"
     try:
         if not module.check_mode:
-            state = stop(aws_client(module, "ec2"), given["name"], given["instance_id"], given["timeout"])
+            ec2 = aws_client(module, "ec2")
+            if given["workers"]:
+                ec2.terminate_instances(InstanceIds=given["workers"])
+            state = stop(ec2, given["name"], given["instance_id"], given["timeout"])
     except LabError as error:
         module.fail_json(**error.as_result())
     except AWS_ERRORS as error:

@@ -62,6 +62,7 @@ machine:
     - A row as RV(desi.lab.ec2_lab_info#module:labs) has them. Empty where there is no instance.
     - It also has C(disk_gib) (0 where it is not known, or was not asked for) and C(volume_id), C(owner) as its tags say
       it, C(known) for whether it was launched from this computer, and C(things) for M(desi.lab.ec2_record).
+    - C(workers) are the ids of the instances of its Dask workers that run and were launched from this computer.
   returned: success
   type: dict
 asked_as:
@@ -89,6 +90,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import OWNER_TA
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import AT_REST, instance_row, wait_for_state
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
+    INSTANCE,
     age,
     endpoint_of,
     legacy_owner_note,
@@ -131,6 +133,8 @@ def main() -> None:
                 "known": record is not None and record.knows_instance(rest.instance),
                 "things": resources_of_instance(rest.instance),
                 "owner": tags_of(rest.instance)[OWNER_TAG],
+                # Tags are set by whoever may, so what has them alone is not ended with the lab.
+                "workers": [number for number in rest.workers if record is not None and record.knows(INSTANCE, number)],
             }
             notes = legacy_owner_note(caller, more["owner"])
     except LabError as error:

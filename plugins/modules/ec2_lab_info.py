@@ -177,7 +177,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of, is_worker
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import (
     deletion_doubt,
@@ -243,7 +243,7 @@ def inspect(module: AnsibleAWSModule) -> dict[str, t.Any]:
         "owner": query.owner,
         "account_end": caller.account[-4:],
         "region": region,
-        "labs": lab_rows(instances, region),
+        "labs": lab_rows([one for one in instances if not is_worker(one)], region),
         "left": left,
         "things": [
             {"kind": row["kind"], "id": row["id"]}

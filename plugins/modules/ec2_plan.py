@@ -100,6 +100,14 @@ options:
     description: The image of the lab, for notes on types that it may not be made for.
     type: str
     default: ""
+  workers:
+    description: How many Dask workers the lab is to have, each a machine of its own. V(-1) is as many as there are.
+    type: int
+    default: -1
+  worker_type:
+    description: Their instance type. Empty means that of those that there are, or the lab's.
+    type: str
+    default: ""
   max_hours:
     description: After how many hours it is to stop in any case, which the plan says. V(0) means never.
     type: float
@@ -201,6 +209,13 @@ wider:
   returned: success
   type: list
   elements: str
+workers:
+  description:
+    - The lab's Dask workers. C(number) is how many there are to be, C(launched) how many of them come, C(ended) has
+      the ids of those that go, C(type) is their instance type with its C(vcpus), C(markets) are where they are asked
+      for, and C(text) says what they cost.
+  returned: success
+  type: dict
 unknown:
   description:
     - What has the tags of the lab and is not recorded as made from this computer, in words. It has to be asked for
@@ -241,17 +256,26 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof impor
 from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import AccountState, Discovery, LabSpec
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import alive
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import (
+    Draft,
     begin,
     check,
     decide,
     dry_run_targets,
     group_of,
     place,
+    workers_need,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan_report import result
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, endpoint_of, read
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import (
+    UNCHANGED,
+    WorkersPlan,
+    lab_workers,
+    plan_workers,
+    types_of,
+)
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},
@@ -272,6 +296,8 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "idle_minutes": {"type": "float", "default": 60},
     "max_hours": {"type": "float", "default": 12},
     "image": {"type": "str", "default": ""},
+    "workers": {"type": "int", "default": UNCHANGED},
+    "worker_type": {"type": "str", "default": ""},
 }
 
 
@@ -301,7 +327,17 @@ def plan(account: Account, spec: LabSpec, address_services: t.Sequence[str]) -> 
     actions = needed(state, spec.spot, rules=group_of(spec, seen, draft, let_in).changes)
     tried = dict.fromkeys(actions, dry_run_targets(spec, seen, draft))
     draft.notes += judge(discovery.second(seen, draft.instance, draft.image_id, tried))
-    return result(spec, decide(spec, seen, draft, let_in), seen.account, let_in.cidrs)
+    workers = workers_of(discovery, spec, seen, draft)
+    return result(spec, decide(spec, seen, draft, let_in, workers), seen.account, let_in.cidrs)
+
+
+def workers_of(discovery: Discovery, spec: LabSpec, seen: AccountState, draft: Draft) -> WorkersPlan:
+    """Return the plan of the workers; AWS is asked only where there are or will be some."""
+    existing = lab_workers(seen.named, spec.name, draft.owner)
+    if not existing and spec.workers in (UNCHANGED, 0):
+        return WorkersPlan()
+    need = workers_need(spec, draft)
+    return plan_workers(need, existing, discovery.of_workers(types_of(need, existing), spec.workers > len(existing)))
 
 
 def main() -> None:

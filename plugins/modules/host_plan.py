@@ -58,6 +58,10 @@ options:
     description: Whether the newest image is asked for.
     type: bool
     default: false
+  remote_workers:
+    description: How many of its Dask workers are on machines of their own. V(-1) means that they are beside it.
+    type: int
+    default: -1
 extends_documentation_fragment:
   - desi.lab.attributes.info_module
 """

@@ -33,6 +33,7 @@ SPECIFICATION = "desi.lab.specification"
 DASK_CONFIG = "desi.lab.dask-config"
 """The label of a container that reads Dask's configuration from a volume of the lab."""
 WORKERS = "workers"
+LOCAL = -1
 _MAKERS = ("data", "image", "jupyter", "sample")
 _PARTS = ("defaults", "files", "tasks", "vars")
 
@@ -52,7 +53,7 @@ class Goal(t.NamedTuple):
 
     ``settings`` are those of settings_resolve, with the values that they have on the lab's host. ``stays`` is for a
     verb that starts a container as it is, ``update`` for one that asks for the newest image. ``worker_memory`` is that
-    of each of the ``workers``, in bytes.
+    of each of the ``workers``, in bytes; ``remote_workers`` are on machines of their own, which this is no plan of.
     """
 
     settings: Tree
@@ -61,6 +62,7 @@ class Goal(t.NamedTuple):
     update: bool = False
     workers: int = 0
     worker_memory: int = 0
+    remote_workers: int = LOCAL
 
 
 def makers_hash(collection: Path) -> str:
@@ -172,6 +174,8 @@ def host_plan(goal: Goal, host: Tree) -> list[Part]:
     if goal.settings["data"] == "sample":
         parts.append(_helper("sample", goal.settings["name"], host))
     parts += [_data(goal.settings, container, host), _server(goal, container, host)]
+    if goal.remote_workers > 0:
+        return parts
     return [*parts, *_workers(goal, container, host, container_stays(parts))]
 
 
@@ -259,7 +263,7 @@ def _server(goal: Goal, container: Tree, host: Tree) -> Part:
     if not container:
         return Part("server", MAKE, "There is no container.")
     settings, engine, server = goal.settings, host["docker"], host["server"]
-    if goal.workers and not labels_of(container).get(DASK_CONFIG):
+    if (goal.workers or goal.remote_workers > 0) and not labels_of(container).get(DASK_CONFIG):
         return Part("server", REPLACE, "It was made by a version that had no workers.")
     if not goal.stays and labels_of(container).get(SPECIFICATION) != goal.specification:
         return _differs(settings, container)

@@ -331,6 +331,21 @@ def check_workers(value: str) -> None:
     _check_whole_number("lab_workers", value, WORKERS, why, do)
 
 
+def check_workers_least(value: str) -> None:
+    """Refuse an invalid number of workers with which to be content."""
+    why = f"It is with how many workers on EC2 to be content, as a whole number from 1 to {WORKERS[-1]}."
+    _check_whole_number(
+        "lab_workers_least", value, WORKERS[1:], why, "Give a number, for example -e lab_workers_least=1."
+    )
+
+
+def check_worker_type(value: str) -> None:
+    """Refuse an invalid EC2 instance type of workers; none is that of the lab."""
+    if value and not INSTANCE_TYPE.fullmatch(value):
+        do = "Give a type, for example -e lab_worker_type=m6i.xlarge, or leave it out for the lab's."
+        raise _wrong("lab_worker_type", value, "It is not the name of an EC2 type, such as t2.micro.", do)
+
+
 def check_mount_of_workers(values: t.Mapping[str, t.Any]) -> None:
     """Refuse workers of a lab that mounts the bucket in its own container, where they cannot read it."""
     if values.get("lab_workers") and values.get("lab_mount") == "container":
@@ -370,6 +385,8 @@ CHECKS: dict[str, t.Callable[[str], object]] = {
     "lab_memory": check_memory,
     "lab_cpus": check_cpus,
     "lab_workers": check_workers,
+    "lab_workers_least": check_workers_least,
+    "lab_worker_type": check_worker_type,
     "lab_worker_memory": functools.partial(check_memory, name="lab_worker_memory"),
     "lab_region": check_region,
     "lab_disk_gib": check_disk,

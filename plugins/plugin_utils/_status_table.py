@@ -150,6 +150,8 @@ def _below(lab: t.Mapping[str, t.Any], width: int, now: float, more: t.Sequence[
 
 def _workers(lab: t.Mapping[str, t.Any]) -> str:
     """Return how many workers a lab has and what they do."""
+    if lab["workers"] and lab["id"]:
+        return amount(lab["workers"], "machine") + " of Dask workers"
     if not lab["workers"] or not lab["dask"]:
         return amount(lab["workers"], "Dask worker")
     tasks = lab["dask"]["processing"] + lab["dask"]["waiting"]

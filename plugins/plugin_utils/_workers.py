@@ -37,6 +37,15 @@ THREADS = 1
 # The entry point of the embedded image prepares the environment of notebooks for any command.
 OUR_ENTRYPOINT = "/usr/local/lib/desi-lab"
 CONFIG = "/etc/dask"
+# Of workers on machines of their own, one for each.
+FIRST_PORT = 9000
+# What a nanny sets before it starts a worker.
+WITHOUT_NANNY = {
+    "MALLOC_TRIM_THRESHOLD_": "65536",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 SPILL = "/tmp/dask"  # noqa: S108 - of the container itself
 HOST = "scheduler"
 # Of the server alone, of one process, and secrets that an image may have been given.
@@ -74,6 +83,12 @@ def worker_resources(engine: Tree, memory: str = "", lab_memory: str = "", made_
     each = parse_size(memory) if memory else made_with or min(max(share, LEAST_MEMORY), MOST_MEMORY)
     left = whole - (parse_size(lab_memory) if lab_memory else LEAST_MEMORY)
     return Resources(each, max(0, left // each) if whole else 0)
+
+
+def memory_of_each(whole: int, workers: int, memory: str = "") -> int:
+    """Return the memory of each worker of a computer that does nothing else, in bytes; ``memory`` is the setting."""
+    share = memory_by_default(int(whole)) // max(int(workers), 1) // MIB * MIB
+    return parse_size(memory) if memory else share
 
 
 def check_room(lab: str, workers: int, resources: Resources, engine: Tree) -> None:
@@ -169,6 +184,27 @@ def worker_command(name: str, memory: int) -> list[str]:
     ]
 
 
+def remote_worker(lab: str, number: int, memory: int, machine: str, address: str) -> dict[str, t.Any]:
+    """Return name, command and ports of a worker on a machine of its own, which others reach at its address.
+
+    It has no nanny, whose own port nobody could reach: the engine starts its container again.
+    """
+    port = FIRST_PORT + number - 1
+    command = [
+        *("-m", "distributed.cli.dask_worker", "--name", f"{machine}-{number}"),
+        *("--no-nanny", "--nthreads", str(THREADS), "--memory-limit", str(memory)),
+        *("--listen-address", f"tls://0.0.0.0:{port}", "--contact-address", f"tls://{address}:{port}"),
+        *("--local-directory", SPILL, "--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
+        f"tls://{HOST}:{PORT}",
+    ]
+    return {
+        "name": f"desi-lab-{lab}-worker-{number}",
+        "hostname": f"worker-{number}",
+        "ports": [f"{address}:{port}:{port}"],
+        "command": command,
+    }
+
+
 def is_embedded(server: Tree) -> bool:
     """Return whether a container has the entry point of the embedded image."""
     return OUR_ENTRYPOINT in (server["Config"].get("Entrypoint") or [])
@@ -181,12 +217,13 @@ def notebooks_of(server: Tree) -> Inside:
 
 
 def dask_container(
-    server: Tree, notebooks: Inside, command: t.Sequence[str], writable: bool = False
+    server: Tree, notebooks: Inside, command: t.Sequence[str], writable: bool = False, source: str = ""
 ) -> dict[str, t.Any]:
     """Return a container beside a lab's server as arguments of community.docker.docker_container.
 
     It is the server's in all but its command: image, user, data, folder and environment. ``server`` is what the
-    engine says of the server's container, ``notebooks`` what it says itself.
+    engine says of the server's container, ``notebooks`` what it says itself. ``source`` is the directory that has
+    Dask's configuration; empty for the lab's volume.
     """
     config, host = server["Config"], server["HostConfig"]
     ours = is_embedded(server)
@@ -199,7 +236,7 @@ def dask_container(
         "init": bool(host.get("Init")),
         "volumes": [
             *(host.get("Binds") or []),
-            f"{server['Name'].lstrip('/')}-dask:{CONFIG}{'' if writable else ':ro'}",
+            f"{source or server['Name'].lstrip('/') + '-dask'}:{CONFIG}{'' if writable else ':ro'}",
         ],
         "env": worker_environment(own, {} if ours else notebooks.environment),
         # Whatever another image starts by itself, it is not a worker.
@@ -234,7 +271,7 @@ def dask_config(link: bool, spill: int) -> str:
     """Return Dask's configuration for all who take part, as YAML, which JSON is.
 
     ``link`` tells whether the server leads to the dashboard, ``spill`` is the most that a worker writes to its disk, in
-    bytes. https://docs.dask.org/en/stable/configuration.html
+    bytes; 0 leaves it out, where none is on this computer. https://docs.dask.org/en/stable/configuration.html
     """
     identity = {"cert": f"{CONFIG}/desi-lab.pem"}
     distributed: dict[str, t.Any] = {
@@ -246,7 +283,7 @@ def dask_config(link: bool, spill: int) -> str:
                 **dict.fromkeys(("client", "scheduler", "worker"), identity),
             },
         },
-        "worker": {"memory": {"max-spill": spill}},
+        **({"worker": {"memory": {"max-spill": spill}}} if spill else {}),
         "scheduler": {"http": {"routes": list(ROUTES)}},
     }
     if link:

@@ -70,6 +70,10 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
         {".replace", ".unlink", "os.open"},
         "in /var/lib/desi-lab/watch, which systemd makes for root alone; it is sent without the helper",
     ),
+    "roles/autostop/files/worker/watch_worker.py": (
+        {".write_text"},
+        "in /run/desi-lab-watch, which systemd makes for root alone",
+    ),
     "roles/autostop/files/watch/desi_watch/notification.py": ({"os.open"}, "opens terminals, which the kernel makes"),
     "roles/data/files/show_entries.py": (
         {".symlink_to", ".unlink"},
@@ -243,6 +247,14 @@ LISTED = "files of a lab on EC2, by their names in its folder"
 REMOVED = {
     "roles/docker/tasks/stop.yml": ({"{{ __docker_pid_file }}"}, "a file of ours in /run"),
     "roles/ec2/tasks/absent.yml": ({"{{ item }}"}, LISTED),
+    "roles/ec2/tasks/workers.yml": (
+        {"{{ __ec2_workers_folder }}/{{ item }}"},
+        "a host key that this run made and has copied",
+    ),
+    "roles/ec2/tasks/workers_absent.yml": (
+        {"{{ __ec2_workers_folder }}/{{ item }}"},
+        "what is known of workers by the ids that this run has ended",
+    ),
     "roles/ec2/tasks/main.yml": ({"{{ ec2_folder }}/hold"}, "the lock that this run took"),
     "roles/image/tasks/root.yml": ({"{{ __image_maker_directory.path }}"}, "made by this run, with a name of its own"),
     "roles/prefetch/tasks/fetch.yml": ({"{{ __prefetch_progress }}"}, "a file of ours in a cache of root's"),

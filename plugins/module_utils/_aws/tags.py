@@ -16,6 +16,9 @@ OS_TAG = f"{PREFIX}os"
 RELEASE_TAG = f"{PREFIX}release"
 ACCESS_TAG = f"{PREFIX}access"
 PORT_TAG = f"{PREFIX}port"
+ROLE_TAG = f"{PREFIX}role"
+"""A machine of a lab that is not the lab's own has it."""
+WORKER = "worker"
 TITLE_TAG = "Name"
 """What the AWS console shows as a resource's name."""
 
@@ -120,6 +123,11 @@ def is_ours(resource: t.Mapping[str, t.Any], name: str, owner: str) -> bool:
     """Return whether a resource has the tags of this lab of this owner. Its name does not count."""
     tags = tags_of(resource)
     return bool(name and owner) and tags.get(NAME_TAG) == name and tags.get(OWNER_TAG) == owner
+
+
+def is_worker(instance: t.Mapping[str, t.Any]) -> bool:
+    """Return whether an instance is one of a lab's Dask workers, and not the lab's own."""
+    return tags_of(instance).get(ROLE_TAG) == WORKER
 
 
 def our_filters(owner: str, name: str = "") -> list[dict[str, t.Any]]:

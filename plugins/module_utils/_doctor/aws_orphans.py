@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import HOURS_A_MONTH, Prices
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, is_worker, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import OK, WARNING, Finding
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Found, resource_rows
@@ -24,7 +24,8 @@ BY_HAND = {
 
 def orphans(found: Found, region: str, prices: Prices, busy: t.Container[str] = ()) -> list[dict[str, t.Any]]:
     """Return resources without a lab; a lab has an instance that is not terminated, or a running command (``busy``)."""
-    living = {tags_of(instance).get(NAME_TAG, "") for instance in found.get("machine") or []}
+    own = [instance for instance in found.get("machine") or [] if not is_worker(instance)]
+    living = {tags_of(instance).get(NAME_TAG, "") for instance in own}
     rows = [row for row in resource_rows(found) if row["lab"] not in living and row["lab"] not in busy]
     costs = _costs(found, prices)
     return [
@@ -41,7 +42,8 @@ def orphans(found: Found, region: str, prices: Prices, busy: t.Container[str] = 
 def _costs(found: Found, prices: Prices) -> dict[str, float | None]:
     """Return monthly costs of resources at rest, by id; None without a known price."""
     disk, snapshot, address = prices.gib_month, prices.snapshot_gib_month, prices.ipv4_hour
-    costs: dict[str, float | None] = {}
+    # A worker whose lab is gone ends by itself within minutes.
+    costs: dict[str, float | None] = {one["InstanceId"]: None for one in found.get("machine") or []}
     for resource in found.get("disk") or []:
         costs[resource["VolumeId"]] = round(disk.usd * resource.get("Size", 0), 2) if disk else None
     for resource in found.get("snapshot") or []:

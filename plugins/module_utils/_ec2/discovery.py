@@ -16,11 +16,13 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.errors import code_o
 from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import Action, DryRun, DryRunTargets, dry_run
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, is_ours
 from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import parameters_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import read_instance_type
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import COUNTED
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import market_of, state_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
+from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import UNCHANGED, Facts
 
 # An instance in one of these states has to be started.
 STARTED = ("stopping", "stopped")
@@ -49,6 +51,8 @@ class LabSpec:
     idle_minutes: float = 60
     max_hours: float = 12
     image: str = ""
+    workers: int = UNCHANGED
+    worker_type: str = ""
 
 
 @dataclass
@@ -148,6 +152,30 @@ class Discovery:
             "types": lambda: account.pages("describe_instance_types", "InstanceTypes", types),
             **{f"quota {code}": (lambda code=code: account.quota(code)) for code in sorted(codes)},
         }
+
+    def of_workers(self, names: t.Sequence[str], launch: bool) -> Facts:
+        """Query what workers of a type are and cost and, if any are launched, whether they can be had."""
+        spec, account = self.spec, self.account
+        questions = {f"price {name}": (lambda name=name: account.type_price(name)) for name in names}
+        of_type = where("instance-type", *names)
+        questions["types"] = lambda: account.pages("describe_instance_types", "InstanceTypes", of_type)
+        if launch:
+            questions["offerings"] = lambda: account.offerings("availability-zone", of_type)
+            questions.update(self._quota_questions(names, [SPOT, ON_DEMAND]))
+        if cost.from_table(spec.prices, spec.region, ()).gib_month is None:
+            questions["disk price"] = self._disk_price
+        answers = self._query(questions)
+        by_aws = cost.Prices({name: answers.get(f"price {name}") for name in names}, answers.get("disk price"), None)
+        offered: dict[str, set[str]] = {}
+        for row in answers.get("offerings") or ():
+            offered.setdefault(row["InstanceType"], set()).add(row["Location"])
+        return Facts(
+            {kind.name: kind for kind in map(read_instance_type, answers.get("types") or ())},
+            offered,
+            {name.partition(" ")[2]: value for name, value in answers.items() if name.startswith("quota ")},
+            answers.get("running") or [],
+            cost.joined(by_aws, cost.from_table(spec.prices, spec.region, names)),
+        )
 
     def _disk_price(self) -> cost.Price | None:
         return self.account.price(cost.disk_filters(self.spec.region), "GB-Mo")

@@ -15,6 +15,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
     PORT_TAG,
     RELEASE_TAG,
     is_ours,
+    is_worker,
     tags_of,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.launch_errors import several
@@ -64,6 +65,10 @@ def alive(instances: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t
     return [item for item in instances if state_of(item) in ALIVE]
 
 
+def _own(instances: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
+    return [item for item in instances if not is_worker(item)]
+
+
 def lab_instance(
     instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, record: LabRecord | None = None
 ) -> t.Mapping[str, t.Any] | None:
@@ -71,7 +76,7 @@ def lab_instance(
 
     One that is recorded as made from here goes before others with the same tags.
     """
-    found = [item for item in instances if is_ours(item, name, owner) and state_of(item) in ALIVE]
+    found = [item for item in _own(instances) if is_ours(item, name, owner) and state_of(item) in ALIVE]
     found = [item for item in found if record is not None and record.knows_instance(item)] or found
     if len(found) > 1:
         raise several(found, name)
@@ -140,7 +145,7 @@ def others(
     instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, record: LabRecord | None = None
 ) -> list[str]:
     """Return notes on other instances with the lab's name, and on one that is being deleted."""
-    said = []
+    said, instances = [], _own(instances)
     chosen = lab_instance(instances, name, owner, record)
     for other in instances:
         if is_ours(other, name, owner) and state_of(other) in ALIVE and other is not chosen:

@@ -10,6 +10,7 @@ import time
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import cost_of, from_table, hour_text, money
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_worker
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import described, with_recorded
@@ -19,15 +20,17 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Res
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
 
 AT_REST = ("running", "stopped")
+RUNS = ("pending", "running")
 IN_TRANSIT = {"pending": "starting", "stopping": "being stopped", "shutting-down": "being deleted"}
 POLL_SECONDS = 1.0
 
 
 class SettledInstance(t.NamedTuple):
-    """An instance, and the state that it was in before; empty where there was nothing to wait for."""
+    """An instance, the state that it was in before (empty if there was nothing to wait for), and the lab's workers."""
 
     instance: t.Mapping[str, t.Any] | None
     was: str
+    workers: tuple[str, ...] = ()
 
 
 def wait_for_state(
@@ -46,13 +49,15 @@ def wait_for_state(
     """
     end, was = clock() + seconds, ""
     while True:
-        found = query.everything(("machine",))["machine"]
+        tagged = query.everything(("machine",))["machine"]
+        found = [one for one in tagged if not is_worker(one)]
         if record is not None and not found:
             found = with_recorded(query, {"machine": found}, record, age)["machine"]
         alive = lab_instance(found, name, query.owner, record)
         # One that is deleted has nothing to come to.
         if alive is None or state_of(alive) in states:
-            return SettledInstance(alive, was)
+            workers = tuple(one["InstanceId"] for one in tagged if is_worker(one) and state_of(one) in RUNS)
+            return SettledInstance(alive, was, workers)
         was = was or state_of(alive)
         if clock() >= end:
             raise too_long(name, state_of(alive), states, seconds)

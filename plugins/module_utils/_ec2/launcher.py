@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, our_filters
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, is_worker, our_filters
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import launch_errors as texts
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LaunchRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
@@ -93,7 +93,8 @@ class Launcher:
             ]
         except AWS_ERRORS as error:
             raise aws_error(error, "look for the lab's machine", self.region) from error
-        ours = [item for item in found if is_ours(item, self.spec.name, self.spec.owner) and state_of(item) in ALIVE]
+        own = [item for item in found if is_ours(item, self.spec.name, self.spec.owner) and not is_worker(item)]
+        ours = [item for item in own if state_of(item) in ALIVE]
         return sorted(ours, key=lambda item: (facts_of(item)["launched"], facts_of(item)["id"]))
 
     # Making one

@@ -38,11 +38,15 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
     owner_of_lab,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, InstanceSpec, run_parameters
+from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import Need, WorkersPlan
 
 ROOT_NOTE = (
     "You are the root user of this account, who may do everything and cannot be limited. "
     "A user with docs/iam-policy.json would do."
 )
+
+
+NO_WORKERS = WorkersPlan()
 
 
 @dataclass
@@ -79,6 +83,7 @@ class Plan:
     notes: list[str]
     known: KnownResources
     wider: list[str]
+    workers: WorkersPlan = NO_WORKERS
 
     @property
     def owner(self) -> str:
@@ -97,6 +102,8 @@ def check(spec: LabSpec) -> None:
     if spec.access == "direct" and spec.port == groups.SSH_PORT:
         why = "SSH has that port on the machine already."
         raise LabError("The lab cannot be reached at port 22.", why, "choose another: -e lab_port=8888")
+    if spec.worker_type:
+        types.check_names([spec.worker_type])
 
 
 def begin(spec: LabSpec, seen: AccountState, endpoint: str | None = None) -> Draft:
@@ -188,7 +195,23 @@ def group_of(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -
     )
 
 
-def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -> Plan:
+def workers_need(spec: LabSpec, draft: Draft) -> Need:
+    """Return what is asked for of workers."""
+    instance = instances.read_instance(draft.instance)
+    there = instance.is_there
+    return Need(
+        spec.name,
+        spec.workers,
+        spec.worker_type,
+        instance.type if there else draft.kinds[0].name,
+        not there or instance.starts,
+        [instance.zone] if there else list(dict.fromkeys(attempt.zone for attempt in draft.attempts)),
+        spec.disk_gib,
+        spec.region,
+    )
+
+
+def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed, workers: WorkersPlan = NO_WORKERS) -> Plan:
     """Return the plan, when all questions are answered."""
     instance = instances.read_instance(draft.instance, seen.volumes)
     key = plan_key_pair(spec.name, draft.owner, spec.public_key, seen.keys, draft.instance)
@@ -202,7 +225,8 @@ def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -> 
         notes = instances.differences(instance, spec.instance_types, spec.disk_gib, spec.os, spec.subnet)
         if group.id not in instance.group_ids:
             notes.append(f"The machine is not in the security group {group.name} of this lab; its own is not changed.")
-        more = [one for one in instance.group_ids if one != group.id]
+        beside = groups.own_workers_group(spec.name, draft.owner, seen.groups)
+        more = [one for one in instance.group_ids if one not in (group.id, beside)]
         if group.id in instance.group_ids and more:
             wider.append(f"The machine has more security groups, which may let others in: {', '.join(more)}.")
     else:
@@ -216,7 +240,7 @@ def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -> 
     costs = {name: cost_of(name, disk, prices) for name in names}
     said = [*draft.notes, *key.notes, *group.notes, *wider, *notes, *let_in.notes, *seen.notes]
     about = known(spec.record, draft.instance, group, key) if spec.directory else NOTHING
-    return Plan(draft, instance, key, group, image, disk, costs, list(dict.fromkeys(said)), about, wider)
+    return Plan(draft, instance, key, group, image, disk, costs, list(dict.fromkeys(said)), about, wider, workers)
 
 
 def user_of(plan: Plan, system: str) -> str:

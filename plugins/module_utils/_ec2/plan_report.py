@@ -17,12 +17,14 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
     RELEASE_TAG,
     lab_tags,
 )
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import stops_when
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount, stops_when
 from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import LabSpec
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import group_name
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import Instance, outdated_tags
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import Plan, user_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SecurityGroup, rules_text
+from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import changes as worker_changes
+from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import cost_text as worker_cost
 
 
 def instance_tags(spec: LabSpec) -> dict[str, str]:
@@ -62,7 +64,7 @@ def to_make(plan: Plan) -> list[str]:
         made.append(f"security group {plan.group.name}: {rules_text(plan.group.rules)}")
     if not plan.instance.is_there:
         made.append(launch_text(plan))
-    return made
+    return made + worker_changes(plan.workers, plan.disk_gib)[0]
 
 
 def launch_text(plan: Plan) -> str:
@@ -97,6 +99,8 @@ def kept(plan: Plan) -> list[str]:
         stays.append(f"security group {plan.group.name}: {rules_text(plan.group.rules)}")
     if plan.instance.is_there and not plan.instance.starts and not plan.known.of(plan.instance.id):
         stays.append(instance_text(plan.instance))
+    if plan.workers.kept:
+        stays.append(amount(len(plan.workers.kept), "Dask worker"))
     return stays
 
 
@@ -110,8 +114,11 @@ def lines(spec: LabSpec, plan: Plan, account: str) -> list[dict[str, str]]:
     rows = [("Plan", [f'for lab "{spec.name}" in {spec.region} (account …{account[-4:]}, user {plan.draft.who})'])]
     rows += [("ask", [f"{words}: not made from this computer as far as it knows" for words in plan.known.unknown])]
     rows += [("make", to_make(plan)), ("start", started(plan)), ("change", to_change(plan)), ("keep", kept(plan))]
+    rows += [("end", worker_changes(plan.workers, plan.disk_gib)[1])]
     report = [{"label": label, "text": " · ".join(texts), "about": ""} for label, texts in rows if texts]
     report.append(cost_line(plan.costs, _is_spot(plan)))
+    beside = worker_cost(plan.workers, next(iter(plan.costs.values())).hour, spec.max_hours)
+    report += [{"label": "workers", "text": beside, "about": ""}] if beside else []
     report.append({"label": "safety", "text": stops_when(spec.idle_minutes, spec.max_hours), "about": ""})
     return report + [{"label": "note", "text": note, "about": ""} for note in plan.notes]
 
@@ -119,6 +126,7 @@ def lines(spec: LabSpec, plan: Plan, account: str) -> list[dict[str, str]]:
 def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> dict[str, t.Any]:
     """Return the plan as later tasks need it."""
     rows = lines(spec, plan, account)
+    beside = next((row["text"] for row in rows if row["label"] == "workers"), "")
     cost = next(row for row in rows if row["label"] == "cost")
     first = next(iter(plan.costs.values()))
     tags, group = instance_tags(spec), plan.group
@@ -164,5 +172,19 @@ def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> d
         "wider": plan.wider,
         "unknown": plan.known.unknown,
         "memory": {"things": plan.known.resources, "begun": plan.known.begun, "new": plan.known.new},
-        "changes": [*to_make(plan), *(f"start {text}" for text in started(plan)), *to_change(plan)],
+        "workers": {
+            "number": plan.workers.number,
+            "launched": plan.workers.launched,
+            "ended": list(plan.workers.ended),
+            "type": plan.workers.type,
+            "markets": list(plan.workers.markets),
+            "vcpus": plan.workers.vcpus,
+            "text": beside,
+        },
+        "changes": [
+            *to_make(plan),
+            *(f"start {text}" for text in started(plan)),
+            *to_change(plan),
+            *(f"end {text}" for text in worker_changes(plan.workers, plan.disk_gib)[1]),
+        ],
     }

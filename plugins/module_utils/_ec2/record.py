@@ -214,9 +214,19 @@ class LaunchRecord:
 
     def add_instance(self, instance: Resource) -> None:
         """Record an instance, its disks and its spot request. Its id takes the place of its token."""
+        self.add_instances([instance])
+
+    def add_instances(self, instances: t.Sequence[Resource]) -> None:
+        """Record instances that were launched together, as add_instance does."""
         if self.record:
-            found = self.record.with_resources(resources_of_instance(instance))
-            self._keep(replace(found, tokens=tuple(one for one in found.tokens if one != instance.get("ClientToken"))))
+            found = self.record.with_resources(row for one in instances for row in resources_of_instance(one))
+            tokens = {one.get("ClientToken") for one in instances}
+            self._keep(replace(found, tokens=tuple(one for one in found.tokens if one not in tokens)))
+
+    def add_resources(self, resources: t.Iterable[t.Mapping[str, str]]) -> None:
+        """Record what was made, each a kind and an id."""
+        if self.record:
+            self._keep(self.record.with_resources(resources))
 
     def _keep(self, record: LabRecord) -> None:
         if record != self.record:

@@ -48,6 +48,10 @@ class InstanceSpec:
     tags: t.Mapping[str, str] = field(default_factory=dict)
     # It holds a key, if one that is of no use any more soon.
     user_data: str = field(default="", repr=False)
+    # Machines of a lab that have nothing of their own, and end for good: this many at once.
+    workers: int = 0
+    # Those that it has.
+    beside: tuple[str, ...] = ()
     look_seconds: float = 120
     wait_seconds: float = 180
 
@@ -58,12 +62,12 @@ class InstanceSpec:
             raise LabError("No machine is made.", why, "give the name of the lab and its owner")
 
 
-def client_token(group_id: str, attempt: Attempt, generation: int) -> str:
+def client_token(group_id: str, attempt: Attempt, generation: int, more: t.Sequence[t.Any] = ()) -> str:
     """Return what makes EC2 take two equal requests for one.
 
     A security group is made once in the life of a lab, so two computers that want the same lab say the same.
     """
-    parts = [group_id, attempt.market, attempt.type, attempt.zone, attempt.subnet_id, generation]
+    parts = [group_id, attempt.market, attempt.type, attempt.zone, attempt.subnet_id, generation, *more]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -75,14 +79,16 @@ def run_parameters(spec: InstanceSpec, attempt: Attempt, generation: int) -> dic
         "volume": shared,
         "network-interface": shared,
     }
+    more = (spec.workers, spec.beside) if spec.workers else ()
     parameters: dict[str, t.Any] = {
         "ImageId": spec.image_id,
         "InstanceType": attempt.type,
         "KeyName": spec.key_name,
         "MinCount": 1,
-        "MaxCount": 1,
-        "ClientToken": client_token(spec.group_id, attempt, generation),
-        "InstanceInitiatedShutdownBehavior": "stop",
+        # AWS makes as many of several as there is room for.
+        "MaxCount": spec.workers or 1,
+        "ClientToken": client_token(spec.group_id, attempt, generation, more),
+        "InstanceInitiatedShutdownBehavior": "terminate" if spec.workers else "stop",
         # With one hop, containers on the instance do not reach its metadata.
         "MetadataOptions": {"HttpEndpoint": "enabled", "HttpTokens": "required", "HttpPutResponseHopLimit": 1},
         "BlockDeviceMappings": [
@@ -112,6 +118,8 @@ def run_parameters(spec: InstanceSpec, attempt: Attempt, generation: int) -> dic
         tagged["spot-instances-request"] = shared
         # Only a persistent request lets its instance be stopped and started again.
         options = {"SpotInstanceType": "persistent", "InstanceInterruptionBehavior": "stop"}
+        if spec.workers:
+            options = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
         parameters["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}
     parameters["TagSpecifications"] = [{"ResourceType": kind, "Tags": tags} for kind, tags in tagged.items()]
     return parameters

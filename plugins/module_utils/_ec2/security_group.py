@@ -168,11 +168,23 @@ def lab_group(
     That of its instance goes before that of the name which is wanted now.
     """
     found = [group for group in groups if group.get("VpcId") == vpc_id and is_ours(group, lab, owner)]
+    found = [group for group in found if group.get("GroupName") != workers_group(lab)]
     for group in found:
         if group.get("GroupId") in attached:
             return group
     names = names_of(lab, first)
     return next((group for name in names for group in found if group.get("GroupName") == name), {})
+
+
+def workers_group(lab: str) -> str:
+    """Return the name of the group that a lab's machine and its workers are in."""
+    return f"desi-lab-{lab}-workers"
+
+
+def own_workers_group(lab: str, owner: str, groups: t.Iterable[t.Mapping[str, t.Any]]) -> str:
+    """Return the id of that group; empty where the lab has none."""
+    named = (group for group in groups if group.get("GroupName") == workers_group(lab))
+    return next((str(group["GroupId"]) for group in named if is_ours(group, lab, owner)), "")
 
 
 def names_of(lab: str, first: str) -> list[str]:

@@ -127,7 +127,8 @@ def notes_of_look(lab: t.Mapping[str, t.Any]) -> list[str]:
         said.append("The mount of its data does not answer.")
     if lab["state"] == "running" and lab["server_answers"] is False:
         said.append("Its server does not answer.")
-    if lab["state"] == "running" and lab["workers"]:
+    # Those on machines of their own are asked by nobody here.
+    if lab["state"] == "running" and lab["workers"] and not lab["id"]:
         connected = lab["dask"]["workers"] if lab["dask"] else None
         if connected is None:
             said.append("The scheduler of its Dask workers does not answer: ./lab start mends that.")

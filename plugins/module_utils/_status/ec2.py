@@ -21,6 +21,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
     Caller,
     caller_of,
     is_ours,
+    is_worker,
     tags_of,
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -47,6 +48,7 @@ TAGGED: list[dict[str, t.Any]] = [{"Name": "tag-key", "Values": [NAME_TAG]}]
 # Instances, and queries about each.
 WORKERS = 64
 RUNS = ("pending", "running")
+NO_PRICES = pricing.Prices({}, None, None)
 
 Rows = t.List[t.Dict[str, t.Any]]  # noqa: UP006 - evaluated by Python 3.9, too
 
@@ -76,10 +78,16 @@ class Region:
             who = self.caller = caller_of(caller.result())
             owners = [owner for owner in (who.owner, who.former) if owner]
             ours = [one for one in found for owner in owners if is_ours(one, tags_of(one).get(NAME_TAG, ""), owner)]
-            instances = {one["InstanceId"]: one for one in ours if state_of(one) != "terminated"}
+            instances = {one["InstanceId"]: one for one in ours if state_of(one) != "terminated" and not is_worker(one)}
+            workers: dict[tuple[str, str], list[t.Any]] = {}
+            for one in ours:
+                if is_worker(one) and state_of(one) in RUNS:
+                    tags = tags_of(one)
+                    workers.setdefault((tags[NAME_TAG], tags[OWNER_TAG]), []).append(one)
             rows = lab_rows(instances.values(), self.region)
             asked = {row["id"]: self._about(pool, row, instances[row["id"]]) for row in rows}
-            prices = self._prices(pool, {row["type"] for row in rows}) if rows else None
+            types = {row["type"] for row in rows} | {one["InstanceType"] for some in workers.values() for one in some}
+            prices = self._prices(pool, types) if rows else None
             sizes, now = disks.result(), self.clock()
             return [
                 status_row(
@@ -91,6 +99,7 @@ class Region:
                         prices=prices,
                         tunnel_port=self._tunnel(row),
                         directory=self.known.get((self.region, row["name"])),
+                        workers=workers.get((row["name"], row["owner"]), ()),
                     ),
                     now,
                 )
@@ -179,6 +188,7 @@ class Answers(t.NamedTuple):
     prices: pricing.Prices | None
     tunnel_port: int | None
     directory: Path | None
+    workers: t.Sequence[t.Mapping[str, t.Any]] = ()
 
 
 def status_row(
@@ -198,9 +208,21 @@ def status_row(
         if answers.disk_gib is None:
             price = price._replace(hour=None, month_stopped=None)
         lab.update(costs(ran(instance, lab["since"], runs), price, lab["market"] == "spot", now))
+        _add_workers(lab, answers, now)
+    lab["workers"] = len(answers.workers)
     if lab["state"] == "running":
         _add_running(lab, answers, watch, now)
     return lab
+
+
+def _add_workers(lab: dict[str, t.Any], answers: Answers, now: float) -> None:
+    """Add what the machines of a lab's workers cost, which is unknown where one price is."""
+    for worker in answers.workers:
+        price = pricing.cost_of(str(worker["InstanceType"]), answers.disk_gib or 0, answers.prices or NO_PRICES)
+        each = costs(ran(worker, "", True), price, True, now)
+        for name in ("usd_hour", "usd_so_far", "usd_month"):
+            known = lab[name] is not None and each[name] is not None
+            lab[name] = round(lab[name] + each[name], 4 if name == "usd_hour" else 2) if known else None
 
 
 def _add_running(lab: dict[str, t.Any], answers: Answers, watch: t.Any, now: float) -> None:  # noqa: ANN401 - JSON

@@ -165,6 +165,8 @@ class Life:
     def _up(self, instance: Any, how: Callable[[str], Place]) -> None:
         body = self.body(instance)
         body.place = how(instance.id)
+        # By this machines reach each other, as in a VPC.
+        instance.nics[0].private_ip_address = body.place.address
         body.booted = time.monotonic()
         body.silent = False
         dies = self._faults.use("dies")

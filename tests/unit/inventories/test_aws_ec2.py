@@ -31,8 +31,9 @@ def inventory(region):
     return read
 
 
-def machine(region, name="desi", os="amazon", release="edr", owner=None):
-    tags = as_tag_list(lab_tags(name, region.owner if owner is None else owner, {"os": os, "release": release}))
+def machine(region, name="desi", os="amazon", release="edr", owner=None, **more):
+    about = {"os": os, "release": release, **more}
+    tags = as_tag_list(lab_tags(name, region.owner if owner is None else owner, about))
     answer = region.ec2.run_instances(
         ImageId="ami-0d53cc9bd365ad65b",
         MinCount=1,
@@ -49,6 +50,8 @@ def plain(value):
 def test_labs_that_run_are_listed_by_name_and_grouped(region, inventory):
     machine(region)
     machine(region, "other", "ubuntu", "dr1")
+    # Dask workers are reached by way of their lab alone.
+    machine(region, "other", role="worker")
     hosts, groups = inventory()
     assert sorted(hosts) == ["desi-desi", "desi-other"]
     assert groups["os_ubuntu"] == groups["release_dr1"] == groups["lab_other"] == ["desi-other"]

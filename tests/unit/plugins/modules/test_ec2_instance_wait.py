@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from aws_region import run_module
 
-from ansible_collections.desi.lab.plugins.modules import ec2_instance_wait
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, write
+from ansible_collections.desi.lab.plugins.modules import ec2_instance_stop, ec2_instance_wait
 
+WORKER = {"role": "worker"}
 DISK = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 30}}]
 
 
@@ -29,3 +32,15 @@ def test_a_state_that_does_not_come_is_told_in_three_sentences(region, capsys):
     result = run_module(ec2_instance_wait, capsys, name="desi", states=["stopped"], timeout=1)
     assert result["failed"]
     assert all(result[sentence] for sentence in ("what", "why", "do"))
+
+
+def test_workers_are_no_machine_of_the_lab_and_end_with_it_where_they_are_recorded(region, capsys, tmp_path):
+    lab, mine, other = (region.launch(tags=lab_tags("desi", "moto", more)) for more in ({}, WORKER, WORKER))
+    account = Caller("arn:aws:sts::123456789012:user/moto", "123456789012", "AKIAIOSFODNN7EXAMPLE")
+    record = begin(account, "us-west-2", "desi", "moto")
+    write(str(tmp_path), record.with_resources({"kind": "machine", "id": each} for each in (lab, mine)))
+    found = run_module(ec2_instance_wait, capsys, name="desi", folder=str(tmp_path))["machine"]
+    assert (found["id"], found["workers"]) == (lab, [mine])
+    run_module(ec2_instance_stop, capsys, name="desi", instance_id=lab, workers=found["workers"], timeout=5)
+    states = {one["InstanceId"]: one["State"]["Name"] for one in region.instances()}
+    assert states == {lab: "stopped", mine: "terminated", other: "running"}

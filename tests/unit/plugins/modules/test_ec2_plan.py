@@ -16,7 +16,7 @@ from aws_region import ALLOWED, PRICES, REFUSED, run_module, without_credentials
 from moto.core.responses import ActionResult
 from moto.ec2.responses.security_groups import SecurityGroups
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, write
 from ansible_collections.desi.lab.plugins.modules import ec2_plan
 
@@ -271,3 +271,36 @@ def test_prices_are_those_of_aws_where_it_tells_them(run, region):
 def test_options_that_cannot_work_are_refused_before_aws_is_asked(run, region, options):
     run(fails=True, **options)
     assert region.calls == []
+
+
+def test_workers_are_planned_with_their_cost_and_few_further_questions(run, region):
+    run(name="desi")
+    without = len(region.calls)
+    answer = run(workers=2, worker_type="t3.micro")
+    assert (answer["workers"]["number"], answer["workers"]["launched"], answer["workers"]["vcpus"]) == (2, 2, 2)
+    assert answer["workers"]["markets"] == ["spot", "on-demand"]
+    assert any(change.startswith("2 Dask workers t3.micro, spot or else on demand") for change in answer["changes"])
+    assert "2 x t3.micro" in next(line["text"] for line in answer["lines"] if line["label"] == "workers")
+    assert len(region.calls) - without <= 14
+    more = len(region.calls)
+    run(workers=12, worker_type="t3.micro")
+    assert len(region.calls) <= more
+    assert region.asked() <= ALLOWED
+
+
+def test_workers_that_are_there_are_kept_or_ended_and_are_no_second_machine_of_the_lab(run, region):
+    lab = settled(region)
+    for _ in range(2):
+        region.launch(tags={**tags_of({"Tags": region.tags("instance")[0]["Tags"]}), "desi-lab:role": "worker"})
+    kept = run()
+    assert (kept["machine"]["id"], kept["workers"]["number"], kept["workers"]["ended"]) == (lab, 2, [])
+    # How many processes each runs does not depend on what is asked for.
+    assert (kept["workers"]["type"], kept["workers"]["vcpus"]) == ("t2.micro", 1)
+    fewer = run(workers=1)
+    assert [change.partition(" i-")[0] for change in fewer["changes"] if "worker" in change] == ["end 1 Dask worker"]
+
+
+def test_more_workers_than_the_quota_has_room_for_are_refused_before_anything_is_made(run, region):
+    region.quotas = {"L-1216C47A": 4.0, "L-34B43A08": 4.0}
+    assert "-e lab_workers=2" in run(fails=True, workers=4, worker_type="t3.micro")["msg"]
+    assert region.instances() == []

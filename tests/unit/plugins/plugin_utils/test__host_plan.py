@@ -307,6 +307,14 @@ def test_lab_of_an_earlier_version_is_replaced_for_workers_and_for_nothing_else(
     assert "workers" not in changed(workers_planned(host, 2)[0])
 
 
+def test_workers_on_machines_of_their_own_are_no_part_but_the_lab_has_to_read_their_configuration():
+    assert changed(workers_planned(computing(), 0, remote_workers=2)[0]) == {}
+    assert changed(workers_planned(healthy(), 0, remote_workers=0)[0]) == {}
+    assert changed(workers_planned(healthy(), 0, remote_workers=2)[0]) == {"server": plan.REPLACE}
+    # Without any, nobody is to wait for their scheduler.
+    assert changed(workers_planned(computing(), 0, remote_workers=0)[0]) == {"workers": plan.REMOVE}
+
+
 @pytest.mark.parametrize(
     ("number", "memory", "dask", "ends"),
     [

@@ -219,3 +219,23 @@ def test_worker_has_one_thread_its_memory_and_a_place_to_spill():
     assert words[words.index("--memory-limit") + 1] == "7"
     assert words[words.index("--local-directory") + 1] == "/tmp/dask"  # noqa: S108 - read, not used
     assert words[-1] == "tls://scheduler:8786"
+
+
+def test_worker_on_a_machine_of_its_own_is_reached_at_its_address():
+    second = workers.remote_worker("desi", 2, GIB, "i-7", "10.0.0.7")
+    assert (second["name"], second["ports"]) == ("desi-lab-desi-worker-2", ["10.0.0.7:9001:9001"])
+    options = second["command"]
+    assert options[options.index("--name") + 1] == "i-7-2"
+    assert options[options.index("--listen-address") + 1] == "tls://0.0.0.0:9001"
+    assert options[options.index("--contact-address") + 1] == "tls://10.0.0.7:9001"
+    assert "--no-nanny" in options
+    made = workers.dask_container(SERVER, workers.notebooks_of(SERVER), options, source="/var/lib/desi-lab/dask/desi")
+    assert made["volumes"][-1] == "/var/lib/desi-lab/dask/desi:/etc/dask:ro"
+
+
+@pytest.mark.parametrize(
+    ("memory", "number", "given", "expected"),
+    [(16 * GIB, 4, "", 15 * GIB // 4), (16 * GIB, 4, "2GiB", 2 * GIB)],
+)
+def test_machine_of_workers_is_shared_among_them(memory, number, given, expected):
+    assert workers.memory_of_each(memory, number, given) == expected

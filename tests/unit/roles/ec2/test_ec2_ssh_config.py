@@ -95,9 +95,40 @@ def ours(tmp_path):
     return path
 
 
-def means(config):
-    done = subprocess.run(["ssh", "-F", config, "-G", "desi-x"], capture_output=True, text=True, check=True)
+def means(config, host="desi-x"):
+    done = subprocess.run(["ssh", "-F", config, "-G", host], capture_output=True, text=True, check=True)
     return dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
+
+
+def test_workers_are_reached_by_way_of_the_lab_and_known_by_keys_of_their_own(ours):
+    folder = ours.parent
+    environment = jinja2.Environment(  # noqa: S701 - no HTML
+        undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(ROOT / "roles/ec2/templates")
+    )
+    workers = [{"id": f"i-{number}", "private_address": f"10.0.0.{number}"} for number in (1, 2)]
+    names = {
+        "ansible_managed": "Made.",
+        "__ec2_alias": "desi-x",
+        "__ec2_key_file": f"{folder}/id",
+        "ec2_folder": str(folder),
+        "__ec2_workers": {"workers": workers},
+        "__ec2_plan": {"image": {"user": "ec2-user"}},
+    }
+    (folder / "workers").mkdir()
+    path = folder / "workers/ssh_config"
+    path.write_text(environment.get_template("workers_ssh_config.j2").render(**names))
+    for number in (1, 2):
+        found = means(path, f"desi-x-i-{number}")
+        assert (found["hostname"], found["proxyjump"], found["hostkeyalias"]) == (
+            f"10.0.0.{number}",
+            "desi-x",
+            f"i-{number}",
+        )
+        assert found["userknownhostsfile"] == f"{folder}/workers/i-{number}/known_hosts"
+        assert {name: found.get(name) for name in WANTED if name not in ("hostname", "hostkeyalias", "proxyjump")} == {
+            name: value for name, value in WANTED.items() if name not in ("hostname", "hostkeyalias", "proxyjump")
+        }
+    assert means(path)["hostname"] == "203.0.113.7"
 
 
 @pytest.mark.security("M9")

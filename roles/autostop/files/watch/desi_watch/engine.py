@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 SOCKET = "/run/docker.sock"
 LABEL = "desi.lab.role=server"
+SCHEDULER = "desi.lab.role=scheduler"
 PATIENCE = 10.0
 
 
@@ -59,6 +60,13 @@ def labs(path: str = SOCKET) -> list[Lab]:
     filters = quote(json.dumps({"label": [LABEL]}))
     listed = query(path, f"/containers/json?filters={filters}")
     return [lab_of(query(path, f"/containers/{each['Id']}/json")) for each in listed]
+
+
+def schedulers(path: str = SOCKET) -> list[int]:
+    """Return the first processes of the containers of Dask schedulers that run. Raises as labs does."""
+    filters = quote(json.dumps({"label": [SCHEDULER]}))
+    listed = query(path, f"/containers/json?filters={filters}")
+    return [int(query(path, f"/containers/{each['Id']}/json")["State"]["Pid"]) for each in listed]
 
 
 def lab_of(container: dict[str, Any]) -> Lab:

@@ -62,6 +62,10 @@ class Observation:
         for lab in self.labs:
             with self.part(f"what lab {lab.name} does"):
                 self._server(lab)
+        with self.part("what Dask does"):
+            for pid in engine.schedulers(socket) if self.labs else ():
+                with server.network_of(pid):
+                    self.active += server.dask()
 
     def _server(self, lab: engine.Lab) -> None:
         reached = server.server_of(lab.pid, lab.port)

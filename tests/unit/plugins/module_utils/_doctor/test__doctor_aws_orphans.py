@@ -44,6 +44,13 @@ def instance(lab="old", state="stopped"):
     return resource(lab, InstanceId="i-1", State={"Name": state}, InstanceType="t2.micro")
 
 
+def test_a_worker_is_no_machine_of_a_lab():
+    worker = {**instance("old", "running"), "Tags": as_tag_list(lab_tags("old", "ann", {"role": "worker"}))}
+    assert [row["id"] for row in rows(found(machine=[worker]))] == ["i-1"]
+    own = {**instance("old", "running"), "InstanceId": "i-2"}
+    assert rows(found(machine=[worker, own])) == []
+
+
 def test_every_kind_of_thing_has_its_cost_and_the_command_that_removes_it():
     told = {row["kind"]: (row["usd_month"], row["command"]) for row in rows({k: [v] for k, v in EVERY.items()})}
     down = "./lab down -e lab_where=ec2 -e lab_name=old -e lab_region=r"

@@ -139,3 +139,13 @@ def test_disk_that_is_not_known_makes_costs_not_known():
 def test_times_of_a_machine_are_read_as_botocore_gives_them():
     assert ran(instance(), "", True) == (STARTED.timestamp(), STARTED.timestamp(), None, True)
     assert ran({}, "2026-11-24T11:00:00Z", False) == (None, None, NOW - 3600, False)
+
+
+def test_workers_are_counted_and_cost_what_their_machines_cost():
+    alone, both = row(), row(workers=[instance(InstanceId="i-2"), instance(InstanceId="i-3")])
+    assert (alone["workers"], both["workers"]) == (0, 2)
+    assert both["usd_hour"] == pytest.approx(3 * alone["usd_hour"], abs=0.001)
+    assert both["usd_so_far"] == pytest.approx(3 * alone["usd_so_far"], abs=0.02)
+    assert not [note for note in both["notes"] if "scheduler" in note]
+    unknown = row(workers=[instance(InstanceId="i-2", InstanceType="x9.huge")])
+    assert (unknown["workers"], unknown["usd_hour"]) == (1, None)

@@ -1,0 +1,267 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Launch and terminate the machines of a lab's Dask workers, with a security group that lets in only themselves."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from dataclasses import dataclass, replace
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, is_ours, lab_tags, our_filters
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import GROUP, LaunchRecord
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
+    ELSEWHERE,
+    Attempt,
+    InstanceSpec,
+    facts_of,
+    run_parameters,
+    state_of,
+    verdict_on,
+)
+from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SSH_PORT, workers_group
+from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import RUNS, lab_workers
+
+Described = t.Mapping[str, t.Any]
+
+# SSH through the lab's machine, the image and the scheduler on that, and processes on the machines of workers.
+PORTS = ((SSH_PORT, SSH_PORT), (8785, 8786), (9000, 9255))
+POLL_SECONDS = 1.0
+MOST_GENERATIONS = 20
+MOST_LOST_ANSWERS = 3
+QUOTA_CODES = ("VcpuLimitExceeded", "InstanceLimitExceeded")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The workers that a lab has now, those that are too many, and why there are fewer than wanted."""
+
+    lab: dict[str, str]
+    workers: list[dict[str, str]]
+    surplus: list[str]
+    launched: list[str]
+    short: list[str]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.launched)
+
+
+class Workers:
+    """The workers of a lab. ``spec`` is what one is launched from; its image, key and place are those of the lab."""
+
+    def __init__(
+        self,
+        ec2: t.Any,  # noqa: ANN401 - a client of botocore, which makes its class at run time
+        spec: InstanceSpec,
+        lab: str,
+        region: str = "",
+        sleep: t.Callable[[float], None] = time.sleep,
+        clock: t.Callable[[], float] = time.monotonic,
+        record: LaunchRecord | None = None,
+    ) -> None:
+        self.ec2, self.spec, self.lab, self.region = ec2, spec, lab, region
+        self.sleep, self.clock = sleep, clock
+        self.record = record or LaunchRecord()
+        self.short: list[str] = []
+
+    def ensure(self, count: int, least: int, kind: str, markets: t.Sequence[str]) -> Result:
+        """Launch what is missing, and return which are too many. With fewer than ``least``, none is launched."""
+        tagged = self._tagged()
+        lab, found = self._lab(tagged), self._known(tagged)
+        launched: list[Described] = []
+        if count > len(found):
+            self.spec = replace(
+                self.spec,
+                group_id=self._group(lab),
+                image_id=str(lab["ImageId"]),
+                root_device=str(lab.get("RootDeviceName") or "/dev/xvda"),
+                key_name=str(lab.get("KeyName") or ""),
+                beside=tuple(one["InstanceId"] for one in found),
+            )
+            launched = self._launch(lab, count - len(found), kind, markets)
+            missing = count - len(found)
+            if len(launched) < missing and not self.short:
+                self.short.append(f"AWS has {len(launched)} of {amount(missing, 'machine')} at this moment")
+            if len(found) + len(launched) < min(least, count):
+                self.terminate([one["InstanceId"] for one in launched])
+                raise self._too_few(len(launched), missing)
+            launched = self._wait(launched)
+        rows = [facts_of(one) for one in [*found, *launched]]
+        surplus = [row["id"] for row in rows[count:]]
+        return Result(facts_of(lab), rows[:count], surplus, [one["InstanceId"] for one in launched], self.short)
+
+    def plan(self, count: int) -> Result:
+        """Return which there are, and which would end, without a change."""
+        tagged = self._tagged()
+        rows = [facts_of(one) for one in self._known(tagged)]
+        lab = next((one for one in tagged if one["InstanceId"] == self.lab), {})
+        return Result(facts_of(lab), rows[:count], [row["id"] for row in rows[count:]], [], [])
+
+    def terminate(self, ids: t.Sequence[str]) -> list[str]:
+        """Terminate workers by their ids, and return those. Nothing else is touched, whatever it is called."""
+        tagged = self._tagged() if ids else []
+        ours = [one for one in self._known(tagged) if one["InstanceId"] in ids]
+        gone = [one["InstanceId"] for one in ours]
+        if gone:
+            try:
+                self.ec2.terminate_instances(InstanceIds=gone)
+                requests = [one["SpotInstanceRequestId"] for one in ours if one.get("SpotInstanceRequestId")]
+                if requests:
+                    self.ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=requests)
+            except AWS_ERRORS as error:
+                raise aws_error(error, "end workers of the lab", self.region) from error
+        return gone
+
+    def _tagged(self) -> list[Described]:
+        try:
+            pages = self.ec2.get_paginator("describe_instances").paginate(
+                Filters=our_filters(self.spec.owner, self.spec.name)
+            )
+            return [item for page in pages for reservation in page["Reservations"] for item in reservation["Instances"]]
+        except AWS_ERRORS as error:
+            raise aws_error(error, "look for the lab's workers", self.region) from error
+
+    def _known(self, tagged: t.Sequence[Described]) -> list[Described]:
+        return [one for one in lab_workers(tagged, self.spec.name, self.spec.owner) if self.record.knows(one)]
+
+    def _lab(self, tagged: t.Sequence[Described]) -> Described:
+        found = next((one for one in tagged if one["InstanceId"] == self.lab and state_of(one) == "running"), None)
+        if found is None:
+            raise LabError(
+                f"The lab {self.spec.name} cannot have workers.",
+                f"Its machine {self.lab} does not run.",
+                "Run the same command again: it starts it.",
+            )
+        return found
+
+    # The group
+
+    def _group(self, lab: Described) -> str:
+        """Ensure the group, with the lab's machine in it, and return its id."""
+        name, vpc = workers_group(self.spec.name), str(lab["VpcId"])
+        named = [{"Name": "group-name", "Values": [name]}, {"Name": "vpc-id", "Values": [vpc]}]
+        try:
+            found = self.ec2.describe_security_groups(Filters=named)["SecurityGroups"]
+            if found and not is_ours(found[0], self.spec.name, self.spec.owner):
+                raise LabError(
+                    f"The lab {self.spec.name} cannot have workers.",
+                    f"There is a security group {name} that is not this lab's, and it is never changed.",
+                    "Delete it in the console if nobody needs it, or use another name: -e lab_name=NAME",
+                )
+            number = str(found[0]["GroupId"]) if found else self._make_group(name, vpc)
+            self._let_in(number, found[0].get("IpPermissions") or [] if found else [])
+            groups = [str(group["GroupId"]) for group in lab.get("SecurityGroups") or []]
+            if number not in groups:
+                self.ec2.modify_instance_attribute(InstanceId=self.lab, Groups=[*groups, number])
+        except AWS_ERRORS as error:
+            raise aws_error(error, "make the security group of the lab's workers", self.region) from error
+        return number
+
+    def _make_group(self, name: str, vpc: str) -> str:
+        tags = as_tag_list(lab_tags(self.spec.name, self.spec.owner))
+        text = f"DESI Lab {self.spec.name}: its machine and its Dask workers, and nobody else"
+        made = self.ec2.create_security_group(
+            GroupName=name,
+            Description=text,
+            VpcId=vpc,
+            TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
+        )
+        self.record.add_resources([{"kind": GROUP, "id": str(made["GroupId"])}])
+        return str(made["GroupId"])
+
+    def _let_in(self, group: str, present: t.Sequence[Described]) -> None:
+        there = {
+            (rule.get("FromPort"), rule.get("ToPort"))
+            for rule in present
+            if any(pair.get("GroupId") == group for pair in rule.get("UserIdGroupPairs") or [])
+        }
+        missing = [ports for ports in PORTS if ports not in there]
+        if missing:
+            peers = [{"GroupId": group, "Description": "The lab and its Dask workers"}]
+            rules = [
+                {"IpProtocol": "tcp", "FromPort": first, "ToPort": last, "UserIdGroupPairs": peers}
+                for first, last in missing
+            ]
+            self.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rules)
+
+    # Launching
+
+    def _launch(self, lab: Described, missing: int, kind: str, markets: t.Sequence[str]) -> list[Described]:
+        """Launch in one market after the other until there are enough; what AWS does not have is said."""
+        launched: list[Described] = []
+        zone, subnet = facts_of(lab)["zone"], str(lab["SubnetId"])
+        for market in markets:
+            if len(launched) == missing:
+                break
+            attempt = Attempt(kind, zone, subnet, market)
+            beside = (*self.spec.beside, *(one["InstanceId"] for one in launched))
+            spec = replace(self.spec, workers=missing - len(launched), beside=beside)
+            try:
+                launched += self._run(spec, attempt)
+            except LabError as error:
+                self.short.append(f"{market}: {error.why}")
+        return launched
+
+    def _run(self, spec: InstanceSpec, attempt: Attempt) -> list[Described]:
+        generation = lost = 0
+        while True:
+            parameters = run_parameters(spec, attempt, generation)
+            self.record.add_launch(parameters["ClientToken"])
+            try:
+                made = self.ec2.run_instances(**parameters)["Instances"]
+                alive = [one for one in made if state_of(one) in RUNS]
+                if alive:
+                    self.record.add_instances(alive)
+                    return alive
+                verdict, failure = "used", LabError("No worker was launched.", "AWS ended them at once.", "try again")
+            except AWS_ERRORS as error:
+                verdict, failure = verdict_on(error), aws_error(error, "start workers of the lab", self.region)
+                code = code_of(error)
+                if verdict in ("elsewhere", "stop") and code:
+                    self.record.drop_launch(parameters["ClientToken"])
+                if verdict == "elsewhere" or code in QUOTA_CODES:
+                    why = ELSEWHERE.get(code, "the quota of the account is used up")
+                    raise LabError("No worker was launched.", why, failure.do) from error
+                if verdict == "stop":
+                    raise failure from error
+            lost += verdict == "again"
+            generation += verdict in ("used", "differs")
+            if lost == MOST_LOST_ANSWERS or generation == MOST_GENERATIONS:
+                raise failure
+            if verdict == "again":
+                self.sleep(2.0**lost)
+
+    def _too_few(self, launched: int, missing: int) -> LabError:
+        why = "; ".join(self.short)
+        return LabError(
+            f"AWS has {launched or 'none'} of the {amount(missing, 'machine')} for workers at this moment.",
+            f"{why[:1].upper()}{why[1:]}. Those that it had are ended again." if launched else f"{why}.",
+            "try again later · give another type: -e lab_worker_type=… · or take what there is: -e lab_workers_least=1",
+        )
+
+    def _wait(self, launched: t.Sequence[Described]) -> list[Described]:
+        """Wait until each runs; one that ends meanwhile is left out, and said."""
+        ids, end = [one["InstanceId"] for one in launched], self.clock() + self.spec.wait_seconds
+        while True:
+            found = {one["InstanceId"]: one for one in self._tagged()}
+            there = [found[number] for number in ids if number in found and state_of(found[number]) in RUNS]
+            ready = [one for one in there if state_of(one) == "running" and one.get("PrivateIpAddress")]
+            if ready == there and found.keys() >= set(ids):
+                self.record.add_instances(there)
+                if len(there) < len(ids):
+                    self.short.append(f"{amount(len(ids) - len(there), 'machine')} ended while being started")
+                return there
+            if self.clock() >= end:
+                self.terminate(ids)
+                raise LabError(
+                    "The machines of workers are not ready.",
+                    f"After {self.spec.wait_seconds:g} seconds AWS does not say that all of them run. They are ended.",
+                    "Run the same command again.",
+                )
+            self.sleep(POLL_SECONDS)

@@ -1,0 +1,184 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Decide how many Dask workers of a lab are launched, kept and ended, and what they cost."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Cost, Prices, cost_of, money
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, is_worker
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import InstanceType
+from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import class_of, code_of, in_use
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, state_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
+
+RUNS = ("pending", "running")
+# As many as there are.
+UNCHANGED = -1
+
+Rows = t.Sequence[t.Mapping[str, t.Any]]
+
+
+class WorkersPlan(t.NamedTuple):
+    """The workers of a lab: how many there are to be, which stay, which end, how many come, of what type and market.
+
+    ``cost`` is that of one of them.
+    """
+
+    number: int = 0
+    kept: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
+    launched: int = 0
+    type: str = ""
+    vcpus: int = 0
+    markets: tuple[str, ...] = ()
+    cost: Cost = Cost(None, None, "", "")
+
+    @property
+    def hour(self) -> float | None:
+        """Return what all of them cost an hour, None if that is not known."""
+        return None if self.cost.hour is None else round(self.number * self.cost.hour, 4)
+
+
+def lab_workers(instances: Rows, name: str, owner: str) -> list[t.Mapping[str, t.Any]]:
+    """Return the workers of a lab that run or begin to, the oldest first."""
+    found = [one for one in instances if is_worker(one) and is_ours(one, name, owner) and state_of(one) in RUNS]
+    return sorted(found, key=lambda one: (facts_of(one)["launched"], facts_of(one)["id"]))
+
+
+class Need(t.NamedTuple):
+    """What is asked for: a number of workers, and their type. ``lab`` is the lab's type, of which workers are else.
+
+    ``launches_lab`` tells whether a machine of it is launched, too, and ``zones`` are those where the lab can be.
+    """
+
+    name: str
+    number: int
+    type: str
+    lab: str
+    launches_lab: bool
+    zones: t.Sequence[str]
+    disk_gib: int
+    region: str
+
+
+class Facts(t.NamedTuple):
+    """What AWS says: types by name, the zones of each, quotas by code, instances that count, and prices."""
+
+    kinds: t.Mapping[str, InstanceType]
+    offered: t.Mapping[str, t.Collection[str]]
+    quotas: t.Mapping[str, float | None]
+    running: Rows
+    prices: Prices
+
+
+def types_of(need: Need, existing: Rows) -> list[str]:
+    """Return the types that a plan has to know of: that of workers, and the lab's."""
+    return list(dict.fromkeys([need.type or _type_of(existing) or need.lab, need.lab]))
+
+
+def plan_workers(need: Need, existing: Rows, facts: Facts) -> WorkersPlan:
+    """Return the plan; refuse what cannot be had. ``existing`` are those of lab_workers."""
+    number = len(existing) if need.number == UNCHANGED else need.number
+    ids = [facts_of(one)["id"] for one in existing]
+    launched = max(0, number - len(ids))
+    name = types_of(need, existing)[0]
+    kind = facts.kinds.get(name)
+    cost = cost_of(name, need.disk_gib, facts.prices)
+    found = WorkersPlan(number, tuple(ids[:number]), tuple(ids[number:]), launched, name, kind.vcpus if kind else 0)
+    found = found._replace(cost=cost)
+    if not launched:
+        return found
+    if kind is None:
+        raise LabError(
+            f"{need.region} has no instance type {name} for workers.",
+            "AWS does not know that name in this region.",
+            "choose one that exists: -e lab_worker_type=m6i.xlarge, or leave it out",
+        )
+    check_fits(need, kind, facts)
+    return found._replace(markets=tuple(_markets(need, kind, launched, facts)))
+
+
+def check_fits(need: Need, kind: InstanceType, facts: Facts) -> None:
+    """Refuse a type that cannot run what the lab runs, or is not offered where the lab is."""
+    lab = facts.kinds.get(need.lab)
+    if lab is not None and kind.architecture != lab.architecture:
+        raise LabError(
+            f"Workers of the type {kind.name} cannot run the image of the lab.",
+            f"Their processor is {kind.architecture}, that of the lab's {lab.name} is {lab.architecture}.",
+            f"choose a type like the lab's, for example -e lab_worker_type={lab.name}",
+        )
+    zones = sorted(facts.offered.get(kind.name, ()))
+    if not set(zones) & set(need.zones):
+        where = ", ".join(zones) or "no zone of the region"
+        raise LabError(
+            f"Workers of the type {kind.name} cannot be had where the lab is.",
+            f"The lab is in {', '.join(need.zones)}, and the type is offered in {where}.",
+            f"choose another type: -e lab_worker_type={need.lab}",
+        )
+
+
+def _markets(need: Need, kind: InstanceType, launched: int, facts: Facts) -> list[str]:
+    """Return the markets whose quota has room for all of them; refuse if none has. Spot is the cheaper one."""
+    room = {market: _room(need, kind, market, facts) for market in ([SPOT] if kind.spot else []) + [ON_DEMAND]}
+    fitting = [market for market, fits in room.items() if fits is None or fits >= launched]
+    if fitting:
+        return fitting
+    most = max(fits for fits in room.values() if fits is not None)
+    code = code_of(kind.name, ON_DEMAND)
+    do = f"say -e lab_workers={need.number - launched + most} · or " if most else ""
+    raise LabError(
+        f"{amount(need.number, 'worker')} of the type {kind.name} exceed what this account may run.",
+        f"In {need.region} its quota of machines of this kind ({class_of(kind.name)}, quota {code}) has room for "
+        f"{most or 'none'} of the {launched} more that are needed, with {amount(kind.vcpus, 'vCPU')} each.",
+        f"{do}choose a smaller type: -e lab_worker_type=… · or ask for more (it takes a day or so): aws service-quotas "
+        f"request-service-quota-increase --service-code ec2 --quota-code {code} --region {need.region} "
+        f"--desired-value {launched * kind.vcpus}",
+    )
+
+
+def _room(need: Need, kind: InstanceType, market: str, facts: Facts) -> int | None:
+    """Return for how many workers a quota has room beside the lab's own machine, None if it is not known."""
+    code = code_of(kind.name, market)
+    limit = facts.quotas.get(code) if code else None
+    if limit is None:
+        return None
+    vcpus = {name: each.vcpus for name, each in facts.kinds.items()}
+    used = in_use(code, facts.running, vcpus)
+    if need.launches_lab and code_of(need.lab, ON_DEMAND) == code:
+        used += vcpus.get(need.lab, 0)
+    return max(0, int(limit - used) // kind.vcpus)
+
+
+def _type_of(existing: Rows) -> str:
+    return facts_of(existing[0])["type"] if existing else ""
+
+
+def changes(plan: WorkersPlan, disk_gib: int) -> tuple[list[str], list[str]]:
+    """Return what is made, and what is ended, in words."""
+    spot = ", spot or else on demand" if SPOT in plan.markets else ""
+    made = f"{amount(plan.launched, 'Dask worker')} {plan.type}{spot}, {disk_gib} GiB encrypted"
+    ended = f"{amount(len(plan.ended), 'Dask worker')} {', '.join(plan.ended)}"
+    return [made] if plan.launched else [], [ended] if plan.ended else []
+
+
+def cost_text(plan: WorkersPlan, lab_hour: float | None, hours: float) -> str:
+    """Return what workers cost beside the lab, and both in the longest case, in ``hours``; empty without workers."""
+    if not plan.number:
+        return ""
+    if plan.hour is None or plan.cost.hour is None:
+        return f"{plan.number} x {plan.type}, whose price is not known here"
+    most = "at most " if plan.markets[:1] == (SPOT,) or not plan.launched else ""
+    text = f"{plan.number} x {plan.type}, {most}{money(plan.hour)} USD an hour more"
+    if lab_hour is None:
+        return text
+    both = plan.hour + lab_hour
+    longest = (
+        f", in {hours:g} h at most {money(both * hours)} USD" if hours > 0 else ", and nothing ends that by itself"
+    )
+    return f"{text} · with the lab {money(both)}{longest}"

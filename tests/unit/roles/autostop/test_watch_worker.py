@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A worker's machine ends when its scheduler is silent, when its time is over, and when AWS takes it back."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "roles/autostop/files/worker"))
+import watch_worker
+from watch_worker import Seen, decide
+
+SETTINGS = {"silent_minutes": 10, "max_hours": 12}
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("silent_since", "seen", "since", "retire", "why"),
+    [
+        (None, Seen(60, True, False), None, False, ""),
+        (None, Seen(60, False, False), 60, False, ""),
+        (60, Seen(659, False, False), 60, False, ""),
+        (60, Seen(660, False, False), 60, False, "10 minutes"),
+        (60, Seen(900, True, False), None, False, ""),
+        # What was remembered of another boot is no time ago.
+        (5000, Seen(60, False, False), 60, False, ""),
+        (None, Seen(60, True, True), None, True, "spot"),
+        (60, Seen(90, False, True), 60, False, "spot"),
+        (None, Seen(12 * HOUR, True, False), None, True, "12 hours"),
+        (None, Seen(12 * HOUR - 1, True, False), None, False, ""),
+    ],
+)
+def test_the_end_follows_from_what_is_seen(silent_since, seen, since, retire, why):
+    decision = decide(SETTINGS, silent_since, seen)
+    assert (decision.silent_since, decision.retire) == (since, retire)
+    assert why in decision.why if why else decision.why == ""
+
+
+def test_without_a_longest_time_it_goes_on():
+    assert decide({**SETTINGS, "max_hours": 0}, None, Seen(1e6, True, False)).why == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "taken"),
+    [(200, b'{"action": "terminate"}', True), (404, b"", False), (200, b"{}", False), (200, b"[]", False)],
+)
+def test_a_notice_is_asked_for_with_a_token(status, body, taken):
+    asked = []
+
+    class Metadata(BaseHTTPRequestHandler):
+        def do_PUT(self):
+            asked.append(("PUT", self.path, None))
+            self.say(200, b"secret")
+
+        def do_GET(self):
+            asked.append(("GET", self.path, self.headers["X-aws-ec2-metadata-token"]))
+            self.say(status, body)
+
+        def say(self, code, text):
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_words):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Metadata) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert watch_worker.taken_back(f"http://127.0.0.1:{server.server_port}") is taken
+        server.shutdown()
+    assert asked == [("PUT", "/api/token", None), ("GET", "/meta-data/spot/instance-action", "secret")]
+
+
+def test_nobody_who_answers_is_no_notice_and_a_silent_scheduler(tmp_path):
+    assert watch_worker.taken_back("http://127.0.0.1:9") is False
+    settings = {"scheduler": "127.0.0.1", "port": 9, "certificate": str(tmp_path / "none")}
+    assert watch_worker.scheduler_answers(settings) is False
