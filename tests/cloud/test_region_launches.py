@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 
 import pytest
@@ -70,7 +71,9 @@ def test_a_machine_has_what_it_was_ordered_with_and_takes_it_along(terminated):
     seen = terminated.see(instance)
     assert [group["GroupId"] for group in seen["SecurityGroups"]] == [terminated.group]
     assert seen["Placement"]["AvailabilityZone"] == "us-west-2a"
-    assert seen["PrivateIpAddress"].startswith("172.31.")
+    # By that of its container, machines reach each other.
+    assert not seen["PrivateIpAddress"].startswith("172.31.")
+    assert ipaddress.ip_address(seen["PrivateIpAddress"]).is_private
     (volume,) = ec2.describe_volumes(Filters=[{"Name": "attachment.instance-id", "Values": [instance]}])["Volumes"]
     assert (volume["Size"], volume["VolumeType"], volume["Encrypted"]) == (30, "gp3", True)
     mine = [{"Name": "tag:Name", "Values": ["mine"]}]
