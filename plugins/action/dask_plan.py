@@ -21,11 +21,11 @@ from ansible_collections.desi.lab.plugins.plugin_utils._workers import (
     dask_container,
     is_embedded,
     new_identity,
-    notebooks_of,
     parse_inside,
     remote_worker,
     scheduler_command,
     surplus_workers,
+    user_of,
     versions_error,
     worker_command,
     worker_names,
@@ -69,7 +69,6 @@ class ActionModule(ActionBase):
         }
         if args["server"] and not error:
             made = args["server"]
-            server = notebooks_of(made) if is_embedded(made) else server
             found["scheduler"] = {
                 "name": f"desi-lab-{args['name']}-{HOST}",
                 "hostname": HOST,
@@ -89,7 +88,7 @@ class ActionModule(ActionBase):
             found["identity"], found["fingerprint"] = (
                 new_identity(args["name"]) if args["new_certificate"] else ("", "")
             )
-            found["group"] = server.user[1]
+            found["group"] = user_of(made)[1]
             found["config"] = dask_config(is_embedded(made), args["memory"])
         return found
 
@@ -104,7 +103,7 @@ def _remote(args: dict[str, t.Any], made: dict[str, t.Any], server: Inside, numb
 def _inside(image: str, answer: str) -> Inside:
     """Return what a container told of itself; LabError for what is no answer."""
     if not answer:
-        return Inside({}, [], {})
+        return Inside({}, {})
     try:
         return parse_inside(answer)
     except (BadAnswer, ValueError) as error:

@@ -331,9 +331,14 @@ def plan(account: Account, spec: LabSpec, address_services: t.Sequence[str]) -> 
     return result(spec, decide(spec, seen, draft, let_in, workers), seen.account, let_in.cidrs)
 
 
+def launched_here(spec: LabSpec, instance: dict[str, t.Any]) -> bool:
+    """Return whether a worker is one that M(desi.lab.ec2_workers) would take for the lab's; tags alone are none."""
+    return spec.record is None or spec.record.knows_instance(instance)
+
+
 def workers_of(discovery: Discovery, spec: LabSpec, seen: AccountState, draft: Draft) -> WorkersPlan:
     """Return the plan of the workers; AWS is asked only where there are or will be some."""
-    existing = lab_workers(seen.named, spec.name, draft.owner)
+    existing = [one for one in lab_workers(seen.named, spec.name, draft.owner) if launched_here(spec, one)]
     if not existing and spec.workers in (UNCHANGED, 0):
         return WorkersPlan()
     need = workers_need(spec, draft)

@@ -214,6 +214,9 @@ def workers_end(parts: t.Iterable[Part], goal: Goal, host: Tree) -> bool:
     ended = actions.get(WORKERS) == REPLACE or (actions.get(WORKERS) == REMOVE and not goal.workers)
     runs = any(row["running"] for row in dask_members(goal.settings["name"], "scheduler", host))
     counts = host["server"].get("dask")
+    # A scheduler that is about to start has no workers of other machines yet.
+    if not counts and goal.remote_workers != LOCAL:
+        return False
     return ended and runs and (not counts or any(counts[name] for name in TASKS))
 
 
@@ -292,18 +295,19 @@ def _workers(goal: Goal, container: Tree, host: Tree, stays: bool) -> list[Part]
     there = f"There {'is' if number == 1 else 'are'} {number or 'none'}."
     if not target:
         return [Part(WORKERS, REMOVE, there)] if schedulers or workers else []
+    rows = [*schedulers, *workers]
+    # Before their number: what is made anew with it ends what all of them compute.
+    if stays and any(row["server"] != container.get("Id") for row in rows):
+        return [Part(WORKERS, REPLACE, "They were made for another container of the lab.")]
+    limited = "memory" in (host["docker"].get("limits") or [])
+    if stays and limited and any(row["memory"] != goal.worker_memory for row in workers):
+        return [Part(WORKERS, REPLACE, "Their memory is to be another one.")]
     if len(workers) != target:
         return [Part(WORKERS, REMOVE if len(workers) > target else MAKE, there)]
     if not schedulers:
         return [Part(WORKERS, MAKE, "There is no scheduler.")]
-    rows = [*schedulers, *workers]
     if not stays:
         return [Part(WORKERS, COMPARE, "They run what the lab runs.")]
-    if any(row["server"] != container.get("Id") for row in rows):
-        return [Part(WORKERS, REPLACE, "They were made for another container of the lab.")]
-    limited = "memory" in (host["docker"].get("limits") or [])
-    if limited and any(row["memory"] != goal.worker_memory for row in workers):
-        return [Part(WORKERS, REPLACE, "Their memory is to be another one.")]
     if not all(row["running"] for row in rows):
         return [Part(WORKERS, START, "Not all of them run.")]
     counts = host["server"].get("dask")

@@ -20,10 +20,8 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB, MIB, amount, parse_size
 from ansible_collections.desi.lab.plugins.module_utils._common.names import (
     mapping,
-    sequence,
     strict_json,
     text,
-    whole_number,
 )
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import PAGE_PORT, PORT
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import memory_by_default
@@ -48,18 +46,16 @@ WITHOUT_NANNY = {
 }
 SPILL = "/tmp/dask"  # noqa: S108 - of the container itself
 HOST = "scheduler"
-# Of the server alone, of one process, and secrets that an image may have been given.
-NOT_SHARED = re.compile(r"(JUPYTER|JPY)_.*|HOSTNAME|OLDPWD|PWD|SHLVL|_|.*(TOKEN|PASSWORD|SECRET).*")
+# Of the server alone, of one process, secrets that an image may have been given, and what would lead Dask to another
+# configuration than the lab's, which is what makes it ask for a certificate.
+NOT_SHARED = re.compile(r"(JUPYTER|JPY|DASK)_.*|HOSTNAME|OLDPWD|PWD|SHLVL|_|.*(TOKEN|PASSWORD|SECRET).*")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Dask's own but for its proxy, which opens WebSockets to any host.
-ROUTES = tuple(
-    f"distributed.http.{name}"
-    for name in ("scheduler.prometheus", "scheduler.info", "scheduler.json", "health", "statics")
-)
+# Dask's own but for its proxy, which opens WebSockets to any host, and its pages of logs, tracebacks and call stacks,
+# which other accounts of the computer could read.
+ROUTES = tuple(f"distributed.http.{name}" for name in ("scheduler.prometheus", "scheduler.json", "health", "statics"))
 # A lab that is kept for long must not lose its workers by a date.
 VALID, CLOCKS_DIFFER = datetime.timedelta(days=3650), datetime.timedelta(days=1)
 MOST_BYTES = 1 << 18
-MOST_ID = 2**32 - 2
 PACKAGES = ("python", "dask", "distributed")
 
 Tree = t.Mapping[str, t.Any]
@@ -115,20 +111,18 @@ def workers_text(workers: int, memory: int) -> str:
 
 
 class Inside(t.NamedTuple):
-    """What is in a lab's container: versions by name, and UID, GID and environment of its notebooks."""
+    """What is in a lab's container: versions by name, and the environment of its notebooks."""
 
     versions: dict[str, str]
-    user: list[int]
     environment: dict[str, str]
 
 
 def parse_inside(answer: str) -> Inside:
     """Return what files/inspect.py of role workers printed; BadAnswer for anything else."""
-    found = mapping(strict_json(answer, MOST_BYTES), ("versions", "user", "environment"))
+    found = mapping(strict_json(answer, MOST_BYTES), ("versions", "environment"))
     versions = {text(name): text(version, 100) for name, version in mapping(found["versions"]).items()}
     variables = mapping(found["environment"]).items()
-    user = [whole_number(each, 0, MOST_ID) for each in sequence(found["user"], 2)]
-    return Inside(versions, user, {name: str(value) for name, value in variables if VARIABLE.fullmatch(name)})
+    return Inside(versions, {name: str(value) for name, value in variables if VARIABLE.fullmatch(name)})
 
 
 def versions_error(image: str, server: Tree, workers: Tree) -> LabError | None:
@@ -157,7 +151,8 @@ def versions_error(image: str, server: Tree, workers: Tree) -> LabError | None:
 
 def worker_environment(image: Tree, notebooks: Tree) -> dict[str, str]:
     """Return the environment of a worker: that of the container, and over it that of its notebooks."""
-    return {name: value for name, value in {**image, **notebooks}.items() if not NOT_SHARED.fullmatch(name)}
+    found = {name: value for name, value in {**image, **notebooks}.items() if not NOT_SHARED.fullmatch(name)}
+    return {**found, "DASK_ROOT_CONFIG": CONFIG}
 
 
 def worker_names(number: int) -> list[str]:
@@ -172,7 +167,10 @@ def surplus_workers(containers: t.Iterable[Tree], target: int) -> list[str]:
 
 
 def scheduler_command() -> list[str]:
-    return ["-m", "distributed.cli.dask_scheduler", "--port", str(PORT), "--dashboard-address", f":{PAGE_PORT}"]
+    return [
+        *("-m", "distributed.cli.dask_scheduler", "--protocol", "tls"),
+        *("--port", str(PORT), "--dashboard-address", f":{PAGE_PORT}"),
+    ]
 
 
 def worker_command(name: str, memory: int) -> list[str]:
@@ -210,10 +208,17 @@ def is_embedded(server: Tree) -> bool:
     return OUR_ENTRYPOINT in (server["Config"].get("Entrypoint") or [])
 
 
-def notebooks_of(server: Tree) -> Inside:
-    """Return what a container of the embedded image has inside, as its user and entry point say without a question."""
-    user = [int(each) if each.isdecimal() else 0 for each in (server["Config"].get("User") or "0:0").split(":")]
-    return Inside({}, (user * 2)[:2], {})
+def user_of(server: Tree) -> list[int]:
+    """Return UID and GID of a lab's notebooks, as its container was made: what runs in it is not asked.
+
+    Images that start as root become the user whom role jupyter names in NB_UID and NB_GID.
+    """
+    own = dict(each.split("=", 1) for each in server["Config"].get("Env") or [] if "=" in each)
+    uid, _colon, gid = str(server["Config"].get("User") or "").partition(":")
+    if not uid.isdecimal():
+        uid, gid = own.get("NB_UID", ""), own.get("NB_GID", "")
+    uid = uid if uid.isdecimal() else "0"
+    return [int(uid), int(gid if gid.isdecimal() else uid)]
 
 
 def dask_container(
@@ -230,8 +235,7 @@ def dask_container(
     own = dict(each.split("=", 1) for each in config.get("Env") or [] if "=" in each)
     return {
         "image": server["Image"],
-        # Some images start as root and become somebody.
-        "user": config.get("User") if ours else ":".join(map(str, notebooks.user)),
+        "user": config.get("User") or ":".join(map(str, user_of(server))),
         "groups": host.get("GroupAdd") or [],
         "init": bool(host.get("Init")),
         "volumes": [

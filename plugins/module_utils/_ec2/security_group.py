@@ -181,10 +181,23 @@ def workers_group(lab: str) -> str:
     return f"desi-lab-{lab}-workers"
 
 
+def admits_others(group: t.Mapping[str, t.Any]) -> bool:
+    """Return whether a security group lets in anybody but its own members."""
+    for rule in group.get("IpPermissions") or []:
+        pairs = rule.get("UserIdGroupPairs") or []
+        if any(pair.get("GroupId") != group.get("GroupId") for pair in pairs):
+            return True
+        if any(rule.get(kind) for kind in ("IpRanges", "Ipv6Ranges", "PrefixListIds")):
+            return True
+    return False
+
+
 def own_workers_group(lab: str, owner: str, groups: t.Iterable[t.Mapping[str, t.Any]]) -> str:
-    """Return the id of that group; empty where the lab has none."""
+    """Return the id of that group; empty where the lab has none, or one that lets in others."""
     named = (group for group in groups if group.get("GroupName") == workers_group(lab))
-    return next((str(group["GroupId"]) for group in named if is_ours(group, lab, owner)), "")
+    return next(
+        (str(group["GroupId"]) for group in named if is_ours(group, lab, owner) and not admits_others(group)), ""
+    )
 
 
 def names_of(lab: str, first: str) -> list[str]:

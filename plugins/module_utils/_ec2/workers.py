@@ -24,7 +24,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
     state_of,
     verdict_on,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SSH_PORT, workers_group
+from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SSH_PORT, admits_others, workers_group
 from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import RUNS, lab_workers
 
 Described = t.Mapping[str, t.Any]
@@ -153,6 +153,12 @@ class Workers:
                     f"The lab {self.spec.name} cannot have workers.",
                     f"There is a security group {name} that is not this lab's, and it is never changed.",
                     "Delete it in the console if nobody needs it, or use another name: -e lab_name=NAME",
+                )
+            if found and admits_others(found[0]):
+                raise LabError(
+                    f"The lab {self.spec.name} cannot have workers.",
+                    f"Its security group {name} lets in others than the lab's own machines.",
+                    "Remove those rules in the AWS console, then run this again.",
                 )
             number = str(found[0]["GroupId"]) if found else self._make_group(name, vpc)
             self._let_in(number, found[0].get("IpPermissions") or [] if found else [])

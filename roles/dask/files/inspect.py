@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Print the versions of Dask in a container, and user and environment of its Jupyter server, as JSON.
+"""Print the versions of Dask in a container, and the environment of its Jupyter server, as JSON.
 
 It is given to whatever Python an image has, as an argument.
 """
@@ -28,20 +28,18 @@ def versions() -> dict[str, str]:
     return found
 
 
-def server() -> tuple[list[int], dict[str, str]]:
-    """Return UID, GID and environment of the first process of Jupyter's; of this one, where there is none to read."""
+def environment() -> dict[str, str]:
+    """Return the environment of the first process of Jupyter's; of this one, where there is none to read."""
     for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
         try:
             words = (process / "cmdline").read_text(errors="replace").split("\0")
             if not any("jupyter" in Path(word).name for word in words[:3]):
                 continue
             pairs = (process / "environ").read_text(errors="replace").split("\0")
-            owner = process.stat()
         except OSError:
             continue
-        return [owner.st_uid, owner.st_gid], dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-    return [os.getuid(), os.getgid()], dict(os.environ)
+        return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    return dict(os.environ)
 
 
-USER, ENVIRONMENT = server()
-print(json.dumps({"versions": versions(), "user": USER, "environment": ENVIRONMENT}))
+print(json.dumps({"versions": versions(), "environment": environment()}))

@@ -323,6 +323,9 @@ def test_workers_on_machines_of_their_own_are_no_part_but_the_lab_has_to_read_th
         # One that does not answer may compute.
         (0, 7, None, True),
         (2, 8, {"workers": 2, "processing": 1, "waiting": 0, "memory": 0}, True),
+        # With another number, too, those that stay are made anew.
+        (1, 8, {"workers": 2, "processing": 1, "waiting": 0, "memory": 0}, True),
+        (4, 8, {"workers": 2, "processing": 1, "waiting": 0, "memory": 0}, True),
         # Those that stay take over.
         (1, 7, {"workers": 2, "processing": 9, "waiting": 9, "memory": 9}, False),
         (3, 7, {"workers": 2, "processing": 9, "waiting": 9, "memory": 9}, False),

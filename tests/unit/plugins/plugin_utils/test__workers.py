@@ -28,9 +28,17 @@ SERVER = {
     },
     "HostConfig": {"Binds": ["/work:/home/synced", "/data:/home/desidata:ro,rslave"], "GroupAdd": None, "Init": None},
 }
-THEIRS = {**SERVER, "Config": {**SERVER["Config"], "Entrypoint": ["tini", "-g", "--", "start.sh"], "User": ""}}
+THEIRS = {
+    **SERVER,
+    "Config": {
+        **SERVER["Config"],
+        "Entrypoint": ["tini", "-g", "--", "start.sh"],
+        "User": "",
+        "Env": [*SERVER["Config"]["Env"], "NB_UID=1000", "NB_GID=100", "DASK_ROOT_CONFIG=/srv/conda/etc"],
+    },
+}
 INSIDE = workers.Inside(
-    {"dask": "1"}, [1000, 100], {"DESI_ROOT": "/home/desidata/edr", "PATH": "/opt/conda/bin", "HOSTNAME": "x", "_": "x"}
+    {"dask": "1"}, {"DESI_ROOT": "/home/desidata/edr", "PATH": "/opt/conda/bin", "HOSTNAME": "x", "_": "x"}
 )
 VERSIONS = {"python": "3.11", "dask": "2026.8.0", "distributed": "2026.8.0"}
 
@@ -111,12 +119,8 @@ def test_versions_that_do_not_fit_are_refused_with_both(server, image, why):
 @pytest.mark.parametrize(
     "answer",
     [
-        *("", "[]", "{}", '{"versions": {}, "environment": {}}', "nothing"),
-        *(
-            '{"versions": [], "user": [0, 0], "environment": {}}',
-            '{"versions": {}, "user": [-1, 0], "environment": {}}',
-        ),
-        '{"versions": {"dask": "\\u001b[0m"}, "user": [0, 0], "environment": {}}',
+        *("", "[]", "{}", '{"versions": {}}', "nothing", '{"versions": [], "environment": {}}'),
+        *('{"versions": {}, "environment": {}, "user": [0]}', '{"versions": {"a": "\\u001b"}, "environment": {}}'),
     ],
 )
 def test_answer_of_a_container_is_of_a_strict_type(answer):
@@ -125,8 +129,8 @@ def test_answer_of_a_container_is_of_a_strict_type(answer):
 
 
 def test_names_of_variables_are_names():
-    said = {"versions": {"dask": "1"}, "user": [1, 2], "environment": {"A_1": "x", "BASH_FUNC_x%%": "y"}}
-    assert workers.parse_inside(json.dumps(said)) == ({"dask": "1"}, [1, 2], {"A_1": "x"})
+    said = {"versions": {"dask": "1"}, "environment": {"A_1": "x", "BASH_FUNC_x%%": "y"}}
+    assert workers.parse_inside(json.dumps(said)) == ({"dask": "1"}, {"A_1": "x"})
 
 
 def test_worker_is_the_labs_container_with_another_command():
@@ -137,14 +141,14 @@ def test_worker_is_the_labs_container_with_another_command():
         "groups": [],
         "init": False,
         "volumes": [*SERVER["HostConfig"]["Binds"], "desi-lab-desi-dask:/etc/dask:ro"],
-        "env": {"DESI_RELEASE": "edr", "PATH": "/opt/bin", "EMPTY": ""},
+        "env": {"DESI_RELEASE": "edr", "PATH": "/opt/bin", "EMPTY": "", "DASK_ROOT_CONFIG": "/etc/dask"},
         "entrypoint": [],
         "command": ["python3", "-m", "x"],
     }
     assert workers.dask_container(SERVER, INSIDE, [], writable=True)["volumes"][-1] == "desi-lab-desi-dask:/etc/dask"
 
 
-def test_worker_of_another_image_has_the_user_and_the_environment_of_its_notebooks():
+def test_worker_of_another_image_has_the_environment_of_its_notebooks_and_the_user_that_it_was_made_with():
     made = workers.dask_container(THEIRS, INSIDE, ["-m", "x"])
     assert (made["user"], made["entrypoint"], made["command"]) == ("1000:100", ["python3"], ["-m", "x"])
     assert made["env"] == {
@@ -152,10 +156,32 @@ def test_worker_of_another_image_has_the_user_and_the_environment_of_its_noteboo
         "DESI_ROOT": "/home/desidata/edr",
         "PATH": "/opt/conda/bin",
         "EMPTY": "",
+        "NB_UID": "1000",
+        "NB_GID": "100",
+        "DASK_ROOT_CONFIG": "/etc/dask",
     }
-    assert workers.notebooks_of(SERVER).user == [1000, 1001]
-    assert workers.notebooks_of({"Config": {"User": "7"}}).user == [7, 7]
-    assert workers.notebooks_of({"Config": {"User": None}}).user == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("user", "env", "expected"),
+    [
+        ("1000:1001", ["NB_UID=7"], [1000, 1001]),
+        ("7", [], [7, 7]),
+        (None, ["NB_UID=1000", "NB_GID=100"], [1000, 100]),
+        ("jovyan", ["NB_UID=1000", "NB_GID=100"], [1000, 100]),
+        ("", ["NB_UID=$(id)"], [0, 0]),
+        (None, [], [0, 0]),
+    ],
+)
+def test_user_of_notebooks_is_the_one_that_the_container_was_made_with(user, env, expected):
+    assert workers.user_of({"Config": {"User": user, "Env": env}}) == expected
+
+
+def test_no_variable_leads_dask_to_another_configuration_than_the_labs():
+    found = workers.worker_environment({"DASK_ROOT_CONFIG": "/srv", "DASK_CONFIG": "/x"}, {"DASK_A__B": "1"})
+    assert found == {"DASK_ROOT_CONFIG": "/etc/dask"}
+    words = workers.scheduler_command()
+    assert words[words.index("--protocol") + 1] == "tls"
 
 
 @pytest.mark.parametrize(("number", "expected"), [(0, [1, 2, 10]), (2, [10]), (10, []), (12, [])])
@@ -229,7 +255,7 @@ def test_worker_on_a_machine_of_its_own_is_reached_at_its_address():
     assert options[options.index("--listen-address") + 1] == "tls://0.0.0.0:9001"
     assert options[options.index("--contact-address") + 1] == "tls://10.0.0.7:9001"
     assert "--no-nanny" in options
-    made = workers.dask_container(SERVER, workers.notebooks_of(SERVER), options, source="/var/lib/desi-lab/dask/desi")
+    made = workers.dask_container(SERVER, INSIDE, options, source="/var/lib/desi-lab/dask/desi")
     assert made["volumes"][-1] == "/var/lib/desi-lab/dask/desi:/etc/dask:ro"
 
 

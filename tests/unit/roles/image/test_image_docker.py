@@ -312,7 +312,8 @@ def test_jupyter_leads_to_the_dashboard_of_the_labs_cluster_and_nowhere_else(lab
         # Dask's scheduler has a proxy of its own, which would open WebSockets to any host.
         routes = "import dask, distributed; print(dask.config.get('distributed.scheduler.http.routes'))"
         said = mine.run("python", "-c", routes)
-        assert "distributed.http.scheduler.info" in said
+        assert "distributed.http.scheduler.json" in said
+        assert "distributed.http.scheduler.info" not in said
         assert "proxy" not in said
 
 

@@ -26,7 +26,7 @@ from tornado.httputil import HTTPHeaders
 HOST, PORT = "scheduler", 8787
 CONFIG, VARIABLE = Path("/etc/dask/desi-lab.yaml"), "DASK_SCHEDULER_ADDRESS"
 PANEL = "dask-labextension"
-SECRETS = ("Authorization", "Cookie", "X-Xsrftoken")
+SECRETS = ("Authorization", "Cookie", "Referer", "X-Xsrftoken")
 
 
 def has_cluster() -> bool:
