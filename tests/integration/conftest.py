@@ -62,8 +62,9 @@ def lab_name(request: pytest.FixtureRequest):
     yield name
     for container in docker("ps", "-aq", "--filter", f"label={LABEL}={name}").split():
         docker("rm", "--force", container)
-    for network in docker("network", "ls", "-q", "--filter", f"label={LABEL}={name}").split():
-        docker("network", "rm", network)
+    for kind in ("network", "volume"):
+        for left in docker(kind, "ls", "-q", "--filter", f"label={LABEL}={name}").split():
+            docker(kind, "rm", left)
 
 
 @pytest.fixture

@@ -42,8 +42,9 @@ def place(tmp_path_factory):
     for mine in (f"label={LABEL}={NAME}", f"label=life={home}"):
         for container in docker("ps", "-aq", "--filter", mine).split():
             docker("rm", "--force", container)
-    for network in docker("network", "ls", "-q", "--filter", f"label={LABEL}={NAME}").split():
-        docker("network", "rm", network)
+    for kind in ("network", "volume"):
+        for left in docker(kind, "ls", "-q", "--filter", f"label={LABEL}={NAME}").split():
+            docker(kind, "rm", left)
     built = docker("image", "ls", "-q", "--filter", f"label=life={home}").split()
     if built:
         subprocess.run(["docker", "image", "rm", "--force", *dict.fromkeys(built)], check=False, capture_output=True)

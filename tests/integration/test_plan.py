@@ -34,8 +34,9 @@ def place(tmp_path_factory):
     yield home
     for container in docker("ps", "-aq", "--filter", f"label={LABEL}={NAME}").split():
         docker("rm", "--force", container)
-    for network in docker("network", "ls", "-q", "--filter", f"label={LABEL}={NAME}").split():
-        docker("network", "rm", network)
+    for kind in ("network", "volume"):
+        for left in docker(kind, "ls", "-q", "--filter", f"label={LABEL}={NAME}").split():
+            docker(kind, "rm", left)
 
 
 @pytest.fixture(scope="module")
