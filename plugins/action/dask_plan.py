@@ -75,22 +75,22 @@ class ActionModule(ActionBase):
                 "ports": [f"{args['published']}:{PORT}:{PORT}"] if args["published"] else [],
                 **dask_container(made, server, scheduler_command(), writable=True),
             }
-            found["workers"] = [
-                {
-                    "name": f"desi-lab-{args['name']}-{worker}",
-                    "hostname": worker,
-                    **dask_container(made, server, worker_command(worker, args["memory"])),
-                }
-                for worker in worker_names(args["workers"])
-            ]
             if args["machine"]:
                 found["workers"] = [_remote(args, made, server, number) for number in range(1, args["workers"] + 1)]
+            else:
+                found["workers"] = [_beside(args, made, server, worker) for worker in worker_names(args["workers"])]
             found["identity"], found["fingerprint"] = (
                 new_identity(args["name"]) if args["new_certificate"] else ("", "")
             )
             found["group"] = user_of(made)[1]
             found["config"] = dask_config(is_embedded(made), args["memory"])
         return found
+
+
+def _beside(args: dict[str, t.Any], made: dict[str, t.Any], server: Inside, worker: str) -> dict[str, t.Any]:
+    """Return the container of a worker beside the lab."""
+    container = dask_container(made, server, worker_command(worker, args["memory"]))
+    return {"name": f"desi-lab-{args['name']}-{worker}", "hostname": worker, **container}
 
 
 def _remote(args: dict[str, t.Any], made: dict[str, t.Any], server: Inside, number: int) -> dict[str, t.Any]:

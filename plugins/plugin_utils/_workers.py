@@ -203,6 +203,11 @@ def remote_worker(lab: str, number: int, memory: int, machine: str, address: str
     }
 
 
+def environment_of(server: Tree) -> dict[str, str]:
+    """Return the environment that a container was made with."""
+    return dict(each.split("=", 1) for each in server["Config"].get("Env") or [] if "=" in each)
+
+
 def is_embedded(server: Tree) -> bool:
     """Return whether a container has the entry point of the embedded image."""
     return OUR_ENTRYPOINT in (server["Config"].get("Entrypoint") or [])
@@ -213,7 +218,7 @@ def user_of(server: Tree) -> list[int]:
 
     Images that start as root become the user whom role jupyter names in NB_UID and NB_GID.
     """
-    own = dict(each.split("=", 1) for each in server["Config"].get("Env") or [] if "=" in each)
+    own = environment_of(server)
     uid, _colon, gid = str(server["Config"].get("User") or "").partition(":")
     if not uid.isdecimal():
         uid, gid = own.get("NB_UID", ""), own.get("NB_GID", "")
@@ -232,7 +237,6 @@ def dask_container(
     """
     config, host = server["Config"], server["HostConfig"]
     ours = is_embedded(server)
-    own = dict(each.split("=", 1) for each in config.get("Env") or [] if "=" in each)
     return {
         "image": server["Image"],
         "user": config.get("User") or ":".join(map(str, user_of(server))),
@@ -242,7 +246,7 @@ def dask_container(
             *(host.get("Binds") or []),
             f"{source or server['Name'].lstrip('/') + '-dask'}:{CONFIG}{'' if writable else ':ro'}",
         ],
-        "env": worker_environment(own, {} if ours else notebooks.environment),
+        "env": worker_environment(environment_of(server), {} if ours else notebooks.environment),
         # Whatever another image starts by itself, it is not a worker.
         "entrypoint": [] if ours else ["python3"],
         "command": ["python3", *command] if ours else list(command),

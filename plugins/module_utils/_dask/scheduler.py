@@ -10,7 +10,12 @@ import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount
-from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, mapping, strict_json
+from ansible_collections.desi.lab.plugins.module_utils._common.names import (
+    BadAnswer,
+    mapping,
+    strict_json,
+    whole_number,
+)
 
 ROLE, WORKER_ROLE = "scheduler", "worker"
 PORT, PAGE_PORT = 8786, 8787
@@ -24,7 +29,7 @@ QUESTION = (
 )
 SECONDS = 5.0
 MOST_BYTES = 1 << 16
-MOST = 2**53
+MOST = 2**53 - 1
 TASKS = ("processing", "waiting", "memory")
 
 
@@ -50,13 +55,7 @@ class Client(t.Protocol):
 def parse_counts(answer: bytes) -> Counts:
     """Return the numbers in a scheduler's answer; BadAnswer for anything else."""
     found = mapping(strict_json(answer, MOST_BYTES))
-    return Counts(*(_count(found.get(name)) for name in Counts._fields))
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < MOST:
-        raise BadAnswer("a part of it is not a number of workers or tasks")
-    return value
+    return Counts(*(whole_number(found.get(name), 0, MOST) for name in Counts._fields))
 
 
 def ask(client: Client, container: str) -> Counts | None:
