@@ -57,6 +57,8 @@ class Player:
             "errors": str(self.errors) if apart else "",
             "task": task,
         }
+        ended = self.process.poll()
+        assert ended is None, f"Something has ended the process that plays: {ended}"
         self.process.stdin.write(f"{json.dumps(order)}\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline())

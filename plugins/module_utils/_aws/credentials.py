@@ -14,6 +14,7 @@ import contextlib
 import os
 import shlex
 import signal
+import threading
 import typing as t
 from pathlib import Path
 
@@ -62,8 +63,10 @@ def session_of(profile: str | None, own_keys: bool, region: str | None = None, s
     from boto3.session import Session
 
     sources = [Source(profile or os.environ.get("AWS_PROFILE") or "default")]
+    threads: list[int] = []
 
     def get() -> t.Any:  # noqa: ANN401 - of boto3
+        threads.append(threading.get_native_id())
         try:
             session = Session(profile_name=profile, region_name=region)
             sources.append(source_in(session._session.full_config["profiles"], session.profile_name, os.environ))
@@ -82,7 +85,7 @@ def session_of(profile: str | None, own_keys: bool, region: str | None = None, s
     for error in errors.values():
         raise error
     if not results:
-        _end_children()
+        _end_children(*threads)
         raise _too_late(sources[-1], seconds)
     return results["session"]
 
@@ -175,9 +178,9 @@ def _ask(_prompt: str) -> str:
     raise EOFError
 
 
-def _end_children() -> None:
-    """End the program that did not answer; where there is no /proc it ends by itself."""
-    for path in Path("/proc/self/task").glob("*/children"):
+def _end_children(*threads: int) -> None:
+    """End the program that did not answer, a child of this thread; where there is no /proc it ends by itself."""
+    for thread in threads:
         with contextlib.suppress(OSError, ValueError):
-            for number in path.read_text().split():
+            for number in Path(f"/proc/self/task/{thread}/children").read_text().split():
                 os.kill(int(number), signal.SIGTERM)

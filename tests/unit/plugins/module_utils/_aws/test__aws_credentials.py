@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 import os
+import subprocess
+from pathlib import Path
 
 import pytest
 from botocore import exceptions as boto
@@ -16,6 +18,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws import credentials
 from ansible_collections.desi.lab.plugins.module_utils._aws.credentials import Source, as_the_aws_cli, source_in
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import aws_error
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
 
 ROLE = "role_arn = arn:aws:iam::123456789012:role/lab\n"
 GOOD = '{"Version": 1, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "SecretAccessKey": "secret"}'
@@ -116,6 +119,16 @@ def test_settings_that_lead_to_no_credentials_say_which_and_what_to_do(home, con
     found = why()
     assert words.replace("HOME", str(home)) in found.why
     assert do in found.do
+
+
+def test_only_the_program_that_does_not_answer_is_ended(home):
+    configure(home, f"{PROCESS}HELPER\n", f"echo $$ > {home}/pid; exec sleep 60")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as another:
+        assert "has not answered" in why(0.5).why
+        assert wait_until(lambda: not Path("/proc", (home / "pid").read_text().strip()).exists(), 10)
+        assert another.poll() is None
+        another.stdin.close()
+    assert another.returncode == 0
 
 
 @pytest.mark.parametrize(("file", "kind"), [("/x/config", "of AWS settings"), ("/t", "with the web identity token")])
