@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from .population import FIBERS_A_PETAL
 from .releases import RELEASES
 from .tree import write_bucket
 
@@ -21,10 +22,16 @@ def main() -> int:
     parser.add_argument(
         "--coadds", type=int, default=0, metavar="N", help="spectra of N more healpixels of each release, a few in each"
     )
+    parser.add_argument(
+        "--targets", type=int, default=0, metavar="N", help="at least N targets in each of those, invented, at most 500"
+    )
     options = parser.parse_args()
+    if options.targets > FIBERS_A_PETAL:
+        parser.error(f"--targets {options.targets}: a spectrograph has {FIBERS_A_PETAL} fibers; give at most so many")
     if options.folder.exists() and (not options.folder.is_dir() or any(options.folder.iterdir())):
         parser.error(f"{options.folder} is not an empty folder; name another one, nothing was written")
-    files = write_bucket(options.folder, [RELEASES[name] for name in options.release or RELEASES], options.coadds)
+    chosen = [RELEASES[name] for name in options.release or RELEASES]
+    files = write_bucket(options.folder, chosen, options.coadds, options.targets)
     size = sum(path.stat().st_size for path in files)
     print(f"{len(files)} files, {size / 1e6:.1f} MB, all of them synthetic, in {options.folder}")
     return 0

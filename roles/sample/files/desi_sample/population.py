@@ -15,8 +15,11 @@ from .releases import Release
 from .tiles import Exposure, Tile, other_tiles, sampled_tiles, visiting_tiles
 
 IMAGING_RELEASE = 9010
+FIBERS_A_PETAL = 500
 TARGETS_A_TILE = 7
 REPEATS_A_TILE = 2
+LEAST_INVENTED = 6000
+"""Object numbers from here on are of targets that only fill files up."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,25 @@ def make_target(
     )
 
 
+def fill_up(release: Release, coadds: list[Coadd], count: int) -> list[Coadd]:
+    """Return the coadds of a healpixel with invented ones beside them, so that there are as many as in a real file.
+
+    One of the tiles that observe it already observes them, too. The catalogs do not list them.
+    """
+    seen = coadds[0].observations[0]
+    tile, healpix = seen.tile, seen.target.healpix
+    draws = Draws(release.specprod, "more", healpix)
+    present = [coadd.target for coadd in coadds]
+    added: list[Target] = []
+    while len(present) + len(added) < count:
+        ra, dec = sky.shifted(seen.target.ra, seen.target.dec, draws.uniform(-0.6, 0.6), draws.uniform(-0.6, 0.6))
+        if sky.healpixel(ra, dec) == healpix:
+            name, z, r_mag = _drawn(draws)
+            added.append(make_target(release, KINDS[name], ra, dec, LEAST_INVENTED + len(added), (z, r_mag)))
+    invented = [one for one in _observe(tile, [*present, *added]) if one.target.objid >= LEAST_INVENTED]
+    return coadds + _group(invented, by_tile=False)
+
+
 def _peaked(draws: Draws, low: float, high: float) -> float:
     return (draws.uniform(low, high) + draws.uniform(low, high)) / 2.0
 
@@ -237,9 +259,10 @@ def _observe(tile: Tile, targets: list[Target]) -> list[Observation]:
     for target in targets:
         x, y = sky.focal_plane(target.ra, target.dec, tile.ra, tile.dec)
         petal = sky.petal(x, y)
-        fiber = 500 * petal + Draws(target.targetid, "fiber", tile.tileid).integer(0, 500)
+        first = FIBERS_A_PETAL * petal
+        fiber = first + Draws(target.targetid, "fiber", tile.tileid).integer(0, FIBERS_A_PETAL)
         while fiber in fibers:
-            fiber = 500 * petal + (fiber + 1) % 500
+            fiber = first + (fiber + 1) % FIBERS_A_PETAL
         fibers.add(fiber)
         seen += [Observation(target, tile, exposure, x, y, petal, fiber) for exposure in tile.exposures]
     return seen

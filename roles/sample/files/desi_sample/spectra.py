@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,7 +32,8 @@ class Spectrum:
     resolution: dict[str, np.ndarray]
 
 
-@cache
+# The spectra of one coadd, and no more: thousands of them would not fit in memory.
+@lru_cache(maxsize=1024)
 def observe(seen: Observation) -> Spectrum:
     """One exposure of one fibre. The noise has the variance that the inverse variance tells."""
     flux, ivar, mask, resolution = {}, {}, {}, {}

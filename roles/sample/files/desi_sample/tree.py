@@ -16,7 +16,7 @@ from . import columns, texts
 from .fibermaps import exposure_row
 from .fitsfile import FitsFile
 from .lists import exposure_rows, healpix_exposure_rows, tile_rows, write_csv
-from .population import Population, populate
+from .population import Coadd, Population, fill_up, populate
 from .redshifts import redrock_header, zcatalog_rows
 from .releases import Release
 from .spectrafiles import healpix_header, tile_header, write_coadd, write_redrock, write_spectra
@@ -25,7 +25,7 @@ _DATED = 1_742_342_400
 """2025-03-19, the day of Data Release 1: what the files say that they were written on, on every machine."""
 
 
-def write_bucket(root: Path, releases: Iterable[Release], coadds: int = 0) -> list[Path]:
+def write_bucket(root: Path, releases: Iterable[Release], coadds: int = 0, targets: int = 0) -> list[Path]:
     """Write the sample and return its files. The bucket keeps raw data and targets of all releases beside them."""
     chosen = list(releases)
     files = [
@@ -34,14 +34,17 @@ def write_bucket(root: Path, releases: Iterable[Release], coadds: int = 0) -> li
         texts.write(root / "target" / "README.md", texts.TARGET),
     ]
     for release in chosen:
-        files += write_release(root, release, coadds)
+        files += write_release(root, release, coadds, targets)
     for file in files:
         os.utime(file, (_DATED, _DATED))
     return sorted(files)
 
 
-def write_release(root: Path, release: Release, coadds: int = 0) -> list[Path]:
-    """Write a release and return its files; so many healpixels beside the sampled one get their spectra, too."""
+def write_release(root: Path, release: Release, coadds: int = 0, targets: int = 0) -> list[Path]:
+    """Write a release and return its files; so many healpixels beside the sampled one get their spectra, too.
+
+    targets: how many each of those has at least.
+    """
     population = populate(release)
     home = root / release.name
     production = home / "spectro" / "redux" / release.specprod
@@ -49,7 +52,7 @@ def write_release(root: Path, release: Release, coadds: int = 0) -> list[Path]:
         *_lists(production, release, population),
         *_catalogues(production / release.zcatalog, release, population),
         *_healpix(production, release, population),
-        *_neighbors(production, release, population, coadds),
+        *_neighbors(production, release, population, coadds, targets),
         *(file for tileid in release.tile_folders for file in _tile(production, release, population, tileid)),
     ]
     names = {"release": release.name.upper(), "specprod": release.specprod}
@@ -104,23 +107,30 @@ def _catalogues(folder: Path, release: Release, population: Population) -> list[
 def _healpix(production: Path, release: Release, population: Population) -> list[Path]:
     """The files of the sampled healpixel, and those of the surveys and programmes that observed it, too."""
     pairs = [(release.survey, release.program), *((one.survey, one.program) for one in release.visits)]
-    return [file for pair in pairs for file in _piece(production, release, population, *pair, release.healpix)]
+    return [
+        file
+        for pair in pairs
+        for file in _piece(production, release, population.healpix(release.healpix, *pair), release.healpix, *pair)
+    ]
 
 
-def _neighbors(production: Path, release: Release, population: Population, count: int) -> list[Path]:
-    """The files of other healpixels, each with the few targets that the catalogue has there."""
+def _neighbors(production: Path, release: Release, population: Population, count: int, targets: int) -> list[Path]:
+    """The files of other healpixels, each with the few targets that the catalogue has there, or filled up."""
     mine = (release.survey, release.program)
     pieces = {coadd.target.healpix for coadd in population.by_healpix if (coadd.survey, coadd.program) == mine}
     chosen = sorted(pieces - {release.healpix})[:count]
-    return [file for piece in chosen for file in _piece(production, release, population, *mine, piece)]
+    files = []
+    for piece in chosen:
+        coadds = fill_up(release, population.healpix(piece, *mine), targets)
+        files += _piece(production, release, coadds, piece, *mine)
+    return files
 
 
 def _piece(
-    production: Path, release: Release, population: Population, survey: str, program: str, healpix: int
+    production: Path, release: Release, coadds: list[Coadd], healpix: int, survey: str, program: str
 ) -> list[Path]:
     folder = production.joinpath("healpix", survey, program, str(healpix // 100), str(healpix))
     name = f"{survey}-{program}-{healpix}"
-    coadds = population.healpix(healpix, survey, program)
     header = healpix_header(healpix, survey, program)
     files = [
         write_coadd(folder / f"coadd-{name}.fits", release, coadds, header, by_tile=False, survey=survey),
