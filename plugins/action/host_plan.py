@@ -62,13 +62,11 @@ class ActionModule(ActionBase):
         container = host["server"].get("container") or {}
         differing = differences(settings, container) if container else []
         remote = args["remote_workers"]
-        if remote != LOCAL:
-            given = {name: value for name, value in settings["given"].items() if name != "workers"}
-            settings = {**settings, "given": given}
-        workers, resources = worker_count(settings, host), lab_worker_resources(settings, host, args["worker_memory"])
+        workers = worker_count(settings, host, remote)
+        resources = lab_worker_resources(settings, host, args["worker_memory"])
         goal = Goal(settings, made_from, args["stays"], args["update"], workers, resources.memory, remote)
         parts = host_plan(goal, host)
-        errors = refusals(settings, host, args["user"], layout, port, args["worker_memory"])
+        errors = refusals(settings, host, args["user"], layout, port, args["worker_memory"], remote)
         # A lab that goes on as it runs asks for nothing.
         wrong = errors if layout.get("failed") or not is_kept(parts) else []
         return {

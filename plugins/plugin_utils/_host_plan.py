@@ -23,7 +23,7 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.labels import MOUNT,
 from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import why_not_bound, why_not_written
 from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount, writable_by
 from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import label_settings
-from ansible_collections.desi.lab.plugins.plugin_utils._settings import DATA_WORDS
+from ansible_collections.desi.lab.plugins.plugin_utils._settings import DATA_WORDS, check_mount_of_workers
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED, settings_label
 from ansible_collections.desi.lab.plugins.plugin_utils._workers import Resources, check_room, worker_resources
 
@@ -96,7 +96,13 @@ def specification(settings: Tree, host: Tree, user: Tree, binds: t.Sequence[Tree
 
 
 def refusals(
-    settings: Tree, host: Tree, user: Tree, layout: Tree, port: Tree, worker_memory: str = ""
+    settings: Tree,
+    host: Tree,
+    user: Tree,
+    layout: Tree,
+    port: Tree,
+    worker_memory: str = "",
+    remote_workers: int = LOCAL,
 ) -> list[LabError]:
     """Return all that keeps a lab from being made, before anything is pulled or built for it.
 
@@ -108,7 +114,7 @@ def refusals(
     if host["docker"].get("answers") and not host["engine"]:
         what = "Docker Engine does not say which labs it has, so none is made or changed."
         errors.append(LabError(what, host["reason"], "Restart Docker Engine, then run this again."))
-    errors += _why_no_workers(settings, host, worker_memory)
+    errors += _why_no_workers(settings, host, worker_memory, remote_workers)
     rootless = bool(host["docker"].get("rootless"))
     # Where root makes a lab, it runs as the owner of the folder.
     uid = int(user["uid"] or host["folder"].get("uid") or 0)
@@ -131,10 +137,12 @@ def refusals(
     return errors
 
 
-def _why_no_workers(settings: Tree, host: Tree, worker_memory: str) -> list[LabError]:
+def _why_no_workers(settings: Tree, host: Tree, worker_memory: str, remote_workers: int) -> list[LabError]:
     resources = lab_worker_resources(settings, host, worker_memory)
+    number = worker_count(settings, host, remote_workers)
     try:
-        check_room(settings["name"], worker_count(settings, host), resources, host["docker"])
+        check_mount_of_workers(max(number, remote_workers, 0), settings["mount"])
+        check_room(settings["name"], number, resources, host["docker"])
     except LabError as error:
         return [error]
     return []
@@ -190,8 +198,13 @@ def dask_members(lab: str, role: str, host: Tree) -> list[Tree]:
     return [row for row in lab_members(lab, role, host) if named.fullmatch(row["name"])]
 
 
-def worker_count(settings: Tree, host: Tree) -> int:
-    """Return how many workers a lab is to have: as many as somebody said, or else as there are."""
+def worker_count(settings: Tree, host: Tree, remote_workers: int = LOCAL) -> int:
+    """Return how many workers are to be beside a lab: as many as somebody said, or else as there are.
+
+    Where they are on machines of their own, none is.
+    """
+    if remote_workers != LOCAL:
+        return 0
     if "workers" in settings["given"]:
         return int(settings["workers"])
     return len(dask_members(settings["name"], "worker", host))

@@ -346,13 +346,13 @@ def check_worker_type(value: str) -> None:
         raise _wrong("lab_worker_type", value, "It is not the name of an EC2 type, such as t2.micro.", do)
 
 
-def check_mount_of_workers(values: t.Mapping[str, t.Any]) -> None:
+def check_mount_of_workers(workers: object, mount: object) -> None:
     """Refuse workers of a lab that mounts the bucket in its own container, where they cannot read it."""
-    if values.get("lab_workers") and values.get("lab_mount") == "container":
+    if workers and mount == "container":
         raise LabError(
             "The settings lab_workers and lab_mount=container cannot work together.",
             "A bucket that is mounted in the lab's own container is in no other container.",
-            "Leave lab_mount out, or lab_workers.",
+            "Leave lab_mount out, or say -e lab_workers=0.",
         )
 
 
@@ -412,7 +412,7 @@ def value_errors(values: t.Mapping[str, t.Any], releases: t.Mapping[str, t.Mappi
         *(functools.partial(check_list, values[name]) for name, check_list in LIST_CHECKS.items() if name in values),
         functools.partial(check_certificate, values),
         functools.partial(check_address, values),
-        functools.partial(check_mount_of_workers, values),
+        functools.partial(check_mount_of_workers, values.get("lab_workers"), values.get("lab_mount")),
     ]
     if "lab_release" in values:
         data = str(values.get("lab_data", "s3"))

@@ -150,12 +150,15 @@ def _below(lab: t.Mapping[str, t.Any], width: int, now: float, more: t.Sequence[
 
 def _workers(lab: t.Mapping[str, t.Any]) -> str:
     """Return how many workers a lab has and what they do."""
-    if lab["workers"] and lab["id"]:
-        return amount(lab["workers"], "machine") + " of Dask workers"
-    if not lab["workers"] or not lab["dask"]:
-        return amount(lab["workers"], "Dask worker")
-    tasks = lab["dask"]["processing"] + lab["dask"]["waiting"]
-    return f"{amount(lab['workers'], 'Dask worker')}, {amount(tasks, 'task') + ' to do' if tasks else 'idle'}"
+    if not lab["workers"]:
+        return ""
+    number = lab["workers"]
+    there = f"{amount(number, 'machine')} of Dask workers" if lab["id"] else amount(number, "Dask worker")
+    if not lab["dask"]:
+        return there
+    tasks, kept = lab["dask"]["processing"] + lab["dask"]["waiting"], lab["dask"]["memory"]
+    does = [f"{amount(tasks, 'task')} to do" if tasks else "", f"{amount(kept, 'result')} kept" if kept else ""]
+    return f"{there}, {', '.join(filter(None, does)) or 'idle'}"
 
 
 def _place(lab: t.Mapping[str, t.Any]) -> str:

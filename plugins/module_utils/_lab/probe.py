@@ -25,6 +25,7 @@ PATIENCE_SECONDS = 3.0
 MOUNTS = "/var/lib/desi-lab/mounts"
 WATCH = "/var/lib/desi-lab/watch/state.json"
 LABEL = "desi.lab.name"
+MOST_CHARACTERS = 1 << 16
 
 
 def mount_answers(path: str, seconds: float | None = None) -> bool | None:
@@ -117,8 +118,8 @@ def uptime() -> float | None:
         return None
 
 
-def inspect(port: int) -> dict[str, object]:
-    """Query everything in parallel."""
+def inspect(port: int, scheduler: list[str]) -> dict[str, object]:
+    """Query everything in parallel. ``scheduler`` asks the one of Dask workers: a container, and a command in it."""
     found: dict[str, object] = {"watch": watch_state(), "uptime": uptime()}
     mounts: dict[str, object] = {}
     found["mounts"] = mounts
@@ -131,6 +132,7 @@ def inspect(port: int) -> dict[str, object]:
     at_work = [
         keep(found, "containers", containers),
         keep(found, "images", lambda: image_ids(docker(*LIST_IMAGES))),
+        keep(found, "dask", lambda: docker("exec", *scheduler)[:MOST_CHARACTERS] if scheduler else ""),
         keep(found, "server", lambda: listens(port) and server_answers("127.0.0.1", port, "http", 1.5)),
         *(keep(mounts, place, lambda place=place: mount_answers(place, 1.5)) for place in glob.glob(f"{MOUNTS}/*")),  # noqa: PTH207 - in whatever Python is there
     ]
@@ -140,4 +142,4 @@ def inspect(port: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    json.dump(inspect(int(sys.argv[1])), sys.stdout)
+    json.dump(inspect(int(sys.argv[1]), sys.argv[2:]), sys.stdout)

@@ -127,13 +127,15 @@ def notes_of_look(lab: t.Mapping[str, t.Any]) -> list[str]:
         said.append("The mount of its data does not answer.")
     if lab["state"] == "running" and lab["server_answers"] is False:
         said.append("Its server does not answer.")
-    # Those on machines of their own are asked by nobody here.
-    if lab["state"] == "running" and lab["workers"] and not lab["id"]:
+    # A machine on EC2 that was not asked says nothing of its scheduler.
+    if lab["state"] == "running" and lab["workers"] and (lab["reached"] or not lab["id"]):
         connected = lab["dask"]["workers"] if lab["dask"] else None
         if connected is None:
             said.append("The scheduler of its Dask workers does not answer: ./lab start mends that.")
         elif connected < lab["workers"]:
-            said.append(f"{connected} of its {lab['workers']} Dask workers are connected.")
+            # On EC2 each of them is a machine with at least one.
+            kind = "machines of Dask workers" if lab["id"] else "Dask workers"
+            said.append(f"{connected} of its {lab['workers']} {kind} are connected.")
     if lab["image_newer"]:
         said.append(f"A newer image {lab['image']} is there: ./lab update takes it.")
     return said

@@ -26,6 +26,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_time
+from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ROLE as SCHEDULER
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import expiry
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import root_disk
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import endpoint_of, read
@@ -142,7 +143,8 @@ class Region:
 
     def _probe(self, row: t.Mapping[str, t.Any], directory: Path) -> dict[str, t.Any] | None:
         host, port = f"desi-{row['name']}", row["port"] or 8888
-        return remote_probe.ask(directory / "ssh_config", host, row["address"], port, self.program)
+        scheduler = f"desi-lab-{row['name']}-{SCHEDULER}"
+        return remote_probe.ask(directory / "ssh_config", host, row["address"], port, scheduler, self.program)
 
     def _tunnel(self, row: t.Mapping[str, t.Any]) -> int | None:
         return self.tunnels.get(f"{self.region}/{row['name']}")
@@ -234,6 +236,7 @@ def _add_running(lab: dict[str, t.Any], answers: Answers, watch: t.Any, now: flo
     lab["reached"] = answers.probe is not None if answers.directory is not None else None
     lab["tunnel_open"] = answers.tunnel_port is not None if lab["access"] == "tunnel" else None
     lab["server_answers"] = answers.server if answers.server is not None else probe.get("server")
+    lab["dask"] = probe.get("dask")
     server = server_of(probe, lab["name"])
     if server is not None:
         seen = lab_row(server, None, None, probe.get("images") or {})

@@ -21,9 +21,10 @@ from ansible_collections.desi.lab.plugins.module_utils._common.names import (
     unless_none,
     whole_number,
 )
+from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import parse_counts
 
 MAX_BYTES = 2 * 2**20
-KEYS = ("watch", "uptime", "mounts", "containers", "images", "server")
+KEYS = ("watch", "uptime", "mounts", "containers", "images", "server", "dask")
 LABELS = "desi.lab."
 _ID = re.compile(r"sha256:[0-9a-f]{1,64}")
 _MOST = 200
@@ -39,6 +40,7 @@ def parse(data: bytes) -> dict[str, t.Any]:
         "containers": [_container(each) for each in sequence(answer["containers"], _MOST)],
         "images": {text(name): image_id(found) for name, found in mapping(answer["images"]).items()},
         "server": truth(answer["server"]),
+        "dask": _counts(answer["dask"]),
     }
 
 
@@ -48,6 +50,16 @@ def image_id(value: object) -> str:
     if not _ID.fullmatch(found):
         raise BadAnswer("a part of it is not the id of an image")
     return found
+
+
+def _counts(value: object) -> dict[str, int] | None:
+    """Return what a scheduler says. One that says nothing sensible is as good as silent: notebooks can make it so."""
+    if not isinstance(value, str):
+        raise BadAnswer("a part of it is not a text")
+    try:
+        return parse_counts(value.encode())._asdict()
+    except (BadAnswer, ValueError):
+        return None
 
 
 def _watch(value: object) -> dict[str, t.Any]:

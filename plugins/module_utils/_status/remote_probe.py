@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import typing as t
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.bounded_command import run_bounded
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
+from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import QUESTION
 from ansible_collections.desi.lab.plugins.module_utils._status.probe_answer import MAX_BYTES, parse
 
 CONNECT_SECONDS = 2
@@ -30,7 +32,7 @@ def source() -> str:
     return str(text)
 
 
-def command(config: Path, host: str, address: str, port: int) -> list[str]:
+def command(config: Path, host: str, address: str, port: int, scheduler: str) -> list[str]:
     """Return the ssh command. The address is AWS's current one; the host key goes by the instance's name."""
     options = {
         "BatchMode": "yes",
@@ -46,16 +48,19 @@ def command(config: Path, host: str, address: str, port: int) -> list[str]:
         "StrictHostKeyChecking": "yes",
     }
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    return ["ssh", "-F", str(config), *words, host, f"/usr/bin/python3 -I -S - {port:d}"]
+    program = shlex.join(["/usr/bin/python3", "-I", "-S", "-", f"{port:d}", scheduler, *QUESTION])
+    return ["ssh", "-F", str(config), *words, host, program]
 
 
-def ask(config: Path, host: str, address: str, port: int, program: str) -> dict[str, t.Any] | None:
+def ask(config: Path, host: str, address: str, port: int, scheduler: str, program: str) -> dict[str, t.Any] | None:
     """Return the parsed answer of an instance; None if it does not answer in time.
+
+    ``scheduler`` is the container of the lab's Dask scheduler, which there need not be.
 
     An answer of another shape is refused as a whole: what comes back then is why, as ``refused``.
     """
     try:
-        done = run_bounded(command(config, host, address, port), program.encode(), MAX_BYTES, WHOLE_SECONDS)
+        done = run_bounded(command(config, host, address, port, scheduler), program.encode(), MAX_BYTES, WHOLE_SECONDS)
     except OSError:
         return None
     if done.too_late or (done.code and not done.too_much):

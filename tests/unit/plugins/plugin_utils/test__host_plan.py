@@ -353,6 +353,7 @@ def test_number_of_workers_that_nobody_gives_is_that_of_those_that_exist():
     host = computing(3)
     assert plan.worker_count(SETTINGS, host) == 3
     assert plan.worker_count({**SETTINGS, "workers": 0, "given": {"workers": 0}}, host) == 0
+    assert plan.worker_count({**SETTINGS, "workers": 5, "given": {"workers": 5}}, host, remote_workers=5) == 0
     assert plan.lab_worker_resources(SETTINGS, host, "").memory == 7
     host["docker"].update(memory=2**33, cpus=2)
     many = {**SETTINGS, "workers": 9, "given": {"workers": 9}}
@@ -430,6 +431,17 @@ def test_engine_that_answers_without_its_labs_is_refused():
     assert [error.why for error in plan.refusals(SETTINGS, {**host, "folder": FREE}, USER, {}, {})] == [host["reason"]]
     host["docker"]["answers"] = False
     assert plan.refusals(SETTINGS, {**host, "folder": FREE}, USER, {}, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("mount", "beside", "remote", "refused"),
+    [("container", 2, plan.LOCAL, 1), ("container", 0, 3, 1), ("container", 0, 0, 0), ("host", 2, plan.LOCAL, 0)],
+)
+def test_workers_that_cannot_read_a_bucket_in_the_lab_are_refused_whoever_gave_them(mount, beside, remote, refused):
+    host = {**(computing(beside) if beside else healthy()), "folder": FREE}
+    settings = {**SETTINGS, "mount": mount}
+    found = [error.what for error in plan.refusals(settings, host, USER, {}, {}, remote_workers=remote)]
+    assert len([what for what in found if "lab_mount=container" in what]) == refused
 
 
 def test_folder_that_is_made_and_one_of_a_user_behind_sudo_are_judged_by_that():

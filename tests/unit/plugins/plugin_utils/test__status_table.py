@@ -63,6 +63,24 @@ def test_lab_has_a_line_with_its_costs_and_below_it_what_there_is_to_know():
         assert word in told
 
 
+@pytest.mark.parametrize(
+    ("workers", "machine", "counts", "said"),
+    [
+        (0, "", None, ""),
+        (1, "", None, "1 Dask worker"),
+        (2, "", (2, 0, 0, 0), "2 Dask workers, idle"),
+        (3, "i-1", None, "3 machines of Dask workers"),
+        (3, "i-1", (12, 4, 2, 0), "3 machines of Dask workers, 6 tasks to do"),
+        (1, "i-1", (4, 1, 0, 5), "1 machine of Dask workers, 1 task to do, 5 results kept"),
+    ],
+)
+def test_what_workers_do_is_told(workers, machine, counts, said):
+    names = ("workers", "processing", "waiting", "memory")
+    lab = {"workers": workers, "id": machine, "dask": counts and dict(zip(names, counts))}
+    told = " ".join(line.strip() for line in shown(lab))
+    assert said in told if said else "Dask" not in told
+
+
 def test_columns_are_under_each_other():
     head, first, *rest = shown({}, {"name": "a-much-longer-name", "usd_month": 2.4})
     second = next(line for line in rest if line.startswith("a-much"))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -44,7 +45,8 @@ def test_it_runs_by_itself_from_standard_input_and_prints_one_document(tmp_path)
 def docker(tmp_path, monkeypatch):
     program = tmp_path / "docker"
     document = [{"Id": "1", "Image": "sha256:1", "State": {}, "HostConfig": {}, "Config": {"Env": ["TOKEN=secret"]}}]
-    lines = ["#!/bin/sh", 'case "$1" in ps) echo 1 ;; container)', f"cat <<'END'\n{json.dumps(document)}\nEND\n;; esac"]
+    lines = ["#!/bin/sh", 'case "$1" in exec) echo "$3" ;; ps) echo 1 ;; container)']
+    lines += [f"cat <<'END'\n{json.dumps(document)}\nEND\n;; esac"]
     program.write_text("\n".join(lines))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -54,6 +56,11 @@ def test_environment_of_a_container_which_may_hold_secrets_stays_where_it_is(doc
     [container] = probe.containers()
     assert container["Image"] == "sha256:1"
     assert "secret" not in json.dumps(container)
+
+
+def test_a_scheduler_is_asked_in_its_container_and_only_where_somebody_says_so(docker, monkeypatch):
+    monkeypatch.setattr(probe, "MOST_CHARACTERS", 3)
+    assert [probe.inspect(9, scheduler)["dask"] for scheduler in ([], ["one", "long"])] == ["", "lon"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]x"])
@@ -68,6 +75,8 @@ def test_watcher_that_wrote_nonsense_is_none(tmp_path, monkeypatch, text):
 
 # Over SSH
 
+SCHEDULER = "desi-lab-desi-scheduler"
+
 
 @pytest.fixture
 def fake_ssh(tmp_path, monkeypatch):
@@ -75,7 +84,7 @@ def fake_ssh(tmp_path, monkeypatch):
         (tmp_path / "ssh").write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "ssh").chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-        return lambda: ssh.ask(tmp_path / "config", "desi-desi", "203.0.113.7", 8888, "program")
+        return lambda: ssh.ask(tmp_path / "config", "desi-desi", "203.0.113.7", 8888, SCHEDULER, "program")
 
     return install
 
@@ -85,7 +94,8 @@ def test_machine_is_asked_at_the_address_that_aws_says_and_known_by_its_own_key(
     words = (tmp_path / "words").read_text().splitlines()
     assert words[:2] == ["-F", str(tmp_path / "config")]
     assert {"HostName=203.0.113.7", "BatchMode=yes", "StrictHostKeyChecking=yes"} <= set(words)
-    assert words[-2:] == ["desi-desi", "/usr/bin/python3 -I -S - 8888"]
+    assert words[-2] == "desi-desi"
+    assert shlex.split(words[-1])[:6] == ["/usr/bin/python3", "-I", "-S", "-", "8888", SCHEDULER]
     assert (tmp_path / "program").read_text() == "program"
 
 
@@ -116,6 +126,7 @@ TOLD = {
     ],
     "images": {"desi-lab:0.1.0": "sha256:0a"},
     "server": True,
+    "dask": '{"workers": 2, "processing": 3, "waiting": 4, "memory": 5, "bytes": 6}',
 }
 
 
@@ -134,6 +145,12 @@ def test_an_answer_is_read_as_what_it_is():
     told = probe_answer.parse(json.dumps(TOLD).encode())
     assert told["containers"][0]["Config"]["Labels"] == {"desi.lab.name": "desi", "desi.lab.mount": "/m"}
     assert (told["uptime"], told["server"], told["watch"]["active"]) == (12.5, True, ["A kernel is busy."])
+    assert told["dask"] == {"workers": 2, "processing": 3, "waiting": 4, "memory": 5}
+
+
+@pytest.mark.parametrize("said", ["", "no", "[]", '{"workers": -1}', '{"workers": "2"}'])
+def test_a_scheduler_that_says_nothing_sensible_is_as_good_as_silent(said):
+    assert probe_answer.parse(json.dumps(changed(("dask",), said)).encode())["dask"] is None
 
 
 @pytest.mark.security("C2", "L13")
@@ -143,6 +160,7 @@ def test_an_answer_is_read_as_what_it_is():
         (("uptime",), "long"),
         (("uptime",), -1),
         (("server",), "yes"),
+        (("dask",), {"workers": 1}),
         (("extra",), 1),
         (("mounts",), {"../../x": True}),
         (("mounts",), {"/m": "True"}),

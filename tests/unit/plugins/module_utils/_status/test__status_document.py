@@ -34,6 +34,7 @@ ROW = {
     "mount_answers": True,
     "server_answers": True,
 }
+ASKED = {"id": "i-1", "reached": True}
 
 
 def test_schema_is_one_and_has_all_that_is_told_of_a_lab():
@@ -73,6 +74,8 @@ def test_lab_on_this_computer_costs_nothing_and_is_up_since_its_start():
         ({"server_answers": False}, "Its server does not answer."),
         ({"workers": 2}, "The scheduler of its Dask workers does not answer: ./lab start mends that."),
         ({"workers": 2, "dask": {"workers": 1}}, "1 of its 2 Dask workers are connected."),
+        ({"workers": 2, "dask": {"workers": 1}, **ASKED}, "1 of its 2 machines of Dask workers are connected."),
+        ({"workers": 2, **ASKED}, "The scheduler of its Dask workers does not answer: ./lab start mends that."),
         ({"image_newer": True}, "A newer image desi-lab:0.1.0 is there: ./lab update takes it."),
     ],
 )

@@ -147,5 +147,7 @@ def test_workers_are_counted_and_cost_what_their_machines_cost():
     assert both["usd_hour"] == pytest.approx(3 * alone["usd_hour"], abs=0.001)
     assert both["usd_so_far"] == pytest.approx(3 * alone["usd_so_far"], abs=0.02)
     assert not [note for note in both["notes"] if "scheduler" in note]
+    counts = {"workers": 2, "processing": 1, "waiting": 0, "memory": 0}
+    assert row(probe={**PROBE, "dask": counts}, workers=[instance()])["dask"] == counts
     unknown = row(workers=[instance(InstanceId="i-2", InstanceType="x9.huge")])
     assert (unknown["workers"], unknown["usd_hour"]) == (1, None)
