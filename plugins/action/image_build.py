@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import typing as t
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from ansible import constants
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.network import network_of
 from ansible_collections.desi.lab.plugins.plugin_utils._build_context import write_context
 from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedModule
 
@@ -46,4 +48,6 @@ class ActionModule(WatchedModule):
             archive.flush()
             self._transfer_file(archive.name, there)
         self._fixup_perms2((shell.tmpdir, there))
-        return {"archive": there}
+        # Another host has proxies of its own.
+        network = network_of(os.environ) if self._connection.transport == "local" else {}
+        return {"archive": there, "network": network}

@@ -48,7 +48,13 @@ options:
     type: bool
     default: false
   args:
-    description: The build arguments. Their values are on no command line, as those of proxies may hold a password.
+    description: The build arguments. Their values are on no command line.
+    type: dict
+    default: {}
+  network:
+    description: >-
+      The variables of the caller by which programs reach the network. The build is given the proxies among them. Set by
+      the action plugin on this computer.
     type: dict
     default: {}
   labels:
@@ -111,6 +117,7 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.dockerfile import
 from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile, build_progress, follow
 
 MOST_BYTES = 1 << 20
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 def command_of(params: dict, by_buildkit: bool) -> tuple[list[str], dict[str, str]]:
@@ -120,9 +127,12 @@ def command_of(params: dict, by_buildkit: bool) -> tuple[list[str], dict[str, st
     command += ["--no-cache"] if params["nocache"] else []
     for name, value in params["labels"].items():
         command += ["--label", f"{name}={value}"]
-    for name in params["args"]:
+    # The proxies that this computer uses are the build's, too; Docker keeps these arguments out of the image.
+    proxies = {name: value for name, value in params["network"].items() if name in PROXIES}
+    arguments = {name: str(value) for name, value in {**proxies, **params["args"]}.items()}
+    for name in arguments:
         command += ["--build-arg", name]
-    known = {"DOCKER_BUILDKIT": str(int(by_buildkit)), **{name: str(value) for name, value in params["args"].items()}}
+    known = {"DOCKER_BUILDKIT": str(int(by_buildkit)), **arguments}
     return [*command, "-"], known
 
 
@@ -231,6 +241,7 @@ def main() -> None:
             "archive": {"type": "path", "default": ""},
             "nocache": {"type": "bool", "default": False},
             "args": {"type": "dict", "default": {}},
+            "network": {"type": "dict", "default": {}, "no_log": True},
             "labels": {"type": "dict", "default": {}},
             "progress": {"type": "path", "default": ""},
         },

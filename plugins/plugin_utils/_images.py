@@ -140,6 +140,11 @@ def _answer(message: str) -> str:
 # Messages of the builders, old and new, and their meanings. The first match counts.
 BUILD_REASONS = (
     (r"no space left on device", "The disk is full."),
+    (r"407\s+Proxy Authentication Required|Tunnel connection failed: 407",
+     "This computer's proxy does not take the user and password of HTTPS_PROXY (407)."),
+    (r"cannot connect to proxy|proxyconnect|invalid response from proxy|CONNECT tunnel failed|Tunnel connection failed"
+     r"|(?:could not|failed to) connect to (?:127\.|localhost|\[::1\])",
+     "This computer's proxy does not answer the build, or refuses. One at 127.0.0.1 is not reached from a build."),
     (r"the --(\w+) option requires BuildKit|parse error[^\n]*: Unknown flag: (\w+)",
      r"Its Dockerfile has --\1\2, which the old builder does not know, and docker buildx is not installed."),
     (r"dockerfile parse error(?: on)? line (\d+): ([^\n]{0,150})", r"Its Dockerfile has an error in line \1: \2."),

@@ -64,6 +64,10 @@ def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
         value = environ.get(name, environ.get(name.upper(), "")).strip()
         if name in environ or name.upper() in environ:
             found[name] = value if "://" in value or not value else f"http://{value}"
+    everything = found.get("all_proxy", "")
+    if everything.startswith("http://"):
+        # Half of the programs do not know it.
+        found = {"http_proxy": everything, "https_proxy": everything, **found}
     if not any(found.values()):
         return {spelling: value for name, value in found.items() for spelling in (name, name.upper())}
     given = f"{environ.get('no_proxy', '')},{environ.get('NO_PROXY', '')}"

@@ -8,10 +8,49 @@ from __future__ import annotations
 
 import os
 import typing as t
+import urllib.request
+from urllib.parse import unquote, urlsplit
 
 PROXY_NAMES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 CA_NAMES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
 NAMES = (*PROXY_NAMES, "no_proxy", "NO_PROXY", *CA_NAMES)
+_USUAL_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080, "socks5h": 1080}
+
+
+class Proxy(t.NamedTuple):
+    """A proxy of the environment. ``secret`` is never shown."""
+
+    scheme: str
+    host: str
+    port: int
+    names: tuple[str, ...] = ()
+    user: str = ""
+    secret: str = ""
+
+    @property
+    def address(self) -> str:
+        """Return host and port, without credentials."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_proxy(value: str) -> Proxy | None:
+    """Return the proxy of a variable's value, None if it is invalid."""
+    try:
+        parts = urlsplit(value if "://" in value else f"http://{value}")
+        port = parts.port or _USUAL_PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return None
+    if not parts.hostname or not port or " " in parts.hostname:
+        return None
+    return Proxy(parts.scheme, parts.hostname, port, (), unquote(parts.username or ""), unquote(parts.password or ""))
+
+
+def proxy_for(url: str) -> Proxy | None:
+    """Return the proxy by which this process opens a URL, None if it opens it directly."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    value = "" if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(parts.scheme, "")
+    return parse_proxy(value)
 
 
 def network_of(environ: t.Mapping[str, str]) -> dict[str, str]:

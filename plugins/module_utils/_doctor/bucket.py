@@ -19,10 +19,12 @@ import urllib.request
 from email.utils import parsedate_to_datetime
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.network import proxy_for
 from ansible_collections.desi.lab.plugins.module_utils._common.web import is_loopback_url, make_opener
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import Finding, from_error
 from ansible_collections.desi.lab.plugins.module_utils._doctor.network_checks import Measured, judge_bucket, judge_clock
 from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import (
+    check_proxy,
     explain_answer,
     explain_exception,
     listing_url,
@@ -63,7 +65,9 @@ class Bucket:
         self.url = listing_url(spec)
         # Mount tools use no proxy for this computer, either.
         context = tls_context(environment) if self.url.startswith("https:") else None
-        self.opener = make_opener(direct=is_loopback_url(self.url), context=context)
+        direct = is_loopback_url(self.url)
+        self.proxy = None if direct else proxy_for(self.url)
+        self.opener = make_opener(direct=direct, context=context)
 
     def findings(self) -> list[Finding]:
         """Return the findings about the bucket and the clock."""
@@ -80,15 +84,16 @@ class Bucket:
 
     def measure(self) -> Measured:
         """Time a few small requests and one partial read; raise LabError if the bucket cannot be used."""
+        check_proxy(self.spec, self.proxy)
         try:
             replies = [self.get(self.url) for _number in range(SMALL_REQUESTS)]
             for reply in replies:
-                refusal = explain_answer(self.spec, read_answer(reply.status, reply.headers, reply.body))
+                refusal = explain_answer(self.spec, read_answer(reply.status, reply.headers, reply.body), self.proxy)
                 if refusal:
                     raise refusal
             rate, read = self.read_some(self.objects())
         except (OSError, http.client.HTTPException) as problem:
-            raise explain_exception(self.spec, problem, self.seconds) from None
+            raise explain_exception(self.spec, problem, self.seconds, self.proxy) from None
         aheads = [ahead for ahead in map(ahead_of, replies) if ahead is not None]
         seconds = statistics.median(reply.seconds for reply in replies)
         return Measured(seconds, rate, read, statistics.median(aheads) if aheads else None)

@@ -7,34 +7,16 @@
 from __future__ import annotations
 
 import typing as t
-from urllib.parse import unquote, urlsplit
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import SEE_CLOCK
-from ansible_collections.desi.lab.plugins.module_utils._common.network import PROXY_NAMES
+from ansible_collections.desi.lab.plugins.module_utils._common.network import PROXY_NAMES, Proxy, parse_proxy
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, SKIPPED, WARNING, Finding
 
-USUAL_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080, "socks5h": 1080}
 # AWS refuses signatures that are five minutes off.
 CLOCK_SECONDS = (60, 300)
 # Slow streaming: seconds for a small request, bytes per second.
 SLOW_REQUEST = 0.5
 SLOW_RATE = 2 * 2**20
-
-
-class Proxy(t.NamedTuple):
-    """A proxy of the environment. ``secret`` is never shown."""
-
-    scheme: str
-    host: str
-    port: int
-    names: tuple[str, ...]
-    user: str = ""
-    secret: str = ""
-
-    @property
-    def address(self) -> str:
-        """Return host and port, without credentials."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Measured(t.NamedTuple):
@@ -54,20 +36,16 @@ def read_proxies(environment: t.Mapping[str, str]) -> tuple[list[Proxy], list[st
         value = environment.get(name, "").strip()
         if not value:
             continue
-        try:
-            parts = urlsplit(value if "://" in value else f"http://{value}")
-            port = parts.port or USUAL_PORTS.get(parts.scheme, 0)
-        except ValueError:
-            parts, port = urlsplit(""), 0
-        if not parts.hostname or not port or " " in parts.hostname:
+        proxy = parse_proxy(value)
+        if not proxy:
             unreadable.append(name)
             continue
-        key = (parts.scheme, parts.hostname, port)
+        key = proxy[:3]
         names = found[key].names if key in found else ()
         # The other spelling of the same says nothing new.
         if name.lower() not in names:
             names = (*names, name)
-        found[key] = Proxy(*key, names, unquote(parts.username or ""), unquote(parts.password or ""))
+        found[key] = proxy._replace(names=names)
     return list(found.values()), unreadable
 
 

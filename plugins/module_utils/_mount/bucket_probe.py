@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.network import ca_bundle
+from ansible_collections.desi.lab.plugins.module_utils._common.network import Proxy, ca_bundle, proxy_for
 from ansible_collections.desi.lab.plugins.module_utils._common.web import make_opener
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec, settings_of_address
 
@@ -73,8 +73,8 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> BucketA
     )
 
 
-def explain_answer(spec: MountSpec, answer: BucketAnswer) -> LabError | None:
-    """Return why the bucket cannot be mounted, or None if it can."""
+def explain_answer(spec: MountSpec, answer: BucketAnswer, proxy: Proxy | None = None) -> LabError | None:
+    """Return why the bucket cannot be mounted, or None if it can. ``proxy`` is what it was asked through."""
     where = spec.endpoint or f"Amazon ({spec.region})"
     what = f'The bucket "{spec.bucket}" cannot be mounted.'
     if answer.is_listing:
@@ -107,24 +107,54 @@ def explain_answer(spec: MountSpec, answer: BucketAnswer) -> LabError | None:
     if answer.code:
         do = "Try again in a minute." if answer.status >= 500 or answer.status == 429 else _CHECK_ADDRESS
         return LabError(what, f"{where} answered with the error {answer.code}.", do)
-    if answer.status == 407:
-        return LabError(
-            what, "The proxy asks for a password.", "Put it into HTTPS_PROXY, or into NO_PROXY the endpoint."
-        )
+    if proxy and (answer.status == 407 or answer.status >= 500):
+        return _refused_by_proxy(what, urllib.parse.urlsplit(listing_url(spec)).netloc, proxy, answer.status)
     said = f"HTTP status {answer.status}" + (f", {answer.kind}" if answer.kind else "")
+    through = f", asked through the proxy {proxy.address}," if proxy else ""
     return LabError(
         what,
-        f"{where} answered, but it does not speak S3 ({said}).",
+        f"{where}{through} answered, but it does not speak S3 ({said}).",
         "Check the endpoint: it is the S3 server's address, not its web page's. A network's login page answers so too.",
     )
 
 
-def explain_exception(spec: MountSpec, problem: BaseException, timeout: float) -> LabError:
-    """Return the error for a failed request."""
+def _refused_by_proxy(what: str, host: str, proxy: Proxy, status: int) -> LabError:
+    """Return the error for an HTTP status that a proxy gave."""
+    if status == 407 and (proxy.user or proxy.secret):
+        why = f"The proxy {proxy.address} does not take its user and password (407)."
+        return LabError(what, why, "Renew them in HTTPS_PROXY; letters such as @ are written as %40 there.")
+    if status == 407:
+        why = f"The proxy {proxy.address} asks for a user and a password (407)."
+        return LabError(what, why, "Put them into the variable: HTTPS_PROXY=http://user:password@host:port")
+    if status >= 500:
+        why = f"The proxy {proxy.address} does not reach {host} ({status})."
+        return LabError(what, why, "Try again in a minute, or ask whoever runs the proxy.")
+    why = f"The proxy {proxy.address} lets nothing through to {host} ({status})."
+    do = f"Ask whoever runs the proxy to allow it, or add {host} to NO_PROXY if it is reached without the proxy."
+    return LabError(what, why, do)
+
+
+def check_proxy(spec: MountSpec, proxy: Proxy | None) -> None:
+    """Refuse a proxy that mounts cannot use."""
+    if proxy and proxy.scheme != "http":
+        why = f"The proxy {proxy.address} is spoken to by {proxy.scheme}, and a mount goes through HTTP proxies alone."
+        do = "Set HTTPS_PROXY to an HTTP proxy (http://host:port), or put the bucket's server into NO_PROXY."
+        raise LabError(f'The bucket "{spec.bucket}" cannot be mounted.', why, do)
+
+
+def explain_exception(spec: MountSpec, problem: BaseException, timeout: float, proxy: Proxy | None = None) -> LabError:
+    """Return the error for a failed request, which was made through the proxy if there is one."""
     reason = problem.reason if isinstance(problem, urllib.error.URLError) else problem
     host = urllib.parse.urlsplit(listing_url(spec)).netloc
     what = f'The bucket "{spec.bucket}" could not be reached.'
     check = "Check the network, the proxy settings and the endpoint."
+    tunnel = re.match(r"Tunnel connection failed: (\d{3})", str(reason))
+    if proxy and tunnel:
+        return _refused_by_proxy(what, host, proxy, int(tunnel[1]))
+    silent = _silent_proxy(reason, timeout) if proxy else ""
+    if proxy and silent:
+        do = f"Correct HTTPS_PROXY, unset it if no proxy is needed, or add {host} to NO_PROXY."
+        return LabError(what, f"The proxy {proxy.address} {silent}.", do)
     if isinstance(reason, socket.gaierror):
         return LabError(what, f"The name {host} could not be resolved.", check)
     if isinstance(reason, ConnectionRefusedError):
@@ -141,12 +171,26 @@ def explain_exception(spec: MountSpec, problem: BaseException, timeout: float) -
         return LabError(what, f"{host} does not speak TLS.", "Give the endpoint as http://, or check its port.")
     if isinstance(reason, http.client.HTTPException):
         return LabError(what, f"{host} answered, but it does not speak HTTP.", "Check the endpoint's port.")
-    if isinstance(reason, OSError) and "Tunnel connection failed" in str(reason):
-        return LabError(what, f"The proxy let nothing through to {host} ({reason}).", check)
     if isinstance(reason, ConnectionError):
         return LabError(what, f"{host} broke the connection off.", check)
     said = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
     return LabError(what, f"The connection to {host} failed ({said}).", check)
+
+
+def _silent_proxy(reason: object, timeout: float) -> str:
+    """Return what a proxy did that gave no answer; empty for errors of what is behind it."""
+    if isinstance(reason, socket.gaierror):
+        return "has a name that could not be resolved"
+    if isinstance(reason, ConnectionRefusedError):
+        return "does not run: nothing listens there (connection refused)"
+    # The same class since Python 3.10.
+    if isinstance(reason, (TimeoutError, socket.timeout)):
+        return f"gave no answer within {timeout:g} s"
+    if isinstance(reason, http.client.HTTPException):
+        return "does not speak HTTP"
+    if isinstance(reason, ConnectionError):
+        return "broke the connection off"
+    return ""
 
 
 def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
@@ -157,12 +201,14 @@ def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
 def probe_bucket(spec: MountSpec, environ: Mapping[str, str], timeout: float) -> BucketAnswer:
     """List one key without credentials; raise LabError if the bucket cannot be mounted."""
     deadline = time.monotonic() + timeout
+    proxy = proxy_for(listing_url(spec))
+    check_proxy(spec, proxy)
     while True:
         try:
             answer = _ask(spec, environ, deadline)
         except (OSError, http.client.HTTPException) as problem:
-            raise explain_exception(spec, problem, timeout) from None
-        refusal = explain_answer(spec, answer)
+            raise explain_exception(spec, problem, timeout, proxy) from None
+        refusal = explain_answer(spec, answer, proxy)
         # S3 answers SlowDown or InternalError now and then.
         if not refusal or answer.status < 500 or not answer.code or time.monotonic() + 1 > deadline:
             break

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import heapq
 import http.client
 import itertools
@@ -18,7 +19,7 @@ import traceback
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 # What is waited for goes before what may be wanted soon.
 DEMANDED, AHEAD, GUESSED = 0, 1, 2
@@ -44,6 +45,14 @@ def same_version(tag: str, other: str) -> bool:
     return not tag or not other or tag.removeprefix("W/") == other.removeprefix("W/")
 
 
+def credentials(proxy: SplitResult) -> dict[str, str]:
+    """Return the header by which a proxy knows its user; none for a proxy without a user."""
+    if not (proxy.username or proxy.password):
+        return {}
+    pair = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
 class Away(Exception):
     """The server was not reached, or said nothing that can be used."""
 
@@ -67,9 +76,14 @@ class Upstream:
         self._host, self._port = parts.hostname or "", parts.port or (443 if self._secure else 80)
         self.base = parts.path.rstrip("/")
         self._proxy = None
-        if not urllib.request.proxy_bypass(self._host):
+        if not urllib.request.proxy_bypass(parts.netloc):
             proxy = urllib.request.getproxies().get(parts.scheme)
-            self._proxy = urlsplit(proxy) if proxy else None
+            self._proxy = urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else None
+        # A proxy is asked for a plain address itself: many connect to port 443 alone.
+        self._plain: dict[str, str] = {}
+        if self._proxy and not self._secure:
+            self.base = f"http://{parts.netloc}{self.base}"
+            self._plain = credentials(self._proxy)
         self._context = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or None)
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._jobs: list[tuple[int, int, Callable[[], None]]] = []
@@ -113,10 +127,11 @@ class Upstream:
         return http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_TIMEOUT)
 
     def _through(self, proxy: SplitResult) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        more = {"context": self._context} if self._secure else {}
-        made = kind(proxy.hostname or "", proxy.port or 80, timeout=CONNECT_TIMEOUT, **more)
-        made.set_tunnel(self._host, self._port)
+        host, port = proxy.hostname or "", proxy.port or 80
+        if not self._secure:
+            return http.client.HTTPConnection(host, port, timeout=CONNECT_TIMEOUT)
+        made = http.client.HTTPSConnection(host, port, timeout=CONNECT_TIMEOUT, context=self._context)
+        made.set_tunnel(self._host, self._port, credentials(proxy))
         return made
 
     def warm(self, count: int) -> None:
@@ -175,7 +190,7 @@ class Upstream:
         while True:
             connection, used = self._take()
             try:
-                connection.request(method, self.base + path, headers=dict(headers))
+                connection.request(method, self.base + path, headers={**headers, **self._plain})
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException):
                 connection.close()

@@ -66,3 +66,12 @@ def test_without_a_place_for_locks_it_builds(tmp_path, monkeypatch):
     for place in (None, tmp_path / "file/state"):
         with image_build.alone("a", place, print) as waited:
             assert waited is False
+
+
+def test_build_is_given_the_proxies_of_the_caller_on_no_command_line():
+    network = {"https_proxy": "http://ann:secret@p:1", "HTTPS_PROXY": "http://ann:secret@p:1", "SSL_CERT_FILE": "/c"}
+    params = {"name": "a:1", "labels": {}, "nocache": False, "args": {"BASE": "b:1"}, "network": network}
+    command, known = image_build.command_of(params, by_buildkit=False)
+    assert command[-5:] == ["--build-arg", "https_proxy", "--build-arg", "BASE", "-"]
+    assert "secret" not in " ".join(command)
+    assert known == {"DOCKER_BUILDKIT": "0", "https_proxy": network["https_proxy"], "BASE": "b:1"}

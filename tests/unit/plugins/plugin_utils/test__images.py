@@ -333,6 +333,9 @@ NO_BASE = "pull access denied for nosuch, repository does not exist or may requi
         ("Error response from daemon: the Dockerfile (Dockerfile) cannot be empty", "is empty."),
         ("Error response from daemon: no build stage in current context", "has no FROM"),
         ("Step 2/2 : RUN x\nx: write error: No space left on device", "The disk is full."),
+        ("E: Failed to fetch http://deb/x  407  Proxy Authentication Required", "(407)"),
+        ("W: Could not connect to 127.0.0.1:3128 (127.0.0.1). - connect (111: Connection refused)", "computer's proxy"),
+        ("ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 403 Forbidden'))", "or refuses"),
     ],
 )
 def test_usual_reasons_of_failed_builds_are_sentences(message, reason):

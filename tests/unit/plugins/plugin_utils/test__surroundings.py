@@ -52,6 +52,8 @@ def test_each_row_of_the_page(name, counts):
         ),
         ({"http_proxy": "", "HTTP_PROXY": "http://q:2"}, {"http_proxy": "", "HTTP_PROXY": "", "NO_PROXY": None}),
         ({"ALL_PROXY": "socks5h://p:1", "NO_PROXY": "*"}, {"all_proxy": "socks5h://p:1", "no_proxy": "*"}),
+        ({"all_proxy": "p:1"}, {"http_proxy": "http://p:1", "HTTPS_PROXY": "http://p:1"}),
+        ({"ALL_PROXY": "p:1", "https_proxy": ""}, {"http_proxy": "http://p:1", "HTTPS_PROXY": ""}),
         ({"NO_PROXY": "x"}, {"NO_PROXY": "x", "no_proxy": None}),
         ({"CURL_CA_BUNDLE": "/c"}, {"SSL_CERT_FILE": "/c", "AWS_CA_BUNDLE": "/c", "REQUESTS_CA_BUNDLE": "/c"}),
         ({"SSL_CERT_FILE": "/a", "AWS_CA_BUNDLE": "/b"}, {"AWS_CA_BUNDLE": "/b", "REQUESTS_CA_BUNDLE": "/a"}),

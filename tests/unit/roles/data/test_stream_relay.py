@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from http.client import HTTPConnection
@@ -16,7 +17,7 @@ from desi_stream.__main__ import forget_others, sizes_for
 from desi_stream.kinds import Kinds
 from desi_stream.reader import Budget, Sizes
 from desi_stream.relay import Relay
-from desi_stream.upstream import Upstream
+from desi_stream.upstream import Away, Upstream
 from test_stream_fits import chain, coadd
 
 MIB = 1 << 20
@@ -365,3 +366,41 @@ def test_job_that_fails_leaves_its_thread_to_the_next(capsys):
 def test_who_waits_for_a_listing_that_cannot_be_read_is_told_so(get, monkeypatch):
     monkeypatch.setattr(listings, "read_names", lambda _body: 1 // 0)
     assert get(folder("d/"))[0] == 503
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    """A proxy that wants a password, refuses CONNECT, and leads each address to one bucket."""
+
+    def log_message(self, *_words):
+        """Say nothing."""
+
+    def do_GET(self):
+        self.server.asked.append((self.command, self.path, self.headers.get("Proxy-Authorization", "")))
+        self.send_response(200 if self.command == "GET" else 403)
+        self.send_header("Content-Length", "2" if self.command == "GET" else "0")
+        self.end_headers()
+        self.wfile.write(b"ok" if self.command == "GET" else b"")
+
+    do_CONNECT = do_GET
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "asked"),
+    [
+        ("http://far.invalid:8333/s3", ("GET", "http://far.invalid:8333/s3/b/x")),
+        ("https://far.invalid", ("CONNECT", "far.invalid:443")),
+    ],
+)
+def test_proxy_is_given_its_user_and_is_not_asked_to_connect_for_a_plain_address(monkeypatch, endpoint, asked):
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as proxy:
+        proxy.asked = []
+        threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
+        for scheme in ("http", "https"):
+            monkeypatch.setenv(f"{scheme}_proxy", f"http://ann:p%40ss@127.0.0.1:{proxy.server_port}")
+        monkeypatch.setenv("no_proxy", "127.0.0.1:1")
+        with contextlib.suppress(Away):
+            Upstream(endpoint, 1).request("/b/x", {}, patience=0)
+        assert proxy.asked == [(*asked, "Basic YW5uOnBAc3M=")]
+        with pytest.raises(Away, match="refused"):
+            Upstream("http://127.0.0.1:1", 1).request("/b/x", {}, patience=0)
+        proxy.shutdown()

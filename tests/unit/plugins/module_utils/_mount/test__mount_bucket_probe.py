@@ -14,8 +14,10 @@ import pytest
 from bucket_stand_in import bucket
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.network import Proxy
 from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import (
     BucketAnswer,
+    check_proxy,
     explain_answer,
     explain_exception,
     listing_url,
@@ -105,7 +107,6 @@ def test_listing_is_told_from_errors_and_from_web_pages(status, headers, body, a
         ({}, BucketAnswer(503, code="SlowDown"), "answered with the error SlowDown"),
         ({"endpoint": "https://m.org/desidata"}, BucketAnswer(404, code="NoSuchKey"), "in the endpoint https://m.org/"),
         ({}, BucketAnswer(301, code="PermanentRedirect"), "in another region than us-west-2"),
-        ({}, BucketAnswer(407), "The proxy asks for a password"),
         ({}, BucketAnswer(200, kind="text/html"), "does not speak S3 (HTTP status 200, text/html)"),
         ({}, BucketAnswer(404), "does not speak S3 (HTTP status 404)"),
         ({"prefix": "EDR"}, BucketAnswer(200, is_listing=True), 'nothing under the prefix "EDR/"'),
@@ -143,7 +144,6 @@ def untrusted():
         (urllib.error.URLError(untrusted()), "not trusted here (self-signed certificate)"),
         (urllib.error.URLError(ssl.SSLError(1, "wrong version number")), "does not speak TLS"),
         (http.client.BadStatusLine("x"), "does not speak HTTP"),
-        (urllib.error.URLError(OSError("Tunnel connection failed: 403 Forbidden")), "The proxy let nothing through"),
         (ConnectionResetError(104, "x"), "broke the connection off"),
         (urllib.error.URLError(OSError(101, "Network is unreachable")), "(Network is unreachable)"),
     ],
@@ -153,6 +153,44 @@ def test_each_way_of_not_answering_has_its_reason(problem, why):
     assert why in refusal.why
     assert "desidata" in refusal.what
     assert refusal.do
+
+
+ANN = Proxy("http", "proxy.org", 3128, (), "ann", "secret")
+NOBODY = Proxy("http", "::1", 3128)
+
+
+@pytest.mark.parametrize(
+    ("problem", "proxy", "why", "do"),
+    [
+        (OSError("Tunnel connection failed: 407 Auth"), ANN, "does not take its user and password (407)", "%40"),
+        (OSError("Tunnel connection failed: 407 Auth"), NOBODY, "asks for a user and a password", "user:password"),
+        (OSError("Tunnel connection failed: 403 Forbidden"), ANN, "nothing through to desidata.s3", "NO_PROXY"),
+        (OSError("Tunnel connection failed: 503 No"), ANN, "does not reach desidata.s3", "whoever runs"),
+        (BucketAnswer(407), NOBODY, "asks for a user", "user:password"),
+        (BucketAnswer(504), ANN, "does not reach desidata.s3", "whoever runs"),
+        (BucketAnswer(403, kind="text/html"), ANN, "asked through the proxy proxy.org:3128,", "login page"),
+        (ConnectionRefusedError(111, "x"), NOBODY, "The proxy [::1]:3128 does not run", "unset it"),
+        (socket.gaierror(-2, "x"), ANN, "The proxy proxy.org:3128 has a name", "unset it"),
+        (socket.timeout("x"), ANN, "gave no answer within 3 s", "NO_PROXY"),
+        (http.client.BadStatusLine("x"), ANN, "The proxy proxy.org:3128 does not speak HTTP", "unset it"),
+        (ConnectionResetError(104, "x"), ANN, "broke the connection off", "unset it"),
+        (untrusted(), ANN, "certificate of desidata.s3", "SSL_CERT_FILE"),
+    ],
+)
+def test_proxy_that_is_in_the_way_is_named_and_its_password_is_not(problem, proxy, why, do):
+    if isinstance(problem, BucketAnswer):
+        refusal = explain_answer(PUBLIC, problem, proxy)
+    else:
+        refusal = explain_exception(PUBLIC, urllib.error.URLError(problem), 3, proxy)
+    assert why in refusal.why
+    assert do in refusal.do
+    assert "secret" not in str(refusal)
+
+
+@pytest.mark.parametrize("scheme", ["https", "socks5", "socks5h"])
+def test_proxy_that_a_mount_cannot_use_is_refused(scheme):
+    with pytest.raises(LabError, match=f"spoken to by {scheme}"):
+        check_proxy(PUBLIC, Proxy(scheme, "p", 1))
 
 
 @pytest.fixture
