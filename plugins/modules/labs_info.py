@@ -208,7 +208,7 @@ server:
       description: What its server asks for that the URL does not have, V(token) or V(password).
       returned: when it is not known
       type: str
-    trouble:
+    error:
       description: C(what), C(why) and C(do) where it has no URL.
       type: dict
     container:
@@ -407,7 +407,7 @@ def main() -> None:
         engine=not inventory.reason,
         reason=inventory.reason,
         server={
-            **answers.get("url", {"url": "", "trouble": {}}),
+            **answers.get("url", {"url": "", "error": {}}),
             **answers.get("names", known),
             "dask": answers.get(f"dask {name}"),
             "foreign": answers.get("foreign", []),

@@ -226,7 +226,7 @@ def _accepts(target: Target) -> bool:
 
 
 def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.Any]:
-    """Return ``url`` with its token, and ``trouble`` with ``what``, ``why`` and ``do`` where there is none.
+    """Return ``url`` with its token, and ``error`` with ``what``, ``why`` and ``do`` where there is none.
 
     ``login`` is what else the server asks for, "token" or "password", which is not known then.
     Waits for a server that has not printed its URL yet.
@@ -261,9 +261,9 @@ def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.A
         found = wait_for_published(inventory.client, mine["Id"], timeout, host, place["port"])
         login = "token" if found.token_hidden else "password" if found.password_set else ""
         url = write_url(found.url, host, place["port"])
-        return {"url": url, "trouble": {}, **({"login": login} if login else {})}
+        return {"url": url, "error": {}, **({"login": login} if login else {})}
     except LabError as error:
-        return {"url": "", "trouble": {"what": error.what, "why": error.why, "do": error.do}}
+        return {"url": "", "error": {"what": error.what, "why": error.why, "do": error.do}}
 
 
 def inspect_ending(name: str, ending: str, certificate: str = "") -> Loss:

@@ -77,17 +77,17 @@ def lab_url(value: object) -> str:
 
 
 def lab_answer(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return ``url``, ``login``, ``data`` and ``files`` of a lab, or as ``trouble`` why it has none or is refused."""
+    """Return ``url``, ``login``, ``data`` and ``files`` of a lab, or as ``error`` why it has none or is refused."""
     texts = {name: plain_text(answer.get(name)) for name in ("data", "files")}
     login = one_of(answer.get("login"), LOGINS)
     texts.update({"login": login} if login else {})
-    failed = answer.get("trouble")
+    failed = answer.get("error")
     if isinstance(failed, dict) and failed:
-        return {"url": "", **texts, "trouble": {name: plain_lines(failed.get(name)) for name in ("what", "why", "do")}}
+        return {"url": "", **texts, "error": {name: plain_lines(failed.get(name)) for name in ("what", "why", "do")}}
     try:
-        return {"url": lab_url(answer.get("url")), **texts, "trouble": {}}
+        return {"url": lab_url(answer.get("url")), **texts, "error": {}}
     except LabError as error:
-        return {"url": "", **texts, "trouble": {"what": error.what, "why": error.why, "do": error.do}}
+        return {"url": "", **texts, "error": {"what": error.what, "why": error.why, "do": error.do}}
 
 
 def remembered_settings(settings: object, known: t.Collection[str]) -> dict[str, t.Any]:

@@ -51,7 +51,7 @@ def results(url):
             "containers": [],
             "engine": True,
             "reason": "",
-            "server": {"url": url, "trouble": {}},
+            "server": {"url": url, "error": {}},
         },
     }
 

@@ -39,7 +39,7 @@ def test_it_is_found_at_aws_named_and_ended_once_somebody_says_so(region, laptop
 
 def test_files_are_fetched_on_the_machine_of_the_lab_with_what_it_remembers(laptop):
     labels = {"desi.lab.name": "desi", "desi.lab.settings": json.dumps({"lab_data": "/mnt/desi"})}
-    server = {"url": "", "trouble": {}, "container": {"Id": "c" * 64, "Config": {"Labels": labels}}}
+    server = {"url": "", "error": {}, "container": {"Id": "c" * 64, "Config": {"Labels": labels}}}
     failed = {"failed": True, "what": "No data.", "why": "The machine has none.", "do": "Nothing."}
     answers = {"labs_info": results("")["labs_info"] | {"server": server}, "data_layout_info": failed}
     done = laptop.play("prefetch", answers)

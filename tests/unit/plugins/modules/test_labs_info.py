@@ -123,7 +123,7 @@ def test_url_is_that_of_the_labs_own_container_among_all_that_have_its_labels(ru
     assert result["server"].pop("container")["Id"] == "b2" * 32
     assert result["server"] == {
         "url": f"http://127.0.0.1:9999/lab?token={TOKEN}",
-        "trouble": {},
+        "error": {},
         "network": "",
         "dask": None,
         "foreign": [],
@@ -215,14 +215,14 @@ def test_container_that_gives_no_answer_to_a_command_does_not_see_its_data(run, 
 def test_lab_without_a_url_is_told_with_the_reason(run, engine, containers, why):
     engine.containers = containers
     server = run(url="desi", ask=False)["server"]
-    assert (server["url"], why in server["trouble"]["why"]) == ("", True)
-    assert ("./lab start -e lab_name=desi" in server["trouble"]["do"]) == (why == "It is stopped.")
+    assert (server["url"], why in server["error"]["why"]) == ("", True)
+    assert ("./lab start -e lab_name=desi" in server["error"]["do"]) == (why == "It is stopped.")
 
 
 def test_server_that_has_not_printed_its_url_yet_is_waited_for(run, engine):
     engine.containers, engine.logs = [container("desi", port=1)], {"a1" * 32: "starting\n"}
     server = run(url="desi", ask=False, timeout=0)["server"]
-    assert (server["url"], "within 0 seconds" in server["trouble"]["what"]) == ("", True)
+    assert (server["url"], "within 0 seconds" in server["error"]["what"]) == ("", True)
     engine.answers[f"/containers/{'a1' * 32}/logs"] = later(engine)
     assert run(url="desi", ask=False)["server"]["url"].endswith(TOKEN)
 

@@ -36,7 +36,7 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 )
 def test_url_of_a_server_comes_through_as_it_is(url):
     told = {"url": url, "data": "edr", "files": "x"}
-    assert lab_answer(told) == {**told, "trouble": {}}
+    assert lab_answer(told) == {**told, "error": {}}
 
 
 @pytest.mark.security("H1")
@@ -69,8 +69,8 @@ def test_url_of_a_server_comes_through_as_it_is(url):
 def test_what_is_no_url_of_a_server_is_refused_and_not_repeated(url):
     answer = lab_answer({"url": url})
     assert answer["url"] == ""
-    assert set(answer["trouble"]) == {"what", "why", "do"}
-    told = " ".join(answer["trouble"].values())
+    assert set(answer["error"]) == {"what", "why", "do"}
+    told = " ".join(answer["error"].values())
     assert "token=" not in told
     assert not CONTROLS.search(told)
 
@@ -78,19 +78,19 @@ def test_what_is_no_url_of_a_server_is_refused_and_not_repeated(url):
 @pytest.mark.security("H1")
 def test_reason_why_there_is_no_url_is_lines_of_bounded_length_and_nothing_else():
     told = {"what": "evil \x1b[2J\x9b31m\rhidden", "why": "a\nb\u202e" + "c" * 400, "do": ["x"], "more": "y"}
-    answer = lab_answer({"url": URL, "trouble": told})
+    answer = lab_answer({"url": URL, "error": told})
     assert answer["url"] == ""
-    assert set(answer["trouble"]) == {"what", "why", "do"}
-    assert (answer["trouble"]["do"], len(answer["trouble"]["why"])) == ("", 302)
-    assert not CONTROLS.search("".join(answer["trouble"].values()).replace("\n", ""))
-    assert lab_answer({"url": URL, "trouble": {}})["url"] == URL
+    assert set(answer["error"]) == {"what", "why", "do"}
+    assert (answer["error"]["do"], len(answer["error"]["why"])) == ("", 302)
+    assert not CONTROLS.search("".join(answer["error"].values()).replace("\n", ""))
+    assert lab_answer({"url": URL, "error": {}})["url"] == URL
 
 
 @given(st.text(max_size=80))
 def test_whatever_follows_a_url_it_is_refused_or_made_of_letters_of_a_url(rest):
     answer = lab_answer({"url": f"https://h:1/lab?token=a{rest}"})
     assert re.fullmatch(r"(https://h:1/lab(\?token=[A-Za-z0-9._~%-]+)?)?", answer["url"])
-    assert bool(answer["url"]) != bool(answer["trouble"])
+    assert bool(answer["url"]) != bool(answer["error"])
 
 
 @given(st.text(max_size=2000) | st.integers() | st.none())
