@@ -22,6 +22,7 @@ from pathlib import Path
 # Every process of a run has this in its environment, so that what a killed run left behind is found by the next.
 MARK = "DESI_LAB_TEST_RUN"
 SHOWN_LINES = 200
+ERROR_LINES, ERROR_WIDTH = 12, 600
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Report:
     def __init__(self, logs: Path) -> None:
         self.logs = logs
         self.results: dict[str, bool] = {}
+        self.errors: dict[str, list[str]] = {}
         self.begun = time.monotonic()
         self._news = threading.Condition()
 
@@ -49,6 +51,7 @@ class Report:
         (self.logs / f"{part.name.replace(' ', '-')}.log").write_text(text)
         with self._news:
             self.results[part.name] = passed
+            self.errors[part.name] = [] if passed else error_lines(text)
             lines = [] if passed else [f"  |  {line}" for line in text.rstrip().splitlines()[-SHOWN_LINES:]]
             line = f"  {'ok  ' if passed else 'FAIL'}  {part.name:<28}{seconds:8.1f} s  {last_words(text)}"
             print("\n".join([line.rstrip(), *lines]), flush=True)
@@ -65,10 +68,21 @@ class Report:
         failed = [name for name, passed in self.results.items() if not passed]
         minutes, seconds = divmod(round(time.monotonic() - self.begun), 60)
         if failed:
+            # Once more at the end, which is what is kept of a long output.
+            for name in failed:
+                print("\n".join([f"\n{name}:", *(f"  {line}" for line in self.errors[name])]))
             print(f"\nFailed: {', '.join(failed)}. All that was said is in {self.logs}.")
         passed = len(self.results) - len(failed)
         print(f"\n{passed} passed, {len(failed)} failed ({minutes} min {seconds} s)", flush=True)
         return 1 if failed or not self.results else 0
+
+
+def error_lines(text: str) -> list[str]:
+    """Return the lines that say what failed, without colors: pytest's summary, and where the first failure is told."""
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line)[:ERROR_WIDTH] for line in text.rstrip().splitlines()]
+    summary = [line for line in lines if line.startswith(("FAILED ", "ERROR "))]
+    first = next((at for at, line in enumerate(lines) if "fatal: " in line or line.startswith("E  ")), -ERROR_LINES)
+    return [*summary[:ERROR_LINES], *lines[first:][:ERROR_LINES]]
 
 
 def last_words(text: str) -> str:
