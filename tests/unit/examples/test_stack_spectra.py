@@ -152,6 +152,11 @@ def test_the_median_is_that_of_all_whatever_the_order_the_files_and_the_blocks(e
     assert np.isnan(median[3]).all()
 
 
+@pytest.mark.parametrize(("files", "shape"), [(1, (8, 1)), (64, (8, 64)), (1000, (20, 1000)), (20_000, (400, 400))])
+def test_a_block_fits_into_a_worker_and_the_tasks_into_the_scheduler(example, files, shape):
+    assert example.shape(files) == shape
+
+
 def test_coadds_are_found_by_listing_two_levels_and_the_first_are_taken(example, tmp_path, monkeypatch):
     top = tmp_path / "iron/healpix/main/dark"
     for piece in (230, 7, 1234, 201):

@@ -213,16 +213,23 @@ def medians(parts: Sequence[Part], bins: int) -> Result:
     return median, count, np.bincount(numbers, minlength=bins)
 
 
-def run(
-    files: Sequence[str], stack: Stack, client: object = None, blocks: int = 8, workers: int = 0, quiet: bool = False
-) -> Result:
+def shape(files: int) -> tuple[int, int]:
+    """Return into how many blocks and batches of files the work is divided.
+
+    A block holds its pixels of all spectra, of which a file has some hundred: of 50 files for each block, those take
+    300 MB. The scheduler keeps track of each pair of a block and a batch, at a millisecond each.
+    """
+    blocks = max(8, -(-files // 50))
+    return blocks, max(1, min(files, 1000, 160_000 // blocks))
+
+
+def run(files: Sequence[str], stack: Stack, client: object = None, workers: int = 0, quiet: bool = False) -> Result:
     """Return median, count (both of shape (bins, pixels)) and spectra (bins), by the cluster of a client or by none.
 
     workers: of the cluster's, use only so many. quiet: show no progress.
     """
-    # A scheduler keeps track of each task: not more than some thousand.
-    batch = -(-len(files) // 1000)
-    batches = [files[start : start + batch] for start in range(0, len(files), batch)]
+    blocks, number = shape(len(files))
+    batches = [files[start::number] for start in range(number)]
     parts = [dask.delayed(read, nout=blocks)(some, stack, blocks) for some in batches]
     tasks = [dask.delayed(medians)([part[block] for part in parts], len(stack.labels)) for block in range(blocks)]
     if client is None:
