@@ -47,6 +47,9 @@ def declared(role: Path) -> dict[str, dict]:
 
 def test_every_role_declares_its_options():
     assert names(ROLES) == sorted(path.name for path in ROOT.glob("roles/*") if (path / "tasks").is_dir())
+    for role in ROLES:
+        entries = read_yaml("roles", role.name, "meta", "argument_specs.yml")["argument_specs"]
+        assert set(entries) <= set(names((role / "tasks").glob("*.yml")))
 
 
 # Variables of roles that a task's result takes the place of once there is one.
