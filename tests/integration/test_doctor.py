@@ -13,41 +13,15 @@ import socket
 import stat
 import subprocess
 import tarfile
-import threading
 import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, run_lab
+from web_server import web_server
 
 # One that hangs may take its whole time; Ansible itself takes some, and a computer may be busy.
 BOUND_SECONDS = 60
-
-
-class EmptyBucket(BaseHTTPRequestHandler):
-    """A bucket without objects."""
-
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"<ListBucketResult></ListBucketResult>")
-
-    def log_message(self, *_):
-        pass
-
-
-@contextmanager
-def bucket():
-    with ThreadingHTTPServer(("127.0.0.1", 0), EmptyBucket) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture
@@ -62,7 +36,7 @@ def doctor(tmp_path, free_port, monkeypatch):
         script = docker or 'case "$1" in info) echo \'{"ServerVersion": "27.3.1"}\' ;; esac'
         (programs / "docker").write_text(f"#!/bin/sh\n{script}\n")
         (programs / "docker").chmod(0o755)
-        with bucket() as url:
+        with web_server(lambda _asked: (200, b"<ListBucketResult></ListBucketResult>", {})) as url:
             sound = [f"lab_port={free_port}", f"lab_endpoint={url}", f"lab_folder={tmp_path}", f"lab_cache={tmp_path}"]
             known = {
                 "PATH": f"{programs}:{os.environ['PATH']}",

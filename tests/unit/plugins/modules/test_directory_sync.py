@@ -120,15 +120,6 @@ def test_two_that_came_to_the_same_content_are_no_conflict(folders):
     assert not result["changed"]
 
 
-def test_way_home_changes_nothing_on_the_machine(folders):
-    (folders.here / "mine").write_text("1")
-    (folders.there / "theirs").write_text("2")
-    result = folders.sync(direction="down")
-    assert tree(folders.there) == {"theirs": "2"}
-    assert tree(folders.here) == {"mine": "1", "theirs": "2"}
-    assert result["brought"] == ["theirs"]
-
-
 def test_nothing_is_deleted_unless_told(folders):
     (folders.here / "a").write_text("work")
     (folders.here / "sub").mkdir()

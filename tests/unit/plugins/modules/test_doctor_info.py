@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from web_server import web_server
 
 from ansible_collections.desi.lab.plugins.modules import doctor_info
 
@@ -24,29 +22,6 @@ CHECKS = [
 VERSIONS = {"product": "0.1.0", "ansible": "2.19.4", "python": "3.11.2", "system": "Linux", "collections": {}}
 VERSIONS |= {"wanted": {}, "wanted_ansible": ">=2.19.0"}
 LISTING = b"<ListBucketResult></ListBucketResult>"
-
-
-@contextmanager
-def bucket():
-    """A bucket that is empty, and answers at once."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(LISTING)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer((QUIET, 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://{QUIET}:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture
@@ -98,7 +73,7 @@ def verdict(findings, check):
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_every_check_has_its_line_in_its_order_with_all_that_is_documented(look, docker, check_mode):
     docker('echo \'{"ServerVersion": "27.3.1"}\'')
-    with bucket() as url:
+    with web_server(lambda _asked: (200, LISTING, {}), host=QUIET) as url:
         findings = look(endpoint=url, _ansible_check_mode=check_mode)
     assert [finding["check"] for finding in findings] == CHECKS
     for finding in findings:

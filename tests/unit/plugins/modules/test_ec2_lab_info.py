@@ -25,12 +25,6 @@ def kinds(found):
     return [row["kind"] for row in found["left"]]
 
 
-def test_region_without_labs_is_told_as_such(look):
-    found = look(name="desi")
-    assert (found["labs"], found["left"], found["changed"]) == ([], [], False)
-    assert (found["owner"], found["account_end"], found["region"]) == ("moto", "9012", "us-west-2")
-
-
 def test_lab_is_found_with_all_that_belongs_to_it(region, look):
     identity, group, key, disk = region.launch(), region.group(), region.key(), region.disk()
     found = look(name="desi")
@@ -73,17 +67,6 @@ def test_it_waits_until_what_is_to_go_is_gone(region, look, monkeypatch):
 
 def test_kind_that_is_none_is_refused(look):
     assert "value of gone must be one or more of" in look(gone=["pet"])["msg"]
-
-
-def test_without_credentials_it_is_told_how_to_give_them(look, monkeypatch):
-    without_credentials(monkeypatch)
-    failed = look()
-    assert failed["what"] == "It was not possible to see what there is of labs."
-    assert "No AWS credentials" in failed["why"]
-
-
-def test_without_a_region_it_is_told_how_to_give_one(look):
-    assert look(region="")["why"] == "No AWS region was given."
 
 
 # What this computer remembers

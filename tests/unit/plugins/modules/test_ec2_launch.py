@@ -7,7 +7,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from aws_region import IMAGE, run_module, without_credentials
+from aws_region import IMAGE, run_module
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import tags_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import launcher as ec2_launcher
@@ -69,12 +69,6 @@ def test_second_run_changes_nothing_and_starts_what_is_stopped(region, launch):
     assert launch(name="other")["instance"]["id"] != made["instance"]["id"]
 
 
-def test_spot_machine_is_one(region, launch):
-    subnet = region.subnets[0]
-    attempt = {"market": "spot", "type": "t2.micro", "zone": "us-west-2a", "subnet_id": subnet["SubnetId"]}
-    assert launch(attempts=[attempt])["instance"]["market"] == "spot"
-
-
 @pytest.mark.parametrize("attempts", [[{"type": "t2.micro"}], [{"market": "free"}], ["t2.micro"]])
 def test_attempt_that_is_none_is_refused(launch, attempts):
     assert launch(attempts=attempts)["failed"]
@@ -93,8 +87,3 @@ def test_aws_that_is_not_there_is_told(launch, monkeypatch):
     failed = launch()
     assert failed["what"] == "It was not possible to look for the lab's machine."
     assert "does not reach 127.0.0.1" in failed["why"]
-
-
-def test_profile_that_is_not_there_is_told(launch, monkeypatch):
-    without_credentials(monkeypatch)
-    assert "no AWS profile called nobody" in launch(profile="nobody")["why"]

@@ -163,13 +163,6 @@ def test_instance_of_another_type_is_described_and_its_disk_may_be_unknown(run, 
     assert run()["machine"]["disk_gib"] == 0
 
 
-def test_key_and_group_of_others_are_passed_over(run, region):
-    region.key(public=MINE, tags={"project": "else"})
-    region.group(owner="bob")
-    answer = run()
-    assert (answer["key"]["name"], answer["group"]["name"]) == ("desi-lab-desi-2", "jupyter-desi")
-
-
 # What is missing
 
 

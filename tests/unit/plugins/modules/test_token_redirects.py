@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from web_server import web_server
 
 from ansible_collections.desi.lab.plugins.modules import jupyter_activity_info, jupyter_probe
 
@@ -23,41 +22,21 @@ ROLES = Path(__file__).parents[4] / "roles"
 
 @pytest.fixture
 def servers():
-    """Return two servers: the first sends all on to the second, but for a kernel that it makes."""
+    """Return the URL of a server and what two were asked: the first sends on to the second, but for a kernel."""
+    asked = ([], [])
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def answer(self):
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self.server.asked.append((self.path, self.headers["Authorization"]))
+    def answer(number, leads_to=""):
+        def answered(request):
+            request.rfile.read(int(request.headers.get("Content-Length") or 0))
+            asked[number].append((request.path, request.headers["Authorization"]))
+            goes = leads_to if request.command == "GET" else ""
             made = json.dumps({"id": "k", "version": "2"}).encode()
-            goes = self.server.to if self.command == "GET" else ""
-            self.send_response(302 if goes else 200)
-            if goes:
-                self.send_header("Location", goes + self.path)
-            self.send_header("Content-Length", str(len(made)))
-            self.end_headers()
-            self.wfile.write(made)
+            return 302 if goes else 200, made, {"Location": goes + request.path} if goes else {}
 
-        do_GET = do_POST = do_DELETE = answer
+        return answered
 
-        def log_message(self, *_arguments):
-            pass
-
-    first, second = (ThreadingHTTPServer(("127.0.0.1", 0), Handler) for _ in range(2))
-    first.to, second.to = f"http://127.0.0.1:{second.server_port}", ""
-    for each in (first, second):
-        each.asked = []
-        threading.Thread(target=each.serve_forever, daemon=True).start()
-    yield first, second
-    for each in (first, second):
-        each.shutdown()
-        each.server_close()
-
-
-def url(server):
-    return f"http://127.0.0.1:{server.server_port}/lab?token={TOKEN}"
+    with web_server(answer(1)) as second, web_server(answer(0, second)) as first:
+        yield f"{first}/lab?token={TOKEN}", *asked
 
 
 def module(which, **arguments):
@@ -68,12 +47,12 @@ def module(which, **arguments):
 
 @pytest.mark.security("L5")
 def test_no_redirect_takes_the_token_along(servers, capsys):
-    first, second = servers
-    assert module(jupyter_activity_info, url=url(first)) == 0
+    url, first, second = servers
+    assert module(jupyter_activity_info, url=url) == 0
     assert json.loads(capsys.readouterr().out)["running"][0]["label"] == "server"
-    assert module(jupyter_probe, url=url(first), timeout=1) == 1
-    assert [token for _path, token in first.asked] == [f"token {TOKEN}"] * 2
-    assert second.asked == []
+    assert module(jupyter_probe, url=url, timeout=1) == 1
+    assert [token for _path, token in first] == [f"token {TOKEN}"] * 2
+    assert second == []
 
 
 @pytest.mark.security("L5")

@@ -4,18 +4,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.server
 import os
 import socket
-import ssl
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
+from web_server import web_server
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.plugin_utils._git_source import GIT_URL, GitSource, fetch, git_source
@@ -178,30 +175,6 @@ def test_redirect_of_a_persons_setting_to_another_protocol_is_not_followed(serve
     assert not (tmp_path / "clone" / "key").exists()
 
 
-@contextlib.contextmanager
-def refusing(certificate):
-    """Serve nothing to anybody who does not say who he is."""
-
-    class Closed(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", "Basic realm=x")
-            self.end_headers()
-
-        def log_message(self, *_words):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Closed) as listener:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(certificate)
-        listener.socket = context.wrap_socket(listener.socket, server_side=True)
-        threading.Thread(target=listener.serve_forever).start()
-        try:
-            yield f"https://127.0.0.1:{listener.server_address[1]}"
-        finally:
-            listener.shutdown()
-
-
 def test_credential_helper_of_the_person_is_asked(server, tmp_path):
     """Whoever has one set up builds from private repositories; without one nobody is asked, and it fails."""
     _folder, _address, known = server
@@ -209,7 +182,8 @@ def test_credential_helper_of_the_person_is_asked(server, tmp_path):
     settings = tmp_path / "gitconfig"
     settings.write_text(f'[credential]\nhelper = "!touch {asked};"\n')
     (tmp_path / "clone").mkdir()
-    with refusing(known["GIT_SSL_CAINFO"]) as address, pytest.raises(LabError, match="could not be cloned"):
+    closed = web_server(lambda _asked: (401, b"", {"WWW-Authenticate": "Basic realm=x"}), known["GIT_SSL_CAINFO"])
+    with closed as address, pytest.raises(LabError, match="could not be cloned"):
         source = GitSource(f"{address}/lab", "HEAD", "")
         fetch(source, str(tmp_path / "clone"), {**known, "GIT_CONFIG_GLOBAL": str(settings)})
     assert asked.exists()

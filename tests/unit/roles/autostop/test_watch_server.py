@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import urlsplit
 
 import pytest
 from desi_watch import engine, observation, server
 from desi_watch.decision import Now
 from desi_watch.settings import Settings
+from web_server import web_server
 
 # What runs on the computer that tests is none of the test's business.
 DEAF = Settings(cpu_floor=1e9, network_floor=1e12)
@@ -85,49 +85,35 @@ def test_the_token_is_read_off_the_servers_own_file_and_nothing_off_another(tmp_
 # A server, and Docker, that answer as they like
 
 
-class Answering(BaseHTTPRequestHandler):
-    """Answers what it was given to answer."""
-
-    answers: dict[str, tuple[int, str]] = {}  # noqa: RUF012 - set by each test
-    reached: list[tuple[str, str]] = []  # noqa: RUF012 - as above
-
-    def do_GET(self):
-        """Answer."""
-        path = self.path.partition("?")[0]
-        self.reached.append((path, self.headers.get("Authorization", "")))
-        code, body = self.answers.get(path, (404, "{}"))
-        self.send_response(code)
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_arguments):
-        """Say nothing."""
-
-
 @pytest.fixture
 def web():
-    """A server on this computer; gives its port, and what it answers and is asked."""
-    Answering.answers, Answering.reached = {}, []
-    with HTTPServer(("127.0.0.1", 0), Answering) as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
-        yield found.server_address[1], Answering
-        found.shutdown()
+    """A server on this computer; gives its port, what it answers by path, and what it was asked with which token."""
+    answers, asked = {}, []
+
+    def answer(request):
+        path = request.path.partition("?")[0]
+        asked.append((path, request.headers.get("Authorization", "")))
+        status, body = answers.get(path, (404, "{}"))
+        return status, body.encode(), {}
+
+    with web_server(answer) as url:
+        yield urlsplit(url).port, answers, asked
 
 
 def test_a_server_is_asked_with_its_token_below_its_base(web):
-    port, answering = web
-    answering.answers["/hub/api/kernels"] = (200, "[]")
+    port, answers, asked = web
+    answers["/hub/api/kernels"] = (200, "[]")
     assert server.query(server.Server(port, "/hub/", "6f1c", False), "api/kernels") == []
-    assert answering.reached == [("/hub/api/kernels", "token 6f1c")]
+    assert asked == [("/hub/api/kernels", "token 6f1c")]
     for answer in ((403, "{}"), (500, ""), (200, "<html>")):
-        answering.answers["/api/kernels"] = answer
+        answers["/api/kernels"] = answer
         with pytest.raises((OSError, ValueError)) as raised:
             server.query(server.Server(port, "/", "6f1c", False), "api/kernels")
         assert "6f1c" not in str(raised.value)
 
 
 def test_a_dask_scheduler_with_tasks_computes_and_none_or_one_without_does_not(web):
-    port, answering = web
+    port, answers, _asked = web
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free = probe.getsockname()[1]
@@ -137,7 +123,7 @@ def test_a_dask_scheduler_with_tasks_computes_and_none_or_one_without_does_not(w
         ('{"processing": 2, "waiting": 0}', ["Dask computes"]),
         ('["no counts"]', []),
     ):
-        answering.answers["/json/counts.json"] = (200, counts)
+        answers["/json/counts.json"] = (200, counts)
         assert server.dask(port) == shown
 
 

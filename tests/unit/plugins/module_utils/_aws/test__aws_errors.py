@@ -88,11 +88,6 @@ def test_code_is_known_with_the_side_in_front():
     assert "quota" in told(said("Client.VcpuLimitExceeded")).why
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), boto.NoCredentialsError()])
-def test_what_aws_did_not_say_has_no_code(error):
-    assert code_of(error) == ""
-
-
 @pytest.mark.parametrize("response", [{}, {"Error": None}, {"Error": "x"}, {"Error": {}}, {"ResponseMetadata": None}])
 def test_an_answer_of_an_odd_shape_is_told_all_the_same(response):
     error = boto.ClientError({"Error": {}}, "RunInstances")

@@ -120,15 +120,6 @@ def test_unknown_price_leaves_what_is_known():
 # How it is told
 
 
-def test_line_of_the_plan_tells_running_stopped_day_and_source():
-    line = cost.cost_line({"t2.micro": cost.cost_of("t2.micro", 30, prices())}, spot=False)
-    assert line == {
-        "label": "cost",
-        "text": "0.020 USD an hour running · 2.40 USD a month stopped",
-        "about": "prices of 2025-07-01, from a table",
-    }
-
-
 def test_unknown_price_is_not_told_as_nothing():
     line = cost.cost_line({"t2.micro": Cost(None, None, "", "")}, spot=False)
     assert line["text"] == "the price of t2.micro is not known here: https://aws.amazon.com/ec2/pricing/on-demand/"
@@ -155,11 +146,6 @@ def test_hour_is_told_with_the_dearest_alternative_and_at_most_for_spot(hours, s
 @pytest.mark.parametrize(("usd", "text"), [(0.0199, "0.020"), (0.9996, "1.000"), (1.0, "1.00"), (12.345, "12.35")])
 def test_money_is_told_as_finely_as_it_matters(usd, text):
     assert cost.money(usd) == text
-
-
-def test_disk_and_machine_are_asked_for_by_what_makes_them_one():
-    assert cost.type_filters("t2.micro", "us-west-2")["tenancy"] == "Shared"
-    assert cost.disk_filters("us-west-2")["volumeApiName"] == "gp3"
 
 
 # The table that comes with it

@@ -7,7 +7,6 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
-    as_tag_list,
     caller_of,
     is_ours,
     lab_tags,
@@ -64,10 +63,6 @@ def test_what_is_no_arn_owns_nothing(arn):
     assert owner_of(arn) == ""
 
 
-def test_tags_tell_name_owner_and_what_the_console_shows():
-    assert lab_tags("desi", "ann") == {"desi-lab:name": "desi", "desi-lab:owner": "ann", "Name": "desi-lab-desi"}
-
-
 def test_more_tags_get_our_prefix_and_become_texts():
     tags = lab_tags("desi", "ann", {"os": "amazon", "desi-lab:port": 8888})
     assert tags["desi-lab:os"] == "amazon"
@@ -96,14 +91,6 @@ def test_tags_are_read_in_each_form_in_which_they_come(resource):
 )
 def test_a_thing_without_tags_has_none(resource):
     assert tags_of(resource) == {}
-
-
-def test_tag_without_a_value_is_empty():
-    assert tags_of({"Tags": [{"Key": "a"}]}) == {"a": ""}
-
-
-def test_a_thing_is_ours_by_name_and_owner():
-    assert is_ours({"Tags": as_tag_list(lab_tags("desi", "ann"))}, "desi", "ann")
 
 
 @pytest.mark.parametrize(

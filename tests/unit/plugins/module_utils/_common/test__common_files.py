@@ -34,10 +34,6 @@ def at(chain, depth):
     return chain.joinpath(*PARTS[:depth])
 
 
-def test_what_is_roots_on_its_whole_path_is_found(chain):
-    assert common_files.require_root_owned(str(chain / "one/two/three/program")) == str(chain / "one/two/three/program")
-
-
 @pytest.mark.security("C1", "M1")
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize("spoil", ["owner", "group", "others", "link"])

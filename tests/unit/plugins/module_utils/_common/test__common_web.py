@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
 import urllib.error
 
 import pytest
+from web_server import web_server
 
 from ansible_collections.desi.lab.plugins.module_utils._common.web import is_loopback_url, make_opener
 
@@ -21,24 +20,12 @@ def test_url_of_this_computer_is_known(host, here):
     assert is_loopback_url(f"http://{host}:80/x") is here
 
 
-class Redirect(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200 if self.path == "/there" else 302)
-        self.send_header("Location", "/there")
-        self.end_headers()
-
-    def log_message(self, *_words):
-        pass
-
-
 def test_proxies_are_passed_by_and_redirects_followed_as_asked(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    with http.server.HTTPServer(("127.0.0.1", 0), Redirect) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/"
+    with web_server(lambda asked: (200 if asked.path == "/there" else 302, b"", {"Location": "/there"})) as base:
+        url = f"{base}/"
         assert make_opener(direct=True).open(url, timeout=5).url == f"{url}there"
         with pytest.raises(urllib.error.HTTPError, match="302"):
             make_opener(direct=True, redirects=False).open(url, timeout=5)
         with pytest.raises(urllib.error.URLError, match="refused"):
             make_opener().open(url, timeout=5)
-        server.shutdown()

@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance_types as types
@@ -66,13 +64,6 @@ def test_what_cannot_be_a_type_is_refused_before_aws_is_asked(names):
     with pytest.raises(LabError):
         types.check_names(names)
     types.check_names(["t2.micro", "u-6tb1.56xlarge", "m7i-flex.large", "i3.metal", "c7g.metal-48xl"])
-
-
-@given(st.text(max_size=12), st.lists(st.sampled_from(KNOWN)))
-def test_nearest_are_few_and_exist(name, offered):
-    found = types.nearest_types(name, offered)
-    assert len(found) <= 3
-    assert set(found) <= set(offered)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -117,26 +115,3 @@ def test_private_key_that_was_given_by_mistake_is_not_shown():
 @pytest.mark.parametrize("text", ["", "  \n", MINE, f"{MINE} a comment with words\n"])
 def test_public_key_is_accepted(text):
     ec2_key_pair.check_public_key(text)
-
-
-@given(
-    st.lists(
-        st.builds(
-            key,
-            name=st.sampled_from([*NAMES, "desi-lab-desi-4", "desi-lab-desi-two"]),
-            public=st.sampled_from([MINE, OTHER]),
-            owner=st.sampled_from(["ann", "bob"]),
-        ),
-        unique_by=lambda item: item["KeyName"],
-    ),
-    st.sampled_from(["", MINE]),
-)
-def test_foreign_key_is_never_the_one_to_import_or_keep(keys, public_key):
-    found = decide(public_key, keys)
-    there = {item["KeyName"]: item for item in keys}
-    if found.action == "keep":
-        kept = there[found.name]
-        assert {"Key": "desi-lab:owner", "Value": "ann"} in kept["Tags"]
-        assert kept["PublicKey"].startswith(MINE)
-    else:
-        assert found.name not in there

@@ -220,11 +220,6 @@ def test_instance_for_which_no_way_was_given_is_not_launched(ec2, ensure, check)
     assert ec2.instances == []
 
 
-def test_instance_that_the_api_does_not_list_for_long_is_used_all_the_same(ec2, ensure):
-    ec2.paginate = lambda Filters: NOTHING
-    assert ensure().instance["id"] == "i-0"
-
-
 def test_next_attempt_is_made_at_once_where_there_is_no_capacity_and_both_are_told(ec2, ensure, clock):
     ec2.answers = [NO_CAPACITY]
     made = ensure()

@@ -118,17 +118,6 @@ def test_a_letter_that_no_url_has_makes_it_none(url):
 
 # From elsewhere
 
-HOSTS = st.one_of(
-    st.sampled_from(["lab.example.org", "localhost", "a"]),
-    st.ip_addresses(v=4).map(str),
-    st.ip_addresses(v=6).map(str),
-)
-PORTS = st.integers(1, 65535)
-SCHEMES = st.sampled_from(["http", "https"])
-# What a URL may have behind its host, to the letter, be it sensible or not.
-LETTERS = st.from_regex(r"[!-~]*", fullmatch=True)
-RESTS = st.just("") | st.builds(str.__add__, st.sampled_from(["/", "?", "#"]), LETTERS)
-
 
 @pytest.mark.parametrize(
     ("url", "host", "port", "scheme", "there"),
@@ -148,23 +137,6 @@ RESTS = st.just("") | st.builds(str.__add__, st.sampled_from(["/", "?", "#"]), L
 )
 def test_url_is_that_of_another_place(url, host, port, scheme, there):
     assert url_at(url, host, port, scheme) == there
-
-
-@given(SCHEMES, HOSTS, PORTS, RESTS, HOSTS, PORTS, SCHEMES | st.just(""))
-def test_only_the_place_is_another_one(scheme, host, port, rest, new_host, new_port, new_scheme):
-    at = f"[{host}]" if ":" in host else host
-    there = url_at(f"{scheme}://{at}:{port}{rest}", new_host, new_port, new_scheme)
-    parts = urlsplit(there)
-    assert there.endswith(rest)
-    assert (parts.hostname, parts.scheme) == (new_host, new_scheme or scheme)
-    assert (parts.port or {"http": 80, "https": 443}[parts.scheme]) == new_port
-    assert there == f"{parts.scheme}://{parts.netloc}{rest}"
-
-
-@given(HOSTS, PORTS, RESTS, HOSTS, PORTS)
-def test_where_a_url_was_before_does_not_matter(host, port, rest, between, passing):
-    url = f"http://127.0.0.1:8888{rest}"
-    assert url_at(url_at(url, between, passing), host, port) == url_at(url, host, port)
 
 
 @pytest.mark.parametrize(

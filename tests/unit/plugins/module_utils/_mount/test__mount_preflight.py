@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
-
 import pytest
+from web_server import web_server
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._mount import preflight as mount_preflight
@@ -61,25 +59,13 @@ def test_credentials_are_looked_for_only_where_they_are_wanted(tmp_path):
     check_credentials(PRIVATE, {**NOWHERE, "HOME": str(tmp_path)})
 
 
-class Metadata(http.server.BaseHTTPRequestHandler):
-    """Answers as the metadata service of a machine at Amazon."""
-
-    def do_PUT(self):
-        self.send_response(200 if self.path == "/latest/api/token" else 404)
-        self.end_headers()
-
-    def log_message(self, *_words):
-        pass
-
-
 def test_role_of_the_machine_will_do():
-    with http.server.HTTPServer(("127.0.0.1", 0), Metadata) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        here = f"http://127.0.0.1:{server.server_port}/"
-        check_credentials(PRIVATE, {"HOME": "/nonexistent", "AWS_EC2_METADATA_SERVICE_ENDPOINT": here})
+    # As the metadata service of a machine at Amazon.
+    with web_server(lambda asked: (200 if asked.path == "/latest/api/token" else 404, b"", {})) as here:
+        known = {"HOME": "/nonexistent", "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{here}/"}
+        check_credentials(PRIVATE, known)
         with pytest.raises(LabError):
-            check_credentials(PRIVATE, {"HOME": "/nonexistent", "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{here}other"})
-        server.shutdown()
+            check_credentials(PRIVATE, {**known, "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{here}/other"})
 
 
 @pytest.mark.parametrize(
