@@ -82,7 +82,7 @@ client.load_connection_file(f"/tmp/.local/share/jupyter/runtime/kernel-{kernel['
 client.start_channels()
 client.wait_for_ready(timeout=60)
 client.execute("import time; time.sleep(600)")
-client.get_iopub_msg(timeout=10)
+client.get_iopub_msg(timeout=60)
 """
 )
 
