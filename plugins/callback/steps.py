@@ -127,6 +127,7 @@ SPEAKERS = (STEP, BOX, SAY, FINDINGS, UNFINISHED)
 DEBUG = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
 WOULD = "would: "
 DONE = "done: "
+WORKERS = "desi_lab_workers"
 PROMPTS = ("desi.lab.confirm", "pause", "ansible.builtin.pause", "ansible.legacy.pause")
 
 
@@ -149,6 +150,7 @@ class CallbackModule(CallbackBase):
         self._announced: dict[tuple[str, str], str] = {}
         self._failed: set[str] = set()
         self._rescued: dict[str, list[str]] = {}
+        self._left_out: set[str] = set()
         self._warnings: list[str] = []
         self._unfinished: list[tuple[str, str]] = []
         self._document: dict[str, t.Any] | None = None
@@ -251,10 +253,16 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
         host = result.task_fields.get("delegate_to") or result.host.get_name()
         fate = "ignored" if result.task_fields.get("ignore_unreachable") else ""
+        # The play goes on without a worker that is lost, and says so.
+        if WORKERS in [group.name for group in result.host.get_groups()]:
+            fate = "left out"
+            self._left_out.add(result.host.get_name())
         self._failure(result, [unreachable(str(host), result.result)], fate)
 
     def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
         figures = {host: stats.summarize(host) for host in sorted(stats.processed)}
+        for host in self._left_out:
+            figures[host]["unreachable"] = 0
         for host, figure in figures.items():
             # Report a failure that looked rescued, but failed the run.
             if figure["failures"] and host in self._rescued and host not in self._failed:

@@ -101,11 +101,13 @@ options:
     type: str
     default: ""
   workers:
-    description: How many Dask workers the lab is to have, each a machine of its own. V(-1) is as many as there are.
+    description:
+      - How many Dask workers the lab is to have, each a machine of its own.
+      - V(-1) is as many as it was last given, which is recorded in O(folder), or else as there are.
     type: int
     default: -1
   worker_type:
-    description: Their instance type. Empty means that of those that there are, or the lab's.
+    description: Their instance type. Empty means that of those that there are or were, or the lab's.
     type: str
     default: ""
   max_hours:
@@ -165,7 +167,8 @@ group:
   type: dict
 machine:
   description:
-    - The instance, with C(state), C(id), C(address), C(type), C(zone), C(market), C(launched), C(os), C(key_name),
+    - The instance, with C(state), C(id), C(address), C(private_address), C(type), C(zone), C(market), C(launched),
+      C(os), C(key_name),
       C(image_id), C(root_device), C(vpc_id), C(subnet_id), C(group_ids), C(volume_id) and C(disk_gib) (0 where that is
       not known).
     - Where there is none, C(state) is V(absent) and all else is empty. C(retag) has the tags that are out of date.
@@ -213,7 +216,7 @@ workers:
   description:
     - The lab's Dask workers. C(number) is how many there are to be, C(launched) how many of them come, C(ended) has
       the ids of those that go, C(type) is their instance type with its C(vcpus), C(markets) are where they are asked
-      for, and C(text) says what they cost.
+      for, and C(text) says what they cost. C(recorded) is how many it was last given.
   returned: success
   type: dict
 unknown:
@@ -273,6 +276,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import 
     UNCHANGED,
     WorkersPlan,
     lab_workers,
+    number_of,
     plan_workers,
     types_of,
 )
@@ -339,10 +343,13 @@ def launched_here(spec: LabSpec, instance: dict[str, t.Any]) -> bool:
 def workers_of(discovery: Discovery, spec: LabSpec, seen: AccountState, draft: Draft) -> WorkersPlan:
     """Return the plan of the workers; AWS is asked only where there are or will be some."""
     existing = [one for one in lab_workers(seen.named, spec.name, draft.owner) if launched_here(spec, one)]
-    if not existing and spec.workers in (UNCHANGED, 0):
+    # What is left of a lab that is gone says nothing of a new one.
+    recorded = spec.record.workers if spec.record and draft.instance else None
+    number = number_of(spec.workers, recorded, len(existing))
+    if not existing and not number:
         return WorkersPlan()
-    need = workers_need(spec, draft)
-    return plan_workers(need, existing, discovery.of_workers(types_of(need, existing), spec.workers > len(existing)))
+    need = workers_need(spec, draft, number)
+    return plan_workers(need, existing, discovery.of_workers(types_of(need, existing), number > len(existing)))
 
 
 def main() -> None:

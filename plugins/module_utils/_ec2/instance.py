@@ -48,6 +48,7 @@ class Instance(t.NamedTuple):
     volume_id: str = ""
     disk_gib: int = 0
     tags: t.Mapping[str, str] = {}
+    private_address: str = ""
 
     @property
     def is_there(self) -> bool:
@@ -99,7 +100,10 @@ def read_instance(instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.
     facts, tags = facts_of(instance), tags_of(instance)
     disk = root_disk(instance)
     return Instance(
-        **{key: facts[key] for key in ("state", "id", "address", "type", "zone", "market", "launched")},
+        **{
+            key: facts[key]
+            for key in ("state", "id", "address", "private_address", "type", "zone", "market", "launched")
+        },
         os=tags.get(OS_TAG, ""),
         key_name=str(instance.get("KeyName") or ""),
         image_id=str(instance.get("ImageId") or ""),

@@ -195,19 +195,20 @@ def group_of(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -
     )
 
 
-def workers_need(spec: LabSpec, draft: Draft) -> Need:
-    """Return what is asked for of workers."""
+def workers_need(spec: LabSpec, draft: Draft, number: int) -> Need:
+    """Return what is asked for of a number of workers."""
     instance = instances.read_instance(draft.instance)
     there = instance.is_there
     return Need(
         spec.name,
-        spec.workers,
+        number,
         spec.worker_type,
         instance.type if there else draft.kinds[0].name,
         not there or instance.starts,
         [instance.zone] if there else list(dict.fromkeys(attempt.zone for attempt in draft.attempts)),
         spec.disk_gib,
         spec.region,
+        spec.record.worker_type if spec.record else "",
     )
 
 

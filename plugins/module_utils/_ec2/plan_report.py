@@ -174,6 +174,7 @@ def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> d
         "memory": {"things": plan.known.resources, "begun": plan.known.begun, "new": plan.known.new},
         "workers": {
             "number": plan.workers.number,
+            "recorded": (spec.record.workers if spec.record else None) or 0,
             "launched": plan.workers.launched,
             "ended": list(plan.workers.ended),
             "type": plan.workers.type,

@@ -29,6 +29,7 @@ INSTANCE, REQUEST, DISK, GROUP, KEY = "machine", "spot request", "disk", "securi
 SCHEDULES, ROLE = "schedule group", "role"
 KINDS = (INSTANCE, REQUEST, DISK, GROUP, KEY, SCHEDULES, ROLE)
 _LIMIT = 256 * 1024
+_MOST_WORKERS = 256
 _TEXT = re.compile(r"[\w.:/=+@,-]{0,512}")
 _TEXTS = ("account", "partition", "arn", "region", "name", "owner")
 _LISTS = ("tokens", "begun")
@@ -43,7 +44,8 @@ class LabRecord:
     """The record of a lab. ``begun`` are the groups about to be made.
 
     ``tokens`` are those of launches of which no instance is recorded yet. ``endpoint`` is what answered in the place of
-    AWS, empty for AWS itself; None in records of before it was kept.
+    AWS, empty for AWS itself; None in records of before it was kept. ``workers`` is how many Dask workers the lab was
+    last given, each a machine of ``worker_type``; None where nobody has said.
     """
 
     account: str
@@ -56,6 +58,8 @@ class LabRecord:
     tokens: tuple[str, ...] = ()
     begun: tuple[str, ...] = ()
     endpoint: str | None = None
+    workers: int | None = None
+    worker_type: str = ""
 
     @property
     def maker(self) -> str:
@@ -143,6 +147,8 @@ def parse(content: bytes, directory: str = "") -> LabRecord:
         given: dict[str, t.Any] = {key: _text(found[key]) for key in _TEXTS}
         given.update({key: tuple(_text(one) for one in _list(found.get(key, []))) for key in _LISTS})
         given["endpoint"] = None if found.get("endpoint") is None else _text(found["endpoint"])
+        given["workers"] = None if found.get("workers") is None else _count(found["workers"])
+        given["worker_type"] = _text(found.get("worker_type", ""))
         made = found.get("made", {})
         if not isinstance(made, dict) or not set(made) <= set(KINDS):
             raise ValueError("made")
@@ -154,6 +160,12 @@ def parse(content: bytes, directory: str = "") -> LabRecord:
 
 def _text(value: t.Any) -> str:  # noqa: ANN401 - whatever JSON has
     if not isinstance(value, str) or not _TEXT.fullmatch(value):
+        raise ValueError(value)
+    return value
+
+
+def _count(value: t.Any) -> int:  # noqa: ANN401 - whatever JSON has
+    if isinstance(value, bool) or not isinstance(value, int) or value not in range(_MOST_WORKERS + 1):
         raise ValueError(value)
     return value
 
@@ -227,6 +239,11 @@ class LaunchRecord:
         """Record what was made, each a kind and an id."""
         if self.record:
             self._keep(self.record.with_resources(resources))
+
+    def set_workers(self, number: int, kind: str) -> None:
+        """Record how many workers the lab is to have, and of what type, until another number is asked for."""
+        if self.record:
+            self._keep(replace(self.record, workers=number, worker_type=kind))
 
     def _keep(self, record: LabRecord) -> None:
         if record != self.record:

@@ -74,6 +74,7 @@ class Workers:
         """Launch what is missing, and return which are too many. With fewer than ``least``, none is launched."""
         tagged = self._tagged()
         lab, found = self._lab(tagged), self._known(tagged)
+        self.record.set_workers(count, kind)
         launched: list[Described] = []
         if count > len(found):
             self.spec = replace(
@@ -84,14 +85,11 @@ class Workers:
                 key_name=str(lab.get("KeyName") or ""),
                 beside=tuple(one["InstanceId"] for one in found),
             )
-            launched = self._launch(lab, count - len(found), kind, markets)
-            missing = count - len(found)
-            if len(launched) < missing and not self.short:
-                self.short.append(f"AWS has {len(launched)} of {amount(missing, 'machine')} at this moment")
-            if len(found) + len(launched) < min(least, count):
-                self.terminate([one["InstanceId"] for one in launched])
-                raise self._too_few(len(launched), missing)
-            launched = self._wait(launched)
+            try:
+                launched = self._launched(lab, found, count, least, kind, markets)
+            except LabError:
+                self._end_new(found)
+                raise
         rows = [facts_of(one) for one in [*found, *launched]]
         surplus = [row["id"] for row in rows[count:]]
         return Result(facts_of(lab), rows[:count], surplus, [one["InstanceId"] for one in launched], self.short)
@@ -117,6 +115,29 @@ class Workers:
             except AWS_ERRORS as error:
                 raise aws_error(error, "end workers of the lab", self.region) from error
         return gone
+
+    def _launched(
+        self,
+        lab: Described,
+        found: t.Sequence[Described],
+        count: int,
+        least: int,
+        kind: str,
+        markets: t.Sequence[str],
+    ) -> list[Described]:
+        """Launch what is missing beside ``found``, and return it once it runs."""
+        missing = count - len(found)
+        launched = self._launch(lab, missing, kind, markets)
+        if len(launched) < missing and not self.short:
+            self.short.append(f"AWS has {len(launched)} of {amount(missing, 'machine')} at this moment")
+        if len(found) + len(launched) < min(least, count):
+            raise self._too_few(len(launched), missing)
+        return self._wait(launched)
+
+    def _end_new(self, found: t.Sequence[Described]) -> None:
+        """End all that was launched beside ``found``, also where the answer to a launch was lost."""
+        before = {one["InstanceId"] for one in found}
+        self.terminate([one["InstanceId"] for one in self._known(self._tagged()) if one["InstanceId"] not in before])
 
     def _tagged(self) -> list[Described]:
         try:
@@ -264,7 +285,6 @@ class Workers:
                     self.short.append(f"{amount(len(ids) - len(there), 'machine')} ended while being started")
                 return there
             if self.clock() >= end:
-                self.terminate(ids)
                 raise LabError(
                     "The machines of workers are not ready.",
                     f"After {self.spec.wait_seconds:g} seconds AWS does not say that all of them run. They are ended.",

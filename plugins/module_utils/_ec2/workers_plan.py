@@ -18,7 +18,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
 
 RUNS = ("pending", "running")
-# As many as there are.
+# As many as the lab was last given.
 UNCHANGED = -1
 
 Rows = t.Sequence[t.Mapping[str, t.Any]]
@@ -51,6 +51,14 @@ def lab_workers(instances: Rows, name: str, owner: str) -> list[t.Mapping[str, t
     return sorted(found, key=lambda one: (facts_of(one)["launched"], facts_of(one)["id"]))
 
 
+def number_of(asked: int, recorded: int | None, existing: int) -> int:
+    """Return how many workers a lab is to have: as many as somebody says, as the lab was last given, or as there are.
+
+    Those of a lab that is stopped are gone, and so are spot machines that AWS took back.
+    """
+    return asked if asked != UNCHANGED else existing if recorded is None else recorded
+
+
 class Need(t.NamedTuple):
     """What is asked for: a number of workers, and their type. ``lab`` is the lab's type, of which workers are else.
 
@@ -65,6 +73,7 @@ class Need(t.NamedTuple):
     zones: t.Sequence[str]
     disk_gib: int
     region: str
+    recorded_type: str = ""
 
 
 class Facts(t.NamedTuple):
@@ -79,12 +88,12 @@ class Facts(t.NamedTuple):
 
 def types_of(need: Need, existing: Rows) -> list[str]:
     """Return the types that a plan has to know of: that of workers, and the lab's."""
-    return list(dict.fromkeys([need.type or _type_of(existing) or need.lab, need.lab]))
+    return list(dict.fromkeys([need.type or _type_of(existing) or need.recorded_type or need.lab, need.lab]))
 
 
 def plan_workers(need: Need, existing: Rows, facts: Facts) -> WorkersPlan:
     """Return the plan; refuse what cannot be had. ``existing`` are those of lab_workers."""
-    number = len(existing) if need.number == UNCHANGED else need.number
+    number = need.number
     ids = [facts_of(one)["id"] for one in existing]
     launched = max(0, number - len(ids))
     name = types_of(need, existing)[0]
@@ -131,13 +140,13 @@ def _markets(need: Need, kind: InstanceType, launched: int, facts: Facts) -> lis
         return fitting
     most = max(fits for fits in room.values() if fits is not None)
     code = code_of(kind.name, ON_DEMAND)
-    do = f"say -e lab_workers={need.number - launched + most} · or " if most else ""
     raise LabError(
         f"{amount(need.number, 'worker')} of the type {kind.name} exceed what this account may run.",
         f"In {need.region} its quota of machines of this kind ({class_of(kind.name)}, quota {code}) has room for "
         f"{most or 'none'} of the {launched} more that are needed, with {amount(kind.vcpus, 'vCPU')} each.",
-        f"{do}choose a smaller type: -e lab_worker_type=… · or ask for more (it takes a day or so): aws service-quotas "
-        f"request-service-quota-increase --service-code ec2 --quota-code {code} --region {need.region} "
+        f"say -e lab_workers={need.number - launched + most} · or choose a smaller type: -e lab_worker_type=… · or ask "
+        f"for more (it takes a day or so): aws service-quotas request-service-quota-increase --service-code ec2 "
+        f"--quota-code {code} --region {need.region} "
         f"--desired-value {launched * kind.vcpus}",
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from ansible_collections.amazon.aws.plugins.modules import ec2_security_group
@@ -17,7 +18,7 @@ from moto.core.responses import ActionResult
 from moto.ec2.responses.security_groups import SecurityGroups
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, tags_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, write
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, begin, write
 from ansible_collections.desi.lab.plugins.modules import ec2_plan
 
 MINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
@@ -291,6 +292,25 @@ def test_workers_that_are_there_are_kept_or_ended_and_are_no_second_machine_of_t
     assert (kept["workers"]["type"], kept["workers"]["vcpus"]) == ("t2.micro", 1)
     fewer = run(workers=1)
     assert [change.partition(" i-")[0] for change in fewer["changes"] if "worker" in change] == ["end 1 Dask worker"]
+
+
+def test_a_lab_that_starts_gets_the_workers_that_it_had_unless_somebody_says_another_number(run, region, tmp_path):
+    lab = settled(region)
+    region.ec2.stop_instances(InstanceIds=[lab])
+    folder = str(tmp_path)
+    record = begin(
+        Caller(f"arn:aws:sts::123456789012:user/{region.owner}", "123456789012", ""), "us-west-2", "desi", "moto"
+    )
+    write(folder, replace(record.with_resources([{"kind": INSTANCE, "id": lab}]), workers=3, worker_type="t3.micro"))
+    plan = run(folder=folder)
+    assert (plan["workers"]["number"], plan["workers"]["launched"], plan["workers"]["type"]) == (3, 3, "t3.micro")
+    assert any("3 Dask workers t3.micro" in change for change in plan["changes"])
+    assert any("3 x t3.micro, at most" in line["text"] for line in plan["lines"])
+    assert run(folder=folder, workers=1)["workers"]["launched"] == 1
+    none = run(folder=folder, workers=0)["workers"]
+    assert (none["number"], none["launched"], none["recorded"]) == (0, 0, 3)
+    region.ec2.terminate_instances(InstanceIds=[lab])
+    assert run(folder=folder)["workers"]["number"] == 0
 
 
 def test_more_workers_than_the_quota_has_room_for_are_refused_before_anything_is_made(run, region):

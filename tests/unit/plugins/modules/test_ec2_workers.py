@@ -12,8 +12,10 @@ import pytest
 from aws_region import ALLOWED, IMAGE, run_module
 from moto.ec2.responses.instances import InstanceResponse
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_worker, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, is_worker, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import workers as ec2_workers_core
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, begin, read, write
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 from ansible_collections.desi.lab.plugins.modules import ec2_workers
 
@@ -121,6 +123,29 @@ def test_fewer_than_the_least_are_ended_again(region, run, room, least, there):
         assert "of the 3 machines" in answer["msg"]
         assert "-e lab_worker_type" in answer["msg"]
     assert len(alive(region)) == there
+
+
+def test_nothing_that_was_launched_is_left_running_where_the_rest_fails(region, run, monkeypatch):
+    [kept] = run(1)["launched"]
+
+    def fail(_workers, _launched):
+        raise LabError("AWS does not answer.", "It is away.", "try again")
+
+    monkeypatch.setattr(ec2_workers_core.Workers, "_wait", fail)
+    assert "does not answer" in run(3, fails=True)["msg"]
+    assert [one["InstanceId"] for one in alive(region)] == [kept]
+
+
+def test_number_and_type_are_recorded_until_others_are_asked_for(region, run, lab, tmp_path):
+    begun = begin(
+        Caller(f"arn:aws:sts::123456789012:user/{region.owner}", "123456789012", ""), "us-west-2", "desi", "moto"
+    )
+    write(str(tmp_path), begun.with_resources([{"kind": INSTANCE, "id": lab}]))
+    given = {"folder": str(tmp_path)}
+    run(2, type="t3.micro", **given)
+    assert (read(str(tmp_path)).workers, read(str(tmp_path)).worker_type) == (2, "t3.micro")
+    run(0, **given)
+    assert read(str(tmp_path)).workers == 0
 
 
 def test_a_group_of_the_name_that_is_another_is_left_alone(region, run):

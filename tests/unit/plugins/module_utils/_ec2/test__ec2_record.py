@@ -30,6 +30,9 @@ def test_what_is_written_is_read_and_for_nobody_else(folder, tmp_path):
     more = replace(LAB.with_resources([{"kind": "machine", "id": "i-1"}]), tokens=("t",), begun=("vpc-1/jupyter",))
     record.write(folder, more)
     assert record.read(folder) == more
+    # One of before there were workers says nothing of them.
+    lacking = {key: value for key, value in asdict(more).items() if not key.startswith("worker")}
+    assert record.parse(json.dumps(lacking).encode()) == more
     assert (tmp_path / "made.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -50,6 +53,7 @@ def test_nothing_is_remembered_where_there_is_nothing(tmp_path):
         json.dumps({**LAB.__dict__, "made": {"pet": []}}),
         json.dumps({**LAB.__dict__, "owner": "a\nb"}),
         json.dumps({**LAB.__dict__, "tokens": [["x"]]}),
+        *(json.dumps({**LAB.__dict__, "workers": number}) for number in (-1, 257, True, "2", 1.5)),
     ],
 )
 def test_a_file_of_another_shape_is_refused_by_its_name(tmp_path, content):

@@ -17,7 +17,9 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import 
     changes,
     cost_text,
     lab_workers,
+    number_of,
     plan_workers,
+    types_of,
 )
 
 SPOT, DEMAND = "L-34B43A08", "L-1216C47A"
@@ -59,7 +61,6 @@ def test_workers_are_known_by_tag_and_state_the_oldest_first():
 @pytest.mark.parametrize(
     ("number", "kept", "ended", "launched"),
     [
-        (UNCHANGED, ("i-1", "i-2"), (), 0),
         (0, (), ("i-1", "i-2"), 0),
         (1, ("i-1",), ("i-2",), 0),
         (2, ("i-1", "i-2"), (), 0),
@@ -71,6 +72,27 @@ def test_only_the_difference_is_made_or_ended(number, kept, ended, launched):
     assert (plan.kept, plan.ended, plan.launched) == (kept, ended, launched)
     made, gone = changes(plan, 30)
     assert (bool(made), bool(gone)) == (launched > 0, bool(ended))
+
+
+@pytest.mark.parametrize(
+    ("asked", "recorded", "existing", "number"),
+    [
+        (UNCHANGED, None, 2, 2),
+        (UNCHANGED, 3, 0, 3),
+        (UNCHANGED, 3, 2, 3),
+        (UNCHANGED, 0, 0, 0),
+        (1, 3, 2, 1),
+        (0, 3, 0, 0),
+    ],
+)
+def test_as_many_as_somebody_says_or_as_the_lab_was_given_or_as_there_are(asked, recorded, existing, number):
+    assert number_of(asked, recorded, existing) == number
+
+
+def test_type_is_that_of_those_that_there_are_or_were_or_the_labs():
+    was = need(1, "")._replace(recorded_type="m6i.xlarge")
+    found = [types_of(was, [worker(1, kind="m6g.xlarge")])[0], types_of(was, [])[0], types_of(need(1, ""), [])[0]]
+    assert found == ["m6g.xlarge", "m6i.xlarge", "t2.micro"]
 
 
 @pytest.mark.parametrize(
@@ -93,6 +115,7 @@ def test_markets_are_those_whose_quota_has_room_for_all(kind, spot, demand, mark
         (need(4), facts(4, 12), "-e lab_workers=3"),
         (need(4, launches_lab=True), facts(4, 12), "-e lab_workers=2"),
         (need(4), facts(0, 0), "room for none of the 4"),
+        (need(4), facts(0, 0), "-e lab_workers=0"),
         (need(1, "m6g.xlarge"), facts(), "arm64"),
         (need(1), facts(zones=("us-west-2b",)), "us-west-2b"),
         (need(1, "x9.huge"), facts(), "no instance type x9.huge"),
