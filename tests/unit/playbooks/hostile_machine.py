@@ -5,8 +5,9 @@
 
 """A program that is called ssh, and answers Ansible as a machine in other hands would: usual results, and more.
 
-DESI_TEST_MACHINE is a folder: `answers.json` there has the results by module, and what each of them carries besides;
-`calls` gets a line for each time that it is called.
+DESI_TEST_MACHINE is a folder: `answers.json` there has the results by module, what each of them carries besides, and by
+host the module, or the word login, at which the connection to it breaks; `calls` gets a line for each time that it is
+called.
 """
 
 from __future__ import annotations
@@ -22,8 +23,16 @@ with (folder / "calls").open("a", encoding="utf-8") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\n")
 told = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
 command = sys.argv[-1]
+breaks = next((at for host, at in told.get("breaks", {}).items() if host in sys.argv), None)
 if "python3" not in command:
+    if breaks == "login" and "-G" not in sys.argv:
+        print("Permission denied (publickey).", file=sys.stderr)
+        sys.exit(255)
     sys.exit(0)
-module = re.search(rb"ansible_module='(?:[\w.]+\.)?(\w+)'", sys.stdin.buffer.read())
-answer = told["results"].get(module.group(1).decode() if module else "", {})
+found = re.search(rb"ansible_module='(?:[\w.]+\.)?(\w+)'", sys.stdin.buffer.read())
+module = found.group(1).decode() if found else ""
+if breaks == module:
+    print("client_loop: send disconnect: Broken pipe", file=sys.stderr)
+    sys.exit(255)
+answer = told["results"].get(module, {})
 print(json.dumps({"changed": False, **answer, **told["besides"]}))

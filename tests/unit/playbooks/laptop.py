@@ -86,8 +86,9 @@ class Laptop:
         write(str(self.lab), memory.with_resources([{"kind": INSTANCE, "id": instance["InstanceId"]}]))
         (self.lab / "known_hosts").write_text(f"{instance['InstanceId']} {HOST_KEY}\n")
 
-    def play(self, name, answers, besides=None, *more, **environment):
-        (self.machine / "answers.json").write_text(json.dumps({"results": answers, "besides": besides or {}}))
+    def play(self, name, answers, besides=None, *more, breaks=None, **environment):
+        told = {"results": answers, "besides": besides or {}, "breaks": breaks or {}}
+        (self.machine / "answers.json").write_text(json.dumps(told))
         (self.machine / "calls").write_text("")
         known = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("DESI_LAB", "ANSIBLE_"))},
