@@ -6,12 +6,19 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import ssl
+import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+
+from ansible_collections.desi.lab.plugins.plugin_utils._workers import new_identity
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "roles/autostop/files/worker"))
 import watch_worker
@@ -83,3 +90,52 @@ def test_nobody_who_answers_is_no_notice_and_a_silent_scheduler(tmp_path):
     assert watch_worker.taken_back("http://127.0.0.1:9") is False
     settings = {"scheduler": "127.0.0.1", "port": 9, "certificate": str(tmp_path / "none")}
     assert watch_worker.scheduler_answers(settings) is False
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """Yield a port at which TLS is spoken with the certificate of a lab, until the socket is closed."""
+    certificate = tmp_path / "lab.pem"
+    certificate.write_text(new_identity("desi")[0])
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(certificate)
+
+    def serve(listening):
+        while True:
+            try:
+                line, _peer = listening.accept()
+                context.wrap_socket(line, server_side=True).close()
+            except ssl.SSLError:
+                continue
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, args=(listening,), daemon=True).start()
+        yield listening
+
+
+def test_program_shuts_the_machine_down_once_its_scheduler_was_silent_for_long(tmp_path, scheduler):
+    silent = 0.6
+    systemctl, told = tmp_path / "systemctl", tmp_path / "told"
+    systemctl.write_text(f'#!/bin/sh\necho "$@" >{told}\n')
+    systemctl.chmod(0o755)
+    place = {"scheduler": "127.0.0.1", "port": scheduler.getsockname()[1], "certificate": str(tmp_path / "lab.pem")}
+    settings = tmp_path / "worker.json"
+    settings.write_text(json.dumps({**place, "silent_minutes": silent / 60, "max_hours": 0}))
+    command = [sys.executable, "-I", "-S", watch_worker.__file__, str(settings), str(tmp_path / "state.json")]
+
+    def look():
+        subprocess.run(command, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True, timeout=60)
+        return told.exists()
+
+    assert not look()
+    assert watch_worker.remembered(str(tmp_path / "state.json")) is None
+    scheduler.shutdown(socket.SHUT_RDWR)
+    scheduler.close()
+    begun = time.monotonic()
+    while not look():
+        assert time.monotonic() < begun + 60
+    assert time.monotonic() >= begun + silent
+    assert told.read_text() == "poweroff\n"
