@@ -11,6 +11,7 @@ import os
 import re
 from pathlib import Path
 
+import pytest
 from laptop import HOST_KEY, PERSON, ROOT, results
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import ROLE_TAG, WORKER, lab_tags
@@ -43,7 +44,7 @@ ANSWERS = {
 }
 
 
-def play_of(region, lab, workers):
+def play_of(region, lab, workers, good):
     """Return a playbook that deploys workers, which all exist, as playbooks/ec2.yml would."""
     own = next(one for one in region.instances() if one["InstanceId"] not in workers)
     kinds = {"number": len(workers), "launched": 0, "type": "t2.micro", "vcpus": 1, "markets": ["spot"], "text": ""}
@@ -77,6 +78,7 @@ def play_of(region, lab, workers):
         {"ansible.builtin.import_role": {"name": "desi.lab.lab"}},
         {"ansible.builtin.set_fact": facts},
         {"ansible.builtin.add_host": {**host, "ec2_host_user": PERSON}},
+        *({"ansible.builtin.add_host": {"name": f"desi-desi-{number}", "desi_worker_ready": 1}} for number in good),
     ]
     return [
         {"hosts": "localhost", "gather_facts": False, "tasks": tasks},
@@ -84,28 +86,41 @@ def play_of(region, lab, workers):
     ]
 
 
-def test_those_that_cannot_be_prepared_are_ended_and_named_whatever_it_is(region, laptop, tmp_path):
+GOOD = ""
+"""The part of one that is ready: what makes it so is the matter of others."""
+
+
+@pytest.mark.parametrize(
+    ("breaks", "code", "words"),
+    [
+        ((GOOD, "login", "file", "none"), 0, ()),
+        # Notebooks are not to wait for a scheduler that nobody computes for.
+        (("user_info",), 2, ("None of 1 workers of lab desi could be prepared.", "Dask workers of lab desi removed")),
+    ],
+)
+def test_those_that_cannot_be_prepared_are_ended_and_named_and_the_others_compute(
+    region, laptop, tmp_path, breaks, code, words
+):
     tags = lab_tags("desi", region.owner, {ROLE_TAG: WORKER})
-    workers = [region.launch(tags=tags) for _ in range(3)]
-    LaunchRecord(str(laptop.lab)).add_resources([{"kind": INSTANCE, "id": number} for number in workers])
-    for number in workers:
+    fates = {region.launch(tags=tags): at for at in breaks}
+    LaunchRecord(str(laptop.lab)).add_resources([{"kind": INSTANCE, "id": number} for number in fates])
+    for number in fates:
         (laptop.lab / "workers" / number).mkdir(parents=True)
         (laptop.lab / "workers" / number / "known_hosts").write_text(f"{number} {HOST_KEY}\n")
-    (tmp_path / "play.yml").write_text(json.dumps(play_of(region, laptop.lab, workers)))
-    silent, broken, lame = workers
-    breaks = {f"desi-desi-{silent}": "login", f"desi-desi-{broken}": "file"}
+    good = [number for number, at in fates.items() if at == GOOD]
+    (tmp_path / "play.yml").write_text(json.dumps(play_of(region, laptop.lab, list(fates), good)))
+    at = {f"desi-desi-{number}": at or "login" for number, at in fates.items()}
     name = os.path.relpath(tmp_path / "play", ROOT / "playbooks")
-    done = laptop.play(name, ANSWERS, None, "-e", "ansible_become=false", breaks=breaks, DESI_LAB_QUIET="")
+    done = laptop.play(name, ANSWERS, None, "-e", "ansible_become=false", breaks=at, DESI_LAB_QUIET="")
     shown = " ".join((done.stdout + done.stderr).split())
-    assert done.returncode == 2, shown
-    for number, why in (
-        (silent, "does not take the key"),
-        (broken, "connection to it broke"),
-        (lame, "FUSE is broken."),
-    ):
-        assert re.search(rf"Worker {number}[^✓]* left out\. [^✓]*{why}", shown), shown
-    # Notebooks are not to wait for a scheduler that nobody computes for.
-    assert "Dask workers of lab desi removed" in shown
-    assert "None of 3 workers of lab desi could be prepared." in shown
-    assert [one["State"]["Name"] for one in region.instances() if one["InstanceId"] in workers] == ["terminated"] * 3
-    assert not list(Path(laptop.lab / "workers").glob("i-*"))
+    assert done.returncode == code, shown
+    why = {"login": "does not take the key", "none": "FUSE is broken."}
+    for number, where in fates.items():
+        if where != GOOD:
+            reason = why.get(where, "The connection to it broke")
+            assert re.search(rf"Worker {number}[^✓]* left out\. [^✓]*{reason}", shown), shown
+    assert all(word in shown for word in words), shown
+    assert ("removed" in shown) is (not good)
+    left = [one["InstanceId"] for one in region.instances() if one["State"]["Name"] == "running"]
+    assert [number for number in left if number in fates] == good
+    assert [path.name for path in Path(laptop.lab / "workers").glob("i-*")] == good
