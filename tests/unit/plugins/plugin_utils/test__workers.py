@@ -141,7 +141,13 @@ def test_worker_is_the_labs_container_with_another_command():
         "groups": [],
         "init": False,
         "volumes": [*SERVER["HostConfig"]["Binds"], "desi-lab-desi-dask:/etc/dask:ro"],
-        "env": {"DESI_RELEASE": "edr", "PATH": "/opt/bin", "EMPTY": "", "DASK_ROOT_CONFIG": "/etc/dask"},
+        "env": {
+            **workers.ALLOCATOR,
+            "DESI_RELEASE": "edr",
+            "PATH": "/opt/bin",
+            "EMPTY": "",
+            "DASK_ROOT_CONFIG": "/etc/dask",
+        },
         "entrypoint": [],
         "command": ["python3", "-m", "x"],
     }
@@ -152,6 +158,7 @@ def test_worker_of_another_image_has_the_environment_of_its_notebooks_and_the_us
     made = workers.dask_container(THEIRS, INSIDE, ["-m", "x"])
     assert (made["user"], made["entrypoint"], made["command"]) == ("1000:100", ["python3"], ["-m", "x"])
     assert made["env"] == {
+        **workers.ALLOCATOR,
         "DESI_RELEASE": "edr",
         "DESI_ROOT": "/home/desidata/edr",
         "PATH": "/opt/conda/bin",
@@ -179,7 +186,7 @@ def test_user_of_notebooks_is_the_one_that_the_container_was_made_with(user, env
 
 def test_no_variable_leads_dask_to_another_configuration_than_the_labs():
     found = workers.worker_environment({"DASK_ROOT_CONFIG": "/srv", "DASK_CONFIG": "/x"}, {"DASK_A__B": "1"})
-    assert found == {"DASK_ROOT_CONFIG": "/etc/dask"}
+    assert found == {**workers.ALLOCATOR, "DASK_ROOT_CONFIG": "/etc/dask"}
     words = workers.scheduler_command()
     assert words[words.index("--protocol") + 1] == "tls"
 
