@@ -303,6 +303,12 @@ def test_jupyter_leads_to_the_dashboard_of_the_labs_cluster_and_nowhere_else(lab
         token = mine.url()["token"]
         assert answer(mine, f"/proxy/scheduler:8787/a?token={token}&c=d")[1].startswith("/a?c=d\n")
         assert answer(mine, "/dask/clusters", **known) == (200, "[]")
+        plots = json.loads(answer(mine, "/proxy/scheduler:8787/individual-plots.json", **known)[1])
+        served = mine.run(
+            "python", "-c", "from distributed.dashboard.scheduler import applications; print(*applications)"
+        )
+        assert plots["Individual Task Stream"] == "/individual-task-stream"
+        assert set(plots.values()) <= set(served.split())
         found = {
             path: (answer(mine, path, **known)[0], answer(mine, path, **known, **WEBSOCKET)[0]) for path in ELSEWHERE
         }

@@ -26,6 +26,10 @@ from tornado.httputil import HTTPHeaders
 HOST, PORT = "scheduler", 8787
 CONFIG, VARIABLE = Path("/etc/dask/desi-lab.yaml"), "DASK_SCHEDULER_ADDRESS"
 PANEL = "dask-labextension"
+PLOTS = (
+    *("task-stream", "progress", "graph", "groups", "profile", "compute-time-per-key", "aggregate-time-per-action"),
+    *("workers", "workers-memory", "cluster-memory", "memory-by-key", "cpu", "nprocessing", "bandwidth-workers"),
+)
 SECRETS = ("Authorization", "Cookie", "Referer", "X-Xsrftoken")
 
 
@@ -64,6 +68,15 @@ class ClustersHandler(APIHandler):
         self.finish(json.dumps([]))
 
 
+class PlotsHandler(APIHandler):
+    """The list of plots for Dask's panel. The scheduler of a lab has none: it would come with its logs and stacks."""
+
+    @web.authenticated
+    def get(self) -> None:
+        paths = [f"individual-{name}" for name in PLOTS] if has_cluster() else []
+        self.finish(json.dumps({path.replace("-", " ").title(): f"/{path}" for path in paths}))
+
+
 def without_panel(_handler: object, page: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration of JupyterLab's page, without Dask's panel where there is nothing to show."""
     extensions = page.get("federated_extensions", [])
@@ -75,6 +88,7 @@ def without_panel(_handler: object, page: dict[str, Any]) -> dict[str, Any]:
 def _load_jupyter_server_extension(app: ServerApp) -> None:
     base = app.web_app.settings["base_url"]
     dashboard = url_path_join(base, rf"/proxy/({HOST}):({PORT})(/.*|)")
+    plots = url_path_join(base, rf"/proxy/{HOST}:{PORT}/individual-plots\.json")
     clusters = url_path_join(base, r"/dask/clusters/?")
     app.web_app.settings["page_config_hook"] = without_panel
-    app.web_app.add_handlers(".*$", [(dashboard, DashboardHandler), (clusters, ClustersHandler)])
+    app.web_app.add_handlers(".*$", [(plots, PlotsHandler), (dashboard, DashboardHandler), (clusters, ClustersHandler)])
