@@ -10,8 +10,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.plugin_utils._settings import failure
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError, failure
 
 
 class ActionModule(ActionBase):

@@ -26,8 +26,6 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 RESERVED_NAME = re.compile(r"mount-.*|.*-(sample|scheduler|worker-[0-9]+)")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-NUMBER = re.compile(r"[0-9]{1,9}")
-PORTS = range(1, 65536)
 DATA_WORDS = ("s3", "sample")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
@@ -37,15 +35,7 @@ GROUP = re.compile(r"[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,200}")
 DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]", re.IGNORECASE)
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 ROLE = re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@/-]{1,512}/)?)?[\w+=,.@-]{1,64}", re.ASCII)
-# From the smallest disk for the AMIs to the largest of gp3, in GiB.
-DISK_GIB = range(8, 16385)
 OWN_ADDRESS = "auto"
-# Of one computer, or of one zone at AWS.
-WORKERS = range(257)
-# At most a week and a year; 0 is forever.
-IDLE_MINUTES = range(7 * 24 * 60 + 1)
-MAX_HOURS = range(365 * 24 + 1)
-EXPIRE_DAYS = range(10000)
 
 
 def name_errors(given: t.Iterable[str], known: t.Collection[str]) -> list[LabError]:
@@ -146,13 +136,6 @@ def check_bind(value: str) -> None:
         ) from None
 
 
-def check_port(name: str, value: object) -> None:
-    """Refuse an invalid TCP port."""
-    text = str(value)
-    if not NUMBER.fullmatch(text) or int(text) not in PORTS:
-        raise _wrong(name, value, "A port is a number from 1 to 65535.", f"Choose another, for example -e {name}=8889.")
-
-
 def check_endpoint(value: str) -> None:
     """Refuse an endpoint that is not the URL of a server."""
     if not value:
@@ -216,22 +199,10 @@ def check_cache_max(value: str) -> None:
         ) from None
 
 
-def check_image(value: str) -> None:
-    """Refuse what can be neither pulled nor built. Short names are valid references, so no table is needed."""
-    image_source(value, {})
-
-
 def words(value: object) -> list[str]:
     """Return a list given as one word, words separated by commas, or a list; an empty one has one empty word."""
     entries = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [value]
     return [str(entry).strip() for entry in entries or [""]]
-
-
-def check_region(value: str) -> None:
-    """Refuse an invalid AWS region name."""
-    if not REGION.fullmatch(value):
-        do = "Leave it out: the data are in us-west-2, and a machine there reads them fastest."
-        raise _wrong("lab_region", value, "It is not the name of an AWS region, such as us-west-2.", do)
 
 
 def check_instance_types(value: object) -> None:
@@ -240,32 +211,6 @@ def check_instance_types(value: object) -> None:
         if not INSTANCE_TYPE.fullmatch(word):
             do = "Give a type, for example -e lab_instance_type=t3.xlarge, or several behind commas."
             raise _wrong("lab_instance_type", word, "It is not the name of an EC2 type, such as t2.micro.", do)
-
-
-def _check_whole_number(name: str, value: str, allowed: range, why: str, do: str) -> None:
-    if not re.fullmatch(r"[0-9]{1,6}", value) or int(value) not in allowed:
-        raise _wrong(name, value, why, do)
-
-
-def check_disk(value: str) -> None:
-    """Refuse a disk size that gp3 does not have."""
-    why = f"A disk has {DISK_GIB.start} to {DISK_GIB.stop - 1} GiB, as a whole number."
-    do = "Choose another size, for example -e lab_disk_gib=64."
-    _check_whole_number("lab_disk_gib", value, DISK_GIB, why, do)
-
-
-def check_idle_minutes(value: str) -> None:
-    """Refuse an invalid number of minutes; 0 means never."""
-    why = f"It is not a whole number of minutes from 0 to {IDLE_MINUTES.stop - 1}."
-    do = "Give minutes, for example -e lab_idle_minutes=120, or 0 for a machine that does not stop for being idle."
-    _check_whole_number("lab_idle_minutes", value, IDLE_MINUTES, why, do)
-
-
-def check_max_hours(value: str) -> None:
-    """Refuse an invalid number of hours; 0 means never."""
-    why = f"It is not a whole number of hours from 0 to {MAX_HOURS.stop - 1}."
-    do = "Give hours, for example -e lab_max_hours=24, or 0 for a machine that runs without end."
-    _check_whole_number("lab_max_hours", value, MAX_HOURS, why, do)
 
 
 def check_allow_from(value: object) -> None:
@@ -286,20 +231,6 @@ def check_group(value: str) -> None:
         why = "The name of a security group has letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, and no sg- in front."
         do = "Choose such a name, or leave it out: it is then called jupyter."
         raise _wrong("lab_security_group", value, why, do)
-
-
-def check_subnet(value: str) -> None:
-    """Refuse an invalid subnet id; empty means any."""
-    if value and not SUBNET.fullmatch(value):
-        do = "Give its id, or leave it out for any subnet of the default VPC."
-        raise _wrong("lab_subnet", value, "It is not the id of a subnet, such as subnet-0123456789abcdef0.", do)
-
-
-def check_domain(value: str) -> None:
-    """Refuse an invalid domain name; empty means the instance's address."""
-    if value and not DOMAIN.fullmatch(value):
-        do = "Give the bare name, for example -e lab_domain=desi.example.org, without https:// and without a port."
-        raise _wrong("lab_domain", value, "It is not a domain name.", do)
 
 
 def check_certificate(values: t.Mapping[str, t.Any]) -> None:
@@ -324,28 +255,6 @@ def check_certificate(values: t.Mapping[str, t.Any]) -> None:
         )
 
 
-def check_workers(value: str) -> None:
-    """Refuse an invalid number of workers."""
-    why = f"It is how many Dask workers the lab has, as a whole number from 0 to {WORKERS[-1]}."
-    do = "Give a number, for example -e lab_workers=2, or 0 for none."
-    _check_whole_number("lab_workers", value, WORKERS, why, do)
-
-
-def check_workers_least(value: str) -> None:
-    """Refuse an invalid number of workers with which to be content."""
-    why = f"It is with how many workers on EC2 to be content, as a whole number from 1 to {WORKERS[-1]}."
-    _check_whole_number(
-        "lab_workers_least", value, WORKERS[1:], why, "Give a number, for example -e lab_workers_least=1."
-    )
-
-
-def check_worker_type(value: str) -> None:
-    """Refuse an invalid EC2 instance type of workers; none is that of the lab."""
-    if value and not INSTANCE_TYPE.fullmatch(value):
-        do = "Give a type, for example -e lab_worker_type=m6i.xlarge, or leave it out for the lab's."
-        raise _wrong("lab_worker_type", value, "It is not the name of an EC2 type, such as t2.micro.", do)
-
-
 def check_mount_of_workers(workers: object, mount: object) -> None:
     """Refuse workers of a lab that mounts the bucket in its own container, where they cannot read it."""
     if workers and mount == "container":
@@ -356,18 +265,25 @@ def check_mount_of_workers(workers: object, mount: object) -> None:
         )
 
 
-def check_expire_days(value: str) -> None:
-    """Refuse an invalid number of days; 0 means never."""
-    why = "It is how many days after its last use a lab is deleted, as a whole number up to 9999."
-    do = "Give a number, for example -e lab_expire_days=14, or 0 for never."
-    _check_whole_number("lab_expire_days", value, EXPIRE_DAYS, why, do)
+def _whole_number(name: str, allowed: range, why: str, do: str) -> t.Callable[[str], None]:
+    def check(value: str) -> None:
+        if not re.fullmatch(r"[0-9]{1,6}", value) or int(value) not in allowed:
+            raise _wrong(name, value, why.format(most=allowed[-1]), do)
+
+    return check
 
 
-def check_expire_role(value: str) -> None:
-    """Refuse an invalid IAM role name or ARN."""
-    if value and not ROLE.fullmatch(value):
-        why = "It is neither make nor the name or the ARN of a role at AWS."
-        raise _wrong("lab_expire_role", value, why, "Let one be made: -e lab_expire_role=make.")
+def _port(name: str) -> t.Callable[[str], None]:
+    why, do = "A port is a number from 1 to {most}.", f"Choose another, for example -e {name}=8889."
+    return _whole_number(name, range(1, 65536), why, do)
+
+
+def _form(name: str, form: re.Pattern[str], why: str, do: str, or_empty: bool = True) -> t.Callable[[str], None]:
+    def check(value: str) -> None:
+        if not form.fullmatch(value) and not (or_empty and not value):
+            raise _wrong(name, value, why, do)
+
+    return check
 
 
 CHECKS: dict[str, t.Callable[[str], object]] = {
@@ -375,29 +291,90 @@ CHECKS: dict[str, t.Callable[[str], object]] = {
     "lab_data": check_data,
     "lab_folder": functools.partial(check_directory, "lab_folder"),
     "lab_cache": functools.partial(check_directory, "lab_cache"),
-    "lab_image": check_image,
+    # Short names are valid references, so no table is needed.
+    "lab_image": lambda value: image_source(value, {}),
     "lab_bind": check_bind,
-    "lab_port": functools.partial(check_port, "lab_port"),
-    "lab_container_port": functools.partial(check_port, "lab_container_port"),
+    "lab_port": _port("lab_port"),
+    "lab_container_port": _port("lab_container_port"),
     "lab_endpoint": check_endpoint,
     "lab_bucket": check_bucket,
     "lab_cache_max": check_cache_max,
     "lab_memory": check_memory,
     "lab_cpus": check_cpus,
-    "lab_workers": check_workers,
-    "lab_workers_least": check_workers_least,
-    "lab_worker_type": check_worker_type,
+    # Of one computer, or of one zone at AWS.
+    "lab_workers": _whole_number(
+        "lab_workers",
+        range(257),
+        "It is how many Dask workers the lab has, as a whole number from 0 to {most}.",
+        "Give a number, for example -e lab_workers=2, or 0 for none.",
+    ),
+    "lab_workers_least": _whole_number(
+        "lab_workers_least",
+        range(1, 257),
+        "It is with how many workers on EC2 to be content, as a whole number from 1 to {most}.",
+        "Give a number, for example -e lab_workers_least=1.",
+    ),
+    "lab_worker_type": _form(
+        "lab_worker_type",
+        INSTANCE_TYPE,
+        "It is not the name of an EC2 type, such as t2.micro.",
+        "Give a type, for example -e lab_worker_type=m6i.xlarge, or leave it out for the lab's.",
+    ),
     "lab_worker_memory": functools.partial(check_memory, name="lab_worker_memory"),
-    "lab_region": check_region,
-    "lab_disk_gib": check_disk,
+    "lab_region": _form(
+        "lab_region",
+        REGION,
+        "It is not the name of an AWS region, such as us-west-2.",
+        "Leave it out: the data are in us-west-2, and a machine there reads them fastest.",
+        or_empty=False,
+    ),
+    # From the smallest disk for the AMIs to the largest of gp3.
+    "lab_disk_gib": _whole_number(
+        "lab_disk_gib",
+        range(8, 16385),
+        "A disk has 8 to {most} GiB, as a whole number.",
+        "Choose another size, for example -e lab_disk_gib=64.",
+    ),
     "lab_security_group": check_group,
-    "lab_subnet": check_subnet,
+    "lab_subnet": _form(
+        "lab_subnet",
+        SUBNET,
+        "It is not the id of a subnet, such as subnet-0123456789abcdef0.",
+        "Give its id, or leave it out for any subnet of the default VPC.",
+    ),
     "lab_host_key": check_fingerprint,
-    "lab_domain": check_domain,
-    "lab_idle_minutes": check_idle_minutes,
-    "lab_max_hours": check_max_hours,
-    "lab_expire_days": check_expire_days,
-    "lab_expire_role": check_expire_role,
+    "lab_domain": _form(
+        "lab_domain",
+        DOMAIN,
+        "It is not a domain name.",
+        "Give the bare name, for example -e lab_domain=desi.example.org, without https:// and without a port.",
+    ),
+    # At most a week.
+    "lab_idle_minutes": _whole_number(
+        "lab_idle_minutes",
+        range(7 * 24 * 60 + 1),
+        "It is not a whole number of minutes from 0 to {most}.",
+        "Give minutes, for example -e lab_idle_minutes=120, or 0 for a machine that does not stop for being idle.",
+    ),
+    # At most a year.
+    "lab_max_hours": _whole_number(
+        "lab_max_hours",
+        range(365 * 24 + 1),
+        "It is not a whole number of hours from 0 to {most}.",
+        "Give hours, for example -e lab_max_hours=24, or 0 for a machine that runs without end.",
+    ),
+    "lab_expire_days": _whole_number(
+        "lab_expire_days",
+        range(10000),
+        "It is how many days after its last use a lab is deleted, as a whole number up to {most}.",
+        "Give a number, for example -e lab_expire_days=14, or 0 for never.",
+    ),
+    "lab_expire_role": _form(
+        "lab_expire_role",
+        ROLE,
+        "It is neither make nor the name or the ARN of a role at AWS.",
+        "Let one be made: -e lab_expire_role=make.",
+    ),
 }
 LIST_CHECKS: dict[str, t.Callable[[object], None]] = {
     "lab_instance_type": check_instance_types,
@@ -426,11 +403,3 @@ def _error_of(check: t.Callable[[], object]) -> list[LabError]:
     except LabError as error:
         return [error]
     return []
-
-
-def failure(errors: t.Sequence[LabError]) -> dict[str, t.Any]:
-    """Return the failed result for one error or more; the callback shows each."""
-    first = errors[0].as_result()
-    if len(errors) == 1:
-        return first
-    return {**first, "msg": "\n\n".join(map(str, errors)), "errors": [error.as_result() for error in errors]}

@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class LabError(Exception):
     """What happened, why, and the remedy, a sentence each.
@@ -25,3 +28,11 @@ class LabError(Exception):
     def as_result(self) -> dict[str, str]:
         """Return the keyword arguments of ``fail_json``."""
         return {"msg": str(self), "what": self.what, "why": self.why, "do": self.do}
+
+
+def failure(errors: Sequence[LabError]) -> dict[str, Any]:
+    """Return the failed result for one error or more; the callback shows each."""
+    first = errors[0].as_result()
+    if len(errors) == 1:
+        return first
+    return {**first, "msg": "\n\n".join(map(str, errors)), "errors": [error.as_result() for error in errors]}

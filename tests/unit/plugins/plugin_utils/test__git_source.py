@@ -17,7 +17,6 @@ from web_server import web_server
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.plugin_utils._git_source import GIT_URL, GitSource, fetch, git_source
 from ansible_collections.desi.lab.plugins.plugin_utils._images import image_source
-from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_image
 
 SERVER = Path(__file__).parents[3] / "registry" / "serve_git"
 CANARY = "ghp_0123456789abcdef"
@@ -58,7 +57,7 @@ def test_only_https_and_ssh_are_spoken(name, by):
 )
 def test_password_in_an_image_is_refused_and_not_repeated(name):
     with pytest.raises(LabError) as caught:
-        check_image(name.replace("SECRET", CANARY))
+        image_source(name.replace("SECRET", CANARY), {})
     assert CANARY not in str(caught.value)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError, failure
 from ansible_collections.desi.lab.plugins.plugin_utils import _settings
 
 RELEASES = {
@@ -143,10 +143,10 @@ def test_no_value_is_answered_by_anything_but_a_refusal(value):
 @given(st.integers())
 def test_port_is_taken_exactly_when_tcp_has_it(port):
     if 1 <= port <= 65535:
-        _settings.check_port("lab_port", port)
+        _settings.CHECKS["lab_port"](str(port))
     else:
         with pytest.raises(LabError):
-            _settings.check_port("lab_port", port)
+            _settings.CHECKS["lab_port"](str(port))
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_known_names_are_taken():
 def test_all_that_is_wrong_is_returned_at_once():
     errors = _settings.value_errors({"lab_port": 0, "lab_bind": "x", "lab_release": "dr9"}, RELEASES)
     assert [error.what.split("=")[0].split()[-1] for error in errors] == ["lab_bind", "lab_port", "lab_release"]
-    assert "errors" not in _settings.failure(errors[:1])
-    failed = _settings.failure(errors)
+    assert "errors" not in failure(errors[:1])
+    failed = failure(errors)
     assert failed["what"] == errors[0].what
     assert [each["why"] for each in failed["errors"]] == [error.why for error in errors]
 
