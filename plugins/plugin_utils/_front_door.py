@@ -2,14 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The arguments of ``./lab``: which verb, which words, which options, and what is said about them.
+"""What ``./lab`` does before Ansible: answer questions about itself, refuse, or become the command of a verb.
 
-``lab`` runs this file by itself, before Ansible is there. It imports nothing but Python and the file next to it.
+``lab`` runs this file by itself, before Ansible is there. It imports nothing but Python and files next to it.
 """
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import importlib.util
 import json
@@ -18,163 +17,41 @@ import os
 import pwd
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import textwrap
 import typing as t
 from pathlib import Path
 
-JSON = ("--json", "print one JSON document and nothing else, for programs")
-VERBS = {
-    "demo": "create a lab with synthetic data, to try everything out",
-    "local": "create a lab on this computer that streams DESI data or uses your own",
-    "ec2": "create a lab on your own Amazon EC2 machine, next to the data",
-    "status": "list your labs, what they cost, and what happens next",
-    "url": "print the URL of a lab, and nothing else",
-    "open": "open a lab in the browser",
-    "run": "run a notebook in a lab from first cell to last, and save its outputs next to it",
-    "stop": "stop a lab; files, installed packages and streamed data stay",
-    "start": "start a stopped lab again",
-    "update": "switch a lab to the newest image or another machine; data and files stay",
-    "shell": "open a shell in a lab, or run a command in it: ./lab shell -- COMMAND",
-    "logs": "print what the server of a lab wrote, without its token",
-    "sync": "sync your files between a lab on EC2 and this computer",
-    "prefetch": "download files before you need them",
-    "down": "remove a lab; your files stay",
-    "doctor": "check this computer and AWS, and say how to fix problems",
-    "test": "test DESI Lab itself (lint, unit, molecule, cloud, e2e, security; default: all)",
-}
-# Of verbs that take further words: what they are called, and how many there are at most.
-WORDS = {"run": "NOTEBOOK", "help": "VERB", "shell": "[-- COMMAND ...]"}
+
+def _beside(name: str) -> t.Any:  # noqa: ANN401 - a module
+    return _load(Path(__file__).with_name(f"{name}.py"))
+
+
+def _load(path: Path) -> t.Any:  # noqa: ANN401 - a module
+    """Return the module of a file, which is in no package yet."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader  # noqa: S101 - tells the type checker
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_arguments = _beside("_arguments")
+_document = _beside("_json_document")
+Asked, Refused, parse, check = _arguments.Asked, _arguments.Refused, _arguments.parse, _arguments.check
+JSON, VERBS, WORDS = _arguments.JSON, _arguments.VERBS, _arguments.WORDS
 # Their document is one of their own; that of others is what the run told (callback desi.lab.steps).
 OWN_JSON = ("status", "doctor")
-WITH_JSON = tuple(verb for verb in VERBS if verb not in ("shell", "logs", "test"))
 QUIET = ("url", "status", "shell", "logs")
 # Of these a playbook only locates the lab, and this command then becomes, or reads, docker or ssh.
 SESSIONS = ("shell", "logs")
 OF_LOGS = (("-f, --follow", "go on with what it writes from now on"), ("--tail N", "print the last N lines alone"))
-# The options of ansible-playbook, by the letter that each has, or its first long name: whether a value follows.
-SHORT = {
-    **dict.fromkeys("uctTilefM", True),
-    **dict.fromkeys("vkbKCDJh", False),
-}
-LONG = {
-    **dict.fromkeys(("--private-key", "--key-file", "--user", "--connection", "--timeout", "--ssh-common-args"), True),
-    **dict.fromkeys(("--sftp-extra-args", "--scp-extra-args", "--ssh-extra-args", "--connection-password-file"), True),
-    **dict.fromkeys(("--conn-pass-file", "--become-method", "--become-user", "--become-password-file"), True),
-    **dict.fromkeys(
-        ("--become-pass-file", "--tags", "--skip-tags", "--inventory", "--inventory-file", "--limit"), True
-    ),
-    **dict.fromkeys(("--extra-vars", "--vault-id", "--vault-password-file", "--vault-pass-file", "--forks"), True),
-    **dict.fromkeys(("--module-path", "--start-at-task"), True),
-    **dict.fromkeys(("--verbose", "--ask-pass", "--force-handlers", "--become", "--ask-become-pass", "--check"), False),
-    **dict.fromkeys(("--diff", "--list-hosts", "--flush-cache", "--ask-vault-password", "--ask-vault-pass"), False),
-    **dict.fromkeys(("--syntax-check", "--list-tasks", "--list-tags", "--step", "--help", "--version"), False),
-    "--json": False,
-    "--tail": True,
-}
 COMMON = (
     ("--check", "show what would be done without doing it"),
     ("-v", "print more; -vvv prints everything"),
     ("-K", "ask for your sudo password first, where sudo wants one"),
 )
-
-
-class Refused(Exception):
-    """An error of the caller: what, why, and what to do."""
-
-
-class Asked(t.NamedTuple):
-    """What the arguments ask for; ``options`` are those of ansible-playbook, ``own`` those of the front door."""
-
-    verb: str
-    words: tuple[str, ...]
-    options: tuple[str, ...]
-    own: tuple[str, ...]
-
-
-def parse(arguments: t.Sequence[str]) -> Asked:
-    """Return what is asked for. Options and words come in any order; what follows ``--`` is words alone."""
-    words: list[str] = []
-    options: list[str] = []
-    own: list[str] = []
-    rest = list(arguments)
-    # What is -f of ansible-playbook, --forks, has no use here.
-    follows = "logs" in rest[: rest.index("--")] if "--" in rest else "logs" in rest
-    while rest:
-        each = rest.pop(0)
-        if follows and each in ("-f", "--follow"):
-            own.append("--follow")
-            continue
-        if each == "--":
-            words += rest
-            break
-        if each.startswith("--"):
-            _long(each, rest, options, own)
-        elif each.startswith("-") and each != "-":
-            _short(each, rest, options, own)
-        else:
-            words.append(each)
-    return Asked(words[0] if words else "", tuple(words[1:]), tuple(options), tuple(own))
-
-
-def _long(given: str, rest: list[str], options: list[str], own: list[str]) -> None:
-    name, equals, value = given.partition("=")
-    meant = [name] if name in LONG else [each for each in LONG if each.startswith(name)]
-    if len(meant) != 1:
-        raise Refused(f"There is no option {name}.", _nearest(name, LONG), "See ./lab --help, or ./lab VERB --help.")
-    (name,) = meant
-    if not LONG[name]:
-        if equals:
-            raise Refused(f"The option {name} takes no value.", f"It was given {value}.", f"Write {name} alone.")
-        (own if name in ("--help", "--version", "--json", "--ask-become-pass") else options).append(name)
-        return
-    (own if name == "--tail" else options).extend([name, value if equals else _value(name, rest)])
-
-
-def _short(given: str, rest: list[str], options: list[str], own: list[str]) -> None:
-    """Read letters in one word, as in -vKC or -elab_port=1."""
-    for place, letter in enumerate(given[1:], 1):
-        if letter not in SHORT:
-            raise Refused(f"There is no option -{letter}.", f"It is in {given}.", "See ./lab --help.")
-        if SHORT[letter]:
-            options += [f"-{letter}", given[place + 1 :] or _value(f"-{letter}", rest)]
-            return
-        if letter in "hK":
-            own.append({"h": "--help", "K": "--ask-become-pass"}[letter])
-        else:
-            options.append(f"-{letter}")
-
-
-def _value(name: str, rest: list[str]) -> str:
-    if not rest or rest[0] == "--":
-        raise Refused(f"The option {name} needs a value.", "Nothing follows it.", f"Write it as {name} VALUE.")
-    return rest.pop(0)
-
-
-def _nearest(word: str, known: t.Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), 1, 0.5)
-    return f"The nearest is {near[0]}." if near else "None has a similar name."
-
-
-def check(asked: Asked) -> None:
-    """Refuse a verb that there is none of, and words and options that a verb does not take."""
-    verb, known = asked.verb, [*VERBS, "help"]
-    if verb not in known:
-        raise Refused(f"There is no verb {verb}.", _nearest(verb, known), "See them with ./lab help.")
-    if verb != "shell" and len(asked.words) > (verb in WORDS):
-        extra = asked.words[verb in WORDS]
-        do = f"Give it as a setting: -e {extra}" if "=" in extra else f"See ./lab {verb} --help."
-        raise Refused(f"./lab {verb} does not know what {extra} is.", "It is no option and no setting.", do)
-    if "--tail" in asked.own:
-        count = asked.own[asked.own.index("--tail") + 1]
-        if verb != "logs":
-            raise Refused(f"./lab {verb} has no option --tail.", "It is one of ./lab logs.", "Leave it out.")
-        if not (count.isascii() and count.isdigit()):
-            raise Refused(f"--tail {count} cannot work.", "It takes a number of lines.", "For example: --tail 100")
-    if "--json" in asked.own and verb not in WITH_JSON:
-        raise Refused(f"./lab {verb} prints no JSON.", f"These verbs do: {', '.join(WITH_JSON)}.", "Leave --json out.")
 
 
 def usage(width: int) -> str:
@@ -198,7 +75,7 @@ def verb_help(verb: str, root: Path, width: int) -> str:
         f"{VERBS[verb][0].upper()}{VERBS[verb][1:]}.",
         "",
     ]
-    options = [*([JSON] if verb in WITH_JSON else []), *(OF_LOGS if verb == "logs" else []), *COMMON]
+    options = [*([JSON] if verb in _arguments.WITH_JSON else []), *(OF_LOGS if verb == "logs" else []), *COMMON]
     lines += [line for option, about in options for line in _row(option, about, 12, width)]
     specs = _load_yaml(root / "roles/lab/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     used = {f"lab_{name}" for name in settings_of(root / "playbooks" / f"{verb}.yml")}
@@ -325,19 +202,6 @@ def _succeeds(words: t.Sequence[str], typed: str = "") -> bool:
     return done.returncode == 0
 
 
-def _beside(name: str) -> t.Any:  # noqa: ANN401 - a module
-    return _load(Path(__file__).with_name(f"{name}.py"))
-
-
-def _load(path: Path) -> t.Any:  # noqa: ANN401 - a module
-    """Return the module of a file, which is in no package yet."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec and spec.loader  # noqa: S101 - tells the type checker
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def _load_yaml(path: Path) -> t.Any:  # noqa: ANN401 - of the file
     import yaml
 
@@ -416,7 +280,7 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
                 words += ["--become-password-file", f"/dev/fd/{passed[0]}"]
         sys.stdout.flush()
         if "DESI_LAB_JSON" in added:
-            return one_document(asked.verb, words, {**found, **added}, passed)
+            return int(_document.one_document(asked.verb, words, {**found, **added}, passed))
         if asked.verb in SESSIONS:
             lab = _beside("_session")
             tail = asked.own[asked.own.index("--tail") + 1] if "--tail" in asked.own else "all"
@@ -424,83 +288,12 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
             return int(lab.session(order, words, {**found, **added}, passed, _load))
         os.execve(python, words, {**found, **added})  # noqa: S606 - no shell is wanted
     except Refused as refused:
-        if wants_json(arguments):
-            print_document(failed_document("", refused.args, 1))
+        if _document.wants_json(arguments):
+            _document.print_document(_document.failed_document("", refused.args, 1))
         say(refused)
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def wants_json(arguments: t.Sequence[str]) -> bool:
-    """Return whether a program reads the answer, whatever is wrong with the arguments."""
-    ours = arguments[: [*arguments, "--"].index("--")]
-    return ours[:1] != ["test"] and any(len(each) > len("--") and "--json".startswith(each) for each in ours)
-
-
-def failed_document(verb: str, sentences: t.Sequence[str], code: int) -> dict[str, t.Any]:
-    """Return the document of a verb that came to none of its own."""
-    failures = [dict(zip(("what", "why", "do"), sentences))] if sentences else []
-    return {"verb": verb, "ok": not code, "failures": failures, "code": code}
-
-
-def last_document(printed: str) -> tuple[str, t.Any]:
-    """Return what was printed besides the last JSON document in it, and that document; None if there is none."""
-    decoder = json.JSONDecoder()
-    for start in reversed([match.start() for match in re.finditer(r"^\{", printed, re.MULTILINE)]):
-        try:
-            found, end = decoder.raw_decode(printed, start)
-        except ValueError:
-            continue
-        return printed[:start] + printed[end:].lstrip("\n"), found
-    return printed, None
-
-
-def print_document(found: object) -> None:
-    """Print a document, in ASCII alone where the terminal has nothing else."""
-    ascii_alone = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    print(json.dumps(found, indent=2, ensure_ascii=ascii_alone), flush=True)
-
-
-def one_document(verb: str, words: t.Sequence[str], known: t.Mapping[str, str], passed: t.Sequence[int]) -> int:
-    """Run a verb and print the one document that it comes to, and on standard error what else it printed.
-
-    Return its exit code, which a document of what a run told has as ``code``. Nobody is asked anything.
-    """
-    with subprocess.Popen(
-        words, env=known, pass_fds=passed, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    ) as process:
-
-        def pass_on(number: int, _frame: object) -> None:
-            # A terminal sends its Ctrl-C to the verb, too.
-            if number != signal.SIGINT or not _before_terminal():
-                process.send_signal(number)
-
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, pass_on)
-        printed = process.communicate()[0].decode(errors="replace")
-    code = process.returncode if process.returncode >= 0 else 128 - process.returncode
-    besides, found = last_document(printed)
-    print(besides, end="", file=sys.stderr)
-    if found is None:
-        why = f"Ansible ended with code {code}, and its own words are on standard error."
-        sentences = (f"./lab {verb} came to no answer.", why, f"Run ./lab {verb} without --json to see all of it.")
-        found = failed_document(verb, sentences if code else (), code)
-    elif "failures" in found:
-        found["code"] = code
-    print_document(found)
-    return code
-
-
-def _before_terminal() -> bool:
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    finally:
-        os.close(terminal)
 
 
 def _pipe_with(secret: str) -> int:

@@ -33,6 +33,7 @@ print("arguments:", *sys.argv)
 print("isolated:", sys.flags.isolated)
 """
 OURS = ("lab", "ansible.cfg", "galaxy.yml", "inventories/local.yml", "roles/lab/meta/argument_specs.yml")
+DOOR = [f"plugins/plugin_utils/_{name}.py" for name in ("front_door", "arguments", "json_document", "surroundings")]
 TELL = """
 - hosts: localhost
   gather_facts: false
@@ -54,7 +55,7 @@ def clone_at(root, python, playbook=None):
     """Make a clone whose requirements are installed, with a Python and an ansible-playbook of our own."""
     for folder in ("playbooks", ".collections/ansible_collections/desi"):
         (root / folder).mkdir(parents=True)
-    for name in (*OURS, "plugins/plugin_utils/_front_door.py", "plugins/plugin_utils/_surroundings.py"):
+    for name in (*OURS, *DOOR):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes((ROOT / name).read_bytes())
     (root / "lab").chmod(0o755)

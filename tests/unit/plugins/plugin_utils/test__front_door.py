@@ -17,10 +17,8 @@ import pytest
 import yaml
 from ansible.cli.playbook import PlaybookCLI
 
-from ansible_collections.desi.lab.plugins.plugin_utils import _front_door
+from ansible_collections.desi.lab.plugins.plugin_utils import _arguments, _front_door, _json_document
 from ansible_collections.desi.lab.plugins.plugin_utils._front_door import (
-    LONG,
-    SHORT,
     VERBS,
     Refused,
     answer,
@@ -95,9 +93,9 @@ def test_options_are_those_of_ansible_playbook():
     cli.init_parser()
     takes = {name: action.nargs != 0 for action in cli.parser._actions for name in action.option_strings}
     assert {name: takes[name] for name in takes if name.startswith("--")} == {
-        name: value for name, value in LONG.items() if name not in ("--json", "--tail")
+        name: value for name, value in _arguments.LONG.items() if name not in ("--json", "--tail")
     }
-    assert {name[1:]: takes[name] for name in takes if name and not name.startswith("--")} == SHORT
+    assert {name[1:]: takes[name] for name in takes if name and not name.startswith("--")} == _arguments.SHORT
 
 
 def test_there_is_a_verb_for_each_playbook():
@@ -163,7 +161,7 @@ def test_there_is_one_document_whatever_a_verb_prints_and_however_it_ends(
 ):
     monkeypatch.setattr(signal, "signal", lambda *_words: None)
     words = [sys.executable, "-c", f"import os, sys; {program}; sys.exit({code})"]
-    assert _front_door.one_document("stop", words, {**os.environ, "PYTHONUTF8": "1"}, ()) == code
+    assert _json_document.one_document("stop", words, {**os.environ, "PYTHONUTF8": "1"}, ()) == code
     shown = capfd.readouterr()
     found = json.loads(shown.out)
     if "failures" in found and not expected.get("failures"):
@@ -194,7 +192,7 @@ def test_what_the_front_door_refuses_is_a_document_for_programs(arguments, print
 def test_a_verb_that_is_ended_from_outside_hears_of_it(tmp_path):
     verb = f"import pathlib, time; pathlib.Path({str(tmp_path / 'begun')!r}).touch(); time.sleep(60)"
     door = (
-        f"import os, sys; sys.path.append({str(Path(_front_door.__file__).parent)!r}); import _front_door as door;"
+        f"import os, sys; sys.path.append({str(Path(_front_door.__file__).parent)!r}); import _json_document as door;"
         f"sys.exit(door.one_document('stop', [sys.executable, '-c', {verb!r}], os.environ, ()))"
     )
     with subprocess.Popen([sys.executable, "-c", door], stdout=subprocess.PIPE, start_new_session=True) as process:

@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The arguments of ``./lab``: which verb, which words, which options.
+
+The front door loads this file by its path, before Ansible is there. It imports nothing but Python.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+
+JSON = ("--json", "print one JSON document and nothing else, for programs")
+VERBS = {
+    "demo": "create a lab with synthetic data, to try everything out",
+    "local": "create a lab on this computer that streams DESI data or uses your own",
+    "ec2": "create a lab on your own Amazon EC2 machine, next to the data",
+    "status": "list your labs, what they cost, and what happens next",
+    "url": "print the URL of a lab, and nothing else",
+    "open": "open a lab in the browser",
+    "run": "run a notebook in a lab from first cell to last, and save its outputs next to it",
+    "stop": "stop a lab; files, installed packages and streamed data stay",
+    "start": "start a stopped lab again",
+    "update": "switch a lab to the newest image or another machine; data and files stay",
+    "shell": "open a shell in a lab, or run a command in it: ./lab shell -- COMMAND",
+    "logs": "print what the server of a lab wrote, without its token",
+    "sync": "sync your files between a lab on EC2 and this computer",
+    "prefetch": "download files before you need them",
+    "down": "remove a lab; your files stay",
+    "doctor": "check this computer and AWS, and say how to fix problems",
+    "test": "test DESI Lab itself (lint, unit, molecule, cloud, e2e, security; default: all)",
+}
+# Of verbs that take further words: what they are called, and how many there are at most.
+WORDS = {"run": "NOTEBOOK", "help": "VERB", "shell": "[-- COMMAND ...]"}
+WITH_JSON = tuple(verb for verb in VERBS if verb not in ("shell", "logs", "test"))
+# The options of ansible-playbook, by the letter that each has, or its first long name: whether a value follows.
+SHORT = {
+    **dict.fromkeys("uctTilefM", True),
+    **dict.fromkeys("vkbKCDJh", False),
+}
+LONG = {
+    **dict.fromkeys(("--private-key", "--key-file", "--user", "--connection", "--timeout", "--ssh-common-args"), True),
+    **dict.fromkeys(("--sftp-extra-args", "--scp-extra-args", "--ssh-extra-args", "--connection-password-file"), True),
+    **dict.fromkeys(("--conn-pass-file", "--become-method", "--become-user", "--become-password-file"), True),
+    **dict.fromkeys(
+        ("--become-pass-file", "--tags", "--skip-tags", "--inventory", "--inventory-file", "--limit"), True
+    ),
+    **dict.fromkeys(("--extra-vars", "--vault-id", "--vault-password-file", "--vault-pass-file", "--forks"), True),
+    **dict.fromkeys(("--module-path", "--start-at-task"), True),
+    **dict.fromkeys(("--verbose", "--ask-pass", "--force-handlers", "--become", "--ask-become-pass", "--check"), False),
+    **dict.fromkeys(("--diff", "--list-hosts", "--flush-cache", "--ask-vault-password", "--ask-vault-pass"), False),
+    **dict.fromkeys(("--syntax-check", "--list-tasks", "--list-tags", "--step", "--help", "--version"), False),
+    "--json": False,
+    "--tail": True,
+}
+
+
+class Refused(Exception):
+    """An error of the caller: what, why, and what to do."""
+
+
+class Asked(t.NamedTuple):
+    """What the arguments ask for; ``options`` are those of ansible-playbook, ``own`` those of the front door."""
+
+    verb: str
+    words: tuple[str, ...]
+    options: tuple[str, ...]
+    own: tuple[str, ...]
+
+
+def parse(arguments: t.Sequence[str]) -> Asked:
+    """Return what is asked for. Options and words come in any order; what follows ``--`` is words alone."""
+    words: list[str] = []
+    options: list[str] = []
+    own: list[str] = []
+    rest = list(arguments)
+    # What is -f of ansible-playbook, --forks, has no use here.
+    follows = "logs" in rest[: rest.index("--")] if "--" in rest else "logs" in rest
+    while rest:
+        each = rest.pop(0)
+        if follows and each in ("-f", "--follow"):
+            own.append("--follow")
+            continue
+        if each == "--":
+            words += rest
+            break
+        if each.startswith("--"):
+            _long(each, rest, options, own)
+        elif each.startswith("-") and each != "-":
+            _short(each, rest, options, own)
+        else:
+            words.append(each)
+    return Asked(words[0] if words else "", tuple(words[1:]), tuple(options), tuple(own))
+
+
+def _long(given: str, rest: list[str], options: list[str], own: list[str]) -> None:
+    name, equals, value = given.partition("=")
+    meant = [name] if name in LONG else [each for each in LONG if each.startswith(name)]
+    if len(meant) != 1:
+        raise Refused(f"There is no option {name}.", _nearest(name, LONG), "See ./lab --help, or ./lab VERB --help.")
+    (name,) = meant
+    if not LONG[name]:
+        if equals:
+            raise Refused(f"The option {name} takes no value.", f"It was given {value}.", f"Write {name} alone.")
+        (own if name in ("--help", "--version", "--json", "--ask-become-pass") else options).append(name)
+        return
+    (own if name == "--tail" else options).extend([name, value if equals else _value(name, rest)])
+
+
+def _short(given: str, rest: list[str], options: list[str], own: list[str]) -> None:
+    """Read letters in one word, as in -vKC or -elab_port=1."""
+    for place, letter in enumerate(given[1:], 1):
+        if letter not in SHORT:
+            raise Refused(f"There is no option -{letter}.", f"It is in {given}.", "See ./lab --help.")
+        if SHORT[letter]:
+            options += [f"-{letter}", given[place + 1 :] or _value(f"-{letter}", rest)]
+            return
+        if letter in "hK":
+            own.append({"h": "--help", "K": "--ask-become-pass"}[letter])
+        else:
+            options.append(f"-{letter}")
+
+
+def _value(name: str, rest: list[str]) -> str:
+    if not rest or rest[0] == "--":
+        raise Refused(f"The option {name} needs a value.", "Nothing follows it.", f"Write it as {name} VALUE.")
+    return rest.pop(0)
+
+
+def _nearest(word: str, known: t.Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), 1, 0.5)
+    return f"The nearest is {near[0]}." if near else "None has a similar name."
+
+
+def check(asked: Asked) -> None:
+    """Refuse a verb that there is none of, and words and options that a verb does not take."""
+    verb, known = asked.verb, [*VERBS, "help"]
+    if verb not in known:
+        raise Refused(f"There is no verb {verb}.", _nearest(verb, known), "See them with ./lab help.")
+    if verb != "shell" and len(asked.words) > (verb in WORDS):
+        extra = asked.words[verb in WORDS]
+        do = f"Give it as a setting: -e {extra}" if "=" in extra else f"See ./lab {verb} --help."
+        raise Refused(f"./lab {verb} does not know what {extra} is.", "It is no option and no setting.", do)
+    if "--tail" in asked.own:
+        count = asked.own[asked.own.index("--tail") + 1]
+        if verb != "logs":
+            raise Refused(f"./lab {verb} has no option --tail.", "It is one of ./lab logs.", "Leave it out.")
+        if not (count.isascii() and count.isdigit()):
+            raise Refused(f"--tail {count} cannot work.", "It takes a number of lines.", "For example: --tail 100")
+    if "--json" in asked.own and verb not in WITH_JSON:
+        raise Refused(f"./lab {verb} prints no JSON.", f"These verbs do: {', '.join(WITH_JSON)}.", "Leave --json out.")
