@@ -33,7 +33,7 @@ def made_one(lab: Lab, shown: str) -> None:
     assert len(lab.instances("running")) == 1
 
 
-def test_what_is_in_the_way_of_a_launch_is_got_past_and_told(lab, region):
+def test_launch_goes_on_after_throttling_races_and_lack_of_capacity(lab, region):
     group = {"kind": "call", "action": "CreateSecurityGroup", "code": "InvalidGroup.Duplicate", "status": 400}
     faults = [
         helpers.throttled("DescribeInstances", 3),
@@ -66,7 +66,7 @@ def test_what_costs_money_is_refused_where_nobody_can_be_asked_and_nothing_is_le
     assert lab.left() == []
 
 
-def test_a_spot_machine_goes_with_its_request(lab):
+def test_down_removes_a_spot_instance_and_its_request(lab):
     made_one(lab, lab.run(MACHINE, lab_spot=True))
     assert lab.instances()[0]["InstanceLifecycle"] == "spot"
     lab.run("down", lab_yes=True)
@@ -82,7 +82,7 @@ def test_missing_permissions_are_named_before_anything_is_made(lab, region):
     assert lab.left() == []
 
 
-def test_a_machine_that_never_answers_is_told_and_taken_back(lab, region):
+def test_instance_that_never_answers_over_ssh_is_rolled_back(lab, region):
     with region.faults(helpers.ssh_refused()):
         shown = lab.refused(MACHINE, ec2_ssh_timeout=8)
     assert "SSH" in shown
@@ -91,20 +91,20 @@ def test_a_machine_that_never_answers_is_told_and_taken_back(lab, region):
 
 
 @pytest.mark.security("H8")
-def test_another_host_at_first_contact_is_refused_at_once_and_the_machine_taken_back(lab, region):
+def test_unknown_host_key_at_first_contact_is_refused_and_the_instance_rolled_back(lab, region):
     with region.faults(helpers.ssh_another_host()):
         shown = lab.refused(MACHINE, ec2_ssh_timeout=300)
     assert "is not the machine that AWS started" in shown
     assert lab.left() == []
 
 
-def test_a_machine_that_stops_before_it_can_be_entered_leaves_nothing(lab, region):
+def test_instance_that_stops_before_ssh_answers_leaves_no_resources(lab, region):
     with region.faults(helpers.ssh_late(60), helpers.dies(1, "stopped")):
         lab.refused(MACHINE, ec2_ssh_timeout=8)
     assert lab.left() == []
 
 
-def test_a_machine_that_dies_later_is_told_and_the_next_run_goes_on(lab, region):
+def test_instance_that_stops_during_setup_is_reported_and_the_next_run_succeeds(lab, region):
     with region.faults(helpers.dies(12, "stopped", times=1)):
         # Not as patient as usual: on a slow computer it dies before it can be entered, and is taken back.
         done = lab.attempt("ec2.yml", ec2_ssh_timeout=30)
@@ -115,7 +115,7 @@ def test_a_machine_that_dies_later_is_told_and_the_next_run_goes_on(lab, region)
     assert len(lab.instances()) == 1
 
 
-def test_answers_that_are_lost_after_they_took_effect_make_no_second_one(lab, region):
+def test_lost_responses_create_no_second_instance(lab, region):
     lost = [(helpers.failed_after, "ImportKeyPair"), (helpers.dropped_after, "CreateSecurityGroup")]
     lost += [(helpers.failed_after, "RunInstances"), (helpers.dropped_after, "RunInstances")]
     with region.faults(*(fault(action) for fault, action in lost)):
@@ -139,7 +139,7 @@ def test_a_wrong_clock_is_told_in_plain_words(lab, region):
     assert lab.left() == []
 
 
-def test_what_a_run_left_that_could_not_take_it_back_is_found_by_down(lab, region):
+def test_down_removes_what_a_failed_rollback_left(lab, region):
     ended = [{**helpers.expired_token(), "action": action} for action in ("RunInstances", "DescribeVolumes")]
     with region.faults(*ended):
         assert "expired" in lab.refused(MACHINE).lower()
@@ -148,7 +148,7 @@ def test_what_a_run_left_that_could_not_take_it_back_is_found_by_down(lab, regio
     assert lab.left() == []
 
 
-def test_two_terminals_at_once_make_one_machine(lab):
+def test_two_runs_at_once_create_one_instance(lab):
     first, second = lab.begin(MACHINE), lab.begin(MACHINE)
     shown = [process.communicate(timeout=300)[0] for process in (first, second)]
     codes = sorted((first.returncode, second.returncode))
@@ -158,7 +158,7 @@ def test_two_terminals_at_once_make_one_machine(lab):
     assert len(lab.instances()) == 1
 
 
-def test_two_computers_at_once_make_one_machine(lab, region, tmp_path_factory):
+def test_two_computers_at_once_create_one_instance(lab, region, tmp_path_factory):
     elsewhere = Lab(region, lab.name, tmp_path_factory.mktemp("g"), lab.port, lab_access="direct")
     first, second = lab.begin(MACHINE, lab_access="direct"), elsewhere.begin(MACHINE)
     shown = [process.communicate(timeout=300)[0] for process in (first, second)]
@@ -168,14 +168,14 @@ def test_two_computers_at_once_make_one_machine(lab, region, tmp_path_factory):
         assert any("another computer" in text for text in shown), shown
 
 
-def test_a_key_that_another_computer_brings_in_the_same_moment_is_told_and_nothing_is_made(lab, region):
+def test_key_pair_imported_elsewhere_at_the_same_time_is_refused_without_new_resources(lab, region):
     # Between the look and the import of amazon.aws.ec2_key.
     with region.faults({"kind": "call", "action": "ImportKeyPair", "code": "InvalidKeyPair.Duplicate", "status": 400}):
         assert "being made from another computer" in lab.refused(MACHINE)
     assert lab.left() == []
 
 
-def test_what_others_have_and_a_key_without_its_private_half_stay_and_new_ones_are_made(lab, region):
+def test_key_pair_and_security_group_of_others_stay_and_new_ones_are_created(lab, region):
     client = region.client("ec2")
     client.create_key_pair(KeyName=f"desi-lab-{lab.name}", KeyType="ed25519")
     group = client.create_security_group(GroupName="taken", Description="somebody's")["GroupId"]

@@ -128,7 +128,7 @@ def test_a_name_that_no_lab_has_is_answered_with_the_nearest(lab):
         assert "-e lab_name=life" in shown, verb
 
 
-def test_stop_brings_the_work_home_and_says_so(lab, work):
+def test_stop_syncs_files_home_and_reports_it(lab, work):
     before = container(lab)
     (lab.home / "container").write_text(before)
     shown = lab.run("stop")
@@ -143,7 +143,7 @@ def test_a_lab_that_is_stopped_already_stays_so_and_it_is_said(lab):
     assert nothing_changed(shown)
 
 
-def test_what_needs_a_machine_that_runs_says_how_to_start_it(lab):
+def test_verbs_that_need_a_running_instance_say_how_to_start_it(lab):
     assert "./lab start" in lab.refused("sync")
     assert "./lab start" in lab.refused("url")
 
@@ -159,7 +159,7 @@ def test_credentials_that_expire_in_the_middle_are_told_and_nothing_is_lost(lab,
     assert machine(lab)["State"]["Name"] == "stopped"
 
 
-def test_start_leads_to_the_same_lab_at_a_new_address_with_what_was_installed(lab, region):
+def test_start_returns_the_same_lab_at_a_new_address(lab, region):
     # Whatever was given when it was made need not be given again.
     kept = dict(lab.settings)
     lab.settings = {
@@ -199,7 +199,7 @@ def test_a_larger_disk_comes_while_the_lab_runs_on(lab):
     assert (container(lab), machine(lab)["PublicIpAddress"]) == (before, address)
 
 
-def test_another_type_is_said_and_the_lab_is_the_same_on_it(lab):
+def test_instance_type_changes_and_the_lab_stays_the_same(lab):
     before = container(lab)
     shown = lab.run("update", lab_instance_type="t3.small", lab_yes=True, lab_image=None)
     assert "t3.small instead of t2.micro" in shown
@@ -224,7 +224,7 @@ def test_sync_keeps_what_changed_on_both_sides_twice(lab, work):
     assert nothing_changed(lab.run("sync"))
 
 
-def test_down_stops_where_the_work_cannot_be_brought_home(lab, region):
+def test_down_fails_where_files_cannot_be_synced_home(lab, region):
     in_lab(lab, "echo 'the last' > /home/synced/last.txt")
     group = machine(lab)["SecurityGroups"][0]["GroupId"]
     client = region.client("ec2")
@@ -238,7 +238,7 @@ def test_down_stops_where_the_work_cannot_be_brought_home(lab, region):
     assert machine(lab)["State"]["Name"] == "running"
 
 
-def test_down_brings_the_last_work_home_and_leaves_nothing(lab, work):
+def test_down_syncs_files_home_and_leaves_no_resources(lab, work):
     shown = lab.run("down", lab_yes=True)
     assert "1 file brought" in shown
     assert "nothing is left" in shown
@@ -247,7 +247,7 @@ def test_down_brings_the_last_work_home_and_leaves_nothing(lab, work):
     assert not lab.folder.exists()
 
 
-def test_every_call_was_one_that_the_policy_allows(region):
+def test_every_api_call_is_allowed_by_the_iam_policy(region):
     ours = asked_actions(region)
     assert {"ec2:modifyvolume", "ec2:modifyinstanceattribute", "ec2:stopinstances"} <= ours
     assert ours <= allowed_actions()

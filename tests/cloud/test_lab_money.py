@@ -78,7 +78,7 @@ def state(region, machine: str) -> str:
 # Forgotten
 
 
-def test_a_forgotten_lab_is_deleted_with_a_snapshot_kept_and_look_alikes_stay(lab, region):
+def test_expired_lab_is_deleted_with_a_snapshot_and_similar_resources_stay(lab, region):
     [theirs], [untagged] = launched(region, lab.name, owner="ben"), launched(region, lab.name, owner="")
     try:
         # Without a role nothing is set, and each run and status say so.
@@ -183,7 +183,7 @@ def parts(lab, region):
     [{"machine", "security group"}, {"key pair", "schedules"}, {"machine", "security group", "key pair", "schedules"}],
     ids=["instance", "key", "everything"],
 )
-def test_what_was_removed_in_the_console_is_no_trouble(lab, region, parts, wanted):
+def test_resources_removed_in_the_console_are_no_error(lab, region, parts, wanted):
     ec2 = region.client("ec2")
     if wanted & {"machine", "security group"}:
         ec2.terminate_instances(InstanceIds=[parts["machine"]])
@@ -200,7 +200,7 @@ def test_what_was_removed_in_the_console_is_no_trouble(lab, region, parts, wante
     assert not lab.folder.exists()
 
 
-def test_what_is_lost_is_named_before_anybody_is_asked(lab, region, parts):
+def test_down_names_what_is_lost_before_the_confirmation(lab, region, parts):
     shown = lab.run("down", "--check", lab_yes=False)
     assert "with the files on its machine" in shown
     for name in ("machine", "security group", "key pair", "schedules"):
@@ -219,7 +219,7 @@ def test_down_without_a_terminal_and_without_a_yes_is_refused_and_nothing_goes(l
     assert (lab.folder / "id_ed25519").exists()
 
 
-def test_what_somebody_put_into_our_group_stays_and_is_told(lab, region, parts):
+def test_schedule_of_others_in_our_schedule_group_stays_and_is_reported(lab, region, parts):
     put(region, parts["schedules"], "theirs", QUEUE)
     shown = lab.refused("down", lab_yes=True)
     # As lines are broken, wherever that is.
@@ -228,7 +228,7 @@ def test_what_somebody_put_into_our_group_stays_and_is_told(lab, region, parts):
     assert lab.left() == []
 
 
-def test_without_rights_for_schedules_a_lab_is_taken_away_all_the_same(lab, region, parts):
+def test_lab_is_removed_without_rights_for_schedules(lab, region, parts):
     with region.faults({"kind": "call", "service": "scheduler", "code": "AccessDeniedException", "status": 403}):
         [row] = elsewhere(status(lab))
         assert row["expires"] is None
@@ -245,7 +245,7 @@ def kept(lab) -> dict[str, bytes]:
 
 
 @pytest.mark.security("A2")
-def test_nothing_here_is_removed_before_those_who_made_the_lab_say_that_it_is_gone(lab, region, parts):
+def test_local_files_are_removed_only_when_the_creating_account_confirms_the_deletion(lab, region, parts):
     before, memory = kept(lab), read(str(lab.folder))
     with region.faults(helpers.expired_token()):
         assert "expired" in lab.refused("down")
@@ -267,7 +267,7 @@ def test_nothing_here_is_removed_before_those_who_made_the_lab_say_that_it_is_go
 
 
 @pytest.mark.security("E12", "M4")
-def test_a_lab_of_which_nothing_is_kept_here_is_found_by_aws_and_asked_for(lab, region, parts):
+def test_lab_without_a_local_record_is_found_by_tags_and_confirmed(lab, region, parts):
     shutil.rmtree(lab.folder)
     shown = " ".join(lab.refused("down", lab_yes=False).split())
     assert "AWS has it in us-west-2" in shown
@@ -280,7 +280,7 @@ def test_a_lab_of_which_nothing_is_kept_here_is_found_by_aws_and_asked_for(lab, 
 
 
 @pytest.mark.security("M4")
-def test_a_machine_of_somebody_else_with_the_tags_of_the_lab_is_not_touched_unasked(lab, region, parts):
+def test_instance_of_others_with_our_tags_is_not_touched_without_confirmation(lab, region, parts):
     region.client("ec2").terminate_instances(InstanceIds=[parts["machine"]])
     [theirs] = launched(region, lab.name)
     for playbook in (MACHINE, "stop", "url"):
@@ -292,7 +292,7 @@ def test_a_machine_of_somebody_else_with_the_tags_of_the_lab_is_not_touched_unas
 # Told
 
 
-def test_twenty_labs_are_told_side_by_side_by_aws_and_by_their_machines(lab, region):
+def test_status_queries_twenty_labs_in_parallel(lab, region):
     with many(region, lab, 20):
         begun = time.monotonic()
         found = elsewhere(status(lab))
@@ -315,6 +315,6 @@ def test_what_is_wrong_with_credentials_is_a_sentence_beside_the_labs_here(lab, 
     assert "No AWS credentials were found" in done.stdout
 
 
-def test_a_region_that_there_is_not_is_told_beside_those_that_there_are(lab):
+def test_unknown_region_is_reported_beside_known_ones(lab):
     [sentence] = status(lab, lab_regions="us-west-9,us-west-2,eu-west-1")["unseen"]
     assert sentence.startswith("Labs in us-west-9 cannot be seen. AWS has no region of that name; the nearest is us-")

@@ -185,7 +185,7 @@ class TestALabOnAmazonLinux:
         assert read_in_notebook(url) == READS
         assert status_without_token(url) == 403
 
-    def test_every_call_was_one_that_the_policy_allows(self, region):
+    def test_every_api_call_is_allowed_by_the_iam_policy(self, region):
         asked = asked_actions(region)
         assert asked
         assert asked <= allowed_actions()

@@ -104,7 +104,7 @@ def test_what_cannot_be_done_in_a_state_is_refused(terminated, region):
 
 
 @pytest.mark.parametrize("fault", [helpers.failed_after, helpers.dropped_after])
-def test_what_took_effect_is_not_done_twice_when_the_answer_was_lost(terminated, region, fault):
+def test_lost_response_with_the_same_token_makes_no_second_instance(terminated, region, fault):
     instances = {"Filters": [{"Name": "client-token", "Values": [f"{terminated.name}-{fault.__name__}"]}]}
     order = terminated.order(ClientToken=f"{terminated.name}-{fault.__name__}")
     with region.faults(fault("RunInstances", times=9)):
@@ -123,7 +123,7 @@ def test_what_took_effect_is_not_done_twice_when_the_answer_was_lost(terminated,
         (helpers.bad_keys(), "AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException"),
     ],
 )
-def test_who_is_not_believed_is_told_so_in_each_services_words(region, fault, ec2, sts, ssm):
+def test_invalid_credentials_are_refused_in_the_words_of_each_service(region, fault, ec2, sts, ssm):
     with region.faults(fault):
         assert code(region.client("ec2", config=ONCE).describe_vpcs) == ec2
         assert code(region.client("sts", config=ONCE).get_caller_identity) == sts
@@ -152,7 +152,7 @@ def test_ssh_is_late_refused_or_shut_as_a_fault_says(open_launcher, terminated, 
     assert knock(address).startswith("SSH")
 
 
-def test_what_is_not_allowed_is_silent_if_a_fault_says_so(open_launcher, terminated, region):
+def test_fault_makes_blocked_ports_silent(open_launcher, terminated, region):
     instance = terminated.launch()
     address = terminated.see(instance)["PublicIpAddress"]
     wait_until(lambda: knock(address).startswith("SSH"), 60)

@@ -89,7 +89,7 @@ def test_terminal_lists_the_release(page, lab, take_picture):
     take_picture(page, "terminal")
 
 
-def test_wrong_token_opens_a_door_to_nothing(page, lab):
+def test_wrong_token_is_refused_by_the_server(page, lab):
     page.goto(re.sub(r"token=\w+", f"token={'0' * 48}", lab.url))
     expect(page.get_by_label("Token")).to_be_visible()
     assert page.locator("#jp-main-dock-panel").count() == 0

@@ -182,7 +182,7 @@ def test_a_name_that_no_lab_has_is_answered_with_the_nearest(place, verb):
     assert f"-e lab_name={NAME}" in done.stdout + done.stderr
 
 
-def test_there_is_nothing_to_go_back_to_at_first(place):
+def test_rollback_without_a_previous_image_is_refused(place):
     done = run_lab("update", f"lab_name={NAME}", "lab_previous=true", cwd=place / "work")
     assert done.returncode != 0
     assert "no other image" in done.stdout + done.stderr
@@ -203,7 +203,7 @@ def test_update_names_what_would_end_and_keeps_the_image_of_before(place):
     assert docker("exec", SERVER, "cat", "/home/synced/results") == "mine"
 
 
-def test_one_flag_goes_back_and_once_more_it_goes_forward(place):
+def test_rollback_switches_to_the_previous_image_and_back(place):
     newer = identity()[1]
     lab(place, "update", "lab_previous=true", "lab_yes=true")
     assert version() == "1"
@@ -216,7 +216,7 @@ def test_one_flag_goes_back_and_once_more_it_goes_forward(place):
 @pytest.mark.parametrize(
     ("verb", "settings"), [("down", []), ("down", ["lab_purge=true"]), ("update", ["lab_previous=true"])]
 )
-def test_what_destroys_is_refused_where_nobody_can_be_asked(place, verb, settings):
+def test_destructive_verbs_are_refused_without_a_terminal(place, verb, settings):
     before = identity()
     done = run_lab(verb, f"lab_name={NAME}", *settings, cwd=place / "work")
     shown = done.stdout + done.stderr
@@ -228,7 +228,7 @@ def test_what_destroys_is_refused_where_nobody_can_be_asked(place, verb, setting
     assert "running" in docker("inspect", "--format", "{{.State.Status}}", SERVER)
 
 
-def test_checking_asks_nothing_and_takes_nothing(place):
+def test_check_mode_asks_nothing_and_removes_nothing(place):
     before = identity()
     assert "Nothing was removed" not in lab(place, "down", "--check")
     assert identity() == before

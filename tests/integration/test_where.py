@@ -118,7 +118,7 @@ def answers(tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_lab_is_found_by_what_it_keeps_here(answers, case):
+def test_lab_is_located_by_its_local_records(answers, case):
     expected, found = CASES[case][2], answers[0][case]
     if isinstance(expected, dict):
         assert found == expected

@@ -103,7 +103,7 @@ def tasks_in(content: object) -> list[dict]:
 @pytest.mark.parametrize(
     "file", sorted(ROOT.glob("roles/*/tasks/*.yml")) + sorted(ROOT.glob("playbooks/**/*.yml")), ids=str
 )
-def test_what_a_play_of_a_machine_does_here_it_does_as_who_began_it(file):
+def test_delegated_tasks_run_on_the_controller_as_the_invoking_user(file):
     """Whom to become there is partly the machine's answer."""
     for task in tasks_in(yaml.safe_load(file.read_text())):
         if "delegate_to" in task:

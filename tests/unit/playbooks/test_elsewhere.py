@@ -20,7 +20,7 @@ def states(region):
 
 
 @pytest.mark.security("E12")
-def test_it_is_found_at_aws_named_and_ended_once_somebody_says_so(region, laptop, tmp_path):
+def test_lab_without_a_local_record_is_found_at_aws_and_removed_after_confirmation(region, laptop, tmp_path):
     shutil.rmtree(laptop.lab)
     docker = laptop.folder / "bin/docker"
     docker.write_text(DENIED)

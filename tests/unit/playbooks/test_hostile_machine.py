@@ -47,7 +47,7 @@ def facts(laptop):
 
 
 @pytest.mark.security("H1")
-def test_no_answer_of_a_machine_becomes_a_variable_on_the_laptop(laptop):
+def test_answer_of_an_instance_never_becomes_a_variable_on_the_controller(laptop):
     done = laptop.play("url", results(f"http://{EVIL}:1/lab?token={TOKEN}"), facts(laptop))
     assert done.stdout.strip() == f"http://{laptop.address}:8888/lab?token={TOKEN}", done.stdout + done.stderr
     assert EVIL not in done.stdout + done.stderr
@@ -98,7 +98,7 @@ def test_words_of_a_machine_do_not_reach_the_terminal_as_they_are(laptop, failed
 
 @pytest.mark.security("M14")
 @pytest.mark.parametrize("known", ["", '{"access": "tunnel", "port": 8888}', '{"access": "https", "port": 8888}'])
-def test_tag_that_says_a_weaker_way_is_not_followed_where_nobody_says_yes(laptop, known):
+def test_tag_with_weaker_access_is_ignored_without_confirmation(laptop, known):
     memory = laptop.lab / "way.json"
     memory.write_text(known)
     answers = results(f"https://h:1/lab?token={TOKEN}")
@@ -111,7 +111,7 @@ def test_tag_that_says_a_weaker_way_is_not_followed_where_nobody_says_yes(laptop
 
 
 @pytest.mark.security("M14")
-def test_weaker_way_that_somebody_names_is_used_and_remembered(laptop):
+def test_weaker_access_given_explicitly_is_used_and_recorded(laptop):
     memory = laptop.lab / "way.json"
     memory.unlink()
     answers = results(f"http://h:1/lab?token={TOKEN}")

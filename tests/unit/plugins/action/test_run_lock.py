@@ -78,7 +78,7 @@ def end_of(process):
     return process.returncode, re.sub(r"\s+", " ", said)
 
 
-def test_run_holds_by_its_main_process_until_it_ends_and_no_other_run_comes_in_between(begin, tmp_path):
+def test_main_process_holds_the_run_lock_until_it_ends(begin, tmp_path):
     first = begin("one", hosts="one,two,")
     await_file(tmp_path / "busy-one")
     written = json.loads((tmp_path / "lab" / "hold").read_text())
@@ -109,7 +109,7 @@ def test_run_holds_by_its_main_process_until_it_ends_and_no_other_run_comes_in_b
     assert end_of(last)[0] == 0
 
 
-def test_run_that_is_no_worker_holds_by_itself(act, tmp_path):
+def test_run_outside_a_worker_holds_the_lock_itself(act, tmp_path):
     assert run_lock.run_process() == os.getpid()
     # Tasks of the fixture are in check mode.
     assert act(run_lock.ActionModule, path=str(tmp_path / "hold"), what="lab desi") == {

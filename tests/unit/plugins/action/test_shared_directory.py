@@ -106,7 +106,7 @@ def test_the_folder_of_all_labs_is_no_folder_of_one(run, home):
     assert run(standing=home / "desi-labs/other")["folder"] == str(home / "desi-labs/other")
 
 
-def test_a_home_with_another_name_is_known_by_what_it_holds(run, tmp_path):
+def test_home_elsewhere_is_recognized_by_its_contents(run, tmp_path):
     other = tmp_path / "data/bob"
     (other / ".ssh").mkdir(parents=True)
     assert ".ssh" in run(folder=other)["why"]
@@ -126,7 +126,7 @@ def test_data_may_lie_among_the_folders_of_the_system(run, home, data):
     assert "failed" not in run(folder=home / "work", data=data)
 
 
-def test_one_word_goes_past_it(run, home):
+def test_folder_anyway_skips_the_check(run, home):
     assert run(folder=home, anyway=True)["folder"] == str(home)
     assert run(standing=home / "clone", anyway=True)["folder"] == str(home / "clone")
 

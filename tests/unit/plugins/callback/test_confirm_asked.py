@@ -59,7 +59,7 @@ def test_one_person_is_asked_for_all_hosts(ansible):
 
 
 @pytest.mark.parametrize("arguments", [("-e", '{"sure": true}'), ("--check",)])
-def test_who_is_sure_or_only_looks_is_not_asked(ansible, arguments):
+def test_no_question_with_yes_or_in_check_mode(ansible, arguments):
     run = ansible(ASK, *arguments, terminal=True)
     assert run.wait() == 0
     assert "asked=False answer=True" in run.screen()

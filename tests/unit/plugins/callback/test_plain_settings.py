@@ -46,7 +46,7 @@ def test_no_setting_is_a_program(ansible, tmp_path, name, way):
     assert not (tmp_path / "ran").exists()
 
 
-def test_without_the_guard_it_would_run_which_is_what_the_tests_above_hold(ansible, tmp_path):
+def test_setting_is_executed_without_the_guard(ansible, tmp_path):
     ansible(PLAY, "-e", f'lab_release="{poison(tmp_path)}"')
     assert (tmp_path / "ran").exists()
 

@@ -141,7 +141,7 @@ def test_quiet_run_says_only_what_it_was_asked_to_say_and_is_not_logged(ansible,
     assert not (tmp_path / ".local/state").exists()
 
 
-def test_document_is_all_that_a_program_gets(ansible):
+def test_json_output_is_one_document(ansible):
     done = ansible(LAB.partition("    - name: Say the state")[0], "-e", "fresh=true", DESI_LAB_JSON="1")
     found = json.loads(done.stdout)
     assert {name: found[name] for name in ("verb", "ok", "changed", "check", "failures")} == {
@@ -233,7 +233,7 @@ ASK = """
 """
 
 
-def test_clock_keeps_off_a_question_and_an_interrupted_run_leaves_a_clean_line(ansible, tmp_path):
+def test_clock_pauses_for_a_question_and_is_cleared_on_interrupt(ansible, tmp_path):
     run = ansible(ASK, terminal=True)
     assert run.read_until(r"Go on\? \[y/N\]")
     assert not run.read_until("…", patience=1.5)

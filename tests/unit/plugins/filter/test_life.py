@@ -23,12 +23,12 @@ def test_what_was_not_asked_for_or_is_so_already_stays(types, disk):
     assert instance_changes(MACHINE, types, disk, "desi")["lines"] == []
 
 
-def test_what_cannot_be_is_told_and_nothing_else_changes():
+def test_impossible_change_is_returned_as_an_error():
     found = instance_changes(MACHINE, "t3.small", 8, "desi")
     assert found["type"] == ""
     assert sorted(found["error"]) == ["do", "what", "why"]
 
 
-def test_what_is_no_machine_is_a_fault_of_the_caller():
+def test_value_that_is_no_instance_raises_a_filter_error():
     with pytest.raises(AnsibleFilterError):
         instance_changes({}, "", 0, "desi")

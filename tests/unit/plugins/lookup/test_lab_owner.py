@@ -38,6 +38,6 @@ def test_owner_is_whoever_asks(asks):
 
 @pytest.mark.security("M8")
 @pytest.mark.parametrize("answer", ["", "rubbish", NoCredentialsError()])
-def test_nobody_owns_nothing(asks, answer):
+def test_owner_that_is_unknown_raises_a_lookup_error(asks, answer):
     with pytest.raises(AnsibleLookupError):
         asks(answer)

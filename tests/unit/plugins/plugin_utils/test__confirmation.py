@@ -35,7 +35,7 @@ def test_yes_is_a_yes(typed):
 @pytest.mark.parametrize(
     "typed", [b"", b" ", b"n", b"no", b"N", b"yep", b"yy", b"ye", b"true", b"1", b"\x04", b"\xff", b"y\x00", b"ja"]
 )
-def test_everything_else_is_a_no(typed):
+def test_other_answers_count_as_no(typed):
     assert means_yes(typed) is False
     assert consent(False, False, "delete it", typing(typed)) == Consent(True, False, why="You did not say yes.")
 
@@ -45,7 +45,7 @@ def test_whoever_ends_the_question_was_asked_and_said_no():
 
 
 @pytest.mark.parametrize(("assume_yes", "check_mode"), [(True, False), (False, True), (True, True)])
-def test_whoever_is_sure_or_only_checks_is_not_asked(assume_yes, check_mode):
+def test_no_confirmation_with_assume_yes_or_in_check_mode(assume_yes, check_mode):
     assert consent(assume_yes, check_mode, "delete it", typing(AssertionError())) == YES
 
 

@@ -70,14 +70,14 @@ def test_a_weaker_way_or_another_port_is_asked_about_and_not_used(told, known, c
 @given(
     st.text() | st.sampled_from(ACCESSES), st.integers() | st.text(), st.sampled_from([*ACCESSES, ""]), st.booleans()
 )
-def test_no_tag_leads_to_a_weaker_way_unasked(access, port, known, certified):
+def test_tag_never_weakens_access_without_confirmation(access, port, known, certified):
     way = recorded_access(row(access, port), memory(known, 8888), certified)
     assert ACCESSES.index(way["access"]) >= ACCESSES.index(known or "tunnel") or certified
     assert way["port"] == 8888
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"access": 3, "port": "x"}', '{"access": ["direct"]}'])
-def test_what_cannot_be_read_is_not_remembered(text):
+def test_unreadable_access_record_is_empty(text):
     assert access_in(text) == {"access": "", "port": 0}
 
 
@@ -91,11 +91,11 @@ def test_what_cannot_be_read_is_not_remembered(text):
         ("https", 9999, False),
     ],
 )
-def test_only_who_names_the_way_has_said_yes_to_it(access, port, allowed):
+def test_explicit_access_and_port_count_as_confirmation(access, port, allowed):
     way = recorded_access(row("direct", 9999), memory(), False)
     assert is_allowed(way["asks"], way, access, port) is allowed
 
 
-def test_what_is_as_it_was_needs_no_word():
+def test_unchanged_access_needs_no_confirmation():
     way = recorded_access(row("direct", 8888), memory(), False)
     assert is_allowed(way["asks"], way, "direct", "")

@@ -48,7 +48,7 @@ ANY = st.recursive(
 
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(STORED, ANY)), ANY)
-def test_no_rubbish_makes_the_watcher_fail(fields, marks):
+def test_invalid_state_files_do_not_fail_the_watcher(fields, marks):
     record, found = state.read_record({"memory": fields, "marks": marks})
     assert record is None or isinstance(record, Record)
     assert isinstance(found, dict)

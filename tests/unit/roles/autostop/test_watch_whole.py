@@ -104,7 +104,7 @@ def test_a_machine_that_cannot_be_stopped_one_way_is_stopped_another_way_or_trie
     assert [name for name, _why in machine.ran] == ["sync", "systemctl"]
 
 
-def test_what_a_look_leaves_is_there_at_the_next_one(machine, monkeypatch):
+def test_state_is_kept_between_observations(machine, monkeypatch):
     machine.look()
     given = []
     monkeypatch.setattr(watch, "observe", lambda marks, *_rest: given.append(marks) or {**QUIET, "directories": []})
@@ -113,7 +113,7 @@ def test_what_a_look_leaves_is_there_at_the_next_one(machine, monkeypatch):
     assert given == [QUIET["marks"]]
 
 
-def test_looks_that_never_come_to_their_end_keep_the_machine_until_its_deadline(machine, monkeypatch):
+def test_hanging_observations_keep_the_instance_running_until_its_deadline(machine, monkeypatch):
     monkeypatch.setattr(watch, "PATIENCE", 0.05)
     monkeypatch.setattr(watch, "observe", lambda *_arguments: time.sleep(60))
     machine.mono = 3600 - 600

@@ -165,7 +165,7 @@ def test_whole_object_is_answered_without_a_range(get):
     assert get("/b/d/none.bin")[0] == 404
 
 
-def test_who_jumps_costs_one_small_block_and_who_reads_on_gets_more_with_each_step(get, bucket):
+def test_seek_fetches_one_small_block_and_sequential_reads_grow(get, bucket):
     get("/b/d/large.bin", "bytes=10000000-10065535")
     assert bucket.ranges("d/large.bin") == ["bytes=10000000-11048575"]
     bucket.asked.clear()
@@ -177,7 +177,7 @@ def test_who_jumps_costs_one_small_block_and_who_reads_on_gets_more_with_each_st
     assert max(lengths) == 4 * MIB
 
 
-def test_question_that_begins_where_the_last_one_ended_goes_on_with_what_is_there(get, bucket):
+def test_sequential_requests_share_one_reader_that_reads_ahead(get, bucket):
     got, place, size = b"", 0, 65536
     while place < 3 * MIB:
         status, body, _headers = get("/b/d/large.bin", f"bytes={place}-{place + size - 1}")
@@ -191,7 +191,7 @@ def test_question_that_begins_where_the_last_one_ended_goes_on_with_what_is_ther
     assert max(starts) > place
 
 
-def test_those_who_jumped_away_give_back_their_memory(get, relay):
+def test_readers_left_by_a_seek_release_their_memory(get, relay):
     for place in range(0, 40 * MIB, 2 * MIB):
         get("/b/d/large.bin", f"bytes={place}-{place + 9}")
     waiting = relay.readers._waiting.values()
@@ -199,7 +199,7 @@ def test_those_who_jumped_away_give_back_their_memory(get, relay):
     assert relay.budget.take(Sizes().memory - Sizes().memory // 6, whatever=False)
 
 
-def test_reader_that_thinks_for_long_begins_anew(get, relay, bucket, monkeypatch):
+def test_idle_reader_is_dropped(get, relay, bucket, monkeypatch):
     get("/b/d/large.bin", "bytes=0-9")
     monkeypatch.setattr(reader, "WAITS", -1.0)
     get("/b/d/large.bin", "bytes=20000000-20000009")
@@ -294,7 +294,7 @@ def test_object_with_the_name_of_a_folder_does_not_hide_it(get, bucket, encoded)
     assert b"Contents" not in listings.folders_win(body)
 
 
-def test_walk_through_folders_is_answered_ahead(get, bucket):
+def test_directory_walk_is_listed_ahead(get, bucket):
     bucket.pause = 0.05
     get(folder("h/dark/"))
     began = time.monotonic()
@@ -305,7 +305,7 @@ def test_walk_through_folders_is_answered_ahead(get, bucket):
     assert len(asked) == len(set(asked))
 
 
-def test_one_folder_is_not_taken_for_a_walk(get, bucket):
+def test_single_directory_is_not_taken_for_a_walk(get, bucket):
     get(folder("h/dark/"))
     get(folder("h/dark/7/"))
     time.sleep(0.3)

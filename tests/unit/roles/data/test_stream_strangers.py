@@ -93,7 +93,7 @@ def raw(relay, request):
         ("*", "GET"),
     ],
 )
-def test_who_does_not_know_the_path_or_asks_for_another_bucket_is_told_nothing(relay, bucket, path, method):
+def test_request_without_the_secret_path_or_for_another_bucket_is_rejected(relay, bucket, path, method):
     secret = relay.secret
     path = path.format(secret=secret, short=secret[:-1], upper=secret.swapcase())
     status, body, headers = ask(relay, path, method)
@@ -107,7 +107,7 @@ def test_who_does_not_know_the_path_or_asks_for_another_bucket_is_told_nothing(r
     "host",
     [["evil.example"], ["evil.example:80"], ["localhost"], ["127.0.0.1"], [""], [], ["127.0.0.1:1"], "twice"],
 )
-def test_browser_that_was_led_here_by_another_name_is_told_nothing(relay, bucket, host):
+def test_request_with_another_host_header_is_rejected(relay, bucket, host):
     host = [relay.host, "evil.example"] if host == "twice" else host
     assert ask(relay, f"{relay.secret}/b/d/small.bin", host=host)[:2] == (404, b"")
     assert bucket.asked == []
@@ -115,7 +115,7 @@ def test_browser_that_was_led_here_by_another_name_is_told_nothing(relay, bucket
 
 @pytest.mark.security("L1")
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE", "get", "NONSENSE"])
-def test_nothing_but_reading_is_done(relay, bucket, method):
+def test_methods_other_than_get_and_head_are_rejected(relay, bucket, method):
     status, body, _headers = ask(relay, f"{relay.secret}/b/d/small.bin", method)
     assert (status, body) == (404, b"")
     assert bucket.asked == []
@@ -131,7 +131,7 @@ def test_nothing_but_reading_is_done(relay, bucket, method):
         b"\xff\xfe /\r\n\r\n",
     ],
 )
-def test_errors_tell_nothing_of_what_answers(relay, request_):
+def test_error_responses_reveal_neither_server_nor_secret(relay, request_):
     answer = raw(relay, request_)
     for word in (b"Python", b"BaseHTTP", b"<html", b"desi", relay.secret.encode()):
         assert word not in answer

@@ -87,7 +87,7 @@ def test_a_machine_that_lost_its_tags_keeps_the_key_and_once_it_is_gone_all_goes
 
 
 @pytest.mark.security("M4")
-def test_what_only_has_the_tags_is_not_removed_unless_somebody_says_so(region, folder, down):
+def test_resources_with_tags_but_no_record_are_removed_only_after_confirmation(region, folder, down):
     ours, group, theirs = machine(region, folder), region.group(), machine(region)
     code, shown = down(yes=False)
     assert code != 0

@@ -24,7 +24,7 @@ def rendered(name):
     return json.loads(environment.get_template(f"expiry_{name}.json.j2").render(known))["Statement"]
 
 
-def test_it_may_do_just_what_the_schedules_do():
+def test_expiry_policy_allows_exactly_the_scheduled_actions():
     allowed = {(one["Action"], one["Resource"].split(":")[-1]) for one in rendered("policy")}
     assert allowed == {
         ("ec2:TerminateInstances", "instance/*"),
@@ -35,7 +35,7 @@ def test_it_may_do_just_what_the_schedules_do():
 
 
 @pytest.mark.parametrize("statement", rendered("policy"), ids=lambda statement: statement["Sid"])
-def test_everything_it_may_do_hangs_on_the_tags_of_its_owner(statement):
+def test_expiry_policy_requires_the_tags_of_the_owner(statement):
     [(key, value)] = statement["Condition"]["StringEquals"].items()
     assert statement["Effect"] == "Allow"
     if statement["Action"] == "ec2:CreateTags":

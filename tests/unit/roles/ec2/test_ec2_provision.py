@@ -40,7 +40,7 @@ def run(region, tmp_path, monkeypatch, play_tasks):
 
 
 @pytest.mark.security("M4")
-def test_each_thing_is_remembered_as_it_is_made_and_the_next_run_asks_for_nothing(region, run, tmp_path):
+def test_each_resource_is_recorded_when_it_is_created(region, run, tmp_path):
     folder = str(tmp_path / "lab")
     # As if it was cut off then.
     code, shown = run(*PARTS[:3])
@@ -64,7 +64,7 @@ def test_each_thing_is_remembered_as_it_is_made_and_the_next_run_asks_for_nothin
 
 
 @pytest.mark.security("M4")
-def test_what_others_gave_our_tags_is_refused_where_nobody_can_be_asked(region, run, tmp_path):
+def test_resources_tagged_by_others_are_refused_without_a_terminal(region, run, tmp_path):
     group = region.group()
     code, shown = run(*PARTS, yes=False)
     assert code != 0

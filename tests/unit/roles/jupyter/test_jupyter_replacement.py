@@ -61,14 +61,14 @@ def test_a_container_that_is_stopped_and_empty_is_replaced_without_a_question(co
     assert "Replaced" not in shown
 
 
-def test_checking_names_it_and_asks_nothing(confirm):
+def test_check_mode_names_the_loss_and_asks_nothing(confirm):
     code, shown = confirm(False, [WROTE], "--check")
     assert code == 0, shown
     assert WROTE["Path"] in shown
 
 
 @pytest.mark.security("A3")
-def test_every_way_to_another_container_leads_by_the_question():
+def test_every_replacement_of_a_container_is_confirmed_first():
     block = next(task for task in yaml.safe_load((TASKS / "run.yml").read_text()) if "block" in task)["block"]
     actions = [task.get("ansible.builtin.include_tasks") for task in block]
     question, run = actions.index("confirm_replacement.yml"), actions.index("container.yml")

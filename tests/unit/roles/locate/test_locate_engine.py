@@ -99,6 +99,6 @@ def test_lab_of_a_silent_engine_is_refused(engine, given):
         ("answers", ["mine"], ["theirs"], [], ENDS, "mine"),
     ],
 )
-def test_meant_lab(engine, own, others, records, given, expected):
+def test_lab_is_the_named_one_or_the_only_one(engine, own, others, records, given, expected):
     found = located(engine, own, others, records, given)
     assert found.startswith(expected) or (expected == SILENT and SILENT in found)

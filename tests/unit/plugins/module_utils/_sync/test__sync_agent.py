@@ -150,7 +150,7 @@ def folder(tmp_path):
     made.close()
 
 
-def test_what_changed_meanwhile_stays_and_the_new_one_is_put_beside(folder):
+def test_file_changed_during_the_sync_stays_and_the_new_one_is_kept_beside(folder):
     (folder.path / "a").write_text("saved a moment ago")
     done = folder.settle(place("a"))
     assert (folder.path / "a").read_text() == "saved a moment ago"
