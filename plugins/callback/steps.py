@@ -96,6 +96,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._failures import (
     unreachable,
 )
 from ansible_collections.desi.lab.plugins.plugin_utils._progress import Finished, Underway
+from ansible_collections.desi.lab.plugins.plugin_utils._run_document import BOX, SAY, STEP, RunDocument
 from ansible_collections.desi.lab.plugins.plugin_utils._screen import WARNINGS, Screen, Voice, share
 from ansible_collections.desi.lab.plugins.plugin_utils._terminal import (
     Paint,
@@ -118,9 +119,6 @@ if t.TYPE_CHECKING:
     from ansible.playbook.play import Play
     from ansible.playbook.task import Task
 
-STEP = "desi.lab.report_step"
-BOX = "desi.lab.box"
-SAY = "desi.lab.report"
 FINDINGS = "desi.lab.report_findings"
 UNFINISHED = "desi.lab.report_unfinished"
 SPEAKERS = (STEP, BOX, SAY, FINDINGS, UNFINISHED)
@@ -153,14 +151,13 @@ class CallbackModule(CallbackBase):
         self._left_out: set[str] = set()
         self._warnings: list[str] = []
         self._unfinished: list[tuple[str, str]] = []
-        self._document: dict[str, t.Any] | None = None
-        self._own: object = None
+        self._document: RunDocument | None = None
 
     def set_options(self, task_keys: object = None, var_options: object = None, direct: object = None) -> None:
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
         if self.get_option("document"):
             self.set_option("quiet", True)
-            self._document = {"steps": [], "box": {}, "notes": [], "failures": []}
+            self._document = RunDocument()
         self._set_up(quiet=self.get_option("quiet"), clock=self.get_option("clock"))
         self._warnings = share(self._display, self._screen, to_stderr=self.get_option("quiet"), hear=self._hear)
         atexit.register(self._leave)
@@ -272,39 +269,12 @@ class CallbackModule(CallbackBase):
             self._unfinished.clear()
         self._leave()
         if self._document is not None:
-            self._print_document(figures)
+            whole = self._document.whole(self._verb, figures, bool(context.CLIARGS.get("check")))
+            self._screen.write(document(whole, self._screen.encoding))
         recap = recap_lines(figures, time.monotonic() - self._began)
         if self._failed and self._log.path:
             recap.insert(0, f"  All that happened is in {self._log.path}")
         self._voice.show(["", *self._verdict(figures), *(self._voice.paint(line, "dim") for line in recap)])
-
-    def _print_document(self, figures: dict[str, dict[str, int]]) -> None:
-        found = self._document or {}
-        about = {
-            "verb": self._verb,
-            "ok": not any(figure["failures"] or figure["unreachable"] for figure in figures.values()),
-            "changed": any(figure["changed"] for figure in figures.values()),
-            "check": bool(context.CLIARGS.get("check")),
-        }
-        whole = {**about, **found} if self._own is None else self._own
-        self._screen.write(document(whole, self._screen.encoding))
-
-    def _collect(self, result: CallbackTaskResult) -> None:
-        """Keep for the document what a task told."""
-        found, reported = self._document, result.result
-        if found is None:
-            return
-        if result.task.action == STEP:
-            found["steps"].append({name: reported.get(name) for name in ("name", "how", "changed")})
-        elif result.task.action == BOX:
-            found["box"] = {line["label"].lower(): line["text"] for line in reported.get("lines") or ()}
-            found["notes"] = list(reported.get("notes") or ())
-        elif result.task.action == SAY and reported.get("json"):
-            self._own = reported["msg"]
-        elif result.task.action == SAY and self._verb == "url":
-            found["url"] = reported.get("msg")
-        if "open" in found["box"]:
-            found["url"] = found["box"]["open"]
 
     def _verdict(self, figures: dict[str, dict[str, int]]) -> list[str]:
         if any(figure["failures"] or figure["unreachable"] for figure in figures.values()):
@@ -330,7 +300,7 @@ class CallbackModule(CallbackBase):
             return
         # What a run that ends early leaves is told in any case.
         if self._document is not None and result.task.action != UNFINISHED:
-            self._collect(result)
+            self._document.collect(self._verb, result.task.action, result.result)
             return
         if result.task.action == STEP:
             self._step(result)
@@ -396,7 +366,7 @@ class CallbackModule(CallbackBase):
         if not fate:
             self._failed.add(host)
             if self._document is not None:
-                self._document["failures"] += [dict(zip(("what", "why", "do"), each)) for each in failures]
+                self._document.fail(failures)
             self._voice.shout(lines)
         elif self._display.verbosity:
             self._voice.show(lines)
