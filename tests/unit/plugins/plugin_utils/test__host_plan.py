@@ -20,17 +20,15 @@ from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import 
 ROOT = Path(__file__).parents[4]
 USER = {"uid": 1000, "gid": 1000, "groups": [1000, 27], "by_sudo": False}
 SETTINGS = {
+    **{name.removeprefix("lab_"): "" for name in SAVED},
     "name": "desi",
     "release": "edr",
     "data": "sample",
     "data_writable": False,
     "bucket": "desidata",
     "bucket_region": "us-west-2",
-    "endpoint": "",
-    "prefix": "",
     "mount": "auto",
     "mount_backend": "auto",
-    "cache": "",
     "cache_max": "20GiB",
     "image": "embedded",
     "folder": "/home/ann",
@@ -38,7 +36,6 @@ SETTINGS = {
     "bind": "127.0.0.1",
     "port": 8888,
     "container_port": 8888,
-    "memory": "",
     "cpus": 0,
     "workers": 0,
     "given": {},
