@@ -10,7 +10,8 @@ module: docker_engine_info
 short_description: Inspect the Docker Engine, and why it does not answer
 version_added: "0.1.0"
 description:
-  - Queries the C(docker) command, which knows C(DOCKER_HOST), contexts, Docker Desktop and rootless engines.
+  - Queries the engine that the C(docker) command would use, by E(DOCKER_HOST) or a context. One on another computer
+    does not count as one that answers, because a lab's folder, data and port would be there.
   - A missing engine is a result and no failure.
 author:
   - The DESI Lab contributors (@desi-lab)
@@ -43,7 +44,7 @@ installed:
   returned: always
   type: bool
 elsewhere:
-  description: Whether the engine does not answer at an endpoint that somebody chose.
+  description: Whether the engine does not answer, or cannot be used, at an endpoint that somebody chose.
   returned: always
   type: bool
 platform:
@@ -54,6 +55,10 @@ endpoint:
   description: The endpoint, as C(DOCKER_HOST) takes it.
   returned: always
   type: str
+environment:
+  description: The variables that lead every client of Docker to the endpoint.
+  returned: always
+  type: dict
 reason:
   description: Why no engine answers, as a sentence.
   returned: always

@@ -27,6 +27,7 @@ KEPT = {
 }
 # What the front door hands to the run itself.
 OWN = ("DESI_LAB_JSON", "DESI_LAB_NOTEBOOK", "DESI_LAB_QUIET")
+DOCKER_TLS = ("DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 # This computer itself, and where clouds tell a machine about itself.
 NEVER_BY_PROXY = ("localhost", "127.0.0.1", "::1", "127.0.0.0/8", "169.254.169.254")
@@ -53,6 +54,9 @@ def agreed(environ: Mapping[str, str]) -> dict[str, str]:
     columns = found.get("COLUMNS", "")
     if columns and not (columns.isdigit() and int(columns) >= NARROWEST):
         del found["COLUMNS"]
+    if not found.get("DOCKER_HOST", "").startswith("tcp:"):
+        # The command would look for keys for a socket, too.
+        found = {name: value for name, value in found.items() if name not in DOCKER_TLS}
     return {**found, **_proxies(found), **_authorities(found)}
 
 

@@ -16,6 +16,7 @@ import socket
 import time
 import typing as t
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
@@ -40,32 +41,91 @@ class NotListening(EngineUnavailable):
     """Nothing listens at the endpoint."""
 
 
-def direct_endpoint(environment: t.Mapping[str, str], home: str) -> str:
-    """Return the endpoint that the docker command would use; empty if the command has to be asked (SSH, TLS)."""
-    host, folder = environment.get("DOCKER_HOST", ""), Path(environment.get("DOCKER_CONFIG") or f"{home}/.docker")
-    if not host:
+@dataclass(frozen=True)
+class Endpoint:
+    """The address of the engine that the docker command would use.
+
+    ``environment`` leads every client there; ``problem`` is why no lab can use it.
+    """
+
+    host: str
+    environment: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def direct(self) -> bool:
+        """Whether it is queried without the docker command, which alone does TLS."""
+        return not self.problem and not {"DOCKER_TLS", "DOCKER_TLS_VERIFY"} & set(self.environment)
+
+
+def is_address_here(name: str) -> bool:
+    """Return whether a host's name or address is one of this computer."""
+    if name in _LOOPBACK:
+        return True
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        with socket.socket(found[0][0], socket.SOCK_STREAM) as probe:
+            probe.bind((found[0][4][0], 0))
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+def endpoint_of(
+    environment: t.Mapping[str, str], home: str, is_here: t.Callable[[str], bool] = is_address_here
+) -> Endpoint:
+    """Return the endpoint that the docker command would use, by DOCKER_HOST or its context."""
+    folder = Path(environment.get("DOCKER_CONFIG") or f"{home}/.docker")
+    host, tls = environment.get("DOCKER_HOST", ""), {}
+    if host:
+        host = host if "://" in host else f"tcp://{host}"
+        tls = {name: "1" for name in ("DOCKER_TLS", "DOCKER_TLS_VERIFY") if environment.get(name)}
+        certificates = environment.get("DOCKER_CERT_PATH") or str(folder)
+    else:
         context = environment.get("DOCKER_CONTEXT") or _text_in(folder / "config.json", "currentContext")
-        host = DEFAULT_ENDPOINT
-        if context not in ("", "default"):
-            number = hashlib.sha256(context.encode()).hexdigest()
-            host = _text_in(folder / "contexts/meta" / number / "meta.json", "Endpoints", "docker", "Host")
-        return host if host.startswith("unix:///") else ""
+        if context in ("", "default"):
+            return Endpoint(DEFAULT_ENDPOINT, {"DOCKER_HOST": DEFAULT_ENDPOINT})
+        number = hashlib.sha256(context.encode()).hexdigest()
+        about = _in(folder / "contexts/meta" / number / "meta.json", "Endpoints", "docker")
+        address = about.get("Host") if isinstance(about, dict) else None
+        if not isinstance(address, str) or not address:
+            place = "The variable DOCKER_CONTEXT" if environment.get("DOCKER_CONTEXT") else str(folder / "config.json")
+            return Endpoint(f"context {shown(context)}", {}, f"{place} names it, and there is no such context.")
+        host, certificates = address, str(folder / "contexts/tls" / number / "docker")
+        if host.startswith("tcp://") and Path(certificates).is_dir():
+            tls = {"DOCKER_TLS" if about.get("SkipTLSVerify") is True else "DOCKER_TLS_VERIFY": "1"}
     if host.startswith("unix:///"):
-        return host
-    parts = urlsplit(host)
-    encrypted = environment.get("DOCKER_TLS_VERIFY") or environment.get("DOCKER_TLS")
-    return host if parts.scheme == "tcp" and parts.hostname in _LOOPBACK and not encrypted else ""
+        return Endpoint(host, {"DOCKER_HOST": host})
+    try:
+        parts = urlsplit(host)
+        name, _port = parts.hostname or "", parts.port
+    except ValueError:
+        name, parts = "", urlsplit("")
+    if parts.scheme == "tcp" and is_here(name):
+        keys = {"DOCKER_CERT_PATH": certificates} if tls else {}
+        if "DOCKER_TLS_VERIFY" in tls and (environment.get("REQUESTS_CA_BUNDLE") or environment.get("CURL_CA_BUNDLE")):
+            # Docker's library believes these before the engine's own authority.
+            keys["REQUESTS_CA_BUNDLE"] = f"{certificates}/ca.pem"
+        return Endpoint(host, {"DOCKER_HOST": host, **tls, **keys})
+    if parts.scheme in ("tcp", "ssh") and name:
+        return Endpoint(host, {}, "It is on another computer, where the lab's folder, data and port would be.")
+    return Endpoint(host, {}, "It is at no socket and no TCP port of this computer.")
 
 
-def _text_in(path: Path, *keys: str) -> str:
-    """Return a text in a JSON file, empty if there is none."""
+def _in(path: Path, *keys: str) -> t.Any:  # noqa: ANN401 - checked by whoever asked
+    """Return what is in a JSON file, None if there is no such thing."""
     try:
         with path.open("rb") as file:
             found = strict_json(file.read(_READ_SIZE), _READ_SIZE)
         for key in keys:
-            found = mapping(found).get(key, "")
+            found = mapping(found).get(key)
     except (OSError, BadAnswer):
-        return ""
+        return None
+    return found
+
+
+def _text_in(path: Path, key: str) -> str:
+    found = _in(path, key)
     return found if isinstance(found, str) else ""
 
 

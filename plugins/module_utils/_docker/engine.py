@@ -12,7 +12,7 @@ import platform
 import shutil
 import typing as t
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -20,8 +20,9 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.api import (
     DEFAULT_ENDPOINT,
     DENIED,
     Api,
+    Endpoint,
     NotListening,
-    direct_endpoint,
+    endpoint_of,
 )
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
 
@@ -68,6 +69,7 @@ class Engine:
     cpus: int = 0
     limits: tuple[str, ...] = ()
     log_driver: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
@@ -99,21 +101,22 @@ def reason_of(stderr: str) -> str:
 
 
 def read_engine(
-    *, stdout: str, stderr: str, endpoint: str, has_command: bool, has_daemon: bool, platform: str
+    *, stdout: str, stderr: str, endpoint: Endpoint, has_command: bool, has_daemon: bool, platform: str
 ) -> Engine:
     """Return the engine from ``docker info --format '{{json .}}'``, which has no ServerVersion if none answers."""
     info = _document(stdout)
     version = str(info.get("ServerVersion") or "")
     system = str(info.get("OperatingSystem", ""))
     options, architecture = info.get("SecurityOptions"), str(info.get("Architecture") or "")
-    reason = "" if version else _why_silent(info, stderr or ("" if info else stdout), has_command)
+    silent = endpoint.problem or _why_silent(info, stderr or ("" if info else stdout), has_command)
+    reason = "" if version else silent
     return Engine(
         answers=bool(version),
         denied=reason == DENIED,
         installed=has_daemon or bool(version),
-        elsewhere=not version and not _is_usual(endpoint, platform),
+        elsewhere=not version and not _is_usual(endpoint.host, platform),
         platform=platform,
-        endpoint=endpoint or DEFAULT_ENDPOINT,
+        endpoint=endpoint.host,
         reason=reason,
         version=version,
         architecture=ARCHITECTURES.get(architecture, architecture),
@@ -124,6 +127,7 @@ def read_engine(
         cpus=_number(info.get("NCPU")),
         limits=tuple(name for name, sign in LIMITS.items() if info.get(sign) is True),
         log_driver=str(info.get("LoggingDriver") or ""),
+        environment=endpoint.environment,
     )
 
 
@@ -141,7 +145,7 @@ def _document(stdout: str) -> dict[str, t.Any]:
 
 def _is_usual(endpoint: str, platform: str) -> bool:
     """Return whether it is a default endpoint of the platform."""
-    return endpoint in ("", DEFAULT_ENDPOINT) or (platform == "macos" and endpoint.endswith(DESKTOP_SOCKET))
+    return endpoint == DEFAULT_ENDPOINT or (platform == "macos" and endpoint.endswith(DESKTOP_SOCKET))
 
 
 def _why_silent(info: dict[str, t.Any], stderr: str, has_command: bool) -> str:
@@ -155,47 +159,42 @@ def _why_silent(info: dict[str, t.Any], stderr: str, has_command: bool) -> str:
 DAEMON_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
 
 
-def endpoint_of(docker: Docker, environment: str, patience: float) -> str:
-    """Return the endpoint of the current context, or else ``environment`` (DOCKER_HOST)."""
-    shown = docker.run("context", "inspect", "--format", "{{.Endpoints.docker.Host}}", timeout=patience)
-    # The stub in a WSL without Docker prints a text.
-    return shown.stdout.strip() if shown.returncode == 0 and "://" in shown.stdout else environment
+def current_endpoint() -> Endpoint:
+    return endpoint_of(os.environ, str(Path.home()))
 
 
 def engine_api(patience: float) -> Api | None:
     """Return the API of the engine that the docker command would use; None where only the command can ask it."""
     # Without the command there is no engine for labs: it follows logs and builds images.
-    endpoint = direct_endpoint(os.environ, str(Path.home())) if shutil.which("docker") else ""
-    return Api(endpoint, patience) if endpoint else None
+    endpoint = current_endpoint() if shutil.which("docker") else None
+    return Api(endpoint.host, patience) if endpoint and endpoint.direct else None
 
 
 def query_engine(patience: float, daemon_folders: Sequence[str] = DAEMON_FOLDERS) -> Engine:
     """Query the engine once; one that takes longer than ``patience`` seconds does not answer.
 
-    The docker command is asked only where the engine is not at a socket of this computer, or nothing listens there.
+    The docker command is asked only where the engine speaks TLS, or nothing listens at its socket.
     """
-    has_command, api = bool(shutil.which("docker")), engine_api(patience)
-    stdout, stderr, endpoint = "", "", os.environ.get("DOCKER_HOST", "")
+    endpoint, has_command = current_endpoint(), bool(shutil.which("docker"))
+    stdout, stderr, ask_command = "", "", has_command and not endpoint.problem
     try:
-        if api:
-            endpoint = api.endpoint
-            stdout = json.dumps(api.get("/info") or {})
+        if ask_command and endpoint.direct:
+            stdout = json.dumps(Api(endpoint.host, patience).get("/info") or {})
+            ask_command = False
     except NotListening:
-        api = None
+        pass
+    except LabError as error:
+        stderr, ask_command = error.why, False
+    try:
+        if ask_command:
+            info = Docker().run("info", "--format", "{{json .}}", timeout=patience)
+            stdout, stderr = info.stdout, info.stderr
     except LabError as error:
         stderr = error.why
-    if has_command and not api:
-        docker = Docker()
-        try:
-            endpoint = endpoint_of(docker, endpoint, patience)
-            info = docker.run("info", "--format", "{{json .}}", timeout=patience)
-            stdout, stderr = info.stdout, info.stderr
-        except LabError as error:
-            stderr = error.why
     return engine_here(stdout, stderr, endpoint, daemon_folders)
 
 
-def engine_here(stdout: str, stderr: str, endpoint: str, daemon_folders: Sequence[str] = DAEMON_FOLDERS) -> Engine:
+def engine_here(stdout: str, stderr: str, endpoint: Endpoint, daemon_folders: Sequence[str] = DAEMON_FOLDERS) -> Engine:
     """Return the engine of an answer, or of an error, on this computer."""
     return read_engine(
         stdout=stdout,

@@ -36,6 +36,7 @@ ENGINE = {
     "cpus": 1,
     "limits": [],
     "log_driver": "json-file",
+    "environment": {"DOCKER_HOST": "unix:///run/docker.sock"},
 }
 PERSON = {"name": "ec2-user", "uid": 1000, "gid": 1000, "home": "/home/ec2-user", "groups": [1000], "by_sudo": False}
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMglP0ViRc+3mwrmCNRarXlaceIbSSc15QU4Ykk0OiPj"

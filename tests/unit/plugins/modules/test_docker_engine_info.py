@@ -12,6 +12,7 @@ from functools import partial
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._docker import engine as docker_engine
+from ansible_collections.desi.lab.plugins.module_utils._docker.api import Endpoint
 from ansible_collections.desi.lab.plugins.modules import docker_engine_info
 
 SOCKET = "unix:///var/run/docker.sock"
@@ -33,9 +34,8 @@ def run(call, tmp_path, monkeypatch):
     monkeypatch.setattr(docker_engine_info, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(docker_engine.platform, "system", lambda: "Linux")
     monkeypatch.setattr(docker_engine.platform, "release", lambda: "6.1.0-18-amd64")
-    monkeypatch.delenv("DOCKER_HOST", raising=False)
-    # As for an engine that is asked by the command alone; test__docker_api.py has the others.
-    monkeypatch.setattr(docker_engine, "direct_endpoint", lambda *_: "")
+    # An engine that is asked by the command alone; test__docker_api.py has the others.
+    monkeypatch.setattr(docker_engine, "current_endpoint", lambda: Endpoint(SOCKET, {"DOCKER_TLS": "1"}))
 
     return partial(call, docker_engine_info)
 
@@ -51,14 +51,9 @@ def install(tmp_path):
     return install_program
 
 
-def docker(info: str, endpoint: str = f"echo {SOCKET}") -> str:
+def docker(info: str) -> str:
     """A docker command that answers what the module asks, and nothing else."""
-    return (
-        'case "$*" in\n'
-        f"'info --format {{{{json .}}}}') {info} ;;\n"
-        f"'context inspect --format {{{{.Endpoints.docker.Host}}}}') {endpoint} ;;\n"
-        "*) exit 64 ;;\nesac"
-    )
+    return f"case \"$*\" in\n'info --format {{{{json .}}}}') {info} ;;\n*) exit 64 ;;\nesac"
 
 
 def says(document: object, error: str = "", code: int = 0) -> str:
@@ -88,6 +83,7 @@ def test_engine_that_answers_is_told(run, install, check_mode):
         "cpus": 0,
         "limits": [],
         "log_driver": "",
+        "environment": {"DOCKER_TLS": "1"},
     }
 
 
@@ -126,14 +122,6 @@ def test_engine_that_hangs_is_no_engine(run, install, monkeypatch):
     code, result = run()
     assert (code, result["answers"]) == (0, False)
     assert "no answer within 0.5 seconds" in result["reason"]
-
-
-def test_endpoint_is_that_of_the_context_or_of_the_environment(run, install, monkeypatch):
-    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.7:2375")
-    assert run()[1]["endpoint"] == "tcp://192.0.2.7:2375"
-    install("docker", docker(says(SILENCE, STOPPED, 1), "echo unix:///run/user/1000/docker.sock"))
-    _code, result = run()
-    assert (result["endpoint"], result["elsewhere"]) == ("unix:///run/user/1000/docker.sock", True)
 
 
 @pytest.mark.parametrize("code", [0, 1])

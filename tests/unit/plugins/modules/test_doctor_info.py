@@ -32,7 +32,8 @@ def look(capsys, tmp_path, monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     # An address that the command alone can ask.
-    monkeypatch.setenv("DOCKER_HOST", "ssh://ann@192.0.2.7")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     with socket.create_server((QUIET, 0)) as probe:
         free = probe.getsockname()[1]
 

@@ -318,13 +318,12 @@ def test_engine_that_is_not_there_leaves_the_mounts_and_its_reason(run, engine, 
     assert run()["reason"] == "The command docker is not installed."
 
 
-def test_engine_at_another_computer_is_asked_by_the_command(run, engine, monkeypatch, tmp_path):
+def test_engine_with_tls_is_asked_by_the_command(run, engine, monkeypatch, tmp_path):
     document = tmp_path / "containers.json"
     document.write_text(json.dumps([container("desi")]))
     info = shlex.quote(json.dumps(INFO))
     (tmp_path / "bin" / "docker").write_text(
         '#!/bin/sh\ncase "$*" in\n'
-        "'context inspect '*) echo ssh://ann@192.0.2.7 ;;\n"
         f"'info --format '*) echo {info} ;;\n"
         "'ps --all --quiet --filter label=desi.lab.name') echo a1 ;;\n"
         f"'container inspect a1') cat {document}; exit 1 ;;\n"
@@ -332,9 +331,10 @@ def test_engine_at_another_computer_is_asked_by_the_command(run, engine, monkeyp
         "'image ls --no-trunc --format '*) echo sha256:2 desi-lab:1 ;;\n"
         '*) echo unexpected: "$*" >&2; exit 64 ;;\nesac\n'
     )
-    monkeypatch.setenv("DOCKER_HOST", "ssh://ann@192.0.2.7")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     result = run()
-    assert (result["engine"], result["docker"]["endpoint"]) == (True, "ssh://ann@192.0.2.7")
+    assert (result["engine"], result["docker"]["endpoint"]) == (True, "tcp://127.0.0.1:9")
     assert [(lab["name"], lab["image_newer"]) for lab in result["labs"]] == [("desi", True)]
     assert result["networks"] == [{"name": "desi-lab-desi", "lab": "desi"}]
     assert engine.asked == []

@@ -58,6 +58,8 @@ def test_each_row_of_the_page(name, counts):
         ({"CURL_CA_BUNDLE": "/c"}, {"SSL_CERT_FILE": "/c", "AWS_CA_BUNDLE": "/c", "REQUESTS_CA_BUNDLE": "/c"}),
         ({"SSL_CERT_FILE": "/a", "AWS_CA_BUNDLE": "/b"}, {"AWS_CA_BUNDLE": "/b", "REQUESTS_CA_BUNDLE": "/a"}),
         ({"XDG_CONFIG_HOME": "relative", "XDG_STATE_HOME": "/s"}, {"XDG_CONFIG_HOME": None, "XDG_STATE_HOME": "/s"}),
+        ({"DOCKER_TLS_VERIFY": "1", "DOCKER_HOST": "tcp://127.0.0.1:2"}, {"DOCKER_TLS_VERIFY": "1"}),
+        ({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/c"}, {"DOCKER_TLS_VERIFY": None, "DOCKER_CERT_PATH": None}),
         ({"COLUMNS": "7"}, {"COLUMNS": None}),
         ({"COLUMNS": "x"}, {"COLUMNS": None}),
         ({"GIT_DIR": "/x", "GIT_SSH_COMMAND": "ssh -v"}, {"GIT_DIR": None, "GIT_SSH_COMMAND": "ssh -v"}),

@@ -9,6 +9,7 @@ import json
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._docker import engine as docker_engine
+from ansible_collections.desi.lab.plugins.module_utils._docker.api import Endpoint
 from ansible_collections.desi.lab.plugins.module_utils._docker.engine import platform_of, read_engine, reason_of
 
 SOCKET = "unix:///var/run/docker.sock"
@@ -66,7 +67,7 @@ def read(answer: object = None, **said) -> docker_engine.Engine:
         "platform": "linux",
         **said,
     }
-    return read_engine(**given)
+    return read_engine(**{**given, "endpoint": Endpoint(given["endpoint"])})
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_engine_that_denies_is_told_from_one_that_is_stopped(printed, denied, st
 
 
 def test_host_without_docker_has_no_engine():
-    engine = read("", has_command=False, has_daemon=False, endpoint="")
+    engine = read("", has_command=False, has_daemon=False)
     assert (engine.answers, engine.installed, engine.elsewhere) == (False, False, False)
     assert engine.reason == "The command docker is not installed."
     assert (engine.state, engine.endpoint) == ("There is no Docker Engine on this computer.", SOCKET)
@@ -168,9 +169,12 @@ def test_silent_engine_is_elsewhere_where_nobody_expects_one(platform, endpoint,
     assert not read(ANSWER, endpoint=endpoint).elsewhere
 
 
-def test_ssh_that_lets_nobody_in_is_not_a_question_of_the_group_docker():
-    engine = read(stderr=SSH_DENIED, endpoint="ssh://ann@192.0.2.7")
-    assert (engine.elsewhere, engine.denied) == (True, False)
+def test_engine_that_no_lab_can_use_is_told_with_its_reason(monkeypatch):
+    monkeypatch.setattr(docker_engine, "current_endpoint", lambda: Endpoint("ssh://far", {}, "It is far away."))
+    engine = docker_engine.query_engine(1)
+    assert (engine.answers, engine.elsewhere, engine.denied) == (False, True, False)
+    assert (engine.reason, engine.endpoint) == ("It is far away.", "ssh://far")
+    assert docker_engine.engine_api(1) is None
 
 
 def test_what_is_no_document_or_has_errors_in_it_means_that_no_engine_answers():

@@ -29,7 +29,8 @@ def docker(tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     # An address that the command alone can ask.
-    monkeypatch.setenv("DOCKER_HOST", "ssh://ann@192.0.2.7")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
 
     def install(script):
         program = tmp_path / "bin" / "docker"
