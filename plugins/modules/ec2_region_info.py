@@ -74,7 +74,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.client import client
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ADDRESS, SNAPSHOT, ResourceQuery
 from ansible_collections.desi.lab.plugins.module_utils._status.regions import (
     configured_regions,
     has_credentials,
@@ -92,7 +92,7 @@ ARGUMENTS = {
     "config": {"type": "path", "required": True},
 }
 # What costs money, or lets somebody in. With these the rest is found, too.
-KINDS = ("machine", "spot request", "disk", "security group", "key pair")
+KINDS = ("machine", "spot request", "disk", SNAPSHOT, ADDRESS, "security group", "key pair")
 
 
 def inspect(module: AnsibleAWSModule, regions: list[str]) -> tuple[Caller, list[str]]:

@@ -33,7 +33,7 @@ class InstanceType(t.NamedTuple):
     spot: bool
 
     @property
-    def record(self) -> str:
+    def memory(self) -> str:
         """Return the memory as people write it."""
         gib = self.memory_mib / GIB
         return f"{gib:.0f} GiB" if gib == int(gib) else f"{gib:.1f} GiB"
@@ -95,11 +95,11 @@ def size_notes(kind: InstanceType) -> list[str]:
     """Return a note on what an instance is too small for."""
     do = "-e lab_instance_type=t3.xlarge"
     if kind.memory_mib < 2 * GIB:
-        return [f"{kind.name} has {kind.record}: catalogs and single HDUs. Whole coadds want 16 GiB: {do}"]
+        return [f"{kind.name} has {kind.memory}: catalogs and single HDUs. Whole coadds want 16 GiB: {do}"]
     if kind.memory_mib < 8 * GIB:
-        return [f"{kind.name} has {kind.record}: single coadds. Several at once, or DR1's catalog, want 16 GiB: {do}"]
+        return [f"{kind.name} has {kind.memory}: single coadds. Several at once, or DR1's catalog, want 16 GiB: {do}"]
     if kind.memory_mib < 16 * GIB - 512:
-        return [f"{kind.name} has {kind.record}: coadds, a few at once. DR1's whole catalog wants 16 GiB: {do}"]
+        return [f"{kind.name} has {kind.memory}: coadds, a few at once. DR1's whole catalog wants 16 GiB: {do}"]
     return []
 
 

@@ -113,7 +113,7 @@ def begin(spec: LabSpec, seen: AccountState, endpoint: str | None = None) -> Dra
         spec.record.check(caller, spec.region, endpoint)
     if not caller.owner:
         why = f"AWS calls you {seen.arn.rpartition(':')[2] or 'nothing'}, which names nobody."
-        raise LabError("Whose the lab is cannot be rules_text.", why, "use the credentials of a user or of a role")
+        raise LabError("Whose the lab is cannot be told.", why, "use the credentials of a user or of a role")
     owner = spec.record.owner if spec.record else owner_of_lab(caller, instances.alive(seen.named))
     draft = Draft(owner, owner == "root", instances.lab_instance(seen.named, spec.name, owner, spec.record))
     draft.notes = instances.others(seen.named, spec.name, owner, spec.record) + ([ROOT_NOTE] if draft.is_root else [])

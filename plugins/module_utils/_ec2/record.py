@@ -187,7 +187,8 @@ def _unreadable(directory: str, why: str) -> LabError:
 def age(directory: str, now: float) -> float:
     """Return how many seconds ago the record in a directory was written; endless where there is none."""
     try:
-        return now - Path(directory, FILE).stat().st_mtime
+        # A clock that was set back since, or that of a file server, may date it in the future.
+        return max(0.0, now - Path(directory, FILE).stat().st_mtime)
     except OSError:
         return float("inf")
 

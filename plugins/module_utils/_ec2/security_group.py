@@ -4,7 +4,7 @@
 
 """Choose the security group of a lab, and decide its rules.
 
-The rules are those of the guide. Those of them that are lab_group are known by their descriptions.
+The rules are those of the guide. Those that DESI Lab made are known by their descriptions.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class SecurityGroup(t.NamedTuple):
     @property
     def wider(self) -> list[str]:
         """Say whom those let in, which is not for DESI Lab to change; nothing where there are none."""
-        lab_group = {rule[:-1] for rule in self.rules if rule.is_ours}
-        more = [rule for rule in self.foreign if rule.way not in lab_group]
+        ours = {rule.way for rule in self.rules if rule.is_ours}
+        more = [rule for rule in self.foreign if rule.way not in ours]
         said = f"The security group {self.name} also lets in {rules_text(more)}, by rules that DESI Lab did not make."
         return [said] if more else []
 

@@ -43,3 +43,10 @@ def test_without_credentials_nobody_is_asked_and_trouble_is_no_answer(region, lo
     assert "ec2:DescribeVolumes" in look()["why"]
     without_credentials(monkeypatch)
     assert look()["asked"] == []
+
+
+def test_region_that_has_nothing_but_a_snapshot_of_the_lab_is_found(region, look):
+    disk = region.disk()
+    region.ec2.create_snapshot(VolumeId=disk, TagSpecifications=region.tags("snapshot"))
+    region.ec2.delete_volume(VolumeId=disk)
+    assert look()["regions"] == ["us-west-2"]

@@ -121,9 +121,18 @@ def test_processors_of_this_computer_have_worked_and_work_on():
     assert counters.counted()["network"] >= before["network"]
 
 
-def test_waiting_is_no_work_of_processors():
+# User, nice, system, idle, waiting for a disk, interrupts (two), and what the host took away, each in seconds.
+@pytest.mark.parametrize(
+    ("spent", "seconds"),
+    [
+        ((1, 1, 1, 99, 99, 1, 1, 0), 5),
+        # A minute of one program on a t2.micro that has used up its credits.
+        ((6, 0, 0, 0, 0, 0, 0, 54), 60),
+    ],
+)
+def test_waiting_for_a_disk_is_no_work_and_a_processor_that_was_taken_away_is(spent, seconds):
     ticks = os.sysconf("SC_CLK_TCK")
-    assert counters.cpu(f"cpu  {ticks} {ticks} {ticks} 99999 99999 {ticks} {ticks} 99999 0 0\ncpu0 1") == 5
+    assert counters.cpu(f"cpu  {' '.join(str(each * ticks) for each in spent)} 0 0\ncpu0 1") == seconds
 
 
 def test_lines_to_containers_and_to_itself_do_not_count():

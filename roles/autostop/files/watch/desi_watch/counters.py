@@ -17,9 +17,12 @@ INSIDE = ("lo", "docker", "br-", "veth")
 
 
 def cpu(text: str) -> float:
-    """Return for how many seconds processors have worked, by /proc/stat. To wait, or to be kept waiting, is no work."""
-    user, nice, system, _idle, _wait, irq, softirq = (int(each) for each in text.split()[1:8])
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+    """Return for how many seconds programs have used processors, or wanted them and were kept from them, by /proc/stat.
+
+    Waiting for a disk is no work. A t2.micro without CPU credits gets a tenth of its core, and the rest is stolen time.
+    """
+    user, nice, system, _idle, _wait, irq, softirq, steal = (int(each) for each in text.split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def network(text: str) -> float:

@@ -36,6 +36,13 @@ def test_what_is_written_is_read_and_for_nobody_else(folder, tmp_path):
     assert (tmp_path / "made.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_age_of_a_record_is_never_negative_whatever_the_clock_says(folder, tmp_path):
+    written = (tmp_path / "made.json").stat().st_mtime
+    ages = [record.age(folder, written + passed) for passed in (30.0, 0.0, -600.0)]
+    assert ages == [30.0, 0.0, 0.0]
+    assert record.age(str(tmp_path / "none"), written) == float("inf")
+
+
 def test_nothing_is_remembered_where_there_is_nothing(tmp_path):
     assert record.read("") is record.read(str(tmp_path)) is record.read(str(tmp_path / "none")) is None
 
