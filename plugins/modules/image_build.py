@@ -16,6 +16,7 @@ description:
     C(.dockerignore) is honored, and C(.git) is left out.
   - Where another run of the same user builds an image of that name, it is waited for, and its image is taken if it has
     all of O(labels).
+  - It is always built by the engine's own builder, whatever E(BUILDX_BUILDER) and E(DOCKER_BUILDKIT) say.
   - Unlike C(community.docker.docker_image_build) it needs no plugin of Docker's, and reports its step, which the
     callback P(desi.lab.steps#callback) shows on a terminal.
 author:
@@ -114,9 +115,12 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import open
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
 from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
 from ansible_collections.desi.lab.plugins.module_utils._docker.dockerfile import asks_for_buildkit, buildkit_reason
+from ansible_collections.desi.lab.plugins.module_utils._docker.engine import current_endpoint
 from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile, build_progress, follow
 
 MOST_BYTES = 1 << 20
+# Another builder that somebody has set up sees none of the engine's images, or is on another computer.
+ENGINES_OWN = {"BUILDX_BUILDER": "default"}
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
@@ -132,7 +136,7 @@ def command_of(params: dict, by_buildkit: bool) -> tuple[list[str], dict[str, st
     arguments = {name: str(value) for name, value in {**proxies, **params["args"]}.items()}
     for name in arguments:
         command += ["--build-arg", name]
-    known = {"DOCKER_BUILDKIT": str(int(by_buildkit)), **arguments}
+    known = {"DOCKER_BUILDKIT": str(int(by_buildkit)), **ENGINES_OWN, **arguments}
     return [*command, "-"], known
 
 
@@ -178,6 +182,8 @@ def build(params: dict, file: ProgressFile) -> tuple[int, str]:
             add_file(source, params["host_file_name"], content, whole)
             whole.seek(0)
             source = whole
+        # The builder "default" is that of the engine at DOCKER_HOST.
+        known = {**known, **current_endpoint().environment}
         return follow(command, lambda line: file.write(build_progress(line)), known, terminal=False, stdin=source)
 
 
@@ -185,6 +191,14 @@ def inspect(name: str) -> dict:
     """Return what the engine says of an image; nothing if there is none."""
     done = subprocess.run(["docker", "image", "inspect", name], capture_output=True, text=True, check=False)
     return json.loads(done.stdout)[0] if done.returncode == 0 else {}
+
+
+def not_loaded(name: str) -> LabError:
+    return LabError(
+        f"The image {name} was built, and Docker Engine does not have it.",
+        "What built it is another builder than the engine's own, and kept it.",
+        "Use the engine's own: docker buildx uninstall; docker buildx use default",
+    )
 
 
 def is_made(image: dict, params: dict) -> bool:
@@ -259,7 +273,10 @@ def main() -> None:
         module.fail_json(msg=f"The files of the build could not be read or written ({error.strerror}).", output=[])
     if code:
         module.fail_json(msg=said or f"docker build ended with {code}", output=said.splitlines())
-    module.exit_json(changed=True, output=said.splitlines(), image=inspect(module.params["name"]))
+    image = inspect(module.params["name"])
+    if not image:
+        module.fail_json(output=said.splitlines(), **not_loaded(module.params["name"]).as_result())
+    module.exit_json(changed=True, output=said.splitlines(), image=image)
 
 
 if __name__ == "__main__":

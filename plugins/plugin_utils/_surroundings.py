@@ -13,12 +13,12 @@ import os
 from collections.abc import Callable, Mapping
 
 # The front door has dropped ANSIBLE_*, PYTHON* and PIP_* already, which an environment is made without.
-DROPPED_FAMILIES = ("BASH_FUNC_", "CONDA_", "GIT_", "JUPYTER_", "RCLONE_", "UV_")
+DROPPED_FAMILIES = ("BASH_FUNC_", "BUILDKIT_", "BUILDX_", "CONDA_", "GIT_", "JUPYTER_", "RCLONE_", "UV_")
 DROPPED = {
     *("BASH_ENV", "BASHOPTS", "CDPATH", "ENV", "GLOBIGNORE", "GREP_OPTIONS", "IFS", "POSIXLY_CORRECT", "SHELLOPTS"),
     "VIRTUAL_ENV",
     # The command and Docker's library would talk to the engine in two ways.
-    *("DOCKER_API_VERSION", "DOCKER_CONTENT_TRUST", "DOCKER_DEFAULT_PLATFORM"),
+    *("DOCKER_API_VERSION", "DOCKER_BUILDKIT", "DOCKER_CONTENT_TRUST", "DOCKER_DEFAULT_PLATFORM"),
 }
 # How a repository is reached, and not which one.
 KEPT = {

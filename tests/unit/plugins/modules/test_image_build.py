@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import threading
 
 import pytest
@@ -74,4 +76,57 @@ def test_build_is_given_the_proxies_of_the_caller_on_no_command_line():
     command, known = image_build.command_of(params, by_buildkit=False)
     assert command[-5:] == ["--build-arg", "https_proxy", "--build-arg", "BASE", "-"]
     assert "secret" not in " ".join(command)
-    assert known == {"DOCKER_BUILDKIT": "0", "https_proxy": network["https_proxy"], "BASE": "b:1"}
+    assert known == {
+        "DOCKER_BUILDKIT": "0",
+        **image_build.ENGINES_OWN,
+        "https_proxy": network["https_proxy"],
+        "BASE": "b:1",
+    }
+
+
+DOCKER = """#!/bin/sh
+case "$1 $2" in
+'buildx version') exit {buildx} ;;
+'buildx build') echo "$DOCKER_BUILDKIT $BUILDX_BUILDER $DOCKER_HOST" > {folder}/by_buildx ;;
+'build --force-rm') echo "$DOCKER_BUILDKIT" > {folder}/by_engine ;;
+'image inspect') {image} ;;
+esac
+cat > /dev/null
+"""
+MOUNT = "FROM x\nRUN --mount=type=cache,target=/c true\n"
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "buildx", "made", "built", "why"),
+    [
+        ("FROM x\n", 1, True, ("by_engine", "0"), ""),
+        (MOUNT, 0, True, ("by_buildx", "1 default unix:///x.sock"), ""),
+        ("# syntax=docker/dockerfile:1\nFROM x\n", 0, True, ("by_buildx", "1 default unix:///x.sock"), ""),
+        ("# syntax=docker/dockerfile:1\nFROM x\n", 1, True, ("by_engine", "0"), ""),
+        (MOUNT, 1, True, None, "which only BuildKit knows"),
+        ("FROM x\n", 0, False, ("by_engine", "0"), "another builder"),
+    ],
+)
+def test_engines_own_builder_builds_whatever_is_set_up(
+    call, tmp_path, monkeypatch, dockerfile, buildx, made, built, why
+):
+    program = tmp_path / "docker"
+    program.write_text(DOCKER.format(buildx=buildx, folder=tmp_path, image="echo '[{}]'" if made else "exit 1"))
+    if made:
+        program.write_text(program.read_text().replace("[{}]", '[{"Id": "1"}]'))
+    program.chmod(0o755)
+    with tarfile.open(tmp_path / "context.tar", "w") as archive:
+        header = tarfile.TarInfo("Dockerfile")
+        header.size = len(dockerfile)
+        archive.addfile(header, io.BytesIO(dockerfile.encode()))
+    hostile = {"BUILDX_BUILDER": "far", "DOCKER_BUILDKIT": "1", "DOCKER_HOST": "unix:///x.sock"}
+    for name, value in {**hostile, "PATH": f"{tmp_path}:/usr/bin:/bin", "XDG_STATE_HOME": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    code, result = call(image_build, name="a:1", path=str(tmp_path), archive=str(tmp_path / "context.tar"))
+    assert (code, why in result.get("why", "")) == (1 if why else 0, True)
+    found = [
+        (each, (tmp_path / each).read_text().strip())
+        for each in ("by_buildx", "by_engine")
+        if (tmp_path / each).exists()
+    ]
+    assert found == ([built] if built else [])
