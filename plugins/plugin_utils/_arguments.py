@@ -10,6 +10,8 @@ The front door loads this file by its path, before Ansible is there. It imports 
 from __future__ import annotations
 
 import difflib
+import json
+import re
 import typing as t
 
 JSON = ("--json", "print one JSON document and nothing else, for programs")
@@ -55,6 +57,14 @@ LONG = {
     "--json": False,
     "--tail": True,
 }
+# NAME=VALUE, several times. In quotes, or the path of a folder, a value may hold blanks and what looks like a name.
+_SETTING = re.compile(
+    r"""\s*(?P<name>[A-Za-z_]\w*)=(?:
+    (?P<quote>["'])(?P<quoted>.*?)(?P=quote)(?=\s*$|\s+[A-Za-z_]\w*=)
+    | (?P<path>[/~.].*?)(?=\s*$|\s+(?:lab|desi|ansible)_\w+=)
+    | (?P<other>.*?)(?=\s*$|\s+[A-Za-z_]\w*=))""",
+    re.VERBOSE | re.DOTALL,
+)
 
 
 class Refused(Exception):
@@ -106,7 +116,8 @@ def _long(given: str, rest: list[str], options: list[str], own: list[str]) -> No
             raise Refused(f"The option {name} takes no value.", f"It was given {value}.", f"Write {name} alone.")
         (own if name in ("--help", "--version", "--json", "--ask-become-pass") else options).append(name)
         return
-    (own if name == "--tail" else options).extend([name, value if equals else _value(name, rest)])
+    value = value if equals else _value(name, rest)
+    (own if name == "--tail" else options).extend([name, settings(value) if name == "--extra-vars" else value])
 
 
 def _short(given: str, rest: list[str], options: list[str], own: list[str]) -> None:
@@ -115,12 +126,21 @@ def _short(given: str, rest: list[str], options: list[str], own: list[str]) -> N
         if letter not in SHORT:
             raise Refused(f"There is no option -{letter}.", f"It is in {given}.", "See ./lab --help.")
         if SHORT[letter]:
-            options += [f"-{letter}", given[place + 1 :] or _value(f"-{letter}", rest)]
+            value = given[place + 1 :] or _value(f"-{letter}", rest)
+            options += [f"-{letter}", settings(value) if letter == "e" else value]
             return
         if letter in "hK":
             own.append({"h": "--help", "K": "--ask-become-pass"}[letter])
         else:
             options.append(f"-{letter}")
+
+
+def settings(text: str) -> str:
+    """Return settings as JSON where Ansible would cut a value at a blank, or read quotes and backslashes in it."""
+    if not _SETTING.match(text) or not re.search(r"[\s'\"\\]", text):
+        return text
+    values = {each["name"]: each["quoted"] or each["path"] or each["other"] or "" for each in _SETTING.finditer(text)}
+    return json.dumps(values) if any(name.startswith("lab_") for name in values) else text
 
 
 def _value(name: str, rest: list[str]) -> str:

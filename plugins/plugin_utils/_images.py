@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
+from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
 from ansible_collections.desi.lab.plugins.plugin_utils._git_source import GIT_URL, git_source
 
 # https://github.com/distribution/reference/blob/main/reference.go
@@ -97,7 +98,7 @@ def _no_reference(name: str) -> LabError:
         why, do = f"An image is named without {scheme}://.", f"Give it as {rest}."
     elif name.startswith((".", "~")):
         why = "It looks like a folder, but is not an absolute path."
-        do = f'Give the whole path, for example "$(realpath {name})".'
+        do = f'Give the whole path, for example "$(realpath {shell_path(name)})".'
     elif REFERENCE.fullmatch(name.lower()):
         why, do = "The name of an image has no capital letters.", "Write it in lower case; only a tag may have them."
     else:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size
-from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
+from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest, shell_path
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import check_cpus, check_memory
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import settings_of_address
 from ansible_collections.desi.lab.plugins.module_utils._ssh.host_key import check_fingerprint
@@ -51,8 +51,14 @@ def _unknown(name: str, meant: str) -> LabError:
     )
 
 
-def check_own(typed: t.Iterable[str], own: t.Collection[str]) -> None:
-    """Refuse internal variables: setting one could redirect a run to other keys."""
+def check_own(typed: t.Mapping[str, t.Any], own: t.Collection[str]) -> None:
+    """Refuse internal variables: setting one could redirect a run to other keys. What Ansible cut off is no setting."""
+    if "_raw_params" in typed:
+        raise LabError(
+            f"What is given with -e is no setting: {typed['_raw_params']}",
+            "It has no name, or stands behind a blank: Ansible ends a value there.",
+            """Give a path with blanks as JSON: -e '{"lab_folder": "/home/ann/my data"}'.""",
+        )
     for name in sorted(set(typed) & set(own)):
         raise LabError(
             f"There is no setting {name}.",
@@ -117,9 +123,8 @@ def _check_path(name: str, value: str, why_not_absolute: str) -> None:
         if re.match(r"[A-Za-z]:", value):
             why = "It is a path of Windows, and no absolute path of this system."
             raise _wrong(name, value, why, "Run this in WSL, with the path that wslpath prints, such as /mnt/c/desi.")
-        # Quotes keep spaces together, but prevent the expansion of a leading ~.
-        path = value if value.startswith("~") else f"'{value}'"
-        raise _wrong(name, value, why_not_absolute, f'Give the whole path: -e {name}="$(realpath {path})".')
+        do = f'Give the whole path: -e {name}="$(realpath {shell_path(value)})".'
+        raise _wrong(name, value, why_not_absolute, do)
     if ":" in value:
         place = next(part for part in PurePosixPath(value).parts if ":" in part)
         why = "Docker cannot be given a path with a colon in it."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import posixpath
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
@@ -55,3 +56,9 @@ def nearest(word: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6)
 def name_option(lab: str) -> str:
     """Return the option that a command for a lab needs; empty for the lab that is meant without one."""
     return "" if lab == "desi" else f" -e lab_name={lab}"
+
+
+def shell_path(path: object) -> str:
+    """Return a path as one types it: in quotes where it needs them, though not the ~ that it begins with."""
+    home, slash, rest = str(path).partition("/")
+    return f"{home}{slash}{shlex.quote(rest) if rest else ''}" if home.startswith("~") else shlex.quote(str(path))

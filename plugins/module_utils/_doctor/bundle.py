@@ -17,6 +17,7 @@ from pathlib import Path
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
+from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
 from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner
 
 ENDS = (".tar.gz", ".tgz")
@@ -30,7 +31,7 @@ _WHAT = "No bundle was written."
 def check_path(path: Path) -> None:
     """Refuse an invalid name, or one that exists."""
     if not path.name.endswith(ENDS):
-        do = f"name it so: -e lab_bundle={path.name or 'desi-lab'}.tar.gz"
+        do = f"name it so: -e lab_bundle={shell_path((path.name or 'desi-lab') + ENDS[0])}"
         raise LabError(_WHAT, f"The name {path.name} does not end in {ENDS[0]}, and an archive is written.", do)
     if os.path.lexists(path):
         raise LabError(_WHAT, f"There is something at {path} already.", "choose another name, or remove it first")

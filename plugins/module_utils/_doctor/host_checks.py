@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB
+from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
 from ansible_collections.desi.lab.plugins.module_utils._docker.engine import Engine
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, WARNING, Finding
 
@@ -125,7 +126,7 @@ def judge_propagation(place: str, shared: bool, may_bind: bool) -> list[Finding]
     if may_bind:
         return [Finding("propagation", title, OK, f"not shared at {place}; made so with the first mount", facts=facts)]
     why = "A lab that runs would not see a mount that was made again, and only root can make the place shared."
-    do = f"sudo mount --make-rshared {place}, or run ./lab as somebody with sudo"
+    do = f"sudo mount --make-rshared {shell_path(place)}, or run ./lab as somebody with sudo"
     return [Finding("propagation", title, WARNING, f"not shared, at {place}", why, do, facts)]
 
 
@@ -136,7 +137,8 @@ def judge_room(check: str, title: str, use: str, facts: t.Mapping[str, t.Any], g
     """
     path, free = facts["path"], facts["free"] / GIB
     found = f"{free:.1f} GiB free at {path}"
-    do = f"free some, as with 'docker system prune' or ./lab down -e lab_purge=true; see what takes it: du -xh {path}"
+    do = "free some, as with 'docker system prune', or remove a lab: ./lab down -e lab_name=… -e lab_purge=true"
+    do = f"{do}; see what takes it: du -xh {shell_path(path)}"
     if not facts["writable"]:
         return Finding(check, title, BROKEN, f"{path} cannot be written", f"It is for {use}.", "choose another", facts)
     if facts["files"] is not None and facts["files"] < FEWEST_FILES:

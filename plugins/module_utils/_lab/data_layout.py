@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
 from ansible_collections.desi.lab.plugins.module_utils._lab.data_links import Bind, LeftOut, Limits, follow_links
 
 # What lies beside the releases in the public bucket, and inside the release in the original at NERSC.
@@ -201,12 +202,12 @@ def _no_release(
     if parts:
         place = f"~/desi/{requested}/spectro/redux"
         why = f"It is what a production has in it ({_some(parts)}), without the folders of its release around it."
-        do = f'Give it these: mkdir -p {place} && ln -s {folder} {place}/{specprod}. Then -e lab_data="$HOME/desi".'
-        return LabError(what, why, do)
+        do = f"Give it these: mkdir -p {place} && ln -s {shell_path(folder)} {place}/{specprod}."
+        return LabError(what, why, f'{do} Then -e lab_data="$HOME/desi".')
     if _has_loose_files(folder, children):
         why = "It has files of DESI in it, but no release: those lie below spectro/redux."
-        do = f"To read them by their paths, share the folder: -e lab_folder={folder}, without lab_data. They are in"
-        return LabError(what, why, f"{do} /home/synced then.")
+        do = f"To read them by their paths, share the folder: -e lab_folder={shell_path(folder)}, without lab_data."
+        return LabError(what, why, f"{do} They are in /home/synced then.")
     why = f"It has no release in it. What it has: {_some(names)}."
     closed = [child.name for child in children if _is_closed(child)]
     if closed:

@@ -13,6 +13,7 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
 
 # Never shared, nor anything below, even for homes below.
 SYSTEM = (
@@ -186,7 +187,8 @@ def refusal(asked: str, real: str, why: str, own: str) -> LabError:
     leads = f" (it leads to {real})" if real != asked else ""
     instead = "Give another one: -e lab_folder=/path."
     if asked != own:
-        instead = f"Make a folder for your work and share that: mkdir -p '{own}', then -e lab_folder='{own}'."
+        path = shell_path(own)
+        instead = f"Make a folder for your work and share that: mkdir -p {path}, then -e lab_folder={path}."
     return LabError(
         f"The folder {asked}{leads} is not shared with notebooks.",
         f"{why} Each notebook in the lab could read and change all of it.",

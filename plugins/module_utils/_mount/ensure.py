@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
 from ansible_collections.desi.lab.plugins.module_utils._mount.cache import require_safe_path, with_size
 from ansible_collections.desi.lab.plugins.module_utils._mount.host import find_tools, machine_memory
 from ansible_collections.desi.lab.plugins.module_utils._mount.mounter import Mounting
@@ -74,7 +75,7 @@ def ensure_mounted(options: Mapping[str, Any], path: str, check_mode: bool) -> d
     if made.cache_left:
         warnings.append(
             f"What was streamed before lies at {made.cache_left} and is no longer used. It could not be moved to "
-            f"{spec.cache}. To remove it: sudo rm -r {made.cache_left}"
+            f"{spec.cache}. To remove it: sudo rm -r {shell_path(made.cache_left)}"
         )
     return {
         **_result(made, path, warnings),

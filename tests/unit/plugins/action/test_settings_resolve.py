@@ -98,6 +98,11 @@ def test_what_is_no_setting_of_people_and_what_is_no_data_is_refused_as_it_was_g
     assert next(iter(typed)) in result["what"]
 
 
+def test_what_ansible_cut_off_a_path_with_a_blank_is_refused(resolve):
+    result = resolve({}, {"_raw_params": "data", "lab_data": "/home/ann/my"})
+    assert result["what"] == "What is given with -e is no setting: data"
+
+
 @pytest.mark.parametrize("arguments", [{"given": ["lab_port"]}, {"saved": "x"}, {"instance": [1]}])
 def test_arguments_that_it_does_not_have_are_a_mistake(resolve, arguments):
     with pytest.raises(AnsibleActionFail):

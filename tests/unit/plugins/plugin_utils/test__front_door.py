@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.cli.playbook import PlaybookCLI
+from ansible.parsing.splitter import parse_kv
 
+from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
 from ansible_collections.desi.lab.plugins.plugin_utils import _arguments, _front_door, _json_document
 from ansible_collections.desi.lab.plugins.plugin_utils._front_door import (
     VERBS,
@@ -57,6 +60,45 @@ ROOT = Path(__file__).parents[4]
 def test_options_and_words_come_in_any_order(typed, verb, words, options, own):
     asked = parse(typed.split())
     assert asked == (verb, tuple(words.split()), tuple(options.split()), tuple(own.split()))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/a/b", "/a/b/", "/a/my data", "/a/it's", '/a/"b"', """/a/'b' "c" d's""", r"/a/b\tc", r"/a/b\ c", "/a/50% b"),
+        *("/a/ü ñ 目", "/a/-b -c", "/a/b=c d=e", "/a/{b} c", "/a/$b `c`", "~/my data", "../my data", "-a b"),
+    ],
+)
+def test_a_path_is_taken_as_it_is_written_whatever_is_in_it(path):
+    typed = shlex.split(f"local -e lab_folder={shell_path(path)} -elab_data={shell_path(path)}")
+    _e, folder, _e, data = parse(typed).options
+    typed = shlex.split(f"local --extra-vars=lab_name=x\\ lab_folder={shell_path(path)}")
+    _e, both = parse(typed).options
+    assert as_ansible_reads(folder) | as_ansible_reads(data) == {"lab_folder": path, "lab_data": path}
+    assert path == "-a b" or as_ansible_reads(both) == {"lab_name": "x", "lab_folder": path}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("lab_port=1 other=2", {"lab_port": "1", "other": "2"}),
+        ("lab_folder=/a b lab_name=x", {"lab_folder": "/a b", "lab_name": "x"}),
+        ("lab_folder='/a b' other=\"c d\"", {"lab_folder": "/a b", "other": "c d"}),
+        ("lab_folder='/a lab_name=x'", {"lab_folder": "/a lab_name=x"}),
+        (" lab_cache= lab_data='' ", {"lab_cache": "", "lab_data": ""}),
+        ('{"lab_port": 1}', {"lab_port": 1}),
+        # What is no setting of DESI Lab is read by Ansible alone.
+        (r"other='a\x20b'", {"other": "a b"}),
+        ("lab_folder /a", {"_raw_params": "lab_folder /a"}),
+        ("desi lab_name=x", {"_raw_params": "desi", "lab_name": "x"}),
+    ],
+)
+def test_settings_in_one_option_are_told_apart(text, found):
+    assert as_ansible_reads(parse(["local", "-e", text]).options[1]) == found
+
+
+def as_ansible_reads(text):
+    return json.loads(text) if text.startswith("{") else parse_kv(text)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
 from ansible_collections.desi.lab.plugins.module_utils._lab import data_links
 from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import (
     EXPECTED,
@@ -275,6 +276,7 @@ def test_what_may_not_be_both_read_and_entered_is_refused(shared, closed, mode, 
     ],
 )
 def test_folder_of_another_kind_is_refused_with_the_way_on(tmp_path, made, why, do):
+    tmp_path /= "my data" if "{0}," in do or "ln -s" in do else "data"
     for each in made:
         (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / each).mkdir() if each.endswith("/") else (tmp_path / each).touch()
@@ -283,7 +285,7 @@ def test_folder_of_another_kind_is_refused_with_the_way_on(tmp_path, made, why, 
     else:
         error = refusal(tmp_path, "dr1")
         assert why in error.why
-        assert do.format(tmp_path) in error.do
+        assert do.format(shell_path(tmp_path)) in error.do
 
 
 def test_guadalupe_is_used_for_dr1_where_iron_is_not_there(tmp_path):
