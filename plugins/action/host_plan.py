@@ -42,6 +42,7 @@ SPEC = {
     "stays": {"type": "bool", "default": False},
     "update": {"type": "bool", "default": False},
     "remote_workers": {"type": "int", "default": LOCAL},
+    "back": {"type": "str", "default": ""},
 }
 COLLECTION = Path(__file__).resolve().parents[2]
 
@@ -64,7 +65,7 @@ class ActionModule(ActionBase):
         remote = args["remote_workers"]
         workers = worker_count(settings, host, remote)
         resources = lab_worker_resources(settings, host, args["worker_memory"])
-        goal = Goal(settings, made_from, args["stays"], args["update"], workers, resources.memory, remote)
+        goal = Goal(settings, made_from, args["stays"], args["update"], workers, resources.memory, remote, args["back"])
         parts = host_plan(goal, host)
         errors = refusals(settings, host, args["user"], layout, port, args["worker_memory"], remote)
         # A lab that goes on as it runs asks for nothing.

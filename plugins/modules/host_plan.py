@@ -62,6 +62,10 @@ options:
     description: How many of its Dask workers are on machines of their own. V(-1) means that they are beside it.
     type: int
     default: -1
+  back:
+    description: The id of the image that the lab goes back to; empty if it does not.
+    type: str
+    default: ""
 extends_documentation_fragment:
   - desi.lab.attributes.info_module
 """

@@ -52,8 +52,9 @@ class Goal(t.NamedTuple):
     """What a lab is to be.
 
     ``settings`` are those of settings_resolve, with the values that they have on the lab's host. ``stays`` is for a
-    verb that starts a container as it is, ``update`` for one that asks for the newest image. ``worker_memory`` is that
-    of each of the ``workers``, in bytes; ``remote_workers`` are on machines of their own, which this is no plan of.
+    verb that starts a container as it is, ``update`` for one that asks for the newest image, and ``back`` is the id of
+    the image that one goes back to. ``worker_memory`` is that of each of the ``workers``, in bytes; ``remote_workers``
+    are on machines of their own, which this is no plan of.
     """
 
     settings: Tree
@@ -63,6 +64,7 @@ class Goal(t.NamedTuple):
     workers: int = 0
     worker_memory: int = 0
     remote_workers: int = LOCAL
+    back: str = ""
 
 
 def makers_hash(collection: Path) -> str:
@@ -244,6 +246,8 @@ def _image(goal: Goal, container: Tree, images: t.Mapping[str, str]) -> Part:
         return Part("image", KEEP, "")
     if goal.update:
         return Part("image", COMPARE, "The newest is asked for.")
+    if _goes_back(goal, container):
+        return Part("image", COMPARE, "The one before is asked for.")
     if not container:
         return Part("image", COMPARE, "There is no lab that runs one.")
     if image.startswith("/"):
@@ -251,6 +255,10 @@ def _image(goal: Goal, container: Tree, images: t.Mapping[str, str]) -> Part:
     if image == "embedded" and image_newer(container, images) is not False:
         return Part("image", COMPARE, "It is not the one that the lab runs.")
     return Part("image", KEEP, "")
+
+
+def _goes_back(goal: Goal, container: Tree) -> bool:
+    return bool(goal.back and container) and container.get("Image") != goal.back
 
 
 def _helper(role: str, lab: str, host: Tree) -> Part:
@@ -281,6 +289,8 @@ def _server(goal: Goal, container: Tree, host: Tree) -> Part:
     settings, engine, server = goal.settings, host["docker"], host["server"]
     if (goal.workers or goal.remote_workers > 0) and not labels_of(container).get(DASK_CONFIG):
         return Part("server", REPLACE, "It was made by a version that had no workers.")
+    if _goes_back(goal, container):
+        return Part("server", REPLACE, "It goes back to the image before.")
     if not goal.stays and labels_of(container).get(SPECIFICATION) != goal.specification:
         return _differs(settings, container)
     if limits_update(lab_limits(engine, settings["memory"], float(settings["cpus"] or 0)), container, engine):

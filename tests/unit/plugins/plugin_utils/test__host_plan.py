@@ -167,6 +167,7 @@ def test_engine_that_is_not_there_is_made():
         ({"stays": True}, {"port": 9}, {}),
         ({"update": True}, {}, {"image": plan.COMPARE}),
         ({"stays": True, "update": True}, {}, {}),
+        ({"back": "sha256:1"}, {}, {}),
         ({}, {"port": 9}, {"server": plan.REPLACE}),
         ({}, {"image": "/a/folder"}, {"image": plan.COMPARE, "server": plan.REPLACE}),
         ({}, {"image": "desidocker"}, {"server": plan.REPLACE}),
@@ -177,6 +178,13 @@ def test_engine_that_is_not_there_is_made():
 )
 def test_what_is_asked_for_is_what_is_done(more, settings, actions):
     assert changed(planned(healthy(), {**SETTINGS, **settings}, **more)) == actions
+
+
+@pytest.mark.parametrize("image", ["embedded", "desidocker", "/a/folder"])
+def test_lab_goes_back_to_the_image_before_wherever_that_is_from(image):
+    settings = {**SETTINGS, "image": image}
+    parts = planned(healthy(settings), settings, back="sha256:0")
+    assert changed(parts) == {"image": plan.COMPARE, "server": plan.REPLACE}
 
 
 def test_reason_for_another_container_names_the_settings_and_repeats_nothing_of_the_label():
