@@ -51,6 +51,25 @@ _UNKNOWN = re.compile(r"(?P<names>.*)\. Supported parameters include: (?P<known>
 _VALUE = re.compile(r"""^"'(.*)'" cannot be|^The value '(.*)' is not""", re.DOTALL)
 _WITHOUT_A_NAME = "dictionary requested, could not parse JSON or key=value"
 
+# What every program may say of a disk: which, what of it, and what to do. The path is the one that is named last.
+_ROOM = "make room there (df -h shows how full each disk is), or use a folder on another disk"
+_DISKS = (
+    (r"No space left on device|\[Errno 28\]", "The disk is full{at}.", _ROOM),
+    (r"Disk quota exceeded|\[Errno 122\]", "The quota of this account is used up{at}.", _ROOM),
+    (
+        r"Read-only file system|\[Errno 30\]",
+        "Nothing can be written{at}: the file system is read-only.",
+        "use a folder on another disk, or have it mounted writable; a disk with errors becomes read-only, too (dmesg)",
+    ),
+    (
+        r"Stale (?:NFS )?file handle|\[Errno 116\]",
+        "The network folder is not what it was{at}.",
+        "have it mounted again, or use a folder on another disk",
+    ),
+    (r"Input/output error|\[Errno 5\]", "The disk cannot be read or written{at}.", "see what it says: dmesg | tail"),
+)
+_NAMED_PATH = re.compile(r"""["'\u2018](/[^"'\u2019\s]+)["'\u2019]""")
+
 _WARNING_MARK = re.compile(r"^\[WARNING\]: ")
 _STOCK_WARNINGS = re.compile(
     "|".join(
@@ -203,6 +222,9 @@ def _parsed(message: str) -> Failure | None:
 
 def _any(result: Mapping[str, object]) -> Failure:
     message = _without_traceback(_PREFIX.sub("", _text(result.get("msg") or result.get("reason"))))
+    disk = _of_disk(message)
+    if disk:
+        return disk
     output = next(
         (text for key in ("stderr", "module_stderr", "stdout", "module_stdout") if (text := _text(result.get(key)))), ""
     )
@@ -216,6 +238,18 @@ def _any(result: Mapping[str, object]) -> Failure:
     if message.startswith(_UNREADABLE):
         return Failure("The task ended without an answer.", why or _last_lines(message), MORE)
     return Failure("\n".join(message.splitlines()[:LINES_SHOWN]) or "It failed without a word.", why, MORE)
+
+
+def _of_disk(message: str) -> Failure | None:
+    for pattern, what, do in _DISKS:
+        found = re.search(pattern, message)
+        if found:
+            near = message[max(0, found.start() - 300) : found.end() + 300]
+            paths = _NAMED_PATH.findall(near)
+            said = next(line for line in message[found.start() :].splitlines())
+            at = f" at {paths[-1]}" if paths else ""
+            return Failure(what.format(at=at), f"The system says: {cut(one_line(said), 200)}", do)
+    return None
 
 
 def _is_bad(item: Mapping[str, object]) -> bool:

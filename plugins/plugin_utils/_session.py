@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import typing as t
@@ -195,6 +196,9 @@ def _print_log(place: Place, order: Order, known: Mapping[str, str], load: Calla
         pipe = t.cast("t.BinaryIO", process.stdout)
         pieces = iter(lambda: os.read(pipe.fileno(), READ_SIZE), b"")
         secrets = secrets_in(settings.stdout, redaction.secrets_among)
+        # What follows a silent log would outlive this.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)
         try:
             for line in masked(
                 pieces, lambda text, forms: redaction.redact(texts.clean(text), forms), redaction.all_spellings, secrets

@@ -93,6 +93,7 @@ case "$1 $2" in
 esac
 cat > /dev/null
 """
+MADE = """echo '[{"Id": "1"}]'"""
 MOUNT = "FROM x\nRUN --mount=type=cache,target=/c true\n"
 
 
@@ -111,9 +112,7 @@ def test_engines_own_builder_builds_whatever_is_set_up(
     call, tmp_path, monkeypatch, dockerfile, buildx, made, built, why
 ):
     program = tmp_path / "docker"
-    program.write_text(DOCKER.format(buildx=buildx, folder=tmp_path, image="echo '[{}]'" if made else "exit 1"))
-    if made:
-        program.write_text(program.read_text().replace("[{}]", '[{"Id": "1"}]'))
+    program.write_text(DOCKER.format(buildx=buildx, folder=tmp_path, image=MADE if made else "exit 1"))
     program.chmod(0o755)
     with tarfile.open(tmp_path / "context.tar", "w") as archive:
         header = tarfile.TarInfo("Dockerfile")

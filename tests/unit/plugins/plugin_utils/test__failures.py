@@ -226,3 +226,25 @@ def test_each_of_several_errors_is_shown():
 )
 def test_remedy_begins_as_a_sentence_does_unless_it_is_typed(do, shown):
     assert capital(Failure("A.", "B.", do)).do == shown
+
+
+@pytest.mark.parametrize(
+    ("message", "what"),
+    [
+        ("[Errno 28] No space left on device: '/var/tmp/x'", "The disk is full at /var/tmp/x."),
+        ("Could not write: OSError: [Errno 28] No space left on device", "The disk is full."),
+        ("[Errno 122] Disk quota exceeded: '/home/ann/w'", "The quota of this account is used up at /home/ann/w."),
+        ("There was an issue: [Errno 30] Read-only file system: b'/h/a'", "Nothing can be written at /h/a: the file"),
+        (
+            "mkdir: cannot create directory \u2018/h/.ansible\u2019: Read-only file system",
+            "Nothing can be written at /h/.ansible:",
+        ),
+        ("[Errno 116] Stale file handle: '/net/w'", "The network folder is not what it was at /net/w."),
+        ("[Errno 5] Input/output error", "The disk cannot be read or written."),
+    ],
+)
+def test_disk_that_fails_any_program_is_named(message, what):
+    (found,) = failures_of({"failed": True, "msg": message})
+    assert found.what.startswith(what)
+    assert found.why.startswith("The system says: ")
+    assert found.do
