@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tagged AWS resources without a lab: their costs, and the commands that remove them."""
+"""Tagged AWS resources that no lab uses: their costs, and the commands that remove them."""
 
 from __future__ import annotations
 
@@ -20,22 +20,32 @@ BY_HAND = {
     "address": "aws ec2 release-address --allocation-id {id} --region {region}",
     "network interface": "aws ec2 delete-network-interface --network-interface-id {id} --region {region}",
 }
+# What it would only remove together with the lab, where that has a machine again.
+BESIDE_A_LAB = {
+    **BY_HAND,
+    "disk": "aws ec2 delete-volume --volume-id {id} --region {region}",
+    "snapshot": "aws ec2 delete-snapshot --snapshot-id {id} --region {region}",
+}
 
 
 def orphans(found: Found, region: str, prices: Prices, busy: t.Container[str] = ()) -> list[dict[str, t.Any]]:
-    """Return resources without a lab; a lab has an instance that is not terminated, or a running command (``busy``)."""
+    """Return resources that no lab uses; a lab has an instance that is not terminated, or a running command (``busy``).
+
+    Of a lab with an instance, what is billed and not used by it is left of an earlier one of that name.
+    """
     own = [instance for instance in found.get("machine") or [] if not is_worker(instance)]
     living = {tags_of(instance).get(NAME_TAG, "") for instance in own}
-    rows = [row for row in resource_rows(found) if row["lab"] not in living and row["lab"] not in busy]
     costs = _costs(found, prices)
     return [
         {
             **{name: row[name] for name in ("kind", "id", "name", "lab", "words")},
             "region": region,
             "usd_month": costs.get(row["id"], 0.0) if row["billed"] else 0.0,
-            "command": command_for(row, region),
+            "command": command_for(row, region, row["lab"] in living),
+            "lab_has_machine": row["lab"] in living,
         }
-        for row in rows
+        for row in resource_rows(found)
+        if row["lab"] not in busy and (row["lab"] not in living or (row["billed"] and not row["in_use"]))
     ]
 
 
@@ -54,10 +64,11 @@ def _costs(found: Found, prices: Prices) -> dict[str, float | None]:
     return costs
 
 
-def command_for(row: t.Mapping[str, t.Any], region: str) -> str:
-    """Return the command that removes a resource."""
-    if row["kind"] in BY_HAND:
-        return BY_HAND[row["kind"]].format(id=row["id"], region=region)
+def command_for(row: t.Mapping[str, t.Any], region: str, lab_has_machine: bool) -> str:
+    """Return the command that removes a resource, and nothing of a lab that has a machine."""
+    by_hand = BESIDE_A_LAB if lab_has_machine else BY_HAND
+    if row["kind"] in by_hand:
+        return by_hand[row["kind"]].format(id=row["id"], region=region)
     placed = "" if region == "us-west-2" else f" -e lab_region={region}"
     # A snapshot may be the last copy of somebody's work, so its removal takes a flag.
     purging = " -e lab_purge=true" if row["kind"] == "snapshot" else ""
@@ -78,7 +89,11 @@ def _group(command: str, resources: t.Sequence[t.Mapping[str, t.Any]]) -> Findin
     first, costs = resources[0], [resource["usd_month"] for resource in resources]
     total = sum(cost for cost in costs if cost)
     summary = ", ".join(f"{resource['words']}, {cost_text(resource)}" for resource in resources)
-    why = f"Lab {first['lab']} has no machine in {first['region']} any more, and nothing uses them."
+    lab, region = first["lab"], first["region"]
+    why = f"Lab {lab} has no machine in {region} any more, and nothing uses them."
+    if first["lab_has_machine"]:
+        why = f"An earlier machine of lab {lab} left it in {region}, and the present one does not use it."
+        why += " See first whether you need what is on it." if first["kind"] in ("disk", "snapshot") else ""
     if total:
         why += f" Together {total:.2f} USD a month."
     facts = {"things": [dict(resource) for resource in resources], "usd_month": round(total, 2)}

@@ -68,15 +68,29 @@ def test_every_kind_of_thing_has_its_cost_and_the_command_that_removes_it():
 
 
 @pytest.mark.parametrize("state", ["running", "stopped", "stopping", "pending", "shutting-down"])
-def test_what_belongs_to_a_lab_with_a_machine_is_no_orphan(state):
-    what = {**{kind: [item] for kind, item in EVERY.items()}, "machine": [instance(state=state)]}
-    assert rows(what) == []
+def test_what_a_lab_with_a_machine_uses_is_no_orphan_and_what_is_billed_beside_it_is(state):
+    attached = resource(VolumeId="vol-2", Size=30, State="in-use", Attachments=[{"InstanceId": "i-1"}])
+    used = resource(AllocationId="eipalloc-2", PublicIp="203.0.113.8", AssociationId="eipassoc-1")
+    what = {kind: [item] for kind, item in EVERY.items()}
+    what = {**what, "disk": [EVERY["disk"], attached], "address": [EVERY["address"], used]}
+    listed = rows({**what, "machine": [instance(state=state)]})
+    # None of these commands touches the lab.
+    assert {row["id"]: (row["usd_month"], row["command"]) for row in listed} == {
+        "vol-1": (2.4, "aws ec2 delete-volume --volume-id vol-1 --region r"),
+        "snap-1": (1.5, "aws ec2 delete-snapshot --snapshot-id snap-1 --region r"),
+        "eipalloc-1": (3.65, "aws ec2 release-address --allocation-id eipalloc-1 --region r"),
+    }
+    assert all("An earlier machine of lab old left it in r" in line.why for line in judge_orphans(listed, ["r"]))
 
 
 @pytest.mark.parametrize(
     ("resources", "more", "ids"),
     [
-        ({"machine": [instance("desi")], "disk": [resource("desi", VolumeId="vol-2"), EVERY["disk"]]}, {}, ["vol-1"]),
+        (
+            {"machine": [instance("desi")], "key_pair": [resource("desi", KeyName="k"), EVERY["key pair"]]},
+            {},
+            ["key-1"],
+        ),
         # Another run is making it.
         ({"key_pair": [EVERY["key pair"]]}, {"busy": {"old"}}, []),
     ],
