@@ -201,14 +201,13 @@ def test_collections_that_are_required_are_those_that_the_product_depends_on():
 
 
 def test_collections_that_are_used_are_those_that_are_declared():
-    known = [f"{path.parent.name}.{path.name}" for path in Path(ansible_collections.__path__[-1]).glob("*/*")]
+    known = {f"{path.parent.name}.{path.name}" for path in Path(ansible_collections.__path__[-1]).glob("*/*")}
     used = set()
     for folder in ("playbooks", "plugins", "roles"):
         for path in (ROOT / folder).rglob("*"):
             before = "ansible_collections." if path.suffix == ".py" else ""
             if path.suffix in (".py", ".yml", ".j2"):
-                text = path.read_text()
-                used |= {name for name in known if re.search(rf"\b{before}{re.escape(name)}\.[a-z]", text)}
+                used |= known & set(re.findall(rf"\b(?={before}(\w+\.\w+)\.[a-z])", path.read_text()))
     assert used - {"desi.lab"} == set(read_yaml("galaxy.yml")["dependencies"])
 
 
