@@ -19,6 +19,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
     difference_rows,
     differences,
     host_plan,
+    ignored_settings,
     is_kept,
     lab_is_kept,
     lab_worker_resources,
@@ -70,6 +71,7 @@ class ActionModule(ActionBase):
         errors = refusals(settings, host, args["user"], layout, port, args["worker_memory"], remote)
         # A lab that goes on as it runs asks for nothing.
         wrong = errors if layout.get("failed") or not is_kept(parts) else []
+        wrong = [*ignored_settings(goal, host, parts), *wrong]
         return {
             "changed": False,
             "specification": made_from,

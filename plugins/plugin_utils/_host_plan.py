@@ -24,7 +24,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place impor
 from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount, writable_by
 from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import label_settings
 from ansible_collections.desi.lab.plugins.plugin_utils._settings import DATA_WORDS, check_mount_of_workers
-from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED, settings_label
+from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import PREFIX, SAVED, settings_label
 from ansible_collections.desi.lab.plugins.plugin_utils._workers import Resources, check_room, worker_resources
 
 KEEP, START, MAKE, REPLACE, REMOVE, COMPARE = "keep", "start", "make", "replace", "remove", "compare"
@@ -34,6 +34,8 @@ DASK_CONFIG = "desi.lab.dask-config"
 """The label of a container that reads Dask's configuration from a volume of the lab."""
 WORKERS = "workers"
 LOCAL = -1
+CHANGED_IN_PLACE = ("lab_cpus", "lab_folder_anyway", "lab_memory")
+"""Settings that a container need not be replaced for."""
 _MAKERS = ("data", "image", "jupyter", "sample")
 _PARTS = ("defaults", "files", "tasks", "vars")
 
@@ -367,6 +369,27 @@ def differences(settings: Tree, container: Tree) -> list[Difference]:
 
 def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else plain_text(str("" if value is None else value))
+
+
+def ignored_settings(goal: Goal, host: Tree, parts: t.Iterable[Part]) -> list[LabError]:
+    """Return the refusal of settings that somebody gave and that a container which stays was not made with."""
+    container, settings = host["server"].get("container") or {}, goal.settings
+    if not (goal.stays and container) or any(part.name == "server" and part.action == REPLACE for part in parts):
+        return []
+    given = {f"{PREFIX}{name}" for name in settings["given"]} - {*CHANGED_IN_PLACE}
+    found = [each for each in differences(settings, container) if each.name in given]
+    if not found:
+        return []
+    has = ", ".join(f"{each.name}={each.was}" for each in found)
+    wanted = " ".join(f"-e {shlex.quote(f'{each.name}={each.now}')}" for each in found)
+    return [
+        LabError(
+            f"The lab {settings['name']} cannot be started with another {', '.join(each.name for each in found)}.",
+            f"Its container was made with {has}, and is started as it is.",
+            f"Leave out what differs, or replace it with one that has this, from the newest image: "
+            f"./lab update{name_option(settings['name'])} {wanted}",
+        )
+    ]
 
 
 def difference_rows(found: t.Iterable[Difference]) -> list[dict[str, str]]:

@@ -180,6 +180,31 @@ def test_what_is_asked_for_is_what_is_done(more, settings, actions):
     assert changed(planned(healthy(), {**SETTINGS, **settings}, **more)) == actions
 
 
+@pytest.mark.parametrize(
+    ("given", "more", "refused"),
+    [
+        ({"port": 9999, "release": "dr1"}, {}, ["lab_release=dr1", "lab_port=9999"]),
+        ({"folder": "/home/my work"}, {}, ["'lab_folder=/home/my work'"]),
+        ({"data": "s3"}, {}, ["lab_data=s3"]),
+        # As it was made, what changes as it runs, and what is no part of a container.
+        ({"port": 8888, "memory": "2GiB", "cpus": 1.0, "folder_anyway": True, "timeout": 9}, {}, []),
+        # What makes another container of it takes all of them.
+        ({"port": 9999}, {"workers": 2}, []),
+        ({"port": 9999}, {"stays": False}, []),
+    ],
+)
+def test_setting_that_a_started_container_was_not_made_with_is_refused(given, more, refused):
+    settings = {**SETTINGS, **given, "given": given}
+    goal = plan.Goal(settings, "", **{"stays": True, **more})
+    errors = plan.ignored_settings(goal, healthy(), plan.host_plan(goal, healthy()))
+    assert [error.do.partition("./lab update ")[2] for error in errors] == (
+        [" ".join(f"-e {each}" for each in refused)] if refused else []
+    )
+    # What the lab saved by itself is no wish of anybody's.
+    goal = plan.Goal({**settings, "given": {}}, "", stays=True)
+    assert not plan.ignored_settings(goal, healthy(), plan.host_plan(goal, healthy()))
+
+
 @pytest.mark.parametrize("image", ["embedded", "desidocker", "/a/folder"])
 def test_lab_goes_back_to_the_image_before_wherever_that_is_from(image):
     settings = {**SETTINGS, "image": image}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""As whom a lab runs, what it may, and which tags go with it, as the variables of role jupyter come out."""
+"""As whom a lab runs, what it may, what is told of it, and its tags, as the variables of role jupyter come out."""
 
 from __future__ import annotations
 
@@ -50,6 +50,18 @@ def test_a_folder_of_roots_is_left_to_root(owner):
 
 def test_somebody_who_is_not_root_keeps_their_own_files():
     assert told("__jupyter_start_user", (1234, 1234), jupyter_uid=1000, jupyter_gid=1000) == "1000:1000"
+
+
+@pytest.mark.parametrize(
+    ("keep", "exists", "expected"),
+    [(True, True, ("edr", "/made")), (False, True, ("dr1", "/asked")), (True, False, ("dr1", "/asked"))],
+)
+def test_a_container_that_stays_is_told_as_it_was_made(keep, exists, expected):
+    labels = {"desi.lab.release": "edr", "desi.lab.folder": "/made"}
+    before = {"exists": exists, "container": {"Config": {"Labels": labels}} if exists else {}}
+    asked = {"jupyter_release": "dr1", "jupyter_folder": "/asked"}
+    has = told("__jupyter_has", jupyter_keep=keep, __jupyter_before=before, **asked)
+    assert (has["release"], has["folder"]) == expected
 
 
 @pytest.mark.security("H4")
