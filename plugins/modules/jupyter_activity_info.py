@@ -50,13 +50,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 running:
-  description: A row for each kernel, each terminal, the packages and the files, as M(desi.lab.box) takes them.
+  description: A row for each kernel, terminal and command, the packages and the files, as M(desi.lab.box) takes them.
   returned: success
   type: list
   elements: dict
   contains:
     label:
-      description: V(kernel), V(terminal), V(packages), V(files), or V(server) if it does not answer.
+      description:
+        - V(kernel), V(terminal), V(notebook) of C(./lab run), V(shell) of C(./lab shell), another V(command) in the
+          container, V(packages), V(files), or V(server) if it does not answer.
       type: str
     text:
       description: The notebook of a kernel, the name of a terminal, or names.

@@ -131,9 +131,8 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=True)
     try:
-        result = run(
-            given["container"], Path(given["order"]).read_bytes(), given["size"], given["progress"], given["quiet"]
-        )
+        order, name = Path(given["order"]).read_bytes(), Path(given["path"]).name
+        result = run(given["container"], order, given["size"], given["progress"], given["quiet"], name)
     except FileNotFoundError as error:
         module.fail_json(msg=f"There is no {error.filename} on this computer.")
     module.exit_json(changed=True, **result)

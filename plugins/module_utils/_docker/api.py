@@ -25,6 +25,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.names import BadA
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import (
     Container,
     EngineUnavailable,
+    NotListening,
     checked_name,
     not_inspected,
 )
@@ -35,10 +36,6 @@ MOST_BYTES = 16 << 20
 _READ_SIZE = 1 << 16
 _DO = "see whether 'docker info' answers in a terminal; if it does not, restart Docker"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-class NotListening(EngineUnavailable):
-    """Nothing listens at the endpoint."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +266,15 @@ class Api:
     def changes(self, name: str) -> t.Any:  # noqa: ANN401 - checked by whoever asked
         """Return what was changed in the file system of a container, as rows of ``Path`` and ``Kind``."""
         return self.get(f"/containers/{quote(checked_name(name))}/changes") or []
+
+    def commands(self, container: t.Mapping[str, t.Any]) -> list[str]:
+        """Return the commands that run in an inspected container beside its own."""
+        found = [self.get(f"/exec/{checked_name(str(number))}/json") for number in container.get("ExecIDs") or ()]
+        try:
+            configs = [mapping(each["ProcessConfig"]) for each in found if each and each["Running"]]
+            return [" ".join([each["entrypoint"], *(each["arguments"] or ())]) for each in configs]
+        except (BadAnswer, LookupError, TypeError) as error:
+            raise self._strange("What it says of a command cannot be used.") from error
 
     def inspect_container(self, name: str) -> Container | None:
         """Return the container of that name or id, None if there is none."""

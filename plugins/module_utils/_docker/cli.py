@@ -93,6 +93,10 @@ class EngineUnavailable(LabError):
     """Docker is not installed, does not run, or may not be used."""
 
 
+class NotListening(EngineUnavailable):
+    """Nothing listens at the endpoint, so that nothing runs."""
+
+
 class LogStream:
     """The output of ``docker logs``, standard output and standard error in order."""
 
@@ -171,6 +175,14 @@ class Docker:
         lines = (line.partition(" ") for line in self.output("diff", checked_name(name)).splitlines())
         return [{"Path": path, "Kind": "CAD".find(kind)} for kind, _, path in lines]
 
+    def commands(self, container: Mapping[str, Any]) -> list[str]:
+        """Return the commands that run in an inspected container beside its own."""
+        lines = self.output("top", checked_name(str(container["Id"])), "-eo", "pid,ppid,args").splitlines()[1:]
+        rows = [line.split(None, 2) for line in lines]
+        inside = {row[0] for row in rows}
+        own = str((container.get("State") or {}).get("Pid"))
+        return [row[2] for row in rows if row[1] not in inside and row[0] != own]
+
     def inspect_container(self, name: str) -> Container | None:
         """Return the container of that name or id, None if there is none."""
         found = self.find("container", name)
@@ -248,7 +260,7 @@ def refused(command: str, stderr: str) -> LabError:
             'add the user to the group docker (sudo usermod -aG docker "$USER"), log in again, and try again',
         )
     if _UNREACHABLE.search(stderr):
-        return EngineUnavailable(
+        return (EngineUnavailable if "timeout" in stderr.lower() else NotListening)(
             "Docker does not answer.",
             "The Docker engine is not running, or DOCKER_HOST or the docker context names one that is not there.",
             "start Docker, see that 'docker info' answers, and try again",
@@ -266,7 +278,7 @@ def _cannot_start(error: OSError) -> LabError:
         why = "The command docker was not found on this computer."
     else:
         why = f"The command docker could not be started ({error.strerror})."
-    return EngineUnavailable("Docker could not be used.", why, "install Docker Engine or Docker Desktop, and try again")
+    return NotListening("Docker could not be used.", why, "install Docker Engine or Docker Desktop, and try again")
 
 
 def _die_with_parent() -> Callable[[], None] | None:

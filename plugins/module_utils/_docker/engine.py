@@ -21,10 +21,9 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.api import (
     DENIED,
     Api,
     Endpoint,
-    NotListening,
     endpoint_of,
 )
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker, NotListening
 
 # `uname -m` against the names that images use: https://go.dev/doc/install/source#environment
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}

@@ -17,8 +17,8 @@ from ansible_collections.desi.lab.plugins.module_utils._common.parallel import s
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ROLE as SCHEDULER_ROLE
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import WORKER_ROLE, Counts, activity_rows
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ask as ask_scheduler
-from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api, NotListening
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker, EngineUnavailable
+from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker, EngineUnavailable, NotListening
 from ansible_collections.desi.lab.plugins.module_utils._docker.engine import (
     Engine,
     current_endpoint,
@@ -27,7 +27,7 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.engine import (
     query_engine,
 )
 from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import of_container
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import UNKNOWN, Line
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import UNKNOWN, Line, command_rows
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import ask as what_runs
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.loss import (
     REMOVE,
@@ -275,8 +275,11 @@ def inspect_ending(name: str, ending: str, certificate: str = "") -> Loss:
     client = engine_api(PROBE_SECONDS) or Docker()
     try:
         found = client.find("container", name)
-    except EngineUnavailable:
+    except NotListening:
         found = None
+    except EngineUnavailable:
+        # It may be slow. Whoever asks has just seen the container.
+        return Loss([UNKNOWN], "", True)
     if found is None:
         return loss(REMOVE if ending == REMOVE else STOP, False, [], Layer([], []))
     mine = _checked(parse_container, found)
@@ -284,12 +287,14 @@ def inspect_ending(name: str, ending: str, certificate: str = "") -> Loss:
     parts: dict[str, t.Callable[[], t.Any]] = {}
     if running:
         parts["activity"] = lambda: _activity(client, mine, certificate)
+        parts["commands"] = lambda: _commands(client, found)
         parts["dask"] = lambda: _dask_activity(client, labels.get(NAME, ""))
     if ending in (REPLACE, REMOVE):
         bound = [SYNCED, labels.get("desi.lab.inside") or SYNCED]
         parts["layer"] = lambda: layer_of(_checked(parse_changes, client.changes(mine["Id"])), bound)
     results, _errors = side_by_side(parts, 3 * PROBE_SECONDS)
-    rows = [*results.get("activity", [UNKNOWN]), *results.get("dask", [])]
+    activity, commands = results.get("activity", [UNKNOWN]), results.get("commands", [UNKNOWN])
+    rows = [*activity, *(row for row in commands if row not in activity), *results.get("dask", [])]
     return loss(ending, running, rows, results.get("layer"))
 
 
@@ -299,6 +304,11 @@ def _dask_activity(client: Api | Docker, lab: str) -> list[Line]:
     if mine is None or labels_of(mine).get(NAME) != lab or not mine["State"]["Running"]:
         return []
     return activity_rows(ask_scheduler(client, mine["Id"]))
+
+
+def _commands(client: Api | Docker, container: Tree) -> list[Line]:
+    test = ((container.get("Config") or {}).get("Healthcheck") or {}).get("Test") or []
+    return command_rows(client.commands(container), " ".join(map(str, test[1:])))
 
 
 def _activity(client: Api | Docker, container: Tree, certificate: str) -> list[Line]:

@@ -24,6 +24,7 @@ PACKAGES = (
     re.compile(r".*/conda-meta/([^/]+)-([^/-]+)-[^/-]+\.json"),
     re.compile(r"/var/lib/dpkg/info/([^/:]+)(?::[^/]+)?\.list()"),
 )
+ENDED = ("kernel", "terminal", "notebook", "shell", "command")
 NAMED = 5
 ADDED = 1
 
@@ -74,7 +75,7 @@ def loss(ending: str, running: bool, activity: t.Sequence[Line], layer: Layer | 
     """
     rows = list(activity) if running else []
     asks = ending == REMOVE or bool(rows) or (running and ending == REPLACE)
-    numbers = {label: sum(row["label"] == label for row in rows) for label in ("kernel", "terminal")}
+    numbers = {label: sum(row["label"] == label for row in rows) for label in ENDED}
     if ending in (REPLACE, REMOVE):
         found = {"package": layer.packages, "file": layer.files} if layer else {}
         for label, names in found.items():

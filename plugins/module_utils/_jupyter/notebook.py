@@ -37,9 +37,9 @@ def end_abandoned(process: subprocess.Popen[bytes], heartbeat: str, quiet: float
                 process.kill()
 
 
-def run(container: str, order: bytes, size: int, progress: str, quiet: float) -> dict[str, t.Any]:
-    """Run the program in the lab; return its exit code, and what it said."""
-    command = ["docker", "exec", "--interactive", container, "python3", "-c", START, str(size)]
+def run(container: str, order: bytes, size: int, progress: str, quiet: float, name: str = "") -> dict[str, t.Any]:
+    """Run the program in the lab; return its exit code, and what it said. ``name`` is for lists of commands."""
+    command = ["docker", "exec", "--interactive", container, "python3", "-c", START, str(size), name]
     heartbeat = f"{progress}.wanted" if progress else ""
     said: list[bytes] = []
     left = MAX_OUTPUT

@@ -7,17 +7,22 @@ from __future__ import annotations
 import json
 
 import pytest
+from fake_engine import TOKEN as ENGINES_TOKEN
+from fake_engine import container, drop_by_drop, fake_engine
 from jupyter_stand_in import TOKEN
 from loopback import free_port
 
+from ansible_collections.desi.lab.plugins.module_utils._jupyter import host
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import activity_rows
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.loss import layer_of, loss
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook import START
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.running_servers import QUERY
 from ansible_collections.desi.lab.plugins.modules import jupyter_activity_info
 
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 SESSIONS = [
     {"path": "idle.ipynb", "kernel": {"execution_state": "idle"}},
-    {"path": "busy.ipynb", "kernel": {"execution_state": "busy"}},
+    {"path": "busy.ipynb", "kernel": {"id": "b", "execution_state": "busy"}},
 ]
 
 
@@ -40,16 +45,20 @@ def ask(call):
 
 
 @pytest.mark.parametrize(
-    ("sessions", "terminals", "texts", "words"),
+    ("sessions", "terminals", "kernels", "texts", "words"),
     [
-        (SESSIONS, [{"name": "1"}], ["busy.ipynb", "idle.ipynb", "1"], "2 kernels and 1 terminal"),
+        (SESSIONS, [{"name": "1"}], [], ["busy.ipynb", "idle.ipynb", "1"], "2 kernels and 1 terminal"),
         # A server may have no terminals.
-        (SESSIONS, None, ["busy.ipynb", "idle.ipynb"], "2 kernels"),
-        ([], [], [], "what runs in it"),
+        (SESSIONS, None, [], ["busy.ipynb", "idle.ipynb"], "2 kernels"),
+        # A kernel that a program started has no session.
+        (SESSIONS[1:], [], [{"id": "b"}, {"id": "c", "name": "ir"}], ["busy.ipynb", "ir"], "2 kernels"),
+        ([], [], [], [], "what runs in it"),
     ],
 )
-def test_kernels_and_terminals_are_named_those_first_that_compute(jupyter, ask, sessions, terminals, texts, words):
-    answers = {"/api/sessions": (200, sessions, {})}
+def test_kernels_and_terminals_are_named_those_first_that_compute(
+    jupyter, ask, sessions, terminals, kernels, texts, words
+):
+    answers = {"/api/sessions": (200, sessions, {}), "/api/kernels": (200, kernels, {})}
     answers |= {} if terminals is None else {"/api/terminals": (200, terminals, {})}
     result = ask(url(jupyter(answers=answers)))
     assert ([line["text"] for line in result["running"]], result["words"]) == (texts, words)
@@ -120,6 +129,53 @@ def test_packages_and_files_are_told_apart_from_what_a_lab_writes_itself(path, p
 def test_of_many_some_are_named():
     layer = layer_of([{"Path": f"/home/ann/{name}", "Kind": 1} for name in range(7)])
     assert loss("replace", False, [], layer).rows[0]["text"].endswith("/home/ann/4 and 2 more")
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    with fake_engine() as made:
+        monkeypatch.setenv("DOCKER_HOST", made.endpoint)
+        yield made
+
+
+PROGRAM = "def session(): ...\nsession(sys.argv[2])\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "label", "text"),
+    [
+        (["python3", "-c", START, "8000", "fit all.ipynb"], "notebook", "fit all.ipynb"),
+        # 0.1.0 gives no name.
+        (["python3", "-c", START, "8000"], "notebook", "of ./lab run"),
+        (["python3", "-I", "-c", PROGRAM, "session", "/home/synced"], "shell", "of ./lab shell"),
+        (["python3", "-I", "-c", PROGRAM, "session", "/home/synced", "python", "fit.py"], "shell", "python fit.py"),
+        (["bash"], "command", "bash"),
+        (["/usr/bin/python3", "-I", "/healthcheck.py"], None, ""),
+        (QUERY, None, ""),
+        (["ls", "/data/edr/"], None, ""),
+    ],
+)
+def test_a_command_in_the_container_that_is_somebodys_is_named(call, engine, jupyter, words, label, text):
+    none = {f"/api/{what}": (200, [], {}) for what in ("sessions", "kernels", "terminals")}
+    made = container("desi", port=jupyter(answers=none, token=ENGINES_TOKEN).port, ExecIDs=["c0", "c1"])
+    made["Config"]["Healthcheck"] = {"Test": ["CMD", "/usr/bin/python3", "-I", "/healthcheck.py"]}
+    engine.containers = [made]
+    config = {"entrypoint": words[0], "arguments": list(words[1:])}
+    engine.answers = {
+        "/exec/c0/json": {"Running": False, "ProcessConfig": config},
+        "/exec/c1/json": {"Running": True, "ProcessConfig": config},
+    }
+    code, result = call(jupyter_activity_info, container="desi-lab-desi")
+    rows = [(row["label"], row["text"]) for row in result["running"] if row["label"] != "server"]
+    assert (code, rows) == (0, [(label, text)] if label else [])
+
+
+@pytest.mark.parametrize("ending", ["stop", "restart", "replace", "remove"])
+def test_of_an_engine_that_is_slow_nobody_knows_what_ends(call, engine, monkeypatch, ending):
+    monkeypatch.setattr(host, "PROBE_SECONDS", 0.1)
+    engine.answers["/containers/desi-lab-desi/json"] = drop_by_drop
+    code, result = call(jupyter_activity_info, container="desi-lab-desi", ending=ending)
+    assert (code, [row["label"] for row in result["running"]], result["asks"]) == (0, ["server"], True)
 
 
 @pytest.mark.parametrize("ending", ["stop", "replace"])

@@ -14,11 +14,10 @@ from fake_engine import BANNER, TOKEN, container, fake_engine
 from ansible_collections.desi.lab.plugins.module_utils._docker.api import (
     DEFAULT_ENDPOINT,
     Api,
-    NotListening,
     endpoint_of,
     is_address_here,
 )
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import EngineUnavailable
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import EngineUnavailable, NotListening
 
 DESKTOP = "unix:///home/ann/.docker/desktop/docker.sock"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -252,3 +253,9 @@ def test_real_log_is_followed_to_the_end_of_the_container(container):
     assert sorted(data.split()) == [b"err", b"out"]
     with Docker().logs(name, tail=1) as stream:
         assert stream.read(20) in (b"out\n", b"err\n")
+
+
+def test_commands_are_what_runs_beside_the_container_s_own(fake):
+    rows = ("PID PPID COMMAND", "10 9 tini -- jupyter lab", "11 10 jupyter lab", "20 9 python fit.py", "21 20 sleep 1")
+    docker = fake(f"[ $1 = top ] && printf '%s\\n' {shlex.join(rows)}")
+    assert docker.commands({"Id": "a1", "State": {"Pid": 10}}) == ["python fit.py"]
