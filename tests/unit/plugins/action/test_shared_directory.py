@@ -171,5 +171,10 @@ def test_a_lab_that_is_there_keeps_its_folder_wherever_one_stands(run, home, mon
         found = run(lab="desi", standing=home / "other")
         assert (found["folder"], "lab_folder=" in found["instead"]) == (str(home / "work"), True)
         assert run(lab="zeta", standing=home / "other")["folder"] == str(home / "other")
+        # Of a link it is the target that counts, each time anew.
+        (home / "work").rename(home / "before")
+        (home / "work").symlink_to(home / ".ssh")
+        assert "leads to" in run(lab="desi", standing=home / "other")["what"]
+        (home / "work").unlink()
         assert run(lab="desi", folder=home / "other")["folder"] == str(home / "other")
     assert run(lab="desi", standing=home / "other")["folder"] == str(home / "other")
