@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 import typing as t
+from pathlib import Path
 
 JSON = ("--json", "print one JSON document and nothing else, for programs")
 VERBS = {
@@ -171,3 +173,39 @@ def check(asked: Asked) -> None:
             raise Refused(f"--tail {count} cannot work.", "It takes a number of lines.", "For example: --tail 100")
     if "--json" in asked.own and verb not in WITH_JSON:
         raise Refused(f"./lab {verb} prints no JSON.", f"These verbs do: {', '.join(WITH_JSON)}.", "Leave --json out.")
+
+
+def check_options(options: t.Sequence[str]) -> None:
+    """Refuse settings that Ansible could not read, and a number of processes that is none."""
+    for name, value in zip(options, options[1:]):
+        if name in ("-e", "--extra-vars"):
+            _check_settings(value)
+        if name in ("-f", "--forks") and not (value.isascii() and value.isdigit() and int(value)):
+            raise Refused(
+                f"{name} {value} cannot work.", "It takes a number of processes, at least 1.", "Leave it out."
+            )
+
+
+def _check_settings(given: str) -> None:
+    import yaml
+
+    do = """Write one as -e lab_x=value, or several as JSON: -e '{"lab_folder": "/home/ann/my data"}'."""
+    of_file = given.startswith("@")
+    # What was typed is not repeated: it may be a secret.
+    what = f"The settings in {given[1:]} cannot be read." if of_file else "The settings given with -e cannot be read."
+    try:
+        path = Path(os.path.expandvars(given[1:])).expanduser()
+        # A pipe can be read once.
+        if (of_file and path.is_fifo()) or not given.startswith(("@", "{", "[")):
+            return
+        text = path.read_bytes() if of_file else given.encode()
+        if text.startswith(b"$ANSIBLE_VAULT"):
+            return
+        node = yaml.compose(text, yaml.SafeLoader)
+    except OSError as error:
+        raise Refused(what, f"{error.strerror}.", "Check the path behind the @.") from None
+    except (yaml.YAMLError, RuntimeError) as error:
+        why = getattr(error, "problem", "") or "It is neither JSON nor YAML"
+        raise Refused(what, f"{why[:1].upper()}{why[1:]}.", do) from None
+    if node and node.tag != "tag:yaml.org,2002:map":
+        raise Refused(what, "It has no names of settings with their values.", do)

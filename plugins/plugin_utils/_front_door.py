@@ -266,6 +266,7 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
             return GO_ON
         if not importlib.util.find_spec("ansible"):
             make_again(root, os.environ)
+        _arguments.check_options(asked.options)
         found = environment(os.environ, root)
         words, added = ([python, f"{root}/tests/run", *arguments[1:]], {}) if tests else command(asked, root, python)
         if "DESI_LAB_QUIET" in added:

@@ -125,6 +125,9 @@ def _check_path(name: str, value: str, why_not_absolute: str) -> None:
             raise _wrong(name, value, why, "Run this in WSL, with the path that wslpath prints, such as /mnt/c/desi.")
         do = f'Give the whole path: -e {name}="$(realpath {shell_path(value)})".'
         raise _wrong(name, value, why_not_absolute, do)
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        why = "A line break or another control character is in it."
+        raise _wrong(name, ascii(value)[1:-1], why, "Rename the folder, or choose another.")
     if ":" in value:
         place = next(part for part in PurePosixPath(value).parts if ":" in part)
         why = "Docker cannot be given a path with a colon in it."

@@ -130,6 +130,38 @@ def test_what_is_wrong_is_told_in_sentences(typed, what, hint):
     assert hint in f"{why} {do}"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("-e", "lab_name=x", None),
+        ("-e", "@{}/good.yml", None),
+        ("-e", "@{}/vault.yml", None),
+        ("-e", '{{"lab_name": "x"}}', None),
+        ("-i", "@{}/none.yml", None),
+        ("-f", "3", None),
+        ("-e", "@{}/none.yml", "No such file"),
+        ("--extra-vars", "@{}", "Is a directory"),
+        ("-e", "@{}/list.yml", "no names"),
+        ("-e", "@{}/bad.yml", "not allowed"),
+        ("-e", '{{"lab_name": ', "node"),
+        ("-e", "[1]", "no names"),
+        ("-f", "0", "at least 1"),
+        ("--forks", "x", "at least 1"),
+    ],
+)
+def test_settings_that_cannot_be_read_are_told_before_ansible_starts(tmp_path, name, value, why):
+    texts = {"good": "lab_name: !x y", "list": "- 1", "bad": "a: b: c", "vault": "$ANSIBLE_VAULT;1.1;AES256\n00"}
+    for stem, text in texts.items():
+        (tmp_path / f"{stem}.yml").write_text(text)
+    given = (name, value.format(tmp_path))
+    if why is None:
+        _front_door._arguments.check_options(given)
+        return
+    with pytest.raises(Refused) as caught:
+        _front_door._arguments.check_options(given)
+    assert (why in caught.value.args[1] or caught.value.args[1], len(caught.value.args)) == (True, 3)
+
+
 def test_options_are_those_of_ansible_playbook():
     cli = PlaybookCLI(["ansible-playbook", "x"])
     cli.init_parser()

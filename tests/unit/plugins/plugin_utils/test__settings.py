@@ -166,6 +166,8 @@ def test_port_is_taken_exactly_when_tcp_has_it(port):
         ({"lab_data": "/data/2024-01-01T12:00/desi"}, "colon", "2024-01-01T12:00"),
         ({"lab_folder": "/data/2024-01-01T12:00/desi"}, "colon", "2024-01-01T12:00"),
         ({"lab_cache": "work"}, "absolute", "-e lab_cache="),
+        ({"lab_folder": "/home/ann/a\nb"}, "line break", "Rename"),
+        ({"lab_data": "/home/ann/\x1b[2J"}, "control character", "Rename"),
         ({"lab_folder": "C:\\Users\\ann"}, "Windows", "wslpath"),
         ({"lab_container_port": 0}, "1 to 65535", "-e lab_container_port="),
         ({"lab_endpoint": "server"}, "not the URL of an S3 server", "https://server"),
