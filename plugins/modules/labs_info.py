@@ -10,7 +10,9 @@ module: labs_info
 short_description: Inspect the labs on a host, its engine and its user
 version_added: "0.1.0"
 description:
-  - Reads the labels of containers and networks, which are the only record of a lab.
+  - Reads the labels of containers and networks, which are the only record of a lab. They go with every image that is
+    made of a lab, so a container is a lab's only if it is named C(desi-lab-NAME), C(desi-lab-NAME-*) or
+    C(desi-lab-mount-lab-NAME), too.
   - Queries everything in parallel, and the engine by its API. An engine, a mount or a server that hangs does not keep
     the module from returning what the others answer.
   - With O(url), the result has a secret. Put C(no_log=true) on the task then.

@@ -19,7 +19,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.text import name_
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import TASKS
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import lab_limits, limits_update
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import plain_text
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import MOUNT, image_newer, labels_of
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import MOUNT, image_newer, labels_of, runs
 from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import why_not_bound, why_not_written
 from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount, writable_by
 from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import label_settings
@@ -191,6 +191,11 @@ def host_plan(goal: Goal, host: Tree) -> list[Part]:
     return [*parts, *_workers(goal, container, host, container_stays(parts))]
 
 
+def row_runs(row: Tree) -> bool:
+    """Return whether a container, as labs_info tells of it, computes."""
+    return bool(row["running"]) and row.get("state") != "paused"
+
+
 def lab_members(lab: str, role: str, host: Tree) -> list[Tree]:
     """Return the containers of a lab that have a role."""
     return [row for row in host["containers"] if (row["lab"], row["role"]) == (lab, role)]
@@ -267,7 +272,7 @@ def _helper(role: str, lab: str, host: Tree) -> Part:
     found = lab_members(lab, role, host)
     if not found:
         return Part(role, MAKE, "There is none.")
-    return Part(role, KEEP, "") if found[0]["running"] else Part(role, START, "It does not run.")
+    return Part(role, KEEP, "") if row_runs(found[0]) else Part(role, START, "It does not run.")
 
 
 def _data(settings: Tree, container: Tree, host: Tree) -> Part:
@@ -301,6 +306,8 @@ def _server(goal: Goal, container: Tree, host: Tree) -> Part:
         return Part("server", COMPARE, "Its folder was made again.")
     if not container["State"]["Running"]:
         return Part("server", START, "It is stopped.")
+    if not runs(container):
+        return Part("server", START, "It is paused.")
     if f"desi-lab-{settings['name']}" not in container["NetworkSettings"]["Networks"]:
         return Part("server", START, "It is not on its network.")
     if not server.get("accepts_token"):
@@ -333,7 +340,7 @@ def _workers(goal: Goal, container: Tree, host: Tree, stays: bool) -> list[Part]
         return [Part(WORKERS, MAKE, "There is no scheduler.")]
     if not stays:
         return [Part(WORKERS, COMPARE, "They run what the lab runs.")]
-    if not all(row["running"] for row in rows):
+    if not all(row_runs(row) for row in rows):
         return [Part(WORKERS, START, "Not all of them run.")]
     counts = host["server"].get("dask")
     if not counts or counts["workers"] < target:

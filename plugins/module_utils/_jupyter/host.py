@@ -42,6 +42,7 @@ from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import NoA
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.wait import wait_for_published
 from ansible_collections.desi.lab.plugins.module_utils._lab.answers import (
     Tree,
+    is_of_lab,
     parse_changes,
     parse_container,
     parse_ids,
@@ -49,7 +50,7 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.answers import (
     parse_networks,
     servers,
 )
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, labels_of, published
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, labels_of, published, runs
 from ansible_collections.desi.lab.plugins.module_utils._lab.probe import LIST_IMAGES, image_ids
 from ansible_collections.desi.lab.plugins.module_utils._lab.url import write_url
 
@@ -141,14 +142,17 @@ def _containers(api: Api) -> list[Tree]:
             late = EngineUnavailable("Docker does not answer.", _late(api.seconds), "restart Docker")
             raise errors.get(number) or late
     # One that was removed in the meantime is none.
-    return [_checked(parse_container, answers[number]) for number in ids if answers[number] is not None]
+    return _of_labs(answers[number] for number in ids if answers[number] is not None)
 
 
 def _containers_by_command(docker: Docker) -> list[Tree]:
     ids = docker.output("ps", "--all", "--quiet", "--filter", f"label={NAME}").split()
     # One that was removed in the meantime makes the command fail, and it still tells of the others.
-    raw = json.loads(docker.run("container", "inspect", *ids).stdout or "[]") if ids else []
-    return [_checked(parse_container, each) for each in raw]
+    return _of_labs(json.loads(docker.run("container", "inspect", *ids).stdout or "[]") if ids else [])
+
+
+def _of_labs(raw: t.Iterable[object]) -> list[Tree]:
+    return [each for each in (_checked(parse_container, one) for one in raw) if is_of_lab(each)]
 
 
 def _networks_by_command(docker: Docker) -> list[dict[str, str]]:
@@ -245,10 +249,9 @@ def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.A
                 "Log out and in again if you joined group docker just now, or ask whoever runs this computer to "
                 "add you to it.",
             )
-        if mine and not mine["State"]["Running"]:
-            raise LabError(
-                f"The lab {name} does not run.", "It is stopped.", f"Start it: ./lab start -e lab_name={name}"
-            )
+        if mine and not runs(mine):
+            why = "It is paused." if mine["State"]["Running"] else "It is stopped."
+            raise LabError(f"The lab {name} does not run.", why, f"Start it: ./lab start -e lab_name={name}")
         if mine is None:
             raise LabError(
                 f"There is no lab {name} that runs on this computer.",

@@ -101,13 +101,16 @@ def parse_changes(answer: object) -> list[Tree]:
 
 
 def servers(containers: t.Iterable[Tree]) -> list[Tree]:
-    """Return the containers of labs' servers, by the names of the labs.
+    """Return the containers of labs' servers, by the names of the labs."""
+    found = [each for each in containers if labels_of(each).get(ROLE) == "server"]
+    return sorted((each for each in found if _name(each) == f"desi-lab-{labels_of(each).get(NAME)}"), key=_name)
 
-    Of two that have the label of one lab, the one that DESI Lab would have made comes first.
-    """
 
-    def place(container: Tree) -> tuple[str, bool, str]:
-        lab, name = labels_of(container).get(NAME, ""), str(container.get("Name")).lstrip("/")
-        return lab, name != f"desi-lab-{lab}", name
+def is_of_lab(container: Tree) -> bool:
+    """Return whether a container is named as those of its lab are: its labels go with every image made of it."""
+    lab, name = labels_of(container).get(NAME, ""), _name(container)
+    return name in (f"desi-lab-{lab}", f"desi-lab-mount-lab-{lab}") or name.startswith(f"desi-lab-{lab}-")
 
-    return sorted((each for each in containers if labels_of(each).get(ROLE) == "server"), key=place)
+
+def _name(container: Tree) -> str:
+    return str(container.get("Name")).lstrip("/")

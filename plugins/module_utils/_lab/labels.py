@@ -62,6 +62,12 @@ def state_word(state: str) -> str:
     return "stopped" if state in ("created", "dead", "exited") else state
 
 
+def runs(container: t.Mapping[str, t.Any]) -> bool:
+    """Return whether a container computes: to Docker, one that is paused runs, too."""
+    state = container.get("State") or {}
+    return bool(state.get("Running")) and state.get("Status") != "paused"
+
+
 def lab_row(
     container: t.Mapping[str, t.Any],
     mount_answers: bool | None,
@@ -79,7 +85,7 @@ def lab_row(
         "name": labels.get(NAME, ""),
         "owner": name_of(str((container.get("Config") or {}).get("User") or "").partition(":")[0]),
         "where": "this computer",
-        "state": "running" if state.get("Running") else str(state.get("Status", "unknown")),
+        "state": "running" if runs(container) else str(state.get("Status", "unknown")),
         "since": state.get("StartedAt" if state.get("Running") else "FinishedAt", ""),
         "release": labels.get("desi.lab.release", ""),
         "image": labels.get("desi.lab.image", ""),

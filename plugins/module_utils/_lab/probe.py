@@ -78,8 +78,11 @@ def docker(*words: str) -> str:
 
 
 def containers() -> list[dict[str, object]]:
-    """Return the labs' containers without their environment, which may hold secrets."""
-    ids = docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}").split()
+    """Return the labs' containers without their environment, which may hold secrets.
+
+    What somebody else made of a lab's image has its labels, too, but a name of its own.
+    """
+    ids = docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}", "--filter", "name=^/?desi-lab-").split()
     found = json.loads(docker("container", "inspect", *ids) or "[]") if ids else []
     return [
         {

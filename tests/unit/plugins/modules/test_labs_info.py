@@ -113,9 +113,11 @@ def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, engine, tmp_pa
     assert "SECRET" not in json.dumps(result)
 
 
-def test_url_is_that_of_the_labs_own_container_among_all_that_have_its_labels(run, engine):
+def test_container_that_was_made_of_a_labs_image_is_no_part_of_the_lab(run, engine):
     engine.containers = [
         container("desi", "a1", name="a-copy", port=1),
+        container("desi", "a2", role="sample", name="desi-lab-desirable"),
+        container("desi", "a4", role="mounter", name="desi-lab-mount-lab-desi"),
         container("desi", "b2", port=9999, labels={"desi.lab.version": "9", "desi.lab.role": "server"}),
         container("desi", "c3", role="of another version"),
     ]
@@ -128,7 +130,12 @@ def test_url_is_that_of_the_labs_own_container_among_all_that_have_its_labels(ru
         "dask": None,
         "foreign": [],
     }
-    assert len(result["containers"]) == 3
+    assert [each["name"] for each in result["containers"]] == [
+        "desi-lab-mount-lab-desi",
+        "desi-lab-desi",
+        "desi-lab-desi-of another version",
+    ]
+    assert [lab["port"] for lab in result["labs"]] == [9999]
 
 
 def test_server_is_verified_by_its_token_and_its_container_by_a_listing_of_the_release(run, engine, jupyter, tmp_path):
@@ -158,8 +165,7 @@ def test_workers_of_a_lab_are_told_with_what_their_scheduler_says(run, engine):
         container("desi", "b2"),
         container("desi", "a1", role="scheduler", labels=labels),
         container("desi", "a2", role="worker", name="desi-lab-desi-worker-1", labels=labels),
-        # An image may bring labels along.
-        container("desi", "a3", role="worker", name="theirs", labels={"desi.lab.server": "$(x)"}),
+        container("desi", "a3", role="worker", name="desi-lab-desi-x", labels={"desi.lab.server": "$(x)"}),
     ]
     counts = json.dumps({"workers": 1, "processing": 2, "waiting": 3, "memory": 4}).encode()
 
@@ -179,7 +185,7 @@ def test_workers_of_a_lab_are_told_with_what_their_scheduler_says(run, engine):
     assert result["server"]["foreign"] == ["desi-lab-desi-worker-2"]
     told = {each["name"]: (each["server"], each["certificate"]) for each in result["containers"]}
     assert told["desi-lab-desi-worker-1"] == (made_for, shows)
-    assert told["theirs"] == ("", "")
+    assert told["desi-lab-desi-x"] == ("", "")
 
 
 def test_what_has_the_names_of_a_lab_that_is_to_be_made_is_told(run, engine, tmp_path):
@@ -207,6 +213,7 @@ def test_container_that_gives_no_answer_to_a_command_does_not_see_its_data(run, 
     [
         ([], "None of that name"),
         ([container("desi", running=False, port=1)], "It is stopped."),
+        ([container("desi", port=1, State={"Running": True, "Status": "paused"})], "It is paused."),
         # What has its name and not its labels is somebody else's.
         ([container("other", name="desi-lab-desi", port=1)], "None of that name"),
         ([container("desi")], "publishes no port"),
@@ -216,7 +223,7 @@ def test_lab_without_a_url_is_told_with_the_reason(run, engine, containers, why)
     engine.containers = containers
     server = run(url="desi", ask=False)["server"]
     assert (server["url"], why in server["error"]["why"]) == ("", True)
-    assert ("./lab start -e lab_name=desi" in server["error"]["do"]) == (why == "It is stopped.")
+    assert ("./lab start -e lab_name=desi" in server["error"]["do"]) == why.startswith("It is ")
 
 
 def test_server_that_has_not_printed_its_url_yet_is_waited_for(run, engine):

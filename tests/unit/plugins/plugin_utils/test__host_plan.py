@@ -111,6 +111,8 @@ def test_lab_that_lacks_nothing_is_kept():
     ("path", "value", "actions", "stays"),
     [
         ((*SERVER, "State", "Running"), False, {"server": plan.START}, True),
+        ((*SERVER, "State", "Status"), "paused", {"server": plan.START}, True),
+        (("containers", 1, "state"), "paused", {"sample": plan.START}, True),
         (("server", "accepts_token"), False, {"server": plan.START}, True),
         (("server", "sees_data"), False, {"server": plan.START}, True),
         (("link_local_lost",), True, {"server": plan.START}, True),
@@ -310,6 +312,7 @@ def test_workers_are_made_and_removed_up_to_their_number_and_the_lab_stays(found
     [
         (("containers", 2, "running"), False, plan.START),
         (("containers", 4, "running"), False, plan.START),
+        (("containers", 3, "state"), "paused", plan.START),
         (("containers", 2, "role"), "other", plan.MAKE),
         (("containers", 3, "server"), "another", plan.REPLACE),
         (("containers", 3, "memory"), 8, plan.REPLACE),

@@ -96,6 +96,9 @@ def test_row_of_a_lab_that_runs_says_all_of_it():
 def test_row_of_a_lab_that_is_stopped_or_says_nothing_of_itself():
     row = lab_row(container(LABELS, bound("127.0.0.1", "8888"), **STOPPED), None, None)
     assert (row["state"], row["since"], row["server_answers"]) == ("exited", "2026-11-22T14:00:00Z", None)
+    # To Docker, it runs.
+    paused = {**RUNNING, "Status": "paused"}
+    assert lab_row(container(LABELS, **paused), None, None)["state"] == "paused"
     row = lab_row({"Config": None}, None, None)
     assert row["state"] == "unknown"
     assert {row[key] for key in ("name", "release", "image", "data", "mount", "folder", "address")} == {""}
