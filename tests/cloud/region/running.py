@@ -60,10 +60,6 @@ class RunningRegion:
             for number in added:
                 self._ask("DELETE", f"faults/{number}")
 
-    def faults_left(self) -> dict[int, Rule]:
-        """Return the rules in force, with what is left of their times."""
-        return {int(number): rule for number, rule in self._ask("GET", "faults").items()}
-
     def calls(self, action: str = "") -> list[dict[str, Any]]:
         """Return the calls since the region began or they were forgotten, or those of an action."""
         return [call for call in self._ask("GET", "calls") if action in ("", call["action"])]

@@ -34,8 +34,6 @@ VERSION = "3"
 PLACE = "/var/lib/seed-of-the-stand-in"
 # There, if the seed was prepared to the end.
 COMPLETE = ".complete"
-# Docker makes this node itself, for the disk that it finds itself on; not every machine for tests may make one.
-DEVICE = "backingFsBlockDev"
 
 
 class Seeds:

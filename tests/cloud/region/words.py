@@ -26,5 +26,4 @@ USERS = {"amazon_machine": "ec2-user", "ubuntu_machine": "ubuntu"}
 
 BASE_IMAGE = "desi-lab-base:0.1.0"
 SAMPLE_IMAGE = "desi-lab-sample:0.1.0"
-SAMPLE_BUCKET = "desidata"
 SAMPLE_PORT = 8333

@@ -8,10 +8,7 @@ import hashlib
 import json
 import os
 import shlex
-import subprocess
-import time
 import urllib.request
-import uuid
 
 import pytest
 from fake_engine import BANNER, INFO, TOKEN, container, drop_by_drop, fake_engine, never
@@ -388,57 +385,3 @@ def test_server_on_every_address_is_asked_on_this_computers_own(monkeypatch):
     for address in ("0.0.0.0", "::", "::1", "192.0.2.7"):  # noqa: S104 - asked, not bound
         assert not labs_info.server_answers(address, 80)
     assert asked == [f"http://{host}:80/api" for host in ("127.0.0.1", "[::1]", "[::1]", "192.0.2.7")]
-
-
-SERVE = "mkdir /tmp/www && touch /tmp/www/api && cd /tmp/www && exec python3 -m http.server 8888"
-IMAGE = "desi-lab-base:0.1.0"
-
-
-@pytest.fixture
-def lab():
-    """A container with our labels that answers, and a network; both are removed whatever happens."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
-
-    def docker(*arguments):
-        return subprocess.run(["docker", *arguments], check=False, capture_output=True, text=True, timeout=60)
-
-    if docker("image", "inspect", IMAGE).returncode != 0:
-        pytest.skip(f"the image {IMAGE} is not here; ./lab demo builds it")
-    labels = ["--label", f"desi.lab.name={name}", "--label", "desi.lab.release=dr1"]
-    port = free_port()
-    try:
-        assert docker("network", "create", *labels[:2], f"desi-lab-{name}").returncode == 0
-        started = docker(
-            *(
-                "run",
-                "--detach",
-                "--init",
-                "--name",
-                f"desi-lab-{name}",
-                "--publish",
-                f"{LOOPBACK}:{port}:8888",
-                *labels,
-            ),
-            *("--label", "desi.lab.role=server", "--entrypoint", "/bin/sh", IMAGE, "-c", SERVE),
-        )
-        assert started.returncode == 0, started.stderr
-        yield name, port
-    finally:
-        docker("rm", "--force", f"desi-lab-{name}")
-        docker("network", "rm", f"desi-lab-{name}")
-
-
-@pytest.mark.docker
-def test_lab_on_a_real_engine_is_told(run, lab):
-    name, port = lab
-    deadline = time.monotonic() + 60
-    row = {}
-    while not row.get("server_answers") and time.monotonic() < deadline:
-        result = run()
-        row = next(row for row in result["labs"] if row["name"] == name)
-    assert (row["state"], row["release"], row["since"][:2]) == ("running", "dr1", "20")
-    assert (row["address"], row["port"], row["server_answers"]) == (LOOPBACK, port, True)
-    assert result["engine"]
-    mine = {"name": f"desi-lab-{name}", "lab": name, "role": "server", "running": True}
-    assert any(mine.items() <= found.items() for found in result["containers"])
-    assert {"name": f"desi-lab-{name}", "lab": name} in result["networks"]

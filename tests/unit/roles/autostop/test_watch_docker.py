@@ -87,15 +87,6 @@ client.get_iopub_msg(timeout=60)
 )
 
 
-INTERRUPT = (
-    CLIENT
-    + """
-for kernel in ask("GET", "api/kernels"):
-    ask("POST", f"api/kernels/{kernel['id']}/interrupt")
-"""
-)
-
-
 @pytest.mark.docker
 class TestARealServer:
     """In order: each begins with what the one before has left."""

@@ -214,14 +214,6 @@ def test_the_welcome_notebook_runs_and_what_it_saves_belongs_to_the_person(lab, 
     assert (picture.stat().st_uid, picture.stat().st_gid) == (UID, GID)
 
 
-def test_the_welcome_notebook_runs_in_the_other_release_too(data, synced):
-    options = ("--user", f"{UID}:{GID}", *UNPRIVILEGED, "-e", "DESI_RELEASE=dr1")
-    with Lab(*options, "-v", f"{data}:/home/desidata:ro", "-v", f"{synced}:/home/synced") as lab:
-        lab.url()
-        assert "dr1" in run_welcome(lab)
-    assert (synced / "desi-dr1-spectrum.png").exists()
-
-
 def test_the_worked_example_runs_as_a_program_on_several_processes(lab):
     program = "python ~/examples/stack_spectra.py --edges 0 1 --scheduler processes --workers 2 --json"
     done = json.loads(lab.run("bash", "-lc", program))

@@ -242,19 +242,6 @@ def test_following_a_log_ends_when_its_reader_is_killed(tmp_path):
     assert wait_until(lambda: not is_running(pid), 10)
 
 
-@pytest.mark.docker
-def test_real_log_is_followed_to_the_end_of_the_container(container):
-    name = container("echo out; echo err >&2; sleep 0.5; exit 3")
-    data = b""
-    with Docker().logs(name, follow=True) as stream:
-        while piece := stream.read(20):
-            data += piece
-        assert stream.exit_code() == 0
-    assert sorted(data.split()) == [b"err", b"out"]
-    with Docker().logs(name, tail=1) as stream:
-        assert stream.read(20) in (b"out\n", b"err\n")
-
-
 def test_commands_are_what_runs_beside_the_container_s_own(fake):
     rows = ("PID PPID COMMAND", "10 9 tini -- jupyter lab", "11 10 jupyter lab", "20 9 python fit.py", "21 20 sleep 1")
     docker = fake(f"[ $1 = top ] && printf '%s\\n' {shlex.join(rows)}")
