@@ -104,6 +104,9 @@ def coadds(survey: str, program: str, most: int | None = None) -> list[str]:
 
 
 # %%
+HDUS = ("WAVELENGTH", "FLUX", "IVAR", "MASK")
+
+
 def selected(coadd: str, stack: Stack) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of a coadd that are stacked, and their redshifts."""
     place = Path(coadd)
@@ -123,17 +126,17 @@ def selected(coadd: str, stack: Stack) -> tuple[np.ndarray, np.ndarray]:
 def combined(coadd: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return wavelength [Angstrom] of these rows, and flux [1e-17 erg/s/cm2/Angstrom] and inverse variance of each."""
     with fitsio.FITS(coadd) as file:
-        waves = {camera: file[f"{camera}_WAVELENGTH"].read() for camera in "BRZ"}
-        first, step = waves["B"][0], 0.8
-        size = round((waves["Z"][-1] - first) / step) + 1
-        weighted, ivar = np.zeros((len(rows), size)), np.zeros((len(rows), size))
-        for camera, wave in waves.items():
-            start = round((wave[0] - first) / step)
-            part = np.s_[:, start : start + len(wave)]
-            weight = file[f"{camera}_IVAR"].read()[rows].astype("f8")
-            weight[file[f"{camera}_MASK"].read()[rows] != 0] = 0.0
-            weighted[part] += weight * file[f"{camera}_FLUX"].read()[rows]
-            ivar[part] += weight
+        # In the order of the file: what is streamed is fetched ahead of whoever reads on.
+        cameras = [[file[f"{camera}_{what}"].read() for what in HDUS] for camera in "BRZ"]
+    first, step = cameras[0][0][0], 0.8
+    size = round((cameras[-1][0][-1] - first) / step) + 1
+    weighted, ivar = np.zeros((len(rows), size)), np.zeros((len(rows), size))
+    for wave, flux, weight, mask in cameras:
+        start = round((wave[0] - first) / step)
+        part = np.s_[:, start : start + len(wave)]
+        good = np.where(mask[rows] == 0, weight[rows], 0.0).astype("f8")
+        weighted[part] += good * flux[rows]
+        ivar[part] += good
     flux = np.divide(weighted, ivar, out=np.zeros_like(weighted), where=ivar > 0)
     return first + step * np.arange(size), flux, ivar
 
