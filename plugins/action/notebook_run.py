@@ -21,6 +21,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._notebook import (
     lost,
     order,
     output_of,
+    place,
     read,
     verdict,
     write,
@@ -52,9 +53,9 @@ class ActionModule(WatchedModule):
         )
         if self._task.check_mode:
             return {"changed": True, "msg": "In check mode nothing is run."}
-        path, directory = Path(args["path"]), args["folder"]
-        self._run, self._shown = Run(path.name), 0
+        self._run, self._shown = Run(Path(args["path"]).name), 0
         try:
+            path, directory = place(Path(args["path"]), args["folder"])
             self._order = order(read(path, directory), path, directory)
             done = super().run(tmp, task_vars)
             if done.get("failed"):

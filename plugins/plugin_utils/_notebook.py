@@ -38,6 +38,8 @@ MAX_LINE = 4096
 MAX_CELLS = 100_000
 
 _DIED = "The kernel died. Something ended its process; most often that is the computer, which has no memory left."
+_LINK = "It is a link, or lies behind one, and a lab might have laid that."
+_NAME = "Give the path of a file that ends in .ipynb."
 _NO_NOTEBOOK = "It is not a notebook of Jupyter's."
 _REFUSALS = {
     "folder": (
@@ -53,8 +55,34 @@ _REFUSALS = {
         "No Jupyter server was found in it whose user the notebook could run as.",
         "Run it in the browser: ./lab open. Or use an image that starts its server by the command jupyter.",
     ),
-    "notebook": (_NO_NOTEBOOK, "Give the path of a file that ends in .ipynb."),
+    "notebook": (_NO_NOTEBOOK, _NAME),
 }
+
+
+def place(path: Path, directory: str) -> tuple[Path, str]:
+    """Return a path without ``..``, and what above it is the directory that a lab shows, empty if nothing is.
+
+    Links may lead there. Those in it are not followed: a lab might have laid them.
+    """
+    found = Path("/")
+    with as_caller(os.environ):
+        for part in path.absolute().parts[1:]:
+            if part != "..":
+                found /= part
+                continue
+            real = Path(os.path.realpath(found))
+            if _shown(found, directory) and not _shown(real, directory):
+                raise LabError(f"The notebook {path} cannot be read.", _LINK, _NAME)
+            found = real.parent
+        return found, _shown(found, directory)
+
+
+def _shown(path: Path, directory: str) -> str:
+    for each in [path, *path.parents] if directory else []:
+        with contextlib.suppress(OSError):
+            if each.samefile(directory):
+                return str(each)
+    return ""
 
 
 @contextlib.contextmanager
@@ -85,10 +113,10 @@ def read(path: Path, directory: str = "") -> str:
     except OSError as error:
         why = f"{error.strerror or error}."
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            why = "It is a link, or lies behind one, and a lab might have laid that."
+            why = _LINK
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         why = _NO_NOTEBOOK
-    raise LabError(f"The notebook {path} cannot be read.", why, "Give the path of a file that ends in .ipynb.")
+    raise LabError(f"The notebook {path} cannot be read.", why, _NAME)
 
 
 def output_of(path: Path) -> Path:
@@ -118,7 +146,7 @@ def write(text: str, path: Path, uid: int | None = None, gid: int | None = None,
 def order(notebook: str, path: Path, directory: str) -> bytes:
     """Return what the program is given: its own text comes first, so that nothing has to be in the image."""
     inside = f"synced/{path.relative_to(directory)}" if directory and path.is_relative_to(directory) else ""
-    return PROGRAM + json.dumps({"notebook": notebook, "inside": inside, "name": path.name}).encode() + b"\n"
+    return PROGRAM + json.dumps({"notebook": notebook, "inside": inside, "path": str(path)}).encode() + b"\n"
 
 
 class Run:

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
+import itertools
 import json
 import os
 import signal
@@ -30,6 +32,7 @@ SERVERS |= {"jupyter-labhub", "jupyterhub-singleuser"}
 SKIPPED = "skip-execution"
 # In the lab, where a notebook runs that is not in its folder.
 RUNS = "runs"
+MARK = "desi_lab_run"
 LONGEST_TITLE = 200
 PR_SET_NO_NEW_PRIVS = 38
 PROC = Path("/proc")
@@ -97,6 +100,29 @@ def place_of(root: Path, inside: str, name: str) -> tuple[Path, bool]:
             (home / RUNS).mkdir(exist_ok=True)
             return home / RUNS / name, False
     raise Refused("folder")
+
+
+def mark_of(notebook: dict[str, Any], source: str) -> str:
+    """Return what marks a notebook as the outputs of one, unchanged since."""
+    return hashlib.sha256(json.dumps([source, notebook], sort_keys=True).encode()).hexdigest()
+
+
+def keep(text: str, path: Path, source: str) -> None:
+    """Write the outputs of a notebook over those of its last run, and over nothing else: then under a further name."""
+    for number in itertools.count(2):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
+            if found["metadata"].pop(MARK) == mark_of(found, source):
+                break
+        except FileNotFoundError:
+            break
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            pass
+        name = Path(source)
+        path = path.with_name(f"{name.stem}-{number}{name.suffix}")
+    notebook = json.loads(text)
+    notebook["metadata"][MARK] = mark_of(notebook, source)
+    path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogatepass")
 
 
 def kernel_for(metadata: dict[str, Any], specs: dict[str, Any], default: str = "python3") -> str:
@@ -185,7 +211,7 @@ def main() -> None:
     except Exception:  # what its schema and its converters raise
         raise Refused("notebook") from None
     kernel = kernel_for(notebook["metadata"], KernelSpecManager().get_all_specs())
-    path, is_own = place_of(root_of(number), order["inside"], order["name"])
+    path, is_own = place_of(root_of(number), order["inside"], Path(order["path"]).name)
     where = {"metadata": {"path": str(path.parent)}}
     client = nbclient.NotebookClient(notebook, timeout=None, kernel_name=kernel, resources=where, record_timing=False)
     threading.Thread(target=end_with_input, args=(client,), daemon=True).start()
@@ -193,7 +219,7 @@ def main() -> None:
         error = run(client, notebook)
     text = nbformat.writes(notebook) + "\n"
     if not is_own:
-        path.write_text(text, encoding="utf-8", errors="surrogatepass")
+        keep(text, path, order["path"])
     say(notebook=text, error=error)
 
 

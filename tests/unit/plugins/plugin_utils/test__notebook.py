@@ -19,6 +19,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._notebook import (
     lost,
     order,
     output_of,
+    place,
     read,
     verdict,
     write,
@@ -56,7 +57,38 @@ def test_what_is_no_notebook_is_refused(tmp_path, text):
 def test_program_is_given_the_notebook_and_its_place_in_the_lab(path, folder, inside):
     told = order(SECRET, Path(path), folder)
     assert told.startswith(PROGRAM)
-    assert json.loads(told[len(PROGRAM) :]) == {"notebook": SECRET, "inside": inside, "name": "n.ipynb"}
+    assert json.loads(told[len(PROGRAM) :]) == {"notebook": SECRET, "inside": inside, "path": path}
+
+
+# `lab` is the lab's folder, `way` and lab/loop are links to it, and lab/out is one to `other`, as a lab may lay it.
+@pytest.mark.security("H6")
+@pytest.mark.parametrize(
+    ("named", "found", "top"),
+    [
+        ("lab/n.ipynb", "lab/n.ipynb", "lab"),
+        ("lab/sub/../n.ipynb", "lab/n.ipynb", "lab"),
+        ("lab/../lab/sub/n.ipynb", "lab/sub/n.ipynb", "lab"),
+        ("lab/../other/n.ipynb", "other/n.ipynb", ""),
+        ("lab/sub/../../other/n.ipynb", "other/n.ipynb", ""),
+        ("other/../lab/n.ipynb", "lab/n.ipynb", "lab"),
+        ("way/n.ipynb", "way/n.ipynb", "way"),
+        ("way/sub/../n.ipynb", "lab/n.ipynb", "lab"),
+        ("way/../other/n.ipynb", "other/n.ipynb", ""),
+        ("lab/out/n.ipynb", "lab/out/n.ipynb", "lab"),
+        ("lab/out/../n.ipynb", None, ""),
+    ],
+)
+def test_a_notebook_is_found_in_the_labs_folder_whichever_way_it_is_named(tmp_path, named, found, top):
+    (tmp_path / "lab/sub").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "way").symlink_to("lab")
+    (tmp_path / "lab/out").symlink_to(tmp_path / "other")
+    for folder in ("lab", "way"):
+        if found is None:
+            with pytest.raises(LabError, match="is a link"):
+                place(tmp_path / named, str(tmp_path / folder))
+        else:
+            assert place(tmp_path / named, str(tmp_path / folder)) == (tmp_path / found, top and str(tmp_path / top))
 
 
 def test_cells_are_shown_as_they_begin_and_end():

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from pathlib import Path
 
@@ -76,6 +77,22 @@ def test_any_other_notebook_runs_where_the_server_may_write(tmp_path, monkeypatc
     monkeypatch.setattr(program.os, "access", lambda *_about: False)
     with pytest.raises(program.Refused, match="folder"):
         program.place_of(tmp_path, inside, "n.ipynb")
+
+
+def test_outputs_are_written_over_nothing_but_those_of_the_same_notebook(tmp_path):
+    def run(source, cells, names):
+        program.keep(json.dumps({"metadata": {}, "cells": cells}), tmp_path / "n.ipynb", source)
+        assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+    run("/a/n.ipynb", ["é"], ["n.ipynb"])
+    run("/a/n.ipynb", ["2"], ["n.ipynb"])
+    run("/b/n.ipynb", ["3"], ["n-2.ipynb", "n.ipynb"])
+    edited = (tmp_path / "n.ipynb").read_text().replace('"2"', '"mine"')
+    (tmp_path / "n.ipynb").write_text(edited)
+    run("/b/n.ipynb", ["4"], ["n-2.ipynb", "n.ipynb"])
+    run("/a/n.ipynb", ["5"], ["n-2.ipynb", "n-3.ipynb", "n.ipynb"])
+    assert (tmp_path / "n.ipynb").read_text() == edited
+    assert '"4"' in (tmp_path / "n-2.ipynb").read_text()
 
 
 SPECS = {"python3": {"spec": {"language": "python"}}, "desi": {"spec": {"language": "python"}}}
