@@ -233,7 +233,7 @@ schedules:
 memory:
   description:
     - What to record of the lab once O(folder) is confirmed. C(things) and C(begun) are those of M(desi.lab.ec2_record),
-      and C(new) is whether any of it is not recorded yet.
+      and C(new) is whether any of it is not recorded yet. C(before) has the ids of what may be left of earlier runs.
   returned: success
   type: dict
 changes:

@@ -22,6 +22,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Lab
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import group_name
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import Instance, outdated_tags
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import Plan, user_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import ids_before
 from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SecurityGroup, rules_text
 from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import changes as worker_changes
 from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import cost_text as worker_cost
@@ -171,7 +172,12 @@ def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> d
         "schedules": group_name(plan.owner, spec.name),
         "wider": plan.wider,
         "unknown": plan.known.unknown,
-        "memory": {"things": plan.known.resources, "begun": plan.known.begun, "new": plan.known.new},
+        "memory": {
+            "things": plan.known.resources,
+            "begun": plan.known.begun,
+            "new": plan.known.new,
+            "before": ids_before(spec.record, group, plan.key),
+        },
         "workers": {
             "number": plan.workers.number,
             "recorded": (spec.record.workers if spec.record else None) or 0,

@@ -346,6 +346,16 @@ def known(
     return KnownResources(unknown, resources, begun, new or any(name not in record.begun for name in begun if record))
 
 
+def ids_before(record: LabRecord | None, group: SecurityGroup, key: KeyPair) -> list[str]:
+    """Return the ids of what may be left of an earlier run; a failure of this one must not take it away.
+
+    Schedules are for an instance, and of no use once that is gone.
+    """
+    made = record.made if record else {}
+    ids = [number for kind in made if kind not in (SCHEDULES, ROLE) for number in made[kind]]
+    return [number for number in dict.fromkeys([*ids, group.id, key.id]) if number]
+
+
 def begun_name(group: SecurityGroup) -> str:
     """Return how a group that is about to be made is recorded."""
     return f"{group.vpc_id}/{group.name}"

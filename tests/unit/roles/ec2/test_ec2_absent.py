@@ -33,8 +33,8 @@ def folder(tmp_path):
 
 @pytest.fixture
 def down(play_tasks, folder):
-    def run(yes=True, ask_known=False, **environment):
-        given = {"ec2_folder": str(folder), "ec2_yes": yes, "ec2_ask_known": ask_known}
+    def run(yes=True, ask_known=False, keep=(), **environment):
+        given = {"ec2_folder": str(folder), "ec2_yes": yes, "ec2_ask_known": ask_known, "ec2_keep": list(keep)}
         return play_tasks(ROLES, given, **environment)
 
     return run
@@ -84,6 +84,21 @@ def test_a_machine_that_lost_its_tags_keeps_the_key_and_once_it_is_gone_all_goes
     code, shown = down()
     assert code == 0, shown
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("kind", ["disk", "key pair"])
+def test_what_is_to_be_kept_stays_with_what_this_computer_has_of_the_lab(region, folder, down, kind):
+    number = machine(region, folder)
+    kept = {"disk": region.disk, "key pair": region.key}[kind]()
+    write(str(folder), read(str(folder)).with_resources([{"kind": kind, "id": kept}]))
+    code, shown = down(keep=[kept])
+    assert code == 0, shown
+    assert states(region) == {number: "terminated"}
+    assert "removed, nothing else is left" in shown
+    left = [one["VolumeId"] for one in region.ec2.describe_volumes()["Volumes"]]
+    left += [one["KeyPairId"] for one in region.ec2.describe_key_pairs()["KeyPairs"]]
+    assert left == [kept]
+    assert (folder / "id_ed25519").read_bytes() == KEY
 
 
 @pytest.mark.security("M4")

@@ -10,7 +10,7 @@ import pytest
 from moto.core.responses import ActionResult
 from moto.ec2.responses.security_groups import SecurityGroups
 
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read, write
 
 PARTS = ["plan", "key_pair", "security_group", "launch"]
 
@@ -61,6 +61,22 @@ def test_each_resource_is_recorded_when_it_is_created(region, run, tmp_path):
     code, shown = run("plan", yes=False)
     # Nobody can be asked, and nothing has to be.
     assert code == 0, shown
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_failed_launch_removes_what_it_made_and_nothing_that_an_earlier_machine_left(region, run, tmp_path, earlier):
+    folder = tmp_path / "lab"
+    if earlier:
+        assert run(*PARTS[:3])[0] == 0
+        disk = region.disk()
+        write(str(folder), read(str(folder)).with_resources([{"kind": "disk", "id": disk}]))
+    region.faults["ec2:RunInstances"] = ("InsufficientInstanceCapacity", "no")
+    code, shown = run("main")
+    assert code != 0
+    assert "AWS has no machine for the lab" in shown
+    assert [one["VolumeId"] for one in region.ec2.describe_volumes()["Volumes"]] == ([disk] if earlier else [])
+    assert len(region.ec2.describe_key_pairs()["KeyPairs"]) == earlier
+    assert (folder / "id_ed25519").exists() is folder.exists() is earlier
 
 
 @pytest.mark.security("M4")
