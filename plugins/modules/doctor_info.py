@@ -196,6 +196,9 @@ def checks(given: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> li
     def port() -> t.Sequence[Finding]:
         return gather.port_findings(given["address"], given["port"], given["name"], labs, given["config"])
 
+    def leftovers() -> t.Sequence[Finding]:
+        return judge_leftovers(labs, gather.dead_mounts(given["mounts"]), gather.mount_units())
+
     def bucket() -> t.Sequence[Finding]:
         # Its own limit is the nearer one: it knows better what it was waiting for.
         return Bucket(spec, environment, seconds - 1).findings()
@@ -214,7 +217,7 @@ def checks(given: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> li
         Check("authorities", "Certificate authorities", lambda: authority_findings(environment), seconds),
         Check("bucket", f"Bucket {spec.bucket}", lambda: needed(streams, bucket), seconds),
         Check("labs", "Labs here", lambda: judge_labs(labs), seconds),
-        Check("leftovers", "Leftovers", lambda: judge_leftovers(labs, gather.dead_mounts(given["mounts"])), seconds),
+        Check("leftovers", "Leftovers", leftovers, seconds),
         Check("tools", "SSH and rsync", gather.tools_findings, seconds),
     ]
     return every if given["versions"] else every[1:]

@@ -33,6 +33,8 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor.host_checks impor
 from ansible_collections.desi.lab.plugins.module_utils._mount import mountinfo as table
 from ansible_collections.desi.lab.plugins.module_utils._mount.host import list_directory, read_mounts, search_path
 from ansible_collections.desi.lab.plugins.module_utils._mount.preflight import check_fuse
+from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import UNIT_DIRECTORY
+from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import unit_name
 
 PROC = Path("/proc")
 # Docker's default data directory.
@@ -207,3 +209,8 @@ def dead_mounts(directory: str) -> list[str]:
         return []
     ours = [entry.mount_point for entry in table.mounts_below(read_mounts(), directory) if entry.fuse]
     return [path for path in ours if not list_directory(path, MOUNT_SECONDS).alive]
+
+
+def mount_units() -> set[str]:
+    """Return the names of systemd units that keep our mounts."""
+    return {path.name for path in UNIT_DIRECTORY.glob(unit_name("*"))}

@@ -7,10 +7,16 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import PurePosixPath
 
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option, shell_path
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, SKIPPED, WARNING, Finding
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import state_word
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import mount_name
+from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import unit_name
+
+# Of a mount, in the directory around it.
+HIDDEN = ".bucket"
 
 Labs = t.Mapping[str, t.Any]
 
@@ -49,33 +55,53 @@ def _judge_lab(lab: Labs) -> list[Finding]:
     return every
 
 
-def judge_leftovers(found: Labs, dead: t.Sequence[str]) -> list[Finding]:
-    """Judge labeled resources and mounts without a lab. ``dead`` are mounts that hang."""
+def judge_leftovers(found: Labs, dead: t.Sequence[str], units: t.Container[str] = ()) -> list[Finding]:
+    """Judge labeled resources and mounts without a lab.
+
+    ``dead`` are mounts that hang, ``units`` the systemd units of mounts.
+    """
     title = "Leftovers"
     labs = {lab["name"] for lab in found.get("labs") or []}
+    known = {f"{mount['path']}/{HIDDEN}": mount for mount in found.get("mounts") or []}
     # Without an engine, it is unknown which mounts are in use.
-    mounts = [mount for mount in found.get("mounts") or [] if not mount["labs"]] if found.get("engine") else []
+    unused = [path for path, mount in known.items() if not mount["labs"]] if found.get("engine") else []
     containers = [item for item in found.get("containers") or [] if item["lab"] not in labs]
     networks = [item for item in found.get("networks") or [] if item["lab"] not in labs]
     facts = {
-        "mounts": [mount["path"] for mount in mounts],
+        "mounts": [known[path]["path"] for path in unused],
         "dead_mounts": list(dead),
         "containers": [item["name"] for item in containers],
         "networks": [item["name"] for item in networks],
     }
     every = []
-    for path in dead:
-        why = "Whatever reads it waits, or fails with 'Transport endpoint is not connected'."
-        do = "run ./lab local again if a lab uses it, else ./lab down · or: sudo umount -l " + path
-        every.append(Finding("leftovers", title, BROKEN, f"the mount {path} does not answer", why, do, facts))
-    owners = sorted({item["lab"] for item in [*containers, *networks]})
-    for lab in owners:
+    for path in dict.fromkeys([*dead, *unused]):
+        mount = known.get(path, {})
+        users, gone = mount.get("labs") or [], sorted(set(mount.get("made_for") or ()) - labs)
+        if users:
+            do = f"run the command again that made the lab {users[0]}, such as ./lab local{name_option(users[0])}"
+        else:
+            do = _removal(gone[0]) if gone and path in unused else _unmount(path, units)
+        if path in dead:
+            why = "Whatever reads it waits, or fails with 'Transport endpoint is not connected'."
+            every.append(Finding("leftovers", title, BROKEN, f"the mount {path} does not answer", why, do, facts))
+        else:
+            why = "It costs memory and a connection to the bucket, and no lab uses it."
+            every.append(Finding("leftovers", title, WARNING, f"a mount of no lab: {mount['path']}", why, do, facts))
+    for lab in sorted({item["lab"] for item in [*containers, *networks]}):
         resources = [f"container {item['name']}" for item in containers if item["lab"] == lab]
         resources += [f"network {item['name']}" for item in networks if item["lab"] == lab]
-        why, do = f"Lab {lab} has no server any more.", f"./lab down{name_option(lab)}"
-        every.append(Finding("leftovers", title, WARNING, ", ".join(resources), why, do, facts))
-    if mounts:
-        text = ", ".join(mount["path"] for mount in mounts)
-        why, do = "They cost memory and a connection to the bucket, and no lab uses them.", "./lab down"
-        every.append(Finding("leftovers", title, WARNING, f"mounts of no lab: {text}", why, do, facts))
+        why = f"Lab {lab} has no server any more."
+        every.append(Finding("leftovers", title, WARNING, ", ".join(resources), why, _removal(lab), facts))
     return every or [Finding("leftovers", title, OK, "none", facts=facts)]
+
+
+def _removal(lab: str) -> str:
+    """Return the command that removes what is left of a lab here: without its name, it would be another lab."""
+    return f"./lab down -e lab_name={lab} -e lab_where=here"
+
+
+def _unmount(path: str, units: t.Container[str]) -> str:
+    """Return the commands that end a mount which is no lab's, and whoever would mount it again."""
+    key, unit = PurePosixPath(path).parent.name, unit_name(mount_name(path))
+    first = f"docker rm --force desi-lab-mount-{key}; " if key.endswith("-mounter") else ""
+    return f"sudo systemctl disable --now {unit}" if unit in units else f"{first}sudo umount -l {shell_path(path)}"

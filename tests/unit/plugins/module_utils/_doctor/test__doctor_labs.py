@@ -22,7 +22,7 @@ def found(*labs, engine=True, reason="", containers=(), networks=(), mounts=()):
         "labs": list(labs),
         "containers": [{"name": name, "lab": whose, "role": ""} for name, whose in containers],
         "networks": [{"name": name, "lab": whose} for name, whose in networks],
-        "mounts": [{"path": path, "labs": list(users)} for path, users in mounts],
+        "mounts": [{"path": path, "labs": users, "made_for": made_for} for path, users, made_for in mounts],
     }
 
 
@@ -32,7 +32,7 @@ OURS = found(
     lab(),
     containers=[("desi-lab-desi", "desi"), ("desi-lab-desi-sample", "desi")],
     networks=[("desi-lab-desi", "desi")],
-    mounts=[("/m/one", ["desi"])],
+    mounts=[("/m/one", ["desi"], ["desi"])],
 )
 OLD = found(lab(), containers=[("desi-lab-old-sample", "old")], networks=[("desi-lab-old", "old")])
 
@@ -60,20 +60,12 @@ OLD = found(lab(), containers=[("desi-lab-old-sample", "old")], networks=[("desi
                     "Leftovers",
                     WARNING,
                     "container desi-lab-old-sample, network desi-lab-old",
-                    "./lab down -e lab_name=old",
+                    "./lab down -e lab_name=old -e lab_where=here",
                 )
             ],
         ),
-        (
-            judge_leftovers(found(lab(), mounts=[("/m/one", ["desi"]), ("/m/two", [])]), []),
-            [("Leftovers", WARNING, "mounts of no lab: /m/two", "./lab down")],
-        ),
         # Without an engine, nobody knows which mounts are used.
-        (judge_leftovers(found(engine=False, mounts=[("/m/two", [])]), []), [("Leftovers", OK, "none", "")]),
-        (
-            judge_leftovers(found(lab()), ["/m/one/.bucket"]),
-            [("Leftovers", BROKEN, "/m/one/.bucket", "umount -l /m/one/.bucket")],
-        ),
+        (judge_leftovers(found(engine=False, mounts=[("/m/two", [], [])]), []), [("Leftovers", OK, "none", "")]),
     ],
 )
 def test_labs_and_what_is_left_of_them_are_judged(findings, expected):
@@ -81,3 +73,29 @@ def test_labs_and_what_is_left_of_them_are_judged(findings, expected):
     for each, (_title, _verdict, says, do) in zip(findings, expected):
         assert says in each.found
         assert do in each.do
+
+
+@pytest.mark.parametrize(
+    ("users", "made_for", "units", "dead", "do"),
+    [
+        ([], ["desi", "gone"], (), False, "./lab down -e lab_name=gone -e lab_where=here"),
+        # A removal of the lab that is here would take another mount.
+        ([], ["desi"], (), False, "sudo umount -l /m/two/.bucket"),
+        ([], [], (), False, "sudo umount -l /m/two/.bucket"),
+        (
+            [],
+            [],
+            ("desi-lab-mount-two-96493d.service",),
+            False,
+            "sudo systemctl disable --now desi-lab-mount-two-96493d.service",
+        ),
+        ([], ["gone"], (), True, "./lab down -e lab_name=gone -e lab_where=here"),
+        ([], [], (), True, "sudo umount -l /m/two/.bucket"),
+        (["paper"], ["paper"], (), True, "again that made the lab paper, such as ./lab local -e lab_name=paper"),
+    ],
+)
+def test_a_mount_is_ended_without_a_healthy_lab(users, made_for, units, dead, do):
+    mounts = [("/m/one", ["desi"], []), ("/m/two", users, made_for)]
+    labs = found(lab(), lab("paper"), mounts=mounts)
+    (finding,) = judge_leftovers(labs, ["/m/two/.bucket"] if dead else [], units)
+    assert (finding.verdict, finding.do.endswith(do)) == (BROKEN if dead else WARNING, True), finding.do
