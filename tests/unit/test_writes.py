@@ -255,6 +255,7 @@ REMOVED = {
         {"{{ __ec2_workers_folder }}/{{ item }}"},
         "what is known of workers by the ids that this run has ended",
     ),
+    "playbooks/down.yml": ({"{{ lab.config }}/local/{{ lab.name }}"}, "the lock that this run took"),
     "roles/ec2/tasks/main.yml": ({"{{ ec2_folder }}/hold"}, "the lock that this run took"),
     "roles/image/tasks/root.yml": ({"{{ __image_maker_directory.path }}"}, "made by this run, with a name of its own"),
     "roles/prefetch/tasks/fetch.yml": ({"{{ __prefetch_progress }}"}, "a file of ours in a cache of root's"),

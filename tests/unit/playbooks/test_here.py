@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Verbs of a lab here that is not as they need it: without a server, or worked on by another run."""
+
+from __future__ import annotations
+
+import datetime
+import os
+
+import pytest
+import yaml
+from fake_engine import container, fake_engine
+from laptop import ROOT
+
+from ansible_collections.desi.lab.plugins.module_utils._common.run_lock import take
+
+
+@pytest.fixture
+def play(tmp_path, player):
+    """Run a verb on a computer whose engine has some containers; return the exit status and all that is shown."""
+
+    def run(verb, *containers):
+        with fake_engine() as engine:
+            engine.containers = list(containers)
+            known = {**os.environ, "DOCKER_HOST": engine.endpoint, "XDG_STATE_HOME": str(tmp_path / "state")}
+            known |= {"XDG_CONFIG_HOME": str(tmp_path / "config"), "COLUMNS": "1000"}
+            command = ["ansible-playbook", str(ROOT / f"playbooks/{verb}.yml"), "-e", "lab_yes=true"]
+            done = player.run(command, known, tmp_path, 120)
+        return done.returncode, " ".join(done.stdout.split())
+
+    return run
+
+
+def test_lab_without_a_server_is_not_made_from_defaults(play):
+    code, shown = play("start", container("desi", role="sample"))
+    assert code != 0, shown
+    assert "The lab desi has no server" in shown
+    assert "./lab local -e lab_name=desi" in shown
+
+
+def test_lab_that_another_run_works_on_is_left_to_it(play, tmp_path):
+    now = datetime.datetime.now().astimezone()
+    take(tmp_path / "config/desi-lab/local/desi", "lab desi", os.getpid(), now)
+    code, shown = play("stop", container("desi", running=False, port=9))
+    assert code != 0, shown
+    assert f"kill {os.getpid()}" in shown
+
+
+@pytest.mark.parametrize("name", ["common/deploy", "stop", "down"])
+def test_every_verb_that_changes_a_lab_here_locks_it_first(name):
+    play = yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text())[-1]
+    tasks = [*play.get("pre_tasks", []), *play["tasks"]]
+    [place] = [place for place, task in enumerate(tasks) if "desi.lab.run_lock" in task]
+    path, when = tasks[place]["desi.lab.run_lock"]["path"], tasks[place]["when"]
+    assert path.replace("__settings.", "lab.") == "{{ lab.config }}/local/{{ lab.name }}"
+    # What comes before is of a lab on EC2, which has a lock of its own.
+    assert when in ("desi_folder is not defined", "not locate_region_found")
+    assert all(task["when"].startswith("locate_region_found") for task in tasks[:place])
