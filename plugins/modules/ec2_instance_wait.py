@@ -62,6 +62,7 @@ machine:
     - A row as RV(desi.lab.ec2_lab_info#module:labs) has them. Empty where there is no instance.
     - It also has C(disk_gib) (0 where it is not known, or was not asked for) and C(volume_id), C(owner) as its tags say
       it, C(known) for whether it was launched from this computer, and C(things) for M(desi.lab.ec2_record).
+    - C(waits_for_room) is whether it is a spot instance that AWS has interrupted and starts again by itself.
     - C(workers) are the ids of the instances of its Dask workers that run and were launched from this computer.
   returned: success
   type: dict

@@ -17,7 +17,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof impor
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import lab_instance, read_instance
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, LabRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery, lab_rows, pauses
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of, waits_for_room
 
 AT_REST = ("running", "stopped")
 RUNS = ("pending", "running")
@@ -102,7 +102,8 @@ def instance_row(
     if instance is None:
         return {}
     view = read_instance(instance, volumes)
-    return {**lab_rows([instance], region)[0], "disk_gib": view.disk_gib, "volume_id": view.volume_id}
+    more = {"disk_gib": view.disk_gib, "volume_id": view.volume_id, "waits_for_room": waits_for_room(instance)}
+    return {**lab_rows([instance], region)[0], **more}
 
 
 def changes(

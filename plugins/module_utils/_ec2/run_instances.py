@@ -200,6 +200,12 @@ def market_of(instance: t.Mapping[str, t.Any]) -> str:
     return "spot" if instance.get("InstanceLifecycle") == "spot" else "on-demand"
 
 
+def waits_for_room(instance: t.Mapping[str, t.Any]) -> bool:
+    """Return whether AWS has interrupted a spot instance, which AWS starts again by itself, and nobody else can."""
+    reason = str((instance.get("StateReason") or {}).get("Code") or "")
+    return market_of(instance) == "spot" and state_of(instance) == "stopped" and reason.startswith("Server.")
+
+
 def facts_of(instance: t.Mapping[str, t.Any]) -> dict[str, str]:
     """Return the facts of an instance, from DescribeInstances."""
     launched = instance.get("LaunchTime") or ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import ago, ahead, number, parse_time, time_text
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import waits_for_room
 
 VERSION = 1
 
@@ -112,7 +113,11 @@ def last_stop(stop: object, now: float) -> list[str]:
 
 
 def why_stopped(instance: t.Mapping[str, t.Any], since: str, now: float) -> list[str]:
-    """Return a note if an instance stopped itself, by its state reason."""
+    """Return a note if an instance stopped itself, or AWS did that to a spot instance, by its state reason."""
+    if waits_for_room(instance):
+        return [
+            "AWS stopped its spot machine, starts it again by itself as soon as it has room, and charges for it then."
+        ]
     code = (instance.get("StateReason") or {}).get("Code")
     if (instance.get("State") or {}).get("Name") != "stopped" or code != _BY_ITSELF:
         return []

@@ -26,6 +26,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
     run_parameters,
     user_data,
     verdict_on,
+    waits_for_room,
 )
 
 ATTEMPT = Attempt("t2.micro", "us-west-2a", "subnet-a")
@@ -169,3 +170,20 @@ def test_instance_of_which_little_is_known_is_described_all_the_same(instance):
     view = facts_of(instance)
     assert (view["state"], view["market"]) == ("unknown", "on-demand")
     assert view["address"] == view["zone"] == view["launched"] == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "market", "code", "waits"),
+    [
+        ("stopped", "spot", "Server.SpotInstanceShutdown", True),
+        ("stopped", "spot", "Server.InsufficientInstanceCapacity", True),
+        ("stopped", "spot", "Client.UserInitiatedShutdown", False),
+        ("stopped", "spot", "Client.InstanceInitiatedShutdown", False),
+        ("stopped", "spot", "", False),
+        ("running", "spot", "Server.SpotInstanceShutdown", False),
+        ("stopped", "", "Server.ScheduledStop", False),
+    ],
+)
+def test_spot_instance_that_aws_has_interrupted_waits_for_room(state, market, code, waits):
+    instance = {"State": {"Name": state}, "InstanceLifecycle": market, "StateReason": {"Code": code}}
+    assert waits_for_room(instance) is waits

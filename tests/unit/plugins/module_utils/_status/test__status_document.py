@@ -125,10 +125,11 @@ def test_machine_that_never_stopped_itself_is_not_said_to_have(stop):
         ("stopped", "Client.UserInitiatedShutdown", ""),
         ("running", "Client.InstanceInitiatedShutdown", ""),
         ("stopped", None, ""),
+        ("stopped", "Server.SpotInstanceShutdown", "AWS stopped its spot machine"),
     ],
 )
 def test_machine_that_stopped_itself_is_known_by_the_reason_of_its_state(state, code, said):
-    instance = {"State": {"Name": state}, "StateReason": {"Code": code}}
+    instance = {"State": {"Name": state}, "InstanceLifecycle": "spot", "StateReason": {"Code": code}}
     assert " ".join(why_stopped(instance, "2026-11-24T10:00:00Z", NOW)).startswith(said)
     assert bool(why_stopped(instance, "", NOW)) is bool(said)
 
