@@ -9,9 +9,12 @@ from __future__ import annotations
 import itertools
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
 from region.running import RunningRegion
 from region.waiting import wait_until
 
@@ -100,6 +103,13 @@ class Launcher:
 def permissions(port: int, source: str) -> list[dict[str, Any]]:
     """Return a rule as the API wants it."""
     return [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": source}]}]
+
+
+def code(call: Callable[..., Any], **arguments: Any) -> str:
+    """Return the code of the error that a call is answered by."""
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    return caught.value.response["Error"]["Code"]
 
 
 def knock(address: str, port: int = 22, source: str = "", patience: float = 3) -> str:

@@ -7,18 +7,10 @@
 from __future__ import annotations
 
 import pytest
-from botocore.exceptions import ClientError
-from launching import PARAMETERS
+from launching import PARAMETERS, code
 from region import helpers
 
 NOWHERE = {"kind": "call", "action": "RunInstances", "code": "NotReached"}
-
-
-def code(call, **arguments):
-    """Return the code of the error that a call is answered by."""
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return caught.value.response["Error"]["Code"]
 
 
 @pytest.mark.parametrize(

@@ -12,18 +12,11 @@ import threading
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
-from launching import knock
+from launching import code, knock
 from region import helpers
 from region.waiting import wait_until
 
 ONCE = Config(retries={"total_max_attempts": 1})
-
-
-def code(call, **arguments):
-    """Return the code of the error that a call is answered by."""
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return caught.value.response["Error"]["Code"]
 
 
 @pytest.fixture

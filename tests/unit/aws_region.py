@@ -21,7 +21,9 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from botocore.loaders import JSONFileLoader
+from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
+from moto.ec2.responses.security_groups import SecurityGroups
 from moto.moto_api._internal.models import moto_api_backend
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
@@ -174,6 +176,13 @@ def region_on_loopback(monkeypatch, tmp_path):
     more = {"AWS_ENDPOINT_URL": region.url, "AWS_EC2_METADATA_DISABLED": "true"}
     for name, value in {**KEYS, **more}.items():
         monkeypatch.setenv(name, value)
+    for way in ("ingress", "egress"):
+        # moto leaves out what amazon.aws reads.
+        name = f"update_security_group_rule_descriptions_{way}"
+        real = getattr(SecurityGroups, name)
+        monkeypatch.setattr(
+            SecurityGroups, name, lambda self, real=real: (real(self), ActionResult({"Return": True}))[1]
+        )
     yield region
 
 

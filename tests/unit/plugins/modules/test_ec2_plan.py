@@ -14,8 +14,6 @@ from dataclasses import replace
 import pytest
 from ansible_collections.amazon.aws.plugins.modules import ec2_security_group
 from aws_region import ALLOWED, PRICES, REFUSED, run_module, without_credentials
-from moto.core.responses import ActionResult
-from moto.ec2.responses.security_groups import SecurityGroups
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, begin, write
@@ -40,12 +38,6 @@ def run(region, capsys):
 @pytest.fixture
 def ensure_group(capsys, monkeypatch):
     """Makes the security group as the role does."""
-    for way in ("ingress", "egress"):
-        name = f"update_security_group_rule_descriptions_{way}"
-        real = getattr(SecurityGroups, name)
-        monkeypatch.setattr(
-            SecurityGroups, name, lambda self, real=real: (real(self), ActionResult({"Return": True}))[1]
-        )
     monkeypatch.setattr(ec2_security_group, "sleep", lambda _seconds: None)
 
     def ensure(plan):

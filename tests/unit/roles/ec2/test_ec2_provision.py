@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import pytest
-from moto.core.responses import ActionResult
-from moto.ec2.responses.security_groups import SecurityGroups
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read, write
 
@@ -16,15 +14,8 @@ PARTS = ["plan", "key_pair", "security_group", "launch"]
 
 
 @pytest.fixture
-def run(region, tmp_path, monkeypatch, play_tasks):
+def run(region, tmp_path, play_tasks):
     """A function that runs parts of the role on the region."""
-    for way in ("ingress", "egress"):
-        # moto leaves out what amazon.aws reads.
-        name = f"update_security_group_rule_descriptions_{way}"
-        real = getattr(SecurityGroups, name)
-        monkeypatch.setattr(
-            SecurityGroups, name, lambda self, real=real: (real(self), ActionResult({"Return": True}))[1]
-        )
 
     def run_it(*parts, yes=True):
         given = {
