@@ -157,12 +157,6 @@ def test_json_output_is_one_document(ansible):
     assert found["notes"] == ["The data are synthetic."]
 
 
-def test_document_of_a_verb_that_has_its_own_is_that(ansible):
-    tasks = [{"desi.lab.report_step": {"name": "x"}}, {"desi.lab.report": {"data": {"labs": []}}}]
-    done = ansible(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]), DESI_LAB_JSON="1")
-    assert json.loads(done.stdout) == {"labs": []}
-
-
 def test_document_of_a_run_that_failed_has_the_three_sentences(ansible):
     refused = {"desi.lab.refuse": {"what": "No lab.", "why": "None was made.", "do": "Make one."}}
     done = ansible(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [refused]}]), DESI_LAB_JSON="1")
