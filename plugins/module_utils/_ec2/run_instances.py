@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -62,6 +63,16 @@ class InstanceSpec:
             raise LabError("No machine is made.", why, "give the name of the lab and its owner")
 
 
+# Otherwise AWS charges for what t3, t3a and t4g compute beyond their share, which no price of an hour has in it.
+STANDARD_CREDITS = {"CpuCredits": "standard"}
+_WITH_CREDITS = re.compile(r"t[2-9][a-z]*\.")
+
+
+def has_cpu_credits(name: str) -> bool:
+    """Return whether instances of a type have a share of their processors, and earn credits for more."""
+    return bool(_WITH_CREDITS.match(name))
+
+
 def client_token(group_id: str, attempt: Attempt, generation: int, more: t.Sequence[t.Any] = ()) -> str:
     """Return what makes EC2 take two equal requests for one.
 
@@ -112,6 +123,8 @@ def run_parameters(spec: InstanceSpec, attempt: Attempt, generation: int) -> dic
             }
         ],
     }
+    if has_cpu_credits(attempt.type):
+        parameters["CreditSpecification"] = STANDARD_CREDITS
     if spec.user_data:
         parameters["UserData"] = spec.user_data
     if attempt.spot:

@@ -97,7 +97,23 @@ def test_request_is_for_one_instance_whose_disk_is_encrypted_and_goes_with_it():
         "MetadataOptions": {"HttpEndpoint": "enabled", "HttpTokens": "required", "HttpPutResponseHopLimit": 1},
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": disk}],
         "NetworkInterfaces": [{**card, "AssociatePublicIpAddress": True, "DeleteOnTermination": True}],
+        "CreditSpecification": {"CpuCredits": "standard"},
     }
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("kinds", "limited"),
+    [
+        (("t2.micro", "t3.xlarge", "t3a.small", "t4g.2xlarge"), True),
+        # AWS refuses the choice for these.
+        (("m5.large", "m7i.xlarge", "r7i.xlarge", "c6a.large", "trn1.2xlarge", "t1.micro"), False),
+    ],
+)
+def test_machines_that_compute_beyond_their_share_are_not_charged_for_it(kinds, limited, workers):
+    asked = [run_parameters(replace(SPEC, workers=workers), replace(ATTEMPT, type=kind), 0) for kind in kinds]
+    chosen = {"CpuCredits": "standard"} if limited else None
+    assert [one.get("CreditSpecification") for one in asked] == [chosen] * len(kinds)
 
 
 def test_spot_instance_can_be_stopped_and_its_request_is_tagged():
