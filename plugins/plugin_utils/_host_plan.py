@@ -388,13 +388,13 @@ def ignored_settings(goal: Goal, host: Tree, parts: t.Iterable[Part]) -> list[La
     if not found:
         return []
     has = ", ".join(f"{each.name}={each.was}" for each in found)
-    wanted = " ".join(f"-e {shlex.quote(f'{each.name}={each.now}')}" for each in found)
+    options = " ".join(f"-e {shlex.quote(f'{each.name}={each.now}')}" for each in found)
     return [
         LabError(
             f"The lab {settings['name']} cannot be started with another {', '.join(each.name for each in found)}.",
             f"Its container was made with {has}, and is started as it is.",
             f"Leave out what differs, or replace it with one that has this, from the newest image: "
-            f"./lab update{name_option(settings['name'])} {wanted}",
+            f"./lab update{name_option(settings['name'])} {options}",
         )
     ]
 

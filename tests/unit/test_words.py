@@ -42,3 +42,11 @@ def test_names_in_code_need_no_decoding():
 def test_names_of_files_need_no_decoding():
     names = [path for path in [*PYTHON, *FILES] if path.stem.strip("_") in DECODED_FILES]
     assert [str(path.relative_to(ROOT)) for path in names] == []
+
+
+# Without a name it is for lab desi, or for the only lab that there is. Examples in module documentation have none.
+def test_a_command_that_ends_or_changes_a_lab_names_it():
+    bare = re.compile(r"^(?! *#).*\./lab (?:down|stop|start|update)\b(?!\{|' ~|.* -e).*", re.MULTILINE)
+    texts = [path for path in [*FILES, *PYTHON] if not {"modules", "molecule"} & {*path.relative_to(ROOT).parts[:2]}]
+    found = {str(path.relative_to(ROOT)): bare.findall(path.read_text()) for path in texts}
+    assert {path: lines for path, lines in found.items() if lines} == {}

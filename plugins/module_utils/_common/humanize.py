@@ -114,7 +114,7 @@ def stops_when(idle_minutes: float, max_hours: float) -> str:
         return f"stops by itself after {idle}; as long as it is used it runs, and costs, without end"
     if longest:
         return f"stops by itself after {longest}, used or not, and not before"
-    return "never stops by itself: it runs, and costs, until you stop it or ./lab down removes it"
+    return "never stops by itself: it runs, and costs, until you stop or remove it"
 
 
 def amount(count: float, unit: str) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import plain
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, state_of
 
 AGAIN = "run the same command again: it goes on from here"
@@ -79,7 +81,7 @@ def no_place_to_start(instance: t.Mapping[str, t.Any], why: str) -> LabError:
         f"The lab's machine {view['id']} cannot be started at this moment.",
         f"AWS has {why} for {view['type']} in {view['zone']}, and the disk with the lab's files lies in that zone.",
         "try again later, the files are kept · if it lasts, change its type in the console while it is stopped, "
-        "or give it up with ./lab down and start over",
+        f"or give it up with ./lab down{name_option(tags_of(instance).get(NAME_TAG, 'desi'))} and start over",
     )
 
 
@@ -98,7 +100,8 @@ def several(instances: t.Sequence[t.Mapping[str, t.Any]], name: str) -> LabError
     return LabError(
         f"The lab {name} has {len(instances)} machines.",
         f"Each of these carries its tags: {rows}.",
-        "terminate in the console the one that you do not need, or remove all of them with ./lab down",
+        "terminate in the console the one that you do not need, or remove all of them with "
+        f"./lab down{name_option(name)}",
     )
 
 

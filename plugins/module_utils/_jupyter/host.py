@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
 from ansible_collections.desi.lab.plugins.module_utils._common.parallel import side_by_side
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ROLE as SCHEDULER_ROLE
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import WORKER_ROLE, Counts, activity_rows
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ask as ask_scheduler
@@ -259,10 +260,11 @@ def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.A
                 "See which there are with ./lab status, or make it with ./lab local.",
             )
         if not place["port"]:
+            named = name_option(name)
             raise LabError(
                 f"The lab {name} has no URL.",
                 "Its container publishes no port.",
-                "Remove the lab with ./lab down, and make a new one with ./lab local. Your files stay.",
+                f"Remove the lab with ./lab down{named}, and make a new one with ./lab local{named}. Your files stay.",
             )
         host = LOOPBACK.get(place["address"], place["address"])
         found = wait_for_published(inventory.client, mine["Id"], timeout, host, place["port"])

@@ -107,6 +107,5 @@ def _refused(why: str) -> LabError:
     return LabError(
         "The answer of the lab is refused.",
         f"A lab may be in other hands, and {why}.",
-        "If the image is your own, check the URL that its server prints. Or remove the lab with ./lab down and make "
-        "it anew.",
+        "If the image is your own, check the URL that its server prints. Or remove this lab, and make it anew.",
     )

@@ -139,8 +139,7 @@ def another_machine(host: str, machine: str, place: str) -> LabError:
         f"Whoever answers at {place} is not the machine that AWS started.",
         f"The machine {machine} of {host} was given a host key that was made here, and another one was shown."
         " Somebody may be in between. Nothing was sent there.",
-        "Run the same command again from another network. If it stays so, take the machine away with ./lab down and"
-        " make another one.",
+        "Run the same command again from another network. If it stays so, remove the lab and make another one.",
     )
 
 

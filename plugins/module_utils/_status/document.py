@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import ago, ahead, number, parse_time, time_text
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import waits_for_room
 
 VERSION = 1
@@ -127,7 +128,7 @@ def why_stopped(instance: t.Mapping[str, t.Any], since: str, now: float) -> list
 
 def notes_of_look(lab: t.Mapping[str, t.Any]) -> list[str]:
     """Return notes on problems of an inspected lab."""
-    said = []
+    said, named = [], name_option(lab["name"])
     if lab["mount_answers"] is False:
         said.append("The mount of its data does not answer.")
     if lab["state"] == "running" and lab["server_answers"] is False:
@@ -136,13 +137,13 @@ def notes_of_look(lab: t.Mapping[str, t.Any]) -> list[str]:
     if lab["state"] == "running" and lab["workers"] and (lab["reached"] or not lab["id"]):
         connected = lab["dask"]["workers"] if lab["dask"] else None
         if connected is None:
-            said.append("The scheduler of its Dask workers does not answer: ./lab start mends that.")
+            said.append(f"The scheduler of its Dask workers does not answer: ./lab start{named} mends that.")
         elif connected < lab["workers"]:
             # On EC2 each of them is a machine with at least one.
             kind = "machines of Dask workers" if lab["id"] else "Dask workers"
             said.append(f"{connected} of its {lab['workers']} {kind} are connected.")
     if lab["image_newer"]:
-        said.append(f"A newer image {lab['image']} is there: ./lab update takes it.")
+        said.append(f"A newer image {lab['image']} is there: ./lab update{named} takes it.")
     return said
 
 

@@ -306,7 +306,7 @@ class Sync:
         words = shown(saying.words or (lines[-1].strip() if lines else "nothing"))
         do = "Run the same command again; nothing was lost, and it goes on from here."
         if saying.kind in NO_WAY:
-            do = "Run ./lab start, which lets your present address in, then the same command again; nothing was lost."
+            do = "Start the lab, which lets your present address in, then run the same command again; nothing was lost."
         if any(word in said for word in SPACE):
             do = "Make room on that disk, then run the same command again; nothing was lost."
         return LabError(f"The files could not be synced with {self.spec.host}.", f'It came to this: "{words}".', do)

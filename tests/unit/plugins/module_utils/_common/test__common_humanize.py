@@ -100,7 +100,7 @@ def test_numbers_of_others_are_taken_if_they_are_numbers():
         (0.5, 0.25, "stops by itself after 0.5 idle minutes, and anyway after 0.25 hours"),
         (60, 0, "stops by itself after 60 idle minutes; as long as it is used it runs, and costs, without end"),
         (0, 12, "stops by itself after 12 hours, used or not, and not before"),
-        (0, 0, "never stops by itself: it runs, and costs, until you stop it or ./lab down removes it"),
+        (0, 0, "never stops by itself: it runs, and costs, until you stop or remove it"),
     ],
 )
 def test_stop_time_of_an_instance_in_words(idle, hours, words):
