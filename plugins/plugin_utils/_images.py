@@ -215,23 +215,26 @@ def image_called(images: t.Iterable[t.Mapping[str, t.Any]], name: str) -> dict[s
 # The names that roles image and sample give, and the tag of an image that a lab goes back to.
 BUILT_HERE = re.compile(
     r"desi-lab(-base|-sample)?:\d+[.]\d+[.]\d+(-coadds\d+)?|desi-lab-rootfs:bookworm"
-    r"|desi-lab-built-[a-z0-9-]+:[0-9a-f]{8}"
+    r"|desi-lab-built-[a-z0-9-]+:[0-9a-f]{8}|desi-lab-replaced:[0-9a-f]{12}"
 )
+REPLACED_TAG = "desi-lab-replaced:"
 KEPT_TAG = "desi-lab-previous:"
 
 
 def built_images(images: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
     """Return the ``names`` of the images that were built here, and the ``size`` that goes with them (``size_text``).
 
-    An image with a name that somebody gave it stays. What images share is counted once, and not at all where an image
-    that stays begins with the same layers.
+    ``replaced`` are the names of those that have no other name than that of a replaced image. An image with a name that
+    somebody gave it stays, and so does one without any, which may have been made of one of them. What images share is
+    counted once, and not at all where an image that stays begins with the same layers.
     """
-    labeled = [each for each in images if "desi.lab.image" in _labels(each)]
-    names = [name for each in labeled for name in each.get("RepoTags") or () if BUILT_HERE.fullmatch(name)]
+    tags = {each["Id"]: each.get("RepoTags") or [] for each in images if "desi.lab.image" in _labels(each)}
+    names = [name for each in tags.values() for name in each if BUILT_HERE.fullmatch(name)]
+    replaced = [name for each in tags.values() if all(name.startswith(REPLACED_TAG) for name in each) for name in each]
     going = {
-        each["Id"]
-        for each in labeled
-        if all(name in names or name.startswith(KEPT_TAG) for name in each.get("RepoTags") or ())
+        number
+        for number, each in tags.items()
+        if each and all(name in names or name.startswith(KEPT_TAG) for name in each)
     }
     layers = {each["Id"]: (_layers(each), int(each.get("Size") or 0)) for each in images}
     # One for each row of layers: of those with the same, one that stays.
@@ -243,7 +246,7 @@ def built_images(images: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
         if number in going:
             below = [rows[row[:length]][1] for length in range(len(row)) if row[:length] in rows and length]
             size += max(0, own - max(below, default=0))
-    return {"names": names, "size": size, "size_text": decimal_size(size) if size else ""}
+    return {"names": names, "replaced": replaced, "size": size, "size_text": decimal_size(size) if size else ""}
 
 
 def _labels(image: t.Mapping[str, t.Any]) -> t.Mapping[str, str]:

@@ -423,7 +423,7 @@ THEIRS = listed("t", ["desi-lab:0.1.0-mine", "mine:1"], 170, ["l1", "l2", "l3", 
         ([LAB, BASE, OLD], 190),
         ([LAB, LAB], 150),
         ([BASE, {**BASE, "Id": "b2"}], 100),
-        ([LAB, DANGLING, SAMPLE], 350),
+        ([LAB, DANGLING, SAMPLE], 220),
         ([PULLED, BASE, LAB], 90),
         ([PULLED, THEIRS], 0),
         # The same layers by a name that stays.
@@ -433,6 +433,14 @@ THEIRS = listed("t", ["desi-lab:0.1.0-mine", "mine:1"], 170, ["l1", "l2", "l3", 
 )
 def test_what_images_share_is_counted_once_and_what_stays_not_at_all(images, size):
     assert built_images(images)["size"] == size
+
+
+def test_replaced_image_goes_unless_it_has_another_name_or_none():
+    name = "desi-lab-replaced:0123456789ab"
+    kept = listed("k", [name[:-1] + "c", "desi-lab-previous:mine"], 1, ["l1"])
+    images = [LAB, DANGLING, kept, listed("r", [name], 1, ["l2"]), listed("u", [name], 1, ["l3"], label="")]
+    assert built_images(images)["replaced"] == [name]
+    assert built_images(images)["names"] == [*LAB["RepoTags"], kept["RepoTags"][0], name]
 
 
 def test_only_names_that_were_given_here_are_removed():
