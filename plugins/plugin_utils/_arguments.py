@@ -195,8 +195,9 @@ def _check_settings(given: str) -> None:
     what = f"The settings in {given[1:]} cannot be read." if of_file else "The settings given with -e cannot be read."
     try:
         path = Path(os.path.expandvars(given[1:])).expanduser()
-        # A pipe can be read once.
-        if (of_file and path.is_fifo()) or not given.startswith(("@", "{", "[")):
+        if of_file and path.is_fifo():
+            raise Refused(what, "It is a pipe, which Ansible does not take.", "Write the settings into a file.")
+        if not given.startswith(("@", "{", "[")):
             return
         text = path.read_bytes() if of_file else given.encode()
         if text.startswith(b"$ANSIBLE_VAULT"):

@@ -145,12 +145,14 @@ def test_what_is_wrong_is_told_in_sentences(typed, what, hint):
         ("-e", "@{}/bad.yml", "not allowed"),
         ("-e", '{{"lab_name": ', "node"),
         ("-e", "[1]", "no names"),
+        ("-e", "@{}/pipe", "is a pipe"),
         ("-f", "0", "at least 1"),
         ("--forks", "x", "at least 1"),
     ],
 )
 def test_settings_that_cannot_be_read_are_told_before_ansible_starts(tmp_path, name, value, why):
     texts = {"good": "lab_name: !x y", "list": "- 1", "bad": "a: b: c", "vault": "$ANSIBLE_VAULT;1.1;AES256\n00"}
+    os.mkfifo(tmp_path / "pipe")
     for stem, text in texts.items():
         (tmp_path / f"{stem}.yml").write_text(text)
     given = (name, value.format(tmp_path))
