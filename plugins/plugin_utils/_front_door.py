@@ -19,6 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 import typing as t
 from pathlib import Path
@@ -156,6 +157,20 @@ def environment(environ: t.Mapping[str, str], root: Path) -> dict[str, str]:
     return found
 
 
+def check_home(home: str) -> None:
+    """Refuse a home in which Ansible cannot keep the files of a run."""
+    place = Path(home) / ".ansible" / "tmp"
+    try:
+        place.mkdir(0o700, parents=True, exist_ok=True)
+        # As large as what a task puts there. Of a quota some disks tell only when a file is closed.
+        with tempfile.TemporaryFile(dir=place) as probe:
+            probe.write(bytes(1 << 20))
+    except OSError as error:
+        what, why = f"DESI Lab cannot write to your home, {home}.", f"{error.strerror}: {error.filename or place}"
+        do = "Make room there, or have it made writable. Another one for this run: HOME=/path ./lab ..."
+        raise Refused(what, why, do) from None
+
+
 def _known(uid: int) -> bool:
     try:
         return bool(pwd.getpwuid(uid))
@@ -268,6 +283,7 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
             make_again(root, os.environ)
         _arguments.check_options(asked.options)
         found = environment(os.environ, root)
+        check_home(found["HOME"])
         words, added = ([python, f"{root}/tests/run", *arguments[1:]], {}) if tests else command(asked, root, python)
         if "DESI_LAB_QUIET" in added:
             for name in ("ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_VERBOSITY"):

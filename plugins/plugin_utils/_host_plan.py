@@ -15,7 +15,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option, shell_path
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import TASKS
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import lab_limits, limits_update
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import plain_text
@@ -128,7 +128,8 @@ def refusals(
         errors.append(LabError(f"The data in {settings['data']} cannot be given to a lab.", why_data, do))
     why_folder = _why_folder_not_shared(settings, host["folder"], user, rootless, uid)
     if why_folder:
-        do = "Make it, or choose another one with -e lab_folder=/path."
+        make = "" if host["folder"].get("exists") else f"Make it: mkdir -p {shell_path(settings['folder'])}. Or choose"
+        do = f"{make or 'Choose'} another one: -e lab_folder=/path"
         errors.append(LabError(f"The folder {settings['folder']} cannot be shared with the lab.", why_folder, do))
     if port and not port.get("free", True):
         what, why = f"Port {settings['port']} on {settings['bind']} is taken.", f"It is used by {port['listener']}."

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -162,6 +163,20 @@ def test_settings_that_cannot_be_read_are_told_before_ansible_starts(tmp_path, n
     with pytest.raises(Refused) as caught:
         _front_door._arguments.check_options(given)
     assert (why in caught.value.args[1] or caught.value.args[1], len(caught.value.args)) == (True, 3)
+
+
+def test_home_that_cannot_be_written_is_told_before_ansible_starts(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    _front_door.check_home(str(tmp_path / "new"))
+    with pytest.raises(Refused, match="Not a directory"):
+        _front_door.check_home(str(tmp_path / "file"))
+
+    def full(**_options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_front_door.tempfile, "TemporaryFile", full)
+    with pytest.raises(Refused, match=f"No space left on device: {tmp_path}/.ansible/tmp"):
+        _front_door.check_home(str(tmp_path))
 
 
 def test_options_are_those_of_ansible_playbook():

@@ -454,6 +454,7 @@ def test_all_that_keeps_a_lab_from_being_made_is_told_together(folder, layout, p
     errors = plan.refusals(SETTINGS, host, USER, layout, port)
     assert len(errors) == len(told)
     assert all(part in error.why for part, error in zip(told, errors, strict=True))
+    assert all("mkdir -p" not in error.do or not folder["exists"] for error in errors)
     if port is TAKEN:
         assert errors[-1].do.endswith("-e lab_port=8889")
 
