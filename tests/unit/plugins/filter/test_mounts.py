@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.desi.lab.plugins.filter.mounts import FilterModule, mounter_command, rclone_mount_arguments
+from ansible_collections.desi.lab.plugins.filter.mounts import mounter_command, rclone_mount_arguments
 from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import is_our_device
 from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import loop_mountpoint, loop_settings
 
@@ -51,7 +51,3 @@ def test_command_of_a_mounter_wraps_the_same_arguments():
 def test_bad_settings_are_refused(give, spec, mountpoint, why):
     with pytest.raises(AnsibleFilterError, match=why):
         give(spec, mountpoint)
-
-
-def test_filters_are_known_to_ansible_by_name():
-    assert set(FilterModule().filters()) == {"rclone_mount_arguments", "mounter_command"}

@@ -48,12 +48,6 @@ def test_taken_port_names_the_listener_and_a_free_port(run, taken, check_mode):
     assert taken < result["next_free"] <= taken + 100
 
 
-def test_no_free_port_within_the_search_is_null(run, taken):
-    code, result = run(address=QUIET, port=taken, search=0)
-    assert code == 0
-    assert result["next_free"] is None
-
-
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [

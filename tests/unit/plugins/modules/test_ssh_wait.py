@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import threading
 import time
 from pathlib import Path
@@ -84,24 +83,6 @@ def test_server_that_never_speaks_or_hangs_in_a_login_is_not_waited_for_longer_t
     assert code == 1
     assert time.monotonic() - begun < 15
     assert "says nothing" in result["why"]
-
-
-def test_address_where_nothing_answers_is_told_as_a_firewall(wait, machine):
-    # A queue that is full drops what comes, as a firewall does.
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        waiting = [socket.socket() for _ in range(3)]
-        for each in waiting:
-            each.setblocking(False)
-            each.connect_ex(full.getsockname())
-        machine.write_config(port=full.getsockname()[1])
-        code, result = wait(timeout=2)
-        for each in waiting:
-            each.close()
-    assert code == 1
-    assert "security group" in result["why"]
-    assert "timed out" in result["why"]
 
 
 def test_refused_key_is_told_after_a_grace_and_long_before_the_time_is_over(wait, machine):

@@ -85,12 +85,6 @@ def test_git_url_is_built_from_its_branch_and_folder(name, url, version, folder)
     assert source == {"kind": "git", "url": url, "version": version, "folder": folder}
 
 
-def test_folder_is_built():
-    source = image_source("/home/ann/My Lab", TABLE)
-    assert (source["kind"], source["path"]) == ("folder", "/home/ann/My Lab")
-    assert source["reference"].startswith("desi-lab-built-my-lab:")
-
-
 def test_what_is_built_has_a_name_that_docker_takes_and_that_differs_by_source():
     names = ["/a/lab", "/b/lab", "/a/Läb", "/", "/a/_", "git@e.org:lab.git", "git@e.org:lab.git#dev", "/a/lab.d"]
     built = [image_source(name, TABLE)["reference"] for name in names]
@@ -248,14 +242,6 @@ def test_words_in_the_name_of_an_image_are_no_reason(reference, registry):
         f"pull access denied for {repository}, repository does not exist or may require 'docker login'",
     ):
         assert "refuses" in pull_reason(as_module(answer, reference), reference)
-
-
-def test_short_name_without_a_registry_is_dockers_own():
-    answer = (
-        "pull access denied for nosuch, repository does not exist or may require 'docker login': denied: requested "
-        "access to the resource is denied"
-    )
-    assert pull_reason(as_module(answer, "nosuch:latest"), "nosuch:latest").startswith("The registry docker.io refuses")
 
 
 def test_answer_that_is_not_known_is_passed_on_without_what_is_around_it():

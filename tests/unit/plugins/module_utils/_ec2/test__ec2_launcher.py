@@ -88,11 +88,6 @@ def test_instance_is_waited_for_and_started_if_it_is_stopped(ec2, ensure, lives,
     assert ec2.asked("start_instances") == [["i-0"]] * starts
 
 
-def test_instance_without_a_public_address_is_told(ec2, ensure):
-    ec2.instance("running", address="", lives=["running"])
-    refused(ensure, "no public address")
-
-
 def test_start_that_the_api_does_not_show_at_once_is_not_taken_for_a_failure(ec2, ensure):
     ec2.instance("stopped")
     ec2.lives = ["stopped", "stopped", "pending", "running"]
@@ -244,13 +239,6 @@ def test_instance_that_dies_for_lack_of_capacity_is_followed_by_the_next_attempt
     around_run(ec2, after=die)
     made = ensure()
     assert (made.instance["zone"], made.tried[0]["reason"]) == ("us-west-2b", "no capacity")
-
-
-def test_instance_that_dies_otherwise_is_told_with_the_reason(ec2, ensure):
-    ec2.lives = ["pending", "terminated"]
-    around_run(ec2, after=lambda: ec2.instances[0].update(StateReason={"Code": "Client.VolumeLimitExceeded"}))
-    assert "quota of your account for disks" in refused(ensure, "i-0 ended while it was being started").why
-    assert len(ec2.instances) == 1
 
 
 def test_instance_that_stops_instead_of_running_is_not_started_again_and_again(ec2, ensure):

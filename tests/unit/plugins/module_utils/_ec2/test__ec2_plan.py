@@ -325,11 +325,6 @@ def test_rules_that_change_are_told(there, access, change):
     assert found["machine"]["retag"]["desi-lab:access"] == access
 
 
-def test_disk_that_aws_does_not_tell_is_not_called_small():
-    found = result(account=settled(volumes=[]))
-    assert (found["notes"], found["machine"]["disk_gib"], found["cost"]["month_stopped"]) == ([], 0, 2.4)
-
-
 def test_tags_that_tell_the_truth_are_not_set_again():
     tags = {"os": "amazon", "release": "edr", "access": "tunnel", "port": "8888"}
     assert result(account=settled(named=[instance(tags=tags)]))["machine"]["retag"] == {}
