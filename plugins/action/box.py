@@ -39,10 +39,7 @@ class ActionModule(ActionBase):
         if keeper:
             shown = [{**each, "text": redact(each["text"])} for each in lines]
             if shown != lines:
-                notes = [
-                    *notes,
-                    f"The token is hidden, because {keeper} would keep it. ./lab url prints it.",
-                ]
+                notes = [*notes, f"The token is hidden, because {keeper} would keep it. ./lab url prints it."]
             lines = shown
         # For the document of desi.lab.steps. Other callbacks would print everything twice.
         shown = {"lines": lines, "notes": notes} if os.environ.get("DESI_LAB_JSON") else {}

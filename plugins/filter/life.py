@@ -30,12 +30,7 @@ def instance_changes(
     try:
         return {**ec2_instance_wait.changes(machine, words(types), int(disk_gib), name, prices), "error": {}}
     except LabError as error:
-        return {
-            "type": "",
-            "disk_gib": 0,
-            "lines": [],
-            "error": {"what": error.what, "why": error.why, "do": error.do},
-        }
+        return {"type": "", "disk_gib": 0, "lines": [], "error": {"what": error.what, "why": error.why, "do": error.do}}
     except (KeyError, ValueError) as error:
         raise AnsibleFilterError(f"This is no machine: {error}") from error
 

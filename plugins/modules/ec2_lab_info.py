@@ -195,11 +195,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
     legacy_owner_note,
     read,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import (
-    KINDS,
-    ResourceQuery,
-    lab_rows,
-)
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import KINDS, ResourceQuery, lab_rows
 
 ARGUMENTS = {
     "name": {"type": "str", "default": ""},

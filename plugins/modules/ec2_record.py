@@ -79,13 +79,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_cl
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
-    KINDS,
-    begin,
-    endpoint_of,
-    read,
-    write,
-)
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import KINDS, begin, endpoint_of, read, write
 
 ARGUMENTS = {
     "folder": {"type": "path", "required": True},

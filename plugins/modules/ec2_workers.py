@@ -159,12 +159,7 @@ ARGUMENTS = {
     "count": {"type": "int", "default": 0},
     "least": {"type": "int", "default": 1},
     "type": {"type": "str", "default": ""},
-    "markets": {
-        "type": "list",
-        "elements": "str",
-        "choices": ["spot", "on-demand"],
-        "default": ["spot", "on-demand"],
-    },
+    "markets": {"type": "list", "elements": "str", "choices": ["spot", "on-demand"], "default": ["spot", "on-demand"]},
     "disk_gib": {"type": "int", "default": 30},
     "tags": {"type": "dict", "default": {}},
     "folder": {"type": "path", "default": ""},

@@ -371,10 +371,7 @@ def main() -> None:
     )
     ask, name, timeout = module.params["ask"], module.params["url"], module.params["timeout"]
     found, _errors = side_by_side(
-        {
-            "inventory": lambda: take_inventory(ENGINE_SECONDS, ask),
-            "mounts": lambda: mounted(module.params["mounts"]),
-        },
+        {"inventory": lambda: take_inventory(ENGINE_SECONDS, ask), "mounts": lambda: mounted(module.params["mounts"])},
         2 * ENGINE_SECONDS + 2,
     )
     inventory = found["inventory"]

@@ -88,10 +88,7 @@ def main() -> None:
                 "type": "list",
                 "elements": "dict",
                 "required": True,
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "cache": {"type": "bool", "default": False},
-                },
+                "options": {"path": {"type": "path", "required": True}, "cache": {"type": "bool", "default": False}},
             }
         },
         supports_check_mode=True,

@@ -62,10 +62,7 @@ def around_of(
         scheme = next((scheme for scheme in SCHEMES if value.startswith(scheme)), "")
         named += value[len(scheme) :].split(":")
     return Around(
-        homes=_real(at_home),
-        programs=_real(programs),
-        private=_real([*named, *private]),
-        any_case=platform == "darwin",
+        homes=_real(at_home), programs=_real(programs), private=_real([*named, *private]), any_case=platform == "darwin"
     )
 
 

@@ -18,11 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB, MIB, amount, parse_size
-from ansible_collections.desi.lab.plugins.module_utils._common.names import (
-    mapping,
-    strict_json,
-    text,
-)
+from ansible_collections.desi.lab.plugins.module_utils._common.names import mapping, strict_json, text
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import PAGE_PORT, PORT
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import memory_by_default
 
@@ -38,11 +34,7 @@ CONFIG = "/etc/dask"
 # Of workers on machines of their own, one for each.
 FIRST_PORT = 9000
 # What a nanny sets before it starts a worker.
-WITHOUT_NANNY = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}
+WITHOUT_NANNY = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 # A nanny has each freed array given back to the kernel, so that pages of the next are cleared anew, which doubles the
 # time of reading a coadd. These are what glibc comes to by itself where nobody sets anything.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
@@ -288,10 +280,7 @@ def dask_config(link: bool, spill: int) -> str:
         "comm": {
             "default-scheme": "tls",
             "require-encryption": True,
-            "tls": {
-                "ca-file": f"{CONFIG}/desi-lab.pem",
-                **dict.fromkeys(("client", "scheduler", "worker"), identity),
-            },
+            "tls": {"ca-file": f"{CONFIG}/desi-lab.pem", **dict.fromkeys(("client", "scheduler", "worker"), identity)},
         },
         **({"worker": {"memory": {"max-spill": spill}}} if spill else {}),
         "scheduler": {"http": {"routes": list(ROUTES)}},

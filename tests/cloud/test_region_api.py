@@ -23,10 +23,7 @@ NOWHERE = {"kind": "call", "action": "RunInstances", "code": "NotReached"}
         ({"InstanceType": "t4g.micro"}, "InvalidParameterValue"),
         ({"Placement": {"AvailabilityZone": "us-west-2d"}}, "Unsupported"),
         ({"InstanceType": "m5.24xlarge"}, "VcpuLimitExceeded"),
-        (
-            {"BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 4}}]},
-            "InvalidBlockDeviceMapping",
-        ),
+        ({"BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 4}}]}, "InvalidBlockDeviceMapping"),
     ],
 )
 def test_an_order_that_cannot_be_carried_out_is_refused_and_makes_nothing(launcher, change, expected):

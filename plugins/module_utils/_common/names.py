@@ -70,11 +70,7 @@ def strict_json(data: bytes | str, limit: int) -> t.Any:  # noqa: ANN401 - check
         raise BadAnswer(f"it is longer than {limit} bytes")
     try:
         return json.loads(
-            data,
-            parse_constant=_no_constant,
-            parse_int=_int,
-            parse_float=_float,
-            object_pairs_hook=_object,
+            data, parse_constant=_no_constant, parse_int=_int, parse_float=_float, object_pairs_hook=_object
         )
     except RecursionError:
         raise BadAnswer("it is nested too deep") from None

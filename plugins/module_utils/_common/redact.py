@@ -27,8 +27,7 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _HEADER = re.compile(
-    r"""(?P<name>\b(?:authorization|cookie)\b["']?\s*[:=]\s*["']?)(?P<value>[^\r\n"']+)""",
-    re.IGNORECASE,
+    r"""(?P<name>\b(?:authorization|cookie)\b["']?\s*[:=]\s*["']?)(?P<value>[^\r\n"']+)""", re.IGNORECASE
 )
 _SECRET_NAME = re.compile(
     r"token|passw|secret|credential|signature|auth|keys?$|(?:^|[^a-z])key(?:[^a-z]|$)", re.IGNORECASE

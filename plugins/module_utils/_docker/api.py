@@ -339,8 +339,4 @@ class Api:
         return self._strange("It closed the connection without an answer of Docker Engine.")
 
     def _strange(self, why: str) -> EngineUnavailable:
-        return EngineUnavailable(
-            "Docker does not answer.",
-            f"Something listens at {self.endpoint}. {why}",
-            _DO,
-        )
+        return EngineUnavailable("Docker does not answer.", f"Something listens at {self.endpoint}. {why}", _DO)

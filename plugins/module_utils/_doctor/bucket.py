@@ -122,11 +122,7 @@ class Bucket:
         return (read / max(reply.seconds, 1e-6) if telling else None), read
 
     def get(
-        self,
-        url: str,
-        limit: int = 2**16,
-        headers: t.Mapping[str, str] | None = None,
-        seconds: float | None = None,
+        self, url: str, limit: int = 2**16, headers: t.Mapping[str, str] | None = None, seconds: float | None = None
     ) -> Reply:
         """Send a request; what has not arrived after ``seconds`` is left out."""
         left = min(self.end - time.monotonic(), seconds or self.seconds)

@@ -80,10 +80,7 @@ def still_there(ec2: t.Any, kind: str, number: str) -> str:  # noqa: ANN401 - a 
 
 
 def with_recorded(
-    query: ResourceQuery,
-    found: t.Mapping[str, list[dict[str, t.Any]]],
-    record: LabRecord,
-    age: float,
+    query: ResourceQuery, found: t.Mapping[str, list[dict[str, t.Any]]], record: LabRecord, age: float
 ) -> dict[str, list[dict[str, t.Any]]]:
     """Return what was found by tags and, of the kinds of which nothing was, what is recorded and AWS has by its id.
 

@@ -30,12 +30,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import 
 
 def instance_tags(spec: LabSpec) -> dict[str, str]:
     """Return the tags that an instance has beside those of everything."""
-    return {
-        OS_TAG: spec.os,
-        RELEASE_TAG: spec.release.lower(),
-        ACCESS_TAG: spec.access,
-        PORT_TAG: str(spec.port),
-    }
+    return {OS_TAG: spec.os, RELEASE_TAG: spec.release.lower(), ACCESS_TAG: spec.access, PORT_TAG: str(spec.port)}
 
 
 def rules_change(group: SecurityGroup) -> str:

@@ -12,14 +12,7 @@ import typing as t
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import BY_ID, described
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
-    DISK,
-    GROUP,
-    INSTANCE,
-    KEY,
-    REQUEST,
-    SCHEDULES,
-)
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import DISK, GROUP, INSTANCE, KEY, REQUEST, SCHEDULES
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import (
     ADDRESS,
     INTERFACE,

@@ -26,10 +26,7 @@ class Subnet(t.NamedTuple):
 
 
 def usable_subnets(
-    given: str,
-    vpcs: t.Sequence[t.Mapping[str, t.Any]],
-    subnets: t.Sequence[t.Mapping[str, t.Any]],
-    region: str,
+    given: str, vpcs: t.Sequence[t.Mapping[str, t.Any]], subnets: t.Sequence[t.Mapping[str, t.Any]], region: str
 ) -> list[Subnet]:
     """Return the given subnet, else the default subnets of the default VPC, by zone."""
     if given:
@@ -69,14 +66,7 @@ def _given_place(given: str, subnets: t.Sequence[t.Mapping[str, t.Any]], region:
 ANYWHERE = "0.0.0.0/0"
 # Of ends of connections that begin elsewhere, and of what an instance asks the internet.
 REPLIES, HTTPS = (1024, 65535), (443, 443)
-_EXITS = (
-    "NatGatewayId",
-    "TransitGatewayId",
-    "GatewayId",
-    "NetworkInterfaceId",
-    "InstanceId",
-    "VpcPeeringConnectionId",
-)
+_EXITS = ("NatGatewayId", "TransitGatewayId", "GatewayId", "NetworkInterfaceId", "InstanceId", "VpcPeeringConnectionId")
 
 
 def reachable(
@@ -178,10 +168,7 @@ def _admits(entries: t.Iterable[t.Mapping[str, t.Any]], ports: tuple[int, int], 
 
 
 def attempts(
-    kinds: t.Sequence[InstanceType],
-    offered: t.Mapping[str, t.Collection[str]],
-    where: t.Sequence[Subnet],
-    spot: bool,
+    kinds: t.Sequence[InstanceType], offered: t.Mapping[str, t.Collection[str]], where: t.Sequence[Subnet], spot: bool
 ) -> list[Attempt]:
     """Return every attempt, in order; ``offered`` has the zones of each type.
 

@@ -117,13 +117,7 @@ class Workers:
         return gone
 
     def _launched(
-        self,
-        lab: Described,
-        found: t.Sequence[Described],
-        count: int,
-        least: int,
-        kind: str,
-        markets: t.Sequence[str],
+        self, lab: Described, found: t.Sequence[Described], count: int, least: int, kind: str, markets: t.Sequence[str]
     ) -> list[Described]:
         """Launch what is missing beside ``found``, and return it once it runs."""
         missing = count - len(found)

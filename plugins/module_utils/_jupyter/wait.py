@@ -152,11 +152,7 @@ def answering_scheme(host: str, port: int) -> str:
 
 
 def wait_for_container(
-    docker: Docker | Api,
-    name: str,
-    timeout: float,
-    kept: bool = True,
-    answers: Callable[[], bool] = lambda: False,
+    docker: Docker | Api, name: str, timeout: float, kept: bool = True, answers: Callable[[], bool] = lambda: False
 ) -> Server:
     """Return the server in the container's log, or else the one that the container itself has.
 

@@ -29,12 +29,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
 from ansible_collections.desi.lab.plugins.module_utils._mount import unit_templates as texts
-from ansible_collections.desi.lab.plugins.module_utils._mount.host import (
-    SYSTEM_PATH,
-    Process,
-    end_processes,
-    processes,
-)
+from ansible_collections.desi.lab.plugins.module_utils._mount.host import SYSTEM_PATH, Process, end_processes, processes
 from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import DEVICE_PREFIX
 from ansible_collections.desi.lab.plugins.module_utils._mount.programs import PROGRAMS, require_command
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import mount_name

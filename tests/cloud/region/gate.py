@@ -33,11 +33,7 @@ Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]+)/[^/]+/(?P<region>[^/]+)/(?P<service>[^/]+)/")
 CODE = re.compile(rb"<Code>([^<]+)</Code>|\"__type\": *\"(?:[^\"#]*#)?([^\"]+)\"")
 
-DRY_RUN = {
-    "code": "DryRunOperation",
-    "message": "Request would have succeeded, but DryRun flag is set.",
-    "status": 412,
-}
+DRY_RUN = {"code": "DryRunOperation", "message": "Request would have succeeded, but DryRun flag is set.", "status": 412}
 # Calls that may take their time, and see to it themselves that they do not come in each other's way.
 PATIENT = ("RunInstances", "StartInstances", "StopInstances", "TerminateInstances", "RebootInstances")
 

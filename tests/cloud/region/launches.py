@@ -113,8 +113,7 @@ def demand(instance: Any, verb: str, *states: str) -> None:
     """Raise as EC2 does if an instance is in none of the states."""
     if instance.state not in states:
         raise EC2ClientError(
-            "IncorrectInstanceState",
-            f"The instance '{instance.id}' is not in a state from which it can be {verb}.",
+            "IncorrectInstanceState", f"The instance '{instance.id}' is not in a state from which it can be {verb}."
         )
 
 

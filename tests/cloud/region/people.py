@@ -11,10 +11,7 @@ from moto.iam.models import iam_backends
 from region.words import ACCOUNT, AWS_REGION
 
 # By user: the access key, and what goes with it.
-KEYS = {
-    "ann": ("AKIADESILABANN00TEST", "ann-has-no-secret"),
-    "ben": ("AKIADESILABBEN00TEST", "ben-has-no-secret"),
-}
+KEYS = {"ann": ("AKIADESILABANN00TEST", "ann-has-no-secret"), "ben": ("AKIADESILABBEN00TEST", "ben-has-no-secret")}
 
 
 def settle() -> None:

@@ -53,7 +53,7 @@ def results(url):
             "engine": True,
             "reason": "",
             "server": {"url": url, "error": {}},
-        },
+        }
     }
 
 

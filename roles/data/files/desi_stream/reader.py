@@ -139,10 +139,7 @@ class Fetcher:
 
     def _some(self, block: Block) -> None:
         first, last = block.start + block.filled, block.start + block.size - 1
-        headers = {
-            "Range": f"bytes={first}-{last}",
-            "Accept-Encoding": "identity",
-        }
+        headers = {"Range": f"bytes={first}-{last}", "Accept-Encoding": "identity"}
         version = {"If-Match": self.etag} if self.etag and self._asks_for_version else {}
         answer = self._upstream.request(self._path, {**headers, **version})
         if answer.status == 412 and version:

@@ -176,15 +176,7 @@ def coadd_row(coadd: Coadd) -> Row:
     }
 
 
-_OF_THE_FIRST = (
-    "PETAL_LOC",
-    "DEVICE_LOC",
-    "LOCATION",
-    "FIBER",
-    "FIBERASSIGN_X",
-    "FIBERASSIGN_Y",
-    "TILEID",
-)
+_OF_THE_FIRST = ("PETAL_LOC", "DEVICE_LOC", "LOCATION", "FIBER", "FIBERASSIGN_X", "FIBERASSIGN_Y", "TILEID")
 """In files by tile a target has one fibre."""
 
 

@@ -109,12 +109,7 @@ def populate(release: Release) -> Population:
 
 
 def make_target(
-    release: Release,
-    kind: Kind,
-    ra: float,
-    dec: float,
-    serial: int,
-    chosen: tuple[float, float] | None = None,
+    release: Release, kind: Kind, ra: float, dec: float, serial: int, chosen: tuple[float, float] | None = None
 ) -> Target:
     """A target of that kind there; redshift and magnitude are drawn unless chosen."""
     brickid, brickname = sky.brick(ra, dec)

@@ -163,11 +163,7 @@ def bundle(person, run):
                 {"check": "credentials", "found": f"{OWNER}, account …8901", "facts": {"owner": OWNER}},
             ],
         },
-        settings={
-            "name": "desi",
-            "secret": SECRETS["setting"],
-            "data": f"/home/{USER}/x",
-        },
+        settings={"name": "desi", "secret": SECRETS["setting"], "data": f"/home/{USER}/x"},
         defaults={"name": "desi", "port": 8888},
         config=str(person / "config"),
     )

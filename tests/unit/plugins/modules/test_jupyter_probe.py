@@ -225,11 +225,7 @@ def test_pinned_certificate_that_is_out_of_time_is_told_as_such(ask, jupyter, ho
 
 def test_server_that_speaks_no_tls_is_told_and_gets_no_token(ask, jupyter, holder):
     server = jupyter()
-    code, result = ask(
-        at(server, scheme="https"),
-        certificate=str(holder("ours").certificate),
-        timeout=0.5,
-    )
+    code, result = ask(at(server, scheme="https"), certificate=str(holder("ours").certificate), timeout=0.5)
     assert code == 1
     assert "spoke no TLS" in result["why"]
     assert server.tokens() == []
@@ -293,10 +289,6 @@ def test_pin_is_refused_where_there_is_no_tls(ask, jupyter, holder):
 
 def test_check_mode_asks_nothing_and_needs_nothing(ask, jupyter, tmp_path):
     server = jupyter()
-    code, result = ask(
-        at(server, scheme="https"),
-        certificate=str(tmp_path / "none"),
-        _ansible_check_mode=True,
-    )
+    code, result = ask(at(server, scheme="https"), certificate=str(tmp_path / "none"), _ansible_check_mode=True)
     assert (code, result["changed"], result["answered"]) == (0, False, False)
     assert server.asked == []

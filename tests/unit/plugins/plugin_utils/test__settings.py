@@ -36,7 +36,7 @@ GOOD = {
     "lab_port": PORTS["good"],
     "lab_container_port": PORTS["good"],
     "lab_endpoint": [
-        *("", "https://s3.example.org", "http://127.0.0.1:8333", "http://[::1]:8333", "https://s3.example.org/path/"),
+        *("", "https://s3.example.org", "http://127.0.0.1:8333", "http://[::1]:8333", "https://s3.example.org/path/")
     ],
     "lab_bucket": ["desidata", "my.bucket-2", "abc", "a" * 63],
     "lab_cache_max": ["", "50GiB", "50 GiB", "1.5T", "512M", "20gb"],
@@ -50,7 +50,7 @@ GOOD = {
     "lab_instance_type": ["t2.micro", "t3.xlarge,t3a.xlarge", ["m7i.large", "u-6tb1.56xlarge"], "t3.large, t3a.large"],
     "lab_disk_gib": [8, "30", 16384],
     "lab_allow_from": [
-        *("auto", ["203.0.113.7"], "203.0.113.0/24,2001:db8::/48", ["auto", "198.51.100.0/25"], "0.0.0.0/0"),
+        *("auto", ["203.0.113.7"], "203.0.113.0/24,2001:db8::/48", ["auto", "198.51.100.0/25"], "0.0.0.0/0")
     ],
     "lab_security_group": ["jupyter", "my group (1)"],
     "lab_subnet": ["", "subnet-0123456789abcdef0", "subnet-1a2b3c4d"],
@@ -80,7 +80,7 @@ BAD = {
         *("http://[::1", "/data"),
     ],
     "lab_bucket": [
-        *("", "ab", "a" * 64, "Desidata", "desi_data", "s3://desidata", "desidata/edr", "-desidata", "desidata-"),
+        *("", "ab", "a" * 64, "Desidata", "desi_data", "s3://desidata", "desidata/edr", "-desidata", "desidata-")
     ],
     "lab_cache_max": ["big", "-1G", "1,5G", "GiB", "0GiB", "0", "50 Gigs", "50%", "1e9"],
     "lab_memory": ["much"],
@@ -97,7 +97,7 @@ BAD = {
     "lab_subnet": ["subnet", "subnet-xyz", "sg-0123456789abcdef0", "subnet-0123456789ABCDEF0"],
     "lab_host_key": ["SHA256:", "SHA256:" + "a" * 44, "MD5:00:11", "a" * 43, "SHA256:" + "a" * 42 + " "],
     "lab_domain": [
-        *("https://desi.example.org", "desi", "desi.example.org:443", "-a.example.org", "a..org", "203.0.113.7"),
+        *("https://desi.example.org", "desi", "desi.example.org:443", "-a.example.org", "a..org", "203.0.113.7")
     ],
     "lab_idle_minutes": [-1, "-60", 10081, "1h", "", 0.5, True, None, "1e3"],
     "lab_max_hours": [-1, 8761, "12h", "", 1.5, False, None, "inf", "٣"],

@@ -267,8 +267,7 @@ def test_worker_on_a_machine_of_its_own_is_reached_at_its_address():
 
 
 @pytest.mark.parametrize(
-    ("memory", "number", "given", "expected"),
-    [(16 * GIB, 4, "", 15 * GIB // 4), (16 * GIB, 4, "2GiB", 2 * GIB)],
+    ("memory", "number", "given", "expected"), [(16 * GIB, 4, "", 15 * GIB // 4), (16 * GIB, 4, "2GiB", 2 * GIB)]
 )
 def test_machine_of_workers_is_shared_among_them(memory, number, given, expected):
     assert workers.memory_of_each(memory, number, given) == expected

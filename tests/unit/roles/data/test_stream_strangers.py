@@ -104,8 +104,7 @@ def test_request_without_the_secret_path_or_for_another_bucket_is_rejected(relay
 
 @pytest.mark.security("L1")
 @pytest.mark.parametrize(
-    "host",
-    [["evil.example"], ["evil.example:80"], ["localhost"], ["127.0.0.1"], [""], [], ["127.0.0.1:1"], "twice"],
+    "host", [["evil.example"], ["evil.example:80"], ["localhost"], ["127.0.0.1"], [""], [], ["127.0.0.1:1"], "twice"]
 )
 def test_request_with_another_host_header_is_rejected(relay, bucket, host):
     host = [relay.host, "evil.example"] if host == "twice" else host

@@ -24,10 +24,7 @@ UNPRIVILEGED = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 MOUNTING = ("--cap-add", "SYS_ADMIN", "--device", "/dev/fuse", "--security-opt", "apparmor:unconfined")
 URL = re.compile(r"http://127\.0\.0\.1:(?P<port>\d+)/lab\?token=(?P<token>[0-9a-f]{48})")
 
-pytestmark = [
-    pytest.mark.docker,
-    pytest.mark.skipif(not IMAGE, reason="DESI_LAB_TEST_IMAGE names no image"),
-]
+pytestmark = [pytest.mark.docker, pytest.mark.skipif(not IMAGE, reason="DESI_LAB_TEST_IMAGE names no image")]
 
 # The least that the welcome notebook reads, made by the image's own fitsio.
 MAKE_DATA = """

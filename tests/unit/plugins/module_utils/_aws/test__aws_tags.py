@@ -75,12 +75,7 @@ def test_more_tags_cannot_make_a_thing_another_ones():
 
 
 @pytest.mark.parametrize(
-    "resource",
-    [
-        {"Tags": [{"Key": "a", "Value": "b"}]},
-        {"TagSet": [{"Key": "a", "Value": "b"}]},
-        {"tags": {"a": "b"}},
-    ],
+    "resource", [{"Tags": [{"Key": "a", "Value": "b"}]}, {"TagSet": [{"Key": "a", "Value": "b"}]}, {"tags": {"a": "b"}}]
 )
 def test_tags_are_read_in_each_form_in_which_they_come(resource):
     assert tags_of(resource) == {"a": "b"}

@@ -59,8 +59,7 @@ def test_scheduler_says_in_its_container_what_it_does():
 
 
 @pytest.mark.parametrize(
-    "said",
-    [b"", b"[]", b"{", b"\xff", json.dumps({**ANSWER, "workers": "2"}).encode(), LabError("a", "b", "c")],
+    "said", [b"", b"[]", b"{", b"\xff", json.dumps({**ANSWER, "workers": "2"}).encode(), LabError("a", "b", "c")]
 )
 def test_scheduler_that_says_nothing_sensible_does_not_answer(said):
     assert ask(Client(said), "c1") is None

@@ -133,10 +133,7 @@ NO_ENGINE = "Docker does not answer."
         ("dial tcp 192.0.2.7:2375: i/o timeout", NO_ENGINE),
         ("failed to connect to the docker API at tcp://127.0.0.1:1", NO_ENGINE),
         ("dial unix /var/run/docker.sock: connect: connection refused", NO_ENGINE),
-        (
-            "permission denied while trying to connect to the Docker daemon",
-            "Docker may not be used by this user.",
-        ),
+        ("permission denied while trying to connect to the Docker daemon", "Docker may not be used by this user."),
         ("first\nit is broken", "The command 'docker ps' failed."),
     ],
 )

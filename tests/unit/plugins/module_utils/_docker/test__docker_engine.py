@@ -116,8 +116,7 @@ def test_engine_that_answers_is_told_with_its_version_and_place():
 
 
 @pytest.mark.parametrize(
-    ("machine", "name"),
-    [("x86_64", "amd64"), ("aarch64", "arm64"), ("armv7l", "arm"), ("s390x", "s390x"), ("", "")],
+    ("machine", "name"), [("x86_64", "amd64"), ("aarch64", "arm64"), ("armv7l", "arm"), ("s390x", "s390x"), ("", "")]
 )
 def test_architecture_is_named_as_images_name_it(machine, name):
     assert read({**ANSWER, "Architecture": machine}).architecture == name

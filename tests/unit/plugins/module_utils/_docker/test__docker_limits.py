@@ -20,12 +20,7 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.limits import (
     memory_by_default,
 )
 
-ENGINE = {
-    "memory": 16 * GIB,
-    "cpus": 4,
-    "limits": ["memory", "swap", "cpus", "processes"],
-    "log_driver": "json-file",
-}
+ENGINE = {"memory": 16 * GIB, "cpus": 4, "limits": ["memory", "swap", "cpus", "processes"], "log_driver": "json-file"}
 
 
 @pytest.mark.security("M10")

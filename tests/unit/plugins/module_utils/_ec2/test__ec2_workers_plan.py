@@ -60,12 +60,7 @@ def test_workers_are_known_by_tag_and_state_the_oldest_first():
 
 @pytest.mark.parametrize(
     ("number", "kept", "ended", "launched"),
-    [
-        (0, (), ("i-1", "i-2"), 0),
-        (1, ("i-1",), ("i-2",), 0),
-        (2, ("i-1", "i-2"), (), 0),
-        (4, ("i-1", "i-2"), (), 2),
-    ],
+    [(0, (), ("i-1", "i-2"), 0), (1, ("i-1",), ("i-2",), 0), (2, ("i-1", "i-2"), (), 0), (4, ("i-1", "i-2"), (), 2)],
 )
 def test_only_the_difference_is_made_or_ended(number, kept, ended, launched):
     plan = plan_workers(need(number), [worker(1), worker(2)], facts())

@@ -345,11 +345,7 @@ def test_nested_and_repeated_links_are_followed_and_those_inside_are_not(disks):
     (disks / "more/file.fits").touch()
     layout = linked(disks)
     zcat, file = str(disks / "more/zcat"), str(disks / "more/file.fits")
-    assert set(layout.binds[1:]) == {
-        Bind(file, file),
-        Bind(zcat, zcat),
-        Bind(str(iron), str(iron)),
-    }
+    assert set(layout.binds[1:]) == {Bind(file, file), Bind(zcat, zcat), Bind(str(iron), str(iron))}
     assert layout.left_out == [f"{zcat}/circle -> circle: It is not there."]
 
 

@@ -27,12 +27,7 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 @pytest.mark.parametrize(
     "url",
-    [
-        URL,
-        "https://0.0.0.0/lab?token=a.b-c_d~e",
-        "http://[::1]:8888/user/ann@x/lab?token=a%20b",
-        "http://c0ffee:9999/",
-    ],
+    [URL, "https://0.0.0.0/lab?token=a.b-c_d~e", "http://[::1]:8888/user/ann@x/lab?token=a%20b", "http://c0ffee:9999/"],
 )
 def test_url_of_a_server_comes_through_as_it_is(url):
     told = {"url": url, "data": "edr", "files": "x"}

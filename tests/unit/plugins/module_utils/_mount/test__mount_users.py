@@ -19,10 +19,7 @@ NOW = datetime.datetime(2026, 11, 28, 10, 30, tzinfo=datetime.timezone.utc)
 NOBODY = 65534
 MOUNT = "/var/lib/desi-lab/mounts/lab-1/.bucket"
 
-pytestmark = [
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts"),
-    pytest.mark.security("G5"),
-]
+pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts"), pytest.mark.security("G5")]
 
 
 @pytest.fixture(autouse=True)

@@ -170,10 +170,7 @@ def test_a_folder_that_was_made_meanwhile_stays_and_a_taken_name_is_not_used(fol
 def test_what_changed_meanwhile_is_neither_removed_nor_moved(folder):
     (folder.path / "a").write_text("1")
     old = ["file", 1, 0, ""]
-    steps = [
-        {"do": "remove", "path": "a", "expected": old},
-        {"do": "aside", "path": "a", "to": "b", "expected": old},
-    ]
+    steps = [{"do": "remove", "path": "a", "expected": old}, {"do": "aside", "path": "a", "to": "b", "expected": old}]
     assert folder.settle(*steps)["changed"] == ["a", "a"]
     assert (folder.path / "a").read_text() == "1"
     assert not (folder.path / "b").exists()
