@@ -68,7 +68,8 @@ _DISKS = (
     ),
     (r"Input/output error|\[Errno 5\]", "The disk cannot be read or written{at}.", "see what it says: dmesg | tail"),
 )
-_NAMED_PATH = re.compile(r"""["'\u2018](/[^"'\u2019\s]+)["'\u2019]""")
+# In quotes as Python and the shell's tools write it, or behind a verb as Docker does.
+_NAMED_PATH = re.compile(r"""(?:["'\u2018]|\b(?:mkdir|open|write|copy|rename|link) )(/[^"'\u2019\s:]+)""")
 
 _WARNING_MARK = re.compile(r"^\[WARNING\]: ")
 _STOCK_WARNINGS = re.compile(
@@ -242,12 +243,15 @@ def _any(result: Mapping[str, object]) -> Failure:
 
 def _of_disk(message: str) -> Failure | None:
     for pattern, what, do in _DISKS:
-        found = re.search(pattern, message)
+        found = re.search(pattern, message, re.IGNORECASE)
         if found:
             near = message[max(0, found.start() - 300) : found.end() + 300]
             paths = _NAMED_PATH.findall(near)
-            said = next(line for line in message[found.start() :].splitlines())
+            said = message[found.start() :].splitlines()[0]
             at = f" at {paths[-1]}" if paths else ""
+            if do == _ROOM and "/docker/" in at:
+                # A prune of the whole system would take labs that are stopped.
+                do = "see what Docker keeps there (docker system df), and remove old images: docker image prune"
             return Failure(what.format(at=at), f"The system says: {cut(one_line(said), 200)}", do)
     return None
 

@@ -240,6 +240,10 @@ def test_remedy_begins_as_a_sentence_does_unless_it_is_typed(do, shown):
             "Nothing can be written at /h/.ansible:",
         ),
         ("[Errno 116] Stale file handle: '/net/w'", "The network folder is not what it was at /net/w."),
+        (
+            "500 Server Error: mkdir /var/lib/docker/x: no space left on device",
+            "The disk is full at /var/lib/docker/x.",
+        ),
         ("[Errno 5] Input/output error", "The disk cannot be read or written."),
     ],
 )
