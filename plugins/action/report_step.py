@@ -17,7 +17,6 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the step."""
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(
             {

@@ -25,7 +25,6 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the versions."""
         super().run(tmp, task_vars)
         self.validate_argument_spec({})
         ours = about(OURS)

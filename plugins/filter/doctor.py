@@ -15,5 +15,4 @@ class FilterModule:
     """The filters about the doctor."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        """Return the filters by name."""
         return {"doctor_report": report_of}

@@ -52,7 +52,6 @@ class FilterModule:
     """The filters about labs."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        """Return the filters by name."""
         return {
             "lab_answer": lab_answer,
             "is_loopback": is_loopback,

@@ -39,7 +39,6 @@ class FilterModule:
     """The filters about the life of a lab."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        """Return the filters by name."""
         return {
             "disk_size_visible": disk_is_seen,
             "resize_commands": grow_commands,

@@ -353,7 +353,6 @@ def workers_of(discovery: Discovery, spec: LabSpec, seen: AccountState, draft: D
 
 
 def main() -> None:
-    """Return the plan."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
     services, directory = given.pop("address_services"), given.pop("folder")

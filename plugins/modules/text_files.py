@@ -60,8 +60,6 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import open
 
 
 class File(t.NamedTuple):
-    """A file that differs."""
-
     path: Path
     before: str
     after: str

@@ -117,7 +117,6 @@ def _row(name: str, about: str, column: int, width: int) -> list[str]:
 
 
 def version(root: Path) -> str:
-    """Return the version of this clone."""
     found = re.search(r"^version: *(\S+)", (root / "galaxy.yml").read_text(encoding="utf-8"), re.MULTILINE)
     return f"DESI Lab {found[1] if found else '(unknown)'}"
 
@@ -141,7 +140,6 @@ def command(asked: Asked, root: Path, python: str) -> tuple[list[str], dict[str,
 
 
 def environment(environ: t.Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return the environment of a run."""
     rules = _beside("_surroundings")
     user = pwd.getpwuid(os.getuid()).pw_dir if _known(os.getuid()) else "/"
     found = rules.surroundings(environ, user, _speaks(), lambda path: os.access(path, os.W_OK | os.X_OK))

@@ -42,7 +42,6 @@ def status_text(document: t.Mapping[str, t.Any], width: int) -> str:
 
 
 def table(labs: t.Sequence[t.Mapping[str, t.Any]], width: int, now: float) -> list[str]:
-    """Return the lines of the table."""
     rows = [COLUMNS, *(_cells(lab, now) for lab in labs)]
     natural = [max(cells(row[column]) for row in rows) for column in range(len(COLUMNS))]
     # Labs here cost nothing: where there is no room, their names come first.

@@ -207,7 +207,6 @@ class Lab:
 
 
 def url_in(shown: str) -> str:
-    """Return the URL that a person is shown."""
     found = URL.search(shown)
     assert found, shown
     return found[0]

@@ -71,7 +71,6 @@ class Launcher:
         return dict(self.ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0])
 
     def state(self, instance: str) -> str:
-        """Return the state of an instance."""
         return str(self.see(instance)["State"]["Name"])
 
     def allow(self, port: int, source: str = "127.0.0.1/32") -> None:

@@ -35,7 +35,6 @@ def things(number: str) -> dict[str, list[str]]:
 
 
 def number_of(region) -> str:
-    """Return the number of a region."""
     return region.about["name"].rpartition("-")[2]
 
 

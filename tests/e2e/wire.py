@@ -70,7 +70,6 @@ class Carrier(socketserver.BaseRequestHandler):
     """One connection over the wire."""
 
     def handle(self) -> None:
-        """Carry it."""
         try:
             other = self.server.dial()
         except OSError:

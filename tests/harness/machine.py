@@ -36,13 +36,11 @@ NEEDED = {
 
 
 def packages_missing() -> list[str]:
-    """Return the missing Debian packages."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     return sorted({package for command, package in NEEDED.items() if shutil.which(command, path=path) is None})
 
 
 def engine_answers() -> bool:
-    """Return whether a Docker Engine answers."""
     return shutil.which("docker") is not None and docker("info") is not None
 
 

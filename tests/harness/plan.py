@@ -65,12 +65,10 @@ ON_EC2 = ("ec2-tunnel", "ec2-direct", "ec2-https")
 
 
 def scenarios() -> list[str]:
-    """Return the names of all scenarios."""
     return sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
 
 
 def scenario(name: str, scratch: Path) -> Part:
-    """Return the part that runs a scenario."""
     folder = str(scratch / "molecule" / name)
     return Part(
         f"molecule {name}",

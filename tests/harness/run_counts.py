@@ -57,7 +57,6 @@ def counted(file: Path, command: list[str]) -> list[str]:
 
 
 def read(file: Path) -> Counts:
-    """Return the counts of a run."""
     events = [json.loads(line) for line in file.read_text().splitlines()]
     number = Counter(kind for kind, _when, _name in events)
     steps = [event for event in events if event[0] != "module"]

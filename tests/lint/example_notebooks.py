@@ -37,7 +37,6 @@ def cells(program: str) -> list[dict[str, object]]:
 
 
 def notebook(program: str) -> str:
-    """Return the text of the notebook."""
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     whole = {"cells": cells(program), "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
@@ -45,7 +44,6 @@ def notebook(program: str) -> str:
 
 
 def files() -> dict[Path, str]:
-    """Return all that is made, by its path."""
     made = {}
     for path in sorted(EXAMPLES.glob("*.py")):
         program = path.read_text(encoding="utf-8")

@@ -42,7 +42,6 @@ def listed(value: Any) -> list[Any]:
 
 
 def applies(statement: Mapping[str, Any], request: Request) -> bool:
-    """Return whether a statement is about a request."""
     assert set(statement) <= _ELEMENTS, statement
     context = {key.lower(): value for key, value in request.context.items()}
     try:

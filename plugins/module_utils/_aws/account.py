@@ -96,7 +96,6 @@ class Account:
         return [row for page in paginator.paginate(Filters=filters) for row in page.get(key, [])]
 
     def instances(self, filters: Rows) -> Rows:
-        """Return instances."""
         found = self.pages("describe_instances", "Reservations", filters)
         return [instance for reservation in found for instance in reservation.get("Instances", [])]
 
@@ -117,11 +116,9 @@ class Account:
         return float(quotas.get_aws_default_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"])
 
     def type_price(self, name: str) -> cost.Price | None:
-        """Return the price of a type by the hour."""
         return self.price(cost.type_filters(name, self.region), "Hrs")
 
     def price(self, filters: t.Mapping[str, str], unit: str) -> cost.Price | None:
-        """Return a price of EC2."""
         terms = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in filters.items()]
         paginator = self.clients["pricing"].get_paginator("get_products")
         pages = paginator.paginate(ServiceCode="AmazonEC2", FormatVersion="aws_v1", Filters=terms)

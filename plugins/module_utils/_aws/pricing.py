@@ -109,7 +109,6 @@ def joined(asked: Prices, table: Prices) -> Prices:
 
 
 def cost_of(name: str, disk_gib: int, prices: Prices) -> Cost:
-    """Return what an instance with a disk costs."""
     instance, disk, address = prices.types.get(name), prices.gib_month, prices.ipv4_hour
     month = disk.usd * disk_gib if disk else None
     hour = None

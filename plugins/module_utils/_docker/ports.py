@@ -31,7 +31,6 @@ Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether the text is a loopback address."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -101,7 +101,6 @@ def _group(command: str, resources: t.Sequence[t.Mapping[str, t.Any]]) -> Findin
 
 
 def cost_text(resource: t.Mapping[str, t.Any]) -> str:
-    """Return a cost in words."""
     cost = resource["usd_month"]
     if cost is None:
         return "of a price that is not known here"

@@ -94,7 +94,6 @@ def _hung(check: Check) -> Finding:
 
 
 def from_error(check: str, title: str, error: LabError, verdict: str = BROKEN) -> Finding:
-    """Return a LabError as a finding."""
     return Finding(check, title, verdict, error.what, error.why, error.do)
 
 
@@ -113,7 +112,6 @@ def verdict_of(findings: t.Iterable[t.Mapping[str, t.Any]]) -> str:
 
 
 def summary_of(findings: t.Iterable[t.Mapping[str, t.Any]]) -> str:
-    """Return a one-sentence summary."""
     verdicts = [str(finding["verdict"]) for finding in findings]
     parts = [
         _counted(verdicts.count(BROKEN), "error"),

@@ -139,7 +139,6 @@ def obstacle_to_rules(engine: Engine) -> str:
 
 
 def metadata_answers() -> bool:
-    """Return whether a metadata service answers."""
     try:
         with socket.create_connection(METADATA, timeout=METADATA_SECONDS):
             return True
@@ -148,7 +147,6 @@ def metadata_answers() -> bool:
 
 
 def memory_findings() -> list[Finding]:
-    """Check the memory."""
     found = read_memory((PROC / "meminfo").read_text() if (PROC / "meminfo").exists() else _of_macos())
     if found is None:
         return [Finding("memory", "Memory", SKIPPED, "not looked at: this system does not tell it")]

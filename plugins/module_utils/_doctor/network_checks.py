@@ -128,7 +128,6 @@ def judge_clock(ahead: float | None) -> list[Finding]:
 
 
 def judge_bucket(bucket: str, measured: Measured) -> list[Finding]:
-    """Judge the speed of a bucket."""
     title = f"Bucket {bucket}"
     rate = None if measured.rate is None else round(measured.rate / 2**20, 1)
     facts = {"milliseconds": round(measured.seconds * 1000), "mib_a_second": rate, "bytes_read": measured.read}

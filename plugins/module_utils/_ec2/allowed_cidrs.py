@@ -46,7 +46,6 @@ class Allowed(t.NamedTuple):
 
 
 def needs_own_address(values: t.Iterable[str]) -> bool:
-    """Return whether the own address has to be queried."""
     return any(value.strip().lower() == AUTO for value in values)
 
 

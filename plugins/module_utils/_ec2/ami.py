@@ -37,7 +37,6 @@ def parameters_of(system: str) -> list[str]:
 
 
 def image_id(system: str, architecture: str, parameters: t.Mapping[str, str], region: str) -> str:
-    """Return the image for an architecture."""
     found = parameters.get(PARAMETERS[system, architecture])
     if not found:
         other = next(name for name in USERS if name != system)

@@ -23,8 +23,6 @@ DR1_DISK_GIB = 60
 
 
 class InstanceType(t.NamedTuple):
-    """An instance type."""
-
     name: str
     vcpus: int
     memory_mib: int
@@ -40,7 +38,6 @@ class InstanceType(t.NamedTuple):
 
 
 def read_instance_type(described: t.Mapping[str, t.Any]) -> InstanceType:
-    """Return the type that EC2 describes."""
     supported = (described.get("ProcessorInfo") or {}).get("SupportedArchitectures") or []
     return InstanceType(
         name=str(described["InstanceType"]),

@@ -65,14 +65,11 @@ class Draft:
 
     @property
     def vpc_id(self) -> str:
-        """Return the VPC that the lab is in."""
         return str(self.instance.get("VpcId") or "") if self.instance else self.usable_subnets[0].vpc_id
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan for a lab."""
-
     draft: Draft
     instance: Instance
     key: KeyPair

@@ -64,7 +64,6 @@ def to_make(plan: Plan) -> list[str]:
 
 
 def launch_text(plan: Plan) -> str:
-    """Return the text of the instance to launch."""
     kinds = " or else ".join(plan.costs)
     spot = ", spot or else on demand" if _is_spot(plan) else ""
     return f"{kinds}{spot}, {plan.disk_gib} GiB encrypted"
@@ -75,7 +74,6 @@ def _is_spot(plan: Plan) -> bool:
 
 
 def instance_text(instance: Instance) -> str:
-    """Return the text of an instance."""
     disk = f", {instance.disk_gib} GiB" if instance.disk_gib else ""
     return f"{instance.type} {instance.id}{disk}"
 
@@ -101,7 +99,6 @@ def kept(plan: Plan) -> list[str]:
 
 
 def started(plan: Plan) -> list[str]:
-    """Return what is to be started."""
     return [instance_text(plan.instance)] if plan.instance.starts else []
 
 

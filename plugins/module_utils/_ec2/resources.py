@@ -242,7 +242,6 @@ def resource_rows(found: Found, prices: Prices | None = None) -> list[dict[str, 
 
 
 def id_of(kind: str, resource: Resource) -> str:
-    """Return the id of a resource, as its row has it."""
     return str(_ROWS[kind](resource)["id"])
 
 

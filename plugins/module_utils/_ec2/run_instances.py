@@ -36,8 +36,6 @@ class Attempt:
 
 @dataclass(frozen=True)
 class InstanceSpec:
-    """The instance to launch."""
-
     name: str
     owner: str
     attempts: tuple[Attempt, ...]
@@ -83,7 +81,6 @@ def client_token(group_id: str, attempt: Attempt, generation: int, more: t.Seque
 
 
 def run_parameters(spec: InstanceSpec, attempt: Attempt, generation: int) -> dict[str, t.Any]:
-    """Return the parameters of RunInstances."""
     shared = as_tag_list(lab_tags(spec.name, spec.owner))
     tagged = {
         "instance": as_tag_list(lab_tags(spec.name, spec.owner, spec.tags)),
@@ -220,7 +217,6 @@ def waits_for_room(instance: t.Mapping[str, t.Any]) -> bool:
 
 
 def facts_of(instance: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """Return the facts of an instance, from DescribeInstances."""
     launched = instance.get("LaunchTime") or ""
     return {
         "id": str(instance.get("InstanceId") or ""),

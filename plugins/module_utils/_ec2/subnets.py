@@ -18,8 +18,6 @@ Rows = t.Sequence[t.Mapping[str, t.Any]]
 
 
 class Subnet(t.NamedTuple):
-    """A subnet to launch in."""
-
     zone: str
     subnet_id: str
     vpc_id: str

@@ -88,8 +88,6 @@ _ENDINGS = (
 
 @dataclass(eq=False)
 class Server:
-    """A server in a log."""
-
     stream: str
     token: str
     own_words: bool

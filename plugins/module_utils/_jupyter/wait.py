@@ -80,7 +80,6 @@ def read_text(text: str) -> Server:
 
 
 def wait_for_file(path: Path, timeout: float) -> Server:
-    """Return the server in the log file."""
     deadline = Deadline.after(timeout)
     banner: Deadline | None = None
     log = ServerLog()

@@ -148,7 +148,6 @@ def names_device(program: str) -> bool:
 
 
 def mount_command(tool: Tool, spec: MountSpec, mountpoint: str, device: str) -> list[str]:
-    """Return the command that mounts in the foreground."""
     command = BACKENDS[tool.backend].command(tool, spec, mountpoint, device)
     if not uses_relay(tool, spec):
         return command

@@ -45,7 +45,6 @@ def parse(data: bytes) -> dict[str, t.Any]:
 
 
 def image_id(value: object) -> str:
-    """Return the id of an image."""
     found = text(value, 100)
     if not _ID.fullmatch(found):
         raise BadAnswer("a part of it is not the id of an image")

@@ -34,7 +34,6 @@ class Rule(NamedTuple):
     ignores: bool
 
     def matches(self, path: list[str]) -> bool:
-        """Return whether the rule matches a path."""
         if self.anywhere:
             part = self.parts[0]
             return part is None or part.fullmatch(path[-1]) is not None

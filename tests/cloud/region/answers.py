@@ -62,12 +62,10 @@ class Answer:
 
 
 def as_json(document: Any, status: int = 200) -> Answer:
-    """Return a JSON document as an answer."""
     return Answer(status, "application/x-amz-json-1.1", json.dumps(document).encode())
 
 
 def as_text(text: str, status: int = 200) -> Answer:
-    """Return plain text as an answer."""
     return Answer(status, "text/plain; charset=utf-8", text.encode())
 
 

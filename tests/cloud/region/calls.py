@@ -54,7 +54,6 @@ class Calls:
             return [asdict(entry) for entry in self._entries]
 
     def forget(self) -> None:
-        """Forget all."""
         with self._lock:
             self._entries.clear()
 

@@ -39,7 +39,6 @@ class Control:
         self._reset = reset
 
     def answer(self, environ: Mapping[str, Any], body: bytes) -> Answer:
-        """Return the answer to a request."""
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"][len(PREFIX) :].strip("/")
         what, _, rest = path.partition("/")
         paths: Mapping[tuple[str, str], Callable[[], Answer]] = {

@@ -40,7 +40,6 @@ def build() -> dict[str, str]:
 
 
 def called(system: str) -> str:
-    """Return what an image is called."""
     return f"desi-lab-test-{system}"
 
 

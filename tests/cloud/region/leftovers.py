@@ -34,7 +34,6 @@ def remove(engine: docker.DockerClient, number: int) -> None:
 
 
 def remove_container(engine: docker.DockerClient, name: str) -> None:
-    """Remove a container if it is there."""
     with contextlib.suppress(NotFound):
         number = engine.api.inspect_container(name)["Id"]
         # One that is paused cannot be killed.

@@ -231,7 +231,6 @@ def instances() -> list[Any]:
 
 
 def find(number: str) -> Any | None:
-    """Return the instance of a number."""
     return next((instance for instance in instances() if instance.id == number), None)
 
 

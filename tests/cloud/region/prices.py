@@ -48,7 +48,6 @@ def products(request: Mapping[str, Any]) -> list[str]:
 
 
 def meets(product: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
-    """Return whether a product has all that is wanted."""
     has = {**product["attributes"], "productFamily": product["productFamily"]}
     return all(has.get(name) == value for name, value in wanted.items())
 

@@ -27,8 +27,6 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class RunningRegion:
-    """A region that runs."""
-
     def __init__(self, about: dict[str, Any]) -> None:
         self.about = about
         self.endpoint: str = about["endpoint"]
@@ -69,7 +67,6 @@ class RunningRegion:
         self._ask("DELETE", "calls")
 
     def machines(self) -> list[dict[str, Any]]:
-        """Return the machines that there are."""
         return list(self._ask("GET", "machines"))
 
     def exec(self, instance: str, *command: str, user: str = "root") -> subprocess.CompletedProcess[str]:

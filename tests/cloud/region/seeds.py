@@ -152,5 +152,4 @@ def link_layers(source: Path, target: Path) -> None:
 
 
 def run(command: Sequence[str], stdin: object = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
-    """Run a command and return what it said."""
     return subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=False)

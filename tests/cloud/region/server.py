@@ -36,8 +36,6 @@ from region.words import AWS_REGION, REGION_LABEL, TEST_LABEL
 
 
 class Region:
-    """A simulated region."""
-
     def __init__(self, port: int = 0) -> None:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._engine = docker.from_env(timeout=120)

@@ -108,7 +108,6 @@ def test_mount_of_an_earlier_version_is_replaced_and_its_cache_brought_without_a
 
 @pytest.fixture
 def other_run():
-    """A run that is alive."""
     made = subprocess.Popen(["sleep", "60"])
     yield made
     made.kill()

@@ -68,7 +68,6 @@ class Desk:
         return tunnel_processes(tunnels._processes(), place_of(str(self.machine.folder)), os.geteuid())
 
     def loop(self):
-        """Return the process of the loop."""
         return next(process.pid for process in self.processes() if process.pid == process.group)
 
     def files(self):

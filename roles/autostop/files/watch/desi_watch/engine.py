@@ -35,7 +35,6 @@ class Line(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        """Connect to the socket."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(PATIENCE)
         self.sock.connect(self._path)
@@ -70,7 +69,6 @@ def schedulers(path: str = SOCKET) -> list[int]:
 
 
 def lab_of(container: dict[str, Any]) -> Lab:
-    """Return the lab of an inspected container."""
     labels = container["Config"]["Labels"]
     bound = container["HostConfig"].get("PortBindings") or {}
     ports = [int(each.partition("/")[0]) for each in bound]

@@ -28,7 +28,6 @@ def time_text(notice: Notice) -> str:
 
 
 def file_name(notice: Notice) -> str:
-    """Return what the file is called."""
     return f"{NAME}{time_text(notice)}.txt"
 
 
@@ -48,7 +47,6 @@ def remedy(notice: Notice) -> str:
 
 
 def file_text(notice: Notice) -> str:
-    """Return what the file says."""
     return (
         f"{MARK} at {time_text(notice)}, {reason(notice)}.\n\n"
         "Save what is open. Files stay, and so does all that is installed; what runs in notebooks and terminals ends.\n"
@@ -58,7 +56,6 @@ def file_text(notice: Notice) -> str:
 
 
 def terminal_text(notice: Notice, now: Now) -> str:
-    """Return what terminals are told."""
     left = minutes(max(0.0, notice.stop - now.mono))
     text = f"{MARK} in {left}, at {time_text(notice)}, {reason(notice)}."
     return f"\a\r\n{text}\r\nTo have more time: touch {KEEP} in your folder (/home/synced in the lab).\r\n"

@@ -36,7 +36,6 @@ class Observation:
 
     @contextlib.contextmanager
     def part(self, what: str) -> Iterator[None]:
-        """Look at a part."""
         try:
             yield
         except FAILURES as error:
@@ -56,7 +55,6 @@ class Observation:
             self.active += processes.people(running, now.mono) + processes.commands(running)
 
     def observe_labs(self, socket: str) -> None:
-        """Look at the labs."""
         with self.part("which labs run"):
             self.labs = engine.labs(socket)
         for lab in self.labs:

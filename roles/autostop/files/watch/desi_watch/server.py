@@ -167,7 +167,6 @@ def browsers(listing: str) -> list[str]:
 
 
 def connections(port: int) -> str:
-    """Return the connections to a port."""
     command = ["ss", "--no-header", "--tcp", "--info", "--numeric", "state", "established", f"sport = :{port}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     if done.returncode:

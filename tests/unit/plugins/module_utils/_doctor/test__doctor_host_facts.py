@@ -94,7 +94,6 @@ def test_room_is_that_of_the_folder_or_of_where_it_would_be_made(tmp_path):
 
 @pytest.fixture
 def little_disk(tmp_path):
-    """A disk of 64 KiB."""
     folder = tmp_path / "little"
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=50", "tmpfs", str(folder)], check=True)
