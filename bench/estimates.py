@@ -20,8 +20,8 @@ REAL_MB, REAL_TARGETS = 219, 219_000 // 446
 COADDS = 20_000
 # Into how many batches and blocks the example divides so many.
 BATCHES, BLOCKS = 400, 400
-# Assumed: MB/s of one connection to S3, and of the network between machines.
-CONNECTION, NETWORK = 85, 125
+# Assumed: MB/s of one connection to S3, and of the network between machines. Measured: MB/s of a mount (streaming.md).
+CONNECTION, NETWORK, MOUNT = 85, 125, 400
 # What S3 promises for each partitioned prefix, in GET requests a second.
 REQUESTS = 5500
 # Assumed: seconds of the scheduler for each task, and until machines compute.
@@ -64,6 +64,11 @@ def hour(name: str) -> float:
     return cost_of(name, DISK_GIB, from_table(TABLE, REGION, [name])).hour
 
 
+def mount_rate(name: str) -> int:
+    """Return the MB/s that all processes of a machine together read."""
+    return min(VCPUS[name] * CONNECTION, MOUNT)
+
+
 def tasks() -> int:
     """Return how many tasks the example makes: the batches, what each has for each block, and the blocks."""
     return BATCHES + BATCHES * BLOCKS + BLOCKS
@@ -74,7 +79,7 @@ def estimate(one: Measured, name: str, number: int) -> Estimate:
     real = COADDS * REAL_TARGETS / one.targets
     processes = number * VCPUS[name]
     compute = real * one.seconds / processes
-    read = max(real * one.read_mb / (processes * CONNECTION), real * one.requests / REQUESTS)
+    read = max(real * one.read_mb / (number * mount_rate(name)), real * one.requests / REQUESTS)
     kept = real * one.kept_mb / number
     exchange = kept / NETWORK if number > 1 else 0.0
     scheduler = tasks() * TASK_S if number > 1 else 0.0
@@ -109,12 +114,13 @@ def paper(one: Measured) -> str:
         f"**Measured**: one worker stacks a coadd of {one.targets:.0f} targets in {one.seconds:.2f} s. The first read "
         f"fetches {one.read_mb:.0f} MB in {one.requests:.0f} requests; {one.kept_mb:.1f} MB are kept for the medians.",
         f"**Assumed**: a real coadd ({REAL_MB} MB) has {REAL_TARGETS} targets and takes {more:.2f} times as much; "
-        f"a process reads {CONNECTION} MB/s from S3, which is AWS' rule of thumb for one connection, "
-        f"and S3 answers {REQUESTS:,} requests a second, which it promises for a prefix; a machine sends "
+        f"a process reads {CONNECTION} MB/s from S3, which is AWS' rule of thumb for one connection, but all of a "
+        f"machine {MOUNT} MB/s at most; S3 answers {REQUESTS:,} requests a second, which it promises for a prefix; a "
+        "machine sends "
         f"{NETWORK} MB/s to others; each of {tasks():,} tasks takes the scheduler {1000 * TASK_S:.0f} ms; machines "
         f"compute {START_S // 60} minutes after the command, which `total` includes; nothing overlaps.",
         f"**So**, for {processes} processes: compute {COADDS:,} x {one.seconds:.2f} s x {more:.2f} / {processes}; "
-        f"read {COADDS:,} x {one.read_mb:.0f} MB x {more:.2f} / ({processes} x {CONNECTION} MB/s), or {COADDS:,} x "
+        f"read {COADDS:,} x {one.read_mb:.0f} MB x {more:.2f} / ({number} x {mount_rate(name)} MB/s), or {COADDS:,} x "
         f"{one.requests:.0f} x {more:.2f} / {REQUESTS:,} if that is longer; exchange {COADDS:,} x {one.kept_mb:.1f} MB "
         f"x {more:.2f} / ({number} x {NETWORK} MB/s).",
         f"**Prices** of {TABLE['date']} in {REGION}, each machine with {DISK_GIB} GiB and an address; beside workers, "

@@ -18,7 +18,7 @@ ONE = Measured(targets=REAL_TARGETS, seconds=0.8, read_mb=42.5, requests=13.75, 
 
 @pytest.mark.parametrize(
     ("name", "number", "compute", "read", "exchange"),
-    [("m6i.2xlarge", 1, 2000, 1250, 0), ("m6i.xlarge", 25, 160, 100, 40), ("m6i.xlarge", 100, 40, 50, 10)],
+    [("m6i.2xlarge", 1, 2000, 2125, 0), ("m6i.xlarge", 25, 160, 100, 40), ("m6i.xlarge", 100, 40, 50, 10)],
 )
 def test_an_estimate_adds_up_what_all_machines_take_together(name, number, compute, read, exchange):
     found = estimate(ONE, name, number)
