@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 
@@ -16,6 +17,10 @@ deadline, names = time.monotonic() + float(sys.argv[1]), sys.argv[2:]
 
 # At which the workers tell what they execute.
 HEARTBEAT_SECONDS = 1
+
+
+# A worker that hangs must not keep whoever waits for it.
+signal.alarm(int(float(sys.argv[1])) + 40)
 
 
 def busy(dask_scheduler: Scheduler) -> bool:

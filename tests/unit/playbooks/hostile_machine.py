@@ -5,9 +5,9 @@
 
 """A program that is called ssh, and answers Ansible as a machine in other hands would: usual results, and more.
 
-DESI_TEST_MACHINE is a folder: `answers.json` there has the results by module, what each of them carries besides, and by
-host the module, or the word login, at which the connection to it breaks; `calls` gets a line for each time that it is
-called.
+DESI_TEST_MACHINE is a folder: `answers.json` there has the results by module, or by module and a word of what it is
+given, what each of them carries besides, and by host the module, or the word login, at which the connection to it
+breaks; `calls` gets a line for each time that it is called.
 """
 
 from __future__ import annotations
@@ -29,10 +29,14 @@ if "python3" not in command:
         print("Permission denied (publickey).", file=sys.stderr)
         sys.exit(255)
     sys.exit(0)
-found = re.search(rb"ansible_module='(?:[\w.]+\.)?(\w+)'", sys.stdin.buffer.read())
+sent = sys.stdin.buffer.read()
+found = re.search(rb"ansible_module='(?:[\w.]+\.)?(\w+)'", sent)
 module = found.group(1).decode() if found else ""
 if breaks == module:
     print("client_loop: send disconnect: Broken pipe", file=sys.stderr)
     sys.exit(255)
 answer = told["results"].get(module, {})
+for name, other in told["results"].items():
+    if name.startswith(f"{module} ") and name.partition(" ")[2].encode() in sent:
+        answer = other
 print(json.dumps({"changed": False, **answer, **told["besides"]}))

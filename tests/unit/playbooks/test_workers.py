@@ -44,10 +44,11 @@ ANSWERS = {
 }
 
 
-def play_of(region, lab, workers, good):
-    """Return a playbook that deploys workers, which all exist, as playbooks/ec2.yml would."""
+def play_of(region, lab, workers, prepared, launched):
+    """Return a playbook that deploys workers, of which some may have to be launched, as playbooks/ec2.yml would."""
     own = next(one for one in region.instances() if one["InstanceId"] not in workers)
-    kinds = {"number": len(workers), "launched": 0, "type": "t2.micro", "vcpus": 1, "markets": ["spot"], "text": ""}
+    number = len(workers) + launched
+    kinds = {"number": number, "launched": launched, "type": "t2.micro", "vcpus": 1, "markets": ["spot"], "text": ""}
     plan = {
         "workers": kinds,
         "owner": region.owner,
@@ -60,7 +61,7 @@ def play_of(region, lab, workers, good):
         "cost": {"text": "nothing"},
     }
     due = {
-        "number": len(workers),
+        "number": number,
         "kept": len(workers),
         "hosts": [],
         "launched": [],
@@ -78,7 +79,7 @@ def play_of(region, lab, workers, good):
         {"ansible.builtin.import_role": {"name": "desi.lab.lab"}},
         {"ansible.builtin.set_fact": facts},
         {"ansible.builtin.add_host": {**host, "ec2_host_user": PERSON}},
-        *({"ansible.builtin.add_host": {"name": f"desi-desi-{number}", "desi_worker_ready": 1}} for number in good),
+        *({"ansible.builtin.add_host": {"name": f"desi-desi-{number}", "desi_worker_ready": 1}} for number in prepared),
     ]
     return [
         {"hosts": "localhost", "gather_facts": False, "tasks": tasks},
@@ -86,41 +87,67 @@ def play_of(region, lab, workers, good):
     ]
 
 
-GOOD = ""
-"""The part of one that is ready: what makes it so is the matter of others."""
+GOOD, UNCONNECTED = "good", "unconnected"
+"""The parts of those that are prepared, and what makes them so is the matter of others."""
+WHY = {
+    "login": "does not take the key",
+    "file": "The connection to it broke",
+    "none": "FUSE is broken.",
+    UNCONNECTED: "does not connect to the scheduler",
+}
+
+
+@pytest.fixture
+def deploy(region, laptop, tmp_path):
+    """Return a function that deploys workers, each with what becomes of it, and returns code, words, and the ids."""
+
+    def run(*fates, launched=0, **answers):
+        tags = lab_tags("desi", region.owner, {ROLE_TAG: WORKER})
+        ids = [region.launch(tags=tags) for _ in fates]
+        LaunchRecord(str(laptop.lab)).add_resources([{"kind": INSTANCE, "id": number} for number in ids])
+        for number in ids:
+            (laptop.lab / "workers" / number).mkdir(parents=True)
+            (laptop.lab / "workers" / number / "known_hosts").write_text(f"{number} {HOST_KEY}\n")
+        named = list(zip(ids, fates))
+        prepared = [number for number, fate in named if fate in (GOOD, UNCONNECTED)]
+        names = [f"{number}-1" for number, fate in named if fate == GOOD]
+        waited = {"rc": int(UNCONNECTED in fates), "stdout": json.dumps(names), "stderr": "They are not connected."}
+        (tmp_path / "play.yml").write_text(json.dumps(play_of(region, laptop.lab, ids, prepared, launched)))
+        breaks = {f"desi-desi-{number}": "user_info" if number in prepared else fate for number, fate in named}
+        name = os.path.relpath(tmp_path / "play", ROOT / "playbooks")
+        # That is for how long workers are waited for.
+        told = {**ANSWERS, 'docker_container_exec "120"': waited, **answers}
+        done = laptop.play(name, told, None, "-e", "ansible_become=false", breaks=breaks, DESI_LAB_QUIET="")
+        return done.returncode, " ".join((done.stdout + done.stderr).split()), named
+
+    return run
+
+
+def running(region):
+    return [one["InstanceId"] for one in region.instances() if one["State"]["Name"] == "running"]
 
 
 @pytest.mark.parametrize(
-    ("breaks", "code", "words"),
-    [
-        ((GOOD, "login", "file", "none"), 0, ()),
-        # Notebooks are not to wait for a scheduler that nobody computes for.
-        (("user_info",), 2, ("None of 1 workers of lab desi could be prepared.", "Dask workers of lab desi removed")),
-    ],
+    ("fates", "code"),
+    [((GOOD, UNCONNECTED, "login", "file", "none"), 0), (("file",), 2)],
 )
-def test_those_that_cannot_be_prepared_are_ended_and_named_and_the_others_compute(
-    region, laptop, tmp_path, breaks, code, words
-):
-    tags = lab_tags("desi", region.owner, {ROLE_TAG: WORKER})
-    fates = {region.launch(tags=tags): at for at in breaks}
-    LaunchRecord(str(laptop.lab)).add_resources([{"kind": INSTANCE, "id": number} for number in fates])
-    for number in fates:
-        (laptop.lab / "workers" / number).mkdir(parents=True)
-        (laptop.lab / "workers" / number / "known_hosts").write_text(f"{number} {HOST_KEY}\n")
-    good = [number for number, at in fates.items() if at == GOOD]
-    (tmp_path / "play.yml").write_text(json.dumps(play_of(region, laptop.lab, list(fates), good)))
-    at = {f"desi-desi-{number}": at or "login" for number, at in fates.items()}
-    name = os.path.relpath(tmp_path / "play", ROOT / "playbooks")
-    done = laptop.play(name, ANSWERS, None, "-e", "ansible_become=false", breaks=at, DESI_LAB_QUIET="")
-    shown = " ".join((done.stdout + done.stderr).split())
-    assert done.returncode == code, shown
-    why = {"login": "does not take the key", "none": "FUSE is broken."}
-    for number, where in fates.items():
-        if where != GOOD:
-            reason = why.get(where, "The connection to it broke")
-            assert re.search(rf"Worker {number}[^✓]* left out\. [^✓]*{reason}", shown), shown
-    assert all(word in shown for word in words), shown
-    assert ("removed" in shown) is (not good)
-    left = [one["InstanceId"] for one in region.instances() if one["State"]["Name"] == "running"]
-    assert [number for number in left if number in fates] == good
+def test_those_that_cannot_compute_are_ended_and_named_and_the_others_go_on(region, laptop, deploy, fates, code):
+    returned, shown, named = deploy(*fates)
+    assert returned == code, shown
+    for number, fate in named:
+        assert fate == GOOD or re.search(rf"Worker {number}[^✓]* left out\. [^✓]*{WHY[fate]}", shown), shown
+    good = [number for number, fate in named if fate == GOOD]
+    assert ("None of 1 workers of lab desi could be prepared." in shown) is (not good)
+    # Notebooks are not to wait for a scheduler that nobody computes for.
+    assert ("Dask workers of lab desi removed" in shown) is (not good)
+    assert [number for number, _fate in named if number in running(region)] == good
     assert [path.name for path in Path(laptop.lab / "workers").glob("i-*")] == good
+
+
+def test_no_machine_is_launched_for_an_image_without_dask(region, deploy):
+    before = running(region)
+    inside = json.dumps({"versions": {"python": "3.11"}, "environment": {}})
+    code, shown, _named = deploy(launched=2, docker_container_exec={"rc": 0, "stdout": inside, "stderr": ""})
+    assert (code, running(region)) == (2, before), shown
+    assert "does not have dask" in shown
+    assert "No machine was launched" in shown
