@@ -145,6 +145,14 @@ def refusals(
 def _why_no_workers(settings: Tree, host: Tree, worker_memory: str, remote_workers: int) -> list[LabError]:
     resources = lab_worker_resources(settings, host, worker_memory)
     number = worker_count(settings, host, remote_workers)
+    if remote_workers > 0 and settings["data"] != "s3":
+        return [
+            LabError(
+                f"The lab {settings['name']} cannot have workers on EC2 with lab_data={settings['data']}.",
+                "Each of them is a machine of its own, which mounts a bucket and has no other data.",
+                "Leave lab_data out, or say -e lab_workers=0.",
+            )
+        ]
     try:
         check_mount_of_workers(max(number, remote_workers, 0), settings["mount"])
         check_room(settings["name"], number, resources, host["docker"])

@@ -468,14 +468,20 @@ def test_engine_that_answers_without_its_labs_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("mount", "beside", "remote", "refused"),
-    [("container", 2, plan.LOCAL, 1), ("container", 0, 3, 1), ("container", 0, 0, 0), ("host", 2, plan.LOCAL, 0)],
+    ("settings", "beside", "remote", "refused"),
+    [
+        ({"mount": "container"}, 2, plan.LOCAL, "lab_mount=container"),
+        ({"mount": "container", "data": "s3"}, 0, 3, "lab_mount=container"),
+        ({"mount": "container", "data": "s3"}, 0, 0, ""),
+        ({"data": "/mnt/desi"}, 0, 3, "lab_data=/mnt/desi"),
+        ({"data": "/mnt/desi"}, 2, plan.LOCAL, ""),
+        ({"data": "s3"}, 0, 3, ""),
+    ],
 )
-def test_workers_that_cannot_read_a_bucket_in_the_lab_are_refused_whoever_gave_them(mount, beside, remote, refused):
+def test_workers_that_cannot_read_the_data_of_the_lab_are_refused_whoever_gave_them(settings, beside, remote, refused):
     host = {**(computing(beside) if beside else healthy()), "folder": FREE}
-    settings = {**SETTINGS, "mount": mount}
-    found = [error.what for error in plan.refusals(settings, host, USER, {}, {}, remote_workers=remote)]
-    assert len([what for what in found if "lab_mount=container" in what]) == refused
+    found = [error.what for error in plan.refusals({**SETTINGS, **settings}, host, USER, {}, {}, remote_workers=remote)]
+    assert [refused in what for what in found] == ([True] if refused else [])
 
 
 def test_folder_that_is_made_and_one_of_a_user_behind_sudo_are_judged_by_that():
