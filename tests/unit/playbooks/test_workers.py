@@ -61,6 +61,7 @@ def play_of(region, lab, workers, prepared, launched):
         "cost": {"text": "nothing"},
     }
     due = {
+        "due": True,
         "number": number,
         "kept": len(workers),
         "hosts": [],
