@@ -25,7 +25,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
     tags_of,
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_time
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount, parse_time
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ROLE as SCHEDULER
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import expiry
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import root_disk
@@ -101,6 +101,7 @@ class Region:
                         tunnel_port=self._tunnel(row),
                         directory=self.known.get((self.region, row["name"])),
                         workers=workers.get((row["name"], row["owner"]), ()),
+                        recorded=self._recorded(row["name"]),
                     ),
                     now,
                 )
@@ -145,6 +146,15 @@ class Region:
         host, port = f"desi-{row['name']}", row["port"] or 8888
         scheduler = f"desi-lab-{row['name']}-{SCHEDULER}"
         return remote_probe.ask(directory / "ssh_config", host, row["address"], port, scheduler, self.program)
+
+    def _recorded(self, name: str) -> int:
+        """Return how many workers a lab was last given from this computer."""
+        directory = self.known.get((self.region, name))
+        try:
+            record = read(str(directory)) if directory else None
+        except LabError:
+            return 0
+        return (record.workers if record else None) or 0
 
     def _tunnel(self, row: t.Mapping[str, t.Any]) -> int | None:
         return self.tunnels.get(f"{self.region}/{row['name']}")
@@ -191,6 +201,7 @@ class Answers(t.NamedTuple):
     tunnel_port: int | None
     directory: Path | None
     workers: t.Sequence[t.Mapping[str, t.Any]] = ()
+    recorded: int = 0
 
 
 def status_row(
@@ -255,6 +266,9 @@ def _add_running(lab: dict[str, t.Any], answers: Answers, watch: t.Any, now: flo
         notes.append("It was made from another computer, so its machine was not asked.")
     elif not watching:
         notes.append("Nothing stops its machine by itself: it runs, and costs, until somebody stops it.")
+    if answers.recorded > lab["workers"]:
+        given, there = amount(answers.recorded, "machine"), lab["workers"] or "none"
+        notes.append(f"It was given {given} of Dask workers and has {there}: ./lab start makes what is missing.")
     lab["notes"] += [*notes, *notes_of_look(lab)]
 
 

@@ -149,5 +149,7 @@ def test_workers_are_counted_and_cost_what_their_machines_cost():
     assert not [note for note in both["notes"] if "scheduler" in note]
     counts = {"workers": 2, "processing": 1, "waiting": 0, "memory": 0}
     assert row(probe={**PROBE, "dask": counts}, workers=[instance()])["dask"] == counts
+    said = [row(workers=[instance()], recorded=number)["notes"] for number in (0, 1, 3)]
+    assert ["It was given" in " ".join(notes) for notes in said] == [False, False, True]
     unknown = row(workers=[instance(InstanceId="i-2", InstanceType="x9.huge")])
     assert (unknown["workers"], unknown["usd_hour"]) == (1, None)
