@@ -267,6 +267,14 @@ class Api:
         """Return what was changed in the file system of a container, as rows of ``Path`` and ``Kind``."""
         return self.get(f"/containers/{quote(checked_name(name))}/changes") or []
 
+    def archive(self, name: str, path: str, limit: int) -> bytes:
+        """Return a path in a container as a tar archive, cut at a limit; nothing if the path is not there."""
+        with self._response(f"/containers/{quote(checked_name(name))}/archive", {"path": path}) as (
+            response,
+            connection,
+        ):
+            return self._body(response, connection, limit) if response.status == 200 else b""
+
     def commands(self, container: t.Mapping[str, t.Any]) -> list[str]:
         """Return the commands that run in an inspected container beside its own."""
         found = [self.get(f"/exec/{checked_name(str(number))}/json") for number in container.get("ExecIDs") or ()]

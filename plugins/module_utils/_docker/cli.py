@@ -175,6 +175,13 @@ class Docker:
         lines = (line.partition(" ") for line in self.output("diff", checked_name(name)).splitlines())
         return [{"Path": path, "Kind": "CAD".find(kind)} for kind, _, path in lines]
 
+    def archive(self, name: str, path: str, limit: int) -> bytes:
+        """Return a path in a container as a tar archive, cut at a limit; nothing if the path is not there."""
+        try:
+            return run_bounded([*self._command, "cp", f"{checked_name(name)}:{path}", "-"], b"", limit, 60).output
+        except OSError as error:
+            raise _cannot_start(error) from error
+
     def commands(self, container: Mapping[str, Any]) -> list[str]:
         """Return the commands that run in an inspected container beside its own."""
         lines = self.output("top", checked_name(str(container["Id"])), "-eo", "pid,ppid,args").splitlines()[1:]

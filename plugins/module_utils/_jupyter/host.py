@@ -40,6 +40,7 @@ from ansible_collections.desi.lab.plugins.module_utils._jupyter.loss import (
     loss,
 )
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import NoAnswer, Target, ask, prepare
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.untouched import untouched
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.wait import wait_for_published
 from ansible_collections.desi.lab.plugins.module_utils._lab.answers import (
     Tree,
@@ -296,11 +297,17 @@ def inspect_ending(name: str, ending: str, certificate: str = "") -> Loss:
         parts["dask"] = lambda: _dask_activity(client, labels.get(NAME, ""))
     if ending in (REPLACE, REMOVE):
         bound = [SYNCED, labels.get("desi.lab.inside") or SYNCED]
-        parts["layer"] = lambda: layer_of(_checked(parse_changes, client.changes(mine["Id"])), bound)
+        parts["layer"] = lambda: _layer(client, mine["Id"], bound)
     results, _errors = side_by_side(parts, 3 * PROBE_SECONDS)
     activity, commands = results.get("activity", [UNKNOWN]), results.get("commands", [UNKNOWN])
     rows = [*activity, *(row for row in commands if row not in activity), *results.get("dask", [])]
     return loss(ending, running, rows, results.get("layer"))
+
+
+def _layer(client: Api | Docker, container: str, bound: t.Collection[str]) -> Layer:
+    layer = layer_of(_checked(parse_changes, client.changes(container)), bound)
+    same = untouched(client, container, layer.files)
+    return Layer(layer.packages, [path for path in layer.files if path not in same])
 
 
 def _dask_activity(client: Api | Docker, lab: str) -> list[Line]:

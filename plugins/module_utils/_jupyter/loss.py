@@ -17,7 +17,7 @@ ENDINGS = (STOP, RESTART, REPLACE, REMOVE)
 # Of a container's own file system; what is bound into it is no part of that.
 SYSTEM = re.compile(r"/(bin|boot|dev|etc|global|lib\w*|media|mnt|opt|proc|run|sbin|sys|tmp|usr|var)(/|$)")
 # What the start of a lab leaves in its home.
-OURS = re.compile(r"/[^/]+/[^/]+/(desidata|scratch|synced|welcome\.ipynb)")
+OURS = re.compile(r"/[^/]+/[^/]+/(desidata|scratch|synced)")
 UNSEEN = re.compile(r"/(\.|__pycache__(/|$))")
 PACKAGES = (
     re.compile(r".*/(?:site|dist)-packages/([^/]+?)-([^/-]+)\.(?:dist|egg)-info"),

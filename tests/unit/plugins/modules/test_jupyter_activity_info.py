@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 
 import pytest
 from fake_engine import TOKEN as ENGINES_TOKEN
@@ -12,7 +14,7 @@ from fake_engine import container, drop_by_drop, fake_engine
 from jupyter_stand_in import TOKEN
 from loopback import free_port
 
-from ansible_collections.desi.lab.plugins.module_utils._jupyter import host
+from ansible_collections.desi.lab.plugins.module_utils._jupyter import host, untouched
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import activity_rows
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.loss import layer_of, loss
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook import START
@@ -112,7 +114,7 @@ def test_what_ends_or_is_lost_decides_who_has_to_agree(ending, running, activity
         ("/home/jovyan/results/z.fits", [], 1),
         ("/survey/z.fits", [], 1),
         # The start of a lab, caches, what has a name of its own for that, and what is bound in.
-        ("/home/desi/welcome.ipynb", [], 0),
+        ("/home/desi/scratch", [], 0),
         ("/home/desi/.local/share/jupyter/runtime/a.json", [], 0),
         ("/home/desi/__pycache__/a.pyc", [], 0),
         ("/var/z.fits", [], 0),
@@ -176,6 +178,58 @@ def test_of_an_engine_that_is_slow_nobody_knows_what_ends(call, engine, monkeypa
     engine.answers["/containers/desi-lab-desi/json"] = drop_by_drop
     code, result = call(jupyter_activity_info, container="desi-lab-desi", ending=ending)
     assert (code, [row["label"] for row in result["running"]], result["asks"]) == (0, ["server"], True)
+
+
+def notebook(source, **more):
+    cells = [{"cell_type": "code", "id": "a", "source": [source], **more}]
+    return json.dumps({"cells": cells, "metadata": {}}, indent=1).encode()
+
+
+def tar(files):
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return made.getvalue()
+
+
+GIVEN = {"home/welcome.ipynb": notebook("x = 1"), "home/examples/fit.py": b"fit"}
+BANNER = {"cell_type": "markdown", "id": "synthetic", "source": ["Made up."]}
+WITH_BANNER = json.dumps({"cells": [BANNER, *json.loads(notebook("x = 1"))["cells"]]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "lost"),
+    [
+        ("welcome.ipynb", notebook("x = 1"), False),
+        ("welcome.ipynb", notebook("x = 1", outputs=["1"], execution_count=3), False),
+        ("welcome.ipynb", WITH_BANNER, False),
+        ("welcome.ipynb", notebook("x = 2"), True),
+        ("welcome.ipynb", b"mine", True),
+        ("welcome.ipynb", None, True),
+        ("examples/fit.py", b"fit", False),
+        ("examples/fit.py", b"fit better", True),
+        ("mine/fit.py", b"fit", True),
+    ],
+)
+def test_a_file_of_the_image_is_somebodys_once_it_is_changed(call, engine, path, data, lost):
+    def archive(handler):
+        (asked,) = handler.query["path"]
+        files = {untouched.SHARE: GIVEN, f"/home/desi/{path}": data and {path.rpartition("/")[2]: data}}
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(tar(files[asked]) if files[asked] else b"no archive")
+
+    engine.containers = [container("desi", running=False)]
+    engine.answers = {
+        f"/containers/{'a1' * 32}/changes": [{"Path": f"/home/desi/{path}", "Kind": 1}],
+        f"/containers/{'a1' * 32}/archive": archive,
+    }
+    code, result = call(jupyter_activity_info, container="desi-lab-desi", ending="replace")
+    named = [row["text"] for row in result["running"]]
+    assert (code, named, result["asks"]) == (0, [f"/home/desi/{path}"] if lost else [], lost)
 
 
 @pytest.mark.parametrize("ending", ["stop", "replace"])
