@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from ansible.constants import config
@@ -222,6 +224,7 @@ def no_venv(tmp_path):
     program(
         tmp_path / "bin/python3",
         f"""case "$*" in
+*fcntl*) exec {os.path.realpath(sys.executable)} "$@";;
 *ensurepip*) test -e {installed};;
 *_front_door*) exit 3;;
 *"-m venv"*) test -e {installed} || {{ echo "the true cause" >&2; exit 1; }}
@@ -291,6 +294,25 @@ def test_an_environment_that_lost_its_packages_is_made_again_once(tmp_path, run,
     done = run(root, "local", PATH=path)
     assert (done.returncode, done.stdout.split()[:2]) == (0, ["ran", "-I"]), done.stderr
     assert not (tmp_path / "apt").exists()
+
+
+@pytest.mark.parametrize("by_other", [True, False])
+def test_a_run_waits_for_one_that_installs_and_installs_only_what_that_did_not(tmp_path, no_venv, by_other):
+    root, path = no_venv(NEW)
+    (tmp_path / "installed").touch()
+    (root / "lab").touch()
+    with (root / "lab").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        given = {"cwd": tmp_path, "env": {**ENVIRONMENT, "PATH": path}, "text": True}
+        with subprocess.Popen([str(root / "lab"), "local"], stdout=PIPE, stderr=PIPE, **given) as waiting:
+            assert "waiting for another run" in waiting.stderr.readline()
+            assert not (root / ".venv").exists()
+            if by_other:
+                program(root / ".venv/bin/python", 'echo theirs "$@"')
+                (root / ".venv/.installed-requirements.txt").write_bytes((root / "requirements.txt").read_bytes())
+            fcntl.flock(held, fcntl.LOCK_UN)
+            said = waiting.communicate(timeout=60)[0].splitlines()
+    assert (waiting.returncode, {line.split()[0] for line in said}) == (0, {"theirs" if by_other else "ran"})
 
 
 HOSTILE = {
