@@ -13,6 +13,7 @@ import difflib
 import json
 import os
 import re
+import shlex
 import typing as t
 from pathlib import Path
 
@@ -103,8 +104,22 @@ def parse(arguments: t.Sequence[str]) -> Asked:
         elif each.startswith("-") and each != "-":
             _short(each, rest, options, own)
         else:
+            if words == ["shell"]:
+                _check_command([each, *rest])
             words.append(each)
     return Asked(words[0] if words else "", tuple(words[1:]), tuple(options), tuple(own))
+
+
+def _check_command(command: t.Sequence[str]) -> None:
+    """Refuse options among the words of a command in a lab, which would be read as those of ./lab."""
+    typed = iter(command[: command.index("--")] if "--" in command else command)
+    for word in typed:
+        if word in ("-e", "--extra-vars"):
+            next(typed, None)
+        elif word.startswith("-") and not re.match(r"(-e|--extra-vars=)lab_\w+=", word):
+            why = f"{word} may be an option of {command[0]} or of ./lab."
+            do = f"Write -- before the command: ./lab shell -- {shlex.join(command)}"
+            raise Refused(f"./lab shell does not know what {word} is.", why, do)
 
 
 def _long(given: str, rest: list[str], options: list[str], own: list[str]) -> None:

@@ -11,11 +11,9 @@ import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.names import (
-    MAX_NAME,
     BadAnswer,
     mapping,
     strict_json,
-    text,
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import (
@@ -42,9 +40,9 @@ def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False)
     """Return the saved settings of a lab, its image and the previous one, from ``docker inspect``.
 
     A lab that was made before there was such a label remembers no settings. A label that says anything but settings,
-    each a plain text, number or truth value, says nothing. The machine of one ``elsewhere`` may be in other hands, so
-    what it says never has this computer copy a folder or clone a repository: such an image is no setting, but named
-    under ``source``.
+    each a text, number or truth value, says nothing, and a text that cannot be printed is left out.
+    The machine of one ``elsewhere`` may be in other hands, so what it says never has this computer copy a folder or
+    clone a repository: such an image is no setting, but named under ``source``.
     """
     labels = labels_of(container or {})
     settings = label_settings(labels)
@@ -77,14 +75,12 @@ def label_settings(labels: t.Mapping[str, str]) -> dict[str, t.Any]:
 
 
 def settings_in(found: object) -> dict[str, t.Any]:
-    """Return the settings of a document. Raises BadAnswer."""
+    """Return the settings of a document, but for texts that cannot be printed. Raises BadAnswer."""
     settings = mapping(found, most=100)
     for name, value in settings.items():
-        if not _NAME.fullmatch(name):
-            raise BadAnswer("it names what is no setting")
-        if not isinstance(value, (bool, int)):
-            text(value, MAX_NAME)
-    return settings
+        if not _NAME.fullmatch(name) or not isinstance(value, (bool, int, str)):
+            raise BadAnswer("it has what is no setting")
+    return remembered_settings(settings, settings)
 
 
 def _is_pulled(image: object) -> bool:

@@ -82,8 +82,9 @@ def open_log(environment: Mapping[str, str], name: str) -> RunLog:
             try:
                 number = os.open(name, flags, 0o600, dir_fd=place)
                 with os.scandir(place) as found:
-                    logs = sorted(each.name for each in found if each.name.endswith(".log"))
-                for old in logs[:-KEPT]:
+                    # After a clock was set back, this one sorts before older ones.
+                    others = sorted(each.name for each in found if each.name.endswith(".log") and each.name != name)
+                for old in others[: 1 - KEPT]:
                     with contextlib.suppress(OSError):
                         os.unlink(old, dir_fd=place)
             finally:

@@ -53,6 +53,8 @@ ROOT = Path(__file__).parents[4]
         ("-f logs", "logs", "", "", "--follow"),
         ("-f 3 local", "local", "", "-f 3", ""),
         ("shell -e lab_name=x -- ls -f logs", "shell", "ls -f logs", "-e lab_name=x", ""),
+        ("shell ls /data -e lab_name=x -elab_where=here", "shell", "ls /data", "-e lab_name=x -e lab_where=here", ""),
+        ("shell -v ls -- -la", "shell", "ls -la", "-v", ""),
         ("--help", "", "", "", "--help"),
         ("url -h", "url", "", "", "--help"),
         ("", "", "", "", ""),
@@ -120,6 +122,9 @@ def as_ansible_reads(text):
         ("logs --tail x", "--tail x", "--tail 100"),
         ("url --tail 5", "no option --tail", "./lab logs"),
         ("shell --json", "no JSON", "status"),
+        ("shell ls -la", "does not know what -la is", "./lab shell -- ls -la"),
+        ("-e lab_name=x shell make -e A=1 -C /work", "does not know what -C is", "-- make -e A=1 -C /work"),
+        ("shell python fit.py --json", "does not know what --json is", "-- python fit.py --json"),
         ("help statsu", "no verb statsu", "status"),
     ],
 )

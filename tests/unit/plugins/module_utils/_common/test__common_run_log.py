@@ -43,16 +43,17 @@ def test_log_is_the_persons_alone_and_holds_no_secret(tmp_path):
     assert log.path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_so_many_logs_are_kept_and_the_oldest_go(tmp_path):
+@pytest.mark.parametrize("year", ["2001", "2999"])
+def test_so_many_logs_are_kept_and_the_oldest_go(tmp_path, year):
     folder = tmp_path / ".local/state/desi-lab"
     folder.mkdir(parents=True)
     for number in range(KEPT + 5):
-        (folder / f"2001-01-01-0000{number:02d}-local-1.log").write_text("")
+        (folder / f"{year}-01-01-0000{number:02d}-local-1.log").write_text("")
     (folder / "mine.txt").write_text("kept")
     log = open_log({"HOME": str(tmp_path)}, "local")
     assert len(list(folder.glob("*.log"))) == KEPT
     assert log.path.exists()
-    assert not (folder / "2001-01-01-000000-local-1.log").exists()
+    assert not (folder / f"{year}-01-01-000000-local-1.log").exists()
     assert (folder / "mine.txt").exists()
 
 
