@@ -36,12 +36,12 @@ USUALLY = ActionBase._execute_module
 # What the modules of a verb are, so that no worker has to import it.
 LOADED = (
     "amazon.aws.plugins.modules.aws_caller_info",
-    "amazon.aws.plugins.modules.ec2_instance",
     "amazon.aws.plugins.modules.ec2_security_group",
     "amazon.aws.plugins.modules.ec2_tag",
     "community.crypto.plugins.modules.openssh_keypair",
     "desi.lab.plugins.modules.directory_sync",
     "desi.lab.plugins.modules.ec2_instance_stop",
+    "desi.lab.plugins.modules.ec2_instance_type",
     "desi.lab.plugins.modules.ec2_launch",
     "desi.lab.plugins.modules.ec2_lab_info",
     "desi.lab.plugins.modules.ec2_lab_removal",

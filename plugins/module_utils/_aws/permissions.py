@@ -60,6 +60,8 @@ EXPIRY = (
 )
 # What takes away what is left of a lab that was deleted so, on request.
 OF_PURGE = ("ec2:DeleteSnapshot",)
+# What a type with CPU credits is given when it is changed. Without it the machine may cost more, and that is said.
+OF_RESIZE = ("ec2:ModifyInstanceCreditSpecification",)
 # Asked of AWS by AWS itself when an account takes its first spot instance.
 INDIRECT = ("iam:CreateServiceLinkedRole",)
 

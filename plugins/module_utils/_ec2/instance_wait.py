@@ -127,6 +127,13 @@ def changes(
             f"./lab down{name_option(name)}, and make a new lab.",
         )
     kind = "" if not types or row["type"] in types else types[0]
+    if kind and row.get("market") == "spot":
+        raise LabError(
+            f"The machine of lab {name} cannot become a {kind}.",
+            "It is a spot machine, and AWS changes the type of none.",
+            f"Bring your files home with ./lab sync{name_option(name)}, then run ./lab down{name_option(name)}, "
+            f"and make a new lab with -e lab_instance_type={kind}.",
+        )
     disk = disk_gib if disk_gib > size else 0
     lines = []
     if kind:

@@ -76,12 +76,14 @@ def always_gone() -> LabError:
 
 def no_place_to_start(instance: t.Mapping[str, t.Any], why: str) -> LabError:
     """Error: a stopped instance cannot be started, because its zone is full."""
-    view = facts_of(instance)
+    view, named = facts_of(instance), name_option(tags_of(instance).get(NAME_TAG, "desi"))
+    other = next((kind for kind in alternatives([view["type"]]) if kind != view["type"]), "…")
+    # AWS changes the type of no spot machine.
+    change = f"choose another type, ./lab update{named} -e lab_instance_type={other}, or " * (view["market"] != "spot")
     return LabError(
         f"The lab's machine {view['id']} cannot be started at this moment.",
         f"AWS has {why} for {view['type']} in {view['zone']}, and the disk with the lab's files lies in that zone.",
-        "try again later, the files are kept · if it lasts, change its type in the console while it is stopped, "
-        f"or give it up with ./lab down{name_option(tags_of(instance).get(NAME_TAG, 'desi'))} and start over",
+        f"try again later, the files are kept · if it lasts, {change}give it up with ./lab down{named} and start over",
     )
 
 

@@ -37,6 +37,7 @@ def install() -> None:
     """Put them in place."""
     Answers.modify_instance_attribute = modify_instance
     Answers.run_instances = run_instances
+    Answers.modify_instance_credit_specification = modify_credits
     moto_instances.Instance.setup_defaults = make_root_volume
     moto_instances.InstanceBackend.modify_instance_metadata_options = modify_metadata_options
     for name in ("ingress", "egress"):
@@ -69,6 +70,15 @@ def modify_instance(answers: Any) -> ActionResult:
             answers.ec2_backend.modify_instance_attribute(number, attribute, value)
             return EmptyResult()
     return MODIFY_INSTANCE(answers)
+
+
+def modify_credits(answers: Any) -> ActionResult:
+    """Take any choice of CPU credits; moto does not know the call."""
+    chosen = answers._get_param("InstanceCreditSpecifications", [])
+    done = [{"InstanceId": one["InstanceId"]} for one in chosen]
+    return ActionResult(
+        {"SuccessfulInstanceCreditSpecifications": done, "UnsuccessfulInstanceCreditSpecifications": []}
+    )
 
 
 def run_instances(answers: Any) -> ActionResult:

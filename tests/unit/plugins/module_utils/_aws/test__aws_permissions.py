@@ -176,6 +176,6 @@ STATEMENTS = json.loads((ROOT / "docs/iam-policy.json").read_text())["Statement"
 
 def test_policy_allows_just_what_is_done():
     looks = {*permissions.READS, *permissions.READS_OF_DOWN, *permissions.READS_THAT_MAY_LACK}
-    done = {*ACTIONS, *looks, *permissions.INDIRECT, *permissions.EXPIRY, *permissions.OF_PURGE}
+    done = {*ACTIONS, *looks, *permissions.INDIRECT, *permissions.EXPIRY, *permissions.OF_PURGE, *permissions.OF_RESIZE}
     lists = [statement["Action"] for statement in STATEMENTS]
     assert done == {action for one in lists for action in ([one] if isinstance(one, str) else one)}

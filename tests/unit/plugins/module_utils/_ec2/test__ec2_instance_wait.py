@@ -118,6 +118,13 @@ def test_a_change_is_told_with_what_an_hour_costs_then_and_before():
     assert "not known" in changes({**ROW, "where": "ec2 us-west-2"}, ["t3.xlarge"], 0, "desi")["lines"][-1]["text"]
 
 
+def test_type_of_a_spot_machine_is_refused_and_its_disk_is_not():
+    spot = {**ROW, "market": "spot"}
+    assert changes(spot, ["t3.small"], 40, "desi")["disk_gib"] == 40
+    with pytest.raises(LabError, match="It is a spot machine"):
+        changes(spot, ["t3.large"], 0, "desi")
+
+
 def test_a_smaller_disk_is_refused_in_three_sentences():
     with pytest.raises(LabError) as caught:
         changes(ROW, [], 29, "desi")

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.desi.lab.plugins.module_utils._ec2.launch_errors import (
     alternatives,
     died,
+    no_place_to_start,
     nowhere,
     several,
     too_slow,
@@ -91,3 +92,18 @@ def test_machine_that_takes_too_long_is_told_with_what_is_missing(state, why, do
     assert told.what == "The machine i-1 is not ready after 180 seconds."
     assert why in told.why
     assert do in told.do
+
+
+@pytest.mark.parametrize(
+    ("kind", "market", "remedy"),
+    [
+        ("t2.micro", "", "./lab update -e lab_name=mine -e lab_instance_type=t3.micro, or"),
+        ("x2gd.large", "", "./lab update -e lab_name=mine -e lab_instance_type=…, or"),
+        ("t2.micro", "spot", "give it up with ./lab down -e lab_name=mine"),
+    ],
+)
+def test_machine_whose_zone_is_full_is_given_another_type_where_aws_does_that(kind, market, remedy):
+    tags = [{"Key": "desi-lab:name", "Value": "mine"}]
+    do = no_place_to_start({"InstanceType": kind, "InstanceLifecycle": market, "Tags": tags}, "no capacity").do
+    assert remedy in do
+    assert ("./lab update" in do) is (market != "spot")
