@@ -91,7 +91,7 @@ def choose_until(page: Page, condition: Callable[[], object], what: str, *names:
     for _ in range(2):
         choose(page, *names)
         with contextlib.suppress(AssertionError):
-            return until(page, condition, what, 15_000)
+            return until(page, condition, what, 5_000)
         # It may still be open, and a click would only close it.
         page.keyboard.press("Escape")
     choose(page, *names)

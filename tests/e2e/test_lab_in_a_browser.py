@@ -16,7 +16,7 @@ WORDS = "seen from both sides"
 RELEASES = {"edr": "fuji", "dr1": "iron"}
 
 
-def test_url_leads_into_jupyterlab_with_the_welcome_notebook_open(page, lab):
+def test_url_leads_to_the_welcome_notebook_which_runs_to_its_end_and_shows_a_spectrum(page, lab, take_picture):
     visit(page, lab.url)
     page.locator(".lm-TabBar-tab", has_text="welcome.ipynb").click()
     expect(page.locator(f"{NOTEBOOK} h1")).to_have_text(re.compile("Welcome to DESI Lab"))
@@ -24,11 +24,6 @@ def test_url_leads_into_jupyterlab_with_the_welcome_notebook_open(page, lab):
     # Before anything has run.
     expect(page.locator(f"{NOTEBOOK} .alert-danger")).to_have_count(int(lab.synthetic))
     assert api(page, "status")["started"]
-
-
-def test_welcome_notebook_runs_to_its_end_and_shows_a_spectrum(page, lab, take_picture):
-    visit(page, lab.url)
-    page.locator(".lm-TabBar-tab", has_text="welcome.ipynb").click()
     run_all(page)
     picture = page.locator(f"{NOTEBOOK} .jp-OutputArea-output img").last
     expect(picture).to_be_in_viewport(ratio=0.5)
