@@ -4,8 +4,6 @@
 
 """The doctor tells what is wrong with an account, and what was left behind in it. No lab is made for that."""
 
-from __future__ import annotations
-
 import json
 import shutil
 

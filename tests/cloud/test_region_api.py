@@ -4,8 +4,6 @@
 
 """The API of the region answers as EC2's does, also where moto by itself does not. Nothing here boots."""
 
-from __future__ import annotations
-
 import pytest
 from launching import PARAMETERS, code
 from region import helpers

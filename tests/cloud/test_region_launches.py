@@ -4,8 +4,6 @@
 
 """What becomes of launches: tokens, races, groups, volumes, and faults on the way to a machine."""
 
-from __future__ import annotations
-
 import ipaddress
 import threading
 

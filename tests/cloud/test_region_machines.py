@@ -4,8 +4,6 @@
 
 """Every instance that the region reports running is a real machine, and what the API does to it happens to it."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

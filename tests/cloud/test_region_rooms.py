@@ -4,8 +4,6 @@
 
 """The rooms of the simulated region, each by itself."""
 
-from __future__ import annotations
-
 import pytest
 from region import helpers
 from region.addresses import Addresses

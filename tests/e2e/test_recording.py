@@ -4,8 +4,6 @@
 
 """What the terminal of a person shows in the end."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from urllib.parse import urlsplit

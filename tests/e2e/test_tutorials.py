@@ -8,8 +8,6 @@ They are read from a clone of github.com/desihub/tutorials: DESI_LAB_TUTORIALS=/
 With DESI_LAB_TUTORIALS_WRITE=true, too, the page says from then on what they did.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

@@ -4,8 +4,6 @@
 
 """A plugin for pytest: a test that is skipped has failed. On a machine made ready for tests, nothing is missing."""
 
-from __future__ import annotations
-
 import pytest
 
 # What is not installed for tests, by the reason that a test gives, each with why not.

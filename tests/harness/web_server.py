@@ -4,8 +4,6 @@
 
 """A web server on this computer that answers as a test says."""
 
-from __future__ import annotations
-
 import contextlib
 import ssl
 import threading

@@ -7,8 +7,6 @@
 The tests are the days of one lab, in order: each begins with what the one before has left.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -4,8 +4,6 @@
 
 """What --check says of each part of a lab is what a run then does, in the states that Molecule's scenarios make."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

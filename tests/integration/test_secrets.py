@@ -4,8 +4,6 @@
 
 """A secret in every input of a lab's whole run, looked for in every place that keeps or shows something."""
 
-from __future__ import annotations
-
 import re
 import tarfile
 import threading

@@ -4,8 +4,6 @@
 
 """A lab on EC2 is found by what it keeps on this computer, and no other lab is taken for it."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

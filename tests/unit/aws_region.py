@@ -4,8 +4,6 @@
 
 """AWS on loopback for tests of modules: moto, a log of its calls, and the quotas, prices and faults that moto lacks."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging

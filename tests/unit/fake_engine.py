@@ -4,8 +4,6 @@
 
 """A Docker Engine at a Unix socket that has the containers, networks and images that a test gives it."""
 
-from __future__ import annotations
-
 import contextlib
 import http.server
 import json

@@ -4,8 +4,6 @@
 
 """A catalogue of targets as DESI writes them, byte by byte."""
 
-from __future__ import annotations
-
 import io
 import struct
 

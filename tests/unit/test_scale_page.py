@@ -4,8 +4,6 @@
 
 """The estimates of docs/scale.md: their arithmetic, and that its prices are those of the price table."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -4,8 +4,6 @@
 
 """The table of tutorials says what a run of them found."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from pathlib import Path

@@ -4,8 +4,6 @@
 
 """Names are made of the words of the glossary in CONTRIBUTING.md, and of none that has to be decoded."""
 
-from __future__ import annotations
-
 import io
 import re
 import tokenize

@@ -4,8 +4,6 @@
 
 """The words that all rooms of the region share."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 ACCOUNT = "123456789012"

@@ -4,8 +4,6 @@
 
 """The stack of spectra: what is read of a coadd, how it comes to rest, and that the median is exact."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from pathlib import Path

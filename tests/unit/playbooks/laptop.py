@@ -4,8 +4,6 @@
 
 """A person's computer with a lab on EC2, whose machine answers what a test says."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

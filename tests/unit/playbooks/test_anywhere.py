@@ -4,8 +4,6 @@
 
 """What a path of the computer does to a playbook: where it is called from, and how long a home is."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -4,8 +4,6 @@
 
 """How many tasks, modules and questions to the engine a verb takes for a lab here: each costs a part of a second."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -4,8 +4,6 @@
 
 """A lab on EC2 is ended from a computer that keeps nothing of it and whose Docker Engine one may not use."""
 
-from __future__ import annotations
-
 import json
 import shutil
 

@@ -4,8 +4,6 @@
 
 """The plays of DESI Lab with an inventory, and settings of Ansible, that somebody has for other purposes."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

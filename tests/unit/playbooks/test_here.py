@@ -4,8 +4,6 @@
 
 """Verbs of a lab here that is not as they need it: without a server, or worked on by another run."""
 
-from __future__ import annotations
-
 import datetime
 import os
 

@@ -4,8 +4,6 @@
 
 """A callback that writes the name of each task that a play comes to into the file DESI_TEST_TASKS."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

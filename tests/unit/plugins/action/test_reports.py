@@ -4,8 +4,6 @@
 
 """The actions that only talk to the person: what each returns, and which arguments are refused."""
 
-from __future__ import annotations
-
 import pytest
 from ansible.errors import AnsibleActionFail
 

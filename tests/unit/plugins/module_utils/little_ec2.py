@@ -4,8 +4,6 @@
 
 """EC2 in little: a client that keeps the promises of the API which launching a machine depends on."""
 
-from __future__ import annotations
-
 from botocore import exceptions as boto
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags

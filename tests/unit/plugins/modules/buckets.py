@@ -4,8 +4,6 @@
 
 """What tests of real buckets share: an S3 server's tree, and what they need of the machine."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket

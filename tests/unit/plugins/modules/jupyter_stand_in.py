@@ -4,8 +4,6 @@
 
 """A server that speaks as Jupyter does, and certificates for it."""
 
-from __future__ import annotations
-
 import datetime
 import http.server
 import ipaddress

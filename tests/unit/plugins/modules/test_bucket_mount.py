@@ -4,8 +4,6 @@
 
 """Real buckets of a real S3 server on loopback, mounted for real."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

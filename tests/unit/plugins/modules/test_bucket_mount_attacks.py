@@ -4,8 +4,6 @@
 
 """A mount of root's, attacked from the clone that it came from, by other runs, and by who owns the directory."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

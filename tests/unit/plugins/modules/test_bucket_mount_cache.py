@@ -4,8 +4,6 @@
 
 """A cache that outlives what happens to its mount: real mounts, a real disk that is full."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -4,8 +4,6 @@
 
 """A real bucket mounted behind the relay, while what lies between goes wrong."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -4,8 +4,6 @@
 
 """What the module adds to the plan of _ec2/plan: the questions to AWS, their answers, and what is missing."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

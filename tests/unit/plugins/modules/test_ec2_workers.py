@@ -4,8 +4,6 @@
 
 """Machines of workers are launched in one request, are of a group of their own, and end by their ids."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

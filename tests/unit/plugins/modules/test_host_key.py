@@ -4,8 +4,6 @@
 
 """A machine is met for the first time, and somebody else would like to be taken for it."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 

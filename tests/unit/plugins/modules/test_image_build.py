@@ -4,8 +4,6 @@
 
 """Two runs that build the same image: one builds, the other waits and takes what was built."""
 
-from __future__ import annotations
-
 import io
 import tarfile
 import threading

@@ -4,8 +4,6 @@
 
 """A computer, a cloud and two containers, each a network namespace: the rules of this computer are not touched."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import shutil

@@ -4,8 +4,6 @@
 
 """A server sends whoever asks on to another one, which wants the token."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

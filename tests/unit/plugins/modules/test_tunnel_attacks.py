@@ -4,8 +4,6 @@
 
 """Others of the same computer want the token that goes through a tunnel."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

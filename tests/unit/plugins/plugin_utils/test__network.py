@@ -4,8 +4,6 @@
 
 """What reaches the network as root here has the caller's proxies and authorities, and on another host its own."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest

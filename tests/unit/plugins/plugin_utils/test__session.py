@@ -4,8 +4,6 @@
 
 """Entering a lab, and its log without its secrets."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

@@ -4,8 +4,6 @@
 
 """What of the caller's environment counts, row by row of docs/surroundings.md."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

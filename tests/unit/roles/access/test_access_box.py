@@ -4,8 +4,6 @@
 
 """What the box says of who else can reach a lab."""
 
-from __future__ import annotations
-
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._docker.ports import is_loopback

@@ -4,8 +4,6 @@
 
 """When a machine is stopped and people are told, one thing at a time."""
 
-from __future__ import annotations
-
 import pytest
 from desi_watch.decision import DEADLINE, GAP, IDLE, minutes
 from desi_watch.settings import HOUR, MINUTE, Settings

@@ -4,8 +4,6 @@
 
 """What the watcher learns of a real Jupyter server in a container: name its image in DESI_LAB_TEST_IMAGE."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

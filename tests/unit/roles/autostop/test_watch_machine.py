@@ -4,8 +4,6 @@
 
 """What the watcher sees of processes, terminals, processors and lines: of real ones where this computer has them."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import pty

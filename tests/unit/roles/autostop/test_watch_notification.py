@@ -4,8 +4,6 @@
 
 """How people are told that their lab stops: by real files and in real terminals."""
 
-from __future__ import annotations
-
 import os
 import pty
 import select

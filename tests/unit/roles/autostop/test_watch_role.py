@@ -4,8 +4,6 @@
 
 """What the role brings to the machine, held equal to what lies in it."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re

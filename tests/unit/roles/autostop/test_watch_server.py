@@ -4,8 +4,6 @@
 
 """What the watcher learns of a lab's server: by stand-ins here, and by a real one in a container."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

@@ -4,8 +4,6 @@
 
 """The watcher as a whole, with a machine whose clocks and whose end are the test's."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

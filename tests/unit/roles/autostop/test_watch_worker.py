@@ -4,8 +4,6 @@
 
 """A worker's machine ends when its scheduler is silent, when its time is over, and when AWS takes it back."""
 
-from __future__ import annotations
-
 import json
 import socket
 import ssl

@@ -4,8 +4,6 @@
 
 """An image goes from the lab's machine to that of a worker, whole or not at all, and not without the certificate."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

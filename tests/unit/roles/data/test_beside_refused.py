@@ -4,8 +4,6 @@
 
 """What is said where no container beside the lab can mount, as the variables of role data come out."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -4,8 +4,6 @@
 
 """The container that mounts where the host cannot: what it may do, and whose it is."""
 
-from __future__ import annotations
-
 import http.server
 import json
 import os

@@ -4,8 +4,6 @@
 
 """What shows the entries of a bucket that a container beside the lab has mounted."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -4,8 +4,6 @@
 
 """What the relay writes and removes in its cache, attacked by whoever can lay links there."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

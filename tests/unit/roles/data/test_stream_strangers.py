@@ -4,8 +4,6 @@
 
 """The relay against whoever else reaches its port: another account on the computer, or a web page in a browser."""
 
-from __future__ import annotations
-
 import os
 import socket
 import stat

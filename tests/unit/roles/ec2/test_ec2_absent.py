@@ -4,8 +4,6 @@
 
 """A lab is removed as those who made it, and what is kept here stays until AWS says that all of it is gone."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -4,8 +4,6 @@
 
 """What a run creates at AWS is recorded at once, so that a run which was cut off is continued, and unasked."""
 
-from __future__ import annotations
-
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read, write

@@ -4,8 +4,6 @@
 
 """The way to a machine is ours alone, whatever else stands in somebody's own SSH configuration."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

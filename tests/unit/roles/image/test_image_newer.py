@@ -4,8 +4,6 @@
 
 """When an image is built anew although it is up to date."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -4,8 +4,6 @@
 
 """Which mounts end with a lab: its own, and no rights are needed where there is none."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

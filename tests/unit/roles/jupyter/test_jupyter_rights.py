@@ -4,8 +4,6 @@
 
 """As whom a lab runs, what it may, what is told of it, and its tags, as the variables of role jupyter come out."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

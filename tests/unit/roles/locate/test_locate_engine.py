@@ -4,8 +4,6 @@
 
 """Of an engine that does not answer nothing is known: no lab of it is gone, stopped, or guessed to be another one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

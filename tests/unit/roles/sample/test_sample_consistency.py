@@ -4,8 +4,6 @@
 
 """That files agree with one another, and spectra with what the tables say of them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from functools import cache
 

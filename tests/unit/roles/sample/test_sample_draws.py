@@ -4,8 +4,6 @@
 
 """Random numbers that stay, and rounding that hides what processors differ in."""
 
-from __future__ import annotations
-
 import numpy as np
 from desi_sample.draws import Draws, quantise
 

@@ -4,8 +4,6 @@
 
 """HDUs, columns, types and shapes, against what the real files have."""
 
-from __future__ import annotations
-
 import fitsio
 import numpy as np
 import pytest

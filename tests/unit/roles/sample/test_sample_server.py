@@ -4,8 +4,6 @@
 
 """The bucket as its container serves it. Needs the image; the role builds it."""
 
-from __future__ import annotations
-
 import subprocess
 import time
 import urllib.error

@@ -4,8 +4,6 @@
 
 """Healpixels, bricks, identifiers and the focal plane."""
 
-from __future__ import annotations
-
 from collections import Counter
 from math import cos, radians, sin
 

@@ -4,8 +4,6 @@
 
 """The sample as a tree of files: its names, its size, its checksums, and that it never changes."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import hashlib

@@ -4,8 +4,6 @@
 
 """Whatever credentials raise is told with its why and its remedy, and with the program, the file or the device."""
 
-from __future__ import annotations
-
 import inspect
 import os
 import subprocess

@@ -4,8 +4,6 @@
 
 """What carries the tags of a lab and was made by somebody else is reported and asked for, however well it fits."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

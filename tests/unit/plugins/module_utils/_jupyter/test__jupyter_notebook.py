@@ -4,8 +4,6 @@
 
 """The module with a docker that runs the program here."""
 
-from __future__ import annotations
-
 import subprocess
 import threading
 import time

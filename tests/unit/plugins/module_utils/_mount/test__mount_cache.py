@@ -4,8 +4,6 @@
 
 """The cache that root writes: its size, where it comes from, and its removal, attacked by whose home it was in."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -4,8 +4,6 @@
 
 """What root runs for a mount, attacked by whoever may write in a clone, in a virtual environment, or beside it."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re
