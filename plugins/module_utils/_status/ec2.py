@@ -26,6 +26,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount, parse_time
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ROLE as SCHEDULER
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import expiry
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import root_disk
@@ -268,7 +269,8 @@ def _add_running(lab: dict[str, t.Any], answers: Answers, watch: t.Any, now: flo
         notes.append("Nothing stops its machine by itself: it runs, and costs, until somebody stops it.")
     if answers.recorded > lab["workers"]:
         given, there = amount(answers.recorded, "machine"), lab["workers"] or "none"
-        notes.append(f"It was given {given} of Dask workers and has {there}: ./lab start makes what is missing.")
+        start = f"./lab start{name_option(lab['name'])}"
+        notes.append(f"It was given {given} of Dask workers and has {there}: {start} makes what is missing.")
     lab["notes"] += [*notes, *notes_of_look(lab)]
 
 
