@@ -78,4 +78,6 @@ def chosen(given: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     made = given["make"] and directory == given["own"] and not Path(directory).is_dir()
     if made and not check_mode:
         make(directory, uid, gid)
-    return {"changed": made, "folder": directory, "made": made, "instead": instead}
+    data, real = given["data"] and os.path.realpath(given["data"]), os.path.realpath(directory)
+    in_data = bool(data) and os.path.commonpath([data, real]) == data
+    return {"changed": made, "folder": directory, "made": made, "instead": instead, "in_data": in_data}

@@ -95,4 +95,8 @@ instead:
   description: Why it is not the current directory. Empty if it is, or if O(folder) was given.
   returned: success
   type: str
+in_data:
+  description: Whether it lies in O(data), which can then be changed through it.
+  returned: success
+  type: bool
 """

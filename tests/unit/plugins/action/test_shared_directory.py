@@ -115,6 +115,13 @@ def test_data_are_not_shared_with_keys_and_programs_around_them(run, home, data)
     assert "failed" not in run(folder=home / "work", data=home / data, anyway=True)
 
 
+@pytest.mark.parametrize(("data", "within"), [("work", True), ("", True), ("work/edr", False), ("other", False)])
+def test_a_folder_in_the_data_is_told(run, home, data, within):
+    (home / "link").symlink_to(home / "work")
+    assert run(folder=home / "link", data=home / data, anyway=True)["in_data"] is within
+    assert not run(folder=home / "work")["in_data"]
+
+
 def test_folder_anyway_skips_the_check(run, home):
     assert run(folder=home, anyway=True)["folder"] == str(home)
     assert run(standing=home / "clone", anyway=True)["folder"] == str(home / "clone")
