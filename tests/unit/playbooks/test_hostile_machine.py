@@ -57,7 +57,9 @@ def test_answer_of_an_instance_never_becomes_a_variable_on_the_controller(laptop
 @pytest.mark.security("H1")
 def test_a_shell_goes_to_the_machine_by_what_this_computer_knows_and_not_by_what_it_answers(laptop):
     answers = results("")
-    answers["labs_info"]["containers"] = [{"name": f"{EVIL};id", "lab": "desi", "role": "server", "running": True}]
+    answers["labs_info"]["containers"] = [
+        {"name": f"{EVIL};id", "lab": "desi", "role": "server", "state": "running", "running": True}
+    ]
     done = laptop.play("shell", answers, facts(laptop))
     assert json.loads(done.stdout) == {
         "container": "desi-lab-desi",
