@@ -11,6 +11,10 @@ import typing as t
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import aws_failure
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import owner_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import role_name, role_path
+from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import (
+    remembered_settings,
+    settings_to_remember,
+)
 from ansible_collections.desi.lab.plugins.plugin_utils._ssh_access import is_allowed, recorded_access
 
 
@@ -23,6 +27,8 @@ class FilterModule:
             "aws_failure": aws_failure,
             "expiry_role_name": role_name,
             "expiry_role_path": role_path,
+            "remembered_settings": remembered_settings,
+            "settings_to_remember": settings_to_remember,
             "ssh_access": recorded_access,
             "lab_owner": owner_of,
             "ssh_access_confirmed": is_allowed,

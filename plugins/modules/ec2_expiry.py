@@ -52,17 +52,23 @@ options:
     type: bool
     default: true
   role:
-    description: The name or the ARN of the role. Empty means the owner's own, which role desi.lab.ec2 makes.
+    description:
+      - The name or the ARN of the role. Empty means the owner's own, which role desi.lab.ec2 makes, and without that
+        the one by which the lab's schedules act that there are.
     type: str
     default: ""
+  only_moves:
+    description: Whether only what is scheduled already is moved, for a lab of which it is not known how it was made.
+    type: bool
+    default: false
   role_wait:
     description: How long to wait until a role that was just made can be used, in seconds.
     type: int
     default: 0
   instance_id:
     description:
-      - The id of the instance, where that and O(volume_id) are known already. Otherwise, and where O(folder) has no
-        record, EC2 is asked.
+      - The id of the instance, where that and O(volume_id) are known already, and it is none of the spot market.
+        Otherwise, and where O(folder) has no record, EC2 is asked.
     type: str
     default: ""
   volume_id:
@@ -94,6 +100,10 @@ expires:
   description: When the instance is terminated (UTC). Empty where it is not.
   returned: success
   type: str
+is_off:
+  description: Whether it is known that nothing is scheduled.
+  returned: success
+  type: bool
 why:
   description: Why that is not so, or what else stands in the way, as a part of a sentence. Empty where nothing does.
   returned: success
@@ -119,6 +129,7 @@ ARGUMENTS = {
     "hours": {"type": "float", "default": 0},
     "snapshot": {"type": "bool", "default": True},
     "role": {"type": "str", "default": ""},
+    "only_moves": {"type": "bool", "default": False},
     "role_wait": {"type": "int", "default": 0},
     "instance_id": {"type": "str", "default": ""},
     "volume_id": {"type": "str", "default": ""},
@@ -139,7 +150,8 @@ def work(module: AnsibleAWSModule) -> ExpiryResult:
         group = ScheduleGroup(clients, given["name"], owner, region, record=record, instance=known)
         if given["state"] == "absent":
             return group.remove(module.check_mode)
-        spec = ExpirySpec(given["hours"], given["days"], given["snapshot"], given["role"], given["role_wait"])
+        fields = ("hours", "days", "snapshot", "role", "role_wait", "only_moves")
+        spec = ExpirySpec(**{name: given[name] for name in fields})
         return group.set(spec, module.check_mode)
     except LabError as error:
         return ExpiryResult(False, None, error.why.rstrip("."), {}, {})
@@ -154,6 +166,7 @@ def main() -> None:
     module.exit_json(
         changed=outcome.changed,
         expires=time_text(outcome.when),
+        is_off=outcome.is_off,
         why=outcome.why,
         diff={"before": outcome.before, "after": outcome.after},
     )

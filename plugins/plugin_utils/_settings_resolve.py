@@ -39,6 +39,17 @@ SAVED = (
 """What a label of the container saves. Everybody who may ask the engine reads it: no secrets."""
 ONLY_IF_SET = ("lab_folder_anyway", "lab_memory", "lab_cpus")
 """Labs of before there were these must not look like other ones for lack of them."""
+REMEMBERED = (
+    "lab_idle_minutes",
+    "lab_max_hours",
+    "lab_expire_days",
+    "lab_expire_snapshot",
+    "lab_expire_role",
+    "lab_domain",
+    "lab_certificate",
+    "lab_certificate_key",
+)
+"""What this computer remembers of a lab on EC2: what neither its container nor its tags say."""
 
 Options = t.Mapping[str, t.Mapping[str, t.Any]]
 Values = t.Mapping[str, t.Any]
@@ -81,6 +92,26 @@ def settings_label(lab: Values, placed: Values) -> str:
     if "lab_cpus" in saved:
         saved["lab_cpus"] = str(float(saved["lab_cpus"]))
     return json.dumps(saved, sort_keys=True)
+
+
+def settings_to_remember(lab: Values) -> dict[str, t.Any]:
+    """Return what this computer remembers of a lab on EC2."""
+    found = {name: lab[name.removeprefix(PREFIX)] for name in REMEMBERED}
+    # A role is made once. From then on it is the one that there is.
+    return {**found, "lab_expire_role": "" if found["lab_expire_role"] == "make" else found["lab_expire_role"]}
+
+
+def remembered_settings(memory: str) -> dict[str, t.Any]:
+    """Return what this computer remembers, as ``saved`` of resolve; empty where it is nothing or damaged.
+
+    ``memory`` is JSON with ``settings``.
+    """
+    try:
+        found = json.loads(memory)["settings"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return {}
+    known = found if isinstance(found, dict) else {}
+    return {name: known[name] for name in REMEMBERED if isinstance(known.get(name), (str, int, float))}
 
 
 def _short(values: Values) -> dict[str, t.Any]:

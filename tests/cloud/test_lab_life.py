@@ -9,6 +9,7 @@ The tests are the days of one lab, in order: each begins with what the one befor
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -86,7 +87,7 @@ def machine(lab):
 
 
 def test_a_lab_is_made_and_work_begins(lab):
-    lab.run("ec2.yml")
+    lab.run("ec2.yml", lab_idle_minutes=0, lab_max_hours=30)
     in_lab(lab, "echo 'measured today' > /home/synced/results.txt")
     in_lab(lab, INSTALL)
     assert in_lab(lab, "python -c 'import kept; print(kept.VALUE)'") == "42"
@@ -174,6 +175,10 @@ def test_start_returns_the_same_lab_at_a_new_address(lab, region):
     assert in_lab(lab, "python -c 'import kept; print(kept.VALUE)'") == "42"
     assert in_lab(lab, "cat /home/synced/results.txt") == "measured today"
     assert in_lab(lab, "ls /home/desidata/edr/ | head -1")
+    # Its limits are those that it was made with, and those are told.
+    assert "after 30 hours" in shown
+    watch = json.loads(lab.region.exec(machine(lab)["InstanceId"], "cat", "/etc/desi-lab/watch.json").stdout)
+    assert (watch["idle_minutes"], watch["max_hours"]) == (0, 30)
 
 
 def test_a_disk_that_would_become_smaller_is_refused(lab):

@@ -36,9 +36,13 @@ GROUPS = "desi-lab-"
 ABSENT = "ResourceNotFoundException"
 # The snapshot is taken at its very moment, and this is for what may have to be tried again.
 BETWEEN = HOUR
-SNAPSHOT, DELETE = "snapshot", "delete"
+# AWS puts another machine in the place of one that was terminated, unless the request for spot is canceled first. That
+# terminates a machine that is stopped.
+CANCEL_BEFORE = HOUR / 6
+SNAPSHOT, CANCEL, DELETE = "snapshot", "cancel", "delete"
 _AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
-_ACTIONS = {SNAPSHOT: "createSnapshot", DELETE: "terminateInstances"}
+_ACTIONS = {SNAPSHOT: "createSnapshot", CANCEL: "cancelSpotInstanceRequests", DELETE: "terminateInstances"}
+_ROLE_ARN = re.compile(r"arn:[\w-]+:iam::(\d{12}):role/[\w+=,.@/-]{1,512}")
 _NO_ROLE_NAME = re.compile(r"[^\w+=,.@-]")
 
 
@@ -106,13 +110,14 @@ def expiry(now: float, hours: float, days: int) -> float:
 
 
 class LabInstance(t.NamedTuple):
-    """The instance of a lab, its disk and its owner."""
+    """The instance of a lab, its disk, its owner, and the request for spot that it came of; empty on demand."""
 
     name: str
     owner: str
     instance: str
     disk: str
     region: str
+    request: str = ""
 
 
 def desired_schedules(lab: LabInstance, when: float, snapshot: bool, arn: str) -> dict[str, dict[str, t.Any]]:
@@ -125,14 +130,16 @@ def desired_schedules(lab: LabInstance, when: float, snapshot: bool, arn: str) -
             "Description": expressions,
             "TagSpecifications": [{"ResourceType": "snapshot", "Tags": tags}],
         },
+        CANCEL: {"SpotInstanceRequestIds": [lab.request]},
         DELETE: {"InstanceIds": [lab.instance]},
     }
+    after = {SNAPSHOT: 0.0, CANCEL: BETWEEN - CANCEL_BEFORE, DELETE: BETWEEN}
     found = {}
     for what, given in whole.items():
-        if what == SNAPSHOT and not snapshot:
+        if not {SNAPSHOT: snapshot, CANCEL: lab.request}.get(what, True):
             continue
         found[schedule_name(what, lab.instance)] = {
-            "ScheduleExpression": f"at({time_text(when + (BETWEEN if what == DELETE else 0)).rstrip('Z')})",
+            "ScheduleExpression": f"at({time_text(when + after[what]).rstrip('Z')})",
             "ScheduleExpressionTimezone": "UTC",
             "FlexibleTimeWindow": {"Mode": "OFF"},
             "ActionAfterCompletion": "DELETE",
@@ -164,9 +171,16 @@ def time_of(schedule: t.Mapping[str, t.Any] | None) -> float | None:
     return parse_time(f"{found[1]}Z") if found else None
 
 
+def role_of(schedules: t.Mapping[str, t.Mapping[str, t.Any]], account: str) -> str:
+    """Return the ARN of the role by which schedules act that there are; empty without one of this account."""
+    arns = (str((row.get("Target") or {}).get("RoleArn") or "") for row in schedules.values())
+    matches = (_ROLE_ARN.fullmatch(arn) for arn in arns)
+    return next((match[0] for match in matches if match and match[1] == account), "")
+
+
 def is_for(name: str) -> bool:
     """Return whether a schedule in a group of ours is one that we make."""
-    return name.startswith((f"{SNAPSHOT}-i-", f"{DELETE}-i-"))
+    return name.startswith(tuple(f"{what}-i-" for what in _ACTIONS))
 
 
 # IAM takes some seconds to tell others of a role that was just made.
@@ -176,29 +190,37 @@ Schedules = t.Dict[str, t.Dict[str, t.Any]]  # noqa: UP006 - evaluated by Python
 
 
 class ExpirySpec(t.NamedTuple):
-    """For how many hours a lab may be in use, after how many days it is deleted, and by which role."""
+    """For how many hours a lab may be in use, after how many days it is deleted, and by which role.
+
+    With ``only_moves``, nothing is scheduled that was not: what the lab was made with is not known.
+    """
 
     hours: float
     days: int
     snapshot: bool
     role: str
     role_wait: float = 0.0
+    only_moves: bool = False
 
 
 class ExpiryResult(t.NamedTuple):
-    """The result. ``when`` is the time of deletion, None where there is none; ``why`` says why not."""
+    """The result. ``when`` is the time of deletion, None where there is none or it is not known; ``why`` says why.
+
+    ``is_off`` is whether it is known that nothing is scheduled.
+    """
 
     changed: bool
     when: float | None
     why: str
     before: dict[str, str]
     after: dict[str, str]
+    is_off: bool = False
 
 
 class ScheduleGroup:
     """The schedules of one lab. ``clients`` are those of ec2, scheduler and iam, by name.
 
-    ``instance`` is its id and that of its disk, where they are known already.
+    ``instance`` is its id and that of its disk, where they are known already and no request for spot has to be known.
     """
 
     def __init__(
@@ -246,16 +268,21 @@ class ScheduleGroup:
             (lab, account), role = self._instance(), role_answer.result()
         if lab is None:
             return ExpiryResult(False, None, "there is no machine", {}, {})
-        if role is None:
+        there = self.there()
+        before = {name: self._get(name) for name in there or {} if is_for(name)}
+        if spec.only_moves and not before:
+            return ExpiryResult(False, None, "it was not scheduled before", {}, {}, is_off=True)
+        kept = "" if spec.role else role_of(before, account)
+        arn = kept if role is None else role_arn(role, self.owner, account, self.region)
+        if not arn:
             named = spec.role or role_name(self.owner)
             why = f"there is no role {named} for that; -e lab_expire_role=make makes it"
-            return ExpiryResult(False, None, why, {}, {})
+            return ExpiryResult(False, None, why, {}, {}, is_off=not before)
         if spec.snapshot and not lab.disk:
-            return ExpiryResult(False, None, "AWS does not tell of which disk there would be a snapshot", {}, {})
-        there = self.there()
+            why = "AWS does not tell of which disk there would be a snapshot"
+            return ExpiryResult(False, None, why, {}, {}, is_off=not before)
         when = expiry(self.clock(), spec.hours, spec.days)
-        desired = desired_schedules(lab, when, spec.snapshot, role_arn(role, self.owner, account, self.region))
-        before = {name: self._get(name) for name in there or {} if is_for(name)}
+        desired = desired_schedules(lab, when, spec.snapshot, arn)
         stale = [name for name in before if name not in desired]
         differ = [name for name in desired if name not in before or not same(before[name], desired[name])]
         if not check and (stale or differ):
@@ -294,7 +321,10 @@ class ScheduleGroup:
         if instance is None:
             return None, ""
         account = next(str(row.get("OwnerId") or "") for row in found if instance in row["Instances"])
-        return LabInstance(self.name, self.owner, instance["InstanceId"], root_disk(instance), self.region), account
+        request = str(instance.get("SpotInstanceRequestId") or "")
+        return LabInstance(
+            self.name, self.owner, instance["InstanceId"], root_disk(instance), self.region, request
+        ), account
 
     def _role(self, spec: ExpirySpec) -> str | None:
         """Return which role it is, as role_arn takes it; None where there is none.

@@ -63,6 +63,7 @@ def act(place: str, target: Mapping[str, Any]) -> str:
     """Do what a schedule is for."""
     known: Mapping[str, Callable[[Any, dict[str, Any], str], str]] = {
         f"{PREFIX}ec2:createSnapshot": create_snapshot,
+        f"{PREFIX}ec2:cancelSpotInstanceRequests": cancel_spot_requests,
         f"{PREFIX}ec2:terminateInstances": terminate_instances,
     }
     return known[target["Arn"]](ec2_backends[ACCOUNT][place], json.loads(target["Input"]), target["RoleArn"])
@@ -88,6 +89,17 @@ def terminate_instances(backend: Any, given: dict[str, Any], role: str) -> str:
         demand(role, "ec2:TerminateInstances", arn, resource_tags(backend.get_instance(number)))
     backend.terminate_instances(given["InstanceIds"])
     return ",".join(given["InstanceIds"])
+
+
+def cancel_spot_requests(backend: Any, given: dict[str, Any], role: str) -> str:
+    """Cancel requests for machines of the spot market."""
+    for number in given["SpotInstanceRequestIds"]:
+        arn = f"arn:aws:ec2:{backend.region_name}:{ACCOUNT}:spot-instances-request/{number}"
+        tags = backend.describe_tags({"resource-id": [number]})
+        facts = {f"aws:ResourceTag/{tag['key']}": tag["value"] for tag in tags}
+        demand(role, "ec2:CancelSpotInstanceRequests", arn, facts)
+    backend.cancel_spot_instance_requests(given["SpotInstanceRequestIds"])
+    return ",".join(given["SpotInstanceRequestIds"])
 
 
 def resource_tags(thing: Any) -> dict[str, str]:

@@ -119,6 +119,6 @@ def test_weaker_access_given_explicitly_is_used_and_recorded(laptop):
     answers = results(f"http://h:1/lab?token={TOKEN}")
     first = laptop.play("url", answers, {}, "-e", "lab_access=direct")
     assert first.stdout.strip() == f"http://{laptop.address}:8888/lab?token={TOKEN}", first.stdout + first.stderr
-    assert json.loads(memory.read_text()) == {"access": "direct", "port": 8888}
+    assert json.loads(memory.read_text()) == {"access": "direct", "port": 8888, "settings": {}}
     assert memory.stat().st_mode & 0o777 == 0o600
     assert laptop.play("url", answers).stdout == first.stdout

@@ -134,6 +134,19 @@ def test_role_that_desi_lab_0_1_0_made_is_used_as_long_as_there_is_no_other(run,
     assert {each["Target"]["RoleArn"] for each in schedules(scheduler).values()} == {mine}
 
 
+def test_role_that_was_given_once_moves_the_schedules_later_and_nothing_is_off_that_is_not(run, scheduler, instance):
+    theirs = boto3.client("iam", region_name="us-west-2").create_role(RoleName="theirs", AssumeRolePolicyDocument="{}")
+    assert run(only_moves=True, role="theirs")["is_off"]
+    assert groups(scheduler) == ["default"]
+    run(role="theirs")
+    later = run(now=NOON + 86400, only_moves=True)
+    assert (later["expires"], later["is_off"], later["why"]) == ("2026-12-10T01:00:00Z", False, "")
+    assert {each["Target"]["RoleArn"] for each in schedules(scheduler).values()} == {theirs["Role"]["Arn"]}
+    result = run(role="another")
+    assert (result["expires"], result["is_off"]) == ("", False)
+    assert "another" in result["why"]
+
+
 @pytest.mark.security("H9")
 def test_schedule_that_may_no_longer_be_moved_does_not_delete_a_lab_in_use(run, scheduler, role, instance, monkeypatch):
     assert run()["expires"]

@@ -17,8 +17,10 @@ from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import re
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import (
     SAVED,
     of_instance,
+    remembered_settings,
     resolve,
     settings_label,
+    settings_to_remember,
 )
 
 ROOT = Path(__file__).parents[4]
@@ -149,6 +151,43 @@ def test_label_is_written_as_ever_and_read_again(given_settings, label):
     assert {name: again[name] for name in again if name not in ("given", "folder")} == {
         name: lab[name] for name in again if name not in ("given", "folder")
     }
+
+
+REMEMBERED_VALUES = {
+    "idle_minutes": 0,
+    "max_hours": 48,
+    "expire_days": 60,
+    "expire_snapshot": False,
+    "expire_role": "theirs",
+    "domain": "desi.example.org",
+    "certificate": "/c.pem",
+    "certificate_key": "/k.pem",
+}
+
+
+def test_what_only_this_computer_remembers_counts_at_the_next_start():
+    made = {**resolve(OPTIONS, {}, {}, {}), **REMEMBERED_VALUES}
+    memory = json.dumps({"access": "https", "settings": settings_to_remember(made)})
+    later = resolve(OPTIONS, {}, remembered_settings(memory), {"lab_expire_days": 7})
+    assert {name: later[name] for name in REMEMBERED_VALUES} == {**REMEMBERED_VALUES, "expire_days": 7}
+    # A role that was made once is there.
+    assert settings_to_remember({**made, "expire_role": "make"})["lab_expire_role"] == ""
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"access": "tunnel"}',
+        '{"settings": [1]}',
+        '{"settings": {"lab_yes": true, "lab_domain": []}}',
+    ],
+)
+def test_memory_that_is_damaged_or_of_before_remembers_nothing(memory):
+    assert remembered_settings(memory) == {}
 
 
 def test_no_setting_has_the_name_of_a_method_which_a_template_would_take_instead():

@@ -28,6 +28,7 @@ def test_expiry_policy_allows_exactly_the_scheduled_actions():
     allowed = {(one["Action"], one["Resource"].split(":")[-1]) for one in rendered("policy")}
     assert allowed == {
         ("ec2:TerminateInstances", "instance/*"),
+        ("ec2:CancelSpotInstanceRequests", "spot-instances-request/*"),
         ("ec2:CreateSnapshot", "volume/*"),
         ("ec2:CreateSnapshot", "snapshot/*"),
         ("ec2:CreateTags", "snapshot/*"),

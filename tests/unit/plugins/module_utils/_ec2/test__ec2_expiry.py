@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -20,6 +21,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import (
     partition,
     role_arn,
     role_name,
+    role_of,
     same,
     time_of,
 )
@@ -79,8 +81,32 @@ def test_time_is_read_off_a_schedule_that_will_act():
     assert time_of(None) is None
 
 
+def test_request_for_spot_is_canceled_between_the_snapshot_and_the_end():
+    desired = desired_schedules(LAB._replace(request="sir-1"), NOON, True, "r")
+    assert [time_of(desired[f"{what}-i-1"]) - NOON for what in ("snapshot", "cancel", "delete")] == [0, 3000, 3600]
+    target = desired["cancel-i-1"]["Target"]
+    assert target["Arn"].endswith(":ec2:cancelSpotInstanceRequests")
+    assert json.loads(target["Input"]) == {"SpotInstanceRequestIds": ["sir-1"]}
+
+
 @pytest.mark.parametrize(
-    ("name", "ours"), [("delete-i-1", True), ("snapshot-i-1", True), ("delete-everything", False), ("x", False)]
+    ("arn", "known"),
+    [
+        ("arn:aws:iam::123456789012:role/desi/x", True),
+        ("arn:aws:iam::210987654321:role/desi/x", False),
+        ("arn:aws:iam::123456789012:user/x", False),
+        ("arn:aws:iam::123456789012:role/{{ x }}", False),
+        (None, False),
+    ],
+)
+def test_role_of_schedules_that_there_are_is_one_of_this_account(arn, known):
+    assert role_of({"delete-i-1": {"Target": {"RoleArn": arn}}}, "123456789012") == (arn if known else "")
+    assert role_of({"delete-i-1": {}}, "123456789012") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("delete-i-1", True), ("snapshot-i-1", True), ("cancel-i-1", True), ("delete-everything", False), ("x", False)],
 )
 def test_schedules_of_ours_are_known_by_their_names(name, ours):
     assert is_for(name) is ours
