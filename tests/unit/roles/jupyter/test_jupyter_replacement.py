@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import yaml
 from fake_engine import container, fake_engine
 
 TASKS = Path(__file__).parents[4] / "roles/jupyter/tasks"
+IMAGE = os.environ.get("DESI_LAB_TEST_IMAGE", "desi-lab:0.1.0")
 WROTE = {"Path": "/home/desi/spectra.fits", "Kind": 1}
 
 
@@ -71,6 +74,34 @@ def test_check_mode_names_the_loss_and_asks_nothing(confirm):
 def test_every_replacement_of_a_container_is_confirmed_first():
     block = next(task for task in yaml.safe_load((TASKS / "run.yml").read_text()) if "block" in task)["block"]
     actions = [task.get("ansible.builtin.include_tasks") for task in block]
-    question, run = actions.index("confirm_replacement.yml"), actions.index("container.yml")
+    question = actions.index("confirm_replacement.yml")
+    run = actions.index("{{ 'replace.yml' if __jupyter_is_replaced else 'container.yml' }}")
     assert question < run
     assert block[question]["when"] == "__jupyter_is_replaced and not jupyter_confirmed"
+
+
+@pytest.mark.docker
+def test_container_is_put_back_where_no_other_can_be_made(play_tasks, tmp_path):
+    name = f"test-{os.getpid()}"
+
+    def docker(*words):
+        done = subprocess.run(["docker", *words], check=False, capture_output=True, text=True, timeout=60)
+        return done.stdout if done.returncode == 0 else ""
+
+    if not docker("image", "inspect", IMAGE):
+        pytest.skip(f"the image {IMAGE} is not here; ./lab demo builds it")
+    labels = ["--label", f"desi.lab.name={name}", "--label", "desi.lab.role=server"]
+    try:
+        run = ["run", "--detach", "--init", "--network", "none", "--entrypoint", "sleep"]
+        assert docker(*run, "--name", f"desi-lab-{name}", *labels, IMAGE, "300")
+        [before] = json.loads(docker("inspect", f"desi-lab-{name}"))
+        found = {"server": {"container": before, "network": ""}, "containers": [], "folder": {}}
+        given = {"jupyter_name": name, "jupyter_image_id": f"sha256:{'0' * 64}", "jupyter_folder": str(tmp_path)}
+        tasks = [{"include_role": {"name": "desi.lab.jupyter", "tasks_from": "replace"}}]
+        code, shown = play_tasks(tasks, {**given, "jupyter_inspected": found})
+        assert code != 0, shown
+        assert "so it is as it was" in shown
+        [after] = json.loads(docker("inspect", f"desi-lab-{name}"))
+        assert (after["Id"], after["State"]["Running"]) == (before["Id"], True)
+    finally:
+        docker("rm", "--force", f"desi-lab-{name}", f"desi-lab-{name}-before")
