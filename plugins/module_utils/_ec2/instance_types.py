@@ -90,7 +90,7 @@ def nearest_types(name: str, offered: t.Collection[str]) -> list[str]:
 
 def size_notes(kind: InstanceType) -> list[str]:
     """Return a note on what an instance is too small for."""
-    do = "-e lab_instance_type=t3.xlarge"
+    do = "-e lab_instance_type=m7i.xlarge"
     if kind.memory_mib < 2 * GIB:
         return [f"{kind.name} has {kind.memory}: catalogs and single HDUs. Whole coadds want 16 GiB: {do}"]
     if kind.memory_mib < 8 * GIB:

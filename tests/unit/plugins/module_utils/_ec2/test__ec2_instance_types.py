@@ -83,7 +83,7 @@ def test_machine_is_told_what_it_is_too_small_for(memory_mib, told):
     notes = types.size_notes(kind(memory_mib))
     assert (told in notes[0]) if told else notes == []
     # It says which one would do.
-    assert all("-e lab_instance_type=t3.xlarge" in note for note in notes)
+    assert all("-e lab_instance_type=m7i.xlarge" in note for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def noted(found, words):
 def test_first_run_makes_everything_and_reports_it():
     found = result()
     made = ["key pair desi-lab-desi", f"security group jupyter: 22 from {ANN}", "t2.micro, 30 GiB encrypted"]
-    note = "t2.micro has 1 GiB: catalogs and single HDUs. Whole coadds want 16 GiB: -e lab_instance_type=t3.xlarge"
+    note = "t2.micro has 1 GiB: catalogs and single HDUs. Whole coadds want 16 GiB: -e lab_instance_type=m7i.xlarge"
     assert found["changes"] == made
     assert [(line["label"], line["text"]) for line in found["lines"]] == [
         ("Plan", 'for lab "desi" in us-west-2 (account …4711, user ann)'),
