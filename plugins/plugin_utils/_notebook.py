@@ -67,18 +67,24 @@ def place(path: Path, directory: str) -> tuple[Path, str]:
     found = Path("/")
     with as_caller(os.environ):
         for part in path.absolute().parts[1:]:
+            top = _shown(found, directory)
             if part != "..":
                 found /= part
+                real = Path(os.path.realpath(found))
+                # A link that leads below the folder is replaced by where it leads: what is there may change.
+                if directory and not top and found.is_dir() and real.is_relative_to(os.path.realpath(directory)):
+                    found = found if _shown(found, directory) else real
                 continue
             real = Path(os.path.realpath(found))
-            if _shown(found, directory) and not _shown(real, directory):
+            if top and real != Path(os.path.realpath(top), found.relative_to(top)):
                 raise LabError(f"The notebook {path} cannot be read.", _LINK, _NAME)
             found = real.parent
         return found, _shown(found, directory)
 
 
 def _shown(path: Path, directory: str) -> str:
-    for each in [path, *path.parents] if directory else []:
+    # The outermost, for a link in the folder may lead back to it.
+    for each in reversed([path, *path.parents]) if directory else []:
         with contextlib.suppress(OSError):
             if each.samefile(directory):
                 return str(each)

@@ -58,7 +58,8 @@ def test_program_is_given_the_notebook_and_its_place_in_the_lab(path, folder, in
     assert json.loads(told[len(PROGRAM) :]) == {"notebook": SECRET, "inside": inside, "path": path}
 
 
-# `lab` is the lab's folder, `way` and lab/loop are links to it, and lab/out is one to `other`, as a lab may lay it.
+# `lab` is the lab's folder, `way` a link to it and `below` one to lab/sub. As a lab may lay them, lab/loop and
+# lab/sub/up are links to the folder, and lab/out is one to `other`.
 @pytest.mark.security("H6")
 @pytest.mark.parametrize(
     ("named", "found", "top"),
@@ -74,13 +75,21 @@ def test_program_is_given_the_notebook_and_its_place_in_the_lab(path, folder, in
         ("way/../other/n.ipynb", "other/n.ipynb", ""),
         ("lab/out/n.ipynb", "lab/out/n.ipynb", "lab"),
         ("lab/out/../n.ipynb", None, ""),
+        ("lab/loop/n.ipynb", "lab/loop/n.ipynb", "lab"),
+        ("way/sub/up/n.ipynb", "way/sub/up/n.ipynb", "way"),
+        ("lab/loop/../n.ipynb", None, ""),
+        ("below/n.ipynb", "lab/sub/n.ipynb", "lab"),
+        ("below/up/n.ipynb", "lab/sub/up/n.ipynb", "lab"),
     ],
 )
 def test_a_notebook_is_found_in_the_labs_folder_whichever_way_it_is_named(tmp_path, named, found, top):
     (tmp_path / "lab/sub").mkdir(parents=True)
     (tmp_path / "other").mkdir()
     (tmp_path / "way").symlink_to("lab")
+    (tmp_path / "below").symlink_to("lab/sub")
     (tmp_path / "lab/out").symlink_to(tmp_path / "other")
+    (tmp_path / "lab/loop").symlink_to(".")
+    (tmp_path / "lab/sub/up").symlink_to("..")
     for folder in ("lab", "way"):
         if found is None:
             with pytest.raises(LabError, match="is a link"):
