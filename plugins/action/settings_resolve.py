@@ -21,7 +21,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.users import invo
 from ansible_collections.desi.lab.plugins.plugin_utils._ansible_settings import check_ansible
 from ansible_collections.desi.lab.plugins.plugin_utils._fact_injection import check_plain
 from ansible_collections.desi.lab.plugins.plugin_utils._same_settings import PATHS, normal_path
-from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_own, name_errors, value_errors
+from ansible_collections.desi.lab.plugins.plugin_utils._settings import NAME, check_own, name_errors, value_errors
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import PREFIX, resolve
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -75,7 +75,11 @@ class ActionModule(ActionBase):
         }
         lab = resolve(options, args["instance"], args["saved"], given)
         if args["values"]:
-            errors += value_errors({name: lab[name.removeprefix(PREFIX)] for name in options}, worked_out["releases"])
+            values = {name: lab[name.removeprefix(PREFIX)] for name in options}
+            # One that is there may have been made when its name was not reserved.
+            if args["saved"].get("lab_name") == lab["name"] and NAME.fullmatch(lab["name"]):
+                del values["lab_name"]
+            errors += value_errors(values, worked_out["releases"])
         # Root writes streamed data, so that all of this path has to be root's.
         return {**lab, **worked_out, "cache_folder": lab["cache"] or "/var/cache/desi-lab"}, errors
 

@@ -217,11 +217,16 @@ def _check_settings(given: str) -> None:
         text = path.read_bytes() if of_file else given.encode()
         if text.startswith(b"$ANSIBLE_VAULT"):
             return
-        node = yaml.compose(text, yaml.SafeLoader)
+        try:
+            # Ansible tries JSON first, too: YAML takes no tabs.
+            is_map = isinstance(json.loads(text), dict)
+        except ValueError:
+            node = yaml.compose(text, yaml.SafeLoader)
+            is_map = not node or node.tag == "tag:yaml.org,2002:map"
     except OSError as error:
         raise Refused(what, f"{error.strerror}.", "Check the path behind the @.") from None
     except (yaml.YAMLError, RuntimeError) as error:
         why = getattr(error, "problem", "") or "It is neither JSON nor YAML"
         raise Refused(what, f"{why[:1].upper()}{why[1:]}.", do) from None
-    if node and node.tag != "tag:yaml.org,2002:map":
+    if not is_map:
         raise Refused(what, "It has no names of settings with their values.", do)

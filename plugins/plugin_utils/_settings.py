@@ -22,8 +22,8 @@ from ansible_collections.desi.lab.plugins.module_utils._ssh.host_key import chec
 from ansible_collections.desi.lab.plugins.plugin_utils._images import image_source
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-# Names of a lab's helper containers.
-RESERVED_NAME = re.compile(r"mount-.*|.*-(sample|scheduler|worker-[0-9]+)")
+# Names of a lab's helper containers, and of its own one while it is replaced.
+RESERVED_NAME = re.compile(r"mount-.*|.*-(before|sample|scheduler|worker-[0-9]+)")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 DATA_WORDS = ("s3", "sample")
@@ -79,8 +79,8 @@ def check_lab_name(value: str) -> None:
         raise _wrong("lab_name", value, why, do)
     if RESERVED_NAME.fullmatch(value):
         why = (
-            "Names that begin with mount- or end with -sample, -scheduler or -worker-1 are kept for what belongs to "
-            "another lab."
+            "Names that begin with mount- or end with -before, -sample, -scheduler or -worker-1 are kept for what "
+            "belongs to another lab."
         )
         raise _wrong("lab_name", value, why, "Choose another name, for example -e lab_name=desi2.")
 

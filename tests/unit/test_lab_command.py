@@ -315,6 +315,33 @@ def test_a_run_waits_for_one_that_installs_and_installs_only_what_that_did_not(t
     assert (waiting.returncode, {line.split()[0] for line in said}) == (0, {"theirs" if by_other else "ran"})
 
 
+@pytest.mark.parametrize("locks", [True, False])
+def test_a_run_locks_what_is_open_for_writing_and_nothing_where_nothing_can_be_locked(tmp_path, run, no_venv, locks):
+    root, path = no_venv(NEW)
+    (tmp_path / "installed").touch()
+    python = tmp_path / "bin/python3"
+    # What is not open fails as a network file system does.
+    first = f"cat /proc/self/fdinfo/9 > {tmp_path}/opened" if locks else "exec 9<&-"
+    python.write_text(python.read_text().replace("*fcntl*)", f"*fcntl*) {first};"))
+    done = run(root, "local", PATH=path)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    if locks:
+        flags = dict(line.split(":") for line in (tmp_path / "opened").read_text().splitlines())["flags"]
+        assert int(flags, 8) & os.O_ACCMODE == os.O_RDWR
+
+
+def test_no_lock_outlasts_the_installation(tmp_path, run, no_venv):
+    root, path = no_venv(NEW)
+    # Another run has made the environment again in the meantime.
+    program(root / ".venv/bin/python", '[ "$2" = -c ] || { [ -e /proc/self/fd/9 ] && echo locked; echo "ran $*"; }')
+    (root / ".venv/.installed-requirements.txt").write_bytes((root / "requirements.txt").read_bytes())
+    script = f"DESI_LAB_MAKE_AGAIN=$$ exec {root}/lab local"
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], env={**ENVIRONMENT, "PATH": path}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[0] == "ran"
+
+
 HOSTILE = {
     **dict.fromkeys(("LANG", "LC_ALL", "LC_CTYPE"), "xx_XX.UTF-8"),
     **dict.fromkeys(("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "ANSIBLE_INVENTORY"), "/dev/null/none"),

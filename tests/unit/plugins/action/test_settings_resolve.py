@@ -85,6 +85,19 @@ def test_verbs_that_make_no_lab_need_no_value_that_works(resolve):
     assert resolve({"lab_release": "dr9"}, values=False)["settings"]["release"] == "dr9"
 
 
+@pytest.mark.parametrize(
+    ("saved", "name", "refused"),
+    [
+        ({}, "desi-before", True),
+        ({"lab_name": "desi-before"}, "desi-before", False),
+        ({"lab_name": "../x"}, "../x", True),
+    ],
+)
+def test_lab_that_is_there_keeps_a_name_that_was_reserved_later(resolve, saved, name, refused):
+    assert resolve({"lab_name": name}, saved=saved).get("failed", False) is refused
+    assert not resolve({"lab_name": name}, values=False).get("failed", False)
+
+
 @pytest.mark.security("L3", "P11")
 @pytest.mark.parametrize("typed", [
     *[{name: "/home/ann/work"} for name in ("lab", "lab_config", "lab_saved_settings", "lab_person")],

@@ -143,6 +143,10 @@ def test_what_is_wrong_is_told_in_sentences(typed, what, hint):
         ("-e", "@{}/good.yml", None),
         ("-e", "@{}/vault.yml", None),
         ("-e", '{{"lab_name": "x"}}', None),
+        ("-e", '{{\t"lab_name": "x"}}', None),
+        ("-e", "@{}/tabs.yml", None),
+        ("-e", "@{}/empty.yml", None),
+        ("-e", "@{}/null.yml", "no names"),
         ("-i", "@{}/none.yml", None),
         ("-f", "3", None),
         ("-e", "@{}/none.yml", "No such file"),
@@ -158,6 +162,7 @@ def test_what_is_wrong_is_told_in_sentences(typed, what, hint):
 )
 def test_settings_that_cannot_be_read_are_told_before_ansible_starts(tmp_path, name, value, why):
     texts = {"good": "lab_name: !x y", "list": "- 1", "bad": "a: b: c", "vault": "$ANSIBLE_VAULT;1.1;AES256\n00"}
+    texts |= {"tabs": '{\n\t"lab_name": "x"\n}\n', "null": "null", "empty": ""}
     os.mkfifo(tmp_path / "pipe")
     for stem, text in texts.items():
         (tmp_path / f"{stem}.yml").write_text(text)

@@ -64,7 +64,7 @@ GOOD = {
 BAD = {
     "lab_name": [
         *("", "Desi", "my lab", "my_lab", "-x", "a" * 41, "a/b", "a.b", "désí", "desi\n", "$(id)", "../etc"),
-        *("desi-sample", "mount-desidata-0a1b2c3d", "desi-scheduler", "desi-worker-12"),
+        *("desi-sample", "mount-desidata-0a1b2c3d", "desi-scheduler", "desi-worker-12", "desi-before"),
     ],
     "lab_release": ["", "dr9", "fuji", "edr ", "dr2"],
     "lab_data": ["desi", "./my desi", "~/desi", "S3", "Sample", "", "s3://desidata", "/data/12:00/desi"],
