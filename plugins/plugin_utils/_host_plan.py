@@ -10,12 +10,11 @@ import hashlib
 import itertools
 import json
 import re
-import shlex
 import typing as t
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option, shell_path
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option, setting_option, shell_path
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import TASKS
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import lab_limits, limits_update
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import plain_text
@@ -397,7 +396,7 @@ def ignored_settings(goal: Goal, host: Tree, parts: t.Iterable[Part]) -> list[La
     if not found:
         return []
     has = ", ".join(f"{each.name}={each.was}" for each in found)
-    options = " ".join(f"-e {shlex.quote(f'{each.name}={each.now}')}" for each in found)
+    options = " ".join(setting_option(each.name, each.now) for each in found)
     return [
         LabError(
             f"The lab {settings['name']} cannot be started with another {', '.join(each.name for each in found)}.",
@@ -415,7 +414,7 @@ def difference_rows(found: t.Iterable[Difference]) -> list[dict[str, str]]:
 
 def ways_to_keep(lab: str, found: t.Sequence[Difference]) -> str:
     """Return how a lab is kept as it is, and how to have another one beside it, as sentences."""
-    said = " ".join(f"-e {shlex.quote(f'{each.name}={each.was}')}" for each in found)
+    said = " ".join(setting_option(each.name, each.was) for each in found)
     besides = f", or add {said}" if said else ""
     return (
         f"To keep it: ./lab start{name_option(lab)}{besides}. To have both, give the new one a name: -e lab_name=NAME."

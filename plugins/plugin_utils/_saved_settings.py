@@ -15,7 +15,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.names import (
     mapping,
     strict_json,
 )
-from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
+from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest, setting_option
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import (
     image_id,
     plain_text,
@@ -103,5 +103,5 @@ def no_such_lab(name: str, known: t.Iterable[str]) -> dict[str, t.Any]:
         do = "See which there are with ./lab status, or make it with ./lab local or ./lab ec2."
     if near:
         why += f" The nearest {'names are' if len(near) > 1 else 'name is'} {', '.join(near)}."
-        do = f"Say -e lab_name={near[0]} if that is what you meant. ./lab status shows all of them."
+        do = f"Say {setting_option('lab_name', near[0])} if that is what you meant. ./lab status shows all of them."
     return {"what": f"There is no lab {name}.", "why": why, "do": do, "near": near}

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import money
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import MINUTE, ago, amount, parse_time, span
-from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line
+from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line, setting_option
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import state_word
 from ansible_collections.desi.lab.plugins.plugin_utils._terminal import WIDEST, cells, cut, pad, wrap
 
@@ -163,6 +163,6 @@ def _workers(lab: t.Mapping[str, t.Any]) -> str:
 def _place(lab: t.Mapping[str, t.Any]) -> str:
     """Return where the lab is opened: one behind a tunnel is nowhere else than at its end here."""
     if lab["access"] == "tunnel" and not lab["tunnel_open"]:
-        return f"through a tunnel, which ./lab url -e lab_name={one_line(lab['name'])} opens"
+        return f"through a tunnel, which ./lab url {setting_option('lab_name', one_line(lab['name']))} opens"
     address = "127.0.0.1" if lab["access"] == "tunnel" else lab["address"]
     return f"at [{address}]:{lab['port']}" if ":" in address else f"at {address}:{lab['port']}"

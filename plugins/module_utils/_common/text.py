@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import posixpath
 import re
 import shlex
@@ -53,12 +54,22 @@ def nearest(word: str, known: Iterable[str], most: int = 1, cutoff: float = 0.6)
     return sorted(found, key=likeness, reverse=True)[:most]
 
 
+def setting_option(name: str, value: str) -> str:
+    """Return a setting as the option that one types.
+
+    It is JSON where a shell, or whatever splits NAME=VALUE, would read more than one value: it may be a stranger's.
+    """
+    plain = re.fullmatch(r"[\w.:/@,+-]*", value)
+    return f"-e {name}={value}" if plain else f"-e {shlex.quote(json.dumps({name: value}))}"
+
+
 def name_option(lab: str) -> str:
     """Return the option that a command for a lab needs; empty for the lab that is meant without one."""
-    return "" if lab == "desi" else f" -e lab_name={lab}"
+    return "" if lab == "desi" else f" {setting_option('lab_name', lab)}"
 
 
 def shell_path(path: object) -> str:
     """Return a path as one types it: in quotes where it needs them, though not the ~ that it begins with."""
     home, slash, rest = str(path).partition("/")
-    return f"{home}{slash}{shlex.quote(rest) if rest else ''}" if home.startswith("~") else shlex.quote(str(path))
+    is_home = re.fullmatch(r"~[\w.-]*", home)
+    return f"{home}{slash}{shlex.quote(rest) if rest else ''}" if is_home else shlex.quote(str(path))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
 from ansible_collections.desi.lab.plugins.module_utils._common.parallel import side_by_side
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option, setting_option
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ROLE as SCHEDULER_ROLE
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import WORKER_ROLE, Counts, activity_rows
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ask as ask_scheduler
@@ -253,7 +253,9 @@ def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.A
             )
         if mine and not runs(mine):
             why = "It is paused." if mine["State"]["Running"] else "It is stopped."
-            raise LabError(f"The lab {name} does not run.", why, f"Start it: ./lab start -e lab_name={name}")
+            raise LabError(
+                f"The lab {name} does not run.", why, f"Start it: ./lab start {setting_option('lab_name', name)}"
+            )
         if mine is None:
             raise LabError(
                 f"There is no lab {name} that runs on this computer.",

@@ -186,7 +186,7 @@ def test_what_is_asked_for_is_what_is_done(more, settings, actions):
     ("given", "more", "refused"),
     [
         ({"port": 9999, "release": "dr1"}, {}, ["lab_release=dr1", "lab_port=9999"]),
-        ({"folder": "/home/my work"}, {}, ["'lab_folder=/home/my work'"]),
+        ({"folder": "/home/my work"}, {}, ["""'{"lab_folder": "/home/my work"}'"""]),
         ({"data": "s3"}, {}, ["lab_data=s3"]),
         # As it was made, what changes as it runs, and what is no part of a container.
         ({"port": 8888, "memory": "2GiB", "cpus": 1.0, "folder_anyway": True, "timeout": 9}, {}, []),
@@ -229,7 +229,8 @@ def test_reason_for_another_container_names_the_settings_and_repeats_nothing_of_
     ways = plan.ways_to_keep("zeta", differing)
     assert "./lab start -e lab_name=zeta, or add -e lab_release=edr -e lab_data_writable=false." in ways
     assert "./lab start." in plan.ways_to_keep("desi", [])
-    assert "-e 'lab_image=$(x)'" in plan.ways_to_keep("desi", [plan.Difference("lab_image", "$(x)", "embedded")])
+    ways = plan.ways_to_keep("desi", [plan.Difference("lab_prefix", "x ansible_user=root", "")])
+    assert """add -e '{"lab_prefix": "x ansible_user=root"}'.""" in ways
     for label in ("[]", "{", "7"):
         assert planned(healthy(**{"desi.lab.settings": label}), {**SETTINGS, "port": 9})[-1].action == plan.COMPARE
 
