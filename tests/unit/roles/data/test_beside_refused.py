@@ -17,10 +17,14 @@ REASON = "Docker Desktop does not pass mounts of this computer on to containers.
 def told(name, **changed):
     """Return a variable of the role; the engine has refused to run the mounter, unless something else is given."""
     loader = DataLoader()
+    # Names with a dot are found only once a play has run in the same process.
+    text = trust_as_template(VARIABLES.read_text().replace("'ansible.builtin.env'", "'env'"))
     given = {
-        **loader.load_from_file(str(VARIABLES), trusted_as_template=True),
+        **loader.load(text),
         "__data_place": {"place": "mounter", "reason": REASON, "error": ""},
         "ansible_failed_result": {"msg": "path /x is mounted on / but it is not a shared mount"},
+        "data_engine": {},
+        "data_engine_desktop": False,
         **changed,
     }
     return Templar(loader=loader, variables=given).template(trust_as_template(f"{{{{ {name} }}}}"))
@@ -39,3 +43,35 @@ def test_a_bucket_that_cannot_be_read_is_no_reason_to_give_a_lab_more_rights():
     silent = {"__data_beside_shown": {"rc": 1}, "__data_beside_log": {"stderr_lines": ["dial tcp: timeout"]}}
     assert told("__data_beside_why", **silent).endswith("dial tcp: timeout")
     assert "lab_mount" not in told("__data_beside_do", **silent)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "engine", "arrives"),
+    [
+        ("http://127.0.0.1:7890", {}, True),
+        ("http://127.0.0.1:7890", {"data_engine_desktop": True}, False),
+        ("http://127.0.0.1:7890", {"data_engine": {"rootless": True}}, False),
+        (
+            "http://127.0.0.1:7890",
+            {"data_engine": {"endpoint": "unix:///Users/ann/.colima/default/docker.sock"}},
+            False,
+        ),
+        ("http://127.0.0.1:7890", {"data_engine": {"endpoint": "unix:///var/run/docker.sock"}}, True),
+        ("localhost:7890", {"data_engine_desktop": True}, False),
+        ("socks5://LOCALHOST:1080/", {"data_engine_desktop": True}, False),
+        ("http://[::1]:7890", {"data_engine_desktop": True}, False),
+        ("http://127.0.0.1.example.org:7890", {"data_engine_desktop": True}, True),
+        ("http://proxy.example.org:7890", {"data_engine_desktop": True}, True),
+        ("http://ann:secret@proxy.example.org:7890", {}, False),
+    ],
+)
+def test_mounter_is_given_no_proxy_that_it_cannot_reach_or_that_would_show_a_password(
+    monkeypatch, proxy, engine, arrives
+):
+    for name, value in {"http_proxy": "", "https_proxy": proxy, "no_proxy": "localhost,127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    local = {"ansible_connection": "local", "data_network": "", **engine}
+    given = {"no_proxy": "localhost,127.0.0.1"} | ({"https_proxy": proxy} if arrives else {})
+    assert told("__data_proxies", **local) == given
+    do = told("__data_beside_check", **local)
+    assert ("no proxy" in do, "name the proxy" in do) == (not arrives, not arrives and "@" not in proxy)
