@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size
+from ansible_collections.desi.lab.plugins.module_utils._common.names import LAB_NAME
 from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest, shell_path
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import check_cpus, check_memory
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import settings_of_address
 from ansible_collections.desi.lab.plugins.module_utils._ssh.host_key import check_fingerprint
 from ansible_collections.desi.lab.plugins.plugin_utils._images import image_source
 
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 # Names of a lab's helper containers, and of its own one while it is replaced.
 RESERVED_NAME = re.compile(r"mount-.*|.*-(before|sample|scheduler|worker-[0-9]+)")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -74,7 +74,7 @@ def _wrong(name: str, value: object, why: str, do: str) -> LabError:
 def check_lab_name(value: str) -> None:
     """Refuse a name that is invalid for Docker, in a path or in a tag."""
     do = "Choose such a name, for example -e lab_name=desi2."
-    if not NAME.fullmatch(value):
+    if not LAB_NAME.fullmatch(value):
         why = "A name has lower-case letters, digits and dashes, at most 40, and begins with a letter or digit."
         raise _wrong("lab_name", value, why, do)
     if RESERVED_NAME.fullmatch(value):

@@ -12,10 +12,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
+LAB_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 MAX_NAME = 4096
 MAX_PART = 255
 INT64 = 2**63

@@ -10,9 +10,11 @@ import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import HOURS_A_MONTH, Prices
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, is_worker, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._common.names import LAB_NAME
 from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import OK, WARNING, Finding
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Found, resource_rows
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord, knows_resource
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Found, id_of, resource_rows
 
 TITLE = "Left behind at AWS"
 # What ./lab down does not remove.
@@ -28,25 +30,49 @@ BESIDE_A_LAB = {
 }
 
 
-def orphans(found: Found, region: str, prices: Prices, busy: t.Container[str] = ()) -> list[dict[str, t.Any]]:
+def orphans(
+    found: Found,
+    region: str,
+    prices: Prices,
+    busy: t.Container[str] = (),
+    record_of: t.Callable[[str], LabRecord | None] = lambda _lab: None,
+) -> list[dict[str, t.Any]]:
     """Return resources that no lab uses; a lab has an instance that is not terminated, or a running command (``busy``).
 
-    Of a lab with an instance, what is billed and not used by it is left of an earlier one of that name.
+    Of a lab with an instance, what is billed and not used by it is left of an earlier one of that name, if it is
+    recorded (``record_of``): others may set tags.
     """
     own = [instance for instance in found.get("machine") or [] if not is_worker(instance)]
     living = {tags_of(instance).get(NAME_TAG, "") for instance in own}
     costs = _costs(found, prices)
+    records = {lab: record_of(lab) for lab in {row["lab"] for row in resource_rows(found)} if LAB_NAME.fullmatch(lab)}
+    known = {
+        id_of(kind, one)
+        for kind in found
+        for one in found[kind]
+        if knows_resource(records.get(tags_of(one).get(NAME_TAG, "")), kind, one)
+    }
+    of_present = _snapshots_of(found, own)
     return [
         {
             **{name: row[name] for name in ("kind", "id", "name", "lab", "words")},
             "region": region,
             "usd_month": costs.get(row["id"], 0.0) if row["billed"] else 0.0,
-            "command": command_for(row, region, row["lab"] in living),
+            "command": command_for(row, region, row["lab"] in living, row["id"] in known),
             "lab_has_machine": row["lab"] in living,
         }
         for row in resource_rows(found)
-        if row["lab"] not in busy and (row["lab"] not in living or (row["billed"] and not row["in_use"]))
+        if row["lab"] not in busy
+        and (row["lab"] not in living or (row["billed"] and not row["in_use"] and row["id"] not in of_present))
     ]
+
+
+def _snapshots_of(found: Found, instances: t.Iterable[t.Mapping[str, t.Any]]) -> set[str]:
+    """Return the snapshots of the disks that instances have."""
+    mapped = [disk.get("Ebs") or {} for one in instances for disk in one.get("BlockDeviceMappings") or []]
+    attached = [disk for disk in found.get("disk") or [] if disk.get("Attachments")]
+    disks = {disk.get("VolumeId") for disk in [*mapped, *attached]}
+    return {one["SnapshotId"] for one in found.get("snapshot") or [] if one.get("VolumeId") in disks - {None}}
 
 
 def _costs(found: Found, prices: Prices) -> dict[str, float | None]:
@@ -64,11 +90,17 @@ def _costs(found: Found, prices: Prices) -> dict[str, float | None]:
     return costs
 
 
-def command_for(row: t.Mapping[str, t.Any], region: str, lab_has_machine: bool) -> str:
-    """Return the command that removes a resource, and nothing of a lab that has a machine."""
+def command_for(row: t.Mapping[str, t.Any], region: str, lab_has_machine: bool, known: bool) -> str:
+    """Return the command that removes a resource, and nothing of a lab that has a machine.
+
+    It is empty where AWS would remove it at once and this computer does not know it as its own, and for a name in a tag
+    that no lab has.
+    """
     by_hand = BESIDE_A_LAB if lab_has_machine else BY_HAND
     if row["kind"] in by_hand:
-        return by_hand[row["kind"]].format(id=row["id"], region=region)
+        return by_hand[row["kind"]].format(id=row["id"], region=region) if known else ""
+    if not LAB_NAME.fullmatch(row["lab"]):
+        return ""
     placed = "" if region == "us-west-2" else f" -e lab_region={region}"
     # A snapshot may be the last copy of somebody's work, so its removal takes a flag.
     purging = " -e lab_purge=true" if row["kind"] == "snapshot" else ""
@@ -79,10 +111,10 @@ def judge_orphans(rows: t.Sequence[t.Mapping[str, t.Any]], regions: t.Sequence[s
     """Return one finding for each removing command."""
     if not rows:
         return [Finding("orphans", TITLE, OK, f"nothing in {', '.join(regions)}", facts={"things": []})]
-    by_command: dict[str, list[t.Mapping[str, t.Any]]] = {}
+    by_command: dict[tuple[str, ...], list[t.Mapping[str, t.Any]]] = {}
     for row in rows:
-        by_command.setdefault(row["command"], []).append(row)
-    return [_group(command, resources) for command, resources in by_command.items()]
+        by_command.setdefault((row["command"], row["lab"], row["region"]), []).append(row)
+    return [_group(command, resources) for (command, *_of), resources in by_command.items()]
 
 
 def _group(command: str, resources: t.Sequence[t.Mapping[str, t.Any]]) -> Finding:
@@ -91,7 +123,11 @@ def _group(command: str, resources: t.Sequence[t.Mapping[str, t.Any]]) -> Findin
     summary = ", ".join(f"{resource['words']}, {cost_text(resource)}" for resource in resources)
     lab, region = first["lab"], first["region"]
     why = f"Lab {lab} has no machine in {region} any more, and nothing uses them."
-    if first["lab_has_machine"]:
+    if not command:
+        why = f"Its tags name lab {lab} in {region}, and anybody with the right to set tags may have set them: this"
+        why += " computer does not remember having made it."
+        command = "see in the AWS console what it is, before you remove anything"
+    elif first["lab_has_machine"]:
         why = f"An earlier machine of lab {lab} left it in {region}, and the present one does not use it."
         why += " See first whether you need what is on it." if first["kind"] in ("disk", "snapshot") else ""
     if total:

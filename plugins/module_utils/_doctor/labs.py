@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import shlex
 import typing as t
 from pathlib import PurePosixPath
 
+from ansible_collections.desi.lab.plugins.module_utils._common.names import LAB_NAME
 from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option, shell_path
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, SKIPPED, WARNING, Finding
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import state_word
@@ -17,6 +19,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates imp
 
 # Of a mount, in the directory around it.
 HIDDEN = ".bucket"
+BY_HAND = "see whose it is with docker ps --all and docker network ls: ./lab gives no lab such a name"
 
 Labs = t.Mapping[str, t.Any]
 
@@ -80,7 +83,8 @@ def judge_leftovers(found: Labs, dead: t.Sequence[str], units: t.Container[str] 
         if users:
             do = f"run the command again that made the lab {users[0]}, such as ./lab local{name_option(users[0])}"
         else:
-            do = _removal(gone[0]) if gone and path in unused else _unmount(path, units)
+            do = _removal(gone[0]) if gone and path in unused else ""
+            do = do or _unmount(path, units)
         if path in dead:
             why = "Whatever reads it waits, or fails with 'Transport endpoint is not connected'."
             every.append(Finding("leftovers", title, BROKEN, f"the mount {path} does not answer", why, do, facts))
@@ -91,17 +95,20 @@ def judge_leftovers(found: Labs, dead: t.Sequence[str], units: t.Container[str] 
         resources = [f"container {item['name']}" for item in containers if item["lab"] == lab]
         resources += [f"network {item['name']}" for item in networks if item["lab"] == lab]
         why = f"Lab {lab} has no server any more."
-        every.append(Finding("leftovers", title, WARNING, ", ".join(resources), why, _removal(lab), facts))
+        every.append(Finding("leftovers", title, WARNING, ", ".join(resources), why, _removal(lab) or BY_HAND, facts))
     return every or [Finding("leftovers", title, OK, "none", facts=facts)]
 
 
 def _removal(lab: str) -> str:
-    """Return the command that removes what is left of a lab here: without its name, it would be another lab."""
-    return f"./lab down -e lab_name={lab} -e lab_where=here"
+    """Return the command that removes what is left of a lab here; empty for a name in a label that no lab has.
+
+    Without its name, it would be another lab.
+    """
+    return f"./lab down -e lab_name={lab} -e lab_where=here" if LAB_NAME.fullmatch(lab) else ""
 
 
 def _unmount(path: str, units: t.Container[str]) -> str:
     """Return the commands that end a mount which is no lab's, and whoever would mount it again."""
     key, unit = PurePosixPath(path).parent.name, unit_name(mount_name(path))
-    first = f"docker rm --force desi-lab-mount-{key}; " if key.endswith("-mounter") else ""
+    first = f"docker rm --force {shlex.quote(f'desi-lab-mount-{key}')}; " if key.endswith("-mounter") else ""
     return f"sudo systemctl disable --now {unit}" if unit in units else f"{first}sudo umount -l {shell_path(path)}"

