@@ -134,6 +134,12 @@ def test_role_that_desi_lab_0_1_0_made_is_used_as_long_as_there_is_no_other(run,
     assert {each["Target"]["RoleArn"] for each in schedules(scheduler).values()} == {mine}
 
 
+def test_whoever_has_no_role_and_may_not_see_schedules_is_told_that_none_are_set(run, instance, monkeypatch):
+    denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetScheduleGroup")
+    monkeypatch.setattr(work.ScheduleGroup, "there", lambda _self: (_ for _ in ()).throw(denied))
+    assert (run()["is_off"], role_name("moto") in run()["why"]) == (True, True)
+
+
 def test_role_that_was_given_once_moves_the_schedules_later_and_nothing_is_off_that_is_not(run, scheduler, instance):
     theirs = boto3.client("iam", region_name="us-west-2").create_role(RoleName="theirs", AssumeRolePolicyDocument="{}")
     assert run(only_moves=True, role="theirs")["is_off"]
