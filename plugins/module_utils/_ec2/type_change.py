@@ -27,6 +27,8 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
 )
 
 Described = t.Mapping[str, t.Any]
+# A type for whole coadds, by processor.
+_OF_PROCESSOR = {"arm64": "t4g.xlarge", "x86_64": "m7i.xlarge"}
 
 
 def verify(account: Account, instance: Described, name: str) -> None:
@@ -56,13 +58,15 @@ def check_place(kind: InstanceType, instance: Described, zones: t.Collection[str
     architecture = str(instance.get("Architecture") or kind.architecture)
     if kind.architecture != architecture:
         why = f"Its system is made for {architecture} processors, and {kind.name} has one of {kind.architecture}."
-        raise LabError(what, why, "choose a type with a processor of its kind, such as -e lab_instance_type=t3.xlarge")
+        other = _OF_PROCESSOR.get(architecture, "")
+        such = f", such as -e lab_instance_type={other}" if other else ""
+        raise LabError(what, why, f"choose a type with a processor of its kind{such}")
     if view["zone"] not in zones:
         there = (
             f"It is offered in {', '.join(sorted(zones))} alone" if zones else "It is offered in no zone of the region"
         )
         why = f"{there}, and the lab's disk lies in {view['zone']}."
-        raise LabError(what, why, "choose another type, such as -e lab_instance_type=t3.xlarge")
+        raise LabError(what, why, f"choose a type that is offered in {view['zone']}")
 
 
 def check_quota(

@@ -40,6 +40,7 @@ def test_type_has_the_processor_of_the_system_and_is_in_the_zone_of_the_disk(mac
     with pytest.raises(LabError) as caught:
         check_place(XLARGE, machine, zones)
     assert why in caught.value.why
+    assert "t4g" in caught.value.do or "x86" not in why
 
 
 @pytest.mark.parametrize(("limit", "fits"), [(None, True), (6, True), (5, False)])
