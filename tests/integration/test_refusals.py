@@ -111,7 +111,7 @@ def test_an_image_without_jupyter_is_refused_with_the_end_of_its_log(refused):
 
 def test_an_engine_elsewhere_that_does_not_answer_is_refused(refused, free_port):
     shown = refused(DOCKER_HOST=f"tcp://127.0.0.1:{free_port}")
-    assert f"127.0.0.1:{free_port} does not answer" in shown
+    assert f"127.0.0.1:{free_port} cannot be used" in shown
 
 
 def test_a_container_of_the_same_name_that_is_not_ours_is_refused_and_kept(refused, lab_name):
