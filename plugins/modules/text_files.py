@@ -20,6 +20,11 @@ options:
     description: The content of each file, by its absolute path.
     type: dict
     required: true
+  kept:
+    description: Paths of files that stay as they are where they exist.
+    type: list
+    elements: path
+    default: []
   mode:
     description: The mode of the files. Directories that are made are open to everybody.
     type: str
@@ -65,8 +70,8 @@ class File(t.NamedTuple):
     after: str
 
 
-def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
-    """Return the files that differ in content or mode, in the order of their paths."""
+def differing(files: t.Mapping[str, t.Any], mode: int, kept: t.Collection[str] = ()) -> list[File]:
+    """Return the files that differ in content or mode, in the order of their paths; of ``kept`` what is absent."""
     found = []
     for name, content in sorted(files.items()):
         path, after = Path(name), str(content)
@@ -74,7 +79,8 @@ def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
             raise LabError(f"The file {name} cannot be written.", "It is not an absolute path.", "Give the whole path.")
         try:
             before = path.read_text(encoding="utf-8", errors="surrogateescape")
-            same = before == after and path.stat().st_mode & 0o7777 == mode and not path.is_symlink()
+            alike = before == after and path.stat().st_mode & 0o7777 == mode and not path.is_symlink()
+            same = alike or name in kept
         except FileNotFoundError:
             before, same = "", False
         if not same:
@@ -102,13 +108,14 @@ def main() -> None:
     module = AnsibleModule(
         {
             "files": {"type": "dict", "required": True},
+            "kept": {"type": "list", "elements": "path", "default": []},
             "mode": {"type": "str", "choices": ["0644", "0600"], "default": "0644"},
         },
         supports_check_mode=True,
     )
     mode = int(module.params["mode"], 8)
     try:
-        found = differing(module.params["files"], mode)
+        found = differing(module.params["files"], mode, module.params["kept"])
         if not module.check_mode:
             for file in found:
                 write(file, mode)

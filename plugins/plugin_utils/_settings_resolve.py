@@ -94,11 +94,12 @@ def settings_label(lab: Values, placed: Values) -> str:
     return json.dumps(saved, sort_keys=True)
 
 
-def settings_to_remember(lab: Values) -> dict[str, t.Any]:
-    """Return what this computer remembers of a lab on EC2."""
-    found = {name: lab[name.removeprefix(PREFIX)] for name in REMEMBERED}
+def settings_to_remember(lab: Values, only_given: bool = False) -> dict[str, t.Any]:
+    """Return what this computer remembers of a lab on EC2. With ``only_given``, of that what somebody has given."""
+    short = {name: name.removeprefix(PREFIX) for name in REMEMBERED}
+    found = {name: lab[key] for name, key in short.items() if not only_given or key in lab["given"]}
     # A role is made once. From then on it is the one that there is.
-    return {**found, "lab_expire_role": "" if found["lab_expire_role"] == "make" else found["lab_expire_role"]}
+    return {name: "" if (name, value) == ("lab_expire_role", "make") else value for name, value in found.items()}
 
 
 def remembered_settings(memory: str) -> dict[str, t.Any]:

@@ -46,6 +46,13 @@ def test_only_what_differs_is_written_and_shown(run, tmp_path):
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
 
 
+def test_what_is_kept_is_written_only_where_it_is_absent(run, tmp_path):
+    (tmp_path / "one").write_text("1")
+    kept = [str(tmp_path / "one"), str(tmp_path / "two")]
+    _code, result = run({tmp_path / "one": "2", tmp_path / "two": "2"}, kept=kept)
+    assert (result["written"], (tmp_path / "one").read_text()) == ([str(tmp_path / "two")], "1")
+
+
 def test_a_link_is_replaced_and_what_it_leads_to_is_left(run, tmp_path):
     (tmp_path / "other").write_text("1")
     (tmp_path / "one").symlink_to("other")

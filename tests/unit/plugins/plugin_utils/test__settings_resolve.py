@@ -170,6 +170,8 @@ def test_what_only_this_computer_remembers_counts_at_the_next_start():
     memory = json.dumps({"access": "https", "settings": settings_to_remember(made)})
     later = resolve(OPTIONS, {}, remembered_settings(memory), {"lab_expire_days": 7})
     assert {name: later[name] for name in REMEMBERED_VALUES} == {**REMEMBERED_VALUES, "expire_days": 7}
+    started = {**later, "given": {"expire_days": 7, "release": "dr1"}}
+    assert settings_to_remember(started, only_given=True) == {"lab_expire_days": 7}
     # A role that was made once is there.
     assert settings_to_remember({**made, "expire_role": "make"})["lab_expire_role"] == ""
 
