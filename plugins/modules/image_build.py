@@ -58,6 +58,13 @@ options:
       the action plugin on this computer.
     type: dict
     default: {}
+  proxy_credentials:
+    description: >-
+      Whether the build is given proxies with a user and a password, too. Each step of its Dockerfile sees them, and can
+      send them away.
+    type: bool
+    default: false
+    version_added: "0.2.0"
   labels:
     description: The labels of the image.
     type: dict
@@ -131,8 +138,12 @@ def command_of(params: dict, by_buildkit: bool) -> tuple[list[str], dict[str, st
     command += ["--no-cache"] if params["nocache"] else []
     for name, value in params["labels"].items():
         command += ["--label", f"{name}={value}"]
-    # The proxies that this computer uses are the build's, too; Docker keeps these arguments out of the image.
-    proxies = {name: value for name, value in params["network"].items() if name in PROXIES}
+    # Docker keeps these arguments out of an image whose Dockerfile does not name them; each of its steps sees them.
+    proxies = {
+        name: value
+        for name, value in params["network"].items()
+        if name in PROXIES and (params["proxy_credentials"] or "@" not in str(value))
+    }
     arguments = {name: str(value) for name, value in {**proxies, **params["args"]}.items()}
     for name in arguments:
         command += ["--build-arg", name]
@@ -256,6 +267,7 @@ def main() -> None:
             "nocache": {"type": "bool", "default": False},
             "args": {"type": "dict", "default": {}},
             "network": {"type": "dict", "default": {}, "no_log": True},
+            "proxy_credentials": {"type": "bool", "default": False, "no_log": False},
             "labels": {"type": "dict", "default": {}},
             "progress": {"type": "path", "default": ""},
         },

@@ -68,18 +68,26 @@ def test_without_a_place_for_locks_it_builds(tmp_path, monkeypatch):
             assert waited is False
 
 
-def test_build_is_given_the_proxies_of_the_caller_on_no_command_line():
-    network = {"https_proxy": "http://ann:secret@p:1", "HTTPS_PROXY": "http://ann:secret@p:1", "SSL_CERT_FILE": "/c"}
+# Whoever wrote a Dockerfile sees what its steps are given.
+@pytest.mark.security("H2")
+@pytest.mark.parametrize(
+    ("own", "proxy", "given"),
+    [
+        (True, "http://ann:secret@p:1", True),
+        (False, "http://ann:secret@p:1", False),
+        (False, "ann:secret@p:1", False),
+        (False, "http://ann:1234#secret@p:1", False),
+        (False, "http://p:1", True),
+    ],
+)
+def test_build_is_given_the_proxies_of_the_caller_on_no_command_line(own, proxy, given):
+    network = {"https_proxy": proxy, "HTTPS_PROXY": proxy, "SSL_CERT_FILE": "/c"}
     params = {"name": "a:1", "labels": {}, "nocache": False, "args": {"BASE": "b:1"}, "network": network}
-    command, known = image_build.command_of(params, by_buildkit=False)
-    assert command[-5:] == ["--build-arg", "https_proxy", "--build-arg", "BASE", "-"]
-    assert "secret" not in " ".join(command)
-    assert known == {
-        "DOCKER_BUILDKIT": "0",
-        **image_build.ENGINES_OWN,
-        "https_proxy": network["https_proxy"],
-        "BASE": "b:1",
-    }
+    command, known = image_build.command_of({**params, "proxy_credentials": own}, by_buildkit=False)
+    named = ["--build-arg", "https_proxy"] if given else []
+    assert command == ["docker", "build", "--force-rm", "--tag", "a:1", *named, "--build-arg", "BASE", "-"]
+    proxies = {"https_proxy": proxy} if given else {}
+    assert known == {"DOCKER_BUILDKIT": "0", **image_build.ENGINES_OWN, **proxies, "BASE": "b:1"}
 
 
 DOCKER = """#!/bin/sh
