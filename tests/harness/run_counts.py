@@ -35,7 +35,8 @@ BARS = {
     "local, nothing to change": (31, 2),
     "url": (17, 1),
     # Runs share a connection, which ends when nobody has used it for a minute: a slow computer has more logins.
-    "ec2, nothing to change": (88, 20, 8, 3),
+    # One of the calls asks for schedules where there is no role for them: a lab that another role deletes is not safe.
+    "ec2, nothing to change": (88, 20, 9, 3),
     "ec2, url": (49, 7, 2, 2),
 }
 
