@@ -106,10 +106,12 @@ def refusals(
     port: Tree,
     worker_memory: str = "",
     remote_workers: int = LOCAL,
+    reached_by: str = "",
 ) -> list[LabError]:
     """Return all that keeps a lab from being made, before anything is pulled or built for it.
 
     ``layout`` is the result of data_layout_info, failed or not, and ``port`` that of port_info; empty if not needed.
+    ``reached_by`` is what a command on the host begins with.
     """
     errors = (
         [LabError(layout["what"], layout["why"], layout["do"])] if layout.get("failed") and "what" in layout else []
@@ -117,6 +119,7 @@ def refusals(
     if host["docker"].get("answers") and not host["engine"]:
         what = "Docker Engine does not say which labs it has, so none is made or changed."
         errors.append(LabError(what, host["reason"], "Restart Docker Engine, then run this again."))
+    errors += _replacement_interrupted(settings["name"], host, reached_by)
     errors += _why_no_workers(settings, host, worker_memory, remote_workers)
     rootless = bool(host["docker"].get("rootless"))
     # Where root makes a lab, it runs as the owner of the folder.
@@ -139,6 +142,24 @@ def refusals(
         )
         errors.append(LabError(what, why, free))
     return errors
+
+
+def _replacement_interrupted(lab: str, host: Tree, reached_by: str) -> list[LabError]:
+    """Return an error where the container that was being replaced is there alone, with all that is installed in it."""
+    name = f"desi-lab-{lab}"
+    if host["server"].get("container") or f"{name}-before" not in [
+        row["name"] for row in lab_members(lab, "server", host)
+    ]:
+        return []
+    back = f"{reached_by} docker rename {name}-before {name}"
+    return [
+        LabError(
+            f"The lab {lab} is not made anew, as it was being replaced.",
+            f"Its container is called {name}-before since then, and has its settings and what was installed in it.",
+            f"Put it back with {back.strip()}, then run this again. Or remove the lab with "
+            f"./lab down{name_option(lab)}; your files stay.",
+        )
+    ]
 
 
 def _why_no_workers(settings: Tree, host: Tree, worker_memory: str, remote_workers: int) -> list[LabError]:

@@ -469,6 +469,32 @@ def test_engine_that_answers_without_its_labs_is_refused():
 
 
 @pytest.mark.parametrize(
+    ("name", "lab", "role", "there", "reached_by", "typed"),
+    [
+        ("desi-lab-desi-before", "desi", "server", False, "", "with docker rename desi-lab-desi-before desi-lab-desi,"),
+        (
+            "desi-lab-desi-before",
+            "desi",
+            "server",
+            False,
+            "ssh -F c h",
+            "with ssh -F c h docker rename desi-lab-desi-b",
+        ),
+        ("desi-lab-desi-before", "desi", "server", True, "", ""),
+        ("desi-lab-desi-before", "desi-before", "server", False, "", ""),
+        ("desi-lab-desi-before", "desi", "worker", False, "", ""),
+        ("desi-lab-desi-sample", "desi", "sample", False, "", ""),
+    ],
+)
+def test_lab_whose_replacement_was_interrupted_is_not_made_from_defaults(name, lab, role, there, reached_by, typed):
+    host = {**healthy(), "folder": FREE, "containers": [{"name": name, "lab": lab, "role": role, "running": False}]}
+    if not there:
+        host["server"] = {"container": {}}
+    told = [error.do for error in plan.refusals(SETTINGS, host, USER, {}, {}, reached_by=reached_by)]
+    assert [typed in do for do in told] == ([True] if typed else [])
+
+
+@pytest.mark.parametrize(
     ("settings", "beside", "remote", "refused"),
     [
         ({"mount": "container"}, 2, plan.LOCAL, "lab_mount=container"),

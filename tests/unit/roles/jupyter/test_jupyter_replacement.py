@@ -77,7 +77,21 @@ def test_every_replacement_of_a_container_is_confirmed_first():
     question = actions.index("confirm_replacement.yml")
     run = actions.index("{{ 'replace.yml' if __jupyter_is_replaced else 'container.yml' }}")
     assert question < run
+    # A replacement that is rolled back leaves the tag where it was.
+    assert run < [task["name"] for task in block].index("Tag the previous image")
     assert block[question]["when"] == "__jupyter_is_replaced and not jupyter_confirmed"
+
+
+def test_container_whose_replacement_was_killed_is_put_back_before_anything_is_made(play_tasks, tmp_path):
+    rows = [{"lab": "desi", "name": "desi-lab-desi-before", "role": "server"}]
+    folder = {"exists": True, "isdir": True, "writeable": True}
+    found = {"server": {"container": {}, "network": ""}, "containers": rows, "folder": folder}
+    given = {"jupyter_name": "desi", "jupyter_folder": str(tmp_path), "jupyter_port_queried": True}
+    code, shown = play_tasks(
+        [{"include_role": {"name": "desi.lab.jupyter"}}], {**given, "jupyter_inspected": found, "jupyter_image": "x"}
+    )
+    assert code != 0, shown
+    assert "docker rename desi-lab-desi-before desi-lab-desi," in shown
 
 
 @pytest.mark.docker
