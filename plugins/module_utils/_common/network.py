@@ -11,6 +11,8 @@ import typing as t
 import urllib.request
 from urllib.parse import unquote, urlsplit
 
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+
 PROXY_NAMES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 CA_NAMES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
 NAMES = (*PROXY_NAMES, "no_proxy", "NO_PROXY", *CA_NAMES)
@@ -40,17 +42,28 @@ def parse_proxy(value: str) -> Proxy | None:
         port = parts.port or _USUAL_PORTS.get(parts.scheme, 0)
     except ValueError:
         return None
-    if not parts.hostname or not port or " " in parts.hostname:
+    # A password with a # or / that is not escaped would be taken for the port, and shown as such.
+    hides_user = "@" in value and "@" not in parts.netloc
+    if not parts.hostname or not port or " " in parts.hostname or hides_user:
         return None
     return Proxy(parts.scheme, parts.hostname, port, (), unquote(parts.username or ""), unquote(parts.password or ""))
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """Return the proxy by which this process opens a URL, None if it opens it directly."""
+    """Return the proxy by which this process opens a URL, None if it opens it directly. Raises LabError."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     value = "" if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(parts.scheme, "")
-    return parse_proxy(value)
+    proxy = parse_proxy(value) if value else None
+    if value and not proxy:
+        name = f"{parts.scheme.upper()}_PROXY"
+        raise LabError(
+            f"{host} cannot be reached through a proxy.",
+            f"{name} is no address of one.",
+            f"Write {name} as http://user:password@host:port; letters such as @, # and / of a password are written as "
+            "%40, %23 and %2F there.",
+        )
+    return proxy
 
 
 def network_of(environ: t.Mapping[str, str]) -> dict[str, str]:
