@@ -17,11 +17,12 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError, failure
+from ansible_collections.desi.lab.plugins.module_utils._common.names import LAB_NAME
 from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
 from ansible_collections.desi.lab.plugins.plugin_utils._ansible_settings import check_ansible
 from ansible_collections.desi.lab.plugins.plugin_utils._fact_injection import check_plain
 from ansible_collections.desi.lab.plugins.plugin_utils._same_settings import PATHS, normal_path
-from ansible_collections.desi.lab.plugins.plugin_utils._settings import NAME, check_own, name_errors, value_errors
+from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_own, name_errors, value_errors
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import PREFIX, resolve
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -77,7 +78,7 @@ class ActionModule(ActionBase):
         if args["values"]:
             values = {name: lab[name.removeprefix(PREFIX)] for name in options}
             # One that is there may have been made when its name was not reserved.
-            if args["saved"].get("lab_name") == lab["name"] and NAME.fullmatch(lab["name"]):
+            if args["saved"].get("lab_name") == lab["name"] and LAB_NAME.fullmatch(lab["name"]):
                 del values["lab_name"]
             errors += value_errors(values, worked_out["releases"])
         # Root writes streamed data, so that all of this path has to be root's.
