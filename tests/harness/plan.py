@@ -166,8 +166,9 @@ def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> tuple[l
         shared.append(cloud("money", ["test_lab_money.py", "test_doctor.py"], scratch))
     if "unit" in wanted:
         first.append(REFUSALS)
+        # Its lab mounts, too.
+        first.append(Part("another Python", ["tests/other_python", str(scratch)], timeout=1500, gate=IMAGES.name))
         shared.append(sequences(A_FEW, scratch))
-        shared.append(Part("another Python", ["tests/other_python", str(scratch)], timeout=1500, gate=IMAGES.name))
         shared.append(unit(scratch))
     if "e2e" in wanted:
         first.append(e2e("here", HERE, scratch))
