@@ -44,8 +44,8 @@ def orphans(
     """
     own = [instance for instance in found.get("machine") or [] if not is_worker(instance)]
     living = {tags_of(instance).get(NAME_TAG, "") for instance in own}
-    costs = _costs(found, prices)
-    records = {lab: record_of(lab) for lab in {row["lab"] for row in resource_rows(found)} if LAB_NAME.fullmatch(lab)}
+    costs, rows = _costs(found, prices), resource_rows(found)
+    records = {lab: record_of(lab) for lab in {row["lab"] for row in rows} if LAB_NAME.fullmatch(lab)}
     known = {
         id_of(kind, one)
         for kind in found
@@ -61,7 +61,7 @@ def orphans(
             "command": command_for(row, region, row["lab"] in living, row["id"] in known),
             "lab_has_machine": row["lab"] in living,
         }
-        for row in resource_rows(found)
+        for row in rows
         if row["lab"] not in busy
         and (row["lab"] not in living or (row["billed"] and not row["in_use"] and row["id"] not in of_present))
     ]
