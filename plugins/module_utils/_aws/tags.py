@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
+
 PREFIX = "desi-lab:"
 NAME_TAG = f"{PREFIX}name"
 OWNER_TAG = f"{PREFIX}owner"
@@ -117,6 +119,11 @@ def tags_of(resource: t.Mapping[str, t.Any]) -> dict[str, str]:
     if isinstance(tags, t.Mapping):
         return {str(key): str(value) for key, value in tags.items()}
     return {str(tag["Key"]): str(tag.get("Value", "")) for tag in tags if isinstance(tag, t.Mapping) and "Key" in tag}
+
+
+def lab_option(tags: t.Mapping[str, str]) -> str:
+    """Return the option that a command for the lab of a resource needs, as name_option does."""
+    return name_option(tags.get(NAME_TAG, "desi"))
 
 
 def is_ours(resource: t.Mapping[str, t.Any], name: str, owner: str) -> bool:

@@ -10,16 +10,15 @@ import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
     ACCESS_TAG,
-    NAME_TAG,
     OS_TAG,
     OWNER_TAG,
     PORT_TAG,
     RELEASE_TAG,
     is_ours,
     is_worker,
+    lab_option,
     tags_of,
 )
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 from ansible_collections.desi.lab.plugins.module_utils._ec2.launch_errors import several
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, state_of
@@ -132,7 +131,7 @@ def differences(instance: Instance, types: t.Sequence[str], disk_gib: int, syste
         said.append(f"in {instance.subnet_id}, not in {subnet}")
     if not said:
         return []
-    named = name_option(instance.tags.get(NAME_TAG, "desi"))
+    named = lab_option(instance.tags)
     return [
         f"The machine is {', '.join(said)}. It stays so. ./lab update{named} changes type and disk; "
         f"for the rest, run ./lab down{named} and make a new lab."

@@ -11,9 +11,8 @@ import binascii
 import itertools
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, is_ours, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, lab_option, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
 
 # EC2 takes no others: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-key-pairs.html
 ALGORITHMS = ("ssh-ed25519", "ssh-rsa")
@@ -117,7 +116,7 @@ def _key_of_instance(
     why = f"It was made with the key pair {name or 'that AWS does not name'}, and "
     why += "the private key here is another one." if local else "its private key is not on this computer."
     do = "put back the file id_ed25519 of this lab from a backup or from the computer that you made the lab on, or "
-    named = name_option(tags_of(instance).get(NAME_TAG, "desi"))
+    named = lab_option(tags_of(instance))
     do += f"remove the lab, with what is saved in it, and make a new one: ./lab down{named} -e lab_where=ec2"
     raise LabError(f"The machine {number} of this lab cannot be entered.", why, do)
 

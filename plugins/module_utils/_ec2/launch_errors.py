@@ -9,10 +9,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import plain
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import lab_option, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, state_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, reason_code, state_of
 
 AGAIN = "run the same command again: it goes on from here"
 
@@ -76,7 +76,7 @@ def always_gone() -> LabError:
 
 def no_place_to_start(instance: t.Mapping[str, t.Any], why: str) -> LabError:
     """Error: a stopped instance cannot be started, because its zone is full."""
-    view, named = facts_of(instance), name_option(tags_of(instance).get(NAME_TAG, "desi"))
+    view, named = facts_of(instance), lab_option(tags_of(instance))
     other = next((kind for kind in alternatives([view["type"]]) if kind != view["type"]), "…")
     # AWS changes the type of no spot machine.
     change = f"choose another type, ./lab update{named} -e lab_instance_type={other}, or " * (view["market"] != "spot")
@@ -139,16 +139,11 @@ _DEATHS = {
 }
 
 
-def death_code(instance: t.Mapping[str, t.Any]) -> str:
-    """Return the code of the reason for which an instance stopped to be, such as ``Server.InternalError``."""
-    return str((instance.get("StateReason") or {}).get("Code") or "")
-
-
 def died(instance: t.Mapping[str, t.Any]) -> LabError:
     """Error: an instance ended while it was being started."""
     message = plain(str((instance.get("StateReason") or {}).get("Message") or "")).strip().rstrip(".")
     said = f"AWS says: {message}." if message else "AWS does not say why."
-    why, do = _DEATHS.get(death_code(instance), (said, AGAIN))
+    why, do = _DEATHS.get(reason_code(instance), (said, AGAIN))
     ended = "stopped" if state_of(instance) in ("stopping", "stopped") else "ended"
     return LabError(f"The machine {facts_of(instance)['id']} {ended} while it was being started.", why, do)
 

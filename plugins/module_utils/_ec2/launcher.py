@@ -19,6 +19,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
     Attempt,
     InstanceSpec,
     facts_of,
+    reason_code,
     run_parameters,
     state_of,
     verdict_on,
@@ -212,7 +213,7 @@ class Launcher:
         if how == "launched":
             if instance.get("SpotInstanceRequestId"):
                 self._terminate(instance)
-            if texts.death_code(instance) == "Server.InsufficientInstanceCapacity":
+            if reason_code(instance) == "Server.InsufficientInstanceCapacity":
                 raise Unavailable(ELSEWHERE["InsufficientInstanceCapacity"])
         raise texts.died(instance)
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory, read_below, write_beside
+from ansible_collections.desi.lab.plugins.module_utils._common.names import whole_number
 from ansible_collections.desi.lab.plugins.module_utils._ec2.key_pair import KeyPair
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SecurityGroup, rules_text
@@ -147,7 +148,7 @@ def parse(content: bytes, directory: str = "") -> LabRecord:
         given: dict[str, t.Any] = {key: _text(found[key]) for key in _TEXTS}
         given.update({key: tuple(_text(one) for one in _list(found.get(key, []))) for key in _LISTS})
         given["endpoint"] = None if found.get("endpoint") is None else _text(found["endpoint"])
-        given["workers"] = None if found.get("workers") is None else _count(found["workers"])
+        given["workers"] = None if found.get("workers") is None else whole_number(found["workers"], 0, _MOST_WORKERS)
         given["worker_type"] = _text(found.get("worker_type", ""))
         made = found.get("made", {})
         if not isinstance(made, dict) or not set(made) <= set(KINDS):
@@ -160,12 +161,6 @@ def parse(content: bytes, directory: str = "") -> LabRecord:
 
 def _text(value: t.Any) -> str:  # noqa: ANN401 - whatever JSON has
     if not isinstance(value, str) or not _TEXT.fullmatch(value):
-        raise ValueError(value)
-    return value
-
-
-def _count(value: t.Any) -> int:  # noqa: ANN401 - whatever JSON has
-    if isinstance(value, bool) or not isinstance(value, int) or value not in range(_MOST_WORKERS + 1):
         raise ValueError(value)
     return value
 

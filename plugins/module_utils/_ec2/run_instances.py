@@ -210,10 +210,15 @@ def market_of(instance: t.Mapping[str, t.Any]) -> str:
     return "spot" if instance.get("InstanceLifecycle") == "spot" else "on-demand"
 
 
+def reason_code(instance: t.Mapping[str, t.Any]) -> str:
+    """Return the code of the reason for which an instance stopped or ended, such as ``Server.InternalError``."""
+    return str((instance.get("StateReason") or {}).get("Code") or "")
+
+
 def waits_for_room(instance: t.Mapping[str, t.Any]) -> bool:
     """Return whether AWS has interrupted a spot instance, which AWS starts again by itself, and nobody else can."""
-    reason = str((instance.get("StateReason") or {}).get("Code") or "")
-    return market_of(instance) == "spot" and state_of(instance) == "stopped" and reason.startswith("Server.")
+    stopped = state_of(instance) == "stopped" and reason_code(instance).startswith("Server.")
+    return stopped and market_of(instance) == "spot"
 
 
 def facts_of(instance: t.Mapping[str, t.Any]) -> dict[str, str]:

@@ -10,7 +10,11 @@ import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import ago, ahead, number, parse_time, time_text
 from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import waits_for_room
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
+    reason_code,
+    state_of,
+    waits_for_room,
+)
 
 VERSION = 1
 
@@ -119,8 +123,7 @@ def why_stopped(instance: t.Mapping[str, t.Any], since: str, now: float) -> list
         return [
             "AWS stopped its spot machine, starts it again by itself as soon as it has room, and charges for it then."
         ]
-    code = (instance.get("StateReason") or {}).get("Code")
-    if (instance.get("State") or {}).get("Name") != "stopped" or code != _BY_ITSELF:
+    if state_of(instance) != "stopped" or reason_code(instance) != _BY_ITSELF:
         return []
     when = parse_time(since)
     return [f"It stopped itself{'' if when is None else f' {ago(when, now)}'}. Its watcher tells why once it runs."]
