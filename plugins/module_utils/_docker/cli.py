@@ -177,10 +177,7 @@ class Docker:
 
     def archive(self, name: str, path: str, limit: int) -> bytes:
         """Return a path in a container as a tar archive, cut at a limit; nothing if the path is not there."""
-        try:
-            return run_bounded([*self._command, "cp", f"{checked_name(name)}:{path}", "-"], b"", limit, 60).output
-        except OSError as error:
-            raise _cannot_start(error) from error
+        return self._bounded(limit, 60, "cp", f"{checked_name(name)}:{path}", "-")
 
     def commands(self, container: Mapping[str, Any]) -> list[str]:
         """Return the commands that run in an inspected container beside its own."""
@@ -204,8 +201,11 @@ class Docker:
 
     def output_in_container(self, name: str, argv: Sequence[str], limit: int, seconds: float) -> bytes:
         """Return what a command in a running container printed within a limit and a time."""
+        return self._bounded(limit, seconds, "exec", checked_name(name), *argv)
+
+    def _bounded(self, limit: int, seconds: float, *arguments: str) -> bytes:
         try:
-            return run_bounded([*self._command, "exec", checked_name(name), *argv], b"", limit, seconds).output
+            return run_bounded([*self._command, *arguments], b"", limit, seconds).output
         except OSError as error:
             raise _cannot_start(error) from error
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -107,8 +108,7 @@ def read_engine(
     version = str(info.get("ServerVersion") or "")
     system = str(info.get("OperatingSystem", ""))
     options, architecture = info.get("SecurityOptions"), str(info.get("Architecture") or "")
-    silent = endpoint.problem or _why_silent(info, stderr or ("" if info else stdout), has_command)
-    reason = "" if version else silent
+    reason = "" if version else endpoint.problem or _why_silent(info, stderr or ("" if info else stdout), has_command)
     return Engine(
         answers=bool(version),
         denied=reason == DENIED,
@@ -174,23 +174,22 @@ def query_engine(patience: float, daemon_folders: Sequence[str] = DAEMON_FOLDERS
 
     The docker command is asked only where the engine speaks TLS, or nothing listens at its socket.
     """
-    endpoint, has_command = current_endpoint(), bool(shutil.which("docker"))
-    stdout, stderr, ask_command = "", "", has_command and not endpoint.problem
+    endpoint, stdout, stderr = current_endpoint(), "", ""
     try:
-        if ask_command and endpoint.direct:
-            stdout = json.dumps(Api(endpoint.host, patience).get("/info") or {})
-            ask_command = False
-    except NotListening:
-        pass
-    except LabError as error:
-        stderr, ask_command = error.why, False
-    try:
-        if ask_command:
-            info = Docker().run("info", "--format", "{{json .}}", timeout=patience)
-            stdout, stderr = info.stdout, info.stderr
+        if shutil.which("docker") and not endpoint.problem:
+            stdout, stderr = _info(endpoint, patience)
     except LabError as error:
         stderr = error.why
     return engine_here(stdout, stderr, endpoint, daemon_folders)
+
+
+def _info(endpoint: Endpoint, patience: float) -> tuple[str, str]:
+    """Return what ``docker info`` prints, on standard output and standard error."""
+    if endpoint.direct:
+        with contextlib.suppress(NotListening):
+            return json.dumps(Api(endpoint.host, patience).get("/info") or {}), ""
+    info = Docker().run("info", "--format", "{{json .}}", timeout=patience)
+    return info.stdout, info.stderr
 
 
 def engine_here(stdout: str, stderr: str, endpoint: Endpoint, daemon_folders: Sequence[str] = DAEMON_FOLDERS) -> Engine:

@@ -81,13 +81,13 @@ class Inventory:
 
 def take_inventory(seconds: float, with_images: bool) -> Inventory:
     """Query an engine for everything in parallel, in a bounded time."""
-    api = engine_api(seconds)
-    if api is None and current_endpoint().problem:
+    api, endpoint = engine_api(seconds), current_endpoint()
+    if endpoint.problem:
         engine = query_engine(seconds)
         return Inventory(engine, Docker(), reason=engine.reason)
     parts: dict[str, t.Callable[[], t.Any]] = {"engine": lambda: query_engine(seconds)}
     results, errors = side_by_side({**parts, **_questions(api, with_images)}, seconds + 1)
-    engine = results.get("engine") or engine_here("", _late(seconds), current_endpoint())
+    engine = results.get("engine") or engine_here("", _late(seconds), endpoint)
     if engine.answers and (api is None or any(isinstance(error, NotListening) for error in errors.values())):
         # An engine that the command alone reaches.
         api = None

@@ -25,6 +25,9 @@ _BANNER = "synthetic"
 
 def untouched(client: Api | Docker, container: str, files: t.Iterable[str]) -> set[str]:
     """Return those of a container's files that are as its image has them, whatever a notebook printed."""
+    files = [path for path in files if _IN_HOME.fullmatch(path)]
+    if not files:
+        return set()
     given = {name.partition("/")[2]: data for name, data in _files_in(client.archive(container, SHARE, MOST_BYTES))}
     found = set()
     for path in files:

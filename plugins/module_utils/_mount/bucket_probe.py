@@ -148,13 +148,14 @@ def explain_exception(spec: MountSpec, problem: BaseException, timeout: float, p
     host = urllib.parse.urlsplit(listing_url(spec)).netloc
     what = f'The bucket "{spec.bucket}" could not be reached.'
     check = "Check the network, the proxy settings and the endpoint."
-    tunnel = re.match(r"Tunnel connection failed: (\d{3})", str(reason))
-    if proxy and tunnel:
-        return _refused_by_proxy(what, host, proxy, int(tunnel[1]))
-    silent = _silent_proxy(reason, timeout) if proxy else ""
-    if proxy and silent:
-        do = f"Correct HTTPS_PROXY, unset it if no proxy is needed, or add {host} to NO_PROXY."
-        return LabError(what, f"The proxy {proxy.address} {silent}.", do)
+    if proxy:
+        tunnel = re.match(r"Tunnel connection failed: (\d{3})", str(reason))
+        if tunnel:
+            return _refused_by_proxy(what, host, proxy, int(tunnel[1]))
+        silent = _silent_proxy(reason, timeout)
+        if silent:
+            do = f"Correct HTTPS_PROXY, unset it if no proxy is needed, or add {host} to NO_PROXY."
+            return LabError(what, f"The proxy {proxy.address} {silent}.", do)
     if isinstance(reason, socket.gaierror):
         return LabError(what, f"The name {host} could not be resolved.", check)
     if isinstance(reason, ConnectionRefusedError):
