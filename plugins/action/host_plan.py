@@ -71,7 +71,7 @@ class ActionModule(ActionBase):
         errors = refusals(settings, host, args["user"], layout, port, args["worker_memory"], remote, args["reached_by"])
         # A lab that goes on as it runs asks for nothing.
         wrong = errors if layout.get("failed") or not is_kept(parts) else []
-        wrong = [*ignored_settings(goal, host, parts), *wrong]
+        wrong = [*ignored_settings(goal, differing, parts), *wrong]
         return {
             "changed": False,
             "specification": made_from,

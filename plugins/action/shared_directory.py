@@ -78,6 +78,6 @@ def chosen(given: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     made = given["make"] and directory == given["own"] and not Path(directory).is_dir()
     if made and not check_mode:
         make(directory, uid, gid)
-    data, real = given["data"] and os.path.realpath(given["data"]), os.path.realpath(directory)
-    in_data = bool(data) and os.path.commonpath([data, real]) == data
+    data = given["data"] and os.path.realpath(given["data"])
+    in_data = bool(data) and Path(os.path.realpath(directory)).is_relative_to(data)
     return {"changed": made, "folder": directory, "made": made, "instead": instead, "in_data": in_data}

@@ -150,8 +150,7 @@ def work(module: AnsibleAWSModule) -> ExpiryResult:
         group = ScheduleGroup(clients, given["name"], owner, region, record=record, instance=known)
         if given["state"] == "absent":
             return group.remove(module.check_mode)
-        fields = ("hours", "days", "snapshot", "role", "role_wait", "only_moves")
-        spec = ExpirySpec(**{name: given[name] for name in fields})
+        spec = ExpirySpec(**{name: given[name] for name in ExpirySpec._fields})
         return group.set(spec, module.check_mode)
     except LabError as error:
         return ExpiryResult(False, None, error.why.rstrip("."), {}, {})

@@ -90,7 +90,7 @@ def parse(arguments: t.Sequence[str]) -> Asked:
     own: list[str] = []
     rest = list(arguments)
     # What is -f of ansible-playbook, --forks, has no use here.
-    follows = "logs" in rest[: rest.index("--")] if "--" in rest else "logs" in rest
+    follows = "logs" in _before_dashes(rest)
     while rest:
         each = rest.pop(0)
         if follows and each in ("-f", "--follow"):
@@ -110,9 +110,13 @@ def parse(arguments: t.Sequence[str]) -> Asked:
     return Asked(words[0] if words else "", tuple(words[1:]), tuple(options), tuple(own))
 
 
+def _before_dashes(words: t.Sequence[str]) -> t.Sequence[str]:
+    return words[: [*words, "--"].index("--")]
+
+
 def _check_command(command: t.Sequence[str]) -> None:
     """Refuse options among the words of a command in a lab, which would be read as those of ./lab."""
-    typed = iter(command[: command.index("--")] if "--" in command else command)
+    typed = iter(_before_dashes(command))
     for word in typed:
         if word in ("-e", "--extra-vars"):
             next(typed, None)

@@ -407,13 +407,13 @@ def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else plain_text(str("" if value is None else value))
 
 
-def ignored_settings(goal: Goal, host: Tree, parts: t.Iterable[Part]) -> list[LabError]:
+def ignored_settings(goal: Goal, differing: t.Iterable[Difference], parts: t.Iterable[Part]) -> list[LabError]:
     """Return the refusal of settings that somebody gave and that a container which stays was not made with."""
-    container, settings = host["server"].get("container") or {}, goal.settings
-    if not (goal.stays and container) or any(part.name == "server" and part.action == REPLACE for part in parts):
+    settings = goal.settings
+    if not goal.stays or any(part.name == "server" and part.action == REPLACE for part in parts):
         return []
     given = {f"{PREFIX}{name}" for name in settings["given"]} - {*CHANGED_IN_PLACE}
-    found = [each for each in differences(settings, container) if each.name in given]
+    found = [each for each in differing if each.name in given]
     if not found:
         return []
     has = ", ".join(f"{each.name}={each.was}" for each in found)

@@ -72,8 +72,9 @@ def place(path: Path, directory: str) -> tuple[Path, str]:
                 found /= part
                 real = Path(os.path.realpath(found))
                 # A link that leads below the folder is replaced by where it leads: what is there may change.
-                if directory and not top and found.is_dir() and real.is_relative_to(os.path.realpath(directory)):
-                    found = found if _shown(found, directory) else real
+                below = directory and not top and real.is_relative_to(os.path.realpath(directory))
+                if below and found.is_dir() and not _shown(found, directory):
+                    found = real
                 continue
             real = Path(os.path.realpath(found))
             if top and real != Path(os.path.realpath(top), found.relative_to(top)):

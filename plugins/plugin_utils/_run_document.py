@@ -39,7 +39,7 @@ class RunDocument:
 
     def fail(self, failures: t.Iterable[Failure]) -> None:
         """Keep the failures of a task."""
-        self._found["failures"] += [dict(zip(("what", "why", "do"), each)) for each in failures]
+        self._found["failures"] += [each._asdict() for each in failures]
 
     def whole(self, verb: str, figures: t.Mapping[str, t.Mapping[str, int]], check: bool) -> object:
         """Return the document of a run that has ended, with the numbers of its hosts."""

@@ -93,13 +93,19 @@ def types_of(need: Need, existing: Rows) -> list[str]:
 
 def plan_workers(need: Need, existing: Rows, facts: Facts) -> WorkersPlan:
     """Return the plan; refuse what cannot be had. ``existing`` are those of lab_workers."""
-    number = need.number
     ids = [facts_of(one)["id"] for one in existing]
-    launched = max(0, number - len(ids))
+    launched = max(0, need.number - len(ids))
     name = types_of(need, existing)[0]
     kind = facts.kinds.get(name)
     cost = cost_of(name, need.disk_gib, facts.prices)
-    found = WorkersPlan(number, tuple(ids[:number]), tuple(ids[number:]), launched, name, kind.vcpus if kind else 0)
+    found = WorkersPlan(
+        need.number,
+        tuple(ids[: need.number]),
+        tuple(ids[need.number :]),
+        launched,
+        name,
+        kind.vcpus if kind else 0,
+    )
     found = found._replace(cost=cost)
     if not launched:
         return found

@@ -198,13 +198,14 @@ def test_what_is_asked_for_is_what_is_done(more, settings, actions):
 def test_setting_that_a_started_container_was_not_made_with_is_refused(given, more, refused):
     settings = {**SETTINGS, **given, "given": given}
     goal = plan.Goal(settings, "", **{"stays": True, **more})
-    errors = plan.ignored_settings(goal, healthy(), plan.host_plan(goal, healthy()))
+    differing = plan.differences(settings, healthy()["server"]["container"])
+    errors = plan.ignored_settings(goal, differing, plan.host_plan(goal, healthy()))
     assert [error.do.partition("./lab update ")[2] for error in errors] == (
         [" ".join(f"-e {each}" for each in refused)] if refused else []
     )
     # What the lab saved by itself is no wish of anybody's.
     goal = plan.Goal({**settings, "given": {}}, "", stays=True)
-    assert not plan.ignored_settings(goal, healthy(), plan.host_plan(goal, healthy()))
+    assert not plan.ignored_settings(goal, differing, plan.host_plan(goal, healthy()))
 
 
 @pytest.mark.parametrize("image", ["embedded", "desidocker", "/a/folder"])
