@@ -107,12 +107,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-lab:
-  description: The lab's instance, as M(desi.lab.ec2_launch) returns it.
-  returned: O(state=running)
-  type: dict
 workers:
-  description: The workers, likewise. In check mode, those that there are.
+  description: The workers, each as M(desi.lab.ec2_launch) returns an instance. In check mode, those that there are.
   returned: O(state=running)
   type: list
   elements: dict

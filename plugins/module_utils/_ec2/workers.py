@@ -41,7 +41,6 @@ QUOTA_CODES = ("VcpuLimitExceeded", "InstanceLimitExceeded")
 class Result:
     """The workers that a lab has now, those that are too many, and why there are fewer than wanted."""
 
-    lab: dict[str, str]
     workers: list[dict[str, str]]
     surplus: list[str]
     launched: list[str]
@@ -92,14 +91,12 @@ class Workers:
                 raise
         rows = [facts_of(one) for one in [*found, *launched]]
         surplus = [row["id"] for row in rows[count:]]
-        return Result(facts_of(lab), rows[:count], surplus, [one["InstanceId"] for one in launched], self.short)
+        return Result(rows[:count], surplus, [one["InstanceId"] for one in launched], self.short)
 
     def plan(self, count: int) -> Result:
         """Return which there are, and which would end, without a change."""
-        tagged = self._tagged()
-        rows = [facts_of(one) for one in self._known(tagged)]
-        lab = next((one for one in tagged if one["InstanceId"] == self.lab), {})
-        return Result(facts_of(lab), rows[:count], [row["id"] for row in rows[count:]], [], [])
+        rows = [facts_of(one) for one in self._known(self._tagged())]
+        return Result(rows[:count], [row["id"] for row in rows[count:]], [], [])
 
     def terminate(self, ids: t.Sequence[str]) -> list[str]:
         """Terminate workers by their ids, and return those. Nothing else is touched, whatever it is called."""
