@@ -62,7 +62,7 @@ class TestALabWithWorkers:
     NAME = "many"
     SETTINGS: typing.ClassVar = {}
 
-    def test_three_machines_compute_for_the_lab_and_are_asked_for_once(self, lab, region):
+    def test_two_machines_compute_for_the_lab_and_are_asked_for_once(self, lab, region):
         shown = lab.run("ec2.yml", lab_workers=2)
         assert "2 Dask workers t2.micro" in shown
         _own, workers = machines(lab)

@@ -42,20 +42,22 @@ class Report:
     def __init__(self, logs: Path) -> None:
         self.logs = logs
         self.results: dict[str, bool] = {}
-        self.errors: dict[str, list[str]] = {}
         self.begun = time.monotonic()
         self._news = threading.Condition()
 
     def add(self, part: Part, passed: bool, seconds: float, text: str) -> None:
         """Print the result of a part, with its output if it failed."""
-        (self.logs / f"{part.name.replace(' ', '-')}.log").write_text(text)
+        self.log(part.name).write_text(text)
         with self._news:
             self.results[part.name] = passed
-            self.errors[part.name] = [] if passed else error_lines(text)
             lines = [] if passed else [f"  |  {line}" for line in text.rstrip().splitlines()[-SHOWN_LINES:]]
             line = f"  {'ok  ' if passed else 'FAIL'}  {part.name:<28}{seconds:8.1f} s  {last_words(text)}"
             print("\n".join([line.rstrip(), *lines]), flush=True)
             self._news.notify_all()
+
+    def log(self, name: str) -> Path:
+        """Return the file with all that a part has said."""
+        return self.logs / f"{name.replace(' ', '-')}.log"
 
     def wait_for(self, name: str) -> bool:
         """Wait until a part has ended; return whether it passed."""
@@ -67,10 +69,10 @@ class Report:
         """Print the summary, and return the exit code."""
         failed = [name for name, passed in self.results.items() if not passed]
         minutes, seconds = divmod(round(time.monotonic() - self.begun), 60)
+        # Once more at the end, which is what is kept of a long output.
+        for name in failed:
+            print("\n".join([f"\n{name}:", *(f"  {line}" for line in error_lines(self.log(name).read_text()))]))
         if failed:
-            # Once more at the end, which is what is kept of a long output.
-            for name in failed:
-                print("\n".join([f"\n{name}:", *(f"  {line}" for line in self.errors[name])]))
             print(f"\nFailed: {', '.join(failed)}. All that was said is in {self.logs}.")
         passed = len(self.results) - len(failed)
         print(f"\n{passed} passed, {len(failed)} failed ({minutes} min {seconds} s)", flush=True)

@@ -25,7 +25,7 @@ def web_server(answer, certificate=None, host="127.0.0.1"):
             with contextlib.suppress(OSError):
                 self.wfile.write(body)
 
-        do_GET = do_POST = do_PUT = do_DELETE = respond
+        do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = respond
 
         def log_message(self, *_words):
             pass

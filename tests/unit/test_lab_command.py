@@ -53,6 +53,12 @@ def program(path, text):
     path.chmod(0o755)
 
 
+def installed(root, python):
+    """Make the environment of a clone, with a Python that is this script."""
+    program(root / ".venv/bin/python", python)
+    (root / ".venv/.installed-requirements.txt").write_bytes((root / "requirements.txt").read_bytes())
+
+
 def clone_at(root, python, playbook=None):
     """Make a clone whose requirements are installed, with a Python and an ansible-playbook of our own."""
     for folder in ("playbooks", ".collections/ansible_collections/desi"):
@@ -66,9 +72,8 @@ def clone_at(root, python, playbook=None):
         (root / f"playbooks/{name}.yml").write_text(TELL)
     (root / "requirements.txt").write_text("# none\n")
     if python:
-        program(root / ".venv/bin/python", python)
+        installed(root, python)
         (root / ".venv/bin/ansible-playbook").write_text(playbook or (BIN / "ansible-playbook").read_text())
-        (root / ".venv/.installed-requirements.txt").write_text("# none\n")
     return root
 
 
@@ -287,8 +292,7 @@ def test_an_environment_that_cannot_be_made_is_told_with_its_true_cause(tmp_path
 def test_an_environment_that_lost_its_packages_is_made_again_once(tmp_path, run, no_venv):
     root, path = no_venv(NEW)
     (tmp_path / "installed").touch()
-    program(root / ".venv/bin/python", f'exec "{tmp_path}/bin/bare" "$@"')
-    (root / ".venv/.installed-requirements.txt").write_bytes((root / "requirements.txt").read_bytes())
+    installed(root, f'exec "{tmp_path}/bin/bare" "$@"')
     # It has no Ansible.
     program(tmp_path / "bin/bare", f'exec "{os.path.realpath(sys.executable)}" "$@"')
     done = run(root, "local", PATH=path)
@@ -308,8 +312,7 @@ def test_a_run_waits_for_one_that_installs_and_installs_only_what_that_did_not(t
             assert "waiting for another run" in waiting.stderr.readline()
             assert not (root / ".venv").exists()
             if by_other:
-                program(root / ".venv/bin/python", 'echo theirs "$@"')
-                (root / ".venv/.installed-requirements.txt").write_bytes((root / "requirements.txt").read_bytes())
+                installed(root, 'echo theirs "$@"')
             fcntl.flock(held, fcntl.LOCK_UN)
             said = waiting.communicate(timeout=60)[0].splitlines()
     assert (waiting.returncode, {line.split()[0] for line in said}) == (0, {"theirs" if by_other else "ran"})
@@ -333,8 +336,7 @@ def test_a_run_locks_what_is_open_for_writing_and_nothing_where_nothing_can_be_l
 def test_no_lock_outlasts_the_installation(tmp_path, run, no_venv):
     root, path = no_venv(NEW)
     # Another run has made the environment again in the meantime.
-    program(root / ".venv/bin/python", '[ "$2" = -c ] || { [ -e /proc/self/fd/9 ] && echo locked; echo "ran $*"; }')
-    (root / ".venv/.installed-requirements.txt").write_bytes((root / "requirements.txt").read_bytes())
+    installed(root, '[ "$2" = -c ] || { [ -e /proc/self/fd/9 ] && echo locked; echo "ran $*"; }')
     script = f"DESI_LAB_MAKE_AGAIN=$$ exec {root}/lab local"
     done = subprocess.run(
         ["/bin/sh", "-c", script], env={**ENVIRONMENT, "PATH": path}, capture_output=True, text=True, check=True

@@ -11,10 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from web_server import web_server
 
 from ansible_collections.desi.lab.plugins.plugin_utils._workers import new_identity
 
@@ -59,28 +59,12 @@ def test_without_a_longest_time_it_goes_on():
 def test_a_notice_is_asked_for_with_a_token(status, body, taken):
     asked = []
 
-    class Metadata(BaseHTTPRequestHandler):
-        def do_PUT(self):
-            asked.append(("PUT", self.path, None))
-            self.say(200, b"secret")
+    def answer(request):
+        asked.append((request.command, request.path, request.headers["X-aws-ec2-metadata-token"]))
+        return (200, b"secret", {}) if request.command == "PUT" else (status, body, {})
 
-        def do_GET(self):
-            asked.append(("GET", self.path, self.headers["X-aws-ec2-metadata-token"]))
-            self.say(status, body)
-
-        def say(self, code, text):
-            self.send_response(code)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_words):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Metadata) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        assert watch_worker.taken_back(f"http://127.0.0.1:{server.server_port}") is taken
-        server.shutdown()
+    with web_server(answer) as url:
+        assert watch_worker.taken_back(url) is taken
     assert asked == [("PUT", "/api/token", None), ("GET", "/meta-data/spot/instance-action", "secret")]
 
 

@@ -17,6 +17,7 @@ from desi_stream.reader import Budget, Sizes
 from desi_stream.relay import Relay
 from desi_stream.upstream import Away, Upstream
 from test_stream_fits import chain, coadd
+from web_server import web_server
 
 MIB = 1 << 20
 
@@ -366,22 +367,6 @@ def test_who_waits_for_a_listing_that_cannot_be_read_is_told_so(get, monkeypatch
     assert get(folder("d/"))[0] == 503
 
 
-class _Proxy(BaseHTTPRequestHandler):
-    """A proxy that wants a password, refuses CONNECT, and leads each address to one bucket."""
-
-    def log_message(self, *_words):
-        """Say nothing."""
-
-    def do_GET(self):
-        self.server.asked.append((self.command, self.path, self.headers.get("Proxy-Authorization", "")))
-        self.send_response(200 if self.command == "GET" else 403)
-        self.send_header("Content-Length", "2" if self.command == "GET" else "0")
-        self.end_headers()
-        self.wfile.write(b"ok" if self.command == "GET" else b"")
-
-    do_CONNECT = do_GET
-
-
 @pytest.mark.parametrize(
     ("endpoint", "asked"),
     [
@@ -390,15 +375,19 @@ class _Proxy(BaseHTTPRequestHandler):
     ],
 )
 def test_proxy_is_given_its_user_and_is_not_asked_to_connect_for_a_plain_address(monkeypatch, endpoint, asked):
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as proxy:
-        proxy.asked = []
-        threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
+    seen = []
+
+    def answer(request):
+        """Answer as a proxy that refuses CONNECT, and leads each address to one bucket."""
+        seen.append((request.command, request.path, request.headers.get("Proxy-Authorization", "")))
+        return (200, b"ok", {}) if request.command == "GET" else (403, b"", {})
+
+    with web_server(answer) as proxy:
         for scheme in ("http", "https"):
-            monkeypatch.setenv(f"{scheme}_proxy", f"http://ann:p%40ss@127.0.0.1:{proxy.server_port}")
+            monkeypatch.setenv(f"{scheme}_proxy", proxy.replace("//", "//ann:p%40ss@"))
         monkeypatch.setenv("no_proxy", "127.0.0.1:1")
         with contextlib.suppress(Away):
             Upstream(endpoint, 1).request("/b/x", {}, patience=0)
-        assert proxy.asked == [(*asked, "Basic YW5uOnBAc3M=")]
+        assert seen == [(*asked, "Basic YW5uOnBAc3M=")]
         with pytest.raises(Away, match="refused"):
             Upstream("http://127.0.0.1:1", 1).request("/b/x", {}, patience=0)
-        proxy.shutdown()

@@ -82,7 +82,7 @@ def test_every_replacement_of_a_container_is_confirmed_first():
     assert block[question]["when"] == "__jupyter_is_replaced and not jupyter_confirmed"
 
 
-def test_container_whose_replacement_was_killed_is_put_back_before_anything_is_made(play_tasks, tmp_path):
+def test_lab_whose_replacement_was_killed_is_refused_before_anything_is_made(play_tasks, tmp_path):
     rows = [{"lab": "desi", "name": "desi-lab-desi-before", "role": "server"}]
     folder = {"exists": True, "isdir": True, "writeable": True}
     found = {"server": {"container": {}, "network": ""}, "containers": rows, "folder": folder}
