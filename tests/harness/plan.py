@@ -163,6 +163,7 @@ def lanes(wanted: Sequence[str], names: Sequence[str], scratch: Path) -> tuple[l
         shared.append(cloud("faults", ["test_region_*.py", "test_lab_faults.py"], scratch))
         shared.append(cloud("life", ["test_lab_life.py", "test_lab_idle.py"], scratch))
         shared.append(cloud("labs", ["test_lab_whole.py"], scratch))
+        shared.append(cloud("workers", ["test_lab_workers.py"], scratch))
         shared.append(cloud("money", ["test_lab_money.py", "test_doctor.py"], scratch))
     if "unit" in wanted:
         first.append(REFUSALS)

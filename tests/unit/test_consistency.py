@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 import ansible_collections
+from harness import plan
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
@@ -340,3 +341,22 @@ def test_results_of_modules_are_not_mistaken_for_those_of_a_file(module):
         assert not keys & FILE_KEYS
     else:
         assert not keys & FILE_TRIGGERS
+
+
+# The tests
+
+
+def test_each_file_of_tests_on_the_region_is_in_one_part():
+    _lanes, shared = plan.lanes(["cloud"], [], Path())
+    played = [Path(word).name for part in shared for word in part.command if word.endswith(".py")]
+    assert sorted(played) == sorted(path.name for path in ROOT.glob("tests/cloud/test_*.py"))
+
+
+def test_no_two_scenarios_publish_the_same_port():
+    """They run side by side."""
+    used: dict[str, set[str]] = {}
+    for file in [*ROOT.glob("molecule/*/*.yml"), *ROOT.glob("molecule/*/*/*.yml")]:
+        for port in re.findall(r"\b21[89]\d\d\b", file.read_text()):
+            used.setdefault(port, set()).add(file.relative_to(ROOT / "molecule").parts[0])
+    assert len(used) > 8
+    assert {port: sorted(names) for port, names in used.items() if len(names) > 1} == {}
