@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from harness import plan
 
 import ansible_collections
-from harness import plan
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
