@@ -36,9 +36,6 @@ SPEC = {
     "settings": {"type": "dict", "required": True},
     "host": {"type": "dict", "required": True, "no_log": True},
     "user": {"type": "dict", "required": True},
-    "binds": {"type": "list", "elements": "dict", "default": []},
-    "layout": {"type": "dict", "default": {}},
-    "port": {"type": "dict", "default": {}},
     "worker_memory": {"type": "str", "default": ""},
     "stays": {"type": "bool", "default": False},
     "update": {"type": "bool", "default": False},
@@ -58,9 +55,8 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(SPEC)
         settings, host = args["settings"], args["host"]
-        layout, port = args["layout"], args["port"]
-        binds = args["binds"] or layout.get("binds") or []
-        made_from = specification(settings, host, args["user"], binds, makers_hash(COLLECTION))
+        layout, port = host["layout"], host["port"]
+        made_from = specification(settings, host, args["user"], layout.get("binds") or [], makers_hash(COLLECTION))
         container = host["server"].get("container") or {}
         differing = differences(settings, container) if container else []
         remote = args["remote_workers"]

@@ -101,38 +101,13 @@ left_out:
   version_added: "0.2.0"
 """
 
-import os
-import pwd
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
-from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import read_layout, with_links
-from ansible_collections.desi.lab.plugins.module_utils._lab.data_links import Limits
-from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import Around
+from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import query_layout
 from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import place_of
-
-# Below it are the accounts of the system.
-LEAST_UID = 1000
-
-
-def limits_of(given: dict) -> Limits:
-    """Return what links may lead to."""
-    real = os.path.realpath(given["path"])
-    shared = os.path.realpath(given["shared"]) if given["shared"] else ""
-    caller = invoking_user()
-    own = os.path.realpath(str(caller["home"]))
-    people = {
-        os.path.realpath(each.pw_dir) for each in pwd.getpwall() if each.pw_uid >= LEAST_UID and each.pw_dir != "/"
-    }
-    return Limits(
-        around=Around(homes=(own,)),
-        others_homes=tuple(sorted(people - {own})),
-        trusted=(0, int(caller["uid"])),
-        changeable=given["writable"] or bool(shared and f"{real}/".startswith(f"{shared}/")),
-    )
 
 
 def main() -> None:
@@ -148,12 +123,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        given = module.params
-        layout = read_layout(given["path"], given["release"], given["releases"])
-        layout = with_links(layout, limits_of(given)) if given["links"] else layout
+        layout = query_layout(**module.params)
     except LabError as error:
         module.fail_json(**error.as_result())
-    module.exit_json(changed=False, place=place_of(given["path"]) if given["links"] else {}, **asdict(layout))
+    module.exit_json(
+        changed=False, place=place_of(module.params["path"]) if module.params["links"] else {}, **asdict(layout)
+    )
 
 
 if __name__ == "__main__":

@@ -42,6 +42,18 @@ options:
       - A container that has ended is not waited for.
     type: float
     default: 60
+  verify:
+    description:
+      - Whether to verify that the server of O(container) accepts its token, as M(desi.lab.jupyter_probe) does.
+      - A server whose token is not known is not queried.
+    type: bool
+    default: false
+    version_added: "0.2.0"
+  certificate:
+    description: With O(verify), a PEM file whose first certificate is the server's, as in M(desi.lab.jupyter_probe).
+    type: path
+    default: ""
+    version_added: "0.2.0"
   rolled_back:
     description: Whether you remove O(container) if this fails, so that errors advise nothing that needs it.
     type: bool
@@ -146,6 +158,7 @@ elapsed:
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +166,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker, EngineUnavailable
+from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import of_container
 from ansible_collections.desi.lab.plugins.module_utils._jupyter import wait as jupyter_wait
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.errors import NotThere
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import prepare, query_until
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import Server
 from ansible_collections.desi.lab.plugins.module_utils._lab.url import check_place, write_url
+
+# For a server that has told its URL.
+ANSWER_SECONDS = 60.0
 
 
 def find_server(params: dict[str, Any]) -> Server:
@@ -187,6 +205,12 @@ def describe(server: Server, host: str, port: int | None) -> dict[str, Any]:
     }
 
 
+def verify(container: str, url: str, certificate: str) -> None:
+    """Verify that a container's server accepts the token in its URL, which is given to nobody else."""
+    target = prepare(url, certificate=certificate if url.startswith("https:") else "")
+    query_until(replace(target, proof=of_container(container)), ANSWER_SECONDS)
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -194,6 +218,8 @@ def main() -> None:
             "text": {"type": "str", "no_log": True},
             "path": {"type": "path"},
             "timeout": {"type": "float", "default": 60},
+            "verify": {"type": "bool", "default": False},
+            "certificate": {"type": "path", "default": ""},
             "rolled_back": {"type": "bool", "default": False},
             "url_host": {"type": "str", "default": "127.0.0.1"},
             "url_port": {"type": "int"},
@@ -209,6 +235,8 @@ def main() -> None:
         check_place(module.params["url_host"], module.params["url_port"])
         server = find_server(module.params)
         result.update(found=True, **describe(server, module.params["url_host"], module.params["url_port"]))
+        if module.params["verify"] and not server.token_hidden:
+            verify(module.params["container"], result["url"], module.params["certificate"])
     except LabError as error:
         if not (module.check_mode and isinstance(error, (NotThere, EngineUnavailable))):
             module.fail_json(elapsed=round(time.monotonic() - begun, 2), **result, **error.as_result())

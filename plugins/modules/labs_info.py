@@ -40,10 +40,47 @@ options:
     type: path
     default: ""
   authorities:
-    description: Files of certificate authorities. The first that exists is returned by its checksum.
+    description: Files of certificate authorities. The first that exists is returned.
     type: list
     elements: path
     default: []
+  data:
+    description:
+      - A directory of DESI data, and the options of M(desi.lab.data_layout_info) with which its layout is queried, with
+        its links. Without it, none is.
+    type: dict
+    suboptions:
+      path:
+        description: The directory.
+        type: path
+        required: true
+      release:
+        description: The data release.
+        type: str
+        required: true
+      releases:
+        description: The releases that are known.
+        type: dict
+        required: true
+      shared:
+        description: The directory that notebooks can write to.
+        type: path
+        default: ""
+      writable:
+        description: Whether notebooks can write to the data.
+        type: bool
+        default: false
+    version_added: "0.2.0"
+  address:
+    description: The IP address at which O(port) is queried.
+    type: str
+    default: 127.0.0.1
+    version_added: "0.2.0"
+  port:
+    description: A TCP port to query. It is not where the server of the lab O(url) runs and publishes it, or with V(0).
+    type: int
+    default: 0
+    version_added: "0.2.0"
   timeout:
     description: Seconds to wait for the server's URL, if it has just been started.
     type: float
@@ -254,9 +291,21 @@ folder:
   returned: success
   type: dict
 authorities:
-  description: The SHA-1 checksum of the first of O(authorities) that exists; empty if there is none.
+  description: The C(path) and SHA-1 C(checksum) of the first of O(authorities) that exists; both empty if none does.
   returned: success
-  type: str
+  type: dict
+layout:
+  description:
+    - What M(desi.lab.data_layout_info) returns of O(data). If it would fail, C(failed), C(what), C(why) and C(do).
+    - Empty without O(data).
+  returned: success
+  type: dict
+port:
+  description:
+    - What M(desi.lab.port_info) returns of O(port). If it would fail, C(failed), C(what), C(why) and C(do).
+    - Empty if it was not queried.
+  returned: success
+  type: dict
 images:
   description: The ids of local images by name. Empty if O(ask=false).
   returned: success
@@ -279,11 +328,13 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.parallel import side_by_side
 from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import WORKER_ROLE
 from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import FOLDER, MARK
 from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import NAME as PROGRAM_NAME
+from ansible_collections.desi.lab.plugins.module_utils._docker.ports import query_port
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import (
     Inventory,
     foreign_members,
@@ -296,6 +347,7 @@ from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import (
     verified_server,
 )
 from ansible_collections.desi.lab.plugins.module_utils._lab.answers import servers
+from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import query_layout
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import (
     CERTIFICATE,
     NAME,
@@ -305,12 +357,14 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.labels import (
     lab_row,
     labels_of,
     mount_users,
+    published,
 )
 from ansible_collections.desi.lab.plugins.module_utils._lab.probe import mount_answers, server_answers
 from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import place_of
 from ansible_collections.desi.lab.plugins.module_utils._mount.users import users_of
 
 ENGINE_SECONDS = 20.0
+LAYOUT_SECONDS = 2 * ENGINE_SECONDS + 2
 # More than what a single mount or server is given.
 PROBE_SECONDS = 4.0
 
@@ -339,6 +393,25 @@ def dask_of(inventory: Inventory, name: str) -> dict[str, int] | None:
     return counts._asdict() if counts else None
 
 
+def layout_of(data: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return the layout of a directory of data, as data_layout_info does."""
+    return {**asdict(query_layout(**data, links=True)), "place": place_of(data["path"])}
+
+
+def hung(path: str) -> LabError:
+    """Return the error of a directory that gave no answer."""
+    return LabError(
+        f"The folder {path} could not be read.",
+        f"It gave no answer within {LAYOUT_SECONDS:g} seconds.",
+        "See to the disk or the server that it is on, then run this again.",
+    )
+
+
+def answer(name: str, answers: t.Mapping[str, t.Any], errors: t.Mapping[str, LabError]) -> dict[str, t.Any]:
+    """Return a part's answer, or its error as a failed module has it."""
+    return {**errors[name].as_result(), "failed": True} if name in errors else answers.get(name, {})
+
+
 def about_directory(path: str) -> dict[str, t.Any]:
     """Return what module stat would of a directory, as far as the lab needs it."""
     try:
@@ -365,15 +438,33 @@ def main() -> None:
             "verify": {"type": "bool", "default": False},
             "folder": {"type": "path", "default": ""},
             "authorities": {"type": "list", "elements": "path", "default": []},
+            "data": {
+                "type": "dict",
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "release": {"type": "str", "required": True},
+                    "releases": {"type": "dict", "required": True},
+                    "shared": {"type": "path", "default": ""},
+                    "writable": {"type": "bool", "default": False},
+                },
+            },
+            "address": {"type": "str", "default": "127.0.0.1"},
+            "port": {"type": "int", "default": 0},
             "timeout": {"type": "float", "default": 60},
         },
         supports_check_mode=True,
     )
     ask, name, timeout = module.params["ask"], module.params["url"], module.params["timeout"]
-    found, _errors = side_by_side(
-        {"inventory": lambda: take_inventory(ENGINE_SECONDS, ask), "mounts": lambda: mounted(module.params["mounts"])},
-        2 * ENGINE_SECONDS + 2,
-    )
+    data, port = module.params["data"], module.params["port"]
+    first: dict[str, t.Callable[[], t.Any]] = {
+        "inventory": lambda: take_inventory(ENGINE_SECONDS, ask),
+        "mounts": lambda: mounted(module.params["mounts"]),
+    }
+    if data:
+        first["layout"] = lambda: layout_of(data)
+    found, failed = side_by_side(first, LAYOUT_SECONDS)
+    if data and "layout" not in {**found, **failed}:
+        failed["layout"] = hung(data["path"])
     inventory = found["inventory"]
     rows = [lab_row(item, None, None, inventory.images) for item in servers(inventory.containers)]
     for row in rows:
@@ -381,6 +472,9 @@ def main() -> None:
     asked = [(row, probes(row)) for row in rows] if ask else []
     parts: dict[str, t.Callable[[], t.Any]] = {key: part for _row, each in asked for key, part in each.values()}
     bound = PROBE_SECONDS
+    own = server_container(inventory, name) or {}
+    if port and not (published(own)["port"] == port and own["State"]["Running"]):
+        parts["port"] = lambda: query_port(module.params["address"], port)
     if name:
         server = verified_server if module.params["verify"] else lab_server
         parts["url"] = lambda: server(inventory, name, timeout)
@@ -393,11 +487,12 @@ def main() -> None:
         bound += timeout + ENGINE_SECONDS
     if ask:
         parts.update({f"dask {row['name']}": lambda row=row: dask_of(inventory, row["name"]) for row in rows})
-    answers, _errors = side_by_side(parts, bound)
-    known = {"container": server_container(inventory, name) or {}, "network": ""}
+    answers, errors = side_by_side(parts, bound)
+    known = {"container": own, "network": ""}
     for row, each in asked:
         row.update({name: answers.get(key, False) for name, (key, _part) in each.items()})
         row["dask"] = answers.get(f"dask {row['name']}")
+    authorities = next((path for path in module.params["authorities"] if Path(path).is_file()), "")
     users, rule = mount_users(inventory.containers), Path(FOLDER, PROGRAM_NAME).exists()
     module.exit_json(
         changed=False,
@@ -415,7 +510,9 @@ def main() -> None:
         else {},
         images=inventory.images,
         folder=about_directory(module.params["folder"]) if module.params["folder"] else {},
-        authorities=next((module.sha1(path) for path in module.params["authorities"] if Path(path).is_file()), ""),
+        authorities={"path": authorities, "checksum": module.sha1(authorities) if authorities else ""},
+        layout=answer("layout", found, failed),
+        port=answer("port", answers, errors),
         labs=rows,
         containers=[
             {

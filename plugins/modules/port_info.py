@@ -74,7 +74,7 @@ next_free:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._docker import ports as docker_ports
+from ansible_collections.desi.lab.plugins.module_utils._docker.ports import query_port
 
 
 def main() -> None:
@@ -87,16 +87,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        address = docker_ports.parse_address(module.params["address"])
-        port = docker_ports.check_port(module.params["port"])
-        free = docker_ports.is_free(address, port)
-        result = {
-            "address": str(address),
-            "port": port,
-            "free": free,
-            "listener": "" if free else docker_ports.who_listens(address, port),
-            "next_free": port if free else docker_ports.next_free(address, port, module.params["search"]),
-        }
+        result = query_port(**module.params)
     except LabError as error:
         module.fail_json(**error.as_result())
     module.exit_json(changed=False, **result)

@@ -92,7 +92,7 @@ def specification(settings: Tree, host: Tree, user: Tree, binds: t.Sequence[Tree
         # What is known of an engine that is not there yet, too.
         "engine": {key: host["docker"].get(key) for key in ("desktop", "endpoint", "rootless")},
         "data": [dict(bind) for bind in binds],
-        "authorities": host["authorities"],
+        "authorities": host["authorities"]["checksum"],
         "makers": makers,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -14,7 +14,7 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple, Union
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
@@ -103,6 +103,19 @@ def who_listens(address: Address, port: int, docker: Docker | None = None, proc:
     if name:
         return f"the Docker container {name}"
     return f"{process[0]} (process {process[1]})" if process else ANOTHER_PROGRAM
+
+
+def query_port(address: str, port: int, search: int = 100) -> dict[str, Any]:
+    """Return whether a port is free, its listener, and the first free one of it and as many after it, or None."""
+    place, number = parse_address(address), check_port(port)
+    free = is_free(place, number)
+    return {
+        "address": str(place),
+        "port": number,
+        "free": free,
+        "listener": "" if free else who_listens(place, number),
+        "next_free": number if free else next_free(place, number, search),
+    }
 
 
 def parse_listeners(text: str) -> Iterator[Listener]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import re
 import typing as t
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,9 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
+from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
 from ansible_collections.desi.lab.plugins.module_utils._lab.data_links import Bind, LeftOut, Limits, follow_links
+from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import Around
 
 # What lies beside the releases in the public bucket, and inside the release in the original at NERSC.
 BESIDE_RELEASES = ("raw_spectro_data", "target")
@@ -37,6 +40,8 @@ _OF_PRODUCTION = ("healpix", "tiles", "zcatalog", "exposures", "preproc")
 # From a mirror's top, such as data.desi.lbl.gov/public/dr1.
 _FURTHER_DOWN = 4
 _MOST_FOLDERS = 200
+# Below it are the accounts of the system.
+_LEAST_UID = 1000
 
 Releases = t.Mapping[str, t.Mapping[str, t.Any]]
 
@@ -117,6 +122,31 @@ def with_links(layout: Layout, limits: Limits) -> Layout:
         if _real_place(each.link) in needed:
             raise _link_left_out(each, layout)
     return replace(layout, binds=[*layout.binds, *found], left_out=[str(each) for each in left_out])
+
+
+def query_layout(
+    path: str, release: str, releases: Releases, links: bool = False, shared: str = "", writable: bool = False
+) -> Layout:
+    """Return the layout of a directory of this host, with the links that a container can follow if those count.
+
+    ``shared`` is what notebooks may write to, and ``writable`` says whether the data are, too.
+    """
+    layout = read_layout(path, release, releases)
+    return with_links(layout, _limits(path, shared, writable)) if links else layout
+
+
+def _limits(path: str, shared: str, writable: bool) -> Limits:
+    real = os.path.realpath(path)
+    below = os.path.realpath(shared) if shared else ""
+    caller = invoking_user()
+    own = os.path.realpath(str(caller["home"]))
+    people = [each.pw_dir for each in pwd.getpwall() if each.pw_uid >= _LEAST_UID and each.pw_dir != "/"]
+    return Limits(
+        around=Around(homes=(own,)),
+        others_homes=tuple(sorted({os.path.realpath(home) for home in people} - {own})),
+        trusted=(0, int(caller["uid"])),
+        changeable=writable or bool(below and f"{real}/".startswith(f"{below}/")),
+    )
 
 
 def _real_place(path: str) -> str:

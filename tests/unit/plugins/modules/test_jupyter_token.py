@@ -113,6 +113,17 @@ def test_container_is_read_by_the_docker_command(run, docker):
     assert result["url"] == "http://127.0.0.1:8888/lab?token=given"
 
 
+@pytest.mark.parametrize("token", [TOKEN, "f00d" * 12])
+def test_token_is_verified_at_a_server_that_is_proven_to_be_the_containers(run, docker, jupyter, monkeypatch, token):
+    server, proven = jupyter(token=TOKEN), []
+    docker(f"{inspected('running')}\nprintf '%s' '{BANNER.replace(TOKEN, token).replace('/user/x/', '/')}' >&2")
+    monkeypatch.setattr(jupyter_token, "of_container", lambda name: lambda *place: proven.append((name, *place)) or 1)
+    code, result = run(container="lab", url_port=server.port, verify=True)
+    assert (code, result["found"]) == (0 if token == TOKEN else 1, True)
+    assert proven[0] == ("lab", "127.0.0.1", server.port)
+    assert token not in result.get("msg", "")
+
+
 ABSENT = {
     "no container": "echo 'Error: No such container: lab' >&2; exit 1",
     "no engine": "echo 'Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?' >&2; exit 1",

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shlex
+import socket
+import threading
 import urllib.request
 
 import pytest
@@ -145,12 +147,42 @@ def test_server_is_verified_by_its_token_and_its_container_by_a_listing_of_the_r
     assert result["folder"].pop("place")["mount"]
     assert result["folder"] == shared
     assert result["server"]["network"] == ""
-    assert result["authorities"] == hashlib.sha1(b"a certificate").hexdigest()  # noqa: S324 - as Ansible's stat has it
+    checksum = hashlib.sha1(b"a certificate").hexdigest()  # noqa: S324 - as Ansible's stat has it
+    assert result["authorities"] == {"path": str(ca), "checksum": checksum}
     assert "SECRET" not in json.dumps(result)
     engine.exit_code, engine.logs = 2, {"b2" * 32: BANNER.replace(TOKEN, "f00d" * 12)}
     result = run(**{**about, "folder": str(ca), "authorities": [str(none)]})
     assert (result["server"]["accepts_token"], result["server"]["sees_data"]) == (False, False)
-    assert (result["folder"]["isdir"], result["authorities"]) == (False, "")
+    assert (result["folder"]["isdir"], result["authorities"]) == (False, {"path": "", "checksum": ""})
+
+
+def test_layout_of_data_is_told_or_why_there_is_none(run, engine, tmp_path, monkeypatch):
+    (tmp_path / "edr" / "spectro" / "redux" / "fuji").mkdir(parents=True)
+    data = {"path": str(tmp_path), "release": "edr", "releases": {"edr": {"specprod": "fuji"}}}
+    layout = run(data=data)["layout"]
+    assert (layout["kind"], layout["binds"][0]["source"]) == ("releases", str(tmp_path))
+    assert layout["place"]["mount"]
+    assert run()["layout"] == {}
+    layout = run(data={**data, "path": str(tmp_path / "missing")})["layout"]
+    assert layout["failed"] and all(layout[key] for key in ("what", "why", "do"))
+    monkeypatch.setattr(labs_info, "LAYOUT_SECONDS", 1.0)
+    monkeypatch.setattr(labs_info, "layout_of", lambda _data: threading.Event().wait(30))
+    layout = run(data=data)["layout"]
+    assert (layout["failed"], layout["why"]) == (True, "It gave no answer within 1 seconds.")
+
+
+def test_port_is_told_unless_it_is_that_of_the_lab_itself(run, engine):
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert run(port=port)["port"]["free"] is False
+        engine.containers = [container("desi", "b2", port=port), container("other", "c3", port=port)]
+        assert run(url="desi", ask=False, port=port, timeout=0)["port"] == {}
+        engine.containers = [container("desi", "b2", port=port, running=False)]
+        assert run(url="desi", ask=False, port=port, timeout=0)["port"]["listener"]
+    assert run(port=free_port())["port"]["free"] is True
+    assert run(port=70000)["port"]["what"] == "70000 is not a port."
 
 
 def test_workers_of_a_lab_are_told_with_what_their_scheduler_says(run, engine):

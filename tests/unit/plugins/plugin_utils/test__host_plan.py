@@ -51,7 +51,9 @@ def healthy(settings=SETTINGS, **labels):
         "docker": {"installed": True, "state": "", "endpoint": "unix:///run/docker.sock", "limits": [], "memory": 1},
         "images": {"desi-lab:0.1.0": "sha256:1"},
         "folder": {"uid": 1000, "gid": 1000},
-        "authorities": "aa",
+        "authorities": {"path": "/ca", "checksum": "aa"},
+        "layout": {},
+        "port": {},
         "link_local_lost": False,
         "labs": [{"name": "desi", "mount_answers": True}],
         "mounts": [{"path": MOUNT, "labs": ["desi"], "made_for": ["desi"]}],
@@ -128,7 +130,7 @@ def test_lab_that_lacks_nothing_is_kept():
         # It was made by 0.1.0, which has no such label.
         ((*SERVER, "Config", "Labels", "desi.lab.specification"), DELETE, {"server": plan.COMPARE}, False),
         ((*SERVER, "Config", "Labels", "desi.lab.specification"), "other", {"server": plan.COMPARE}, False),
-        (("authorities",), "bb", {"server": plan.COMPARE}, False),
+        (("authorities", "checksum"), "bb", {"server": plan.COMPARE}, False),
         (("folder",), {"uid": 0, "gid": 0}, {"server": plan.COMPARE}, False),
         (("docker", "limits"), ["processes"], {"server": plan.COMPARE}, False),
         (
@@ -408,7 +410,13 @@ def test_specification_is_another_where_anything_that_makes_a_container_is(data)
     place, path = data.draw(
         st.sampled_from(
             [(0, (name.removeprefix("lab_"),)) for name in SAVED if name not in ("lab_cpus", "lab_port")]
-            + [(0, ("name",)), (2, ("uid",)), (2, ("gid",)), (1, ("authorities",)), (1, ("docker", "rootless"))]
+            + [
+                (0, ("name",)),
+                (2, ("uid",)),
+                (2, ("gid",)),
+                (1, ("authorities", "checksum")),
+                (1, ("docker", "rootless")),
+            ]
             + [(1, ("docker", "endpoint")), (1, ("folder", "uid")), (3, (0, "source"))]
         )
     )
