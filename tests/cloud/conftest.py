@@ -25,7 +25,7 @@ from region.running import RunningRegion, running
 
 DOMAIN = "lab.example.org"
 # Files whose verbs are played in one process. The others show the command as a person runs it, and all its programs.
-QUICK = ("test_lab_faults", "test_lab_money", "test_lab_workers")
+QUICK = ("test_lab_faults", "test_lab_money")
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,8 @@ def command_lines():
     seen, ended = set(), threading.Event()
 
     def look():
-        while not ended.is_set():
+        # A process that begins and ends between two looks is missed.
+        while not ended.wait(0.01):
             for place in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
                     seen.add(place.read_bytes())

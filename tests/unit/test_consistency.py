@@ -315,6 +315,25 @@ def test_no_file_of_the_product_names_a_folder_of_the_machine_that_it_was_writte
     assert [str(file.relative_to(ROOT)) for file in found] == []
 
 
+def keys_given_twice(node: yaml.Node) -> set[str]:
+    """Return the keys of mappings that are also in what is merged into them, of which Ansible warns in each run."""
+    if isinstance(node, yaml.SequenceNode):
+        return {key for each in node.value for key in keys_given_twice(each)}
+    if not isinstance(node, yaml.MappingNode):
+        return set()
+    merged = [value for key, value in node.value if key.value == "<<"]
+    own = {key.value for key, _value in node.value}
+    twice = {key.value for mapping in merged for key, _value in mapping.value} & own
+    return twice.union(*(keys_given_twice(value) for _key, value in node.value))
+
+
+def test_no_key_of_a_mapping_is_given_by_a_merge_and_once_more():
+    files = [path for folder in ("playbooks", "roles", "molecule") for path in sorted((ROOT / folder).rglob("*.yml"))]
+    found = {str(path.relative_to(ROOT)): keys_given_twice(yaml.compose(path.read_text())) for path in files}
+    assert len(found) > 100
+    assert {path: keys for path, keys in found.items() if keys} == {}
+
+
 INSTALLS = re.compile(
     r"(ansible\.builtin|ansible\.legacy|community\.general)\.(apt|dnf|dnf5|yum|package|pip|apt_repository|yum_repository|snap)\b"
     r"|\b(apt-get|apt|dnf|yum|rpm|dpkg)\b(?=.*\b(install|remove|upgrade|update|-i|-U)\b)"
