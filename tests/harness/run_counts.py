@@ -33,6 +33,7 @@ STEPS = {
 BARS = {
     "local, first start": (111, 6),
     "local, nothing to change": (30, 1),
+    "start, nothing to change": (53, 2),
     "url": (17, 1),
     # Runs share a connection, which ends when nobody has used it for a minute: a slow computer has more logins.
     # One of the calls asks for schedules where there is no role for them: a lab that another role deletes is not safe.
