@@ -260,7 +260,7 @@ REMOVED = {
     "roles/ec2/tasks/main.yml": ({"{{ ec2_folder }}/hold"}, "the lock that this run took"),
     "roles/image/tasks/root.yml": ({"{{ __image_maker_directory.path }}"}, "made by this run, with a name of its own"),
     "roles/prefetch/tasks/fetch.yml": ({"{{ __prefetch_progress }}"}, "a file of ours in a cache of root's"),
-    "roles/tls/tasks/withdraw.yml": ({"{{ item }}"}, "a unit of ours, and the directory that it reads"),
+    "roles/tls/tasks/remove_proxy.yml": ({"{{ item }}"}, "a unit of ours, and the directory that it reads"),
 }
 
 

@@ -113,7 +113,7 @@ def test_mounter_of_ours_is_not_refused(play):
 
 @pytest.mark.parametrize(("labels", "goes"), [(FOREIGN[0], False), (OURS, True)])
 def test_only_a_container_with_our_label_is_rolled_back(play, labels, goes):
-    code, _shown, changes = play("beside", labels)
+    code, _shown, changes = play("sidecar", labels)
     assert (code, any("DELETE /" in change and "/containers/" in change for change in changes)) == (2, goes)
 
 

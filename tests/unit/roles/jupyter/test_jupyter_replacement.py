@@ -33,7 +33,7 @@ def confirm(tmp_path, play_tasks):
             engine.containers = [container("desi", "b2", running=running)]
             engine.answers[f"/containers/{'b2' * 32}/changes"] = changes
             return play_tasks(
-                [{"include_role": {"name": "desi.lab.jupyter", "tasks_from": "confirm_replacement"}}],
+                [{"include_role": {"name": "desi.lab.jupyter", "tasks_from": "confirm_loss"}}],
                 {"ansible_python_interpreter": sys.executable, **given},
                 *options,
                 DOCKER_HOST=engine.endpoint,
@@ -74,7 +74,7 @@ def test_check_mode_names_the_loss_and_asks_nothing(confirm):
 def test_every_replacement_of_a_container_is_confirmed_first():
     block = next(task for task in yaml.safe_load((TASKS / "run.yml").read_text()) if "block" in task)["block"]
     actions = [task.get("ansible.builtin.include_tasks") for task in block]
-    question = actions.index("confirm_replacement.yml")
+    question = actions.index("confirm_loss.yml")
     run = actions.index("{{ 'replace.yml' if __jupyter_is_replaced else 'container.yml' }}")
     assert question < run
     # A replacement that is rolled back leaves the tag where it was.

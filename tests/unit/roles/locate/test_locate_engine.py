@@ -55,7 +55,7 @@ def located(engine, own, others, records, given):
         **given,
     }
     if value("{{ __locate_unclear }}", known):
-        for task in LOADER.load_from_file(str(ROLE / "tasks/unclear.yml"), trusted_as_template=True):
+        for task in LOADER.load_from_file(str(ROLE / "tasks/disambiguate.yml"), trusted_as_template=True):
             conditions = task["when"] if isinstance(task["when"], list) else [task["when"]]
             if "desi.lab.refuse" in task and all(value(f"{{{{ {each} }}}}", known) for each in conditions):
                 return value(task["desi.lab.refuse"]["what"], known)

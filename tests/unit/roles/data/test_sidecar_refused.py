@@ -32,17 +32,17 @@ def told(name, **changed):
 
 @pytest.mark.security("H4")
 def test_where_the_flags_alone_are_left_the_reason_and_the_setting_that_accepts_them_are_told():
-    assert told("__data_beside_why").startswith(REASON)
-    assert "not a shared mount" in told("__data_beside_why")
-    assert told("__data_beside_do").endswith(
+    assert told("__data_sidecar_why").startswith(REASON)
+    assert "not a shared mount" in told("__data_sidecar_why")
+    assert told("__data_sidecar_do").endswith(
         "accept that notebooks of this lab can become root of this computer: -e lab_mount=container"
     )
 
 
 def test_a_bucket_that_cannot_be_read_is_no_reason_to_give_a_lab_more_rights():
-    silent = {"__data_beside_shown": {"rc": 1}, "__data_beside_log": {"stderr_lines": ["dial tcp: timeout"]}}
-    assert told("__data_beside_why", **silent).endswith("dial tcp: timeout")
-    assert "lab_mount" not in told("__data_beside_do", **silent)
+    silent = {"__data_sidecar_shown": {"rc": 1}, "__data_sidecar_log": {"stderr_lines": ["dial tcp: timeout"]}}
+    assert told("__data_sidecar_why", **silent).endswith("dial tcp: timeout")
+    assert "lab_mount" not in told("__data_sidecar_do", **silent)
 
 
 @pytest.mark.parametrize(
@@ -73,5 +73,5 @@ def test_mounter_is_given_no_proxy_that_it_cannot_reach_or_that_would_show_a_pas
     local = {"ansible_connection": "local", "data_network": "", **engine}
     given = {"no_proxy": "localhost,127.0.0.1"} | ({"https_proxy": proxy} if arrives else {})
     assert told("__data_proxies", **local) == given
-    do = told("__data_beside_check", **local)
+    do = told("__data_sidecar_check", **local)
     assert ("no proxy" in do, "name the proxy" in do) == (not arrives, not arrives and "@" not in proxy)
