@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: docker_engine_info
-short_description: Inspect the Docker Engine, and why it does not answer
+short_description: Inspect the Docker Engine, and diagnose one that does not answer
 version_added: "0.1.0"
 description:
   - Queries the engine that the C(docker) command would use, by E(DOCKER_HOST) or a context. One on another computer

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ec2_expiry
-short_description: Ensure that a lab on EC2 is deleted when it is forgotten
+short_description: Schedule the deletion of an unused lab on EC2
 version_added: "0.1.0"
 description:
   - Keeps two one-time schedules of EventBridge Scheduler for the instance of a lab. One takes a snapshot of its disk

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_plan
-short_description: Plan what is done with each part of a lab on its host
+short_description: Plan the changes of a lab on its host
 version_added: "0.2.0"
 description:
   - Compares the settings of a lab with what M(desi.lab.labs_info) found on its host, and queries nothing itself.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: jupyter_activity_info
-short_description: List what ends or is lost with a Jupyter server
+short_description: List what would be lost with a Jupyter server
 version_added: "0.1.0"
 description:
   - Queries the API of a server on the same host for the kernels and terminals that would end with it.

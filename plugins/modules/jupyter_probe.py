@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: jupyter_probe
-short_description: Verify that a Jupyter server answers, without giving its token to others
+short_description: Verify that a Jupyter server answers, without disclosing its token
 version_added: "0.1.0"
 description:
   - Queries the API of a Jupyter server with the token in its URL, until it answers.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: packages
-short_description: Install packages without changing or removing others
+short_description: Install packages without changing or removing any others
 version_added: "0.1.0"
 description:
   - Simulates the transaction first, and refuses one that would remove packages or change their version.

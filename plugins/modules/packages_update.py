@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: packages_update
-short_description: Bring the packages of a new machine up to date, once
+short_description: Update the packages of a new instance, once
 version_added: "0.2.0"
 description:
   - Updates all installed packages, as C(yum update) does. Removes none, and keeps configuration files that somebody

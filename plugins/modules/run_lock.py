@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_lock
-short_description: Take a lock, so that two runs never work on the same thing
+short_description: Take a lock that one run at a time holds
 version_added: "0.1.0"
 description:
   - Takes a lock for this run, and fails if another run has it.
