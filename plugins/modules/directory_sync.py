@@ -170,7 +170,7 @@ ARGUMENTS = {
 
 
 def main() -> None:
-    """Look, decide, do, and tell."""
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, required_together=[("uid", "gid")], supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
     uid, gid, folder = given.pop("uid"), given.pop("gid"), given.pop("folder")

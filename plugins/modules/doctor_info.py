@@ -224,7 +224,7 @@ def checks(given: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> li
 
 
 def main() -> None:
-    """Look at everything side by side."""
+    """Run the module."""
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
     found = all_findings(checks(module.params, os.environ))
     module.exit_json(changed=False, findings=[finding.as_result() for finding in found])

@@ -261,7 +261,7 @@ def materials(keys: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
 
 
 def main() -> None:
-    """Look, and tell."""
+    """Run the module."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         found = inspect(module)

@@ -230,7 +230,7 @@ schedules:
   description: What the group of the lab's schedules is called.
   returned: success
   type: str
-memory:
+record:
   description:
     - What to record of the lab once O(folder) is confirmed. C(things) and C(begun) are those of M(desi.lab.ec2_record),
       and C(new) is whether any of it is not recorded yet. C(before) has the ids of what may be left of earlier runs.

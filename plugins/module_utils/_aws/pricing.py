@@ -44,7 +44,7 @@ class Cost(t.NamedTuple):
 
 
 def type_filters(name: str, region: str) -> dict[str, str]:
-    """Return by what the Pricing API knows the price of a type on demand, with Linux and nothing else on it."""
+    """Return the Pricing API filters for an on-demand instance type with plain Linux."""
     return {
         "instanceType": name,
         "regionCode": region,
@@ -57,12 +57,12 @@ def type_filters(name: str, region: str) -> dict[str, str]:
 
 
 def disk_filters(region: str) -> dict[str, str]:
-    """Return by what the Pricing API knows the price of a gp3 disk."""
+    """Return the Pricing API filters for a gp3 disk."""
     return {"productFamily": "Storage", "volumeApiName": "gp3", "regionCode": region}
 
 
 def read_price(documents: t.Iterable[t.Any], unit: str) -> Price | None:
-    """Return the price on demand in the Pricing API's documents; the lowest where they disagree, and never nothing."""
+    """Return the lowest on-demand price in the Pricing API's documents; None without any that is above zero."""
     found = []
     for document in documents:
         try:
@@ -81,7 +81,7 @@ def read_price(documents: t.Iterable[t.Any], unit: str) -> Price | None:
 
 
 def from_table(table: t.Mapping[str, t.Any], region: str, names: t.Iterable[str]) -> Prices:
-    """Return what the dated table knows of prices in a region."""
+    """Return the prices of a region in the dated table."""
     date = str(table.get("date") or "")
     here = (table.get("regions") or {}).get(region) or {}
     known = here.get("types") or {}
@@ -98,7 +98,7 @@ def from_table(table: t.Mapping[str, t.Any], region: str, names: t.Iterable[str]
 
 
 def joined(asked: Prices, table: Prices) -> Prices:
-    """Return all prices that are known; what AWS says now goes before what the table says."""
+    """Return the prices of both; those of AWS take precedence over the table's."""
     names = {**table.types, **asked.types}
     return Prices(
         {name: asked.types.get(name) or table.types.get(name) for name in names},
@@ -109,6 +109,7 @@ def joined(asked: Prices, table: Prices) -> Prices:
 
 
 def cost_of(name: str, disk_gib: int, prices: Prices) -> Cost:
+    """Return the cost of an instance of a type with a disk, None where a price is not known."""
     instance, disk, address = prices.types.get(name), prices.gib_month, prices.ipv4_hour
     month = disk.usd * disk_gib if disk else None
     hour = None
@@ -141,7 +142,7 @@ def hour_text(costs: t.Mapping[str, Cost], spot: bool) -> str:
 
 
 def cost_line(costs: t.Mapping[str, Cost], spot: bool) -> dict[str, str]:
-    """Return the line of the plan that tells the cost."""
+    """Return the line of the plan that shows the cost."""
     first = next(iter(costs.values()))
     parts = [hour_text(costs, spot)]
     if first.month_stopped is not None:

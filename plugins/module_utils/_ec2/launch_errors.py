@@ -48,7 +48,7 @@ def _like(family: str) -> tuple[str, ...]:
     return _LIKE.get(family, ())
 
 
-def nowhere(tried: t.Sequence[t.Mapping[str, str]], region: str, out_of_time: bool) -> LabError:
+def no_capacity(tried: t.Sequence[t.Mapping[str, str]], region: str, out_of_time: bool) -> LabError:
     """Error: the instance is not available in any of the ways that were wanted."""
     types = list(dict.fromkeys(row["type"] for row in tried))
     rows = [
@@ -65,7 +65,7 @@ def nowhere(tried: t.Sequence[t.Mapping[str, str]], region: str, out_of_time: bo
     return LabError(what, why, " · ".join(proposals))
 
 
-def always_gone() -> LabError:
+def only_terminated() -> LabError:
     """Error: every instance of this lab that EC2 has recorded is terminated."""
     return LabError(
         "It was not possible to start a machine for the lab.",
@@ -107,7 +107,7 @@ def several(instances: t.Sequence[t.Mapping[str, t.Any]], name: str) -> LabError
     )
 
 
-def stranger(instance: t.Mapping[str, t.Any], name: str) -> LabError:
+def foreign_instance(instance: t.Mapping[str, t.Any], name: str) -> LabError:
     """Error: an instance has the tags of a lab, and was made by somebody else or elsewhere."""
     return LabError(
         f"The machine {facts_of(instance)['id']} has the tags of lab {name}, and was not made from this computer.",

@@ -104,7 +104,7 @@ class Launcher:
         end = self.clock() + self.spec.look_seconds
         for attempt in self.spec.attempts:
             if self.clock() >= end:
-                raise texts.nowhere(self.tried, self.region, out_of_time=True)
+                raise texts.no_capacity(self.tried, self.region, out_of_time=True)
             try:
                 instance = self._run(attempt, end)
                 self.record.add_instance(instance)
@@ -112,7 +112,7 @@ class Launcher:
             except Unavailable as error:
                 row = {"type": attempt.type, "zone": attempt.zone, "market": attempt.market, "reason": error.reason}
                 self.tried.append(row)
-        raise texts.nowhere(self.tried, self.region, out_of_time=False)
+        raise texts.no_capacity(self.tried, self.region, out_of_time=False)
 
     def _run(self, attempt: Attempt, end: float) -> Described:
         """Call RunInstances until there is an instance, or it is known that there will be none."""
@@ -125,7 +125,7 @@ class Launcher:
                 if state_of(answer["Instances"][0]) in ALIVE:
                     return answer["Instances"][0]
                 # It was made by an earlier run, and terminated since.
-                verdict, failure = "used", texts.always_gone()
+                verdict, failure = "used", texts.only_terminated()
             except AWS_ERRORS as error:
                 verdict, failure = verdict_on(error), aws_error(error, "start a machine for the lab", self.region)
                 if verdict in ("elsewhere", "stop") and first and code_of(error):
@@ -160,7 +160,7 @@ class Launcher:
         """Return those of the instances that were made from here; refuse to go on where there are only others."""
         found = [instance for instance in tagged if self.record.knows(instance)]
         if tagged and not found:
-            raise texts.stranger(tagged[0], self.spec.name)
+            raise texts.foreign_instance(tagged[0], self.spec.name)
         return found
 
     def _only(self, outcome: LaunchResult) -> LaunchResult:

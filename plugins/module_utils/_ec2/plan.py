@@ -132,7 +132,7 @@ def place(spec: LabSpec, seen: AccountState, draft: Draft, cidrs: t.Sequence[str
     ]
     vpc_id = network.usable_subnets(spec.subnet, seen.vpcs, seen.subnets, spec.region)[0].vpc_id
     here = [subnet for subnet in seen.subnets if subnet.get("VpcId") == vpc_id]
-    ways_in = [(int(rule.first or 0), rule.peer) for rule in groups.rules_in(spec.access, spec.port, cidrs)]
+    ways_in = [(int(rule.first or 0), rule.peer) for rule in groups.ingress_rules(spec.access, spec.port, cidrs)]
     public = network.reachable(here, seen.tables, seen.acls, ways_in, spec.subnet)
     draft.usable_subnets = network.usable_subnets(spec.subnet, seen.vpcs, public, spec.region)
     every = network.attempts(alike, seen.offered, draft.usable_subnets, spec.spot)
@@ -186,7 +186,7 @@ def group_of(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -
         spec.security_group,
         seen.groups,
         draft.vpc_id,
-        groups.rules_in(spec.access, spec.port, let_in.cidrs),
+        groups.ingress_rules(spec.access, spec.port, let_in.cidrs),
         instances.read_instance(draft.instance).group_ids,
         seen.account,
     )
@@ -214,7 +214,7 @@ def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed, wor
     instance = instances.read_instance(draft.instance, seen.volumes)
     key = plan_key_pair(spec.name, draft.owner, spec.public_key, seen.keys, draft.instance)
     group = group_of(spec, seen, draft, let_in)
-    wider = list(group.wider)
+    wider = [group.foreign_rules_note] if group.foreign_rules_note else []
     if instance.is_there:
         check_start(spec, seen, instance)
         image = Image(instance.image_id, instance.root_device, 0)

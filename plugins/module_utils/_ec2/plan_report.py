@@ -141,7 +141,7 @@ def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> d
             "vpc_id": group.vpc_id,
             "description": group.description,
             "rules": [rule.as_task() for rule in group.rules],
-            "rules_egress": [rule.as_task() for rule in group.rules_out],
+            "rules_egress": [rule.as_task() for rule in group.egress_rules],
             "how": group_how(group),
             "changes": group.changes,
         },
@@ -164,7 +164,7 @@ def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> d
         "schedules": group_name(plan.owner, spec.name),
         "wider": plan.wider,
         "unknown": plan.known.unknown,
-        "memory": {
+        "record": {
             "things": plan.known.resources,
             "begun": plan.known.begun,
             "new": plan.known.new,

@@ -22,7 +22,7 @@ STANDARD = "Standard"
 
 
 class Codes(t.NamedTuple):
-    """The codes of a class' quotas; an empty one is a quota that there is not."""
+    """The codes of the quotas of a class of types; empty where AWS has no such quota."""
 
     on_demand: str
     spot: str

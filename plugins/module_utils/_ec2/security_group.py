@@ -39,8 +39,8 @@ class Rule(t.NamedTuple):
     text: str
 
     @property
-    def way(self) -> tuple[t.Any, ...]:
-        """Return what the rule lets through. EC2 keeps one description for each."""
+    def peer_key(self) -> tuple[t.Any, ...]:
+        """Return protocol, ports and peer, which identify a rule: EC2 keeps one description for each."""
         return self[:5]
 
     @property
@@ -69,7 +69,7 @@ class Rule(t.NamedTuple):
 class SecurityGroup(t.NamedTuple):
     """The group to use; without an id it is to be made.
 
-    ``opened`` and ``closed`` are ways in that come and go, ``also`` is what else changes, in words.
+    ``opened`` and ``closed`` are ingress rules that are added and removed, ``also`` is what else changes, in words.
     """
 
     name: str
@@ -77,7 +77,7 @@ class SecurityGroup(t.NamedTuple):
     vpc_id: str
     description: str
     rules: list[Rule]
-    rules_out: list[Rule]
+    egress_rules: list[Rule]
     opened: list[Rule]
     closed: list[Rule]
     also: list[str]
@@ -85,16 +85,16 @@ class SecurityGroup(t.NamedTuple):
 
     @property
     def foreign(self) -> list[Rule]:
-        """Return the ways in that DESI Lab did not make."""
+        """Return the ingress rules that DESI Lab did not make."""
         return [rule for rule in self.rules if not rule.is_ours]
 
     @property
-    def wider(self) -> list[str]:
-        """Say whom those let in, which is not for DESI Lab to change; nothing where there are none."""
-        ours = {rule.way for rule in self.rules if rule.is_ours}
-        more = [rule for rule in self.foreign if rule.way not in ours]
-        said = f"The security group {self.name} also lets in {rules_text(more)}, by rules that DESI Lab did not make."
-        return [said] if more else []
+    def foreign_rules_note(self) -> str:
+        """Return a sentence on whom foreign rules let in, which DESI Lab does not change; empty without any."""
+        ours = {rule.peer_key for rule in self.rules if rule.is_ours}
+        more = [rule for rule in self.foreign if rule.peer_key not in ours]
+        text = f"The security group {self.name} also lets in {rules_text(more)}, by rules that DESI Lab did not make."
+        return text if more else ""
 
     @property
     def changes(self) -> bool:
@@ -113,8 +113,8 @@ def check_name(name: str) -> None:
         )
 
 
-def rules_in(access: str, port: int, cidrs: t.Sequence[str]) -> list[Rule]:
-    """Return the rules that let somebody in: the guide's table, or as much of it as the way in needs."""
+def ingress_rules(access: str, port: int, cidrs: t.Sequence[str]) -> list[Rule]:
+    """Return the ingress rules: the guide's table, or as much of it as the access needs."""
     ports = {"direct": [(port, PORT_TEXT)], "https": [], "tunnel": []}[access]
     if access != "tunnel":
         ports = [entry for entry in ports if entry[0] != HTTPS_PORT] + [(HTTPS_PORT, HTTPS_TEXT)]
@@ -122,13 +122,13 @@ def rules_in(access: str, port: int, cidrs: t.Sequence[str]) -> list[Rule]:
     return [Rule("tcp", number, number, "cidr_ip", cidr, text) for number, text in ports for cidr in cidrs]
 
 
-def rules_out() -> list[Rule]:
-    """Return the rule that lets the instance out."""
+def egress_rules() -> list[Rule]:
+    """Return the egress rule, which lets the instance reach the internet."""
     return [Rule("-1", None, None, "cidr_ip", "0.0.0.0/0", OUT_TEXT)]
 
 
 def read_rules(permissions: t.Iterable[t.Mapping[str, t.Any]], account: str = "") -> list[Rule]:
-    """Return the rules that EC2 tells of a group, one for each peer."""
+    """Return the rules in EC2's description of a group, one for each peer."""
     found = []
     for entry in permissions:
         protocol = str(entry.get("IpProtocol", "-1"))
@@ -147,12 +147,12 @@ def read_rules(permissions: t.Iterable[t.Mapping[str, t.Any]], account: str = ""
 
 
 def merge_rules(present: t.Sequence[Rule], desired: t.Sequence[Rule]) -> list[Rule]:
-    """Return the rules that a group of ours is to have: those wanted, and whatever its owner has added."""
+    """Return the desired rules of a group of ours, and those that its owner has added."""
     own = [rule for rule in present if not rule.is_ours]
-    ways = {rule.way for rule in own if rule.text}
+    keys = {rule.peer_key for rule in own if rule.text}
     # What lets out everything has no description as long as it is EC2's own; ours takes its place.
-    own = [rule for rule in own if rule.text or rule.way not in {new.way for new in desired}]
-    return [rule for rule in desired if rule.way not in ways] + own
+    own = [rule for rule in own if rule.text or rule.peer_key not in {new.peer_key for new in desired}]
+    return [rule for rule in desired if rule.peer_key not in keys] + own
 
 
 def lab_group(
@@ -165,7 +165,7 @@ def lab_group(
 ) -> t.Mapping[str, t.Any]:
     """Return the group of this lab; empty where it has none.
 
-    That of its instance goes before that of the name which is wanted now.
+    That of its instance goes before that of the requested name.
     """
     found = [group for group in groups if group.get("VpcId") == vpc_id and is_ours(group, lab, owner)]
     found = [group for group in found if group.get("GroupName") != workers_group(lab)]
@@ -181,8 +181,8 @@ def workers_group(lab: str) -> str:
     return f"desi-lab-{lab}-workers"
 
 
-def admits_others(group: t.Mapping[str, t.Any]) -> bool:
-    """Return whether a security group lets in anybody but its own members."""
+def has_foreign_ingress(group: t.Mapping[str, t.Any]) -> bool:
+    """Return whether ingress rules of a group name anybody but its own members."""
     for rule in group.get("IpPermissions") or []:
         pairs = rule.get("UserIdGroupPairs") or []
         if any(pair.get("GroupId") != group.get("GroupId") for pair in pairs):
@@ -193,10 +193,10 @@ def admits_others(group: t.Mapping[str, t.Any]) -> bool:
 
 
 def own_workers_group(lab: str, owner: str, groups: t.Iterable[t.Mapping[str, t.Any]]) -> str:
-    """Return the id of that group; empty where the lab has none, or one that lets in others."""
+    """Return the id of the workers' group; empty where the lab has none, or one with foreign ingress rules."""
     named = (group for group in groups if group.get("GroupName") == workers_group(lab))
     return next(
-        (str(group["GroupId"]) for group in named if is_ours(group, lab, owner) and not admits_others(group)), ""
+        (str(group["GroupId"]) for group in named if is_ours(group, lab, owner) and not has_foreign_ingress(group)), ""
     )
 
 
@@ -233,7 +233,7 @@ def plan_security_group(
             )
         notes = [f"A security group {first} exists that is not this lab's. It is left alone; this one is {name}."]
         text = f"DESI Lab {lab}: who may reach it"
-        out = rules_out()
+        out = egress_rules()
         return SecurityGroup(
             name, "", vpc_id, text, list(desired), out, list(desired), [], [], notes if name != first else []
         )
@@ -250,11 +250,11 @@ def _kept(
         notes = [f"The security group of this lab is {name}, because {names[0]} is not this lab's."]
     present_in = read_rules(group.get("IpPermissions") or [], account)
     present_out = read_rules(group.get("IpPermissionsEgress") or [], account)
-    both = merge_rules(present_in, desired), merge_rules(present_out, rules_out())
-    opened, ways = _new_ways(both[0], present_in), {rule.way for rule in both[0]}
+    both = merge_rules(present_in, desired), merge_rules(present_out, egress_rules())
+    opened, keys = _missing(both[0], present_in), {rule.peer_key for rule in both[0]}
     # EC2 tells rules in any order; people read those of the guide in that of the guide.
-    closed = sorted((rule for rule in present_in if rule.way not in ways), key=lambda rule: TEXTS.index(rule.text))
-    also = ["lets out everything"] if _new_ways(both[1], present_out) else []
+    closed = sorted((rule for rule in present_in if rule.peer_key not in keys), key=lambda rule: TEXTS.index(rule.text))
+    also = ["lets out everything"] if _missing(both[1], present_out) else []
     known = {*present_in, *present_out, *opened}
     if not also and any(rule not in known for rules in both for rule in rules):
         also = ["descriptions of its rules"]
@@ -262,9 +262,9 @@ def _kept(
     return SecurityGroup(name, str(group["GroupId"]), vpc_id, text, *both, opened, closed, also, notes)
 
 
-def _new_ways(desired: t.Iterable[Rule], present: t.Iterable[Rule]) -> list[Rule]:
-    ways = {rule.way for rule in present}
-    return [rule for rule in desired if rule.way not in ways]
+def _missing(desired: t.Iterable[Rule], present: t.Iterable[Rule]) -> list[Rule]:
+    keys = {rule.peer_key for rule in present}
+    return [rule for rule in desired if rule.peer_key not in keys]
 
 
 def rules_text(rules: t.Iterable[Rule]) -> str:

@@ -24,7 +24,11 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
     state_of,
     verdict_on,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SSH_PORT, admits_others, workers_group
+from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import (
+    SSH_PORT,
+    has_foreign_ingress,
+    workers_group,
+)
 from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import RUNS, lab_workers
 
 Described = t.Mapping[str, t.Any]
@@ -166,7 +170,7 @@ class Workers:
                     f"There is a security group {name} that is not this lab's, and it is never changed.",
                     "Delete it in the console if nobody needs it, or use another name: -e lab_name=NAME",
                 )
-            if found and admits_others(found[0]):
+            if found and has_foreign_ingress(found[0]):
                 raise LabError(
                     f"The lab {self.spec.name} cannot have workers.",
                     f"Its security group {name} lets in others than the lab's own machines.",

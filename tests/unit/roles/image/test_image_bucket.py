@@ -34,24 +34,26 @@ def value(words, name):
 
 
 def test_the_public_bucket_at_aws_is_read_without_credentials_and_a_mirror_instead_of_it():
-    assert Bucket.of({"DESI_S3_ENDPOINT": ""}) == Bucket("desidata", "", "", "us-west-2")
-    options = Bucket.of({}).options()
+    assert Bucket.from_environment({"DESI_S3_ENDPOINT": ""}) == Bucket("desidata", "", "", "us-west-2")
+    options = Bucket.from_environment({}).options()
     assert value(options, "--s3-region") == "us-west-2"
     assert "--s3-env-auth=false" in options
     assert "--s3-endpoint" not in options
-    mirror = Bucket.of({"DESI_S3_ENDPOINT": "http://mirror:8333", "DESI_S3_BUCKET": "b", "DESI_S3_PREFIX": "/a/b/"})
+    mirror = Bucket.from_environment(
+        {"DESI_S3_ENDPOINT": "http://mirror:8333", "DESI_S3_BUCKET": "b", "DESI_S3_PREFIX": "/a/b/"}
+    )
     assert mirror.remote == ":s3:b/a/b"
     assert value(mirror.options(), "--s3-endpoint") == "http://mirror:8333"
     assert value(mirror.options(), "--s3-provider") == "Other"
 
 
 def test_the_mount_is_read_only_and_its_cache_bounded_where_a_limit_is_given():
-    command = bucket.mount_command(Bucket.of({}), Path("/home/desidata"), Path("/cache"), "20G")
+    command = bucket.mount_command(Bucket.from_environment({}), Path("/home/desidata"), Path("/cache"), "20G")
     assert {"--read-only", "--allow-other", "--daemon"} <= set(command)
     assert value(command, "--cache-dir") == "/cache"
     assert value(command, "--vfs-cache-max-size") == "20G"
     assert command[-2:] == [":s3:desidata", "/home/desidata"]
-    assert "--vfs-cache-max-size" not in bucket.mount_command(Bucket.of({}), Path("/d"), Path("/c"), "")
+    assert "--vfs-cache-max-size" not in bucket.mount_command(Bucket.from_environment({}), Path("/d"), Path("/c"), "")
 
 
 @pytest.mark.parametrize(
@@ -69,16 +71,18 @@ def test_the_mount_is_read_only_and_its_cache_bounded_where_a_limit_is_given():
     ],
 )
 def test_a_failure_is_explained(said, part):
-    assert part in bucket.reason(said, Bucket.of({"DESI_S3_ENDPOINT": "http://mirror"}))
+    assert part in bucket.reason(said, Bucket.from_environment({"DESI_S3_ENDPOINT": "http://mirror"}))
 
 
 @pytest.mark.parametrize("said", ["no such host", "PUT http://ann:hunter2@mirror/x: went wrong"])
 def test_no_explanation_gives_a_password_away(said):
-    assert "hunter2" not in bucket.reason(said, Bucket.of({"DESI_S3_ENDPOINT": "http://ann:hunter2@mirror"}))
+    assert "hunter2" not in bucket.reason(
+        said, Bucket.from_environment({"DESI_S3_ENDPOINT": "http://ann:hunter2@mirror"})
+    )
 
 
 def test_a_container_without_the_right_to_mount_is_told_both_ways_on(monkeypatch):
-    monkeypatch.setattr(bucket.person, "may", lambda *_bits: False)
+    monkeypatch.setattr(bucket.person, "has_capabilities", lambda *_bits: False)
     with pytest.raises(StartError) as caught:
         bucket.mount({}, Path("/home/desidata"))
     assert caught.value.code == NO_DATA

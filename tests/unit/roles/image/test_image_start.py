@@ -26,8 +26,8 @@ def container(tmp_path, monkeypatch, bucket_like):
     (share / ".jupyter" / "lab").mkdir(parents=True)
     (share / "welcome.ipynb").write_text('{"cells": []}')
     (share / ".jupyter" / "lab" / "layout").write_text("{}")
-    furnish = home.furnish
-    monkeypatch.setattr(start.home, "furnish", lambda *given: furnish(*given, share))
+    populate_home = home.populate_home
+    monkeypatch.setattr(start.home, "populate_home", lambda *given: populate_home(*given, share))
     return {"HOME": str(tmp_path / "home"), "DESI_DATA": str(bucket_like), "SYNCED": str(tmp_path / "synced")}
 
 
@@ -109,7 +109,7 @@ def test_an_empty_data_folder_is_filled_by_a_mount_before_root_steps_down(contai
 
     def mount(_env, place):
         seen.append(("mount", place))
-        return bucket.Bucket.of({})
+        return bucket.Bucket.from_environment({})
 
     monkeypatch.setattr(start.bucket, "mount", mount)
     command = start.prepare({**container, "DESI_DATA": str(empty), "NB_UID": "4711", "NB_GID": "4712"}, [])
@@ -123,7 +123,7 @@ def test_data_that_are_there_are_never_mounted_over(container, monkeypatch):
 
 
 def test_no_data_and_no_right_to_mount_ends_the_start_unless_that_is_let_pass(container, tmp_path, monkeypatch):
-    monkeypatch.setattr(person, "may", lambda *_bits: False)
+    monkeypatch.setattr(person, "has_capabilities", lambda *_bits: False)
     env = {**container, "DESI_DATA": str(tmp_path / "nowhere")}
     with pytest.raises(StartError) as caught:
         start.prepare(dict(env), [])

@@ -39,7 +39,7 @@ def result(work: Callable[[], dict[str, Any]], seconds: float) -> dict[str, Any]
         return None
     finally:
         os.close(mine)
-        leave(child)
+        reap(child)
 
 
 def heard(handle: int, end: float) -> bytes:
@@ -53,8 +53,8 @@ def heard(handle: int, end: float) -> bytes:
     return b""
 
 
-def leave(child: int) -> None:
-    """See a child off, but never wait for one that cannot die."""
+def reap(child: int) -> None:
+    """Kill and reap a child, without waiting for one that cannot die."""
     with contextlib.suppress(OSError):
         os.kill(child, signal.SIGKILL)
     for _ in range(20):

@@ -26,7 +26,7 @@ def cpu(text: str) -> float:
 
 
 def network(text: str) -> float:
-    """Return how many bytes have come and gone, by /proc/net/dev."""
+    """Return the bytes sent and received, by /proc/net/dev."""
     total = 0
     for line in text.splitlines()[2:]:
         name, _, numbers = line.partition(":")
@@ -37,7 +37,7 @@ def network(text: str) -> float:
 
 
 def counted(proc: Path = PROC) -> dict[str, float]:
-    """Return both."""
+    """Return the processor time used, in seconds, and the bytes sent and received, since boot."""
     return {
         "cpu": cpu((proc / "stat").read_text(encoding="ascii")),
         "network": network((proc / "net/dev").read_text(encoding="utf-8")),

@@ -62,7 +62,7 @@ def terminal_text(notice: Notice, now: Now) -> str:
 
 
 def update_files(directories: Iterable[Path], notice: Notice | None) -> None:
-    """Let the file that holds be in each folder, and none of ours that no longer does."""
+    """Write the current notice into each folder, and remove earlier ones of ours."""
     for directory in directories:
         with contextlib.suppress(OSError):
             _update_file(directory, notice)

@@ -42,7 +42,7 @@ class Server(NamedTuple):
 
 @contextlib.contextmanager
 def network_of(pid: int, proc: Path = PROC) -> Iterator[None]:
-    """Be for a while where a container's own addresses are; what it listens on for itself alone is heard there, too."""
+    """Enter a container's network namespace for a while, where its loopback addresses answer."""
     library = ctypes.CDLL(None, use_errno=True)
     with (proc / "self/ns/net").open() as here, (proc / str(pid) / "ns/net").open() as there:
         enter(library, there.fileno())
@@ -53,7 +53,7 @@ def network_of(pid: int, proc: Path = PROC) -> Iterator[None]:
 
 
 def enter(library: ctypes.CDLL, namespace: int) -> None:
-    """Enter a network. Python can do that by itself only since 3.12."""
+    """Enter a network namespace. Python itself can do that only since 3.12."""
     if library.setns(namespace, CLONE_NEWNET):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -30,7 +30,7 @@ HERE = replace(SPEC, directory="/somewhere")
 def test_what_is_remembered_is_kept_and_nothing_is_asked():
     found = result(replace(HERE, record=SETTLED_LAB), seen(**SETTLED))
     assert found["unknown"] == found["changes"] == []
-    assert not found["memory"]["new"]
+    assert not found["record"]["new"]
     assert "i-1" in texts(found, "keep")[0]
 
 
@@ -42,8 +42,8 @@ def test_a_machine_that_is_not_remembered_is_asked_for_though_tags_and_key_fit(r
     assert "i-1" in texts(found, "ask")[0]
     assert texts(found, "keep") == ["key pair desi-lab-desi"]
     # Once that is answered it is remembered.
-    assert {"kind": "machine", "id": "i-1"} in found["memory"]["things"]
-    assert found["memory"]["new"]
+    assert {"kind": "machine", "id": "i-1"} in found["record"]["things"]
+    assert found["record"]["new"]
 
 
 @pytest.mark.security("M4")
@@ -80,7 +80,7 @@ def test_a_group_whose_making_was_cut_off_is_taken_up_again_unless_it_has_rules_
 
 def test_a_group_that_is_to_be_made_is_remembered_before():
     found = result(replace(HERE, record=LAB))
-    assert (found["memory"]["begun"], found["memory"]["new"]) == (["vpc-1/jupyter"], True)
+    assert (found["record"]["begun"], found["record"]["new"]) == (["vpc-1/jupyter"], True)
     assert ANN in found["group"]["how"]
 
 

@@ -9,8 +9,8 @@ import pytest
 from ansible_collections.desi.lab.plugins.module_utils._ec2.launch_errors import (
     alternatives,
     died,
+    no_capacity,
     no_place_to_start,
-    nowhere,
     several,
     too_slow,
 )
@@ -35,7 +35,7 @@ def test_alternatives_are_of_the_same_size(types, more):
 
 
 def test_attempts_and_instances_are_told_and_a_type_without_like_is_not_proposed_again():
-    error = nowhere([row("p5.48xlarge", market="spot"), row("p5.48xlarge")], "us-west-2", False)
+    error = no_capacity([row("p5.48xlarge", market="spot"), row("p5.48xlarge")], "us-west-2", False)
     spot = "p5.48xlarge in us-west-2a (spot): no capacity"
     assert error.why == f"{spot}; p5.48xlarge in us-west-2a: no capacity."
     assert "lab_instance_type" not in error.do
@@ -45,7 +45,7 @@ def test_attempts_and_instances_are_told_and_a_type_without_like_is_not_proposed
 
 @pytest.mark.parametrize("region", ["us-west-2", "us-east-1", "eu-central-1", ""])
 def test_another_region_is_proposed(region):
-    told = nowhere([row()], region, False)
+    told = no_capacity([row()], region, False)
     assert "-e lab_region=" in told.do
     assert f"lab_region={region} " not in told.do + " "
 

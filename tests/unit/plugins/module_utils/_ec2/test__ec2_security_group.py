@@ -49,7 +49,7 @@ def decide(groups=(), wanted=None, first="jupyter", attached=()):
 
 
 def direct(cidr=ANN, port=8888):
-    return group.rules_in("direct", port, [cidr])
+    return group.ingress_rules("direct", port, [cidr])
 
 
 # The table of the guide
@@ -62,7 +62,7 @@ def test_direct_access_is_the_table_of_the_guide_cell_by_cell():
         tcp(22, text="Allow SSH access to the instance"),
     ]
     out = Rule("-1", None, None, "cidr_ip", "0.0.0.0/0", "Allow instance to access the whole internet")
-    assert group.rules_out() == [out]
+    assert group.egress_rules() == [out]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_direct_access_is_the_table_of_the_guide_cell_by_cell():
 )
 def test_each_access_opens_just_its_ports_for_every_range(access, port, texts):
     wanted = [tcp(number, cidr, text) for number, text in texts.items() for cidr in (ANN, BOB)]
-    assert group.rules_in(access, port, [ANN, BOB]) == wanted
+    assert group.ingress_rules(access, port, [ANN, BOB]) == wanted
 
 
 # The group
@@ -87,7 +87,7 @@ def test_each_access_opens_just_its_ports_for_every_range(access, port, texts):
 def test_group_is_made_where_there_is_none():
     found = decide([made(vpc=ELSEWHERE), made(vpc=ELSEWHERE, tagged=False, number=2)])
     assert (found.name, found.id, found.vpc_id, found.notes) == ("jupyter", "", VPC, [])
-    assert (found.rules, found.rules_out, found.changes) == ([tcp(22)], group.rules_out(), True)
+    assert (found.rules, found.egress_rules, found.changes) == ([tcp(22)], group.egress_rules(), True)
 
 
 @pytest.mark.parametrize("stranger", [{"tagged": False}, {"lab": "else"}, {"owner": "bob"}])
@@ -145,7 +145,7 @@ def test_rules_become_those_wanted_and_those_that_their_owner_added(present, wan
 @pytest.mark.parametrize(("out", "also"), [([EC2_OUT], "descriptions of its rules"), ([], "lets out everything")])
 def test_rule_that_lets_out_is_described_or_opened_again(out, also):
     found = decide([made(rules=[tcp(22)], out=out)])
-    assert (found.rules_out, found.opened, found.also) == (group.rules_out(), [], [also])
+    assert (found.egress_rules, found.opened, found.also) == (group.egress_rules(), [], [also])
     assert found.changes
 
 
@@ -196,16 +196,16 @@ RULES = st.builds(
     st.sampled_from(["", SSH_TEXT, HTTPS_TEXT, PORT_TEXT, "mine"]),
 )
 # EC2 keeps one rule for each way.
-GROUPS = st.lists(RULES, unique_by=lambda rule: rule.way)
+GROUPS = st.lists(RULES, unique_by=lambda rule: rule.peer_key)
 
 
 @given(GROUPS, st.sampled_from(["tunnel", "direct", "https"]), st.sampled_from([22, 443, 8888, 9000]))
 def test_group_is_right_after_one_change_and_stays_so(present, access, port):
-    wanted = group.rules_in(access, port, [ANN])
+    wanted = group.ingress_rules(access, port, [ANN])
     after = group.merge_rules(present, wanted)
-    ways = [rule.way for rule in after]
+    ways = [rule.peer_key for rule in after]
     assert len(set(ways)) == len(ways)
-    assert {rule.way for rule in wanted} <= set(ways)
+    assert {rule.peer_key for rule in wanted} <= set(ways)
     assert [rule for rule in present if rule.text == "mine"] == [rule for rule in after if rule.text == "mine"]
     assert set(group.merge_rules(after, wanted)) == set(after)
     assert not [rule for rule in after if rule.is_ours and rule not in wanted]

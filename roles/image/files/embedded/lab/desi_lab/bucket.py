@@ -43,7 +43,7 @@ class Bucket:
     region: str
 
     @classmethod
-    def of(cls, env: Mapping[str, str]) -> Bucket:
+    def from_environment(cls, env: Mapping[str, str]) -> Bucket:
         """The bucket that the environment names, the public one of DESI if it names none."""
         return cls(
             name=env.get("DESI_S3_BUCKET") or "desidata",
@@ -120,7 +120,7 @@ def run(command: list[str], seconds: float) -> tuple[int, str, str]:
 
 def allowed(place: Path) -> None:
     """Say plainly when there are no data and no right to fetch any."""
-    if os.geteuid() == 0 and person.may(person.CAP_SYS_ADMIN) and Path("/dev/fuse").exists():
+    if os.geteuid() == 0 and person.has_capabilities(person.CAP_SYS_ADMIN) and Path("/dev/fuse").exists():
         return
     raise StartError(
         NO_DATA,
@@ -134,7 +134,7 @@ def allowed(place: Path) -> None:
 def mount(env: Mapping[str, str], place: Path) -> Bucket:
     """Mount the bucket at that place, or raise StartError."""
     allowed(place)
-    bucket = Bucket.of(env)
+    bucket = Bucket.from_environment(env)
     code, listing, said = run(list_command(bucket), LIST_SECONDS)
     if code:
         raise failure(bucket, reason(said, bucket))

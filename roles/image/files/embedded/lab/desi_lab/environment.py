@@ -51,7 +51,7 @@ def problem(place: Path) -> str:
     return ""
 
 
-def either(bucket_like: Path, nersc_like: Path) -> Path:
+def first_existing(bucket_like: Path, nersc_like: Path) -> Path:
     """The bucket keeps raw data and targets beside the releases, NERSC inside each: take the one that is there."""
     return nersc_like if problem(bucket_like) and not problem(nersc_like) else bucket_like
 
@@ -80,8 +80,8 @@ def derive(env: Mapping[str, str], release: Release, data: Path) -> dict[str, st
         "DESI_ROOT_READONLY": root,
         "DESI_SPECTRO_REDUX": root / "spectro/redux",
         "DESI_SPECTRO_CALIB": root / "spectro/desi_spectro_calib",
-        "DESI_SPECTRO_DATA": either(data / "raw_spectro_data", root / "spectro/data"),
-        "DESI_TARGET": either(data / "target", root / "target"),
+        "DESI_SPECTRO_DATA": first_existing(data / "raw_spectro_data", root / "spectro/data"),
+        "DESI_TARGET": first_existing(data / "target", root / "target"),
         "DESI_SURVEYOPS": root / "survey/ops/surveyops/trunk",
         "DESI_NERSC": NERSC,
         "DESI_DATA_NERSC": NERSC / "public",

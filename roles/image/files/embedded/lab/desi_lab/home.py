@@ -33,8 +33,8 @@ def with_banner(notebook: str) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def furnish(home: Path, variables: Mapping[str, str], synthetic: bool = False, share: Path = SHARE) -> None:
-    """Put in what is missing. What is there already is the user's, and stays."""
+def populate_home(home: Path, variables: Mapping[str, str], synthetic: bool = False, share: Path = SHARE) -> None:
+    """Create what is missing in the user's home. What is there already is the user's, and stays."""
     for source in sorted(share.rglob("*")):
         place = home / source.relative_to(share)
         if source.is_dir():

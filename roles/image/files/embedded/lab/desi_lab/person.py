@@ -25,7 +25,7 @@ def capabilities(status: Path = Path("/proc/self/status")) -> int:
     return 0
 
 
-def may(*bits: int) -> bool:
+def has_capabilities(*bits: int) -> bool:
     """Whether this process holds all of these capabilities."""
     held = capabilities()
     return all(held >> bit & 1 for bit in bits)
@@ -51,13 +51,13 @@ def may_become(uid: int) -> bool:
     """Whether this is a root that can turn into that user, or, when root is to stay root, give up its powers."""
     if os.geteuid() != 0:
         return False
-    return may(CAP_SETPCAP) if uid == 0 else may(CAP_SETUID, CAP_SETGID)
+    return has_capabilities(CAP_SETPCAP) if uid == 0 else has_capabilities(CAP_SETUID, CAP_SETGID)
 
 
 def becoming(uid: int, gid: int, command: Sequence[str]) -> list[str]:
     """The command that runs as that user, with no powers and no way back to them."""
     who = ["--reuid", str(uid), "--regid", str(gid), "--clear-groups"]
-    bound = ["--bounding-set=-all"] if may(CAP_SETPCAP) else []
+    bound = ["--bounding-set=-all"] if has_capabilities(CAP_SETPCAP) else []
     return ["setpriv", *who, *bound, "--inh-caps=-all", "--no-new-privs", "--", *command]
 
 

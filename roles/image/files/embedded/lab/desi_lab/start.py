@@ -77,7 +77,7 @@ def set_scene(env: MutableMapping[str, str], release: releases.Release, data: Pa
     user = person.name_myself(os.fspath(place))
     shims.lay(environment.NERSC, data, release.name, releases.known())
     synthetic = environment.flag(env, "DESI_LAB_SYNTHETIC")
-    home.furnish(place, variables, synthetic)
+    home.populate_home(place, variables, synthetic)
     greeting = words.greeting(variables, synthetic)
     variables |= {"USER": user, "LOGNAME": user}
     (STATE / "environment.sh").write_text(environment.as_shell(variables), encoding="utf-8")
