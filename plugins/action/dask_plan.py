@@ -101,7 +101,7 @@ def _remote(args: dict[str, t.Any], made: dict[str, t.Any], server: Inside, numb
 
 
 def _inside(image: str, answer: str) -> Inside:
-    """Return what a container told of itself; LabError for what is no answer."""
+    """Return a container's report of its environment; LabError for an invalid one."""
     if not answer:
         return Inside({}, {})
     try:

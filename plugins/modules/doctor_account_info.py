@@ -138,14 +138,14 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 
 
 def spec_of(given: t.Mapping[str, t.Any], region: str) -> LabSpec:
-    """Return the lab that the account is asked for. How it would be reached makes no difference there."""
+    """Return the spec of the lab that the account is checked for. Its access makes no difference."""
     names = ("name", "instance_types", "disk_gib", "os", "security_group", "subnet", "spot", "prices")
     more = {"access": "tunnel", "port": 8888, "allow_from": [], "release": "", "public_key": ""}
     return LabSpec(**{name: given[name] for name in names}, region=region, **more)
 
 
 def checks(module: t.Any) -> list[Check]:  # noqa: ANN401 - an AnsibleAWSModule
-    """Return what there is to look at. The options are read here, because they may end the module."""
+    """Return the checks. The options are read here, because they may end the module."""
     given, region = module.params, module.region or ""
     module.params["aws_config"] = {**QUICK, **(given.get("aws_config") or {})}
     account = account_of(module, given["seconds"])
@@ -158,7 +158,7 @@ def checks(module: t.Any) -> list[Check]:  # noqa: ANN401 - an AnsibleAWSModule
 
 
 def main() -> None:
-    """Inspect the account, for so long and no longer."""
+    """Run the module, in a bounded time."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True, check_boto3=False)
     try:
         found = all_findings(checks(module)) if AWS_ERRORS else [without("the Python package boto3 is not installed")]

@@ -81,7 +81,7 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact imp
 
 
 def main() -> None:
-    """Gather, clean, and write."""
+    """Run the module."""
     module = AnsibleModule(
         {
             "path": {"type": "path", "required": True},

@@ -172,7 +172,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 
 
 def checks(given: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> list[Check]:
-    """Return all that there is to look at, in the order in which it is told."""
+    """Return all checks, in the order of the report."""
     seconds, labs = given["seconds"], given["labs"]
     spec = MountSpec(given["bucket"], given["prefix"], given["endpoint"].rstrip("/"), given["bucket_region"])
     place = urlsplit(listing_url(spec))

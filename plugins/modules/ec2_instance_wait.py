@@ -110,7 +110,7 @@ ARGUMENTS = {
 
 
 def main() -> None:
-    """Wait, and return the instance."""
+    """Run the module."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     name, region = module.params["name"], module.region or ""
     try:

@@ -208,7 +208,7 @@ ARGUMENTS = {
 
 
 def notes_of(record: LabRecord | None, caller: Caller, owner: str) -> list[str]:
-    """Return what there is to know of whose the lab is."""
+    """Return notes on the owner of the lab."""
     if record is not None and record.arn != caller.arn and record.owner != caller.owner:
         return [f"It was made by {record.maker}. Who asks now is {caller.words}."]
     return legacy_owner_note(caller, owner)

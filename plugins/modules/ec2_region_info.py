@@ -111,7 +111,7 @@ def inspect(module: AnsibleAWSModule, regions: list[str]) -> tuple[Caller, list[
 
 
 def main() -> None:
-    """Ask, and tell."""
+    """Run the module."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = module.params
     regions: list[str] = []

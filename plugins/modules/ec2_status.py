@@ -111,7 +111,7 @@ def every_region() -> list[str]:
 
 
 def accounts(module: AnsibleAWSModule, regions: t.Sequence[str]) -> tuple[list[Account], list[tuple[str, str]]]:
-    """Return what asks in each region, and why some cannot be asked. Clients are made one after the other: botocore
+    """Return the account of each region, and why some cannot be queried. Clients are made one after the other: botocore
     does not make them side by side."""
     every = [] if set(regions) <= set(OPEN_REGIONS) else every_region()
     client, made, failures = clients_of(module, CREDENTIALS_SECONDS), [], []
@@ -128,7 +128,7 @@ def accounts(module: AnsibleAWSModule, regions: t.Sequence[str]) -> tuple[list[A
 
 
 def tunnels(known: Known) -> dict[str, int]:
-    """Return at which ports of this computer tunnels to labs begin, by region and name; none where that is unknown."""
+    """Return the local ports of tunnels to labs, by region and name; none where that is unknown."""
     directories = {str(directory): "/".join(lab) for lab, directory in known.items()}
     try:
         return (
@@ -162,7 +162,7 @@ def unseen(error: LabError) -> str:
 
 
 def main() -> None:
-    """Ask all regions side by side."""
+    """Run the module."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = module.params
     known = known_labs(Path(given["config"]))

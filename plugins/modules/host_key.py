@@ -90,7 +90,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ssh.first_contact import
 
 
 def main() -> None:
-    """Make a key, or meet a machine."""
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "folder": {"type": "path", "required": True},

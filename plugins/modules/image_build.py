@@ -199,7 +199,7 @@ def build(params: dict, file: ProgressFile) -> tuple[int, str]:
 
 
 def inspect(name: str) -> dict:
-    """Return what the engine says of an image; nothing if there is none."""
+    """Return the engine's description of an image; empty without one."""
     done = subprocess.run(["docker", "image", "inspect", name], capture_output=True, text=True, check=False)
     return json.loads(done.stdout)[0] if done.returncode == 0 else {}
 
@@ -213,7 +213,7 @@ def not_loaded(name: str) -> LabError:
 
 
 def is_made(image: dict, params: dict) -> bool:
-    """Return whether an image is the one that is to be built: its labels say from what it was."""
+    """Return whether an image is the desired one, by the sources in its labels."""
     has = (image.get("Config") or {}).get("Labels") or {}
     return bool(params["labels"]) and all(has.get(name) == str(value) for name, value in params["labels"].items())
 

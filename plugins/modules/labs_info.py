@@ -377,7 +377,7 @@ def mounted(root: str) -> list[tuple[str, list[str]]]:
 
 
 def probes(row: t.Mapping[str, t.Any]) -> dict[str, tuple[str, t.Callable[[], bool]]]:
-    """Return what asks the mount and the server of a lab, by the field of the answer. Labs share a mount's answer."""
+    """Return the probes of a lab's mount and server, by the field of the answer. Labs share a mount's answer."""
     found: dict[str, tuple[str, t.Callable[[], bool]]] = {}
     mount, address, port = row["mount"], row["address"], row["port"]
     if mount:
@@ -388,7 +388,7 @@ def probes(row: t.Mapping[str, t.Any]) -> dict[str, tuple[str, t.Callable[[], bo
 
 
 def dask_of(inventory: Inventory, name: str) -> dict[str, int] | None:
-    """Return what the scheduler of a lab says; None without one that runs and answers."""
+    """Return the counts of a lab's scheduler; None without one that runs and answers."""
     counts = scheduler_counts(inventory, name)
     return counts._asdict() if counts else None
 

@@ -112,7 +112,7 @@ from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook import 
 
 
 def main() -> None:
-    """Run what the action plugin prepared."""
+    """Run the module."""
     module = AnsibleModule(
         {
             "path": {"type": "path", "required": True},

@@ -176,7 +176,7 @@ def _nearest(word: str, known: t.Iterable[str]) -> str:
 
 
 def check(asked: Asked) -> None:
-    """Refuse a verb that there is none of, and words and options that a verb does not take."""
+    """Refuse an unknown verb, and words and options that a verb does not take."""
     verb, known = asked.verb, [*VERBS, "help"]
     if verb not in known:
         raise Refused(f"There is no verb {verb}.", _nearest(verb, known), "See them with ./lab help.")

@@ -228,7 +228,7 @@ def say(refused: Refused) -> None:
 
 
 def answer(asked: Asked, root: Path) -> str | None:
-    """Return what is printed for a question about the command itself; None for a verb that is to run."""
+    """Return the answer to a question about the command itself; None for a verb that has to run."""
     width = max(40, min(shutil.get_terminal_size((100, 24)).columns, 100))
     if "--version" in asked.own:
         return version(root)
@@ -243,7 +243,7 @@ def answer(asked: Asked, root: Path) -> str | None:
 
 
 def make_again(root: Path, environ: t.Mapping[str, str]) -> t.NoReturn:
-    """Have ``lab`` make an incomplete environment anew, as after an update of the Python that it was made of."""
+    """Have ``lab`` create an incomplete environment anew, as after an update of its Python."""
     venv = root / ".venv"
     # Once, which the number of this process tells: it stays.
     number = str(os.getpid())
@@ -257,7 +257,7 @@ GO_ON = 3
 
 
 def main(root: Path, python: str, arguments: list[str]) -> int:
-    """Answer, refuse, or become the command of the verb. Without ``python``, the environment is yet to be made."""
+    """Answer, refuse, or become the command of the verb. Without ``python``, there is no environment yet."""
     try:
         # The tests have options of their own.
         tests = arguments[:1] == ["test"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Compare what a lab is to be with what its host has, part by part."""
+"""Compare the specification of a lab with what its host has, part by part."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Part(t.NamedTuple):
 
 
 class Goal(t.NamedTuple):
-    """What a lab is to be.
+    """The specification of a lab.
 
     ``settings`` are those of settings_resolve, with the values that they have on the lab's host. ``stays`` is for a
     verb that starts a container as it is, ``update`` for one that asks for the newest image, and ``back`` is the id of
@@ -182,7 +182,7 @@ def _why_no_workers(settings: Tree, host: Tree, worker_memory: str, remote_worke
 
 
 def lab_worker_resources(settings: Tree, host: Tree, worker_memory: str) -> Resources:
-    """Return the resources of each worker that a lab is to have. ``worker_memory`` is the setting."""
+    """Return the resources of each desired worker. ``worker_memory`` is the setting."""
     made_with = next((row["memory"] for row in dask_members(settings["name"], "worker", host)), 0)
     return worker_resources(host["docker"], worker_memory, settings["memory"], made_with)
 
@@ -237,7 +237,7 @@ def dask_members(lab: str, role: str, host: Tree) -> list[Tree]:
 
 
 def worker_count(settings: Tree, host: Tree, remote_workers: int = LOCAL) -> int:
-    """Return how many workers are to be beside a lab: as many as somebody said, or else as there are.
+    """Return the desired number of workers: the requested one, else the existing one.
 
     Where they are on machines of their own, none is.
     """
@@ -260,7 +260,7 @@ def container_stays(parts: t.Iterable[Part]) -> bool:
 
 
 def workers_end(parts: t.Iterable[Part], goal: Goal, host: Tree) -> bool:
-    """Return whether tasks or results of workers are lost, as far as their scheduler says; what it does not say is."""
+    """Return whether tasks or results of workers would be lost; they would be if the scheduler does not answer."""
     actions = {part.name: part.action for part in parts}
     ended = actions.get(WORKERS) == REPLACE or (actions.get(WORKERS) == REMOVE and not goal.workers)
     runs = any(row["running"] for row in dask_members(goal.settings["name"], "scheduler", host))
@@ -349,7 +349,7 @@ def _server(goal: Goal, container: Tree, host: Tree) -> Part:
 
 
 def _workers(goal: Goal, container: Tree, host: Tree, stays: bool) -> list[Part]:
-    """Return what is done with the scheduler and the workers. None of a lab that has none and is to have none."""
+    """Return what is done with the scheduler and the workers; none where the lab neither has nor requests any."""
     lab, target = goal.settings["name"], goal.workers
     schedulers, workers = (dask_members(lab, role, host) for role in ("scheduler", "worker"))
     number = len(workers)
@@ -389,7 +389,7 @@ def _differs(settings: Tree, container: Tree) -> Part:
 
 
 class Difference(t.NamedTuple):
-    """A setting that is another one than that which a container was made with, both as people write them."""
+    """A setting that differs from the one that a container was made with, both as people write them."""
 
     name: str
     was: str

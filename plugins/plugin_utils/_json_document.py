@@ -25,7 +25,7 @@ def wants_json(arguments: t.Sequence[str]) -> bool:
 
 
 def failed_document(verb: str, sentences: t.Sequence[str], code: int) -> dict[str, t.Any]:
-    """Return the document of a verb that came to none of its own."""
+    """Return the JSON document of a verb that failed before printing one."""
     failures = [dict(zip(("what", "why", "do"), sentences))] if sentences else []
     return {"verb": verb, "ok": not code, "failures": failures, "code": code}
 

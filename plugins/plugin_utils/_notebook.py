@@ -157,7 +157,7 @@ def order(notebook: str, path: Path, directory: str) -> bytes:
 
 
 class Run:
-    """The run of a notebook, as the lines of the program tell it. They are data of whoever rules the lab."""
+    """The run of a notebook, from the lines of the program. Whoever controls the lab controls them."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -165,7 +165,7 @@ class Run:
         self.seconds = 0.0
 
     def word(self, line: bytes | str) -> Underway | Finished:
-        """Take in the line of a cell that begins or has ended; return what is to be shown. Raises BadAnswer."""
+        """Parse the line of a cell that begins or has ended; return what is shown of it. Raises BadAnswer."""
         said = mapping(strict_json(line, MAX_LINE))
         number = whole_number(said.get("cell"), 1, MAX_CELLS)
         if set(said) == {"cell", "of", "title"}:
@@ -222,7 +222,7 @@ def lost(code: int, errors: str) -> LabError:
 
 
 def verdict(path: Path, run: Run, error: str, traceback: str) -> dict[str, t.Any]:
-    """Return what is to be said of a run."""
+    """Return the verdict on a run, for people."""
     output = output_of(path)
     done = {
         "changed": True,

@@ -161,7 +161,7 @@ def _workers(lab: t.Mapping[str, t.Any]) -> str:
 
 
 def _place(lab: t.Mapping[str, t.Any]) -> str:
-    """Return where the lab is opened: one behind a tunnel is nowhere else than at its end here."""
+    """Return where the lab is opened: one behind a tunnel only at the tunnel's end on this computer."""
     if lab["access"] == "tunnel" and not lab["tunnel_open"]:
         return f"through a tunnel, which ./lab url {setting_option('lab_name', one_line(lab['name']))} opens"
     address = "127.0.0.1" if lab["access"] == "tunnel" else lab["address"]

@@ -28,7 +28,7 @@ Questions = t.Mapping[str, t.Callable[[], t.Any]]
 
 
 class Answers(t.Dict[str, t.Any]):  # noqa: UP006 - evaluated by Python 3.9, too
-    """What was answered, by question, and beside it what was not."""
+    """The answers by query, and the errors of queries without one."""
 
     def __init__(self, answers: t.Mapping[str, t.Any], errors: t.Mapping[str, Exception]) -> None:
         super().__init__(answers)
@@ -54,7 +54,7 @@ class Account:
         self.ec2 = clients["ec2"]
 
     def query(self, questions: Questions, may_lack: t.Container[str] = ()) -> Answers:
-        """Ask everything side by side; refuse with all permissions that are missing, else with the first error."""
+        """Run all queries in parallel; refuse with all permissions that are missing, else with the first error."""
         answers: dict[str, t.Any] = {}
         errors: dict[str, Exception] = {}
         with ThreadPoolExecutor(max_workers=WORKERS) as pool:
@@ -100,7 +100,7 @@ class Account:
         return [instance for reservation in found for instance in reservation.get("Instances", [])]
 
     def offerings(self, by: str, filters: Rows) -> Rows:
-        """Return which types are offered where."""
+        """Return the instance types that are offered, by location."""
         paginator = self.ec2.get_paginator("describe_instance_type_offerings")
         pages = paginator.paginate(LocationType=by, Filters=filters)
         return [row for page in pages for row in page.get("InstanceTypeOfferings", [])]

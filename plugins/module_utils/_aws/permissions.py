@@ -89,7 +89,7 @@ class DryRunTargets(t.NamedTuple):
 
 
 class Action(t.NamedTuple):
-    """Something that changes something: what it is done to, when a run needs it, and how it is tried."""
+    """A write action of an API: its resources, when a run needs it, and its dry run."""
 
     name: str
     on: str
@@ -207,7 +207,7 @@ _NAMED = re.compile(r"not authorized to perform:? ?([a-z0-9-]+:\w+)")
 
 
 class DryRun(t.NamedTuple):
-    """What a dry run said. ``sure`` is whether a refusal means what it says."""
+    """The result of a dry run. ``sure`` is whether a refusal means what it says."""
 
     action: Action
     refused: bool
@@ -238,7 +238,7 @@ def dry_run(ec2: t.Any, action: Action, targets: DryRunTargets) -> DryRun:  # no
 
 
 def read_dry_run(action: Action, targets: DryRunTargets, error: BaseException) -> DryRun:
-    """Return what the answer to a dry run means. Anything but a refusal lets it pass: the real call will tell.
+    """Return the meaning of a dry run's answer. Anything but a refusal passes: the real call will show.
 
     A policy may allow an action only on what carries tags of ours, as docs/iam-policy.json does. What does not exist
     carries none, so a refusal is only sure for resources that exist, or are to be made.
@@ -256,7 +256,7 @@ def action_of(error: BaseException, asked: str) -> str:
 
 
 def judge(outcomes: t.Sequence[DryRun]) -> list[str]:
-    """Return what is to be said, and refuse if something is missing for sure.
+    """Return notes on permissions that may be missing; refuse if one is missing for sure.
 
     Where all that is done to something that does not exist yet is refused alike, it may be for its lack of tags. Where
     only some of it is, that is what is missing.

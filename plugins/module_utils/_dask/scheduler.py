@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a lab's Dask scheduler does, as it says in its own container."""
+"""The state of a lab's Dask scheduler, queried in its own container."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def parse_counts(answer: bytes) -> Counts:
 
 
 def ask(client: Client, container: str) -> Counts | None:
-    """Return what the scheduler in a container says; None if it does not answer."""
+    """Return the counts of the scheduler in a container; None if it does not answer."""
     try:
         return parse_counts(client.output_in_container(container, QUESTION, MOST_BYTES, SECONDS))
     except (LabError, BadAnswer, ValueError):

@@ -63,7 +63,7 @@ def allowed(values: t.Sequence[str], own: str = "") -> Allowed:
 
 
 def parse_cidr(text: str) -> tuple[str, list[str]]:
-    """Return a range as EC2 takes it, and what there is to say about it; an address alone is a range of one."""
+    """Return a range as EC2 takes it, and a note on it, if any; an address alone is a range of one."""
     what = f"The range “{text}” of lab_allow_from cannot be used."
     try:
         interface = ipaddress.ip_interface(text)
@@ -114,7 +114,7 @@ def read_answer(url: str, body: str) -> str:
 
 
 def agreed(answers: t.Iterable[str], complete: bool) -> str:
-    """Return the address that two services agree on, or that is the only one there is when all had their say.
+    """Return the address that two services agree on, or the only one once all have answered.
 
     It is empty as long as there is no such address. A single service that lies, or sees another way out of the
     network, must not decide who may get in.

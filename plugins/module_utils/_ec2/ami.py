@@ -32,7 +32,7 @@ class Image(t.NamedTuple):
 
 
 def parameters_of(system: str) -> list[str]:
-    """Return the names of the parameters that tell the images of a system."""
+    """Return the names of the SSM parameters with the images of a system."""
     return [name for (of, _architecture), name in PARAMETERS.items() if of == system]
 
 
@@ -49,7 +49,7 @@ def image_id(system: str, architecture: str, parameters: t.Mapping[str, str], re
 
 
 def read_image(found: str, images: t.Iterable[t.Mapping[str, t.Any]]) -> Image:
-    """Return what there is to know of an image; ``images`` are those that EC2 describes."""
+    """Return the facts of an image; ``images`` are those that EC2 describes."""
     described = next((image for image in images if image.get("ImageId") == found), None)
     if described is None:
         why = "The public parameter names it, but EC2 does not describe it to this account."
@@ -66,7 +66,7 @@ def read_image(found: str, images: t.Iterable[t.Mapping[str, t.Any]]) -> Image:
 
 
 def disk_of(requested_gib: int, image: Image) -> int:
-    """Return how large the disk is to be: no smaller than what is copied to it."""
+    """Return the size of the disk: no smaller than that of its image."""
     return max(requested_gib, image.least_gib)
 
 

@@ -54,7 +54,7 @@ _NAMED_INSTANCE = re.compile(r"^\s*HostKeyAlias\s+(i-[0-9a-f]{8,32})\s*$", re.MU
 
 
 def described(ec2: t.Any, kind: str, number: str) -> Resource | None:  # noqa: ANN401 - a client of botocore
-    """Return a resource by its id; None where AWS says that there is none, and empty where it says nothing of it."""
+    """Return a resource by its id; None where AWS answers that it does not exist, empty where AWS does not answer."""
     operation, parameter, rows, field, absent = BY_ID[kind]
     try:
         answer = getattr(ec2, operation)(**{parameter: [number]})

@@ -154,7 +154,7 @@ class Discovery:
         }
 
     def of_workers(self, names: t.Sequence[str], launch: bool) -> Facts:
-        """Query what workers of a type are and cost and, if any are launched, whether they can be had."""
+        """Query the type and price of workers and, if any are launched, whether AWS can launch them."""
         spec, account = self.spec, self.account
         questions = {f"price {name}": (lambda name=name: account.type_price(name)) for name in names}
         of_type = where("instance-type", *names)
@@ -208,7 +208,7 @@ class Discovery:
             self.help(seen)
 
     def help(self, seen: AccountState) -> None:
-        """Query what is needed of the subnets' VPC, and for an unknown type."""
+        """Query the subnets' VPC, and what helps with an unknown type."""
         spec, account = self.spec, self.account
         questions: dict[str, t.Callable[[], t.Any]] = {}
         if not {row["InstanceType"] for row in seen.types} >= set(spec.instance_types):

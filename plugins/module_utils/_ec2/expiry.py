@@ -155,7 +155,7 @@ def desired_schedules(lab: LabInstance, when: float, snapshot: bool, arn: str) -
 
 
 def same(schedule: t.Mapping[str, t.Any], desired: t.Mapping[str, t.Any]) -> bool:
-    """Return whether a schedule does what is wanted, when it is wanted."""
+    """Return whether a schedule has the desired action and time."""
     target = schedule.get("Target") or {}
     keys = ("ScheduleExpression", "ScheduleExpressionTimezone", "State")
     return all(schedule.get(key) == desired[key] for key in keys) and all(
@@ -164,7 +164,7 @@ def same(schedule: t.Mapping[str, t.Any], desired: t.Mapping[str, t.Any]) -> boo
 
 
 def time_of(schedule: t.Mapping[str, t.Any] | None) -> float | None:
-    """Return when a schedule does what it is for; None for one that does not."""
+    """Return the time at which a schedule acts; None for one that does not."""
     if not schedule or schedule.get("State") == "DISABLED":
         return None
     found = _AT.fullmatch(str(schedule.get("ScheduleExpression") or ""))
@@ -172,7 +172,7 @@ def time_of(schedule: t.Mapping[str, t.Any] | None) -> float | None:
 
 
 def role_of(schedules: t.Mapping[str, t.Mapping[str, t.Any]], account: str) -> str:
-    """Return the ARN of the role by which schedules act that there are; empty without one of this account."""
+    """Return the ARN of the role that existing schedules use; empty without one of this account."""
     arns = (str((row.get("Target") or {}).get("RoleArn") or "") for row in schedules.values())
     matches = (_ROLE_ARN.fullmatch(arn) for arn in arns)
     return next((match[0] for match in matches if match and match[1] == account), "")
@@ -238,7 +238,7 @@ class ScheduleGroup:
         self.name, self.owner, self.region, self.clock, self.sleep = name, owner, region, clock, sleep
         self.group, self.record, self.instance = group_name(owner, name), record, instance
 
-    def there(self) -> Schedules | None:
+    def existing(self) -> Schedules | None:
         """Return the schedules in the group, by name; None where there is no group.
 
         A group of that name that lacks our tags is not ours to use.
@@ -269,7 +269,7 @@ class ScheduleGroup:
         if lab is None:
             return ExpiryResult(False, None, "there is no machine", {}, {})
         try:
-            there = self.there()
+            there = self.existing()
         except AWS_ERRORS as error:
             # Without a role there are none, whoever may see them.
             if role is not None or code_of(error) not in FORBIDDEN:
@@ -306,7 +306,7 @@ class ScheduleGroup:
 
     def remove(self, check: bool = False) -> ExpiryResult:
         """Remove the schedules that are ours, and the group when nothing else is in it."""
-        there = self.there()
+        there = self.existing()
         if there is None:
             return ExpiryResult(False, None, "", {}, {})
         ours = [name for name in there if is_for(name)]
@@ -333,7 +333,7 @@ class ScheduleGroup:
         ), account
 
     def _role(self, spec: ExpirySpec) -> str | None:
-        """Return which role it is, as role_arn takes it; None where there is none.
+        """Return the role, as role_arn takes it; None where there is none.
 
         Whoever may not look finds out when it is used. The one of DESI Lab 0.1.0 does, too.
         """

@@ -19,7 +19,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
     lab_option,
     tags_of,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ec2.launch_errors import several
+from ansible_collections.desi.lab.plugins.module_utils._ec2.launch_errors import several_instances
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, state_of
 
@@ -81,7 +81,7 @@ def lab_instance(
     found = [item for item in _own(instances) if is_ours(item, name, owner) and state_of(item) in ALIVE]
     found = [item for item in found if record is not None and record.knows_instance(item)] or found
     if len(found) > 1:
-        raise several(found, name)
+        raise several_instances(found, name)
     return found[0] if found else None
 
 
@@ -95,7 +95,7 @@ def root_disk(instance: t.Mapping[str, t.Any]) -> str:
 
 
 def read_instance(instance: t.Mapping[str, t.Any] | None, volumes: t.Iterable[t.Mapping[str, t.Any]] = ()) -> Instance:
-    """Return what there is to know of an instance; ``volumes`` are the disks that EC2 describes."""
+    """Return the facts of an instance; ``volumes`` are the disks that EC2 describes."""
     if instance is None:
         return Instance()
     facts, tags = facts_of(instance), tags_of(instance)
@@ -147,7 +147,7 @@ def outdated_tags(instance: Instance, desired: t.Mapping[str, str]) -> dict[str,
     }
 
 
-def others(
+def other_instances(
     instances: t.Iterable[t.Mapping[str, t.Any]], name: str, owner: str, record: LabRecord | None = None
 ) -> list[str]:
     """Return notes on other instances with the lab's name, and on one that is being deleted."""

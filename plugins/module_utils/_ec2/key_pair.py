@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Choose the key pair of a lab. A key pair of others is never changed, whatever its name."""
+"""Choose the key pair of a lab. A foreign key pair is never changed, whatever its name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALGORITHMS = ("ssh-ed25519", "ssh-rsa")
 
 
 class KeyPair(t.NamedTuple):
-    """The key pair to use, and what is to be done to have it.
+    """The key pair to use, and what has to be done for it.
 
     ``action`` is ``keep``, ``import`` (the local public key is to be sent to AWS), or ``make`` (there is no local key:
     make one, then import it).
@@ -83,10 +83,10 @@ def plan_key_pair(
     if fitting:
         return KeyPair(fitting[0], "keep", str(ours[fitting[0]].get("KeyPairId", "")), [])
     name = next(name for name in names_of(lab) if name not in known)
-    return KeyPair(name, "import" if local else "make", "", _about_others(lab, name, ours, bool(local)))
+    return KeyPair(name, "import" if local else "make", "", _foreign_notes(lab, name, ours, bool(local)))
 
 
-def _about_others(lab: str, name: str, ours: t.Container[str], has_local: bool) -> list[str]:
+def _foreign_notes(lab: str, name: str, ours: t.Container[str], has_local: bool) -> list[str]:
     """Return notes on names that were passed over."""
     notes = []
     for other in itertools.takewhile(lambda candidate: candidate != name, names_of(lab)):
@@ -102,7 +102,7 @@ def _about_others(lab: str, name: str, ours: t.Container[str], has_local: bool) 
 def _key_of_instance(
     instance: t.Mapping[str, t.Any], local: str, known: t.Mapping[str, t.Any], ours: t.Mapping[str, t.Any]
 ) -> KeyPair:
-    """Return the key that an instance was made with, which is the only one that opens it."""
+    """Return the key that an instance was made with, which is the only one that it accepts."""
     name = str(instance.get("KeyName") or "")
     key = known.get(name)
     if local and key is not None and _same(key, local):

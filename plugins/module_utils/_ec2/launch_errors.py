@@ -96,7 +96,7 @@ def spot_waits(instance: t.Mapping[str, t.Any]) -> LabError:
     )
 
 
-def several(instances: t.Sequence[t.Mapping[str, t.Any]], name: str) -> LabError:
+def several_instances(instances: t.Sequence[t.Mapping[str, t.Any]], name: str) -> LabError:
     """Error: a lab has more instances than one, which nothing here makes."""
     rows = ", ".join(f"{facts_of(instance)['id']} ({state_of(instance)})" for instance in instances)
     return LabError(

@@ -75,7 +75,7 @@ class Launcher:
         """Find and start the instance, or launch one; in check mode, return which of these."""
         found = self._ours(self.tagged())
         if len(found) > 1:
-            raise texts.several(found, self.spec.name)
+            raise texts.several_instances(found, self.spec.name)
         if found:
             return self._keep_in_check_mode(found[0]) if check else self._bring_up(found[0], "runs")
         if not self.spec.attempts:
@@ -157,7 +157,7 @@ class Launcher:
         return found
 
     def _ours(self, tagged: list[Described]) -> list[Described]:
-        """Return those of the instances that were made from here; refuse to go on where there are only others."""
+        """Return the instances that were made from here; refuse if there are only foreign ones."""
         found = [instance for instance in tagged if self.record.knows(instance)]
         if tagged and not found:
             raise texts.foreign_instance(tagged[0], self.spec.name)

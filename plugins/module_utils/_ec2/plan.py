@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Decide what is to be made, started, changed or kept for a lab on EC2, from the state of the account."""
+"""Decide what is made, started, changed or kept for a lab on EC2, from the state of the account."""
 
 from __future__ import annotations
 
@@ -113,14 +113,16 @@ def begin(spec: LabSpec, seen: AccountState, endpoint: str | None = None) -> Dra
         raise LabError("Whose the lab is cannot be told.", why, "use the credentials of a user or of a role")
     owner = spec.record.owner if spec.record else owner_of_lab(caller, instances.alive(seen.named))
     draft = Draft(owner, owner == "root", instances.lab_instance(seen.named, spec.name, owner, spec.record))
-    draft.notes = instances.others(seen.named, spec.name, owner, spec.record) + ([ROOT_NOTE] if draft.is_root else [])
+    draft.notes = instances.other_instances(seen.named, spec.name, owner, spec.record) + (
+        [ROOT_NOTE] if draft.is_root else []
+    )
     draft.notes += legacy_owner_note(caller, owner)
     draft.who = caller.name
     return draft
 
 
 def place(spec: LabSpec, seen: AccountState, draft: Draft, cidrs: t.Sequence[str] = ()) -> None:
-    """Decide where an instance may be launched, and from what image; ``cidrs`` are those that it is entered from."""
+    """Decide where an instance may be launched, and from what image; ``cidrs`` are those that may reach it over SSH."""
     names = list(dict.fromkeys(spec.instance_types))
     kinds = types.chosen(names, map(types.read_instance_type, seen.types), seen.all_types, spec.region)
     first = kinds[0].architecture
@@ -242,5 +244,5 @@ def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed, wor
 
 
 def user_of(plan: Plan, system: str) -> str:
-    """Return the user that SSH enters as: that of the instance's own system, where there is an instance."""
+    """Return the SSH user: that of the instance's own system, where there is an instance."""
     return USERS.get(plan.instance.os) or USERS[system]

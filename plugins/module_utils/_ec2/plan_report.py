@@ -29,7 +29,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import 
 
 
 def instance_tags(spec: LabSpec) -> dict[str, str]:
-    """Return the tags that an instance has beside those of everything."""
+    """Return the tags of an instance, without those that all resources have."""
     return {OS_TAG: spec.os, RELEASE_TAG: spec.release.lower(), ACCESS_TAG: spec.access, PORT_TAG: str(spec.port)}
 
 
@@ -52,7 +52,7 @@ def group_how(group: SecurityGroup) -> str:
 
 
 def to_make(plan: Plan) -> list[str]:
-    """Return what is to be made."""
+    """Return the resources that are missing, in words."""
     made = []
     if plan.key.action != "keep":
         made.append(f"key pair {plan.key.name}")
@@ -79,7 +79,7 @@ def instance_text(instance: Instance) -> str:
 
 
 def to_change(plan: Plan) -> list[str]:
-    """Return what changes of what there is."""
+    """Return the changes of existing resources, in words."""
     change = rules_change(plan.group) if plan.group.id else ""
     return [f"security group {plan.group.name}: {change}"] if change else []
 

@@ -96,7 +96,7 @@ def within_quota(
     running: t.Sequence[t.Mapping[str, t.Any]],
     region: str,
 ) -> tuple[list[Attempt], list[str]]:
-    """Return the attempts that fit, and what is said of the others; a quota that is not known lets all pass."""
+    """Return the attempts that fit into the quotas, and notes on the others; unknown quotas exclude none."""
     vcpus = {name: kind.vcpus for name, kind in kinds.items()}
     good: list[Attempt] = []
     bad: dict[tuple[str, str], LabError] = {}

@@ -180,7 +180,7 @@ def _unreadable(directory: str, why: str) -> LabError:
 
 
 def age(directory: str, now: float) -> float:
-    """Return how many seconds ago the record in a directory was written; endless where there is none."""
+    """Return the age of the record in a directory, in seconds; infinite without one."""
     try:
         # A clock that was set back since, or that of a file server, may date it in the future.
         return max(0.0, now - Path(directory, FILE).stat().st_mtime)
@@ -299,7 +299,7 @@ Resources = t.List[t.Dict[str, str]]  # noqa: UP006 - evaluated by Python 3.9, t
 
 
 class KnownResources(t.NamedTuple):
-    """``unknown`` is what has to be asked for, in words; ``resources`` is what is to be recorded once that is done.
+    """``unknown`` are resources to confirm, in words; ``resources`` are recorded once they are confirmed.
 
     ``begun`` are groups that are about to be made.
     """
@@ -310,7 +310,7 @@ class KnownResources(t.NamedTuple):
     new: bool
 
     def of(self, number: str) -> bool:
-        """Return whether a resource is one that has to be asked for."""
+        """Return whether a resource has to be confirmed."""
         return any(number in words.split() for words in self.unknown)
 
 
@@ -357,5 +357,5 @@ def begun_name(group: SecurityGroup) -> str:
 
 
 def _was_begun(record: LabRecord, group: SecurityGroup) -> bool:
-    """Return whether a group is the one of a run that ended between making it and remembering it: as we make it."""
+    """Return whether a group is of a run that stopped after creating and before recording it: it is as we make it."""
     return begun_name(group) in record.begun and not record.ids(GROUP) and not group.foreign

@@ -155,7 +155,7 @@ class Removal:
             return
 
     def _remaining(self, others: list[dict[str, t.Any]]) -> Found:
-        """Return what has the lab's tags, once what was to go is gone or has had its time."""
+        """Return what has the lab's tags, once all is deleted or the time is up."""
         going = {row["id"]: row for row in self.rows}
         kinds = {DISK, INTERFACE} | {row["kind"] for row in self.rows if row["kind"] in (ADDRESS, SCHEDULES)}
         end = self.clock() + LINGER_SECONDS

@@ -82,7 +82,7 @@ def resources_in(question: Query, pages: t.Iterable[Resource]) -> list[dict[str,
 
 
 def exists(kind: str, resource: Resource) -> bool:
-    """Return whether a resource is there. AWS goes on telling of some for a while after they are gone."""
+    """Return whether a resource exists. AWS lists some for a while after their deletion."""
     if kind == "machine":
         return state_of(resource) != "terminated"
     if kind == "spot request":
@@ -214,7 +214,7 @@ def _lab_row(instance: Resource, region: str) -> dict[str, t.Any]:
 
 
 def _since(instance: Resource) -> str:
-    """Return when the state of an instance began, as far as AWS says it."""
+    """Return when the state of an instance began, as far as AWS reports it."""
     if state_of(instance) in ("pending", "running"):
         launched = instance.get("LaunchTime")
         return time_text(launched) if isinstance(launched, datetime) else str(launched or "")
@@ -223,7 +223,7 @@ def _since(instance: Resource) -> str:
 
 
 def resource_rows(found: Found, prices: Prices | None = None) -> list[dict[str, t.Any]]:
-    """Return a row for each resource that carries our tags: what it is, whose, whether it is billed and of use.
+    """Return a row for each resource with our tags: kind, owner, and whether it is billed and in use.
 
     ``usd_month`` is what it costs in a month as it lies; None where that is not known.
     """

@@ -123,7 +123,7 @@ def route_error(subnet: t.Mapping[str, t.Any], tables: Rows | None) -> str:
 
 
 def acl_error(subnet: t.Mapping[str, t.Any], acls: Rows | None, ways_in: t.Sequence[tuple[int, str]]) -> str:
-    """Return whom the network ACL of a subnet keeps out; empty where it does not, or is unknown."""
+    """Return who is blocked by the network ACL of a subnet; empty where nobody is, or it is unknown."""
     name = str(subnet.get("SubnetId") or "")
     linked = ((link, acl) for acl in acls or () for link in acl.get("Associations") or [])
     acl = next((acl for link, acl in linked if link.get("SubnetId") == name), None)

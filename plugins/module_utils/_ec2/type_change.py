@@ -32,7 +32,7 @@ _OF_PROCESSOR = {"arm64": "t4g.xlarge", "x86_64": "m7i.xlarge"}
 
 
 def verify(account: Account, instance: Described, name: str) -> None:
-    """Refuse a type that the instance cannot be of, as far as AWS tells before it is stopped for it."""
+    """Refuse a type that the instance cannot have, as far as AWS shows that before it is stopped."""
     code, of_type = quotas.code_of(name, facts_of(instance)["market"]), where("instance-type", name)
     questions: dict[str, t.Callable[[], t.Any]] = {
         "types": lambda: account.pages("describe_instance_types", "InstanceTypes", of_type),

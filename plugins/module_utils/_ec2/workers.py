@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Launch and terminate the machines of a lab's Dask workers, with a security group that lets in only themselves."""
+"""Launch and terminate the machines of a lab's Dask workers, in a security group without foreign ingress rules."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ QUOTA_CODES = ("VcpuLimitExceeded", "InstanceLimitExceeded")
 
 @dataclass(frozen=True)
 class Result:
-    """The workers that a lab has now, those that are too many, and why there are fewer than wanted."""
+    """The workers that a lab has now, surplus ones, and why there are fewer than requested."""
 
     workers: list[dict[str, str]]
     surplus: list[str]
@@ -74,7 +74,7 @@ class Workers:
         self.short: list[str] = []
 
     def ensure(self, count: int, least: int, kind: str, markets: t.Sequence[str]) -> Result:
-        """Launch what is missing, and return which are too many. With fewer than ``least``, none is launched."""
+        """Launch what is missing, and return surplus workers. With fewer than ``least``, none is launched."""
         tagged = self._tagged()
         lab, found = self._lab(tagged), self._known(tagged)
         self.record.set_workers(count, kind)
@@ -91,14 +91,14 @@ class Workers:
             try:
                 launched = self._launched(lab, found, count, least, kind, markets)
             except LabError:
-                self._end_new(found)
+                self._terminate_new(found)
                 raise
         rows = [facts_of(one) for one in [*found, *launched]]
         surplus = [row["id"] for row in rows[count:]]
         return Result(rows[:count], surplus, [one["InstanceId"] for one in launched], self.short)
 
     def plan(self, count: int) -> Result:
-        """Return which there are, and which would end, without a change."""
+        """Return the existing and the surplus workers, without a change."""
         rows = [facts_of(one) for one in self._known(self._tagged())]
         return Result(rows[:count], [row["id"] for row in rows[count:]], [], [])
 
@@ -120,7 +120,7 @@ class Workers:
     def _launched(
         self, lab: Described, found: t.Sequence[Described], count: int, least: int, kind: str, markets: t.Sequence[str]
     ) -> list[Described]:
-        """Launch what is missing beside ``found``, and return it once it runs."""
+        """Launch what is missing besides ``found``, and return it once it runs."""
         missing = count - len(found)
         launched = self._launch(lab, missing, kind, markets)
         if len(launched) < missing and not self.short:
@@ -129,8 +129,8 @@ class Workers:
             raise self._too_few(len(launched), missing)
         return self._wait(launched)
 
-    def _end_new(self, found: t.Sequence[Described]) -> None:
-        """End all that was launched beside ``found``, also where the answer to a launch was lost."""
+    def _terminate_new(self, found: t.Sequence[Described]) -> None:
+        """Terminate all that was launched besides ``found``, also where the answer to a launch was lost."""
         before = {one["InstanceId"] for one in found}
         self.terminate([one["InstanceId"] for one in self._known(self._tagged()) if one["InstanceId"] not in before])
 
@@ -215,7 +215,7 @@ class Workers:
     # Launching
 
     def _launch(self, lab: Described, missing: int, kind: str, markets: t.Sequence[str]) -> list[Described]:
-        """Launch in one market after the other until there are enough; what AWS does not have is said."""
+        """Launch in one market after the other until there are enough; note what AWS has no capacity for."""
         launched: list[Described] = []
         zone, subnet = facts_of(lab)["zone"], str(lab["SubnetId"])
         for market in markets:
@@ -268,7 +268,7 @@ class Workers:
         )
 
     def _wait(self, launched: t.Sequence[Described]) -> list[Described]:
-        """Wait until each runs; one that ends meanwhile is left out, and said."""
+        """Wait until each runs; note and leave out one that is terminated meanwhile."""
         ids, end = [one["InstanceId"] for one in launched], self.clock() + self.spec.wait_seconds
         while True:
             found = {one["InstanceId"]: one for one in self._tagged()}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Decide how many Dask workers of a lab are launched, kept and ended, and what they cost."""
+"""Decide how many Dask workers of a lab are launched, kept and terminated, and what they cost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Rows = t.Sequence[t.Mapping[str, t.Any]]
 
 
 class WorkersPlan(t.NamedTuple):
-    """The workers of a lab: how many there are to be, which stay, which end, how many come, of what type and market.
+    """The workers of a lab: the desired number, which stay, are terminated or launched, their type and markets.
 
     ``cost`` is that of one of them.
     """
@@ -52,7 +52,7 @@ def lab_workers(instances: Rows, name: str, owner: str) -> list[t.Mapping[str, t
 
 
 def number_of(asked: int, recorded: int | None, existing: int) -> int:
-    """Return how many workers a lab is to have: as many as somebody says, as the lab was last given, or as there are.
+    """Return the desired number of workers: the requested one, else the recorded one, else the existing one.
 
     Those of a lab that is stopped are gone, and so are spot machines that AWS took back.
     """
@@ -60,7 +60,7 @@ def number_of(asked: int, recorded: int | None, existing: int) -> int:
 
 
 class Need(t.NamedTuple):
-    """What is asked for: a number of workers, and their type. ``lab`` is the lab's type, of which workers are else.
+    """The request: a number of workers, and their type. ``lab`` is the lab's own type, the default of workers.
 
     ``launches_lab`` tells whether a machine of it is launched, too, and ``zones`` are those where the lab can be.
     """
@@ -77,7 +77,7 @@ class Need(t.NamedTuple):
 
 
 class Facts(t.NamedTuple):
-    """What AWS says: types by name, the zones of each, quotas by code, instances that count, and prices."""
+    """The facts from AWS: types by name, the zones of each, quotas by code, instances that count, and prices."""
 
     kinds: t.Mapping[str, InstanceType]
     offered: t.Mapping[str, t.Collection[str]]
@@ -87,12 +87,12 @@ class Facts(t.NamedTuple):
 
 
 def types_of(need: Need, existing: Rows) -> list[str]:
-    """Return the types that a plan has to know of: that of workers, and the lab's."""
+    """Return the types that a plan needs facts of: the workers', and the lab's."""
     return list(dict.fromkeys([need.type or _type_of(existing) or need.recorded_type or need.lab, need.lab]))
 
 
 def plan_workers(need: Need, existing: Rows, facts: Facts) -> WorkersPlan:
-    """Return the plan; refuse what cannot be had. ``existing`` are those of lab_workers."""
+    """Return the plan; refuse what AWS cannot launch. ``existing`` are those of lab_workers."""
     ids = [facts_of(one)["id"] for one in existing]
     launched = max(0, need.number - len(ids))
     name = types_of(need, existing)[0]
@@ -158,7 +158,7 @@ def _markets(need: Need, kind: InstanceType, launched: int, facts: Facts) -> lis
 
 
 def _room(need: Need, kind: InstanceType, market: str, facts: Facts) -> int | None:
-    """Return for how many workers a quota has room beside the lab's own machine, None if it is not known."""
+    """Return how many workers fit into a quota beside the lab's own machine, None if it is not known."""
     code = code_of(kind.name, market)
     limit = facts.quotas.get(code) if code else None
     if limit is None:
@@ -175,7 +175,7 @@ def _type_of(existing: Rows) -> str:
 
 
 def changes(plan: WorkersPlan, disk_gib: int) -> tuple[list[str], list[str]]:
-    """Return what is made, and what is ended, in words."""
+    """Return what is launched, and what is terminated, in words."""
     spot = ", spot or else on demand" if SPOT in plan.markets else ""
     made = f"{amount(plan.launched, 'Dask worker')} {plan.type}{spot}, {disk_gib} GiB encrypted"
     ended = f"{amount(len(plan.ended), 'Dask worker')} {', '.join(plan.ended)}"

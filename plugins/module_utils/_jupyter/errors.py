@@ -26,11 +26,11 @@ _NO_JUPYTER = "give an image that starts a Jupyter server by itself, or another 
 
 
 class NotThere(LabError):
-    """It is missing or does not run, which in check mode is no error."""
+    """The server is missing or does not run, which in check mode is no error."""
 
 
 class NoUrl(LabError):
-    """It runs, and nothing tells its URL."""
+    """The server runs, and its URL is not known."""
 
 
 def container_absent(name: str) -> NotThere:

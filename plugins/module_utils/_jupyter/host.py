@@ -176,7 +176,7 @@ def members(inventory: Inventory, name: str, role: str) -> list[Tree]:
 
 
 def scheduler_counts(inventory: Inventory, name: str) -> Counts | None:
-    """Return what the Dask scheduler of a lab says; None without one that runs and answers."""
+    """Return the counts of a lab's Dask scheduler; None without one that runs and answers."""
     found = [each for each in members(inventory, name, SCHEDULER_ROLE) if each["State"]["Running"]]
     return ask_scheduler(inventory.client, found[0]["Id"]) if found else None
 
@@ -279,7 +279,7 @@ def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.A
 
 
 def inspect_ending(name: str, ending: str, certificate: str = "") -> Loss:
-    """Return what an ending of a lab's container takes with it. Nothing of one that is not there, or has no engine."""
+    """Return what would be lost with a lab's container; nothing without a container or an engine."""
     client = engine_api(PROBE_SECONDS) or Docker()
     try:
         found = client.find("container", name)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What ends or is lost when a lab is stopped, restarted, replaced or removed: decided once, for all verbs."""
+"""What would be lost when a lab is stopped, restarted, replaced or removed: decided once, for all verbs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Layer(t.NamedTuple):
 
 
 class Loss(t.NamedTuple):
-    """What ends or is lost, as rows and in words, and whether somebody has to agree."""
+    """What would be lost, as rows and in words, and whether somebody has to confirm it."""
 
     rows: t.List[Line]  # noqa: UP006
     words: str
@@ -68,7 +68,7 @@ def _is_somebodys(path: str, bound: t.Collection[str]) -> bool:
 
 
 def loss(ending: str, running: bool, activity: t.Sequence[Line], layer: Layer | None) -> Loss:
-    """Return what an ending of a container takes with it. ``layer`` is None if the engine does not tell.
+    """Return what would be lost with a container. ``layer`` is None if the engine does not know it.
 
     A container that is started again keeps what is in it. One that runs is never replaced without a question: somebody
     may have its page open. A removal is always asked for.

@@ -121,7 +121,7 @@ def choose(servers: t.Sequence[RunningServer], ports: t.Collection[int]) -> Runn
 
 
 def as_server(found: RunningServer, container: Container) -> Server:
-    """Return the server as its log would have told of it."""
+    """Return the server in the form that its log gives."""
     token = quote(usable(found.token, container), safe="")
     url = Url("https" if found.secure else "http", ("127.0.0.1",), found.port or 1, found.path, token)
     off = not token and not found.password

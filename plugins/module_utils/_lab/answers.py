@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an engine says of labs, each of a checked shape."""
+"""Parse an engine's answers about labs, each of a checked shape."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def close_tunnel(tunnel: Tunnel, check: bool = False) -> dict[str, Any]:
 
 
 def open_ports(directories: Iterable[str]) -> dict[str, int]:
-    """Return at which port of this computer the tunnel of each directory begins, of those that have one."""
+    """Return the local port of each directory's tunnel, of those that have one."""
     processes = _processes()
     keepers = {directory: running_keeper(processes, place_of(directory), os.geteuid()) for directory in directories}
     begins = {directory: keeper.forward.rsplit(":", 3)[-3] for directory, keeper in keepers.items() if keeper}
@@ -144,7 +144,7 @@ def holds(tunnel: Tunnel, keeper: Keeper | None) -> bool:
 
 
 def probe(tunnel: Tunnel, seconds: float) -> str:
-    """Ask through the tunnel for anything at all; whatever comes back has made the whole way."""
+    """Send a request through the tunnel; any answer proves that it works."""
     address = ports.parse_address(tunnel.local_address)
     if address.is_unspecified:
         address = ports.parse_address("127.0.0.1" if address.version == 4 else "::1")

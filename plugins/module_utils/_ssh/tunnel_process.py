@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a tunnel is, and how its processes are told from others: by the command lines in the list of processes."""
+"""A tunnel, and its processes, which are recognized by their command lines."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Tunnel:
 
     @property
     def digest(self) -> str:
-        """Return what stands for all that makes this tunnel another one, down to the program that keeps it."""
+        """Return a hash of all that defines this tunnel, with the program that keeps it."""
         return _hash(*map(str, astuple(self)), KEEPER)
 
     @property
@@ -159,5 +159,5 @@ def is_connected(log: str, place: str) -> bool:
 
 
 def what_ssh_said(log: str) -> str:
-    """Return the log without what the keeper says."""
+    """Return the log without the keeper's own lines."""
     return "\n".join(line for line in log.splitlines() if not line.startswith(f"{MARK} "))

@@ -52,7 +52,7 @@ def image_id(value: object) -> str:
 
 
 def _counts(value: object) -> dict[str, int] | None:
-    """Return what a scheduler says. One that says nothing sensible is as good as silent: notebooks can make it so."""
+    """Return a scheduler's counts; none of an invalid answer, which notebooks can cause."""
     if not isinstance(value, str):
         raise BadAnswer("a part of it is not a text")
     try:

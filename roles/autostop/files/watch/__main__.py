@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The watcher of a lab's machine: looks once, decides, and tells; a timer runs it again and again."""
+"""The watcher of a lab's machine: observes, decides and notifies once; a timer repeats it."""
 
 from __future__ import annotations
 

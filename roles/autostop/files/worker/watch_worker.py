@@ -44,7 +44,7 @@ class Decision(NamedTuple):
 
 
 def decide(settings: dict[str, Any], silent_since: float | None, seen: Seen) -> Decision:
-    """Return what is to be done. A scheduler is silent from when that is first seen, and no look counts before it."""
+    """Return the decision. A scheduler is silent since the first observation of that."""
     since = None if seen.answers else seen.now if silent_since is None else min(silent_since, seen.now)
     if seen.taken:
         return Decision(since, seen.answers, "AWS takes the spot machine back.")
@@ -85,7 +85,7 @@ def taken_back(base: str = METADATA) -> bool:
 
 
 def retire(settings: dict[str, Any]) -> None:
-    """Let the workers of this machine hand on what they have."""
+    """Retire the workers of this machine: they hand on their results."""
     names = [f"{settings['machine']}-{number}" for number in range(1, int(settings["processes"]) + 1)]
     command = [
         "docker",
@@ -104,7 +104,7 @@ def retire(settings: dict[str, Any]) -> None:
 
 
 def remembered(path: str) -> float | None:
-    """Return since when the scheduler is silent, as the last look has kept it."""
+    """Return since when the scheduler is silent, from the record of the last observation."""
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))["silent_since"]
         return None if found is None else float(found)

@@ -112,11 +112,11 @@ def test_a_name_may_be_anything(name):
 
 
 def test_processors_of_this_computer_have_worked_and_work_on():
-    before = counters.counted()
+    before = counters.read_counters()
     end = time.monotonic() + 5
-    while counters.counted()["cpu"] == before["cpu"]:
+    while counters.read_counters()["cpu"] == before["cpu"]:
         assert time.monotonic() < end
-    assert counters.counted()["network"] >= before["network"]
+    assert counters.read_counters()["network"] >= before["network"]
 
 
 # User, nice, system, idle, waiting for a disk, interrupts (two), and what the host took away, each in seconds.
@@ -154,10 +154,10 @@ BEFORE = {"cpu": 10.0, "network": 0.0}
     ],
 )
 def test_what_is_above_its_floor_is_told(after, words):
-    assert counters.above(BEFORE, after, 60.0, 0.25, 50_000.0) == words
+    assert counters.above_floors(BEFORE, after, 60.0, 0.25, 50_000.0) == words
 
 
 def test_without_something_to_compare_with_nothing_is_above():
     lots = {"cpu": 1e9, "network": 1e9}
     for before, seconds in (({}, 60.0), ({"cpu": "x", "network": 1.0}, 60.0), ({"cpu": 1.0}, 60.0), (BEFORE, 0.0)):
-        assert counters.above(before, lots, seconds, 0.25, 50_000.0) == []
+        assert counters.above_floors(before, lots, seconds, 0.25, 50_000.0) == []

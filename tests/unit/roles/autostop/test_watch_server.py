@@ -141,7 +141,7 @@ def test_docker_that_does_not_answer_and_a_fault_of_the_watchers_own_are_doubts(
     seen = observation.observe({}, DEAF, now, str(tmp_path / "none"))
     assert [doubt.partition(" (")[0] for doubt in seen["doubts"]] == ["which labs run cannot be known"]
     assert seen["directories"] == []
-    monkeypatch.setattr(observation.counters, "counted", lambda: 1 / 0)
+    monkeypatch.setattr(observation.counters, "read_counters", lambda: 1 / 0)
     seen = observation.observe({}, DEAF, now, str(tmp_path / "none"))
     assert seen["doubts"][0].startswith("the watcher has a fault (ZeroDivisionError")
     assert len(seen["doubts"]) == 2

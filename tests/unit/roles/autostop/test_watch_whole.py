@@ -28,7 +28,7 @@ class Machine:
         monkeypatch.setattr(watch, "clocks", lambda: Now(1_795_530_600.0 + self.mono, self.mono, 0.0))
         monkeypatch.setattr(watch, "observe", self._observe)
         monkeypatch.setattr(watch, "terminals", list)
-        monkeypatch.setattr(bounded, "runs", self._run)
+        monkeypatch.setattr(bounded, "succeeds", self._run)
 
     def settle(self, **settings):
         (self.directory / "watch.json").write_text(json.dumps(settings))
@@ -152,7 +152,7 @@ def test_work_gives_what_it_gives_unless_it_hangs():
 
 
 def test_a_command_that_hangs_that_fails_or_that_is_not_there_did_not_work():
-    assert bounded.runs(("true",), 10)
-    assert not bounded.runs(("false",), 10)
-    assert not bounded.runs(("no-such-command",), 10)
-    assert not bounded.runs(("sleep", "1"), 0.05)
+    assert bounded.succeeds(("true",), 10)
+    assert not bounded.succeeds(("false",), 10)
+    assert not bounded.succeeds(("no-such-command",), 10)
+    assert not bounded.succeeds(("sleep", "1"), 0.05)

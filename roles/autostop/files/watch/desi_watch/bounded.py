@@ -21,7 +21,7 @@ from typing import Any
 
 
 def result(work: Callable[[], dict[str, Any]], seconds: float) -> dict[str, Any] | None:
-    """Return what work gives, as JSON has it; None where it does not come to its end, in time or at all."""
+    """Return the result of work, as JSON has it; None if it fails or takes too long."""
     mine, its = os.pipe()
     child = os.fork()
     if not child:
@@ -33,7 +33,7 @@ def result(work: Callable[[], dict[str, Any]], seconds: float) -> dict[str, Any]
         os._exit(code)
     os.close(its)
     try:
-        said = heard(mine, time.monotonic() + seconds)
+        said = read_until_closed(mine, time.monotonic() + seconds)
         return json.loads(said) if said else None
     except ValueError:
         return None
@@ -42,8 +42,8 @@ def result(work: Callable[[], dict[str, Any]], seconds: float) -> dict[str, Any]
         reap(child)
 
 
-def heard(handle: int, end: float) -> bytes:
-    """Return all that is written before the other end is closed; nothing if that takes too long."""
+def read_until_closed(handle: int, end: float) -> bytes:
+    """Return all that is written before the pipe is closed; nothing after the deadline."""
     said = b""
     while select.select([handle], [], [], max(0.0, end - time.monotonic()))[0]:
         piece = os.read(handle, 65536)
@@ -64,8 +64,8 @@ def reap(child: int) -> None:
         time.sleep(0.01)
 
 
-def runs(command: Sequence[str], seconds: float) -> bool:
-    """Return whether a command worked, in time."""
+def succeeds(command: Sequence[str], seconds: float) -> bool:
+    """Return whether a command succeeded in time."""
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         return process.wait(seconds) == 0

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How much the machine does: its processors, and its lines to others."""
+"""Counters of the machine's use: processor time and network bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INSIDE = ("lo", "docker", "br-", "veth")
 
 
 def cpu(text: str) -> float:
-    """Return for how many seconds programs have used processors, or wanted them and were kept from them, by /proc/stat.
+    """Return the seconds of processor time used or stolen since boot, by /proc/stat.
 
     Waiting for a disk is no work. A t2.micro without CPU credits gets a tenth of its core, and the rest is stolen time.
     """
@@ -36,7 +36,7 @@ def network(text: str) -> float:
     return float(total)
 
 
-def counted(proc: Path = PROC) -> dict[str, float]:
+def read_counters(proc: Path = PROC) -> dict[str, float]:
     """Return the processor time used, in seconds, and the bytes sent and received, since boot."""
     return {
         "cpu": cpu((proc / "stat").read_text(encoding="ascii")),
@@ -44,8 +44,10 @@ def counted(proc: Path = PROC) -> dict[str, float]:
     }
 
 
-def above(before: dict[str, Any], after: dict[str, float], seconds: float, cpu_floor: float, floor: float) -> list[str]:
-    """Return what was above its floor since the last look."""
+def above_floors(
+    before: dict[str, Any], after: dict[str, float], seconds: float, cpu_floor: float, floor: float
+) -> list[str]:
+    """Return what was above its floor since the last observation, in words."""
     if seconds <= 0 or not all(isinstance(before.get(name), (int, float)) for name in after):
         return []
     rates = {name: max(0.0, after[name] - before[name]) / seconds for name in after}

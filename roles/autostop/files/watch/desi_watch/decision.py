@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a lab goes on, is warned, or is stopped: from what was seen, and from nothing else.
+"""Decide whether a lab goes on, is warned, or is stopped, from what was observed and nothing else.
 
 All times are those of a clock that only runs forward (``mono``). What the wall's clock says, which somebody may set, is
 only used to see whether it jumped, and to tell people a time.
@@ -22,7 +22,7 @@ DEADLINE = "deadline"
 
 
 class Now(NamedTuple):
-    """The wall's clock, the one that only runs forward, and when by that one the machine was started."""
+    """The wall clock, the monotonic clock, and when by the latter the machine was started."""
 
     wall: float
     mono: float
@@ -30,7 +30,7 @@ class Now(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What was seen of the machine: sentences that say what it does, and others that say what cannot be known."""
+    """What was observed of the machine: sentences on what it does, and on what is not known."""
 
     active: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Seen(NamedTuple):
 
 
 class Warned(NamedTuple):
-    """What people were told: of which end (its kind, and what it was counted from), when, and which warnings."""
+    """The warnings given: of which stop (its kind, and what it was counted from), when, and which of them."""
 
     end: float
     at: float
@@ -50,7 +50,7 @@ class Warned(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What is remembered from one look to the next, as long as the machine runs."""
+    """The record from one observation to the next, until the machine is stopped."""
 
     wall: float
     mono: float
@@ -64,7 +64,7 @@ class Record(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """Something to tell: what ends the lab, when, and by the wall's clock."""
+    """A notice of a stop: its reason, and its time, also by the wall clock."""
 
     kind: str
     stop: float
@@ -72,7 +72,7 @@ class Notice(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What is to be done. ``shown`` is the notice that holds, whether or not it is new; ``stop`` says why."""
+    """The decision. ``shown`` is the current notice, whether or not it is new; ``stop`` is the reason to stop."""
 
     active: tuple[str, ...] = ()
     news: tuple[Notice, ...] = ()
@@ -83,7 +83,7 @@ class Decision(NamedTuple):
 
 
 def decide(record: Record | None, seen: Seen, settings: Settings, now: Now) -> tuple[Record, Decision]:
-    """Return what is to be remembered, and what is to be done."""
+    """Return the next record, and the decision."""
     known = record if record and record.booted == now.booted and record.mono <= now.mono else None
     active = (*seen.active, *seen.doubts, *_doubts(known, now))
     if now.mono - now.booted < settings.start:
@@ -118,7 +118,7 @@ def _doubts(known: Record | None, now: Now) -> tuple[str, ...]:
 def _end(
     record: Record, active: tuple[str, ...], remembers: bool, settings: Settings, now: Now
 ) -> tuple[Record, Decision]:
-    """Return what comes of it: an end, a notice of one, or nothing."""
+    """Return the next record, and the decision: a stop, a notice of one, or nothing."""
     idle = deadline = None
     if settings.idle and record.quiet_since is not None:
         idle = record.quiet_since + settings.idle
@@ -148,7 +148,7 @@ def _end(
 
 
 def _warned(warned: Warned | None, end: float | None, warnings: tuple[float, ...], now: Now) -> Warned | None:
-    """Return what people have been told of an end, this look included; nothing of what was told of another one."""
+    """Return the warnings given of a stop, with this one; without those of any other stop."""
     if end is None:
         return None
     warned = warned if warned and warned.end == end else None
@@ -170,7 +170,7 @@ def _is_news(before: Warned | None, after: Warned | None) -> bool:
 
 
 def _due(warned: Warned | None, end: float | None, warning: float, remembers: bool) -> float | None:
-    """Return when it ends: not before people were told, unless nobody remembers whether they were."""
+    """Return when the lab is stopped: not before people were warned, unless there is no record of that."""
     if end is None:
         return None
     if not remembers:
@@ -187,7 +187,7 @@ def _why(kind: str, record: Record, settings: Settings, active: tuple[str, ...])
 
 
 def minutes(seconds: float) -> str:
-    """Return a time as people say it."""
+    """Return a duration for people."""
     whole = round(seconds / 60)
     if whole < 1:
         return f"{round(seconds)} seconds"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How people are told: a file in their folder, and a few lines in each of their terminals."""
+"""Notify people: by a file in their folder, and by a few lines in each of their terminals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SMALL = 4096
 
 
 def time_text(notice: Notice) -> str:
-    """Return when it is to be, as people read it."""
+    """Return the time of the stop, for people."""
     return datetime.fromtimestamp(notice.stop_wall, timezone.utc).strftime("%H:%M UTC")
 
 
@@ -32,14 +32,14 @@ def file_name(notice: Notice) -> str:
 
 
 def reason(notice: Notice) -> str:
-    """Return why it is to be."""
+    """Return the reason of the stop."""
     if notice.kind == DEADLINE:
         return "because it has run for as long as it may (lab_max_hours)"
     return "because nobody uses it (lab_idle_minutes)"
 
 
 def remedy(notice: Notice) -> str:
-    """Return what helps."""
+    """Return the remedy."""
     touch = f"make a file {KEEP} in this folder, or touch the one that is there (touch {KEEP})"
     if notice.kind == DEADLINE:
         return f"{touch}: its full time starts again. Or at home: ./lab ec2 -e lab_max_hours=24"

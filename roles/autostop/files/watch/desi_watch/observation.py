@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One look at the machine: what it does, what cannot be known of it, and marks to compare with at the next look."""
+"""One observation of the machine: its use, what is not known, and marks to compare the next one with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAILURES = (OSError, ValueError, LookupError, TypeError, subprocess.SubprocessEr
 
 
 class Observation:
-    """What a look gathers. A part of it that fails is a doubt, and keeps no other part from being looked at."""
+    """What one observation gathers. A part that fails is a doubt, and does not stop the other parts."""
 
     def __init__(self, before: dict[str, Any]) -> None:
         self.before = before
@@ -42,12 +42,12 @@ class Observation:
             self.doubts.append(f"{what} cannot be known ({error or type(error).__name__})")
 
     def observe_host(self, settings: Settings, now: Now) -> None:
-        """Look at what the machine does, whoever lets it."""
+        """Observe the use of the whole machine, whoever uses it."""
         with self.part("what the processors do"):
-            found = counters.counted()
+            found = counters.read_counters()
             self.marks.update(counted=found, mono=now.mono)
             passed = now.mono - float(self.before.get("mono", now.mono))
-            self.active += counters.above(
+            self.active += counters.above_floors(
                 self.before.get("counted", {}), found, passed, settings.cpu_floor, settings.network_floor
             )
         with self.part("which programs run"):
@@ -90,7 +90,7 @@ class Observation:
 
 
 def observe(before: dict[str, Any], settings: Settings, now: Now, socket: str) -> dict[str, Any]:
-    """Return what was seen, as JSON has it."""
+    """Return the observation, as JSON has it."""
     found = Observation(before)
     parts: tuple[Callable[[], None], ...] = (
         lambda: found.observe_host(settings, now),

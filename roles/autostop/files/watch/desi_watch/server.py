@@ -32,7 +32,7 @@ ITSELF = ("127.", "[::1]", "[::ffff:127.")
 
 
 class Server(NamedTuple):
-    """How a server is asked, as the file says that it writes for its own tools."""
+    """Address and token of a server, from the file that it writes for its own tools."""
 
     port: int
     base: str
@@ -71,7 +71,7 @@ def residents(pid: int, proc: Path = PROC) -> list[int]:
 
 
 def runtime_directories(pid: int, proc: Path = PROC) -> list[str]:
-    """Return where a process would keep what it tells its own tools of itself, as paths in its container."""
+    """Return the directories of a process's Jupyter runtime files, as paths in its container."""
     lines = (proc / str(pid) / "environ").read_bytes().split(b"\0")
     known = dict(line.decode(errors="replace").partition("=")[::2] for line in lines if line)
     directories = [known.get("JUPYTER_RUNTIME_DIR", "")]
@@ -83,7 +83,7 @@ def runtime_directories(pid: int, proc: Path = PROC) -> list[str]:
 
 
 def server_of(pid: int, port: int, proc: Path = PROC) -> Server:
-    """Return how the server in a container is asked. Raises LookupError where it does not tell."""
+    """Return address and token of the server in a container. Raises LookupError without any."""
     newest: tuple[float, Server] | None = None
     seen = set()
     for resident in residents(pid, proc):
@@ -101,7 +101,7 @@ def server_of(pid: int, port: int, proc: Path = PROC) -> Server:
 
 
 def server_in(file: Path) -> tuple[float, Server] | None:
-    """Return what a file tells of a server, and when it was written. Links, and what else may lie there, are left."""
+    """Return the server that a file describes, and when it was written. Links and other kinds of files are skipped."""
     try:
         handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(handle, encoding="utf-8") as opened:
@@ -116,7 +116,7 @@ def server_in(file: Path) -> tuple[float, Server] | None:
 
 
 def query(server: Server, question: str) -> Any:  # noqa: ANN401 - as JSON has it
-    """Return what a server answers to somebody who knows its token. Nothing of that is shown or logged."""
+    """Return a server's answer to a request with its token. Nothing of it is shown or logged."""
     if server.secure:
         # It is the container's own address, on which nobody else can be.
         context = ssl._create_unverified_context()  # noqa: S323 - as above

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the watcher is told by its configuration file."""
+"""The settings of the watcher, from its configuration file."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def settings_of(text: str) -> Settings:
 
 
 def number(value: object) -> float:
-    """Return a number that is not negative, nor without end, nor none."""
+    """Return a finite number that is not negative."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(f"{value!r} is no number")
     found = float(value)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What outlives a look: what is remembered until the machine goes down, and what everybody may read."""
+"""The watcher's files: its record, kept until the machine stops, and its public state."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write_document(path: Path, content: Mapping[str, object], mode: int) -> bool
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Return a document; an empty one where there is none that can be read."""
+    """Return a document; empty if it is missing or unreadable."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -47,7 +47,7 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def read_record(found: dict[str, Any]) -> tuple[Record | None, dict[str, Any]]:
-    """Return what is remembered, and the marks that the last look has left to compare with."""
+    """Return the record, and the marks of the last observation to compare with."""
     try:
         fields = dict(found["memory"])
         for name, key in STORED.items():
@@ -94,7 +94,7 @@ def public_state(decision: Decision, record: Record, now: Now, last_stop: object
 
 
 def stop_in(found: object) -> dict[str, Any] | None:
-    """Return what a document says of the last stop, if that can be believed."""
+    """Return the last stop in a document, if it is plausible."""
     if isinstance(found, dict) and isinstance(found.get("at"), (int, float)) and isinstance(found.get("why"), str):
         return {"at": found["at"], "why": found["why"]}
     return None

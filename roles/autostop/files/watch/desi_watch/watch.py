@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The watcher: look, decide, tell, remember, and stop the machine if that was decided."""
+"""The watcher: observe, decide, notify, record, and stop the machine if that was decided."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ UNSEEN: dict[str, Any] = {
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
-    """Return what the unit says."""
+    """Return the command-line arguments, which the unit gives."""
     parser = argparse.ArgumentParser(prog="desi_watch", description=__doc__)
     parser.add_argument("--settings", type=Path, required=True, help="the configuration file")
     parser.add_argument("--state", type=Path, required=True, help="the directory of what everybody may read")
@@ -48,7 +48,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 
 
 def main(given: Sequence[str]) -> int:
-    """Look once."""
+    """Observe once, and act on it."""
     where = arguments(given)
     chosen, wrong = settings.read(where.settings)
     now = clocks()
@@ -69,7 +69,7 @@ def main(given: Sequence[str]) -> int:
 
 
 def notify(directories: Sequence[Path], decision: Decision, now: Now) -> dict[str, list[str]]:
-    """Tell people what is new, and let the file in their folder be true; return what the journal is to say."""
+    """Notify people, update the file in their folders, and return the lines for the journal."""
     notification.update_files(directories, None if decision.stop else decision.shown)
     lines = []
     for notice in decision.news:
@@ -82,6 +82,6 @@ def notify(directories: Sequence[Path], decision: Decision, now: Now) -> dict[st
 def stop(decision: Decision) -> None:
     """Stop the machine. What was written is on its disk by then, or the disk does not answer any more."""
     print(f"The machine is stopped. {decision.stop}", flush=True)
-    bounded.runs(("sync",), PATIENCE)
-    if not any(bounded.runs(command, PATIENCE) for command in STOPS):
+    bounded.succeeds(("sync",), PATIENCE)
+    if not any(bounded.succeeds(command, PATIENCE) for command in STOPS):
         raise SystemExit("The machine could not be stopped.")

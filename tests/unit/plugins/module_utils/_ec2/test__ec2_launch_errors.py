@@ -11,7 +11,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.launch_errors import
     died,
     no_capacity,
     no_place_to_start,
-    several,
+    several_instances,
     too_slow,
 )
 
@@ -40,7 +40,7 @@ def test_attempts_and_instances_are_told_and_a_type_without_like_is_not_proposed
     assert error.why == f"{spot}; p5.48xlarge in us-west-2a: no capacity."
     assert "lab_instance_type" not in error.do
     both = [{"InstanceId": f"i-{state}", "State": {"Name": state}} for state in ("running", "stopped")]
-    assert "i-running (running), i-stopped (stopped)" in several(both, "desi").why
+    assert "i-running (running), i-stopped (stopped)" in several_instances(both, "desi").why
 
 
 @pytest.mark.parametrize("region", ["us-west-2", "us-east-1", "eu-central-1", ""])
