@@ -41,7 +41,7 @@ def test_rows_of_the_page_are_those_that_are_tried():
         (0, "", "| 02_b/Two | edr | whole | |"),
     ],
 )
-def test_row_is_written_as_the_run_ended_and_no_other_is(code, shown, row):
+def test_only_the_row_of_the_notebook_gets_the_outcome_of_its_run(code, shown, row):
     new = page.written(TABLE, "02_b/Two", *page.outcome(code, shown))
     assert new.splitlines() == [*TABLE.splitlines()[:-1], row]
     assert page.written(new, "02_b/Two", *page.outcome(code, shown)) == new

@@ -119,6 +119,6 @@ def test_run_outside_a_worker_holds_the_lock_itself(act, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [{}, {"path": "/x"}, {"what": "x"}, {"path": "/x", "what": "x", "more": 1}])
-def test_path_and_words_are_needed(act, arguments):
+def test_arguments_other_than_path_and_what_are_refused(act, arguments):
     with pytest.raises(AnsibleActionFail):
         act(run_lock.ActionModule, **arguments)

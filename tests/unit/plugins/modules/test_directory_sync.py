@@ -158,7 +158,7 @@ def test_check_mode_tells_what_would_be_done_and_does_nothing(folders):
     assert not folders.memory.exists()
 
 
-def test_a_memory_that_cannot_be_read_loses_nothing(folders):
+def test_sync_with_an_unreadable_record_loses_no_file(folders):
     memory = Memory(Spec(str(folders.here), "", "h", str(folders.there), str(folders.memory)))
     for text in ("", "{", "[]", '{"base": 1}', '{"base": {"a": 3}, "folder": "another"}'):
         folders.memory.write_text(text)

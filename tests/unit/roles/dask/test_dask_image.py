@@ -69,6 +69,6 @@ def test_it_comes_whole(transfer):
 
 
 @pytest.mark.parametrize("how", [{"with_other": True}, {"code": 1}])
-def test_it_does_not_come_without_the_certificate_nor_in_part(transfer, how):
+def test_image_is_not_sent_without_the_certificate_and_never_loaded_in_part(transfer, how):
     code, _same = transfer(**how)
     assert code == 1

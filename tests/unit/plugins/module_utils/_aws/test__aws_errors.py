@@ -81,7 +81,7 @@ def test_an_answer_that_only_resembles_a_known_one_is_not_taken_for_it(code, mes
     assert found.what == "It was not possible to start a machine."
 
 
-def test_code_is_known_with_the_side_in_front():
+def test_error_code_is_recognized_behind_the_prefix_client():
     assert code_of(said("Client.VcpuLimitExceeded")) == "VcpuLimitExceeded"
     assert "quota" in told(said("Client.VcpuLimitExceeded")).why
 

@@ -70,7 +70,7 @@ def test_hold_of_another_run_is_told_with_how_to_go_on(path, sleeper):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_hold_is_gone_with_its_process_even_before_that_is_waited_for(path, sleeper, number):
+def test_lock_is_released_when_its_process_ends_even_as_a_zombie(path, sleeper, number):
     take(path, "lab desi", sleeper.pid, NOW)
     sleeper.send_signal(number)
     # It has ended, and its number is still taken, for nobody has asked how it ended.

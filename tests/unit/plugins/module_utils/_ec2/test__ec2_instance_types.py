@@ -105,6 +105,6 @@ def test_disk_is_held_against_the_catalog_of_the_release(release, disk, said):
         (kind(), "eu-central-1", "From eu-central-1 every read takes longer"),
     ],
 )
-def test_odd_choice_is_remarked_upon(of, region, told):
+def test_note_warns_of_arm_processors_unused_gpus_and_far_regions(of, region, told):
     (note,) = types.notes(of, 64, "edr", region)
     assert told in note

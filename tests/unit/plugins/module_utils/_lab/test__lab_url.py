@@ -29,7 +29,7 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.url import Url, chec
         ("http://a:1/?token=a%2Fb", Url("http", ("a",), 1, "/", "a%2Fb")),
     ],
 )
-def test_url_is_taken_apart(text, expected):
+def test_url_is_parsed_into_its_parts(text, expected):
     assert parse_url(text) == expected
 
 
@@ -86,7 +86,7 @@ def test_any_token_survives_being_printed_and_written_again(token, port):
 
 
 @given(st.text())
-def test_no_text_raises(text):
+def test_parsing_any_text_returns_a_url_or_none(text):
     for form in (text, f"http://{text}", f"http://a:{text}/", f"http://a/?token={text}"):
         url = parse_url(form)
         assert url is None or url.texts()
