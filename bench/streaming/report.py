@@ -155,7 +155,7 @@ def draw(results: Results, file: Path) -> None:
     columns = [name for name in TITLES if results.best(trip, "cold", name, OURS)]
     names = list(dict.fromkeys(key[3] for key in results.seconds if key[:2] == (trip, "cold")))
     figure, axes = pyplot.subplots(figsize=(11, 0.62 * len(columns) + 2))
-    colours = {OURS: "#0b6e4f", FLOOR: "#222222"}
+    colors = {OURS: "#0b6e4f", FLOOR: "#222222"}
     greys = iter(("#9db4c0", "#5c6b73", "#c2a878", "#e08e45", "#b56576", "#8d99ae"))
     for name in names:
         values = [(results.best(trip, "cold", column, name), row) for row, column in enumerate(columns)]
@@ -167,7 +167,7 @@ def draw(results: Results, file: Path) -> None:
             marker="|" if name == FLOOR else "o",
             markersize=16 if name == FLOOR else 9 if name == OURS else 7,
             markeredgewidth=2.5 if name == FLOOR else 0.5,
-            color=colours.get(name) or next(greys),
+            color=colors.get(name) or next(greys),
             zorder=3 if name in (OURS, FLOOR) else 2,
             label=name,
         )

@@ -104,7 +104,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._terminal import (
     check_verdict,
     document,
     finding_lines,
-    labelled,
+    labeled,
     recap_lines,
     show_box,
     step_lines,
@@ -362,7 +362,7 @@ class CallbackModule(CallbackBase):
         host, width, paint = result.host.get_name(), self._screen.width, self._voice.paint
         lines = step_lines(self._title(result), fate, "", width, paint, "✗")
         for number, failure in enumerate(failures):
-            lines += [""] * (number > 0) + labelled(list(zip(("What", "Why", "Do"), capital(failure))), width, paint)
+            lines += [""] * (number > 0) + labeled(list(zip(("What", "Why", "Do"), capital(failure))), width, paint)
         if not fate:
             self._failed.add(host)
             if self._document is not None:
@@ -400,8 +400,8 @@ class CallbackModule(CallbackBase):
         texts = own_warnings(self._warnings, every=self._display.verbosity > 0)
         self._warnings.clear()
         for text in texts:
-            self._voice.show(["", *labelled([("!", text)], self._screen.width, self._voice.paint, indent=2)])
+            self._voice.show(["", *labeled([("!", text)], self._screen.width, self._voice.paint, indent=2)])
         if self._unfinished:
-            lines = labelled(self._unfinished, self._screen.width, self._voice.paint)
+            lines = labeled(self._unfinished, self._screen.width, self._voice.paint)
             self._unfinished = []
             self._voice.shout(["", *lines])

@@ -29,7 +29,7 @@ options:
       - What to fetch. A path or a pattern below the release or its production; a directory means all files in it.
       - V(tile:N) and V(healpix:N), or V(healpix:SURVEY/PROGRAM/N), mean the coadds and redshifts of one.
       - V(targets:/path) means those of the healpixels in which the TARGETIDs in a file on the host are, and
-        V(cone:RA,DEC,RADIUS) those with targets in a part of the sky, in degrees. The catalogues C(zpix-*.fits) are
+        V(cone:RA,DEC,RADIUS) those with targets in a part of the sky, in degrees. The catalogs C(zpix-*.fits) are
         read for these two.
     type: list
     elements: str
@@ -51,7 +51,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Fetch a healpixel and a catalogue
+- name: Fetch a healpixel and a catalog
   desi.lab.prefetch:
     root: /var/lib/desi-lab/mounts/desidata-0a1b2c3d/.bucket/dr1
     specprod: iron

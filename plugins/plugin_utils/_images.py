@@ -162,14 +162,14 @@ BUILD_REASONS = (
 _BUILD_NOISE = re.compile(r"Step \d+/\d+ : |---> |Removing intermediate container ")
 _BUILD_ERROR = re.compile(r"\berror\b|\bfailed\b|\bfatal\b|^E: ", re.IGNORECASE)
 _LAST_LINES = 40
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def build_reason(message: str) -> str:
     """Return why a build failed: the builder's error, or the end of the last step's output."""
     matched = re.search(r"^Error building \S+ - code: \S+, message: (.*), logs: (\[.*\])\s*$", message, re.DOTALL)
     lines = _literal_lines(matched[2]) if matched else message.splitlines()
-    lines = [_COLOURS.sub("", line).strip() for line in lines]
+    lines = [_COLORS.sub("", line).strip() for line in lines]
     said = "\n".join([*lines[-_LAST_LINES:], matched[1] if matched else ""])
     for pattern, sentence in BUILD_REASONS:
         found = re.search(pattern, said, re.IGNORECASE)

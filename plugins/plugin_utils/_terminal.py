@@ -150,7 +150,7 @@ def finding_lines(finding: Mapping[str, object], width: int, paint: Paint) -> li
     if cells(title) + 6 > column:
         lines = [start + title, first, *rest]
     remedies = [(label, str(finding.get(name) or "")) for label, name in (("Why", "why"), ("Do", "do"))]
-    return [*(line.rstrip() for line in lines), *labelled(remedies, width, paint)]
+    return [*(line.rstrip() for line in lines), *labeled(remedies, width, paint)]
 
 
 def clock_line(label: str, seconds: float, width: int) -> str:
@@ -159,7 +159,7 @@ def clock_line(label: str, seconds: float, width: int) -> str:
     return f"  … {cut(label, width - 5 - len(clock))}{clock}"
 
 
-def labelled(rows: Sequence[tuple[str, str]], width: int, paint: Paint, indent: int = 4) -> list[str]:
+def labeled(rows: Sequence[tuple[str, str]], width: int, paint: Paint, indent: int = 4) -> list[str]:
     """Lay out labeled rows with a hanging indent; rows without text are left out."""
     rows = [(label, clean(text).strip()) for label, text in rows if text.strip()]
     column = indent + max((cells(label) for label, _text in rows), default=0) + 2

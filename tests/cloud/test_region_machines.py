@@ -96,9 +96,9 @@ def test_stopped_it_has_no_address_and_started_a_new_one_and_its_old_disk(launch
     assert launcher.ssh(instance, "cat kept").stdout == "kept\n"
 
 
-@pytest.mark.parametrize(("behaviour", "end"), [("stop", "stopped"), ("terminate", "terminated")])
-def test_power_off_from_inside_ends_it_as_it_was_told_to(launcher, instance, region, behaviour, end):
-    launcher.ec2.modify_instance_attribute(InstanceId=instance, InstanceInitiatedShutdownBehavior={"Value": behaviour})
+@pytest.mark.parametrize(("behavior", "end"), [("stop", "stopped"), ("terminate", "terminated")])
+def test_power_off_from_inside_ends_it_as_it_was_told_to(launcher, instance, region, behavior, end):
+    launcher.ec2.modify_instance_attribute(InstanceId=instance, InstanceInitiatedShutdownBehavior={"Value": behavior})
     if launcher.state(instance) == "stopped":
         launcher.ec2.start_instances(InstanceIds=[instance])
         launcher.wait_for_ssh(instance)
@@ -106,5 +106,5 @@ def test_power_off_from_inside_ends_it_as_it_was_told_to(launcher, instance, reg
     wait_until(lambda: launcher.state(instance) == end, 90)
     assert launcher.see(instance)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
     assert [one["up"] for one in region.machines() if one["instance"] == instance] == {"stop": [False]}.get(
-        behaviour, []
+        behavior, []
     )

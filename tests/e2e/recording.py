@@ -46,7 +46,7 @@ def screen(said: str) -> list[str]:
 
 
 def svg(lines: Sequence[str]) -> str:
-    """Draw lines of a terminal, in their colours."""
+    """Draw lines of a terminal, in their colors."""
     width, height = COLUMNS * LETTER + 2 * EDGE, len(lines) * LINE + 2 * EDGE
     rows = [
         f'<text x="{EDGE}" y="{EDGE + LINE * number + 14}">{"".join(spans(line))}</text>'

@@ -37,7 +37,7 @@ def test_url_leads_to_the_welcome_notebook_which_runs_to_its_end_and_shows_a_spe
             return [image.naturalWidth, image.naturalHeight, new Set(dots).size];
         }"""
     )
-    # Three arms, each in its own colour, drawn with soft edges: an empty frame has a handful of shades.
+    # Three arms, each in its own color, drawn with soft edges: an empty frame has a handful of shades.
     assert width > 500
     assert height > 200
     assert shades > 200

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A catalogue of targets as DESI writes them, byte by byte."""
+"""A catalog of targets as DESI writes them, byte by byte."""
 
 import io
 import struct

@@ -6,6 +6,7 @@
 
 import io
 import re
+import subprocess
 import tokenize
 from pathlib import Path
 
@@ -49,3 +50,23 @@ def test_a_command_that_ends_or_changes_a_lab_names_it():
     texts = [path for path in [*FILES, *PYTHON] if not {"modules", "molecule"} & {*path.relative_to(ROOT).parts[:2]}]
     found = {str(path.relative_to(ROOT)): bare.findall(path.read_text()) for path in texts}
     assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+# "Cancelled" is a word of AWS' API.
+BRITISH = re.compile(
+    rb"programme(?!d|r)|centre|fibre|catalogue|behaviour|colour|favour|honour|labour|neighbour|metre\b|metres\b|licence"
+    rb"|labelled|modelled|travell|artefact|(?:quant|recogn|organ|initial|normal|serial|summar|optim|min|max)is(?:e[ds]?\b|ing|ation)",
+    re.IGNORECASE,
+)
+TEXTS = {".cfg", ".css", ".html", ".ipynb", ".j2", ".json", ".md", ".py", ".rst", ".sh", ".toml", ".txt", ".yml", ""}
+
+
+def test_words_are_spelled_as_in_american_english():
+    listed = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split("\0")
+    files = [ROOT / name for name in listed if name and Path(name).suffix in TEXTS]
+    files = [path for path in files if path.is_file() and path.name not in {"LICENSE", "test_words.py"}]
+    assert len(files) > 800
+    found = {str(path.relative_to(ROOT)): set(BRITISH.findall(path.read_bytes())) for path in files}
+    assert {path: words for path, words in found.items() if words} == {}

@@ -57,7 +57,7 @@ rules() {{
         echo '-d 169.254.0.0/16 -j DROP'
         ;;
     *)
-        # Neighbours are found by ICMP.
+        # Neighbors are found by ICMP.
         echo '-d fe80::/10 ! -p ipv6-icmp -j DROP'
         echo '-d fd00:ec2::254/128 -j DROP'
         ;;

@@ -62,7 +62,7 @@ def judge_proxy(proxy: Proxy, status: int | None, problem: str) -> Finding:
     facts = {"address": proxy.address, "scheme": proxy.scheme, "names": list(proxy.names)}
     facts.update(status=status, has_password=bool(proxy.user or proxy.secret))
     place = f"{proxy.address}{', with a user and a password' if proxy.secret else ''} ({names})"
-    why = "Whatever honours these variables, such as downloads and the bucket's mount, goes that way."
+    why = "Whatever honors these variables, such as downloads and the bucket's mount, goes that way."
     see = f"see whether the address is right: echo ${proxy.names[0]} · or unset {names}"
     if problem:
         return Finding("proxy", title, BROKEN, f"{place} does not answer: {problem}", why, see, facts)
@@ -86,7 +86,7 @@ def judge_proxies(
     every = list(findings)
     if unreadable:
         found, do = f"{', '.join(unreadable)} is no address of a proxy", "write it as http://host:port, or unset it"
-        every.append(Finding("proxy", "Proxy", BROKEN, found, "Programs that honour it reach nothing.", do))
+        every.append(Finding("proxy", "Proxy", BROKEN, found, "Programs that honor it reach nothing.", do))
     if differing:
         names = ", ".join(f"{name} and {name.upper()}" for name in differing)
         why = "Some programs take the one, some the other."
@@ -100,7 +100,7 @@ def judge_authorities(stores: t.Sequence[t.Mapping[str, t.Any]]) -> list[Finding
     bad = [store for store in stores if store["problem"]]
     if bad:
         found = " · ".join(f"{store['name']}={store['path']}: {store['problem']}" for store in bad)
-        why = "Programs that honour it believe no server, so every HTTPS connection of theirs fails."
+        why = "Programs that honor it believe no server, so every HTTPS connection of theirs fails."
         do = f"give a file of certificates (PEM), or unset {', '.join(store['name'] for store in bad)}"
         return [Finding("authorities", title, BROKEN, found, why, do, facts)]
     if not stores:

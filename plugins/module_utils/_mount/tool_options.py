@@ -27,7 +27,7 @@ class Setting:
     since: Version = ()
 
 
-RCLONE_OLDEST: Version = (1, 58)  # the first with --devname, by which a mount is recognised
+RCLONE_OLDEST: Version = (1, 58)  # the first with --devname, by which a mount is recognized
 
 RCLONE_SETTINGS = (
     # The user in the container is neither root nor known here.

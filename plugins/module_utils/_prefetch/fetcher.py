@@ -46,7 +46,7 @@ class Fetch:
     cache: Path
     cache_max: int = 0
     report: Callable[[str], None] = lambda _text: None
-    searched: list[str] = field(default_factory=list)  # the catalogues that were read
+    searched: list[str] = field(default_factory=list)  # the catalogs that were read
     _done: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -74,7 +74,7 @@ class Fetch:
             )
         return LabError(
             what,
-            f"None of its targets is in the catalogues zpix-*.fits of the production {self.specprod}.",
+            f"None of its targets is in the catalogs zpix-*.fits of the production {self.specprod}.",
             "Check its numbers, or the release: -e lab_release=…",
         )
 
@@ -101,7 +101,7 @@ class Fetch:
             path for where in ("zcatalog/v1", "zcatalog") for path in self.root.glob(f"{redux}/{where}/zpix-*.fits")
         ]
         if not catalogs:
-            why = "To find targets, the catalogues zpix-*.fits of the production are searched, and there are none."
+            why = "To find targets, the catalogs zpix-*.fits of the production are searched, and there are none."
             raise LabError(f'"{requested.word}" cannot be fetched.', why, "Name healpixels or files instead.")
         directories: set[str] = set()
         for catalog in sorted(catalogs):
@@ -116,7 +116,7 @@ class Fetch:
             except (KeyError, OSError, ValueError) as problem:
                 raise LabError(
                     f'"{requested.word}" cannot be fetched.',
-                    f"The catalogue {catalog.name} cannot be read ({problem}).",
+                    f"The catalog {catalog.name} cannot be read ({problem}).",
                     "Run the same command again. If it stays so, name healpixels or files instead.",
                 ) from None
         return tuple(f"{redux}/{directory}/{name}" for directory in sorted(directories) for name in words.USUAL)

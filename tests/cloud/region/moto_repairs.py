@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Cures for faults of moto's own (5.2.5); each says which. More are in orders.py, catalogue.py and gate.py."""
+"""Cures for faults of moto's own (5.2.5); each says which. More are in orders.py, catalog.py and gate.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.security_groups import SecurityGroupBackend
 
-from region.catalogue import GIB
+from region.catalog import GIB
 from region.words import ACCOUNT, AWS_REGION
 
 Answers = instance_answers.InstanceResponse

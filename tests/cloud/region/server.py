@@ -18,7 +18,7 @@ from moto.moto_api._internal import moto_api_backend
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from region import bucket, catalogue, deaths, hosts, leftovers, moto_repairs, people, silence
+from region import bucket, catalog, deaths, hosts, leftovers, moto_repairs, people, silence
 from region.addresses import Addresses
 from region.calls import Calls
 from region.claim import claim, unclaimed
@@ -65,7 +65,7 @@ class Region:
         self._faults, self._calls = Faults(), Calls()
         self._life = Life(self._machines, images, self._faults)
         self._firewall = Firewall(self._life.reached, Forwarders(), Silence(self._claim.number), self._faults)
-        catalogue.install()
+        catalog.install()
         moto_repairs.install()
         Launches(self._life, self._faults, Addresses(self._claim.number)).install()
         people.settle()

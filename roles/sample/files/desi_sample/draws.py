@@ -51,7 +51,7 @@ class Draws:
         return options[self.integer(0, len(options))]
 
 
-def quantise(values: ArrayLike, bits: int) -> np.ndarray:
+def quantize(values: ArrayLike, bits: int) -> np.ndarray:
     """Round to so many significant bits.
 
     The last bit of an exponential or a cosine differs from processor to processor; what is written does not.

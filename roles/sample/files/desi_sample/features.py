@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rest wavelengths (vacuum, Angstrom) and strengths of what makes a spectrum recognisable."""
+"""Rest wavelengths (vacuum, Angstrom) and strengths of what makes a spectrum recognizable."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ GALAXY_ABSORPTION = (
     (4384.6, 0.08, 6.0), (4862.7, 0.12, 5.0), (5176.0, 0.22, 13.0), (5269.0, 0.11, 8.0), (5329.0, 0.08, 8.0),
     (5895.6, 0.17, 6.0), (6564.6, 0.05, 5.0), (8500.4, 0.14, 5.0), (8544.4, 0.24, 5.5), (8664.5, 0.20, 5.5),
 )  # fmt: skip
-"""Centre, depth and Gaussian width: calcium H and K, the G band, magnesium b, iron, sodium D, Balmer, the triplet."""
+"""Center, depth and Gaussian width: calcium H and K, the G band, magnesium b, iron, sodium D, Balmer, the triplet."""
 
 NEBULAR = (
     (3727.09, 0.74), (3729.88, 1.0), (3869.86, 0.22), (4102.89, 0.14), (4341.68, 0.26), (4862.68, 0.55),
     (4960.30, 0.33), (5008.24, 0.98), (6549.86, 0.16), (6564.61, 1.65), (6585.27, 0.48), (6718.29, 0.28),
     (6732.67, 0.21),
 )  # fmt: skip
-"""Emission of star-forming gas: centre and flux relative to [O II] 3730."""
+"""Emission of star-forming gas: center and flux relative to [O II] 3730."""
 
 QUASAR = (
     (1033.0, 9.0, 18.0), (1215.67, 42.0, 16.0), (1215.67, 22.0, 5.0), (1240.8, 20.0, 14.0), (1305.0, 3.0, 12.0),
@@ -40,7 +40,7 @@ QUASAR = (
     (4102.9, 6.0, 28.0), (4341.7, 14.0, 32.0), (4570.0, 16.0, 90.0), (4862.7, 46.0, 34.0), (4960.3, 5.0, 4.5),
     (5008.2, 15.0, 4.5), (5250.0, 14.0, 90.0), (6564.6, 190.0, 45.0),
 )  # fmt: skip
-"""Broad and narrow lines and iron bumps: centre, equivalent width and Gaussian width."""
+"""Broad and narrow lines and iron bumps: center, equivalent width and Gaussian width."""
 
 BALMER = (6564.61, 4862.68, 4341.68, 4102.89, 3971.20, 3890.15, 3836.47, 3798.98, 3771.70, 3751.22)
 METALS = ((3934.8, 1.0, 4.0), (3969.6, 0.8, 4.0), (4227.9, 0.5, 3.0), (4305.6, 0.55, 9.0), (4384.6, 0.3, 3.0),
@@ -49,7 +49,7 @@ METALS = ((3934.8, 1.0, 4.0), (3969.6, 0.8, 4.0), (4227.9, 0.5, 3.0), (4305.6, 0
 TITANIUM_OXIDE = ((4760, 0.25, 90), (4955, 0.35, 110), (5168, 0.40, 130), (5449, 0.35, 120), (5850, 0.40, 150),
                   (6160, 0.40, 180), (6652, 0.40, 160), (7055, 0.55, 200), (7590, 0.35, 180), (8432, 0.40, 150),
                   (8860, 0.30, 150))  # fmt: skip
-"""Stellar features: hydrogen, metal lines (centre, strength, width), and heads of molecular bands with their length."""
+"""Stellar features: hydrogen, metal lines (center, strength, width), and heads of molecular bands with their length."""
 
 STELLAR_CLASSES = {
     "F": (6700.0, 0.42, 0.30, 0.0),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the columns hold that tell of targets, fibres and coadds."""
+"""What the columns hold that tell of targets, fibers and coadds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from .instrument import BANDS
 from .population import IMAGING_RELEASE, Coadd, Observation, Target
-from .sky import MILLIMETRES_PER_DEGREE
+from .sky import MILLIMETERS_PER_DEGREE
 from .templates import photometry
 
 Row = dict[str, Any]
@@ -111,11 +111,11 @@ def _masks(target: Target, survey: str) -> Row:
 
 @cache
 def exposure_row(seen: Observation) -> Row:
-    """One fibre in one exposure. Do not change it: it is shared."""
+    """One fiber in one exposure. Do not change it: it is shared."""
     draws = seen.draws("positioner")
-    # CS5 is in mm: a tenth of a fibre's width of 107 micrometres is a usual miss.
+    # CS5 is in mm: a tenth of a fiber's width of 107 micrometers is a usual miss.
     delta_x, delta_y = draws.normal(0.0, 0.006), draws.normal(0.0, 0.006)
-    degrees = 1.0 / MILLIMETRES_PER_DEGREE
+    degrees = 1.0 / MILLIMETERS_PER_DEGREE
     device = seen.fiber % 500 + 12
     return {
         **target_row(seen.target, seen.tile.survey),
@@ -177,7 +177,7 @@ def coadd_row(coadd: Coadd) -> Row:
 
 
 _OF_THE_FIRST = ("PETAL_LOC", "DEVICE_LOC", "LOCATION", "FIBER", "FIBERASSIGN_X", "FIBERASSIGN_Y", "TILEID")
-"""In files by tile a target has one fibre."""
+"""In files by tile a target has one fiber."""
 
 
 def _mean(rows: list[Row], name: str) -> float:

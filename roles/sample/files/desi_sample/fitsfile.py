@@ -15,7 +15,7 @@ import fitsio
 import numpy as np
 
 from .columns import Column
-from .draws import quantise
+from .draws import quantize
 
 _MARK = (
     ("SYNTHET", True, "SYNTHETIC data, made by a program"),
@@ -34,7 +34,7 @@ def table(rows: Iterable[dict[str, Any]], columns: list[Column]) -> np.ndarray:
     for name, kind, _unit in columns:
         values = np.array([row[name] for row in listed])
         kind = kind.removeprefix("10")
-        array[name] = quantise(values, _FLOAT_BITS[kind]) if kind in _FLOAT_BITS else values
+        array[name] = quantize(values, _FLOAT_BITS[kind]) if kind in _FLOAT_BITS else values
     return array
 
 

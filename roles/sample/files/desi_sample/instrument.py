@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from .draws import Draws, quantise
+from .draws import Draws, quantize
 
 CAMERAS = ("B", "R", "Z")
 STEP = 0.8
@@ -49,19 +49,19 @@ def noise(camera: str) -> np.ndarray:
     draws = Draws("sky lines")
     lines = list(_SKY_LINES)
     for low, high in _OH_BANDS:
-        centres = draws.uniforms(low, high, int((high - low) / 11))
+        centers = draws.uniforms(low, high, int((high - low) / 11))
         lines += [
-            (centre, 0.4 + 3.0 * strength**3) for centre, strength in zip(centres, draws.uniforms(0, 1, len(centres)))
+            (center, 0.4 + 3.0 * strength**3) for center, strength in zip(centers, draws.uniforms(0, 1, len(centers)))
         ]
     raised = np.ones(len(wave))
     width = 1.2 * blur(wave)
-    for centre, strength in lines:
-        raised = raised + strength * np.exp(-0.5 * ((wave - centre) / width) ** 2)
+    for center, strength in lines:
+        raised = raised + strength * np.exp(-0.5 * ((wave - center) / width) ** 2)
     return np.interp(wave, *_DARK_NOISE) * raised
 
 
 def resolution(camera: str, fiber: int) -> np.ndarray:
-    """The bands of a fibre's resolution matrix, shape (11, pixels), as ``scipy.sparse.dia_matrix`` takes them."""
+    """The bands of a fiber's resolution matrix, shape (11, pixels), as ``scipy.sparse.dia_matrix`` takes them."""
     sharpness = 0.96 + 0.08 * Draws("resolution", fiber).uniform()
     width = blur(wavelengths(camera)) * sharpness / STEP
     offsets = np.arange(DIAGONALS)[:, None] - DIAGONALS // 2
@@ -83,4 +83,4 @@ def band_flux(flux: np.ndarray, band: str) -> float:
     low, high = BANDS[band]
     inside = (low <= PHOTOMETRY_WAVE) & (high >= PHOTOMETRY_WAVE)
     per_angstrom = 1e-17 / 2.99792458e18 / 3.631e-29
-    return float(quantise(np.mean(flux[inside] * PHOTOMETRY_WAVE[inside] ** 2) * per_angstrom, 30))
+    return float(quantize(np.mean(flux[inside] * PHOTOMETRY_WAVE[inside] ** 2) * per_angstrom, 30))

@@ -22,7 +22,7 @@ class Kind:
     """Range; for stars, of the radial velocity over the speed of light."""
     morphology: tuple[str, ...]
     compactness: tuple[float, float]
-    """Share of the light that the fibre sees, relative to a point source."""
+    """Share of the light that the fiber sees, relative to a point source."""
     infrared: tuple[float, float]
     """W1 and W2 flux over z-band flux."""
     priority: int
@@ -59,7 +59,7 @@ MIXES = {
     "backup": ("MWS", "MWS", "STD", "SKY"),
     "other": ("LRG", "ELG", "QSO", "BGS", "MWS", "STD", "SKY"),
 }
-"""What a programme points its fibres at."""
+"""What a program points its fibers at."""
 
 STAR_CLASSES = ("G", "K", "M")
 """Of Milky Way targets; standard stars are of class F."""

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who is observed: targets with their redshifts, and the fibres that see them."""
+"""Who is observed: targets with their redshifts, and the fibers that see them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from . import sky
-from .draws import Draws, quantise
+from .draws import Draws, quantize
 from .kinds import KINDS, MIXES, STAR_CLASSES, Kind
 from .releases import Release
 from .tiles import Exposure, Tile, other_tiles, sampled_tiles, visiting_tiles
@@ -48,7 +48,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Observation:
-    """One fibre on one target for one exposure."""
+    """One fiber on one target for one exposure."""
 
     target: Target
     tile: Tile
@@ -64,7 +64,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Coadd:
-    """What is added up: the observations of one target, of a healpixel in one programme or of one tile."""
+    """What is added up: the observations of one target, of a healpixel in one program or of one tile."""
 
     target: Target
     survey: str
@@ -116,7 +116,7 @@ def make_target(
     draws = Draws(release.specprod, kind.name, brickid, serial)
     subtype = draws.choice(STAR_CLASSES) if kind.name == "MWS" else "F" if kind.name == "STD" else ""
     z, r_mag = chosen or (_peaked(draws, *kind.redshift), draws.normal(*kind.r_mag))
-    z = float(quantise(z, 30))
+    z = float(quantize(z, 30))
     if kind.name == "QSO" and release.quasar_subtypes:
         subtype = "HIZ" if z > 1.5 else "LOZ"
     return Target(
@@ -124,8 +124,8 @@ def make_target(
         brickid=brickid,
         brickname=brickname,
         objid=serial,
-        ra=float(quantise(ra, 42)),
-        dec=float(quantise(dec, 42)),
+        ra=float(quantize(ra, 42)),
+        dec=float(quantize(dec, 42)),
         kind=kind,
         subtype=subtype,
         z=z,
@@ -163,7 +163,7 @@ def _healpix_targets(release: Release, tiles: list[Tile]) -> list[tuple[Target, 
     draws = Draws(release.specprod, "healpix", release.healpix)
     found: list[tuple[Target, tuple[int, ...]]] = []
     while len(found) < len(release.targets) + release.drawn_targets:
-        ra, dec = sky.shifted(*release.centre, draws.uniform(-0.6, 0.6), draws.uniform(-0.6, 0.6))
+        ra, dec = sky.shifted(*release.center, draws.uniform(-0.6, 0.6), draws.uniform(-0.6, 0.6))
         serial = draws.integer(1, 6000)
         first = len(found) % len(tiles)
         second = (first + 1) % len(tiles)
@@ -199,7 +199,7 @@ def _drawn(draws: Draws) -> tuple[str, float, float]:
 
 def _within(tile: Tile, ra: float, dec: float) -> bool:
     x, y = sky.focal_plane(ra, dec, tile.ra, tile.dec)
-    return x * x + y * y < (sky.TILE_RADIUS * sky.MILLIMETRES_PER_DEGREE) ** 2
+    return x * x + y * y < (sky.TILE_RADIUS * sky.MILLIMETERS_PER_DEGREE) ** 2
 
 
 def _fill_petals(release: Release, tile: Tile, targets: list[Target]) -> list[Target]:

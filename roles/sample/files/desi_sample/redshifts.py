@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Redrock found, and the redshift catalogues made of it."""
+"""What Redrock found, and the redshift catalogs made of it."""
 
 from __future__ import annotations
 

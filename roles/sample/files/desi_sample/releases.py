@@ -20,8 +20,8 @@ class Pointing:
 
 
 @dataclass(frozen=True)
-class Programme:
-    """A survey and programme that fills the catalogue and the lists of tiles and exposures."""
+class Program:
+    """A survey and program that fills the catalog and the lists of tiles and exposures."""
 
     survey: str
     program: str
@@ -29,12 +29,12 @@ class Programme:
     tiles: int
     nights: tuple[int, int]
     repeats: bool = False
-    """Whether its tiles lie upon tiles of the sampled programme and observe some of their targets again."""
+    """Whether its tiles lie upon tiles of the sampled program and observe some of their targets again."""
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A tile of another survey or programme upon the sampled healpixel, and which of its targets it observes again."""
+    """A tile of another survey or program upon the sampled healpixel, and which of its targets it observes again."""
 
     survey: str
     program: str
@@ -50,7 +50,7 @@ class Release:
     survey: str
     program: str
     healpix: int
-    centre: tuple[float, float]
+    center: tuple[float, float]
     pointings: tuple[Pointing, ...]
     tile_folders: tuple[int, ...]
     every_petal: bool
@@ -61,9 +61,9 @@ class Release:
     drawn_targets: int
     """How many more targets of the sampled healpixel are drawn."""
     listed_targets: int
-    """How many targets of the last of its tiles are in the catalogues alone."""
+    """How many targets of the last of its tiles are in the catalogs alone."""
     visits: tuple[Visit, ...]
-    programmes: tuple[Programme, ...]
+    programs: tuple[Program, ...]
     spectra_suffix: str
     mask_dtype: str
     quasar_subtypes: bool
@@ -78,7 +78,7 @@ RELEASES = {
         survey="sv3",
         program="dark",
         healpix=26965,
-        centre=(179.296875, 0.0),
+        center=(179.296875, 0.0),
         pointings=(
             Pointing(28, 179.35, -0.95, (20210406,)),
             Pointing(29, 180.05, 0.30, (20210409,)),
@@ -111,15 +111,15 @@ RELEASES = {
             Visit("sv1", "bright", Pointing(80699, 179.31, 0.04, (20210112,)), (0, 1, 4, 7)),
             Visit("sv1", "other", Pointing(80679, 179.27, 0.01, (20210115,)), (0, 1, 4)),
         ),
-        programmes=(
-            Programme("sv3", "dark", 55, 40, (20210405, 20210610)),
-            Programme("sv3", "bright", 200, 20, (20210405, 20210610)),
-            Programme("sv1", "dark", 80630, 20, (20201217, 20210401), repeats=True),
-            Programme("sv1", "bright", 80700, 10, (20201217, 20210401)),
-            Programme("sv1", "other", 80680, 6, (20201217, 20210401), repeats=True),
-            Programme("sv2", "dark", 81000, 4, (20210303, 20210404)),
-            Programme("sv2", "bright", 81050, 4, (20210303, 20210404)),
-            Programme("cmx", "other", 80615, 1, (20201216, 20201216)),
+        programs=(
+            Program("sv3", "dark", 55, 40, (20210405, 20210610)),
+            Program("sv3", "bright", 200, 20, (20210405, 20210610)),
+            Program("sv1", "dark", 80630, 20, (20201217, 20210401), repeats=True),
+            Program("sv1", "bright", 80700, 10, (20201217, 20210401)),
+            Program("sv1", "other", 80680, 6, (20201217, 20210401), repeats=True),
+            Program("sv2", "dark", 81000, 4, (20210303, 20210404)),
+            Program("sv2", "bright", 81050, 4, (20210303, 20210404)),
+            Program("cmx", "other", 80615, 1, (20201216, 20201216)),
         ),
         spectra_suffix=".fits",
         mask_dtype="u4",
@@ -132,7 +132,7 @@ RELEASES = {
         survey="main",
         program="dark",
         healpix=23040,
-        centre=(56.25, -8.989299),
+        center=(56.25, -8.989299),
         pointings=(
             Pointing(2436, 56.75, -10.05, (20211031,)),
             Pointing(5568, 55.25, -9.60, (20211130,)),
@@ -163,15 +163,15 @@ RELEASES = {
         drawn_targets=87,
         listed_targets=0,
         visits=(),
-        programmes=(
-            Programme("main", "dark", 1000, 50, (20210514, 20220613)),
-            Programme("main", "bright", 20000, 30, (20210514, 20220613)),
-            Programme("main", "backup", 40000, 4, (20210514, 20220613)),
-            Programme("sv1", "dark", 80630, 10, (20201217, 20210401), repeats=True),
-            Programme("sv2", "bright", 81050, 3, (20210303, 20210404)),
-            Programme("sv3", "dark", 55, 8, (20210405, 20210610), repeats=True),
-            Programme("sv3", "bright", 200, 6, (20210405, 20210610)),
-            Programme("special", "dark", 82000, 2, (20210901, 20220301)),
+        programs=(
+            Program("main", "dark", 1000, 50, (20210514, 20220613)),
+            Program("main", "bright", 20000, 30, (20210514, 20220613)),
+            Program("main", "backup", 40000, 4, (20210514, 20220613)),
+            Program("sv1", "dark", 80630, 10, (20201217, 20210401), repeats=True),
+            Program("sv2", "bright", 81050, 3, (20210303, 20210404)),
+            Program("sv3", "dark", 55, 8, (20210405, 20210610), repeats=True),
+            Program("sv3", "bright", 200, 6, (20210405, 20210610)),
+            Program("special", "dark", 82000, 2, (20210901, 20220301)),
         ),
         spectra_suffix=".fits.gz",
         mask_dtype="i4",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 NSIDE = 64
-MILLIMETRES_PER_DEGREE = 254.0
+MILLIMETERS_PER_DEGREE = 254.0
 TILE_RADIUS = 1.6
 """Degrees."""
 
@@ -46,9 +46,9 @@ def shifted(ra: float, dec: float, east: float, north: float) -> tuple[float, fl
 
 
 def focal_plane(ra: float, dec: float, tile_ra: float, tile_dec: float) -> tuple[float, float]:
-    """Millimetres from the middle of the focal plane."""
+    """Millimeters from the middle of the focal plane."""
     east = ((ra - tile_ra + 180.0) % 360.0 - 180.0) * math.cos(math.radians(tile_dec))
-    return -east * MILLIMETRES_PER_DEGREE, (dec - tile_dec) * MILLIMETRES_PER_DEGREE
+    return -east * MILLIMETERS_PER_DEGREE, (dec - tile_dec) * MILLIMETERS_PER_DEGREE
 
 
 def petal(x: float, y: float) -> int:

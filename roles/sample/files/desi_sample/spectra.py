@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from . import instrument
-from .draws import quantise
+from .draws import quantize
 from .instrument import CAMERAS
 from .population import Coadd, Observation
 from .templates import spectrum
@@ -35,7 +35,7 @@ class Spectrum:
 # The spectra of one coadd, and no more: thousands of them would not fit in memory.
 @lru_cache(maxsize=1024)
 def observe(seen: Observation) -> Spectrum:
-    """One exposure of one fibre. The noise has the variance that the inverse variance tells."""
+    """One exposure of one fiber. The noise has the variance that the inverse variance tells."""
     flux, ivar, mask, resolution = {}, {}, {}, {}
     draws = seen.draws("noise")
     depth = seen.exposure.efftime / seen.tile.goal * (instrument.NOMINAL_EXPTIME if seen.tile.goal > 500 else 300.0)
@@ -44,9 +44,9 @@ def observe(seen: Observation) -> Spectrum:
         light = spectrum(seen.target, wave, instrument.blur(wave)) * seen.target.compactness
         sky = instrument.noise(camera) * draws.uniform(0.94, 1.06)
         variance = (sky**2 + 0.012 * np.abs(light)) * instrument.NOMINAL_EXPTIME / depth
-        variance = quantise(variance + (0.012 * light) ** 2, 12)
+        variance = quantize(variance + (0.012 * light) ** 2, 12)
         bad = draws.uniforms(0.0, 1.0, len(wave)) < COSMIC_RATE
-        noisy = quantise(light, 16) + np.sqrt(variance) * draws.normals(len(wave))
+        noisy = quantize(light, 16) + np.sqrt(variance) * draws.normals(len(wave))
         flux[camera] = noisy.astype("f4")
         ivar[camera] = np.where(bad, 0.0, 1.0 / variance).astype("f4")
         mask[camera] = np.where(bad, BAD_PIXEL, 0).astype("i4")
@@ -89,7 +89,7 @@ def brightness(taken: Spectrum, camera: str) -> tuple[float, float, float]:
     inside = (wave >= low) & (wave <= high)
     flux, ivar = taken.flux[camera][inside].astype("f8"), taken.ivar[camera][inside].astype("f8")
     signal = flux * np.sqrt(ivar) / np.sqrt(instrument.STEP)
-    total, middle, clear = quantise([flux.sum() * instrument.STEP, np.median(flux), np.median(signal)], 20)
+    total, middle, clear = quantize([flux.sum() * instrument.STEP, np.median(flux), np.median(signal)], 20)
     return float(total), float(middle), float(clear)
 
 
@@ -114,7 +114,7 @@ def tsnr2(exposures: Iterable[Exposure]) -> dict[str, float]:
         total = 0.0
         depth = sum((efftime / 1000.0) ** power for efftime in efftimes)
         for camera, share in zip(CAMERAS, shares):
-            values[f"TSNR2_{name}_{camera}"] = float(quantise(thousand * share * depth, 20))
+            values[f"TSNR2_{name}_{camera}"] = float(quantize(thousand * share * depth, 20))
             total += values[f"TSNR2_{name}_{camera}"]
         values[f"TSNR2_{name}"] = total
     return values

@@ -62,13 +62,13 @@ def _galaxy(target: Target, rest: np.ndarray, blur: np.ndarray) -> np.ndarray:
     }[target.kind.name]
     flux = old * np.interp(rest, *features.OLD_STARS) * np.interp(rest, *_blanketing())
     flux = flux + (1.0 - old) * np.interp(rest, *features.YOUNG_STARS)
-    for centre, depth, width in features.GALAXY_ABSORPTION:
-        flux = flux * (1.0 - (0.25 + 0.75 * old) * depth * _bell(rest, centre, width))
+    for center, depth, width in features.GALAXY_ABSORPTION:
+        flux = flux * (1.0 - (0.25 + 0.75 * old) * depth * _bell(rest, center, width))
     speed = draws.uniform(55.0, 95.0)
     near = float(np.interp(3728.0, rest, flux)) if rest[0] < 3728.0 else 1.0
-    for centre, strength in features.NEBULAR:
-        widths = np.sqrt(blur**2 + (centre * speed / _LIGHT) ** 2)
-        flux = flux + near * width_doublet * strength / 1.74 * _bell(rest, centre, widths) / (2.5066 * widths)
+    for center, strength in features.NEBULAR:
+        widths = np.sqrt(blur**2 + (center * speed / _LIGHT) ** 2)
+        flux = flux + near * width_doublet * strength / 1.74 * _bell(rest, center, widths) / (2.5066 * widths)
     return flux
 
 
@@ -78,9 +78,9 @@ def _blanketing() -> tuple[np.ndarray, np.ndarray]:
     draws = Draws("blanketing")
     rest = np.arange(2000.0, 8000.0, 0.5)
     left = np.ones(len(rest))
-    for centre, depth in zip(draws.uniforms(2600.0, 6800.0, 330), draws.uniforms(0.0, 1.0, 330)):
-        faded = min(1.0, (4300.0 / centre) ** 3)
-        left = left * (1.0 - 0.20 * depth**2 * faded * _bell(rest, centre, centre * 270.0 / _LIGHT))
+    for center, depth in zip(draws.uniforms(2600.0, 6800.0, 330), draws.uniforms(0.0, 1.0, 330)):
+        faded = min(1.0, (4300.0 / center) ** 3)
+        left = left * (1.0 - 0.20 * depth**2 * faded * _bell(rest, center, center * 270.0 / _LIGHT))
     return rest, left
 
 
@@ -90,10 +90,10 @@ def _quasar(target: Target, rest: np.ndarray, blur: np.ndarray) -> np.ndarray:
     continuum = (rest / 2500.0) ** slope
     broader = draws.uniform(0.85, 1.3)
     flux = continuum
-    for centre, equivalent_width, width in features.QUASAR:
+    for center, equivalent_width, width in features.QUASAR:
         strength = equivalent_width * draws.uniform(0.7, 1.35)
         shape = np.sqrt((width * (broader if width > 6.0 else 1.0)) ** 2 + blur**2)
-        flux = flux + (centre / 2500.0) ** slope * strength * _bell(rest, centre, shape) / (2.5066 * shape)
+        flux = flux + (center / 2500.0) ** slope * strength * _bell(rest, center, shape) / (2.5066 * shape)
     return flux * _forest(target, rest, blur)
 
 
@@ -109,12 +109,12 @@ def _forest(target: Target, rest: np.ndarray, blur: np.ndarray) -> np.ndarray:
     depths = np.minimum(0.09 / (1.0 - 0.995 * ranks), 6.0)
     reach = int(np.ceil(6.0 * blur.max() / (rest[1] - rest[0])))
     for line, share in ((_LYMAN_ALPHA, 1.0), (_LYMAN_BETA, 0.16)):
-        centres = line * (1.0 + redshifts) / (1.0 + target.z)
-        pixels = np.searchsorted(rest, centres)[:, None] + np.arange(-reach, reach + 1)[None, :]
+        centers = line * (1.0 + redshifts) / (1.0 + target.z)
+        pixels = np.searchsorted(rest, centers)[:, None] + np.arange(-reach, reach + 1)[None, :]
         clouds, columns = np.nonzero((pixels >= 0) & (pixels < len(rest)))
         near = pixels[clouds, columns]
-        width = np.sqrt((centres[clouds] * 28.0 / _LIGHT) ** 2 + blur[near] ** 2)
-        np.add.at(opacity, near, share * depths[clouds] * np.exp(-0.5 * ((rest[near] - centres[clouds]) / width) ** 2))
+        width = np.sqrt((centers[clouds] * 28.0 / _LIGHT) ** 2 + blur[near] ** 2)
+        np.add.at(opacity, near, share * depths[clouds] * np.exp(-0.5 * ((rest[near] - centers[clouds]) / width) ** 2))
     return np.exp(-opacity)
 
 
@@ -123,10 +123,10 @@ def _star(target: Target, rest: np.ndarray) -> np.ndarray:
     heat = 1.4387769e8 / temperature
     flux = (rest / 6500.0) ** -5 * (np.exp(heat / 6500.0) - 1.0) / (np.exp(heat / rest) - 1.0)
     flux = flux * (1.0 - 0.55 * hydrogen / (1.0 + np.exp((rest - 3690.0) / 25.0)))
-    for centre in features.BALMER:
-        flux = flux * (1.0 - hydrogen * _bell(rest, centre, 5.0) - 0.35 * hydrogen * _bell(rest, centre, 14.0))
-    for centre, strength, width in features.METALS:
-        flux = flux * (1.0 - 0.75 * metals * strength * _bell(rest, centre, width))
+    for center in features.BALMER:
+        flux = flux * (1.0 - hydrogen * _bell(rest, center, 5.0) - 0.35 * hydrogen * _bell(rest, center, 14.0))
+    for center, strength, width in features.METALS:
+        flux = flux * (1.0 - 0.75 * metals * strength * _bell(rest, center, width))
     flux = flux * (1.0 - metals * (1.0 - np.interp(rest, *_blanketing())))
     for head, depth, length in features.TITANIUM_OXIDE:
         beyond = np.maximum(rest - head, 0.0)
@@ -134,5 +134,5 @@ def _star(target: Target, rest: np.ndarray) -> np.ndarray:
     return flux
 
 
-def _bell(rest: np.ndarray, centre: float, width: np.ndarray | float) -> np.ndarray:
-    return np.exp(-0.5 * ((rest - centre) / width) ** 2)
+def _bell(rest: np.ndarray, center: float, width: np.ndarray | float) -> np.ndarray:
+    return np.exp(-0.5 * ((rest - center) / width) ** 2)

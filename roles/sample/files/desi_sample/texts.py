@@ -24,7 +24,7 @@ Dark Energy Spectroscopic Instrument (DESI), so that notebooks and tools can be 
 | `dr1` | Data Release 1, production `iron`: healpixel 23040 of main/dark, tiles 2436, 5568 and 10256 |
 
 Each FITS file has the keyword `SYNTHET = T` in its first header. Redshifts agree among the spectra, the Redrock files
-and the catalogues. Positions of tiles, targets, magnitudes and everything else are invented. The catalogues list more
+and the catalogs. Positions of tiles, targets, magnitudes and everything else are invented. The catalogs list more
 targets than there are spectra.
 
 The real data: <https://data.desi.lbl.gov/doc/>
@@ -35,8 +35,8 @@ Shaped like {{release}} of DESI (production `{{specprod}}`). See the README.md o
 """
 
 LICENSE = f"""{_WARNING}
-These synthetic files are part of DESI Lab and come under its licence, GPL-3.0-or-later.
-The real data of DESI have a licence of their own: <https://data.desi.lbl.gov/doc/acknowledgments/>
+These synthetic files are part of DESI Lab and come under its license, GPL-3.0-or-later.
+The real data of DESI have a license of their own: <https://data.desi.lbl.gov/doc/acknowledgments/>
 """
 
 RAW = f"""{_WARNING}
@@ -44,7 +44,7 @@ Raw exposures would be here. The sample has none.
 """
 
 TARGET = f"""{_WARNING}
-Target catalogues would be here. The sample has none.
+Target catalogs would be here. The sample has none.
 """
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from .draws import Draws
-from .releases import Pointing, Programme, Release
+from .releases import Pointing, Program, Release
 from .sky import shifted
 
 _MJD_OF_ORDINAL_ZERO = -678576
@@ -66,25 +66,25 @@ def sampled_tiles(release: Release) -> list[Tile]:
 
 
 def visiting_tiles(release: Release) -> list[Tile]:
-    """The tiles of other surveys and programmes that observe targets of the sampled healpixel again."""
+    """The tiles of other surveys and programs that observe targets of the sampled healpixel again."""
     return [_tile(release, one.pointing.tileid, one.survey, one.program, one.pointing) for one in release.visits]
 
 
 def other_tiles(release: Release) -> list[Tile]:
-    """The tiles that only the lists and the catalogue know."""
+    """The tiles that only the lists and the catalog know."""
     tiles: list[Tile] = []
     sampled = sampled_tiles(release)
-    for programme in release.programmes:
+    for program in release.programs:
         upon = [tile for tile in tiles if (tile.survey, tile.program) == (release.survey, release.program)]
-        for number in range(programme.tiles):
-            tileid = programme.first_tile + number
-            draws = Draws(release.specprod, "tile", tileid, programme.survey)
-            if programme.repeats:
+        for number in range(program.tiles):
+            tileid = program.first_tile + number
+            draws = Draws(release.specprod, "tile", tileid, program.survey)
+            if program.repeats:
                 ra, dec = upon[number].ra, upon[number].dec
             else:
                 ra, dec = _footprint(draws, sampled)
-            pointing = Pointing(tileid, ra, dec, _nights(draws, programme))
-            tiles.append(_tile(release, tileid, programme.survey, programme.program, pointing))
+            pointing = Pointing(tileid, ra, dec, _nights(draws, program))
+            tiles.append(_tile(release, tileid, program.survey, program.program, pointing))
     return tiles
 
 
@@ -98,8 +98,8 @@ def _footprint(draws: Draws, sampled: list[Tile]) -> tuple[float, float]:
             return round(ra, 3), round(dec, 3)
 
 
-def _nights(draws: Draws, programme: Programme) -> tuple[int, ...]:
-    first, last = (_day(night) for night in programme.nights)
+def _nights(draws: Draws, program: Program) -> tuple[int, ...]:
+    first, last = (_day(night) for night in program.nights)
     start = first + timedelta(days=draws.integer(0, (last - first).days + 1))
     visits = 1 + draws.integer(0, 3) // 2
     return tuple(_night(min(start + timedelta(days=visit), last)) for visit in range(visits))

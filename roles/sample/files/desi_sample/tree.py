@@ -50,7 +50,7 @@ def write_release(root: Path, release: Release, coadds: int = 0, targets: int = 
     production = home / "spectro" / "redux" / release.specprod
     data = [
         *_lists(production, release, population),
-        *_catalogues(production / release.zcatalog, release, population),
+        *_catalogs(production / release.zcatalog, release, population),
         *_healpix(production, release, population),
         *_neighbors(production, release, population, coadds, targets),
         *(file for tileid in release.tile_folders for file in _tile(production, release, population, tileid)),
@@ -77,8 +77,8 @@ def _lists(production: Path, release: Release, population: Population) -> list[P
     ]
 
 
-def _catalogues(folder: Path, release: Release, population: Population) -> list[Path]:
-    """All redshifts by healpixel and by tile, and those of the sampled programme by both."""
+def _catalogs(folder: Path, release: Release, population: Population) -> list[Path]:
+    """All redshifts by healpixel and by tile, and those of the sampled program by both."""
     header = {} if release.zcatalog == "zcatalog" else {"ZCATVER": Path(release.zcatalog).name}
     by_healpix = zcatalog_rows(population.by_healpix, by_tile=False)
     by_tile = zcatalog_rows(population.by_tile, by_tile=True)
@@ -105,7 +105,7 @@ def _catalogues(folder: Path, release: Release, population: Population) -> list[
 
 
 def _healpix(production: Path, release: Release, population: Population) -> list[Path]:
-    """The files of the sampled healpixel, and those of the surveys and programmes that observed it, too."""
+    """The files of the sampled healpixel, and those of the surveys and programs that observed it, too."""
     pairs = [(release.survey, release.program), *((one.survey, one.program) for one in release.visits)]
     return [
         file
@@ -115,7 +115,7 @@ def _healpix(production: Path, release: Release, population: Population) -> list
 
 
 def _neighbors(production: Path, release: Release, population: Population, count: int, targets: int) -> list[Path]:
-    """The files of other healpixels, each with the few targets that the catalogue has there, or filled up."""
+    """The files of other healpixels, each with the few targets that the catalog has there, or filled up."""
     mine = (release.survey, release.program)
     pieces = {coadd.target.healpix for coadd in population.by_healpix if (coadd.survey, coadd.program) == mine}
     chosen = sorted(pieces - {release.healpix})[:count]

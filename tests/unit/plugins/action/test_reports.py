@@ -85,7 +85,7 @@ def test_a_token_is_hidden_where_it_would_be_kept(act, monkeypatch):
         *((report, given) for given in ({}, {"text": "a", "data": 1}, {"txt": "a"})),
         *((report_step, given) for given in ({}, {"name": "a", "hwo": "b"}, {"name": "a", "changed": "perhaps"})),
         *((report_findings, given) for given in ({}, {"findings": [{}]}, {"findings": [{**GOOD, "verdict": "fine"}]})),
-        (report_findings, {"findings": [{**GOOD, "colour": "red"}]}),
+        (report_findings, {"findings": [{**GOOD, "color": "red"}]}),
     ],
 )
 def test_wrong_arguments_are_refused_without_repeating_what_may_be_secret(act, action, arguments):

@@ -201,7 +201,7 @@ def test_terminal_shows_a_clock_and_in_the_end_no_trace_of_it(ansible, tmp_path)
     )
 
 
-def test_terminal_without_colour_or_letters_gets_neither(ansible, tmp_path):
+def test_terminal_without_color_or_letters_gets_neither(ansible, tmp_path):
     (tmp_path / "go").touch()
     run = ansible(WAIT, terminal=True, NO_COLOR="please", PYTHONIOENCODING="ascii", DESI_LAB_CLOCK="false")
     assert run.wait() == 0

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-class Behaviour:
+class Behavior:
     """What the bucket does."""
 
     def __init__(self) -> None:
@@ -41,34 +41,34 @@ class Behaviour:
         self.asked: list[tuple[str, str]] = []
 
 
-def handler(behaviour):
+def handler(behavior):
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def date_time_string(self, timestamp=None):
-            if behaviour.date is not None:
-                return behaviour.date
-            now = datetime.datetime.fromtimestamp(time.time() - behaviour.ahead, datetime.timezone.utc)
+            if behavior.date is not None:
+                return behavior.date
+            now = datetime.datetime.fromtimestamp(time.time() - behavior.ahead, datetime.timezone.utc)
             return format_datetime(now, usegmt=True)
 
         def do_GET(self):
-            behaviour.asked.append((self.path, self.headers.get("Range", "")))
-            if behaviour.delay:
-                behaviour.released.wait(behaviour.delay)
-            if "list-type=2" in self.path and behaviour.busy > 0:
-                behaviour.busy -= 1
+            behavior.asked.append((self.path, self.headers.get("Range", "")))
+            if behavior.delay:
+                behavior.released.wait(behavior.delay)
+            if "list-type=2" in self.path and behavior.busy > 0:
+                behavior.busy -= 1
                 self.answer(503, b"<Error><Code>SlowDown</Code></Error>", "application/xml")
             elif "list-type=2" in self.path:
-                self.answer(behaviour.status, self.listing(), "application/xml")
+                self.answer(behavior.status, self.listing(), "application/xml")
             else:
-                self.answer(behaviour.read_status, bytes(4 * 2**20), "binary/octet-stream")
+                self.answer(behavior.read_status, bytes(4 * 2**20), "binary/octet-stream")
 
         def listing(self):
-            if behaviour.error:
-                return f"<Error><Code>{behaviour.error}</Code></Error>".encode()
+            if behavior.error:
+                return f"<Error><Code>{behavior.error}</Code></Error>".encode()
             rows = "".join(
                 f"<Contents><Key>{escape(key)}</Key><Size>{size}</Size></Contents>"
-                for key, size in behaviour.objects.items()
+                for key, size in behavior.objects.items()
             )
             return f"<ListBucketResult>{rows}</ListBucketResult>".encode()
 
@@ -77,9 +77,9 @@ def handler(behaviour):
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            if kind.startswith("binary") and behaviour.stalls_at is not None:
-                self.wfile.write(body[: behaviour.stalls_at])
-                behaviour.released.wait(30)
+            if kind.startswith("binary") and behavior.stalls_at is not None:
+                self.wfile.write(body[: behavior.stalls_at])
+                behavior.released.wait(30)
                 return
             self.wfile.write(body)
 
@@ -96,9 +96,9 @@ def handler(behaviour):
 
 @contextmanager
 def bucket(certificate=None):
-    """Serve a bucket, by TLS if there is a certificate (with its key) for that; give its URL and its behaviour."""
-    behaviour = Behaviour()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(behaviour))
+    """Serve a bucket, by TLS if there is a certificate (with its key) for that; give its URL and its behavior."""
+    behavior = Behavior()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(behavior))
     server.daemon_threads = True
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -107,9 +107,9 @@ def bucket(certificate=None):
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}", behaviour
+        yield f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}", behavior
     finally:
-        behaviour.released.set()
+        behavior.released.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -92,7 +92,7 @@ def test_what_does_not_fit_or_is_not_there_is_refused(run):
 
 
 @pytest.fixture
-def catalogue(release):
+def zcatalog(release):
     """Where two targets are, one of them in the healpixel that is there."""
     path = release / "spectro/redux/iron/zcatalog/v1/zpix-main-dark.fits"
     path.parent.mkdir(parents=True)
@@ -100,7 +100,7 @@ def catalogue(release):
     return path
 
 
-def test_targets_and_cones_lead_to_healpixels_by_a_catalogue_that_is_named(run, catalogue, tmp_path):
+def test_targets_and_cones_lead_to_healpixels_by_a_catalog_that_is_named(run, zcatalog, tmp_path):
     ids = tmp_path / "ids.txt"
     ids.write_text("39627\n")
     for word in (f"targets:{ids}", "cone:179,1,1"):
@@ -112,11 +112,11 @@ def test_targets_and_cones_lead_to_healpixels_by_a_catalogue_that_is_named(run, 
     assert "None of its targets" in nothing["why"]
 
 
-def test_search_without_a_catalogue_or_in_a_damaged_one_is_refused(run, catalogue):
-    catalogue.write_bytes(catalogue.read_bytes()[:-50])
+def test_search_without_a_catalog_or_in_a_damaged_one_is_refused(run, zcatalog):
+    zcatalog.write_bytes(zcatalog.read_bytes()[:-50])
     damaged = run("cone:179,1,1")
     assert "zpix-main-dark.fits cannot be read" in damaged["why"]
-    catalogue.unlink()
+    zcatalog.unlink()
     assert "there are none" in run("cone:179,1,1")["why"]
 
 

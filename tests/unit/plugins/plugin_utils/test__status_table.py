@@ -178,7 +178,7 @@ def test_what_cannot_be_seen_is_said_beside_what_can():
     assert not any("Make one" in line for line in shown(engine=False, reason="x"))
 
 
-def test_name_of_somebody_cannot_colour_the_screen():
+def test_name_of_somebody_cannot_color_the_screen():
     assert "\x1b" not in "".join(shown({"name": "a\x1b[31mb", "notes": ["\x1b[31mred"]}, unseen=["\x1b[31mred"]))
 
 

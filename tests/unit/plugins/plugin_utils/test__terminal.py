@@ -13,7 +13,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.text import clean
 from ansible_collections.desi.lab.plugins.plugin_utils import _terminal as terminal
 
 PLAIN = terminal.Paint(False)
-COLOUR = terminal.Paint(True)
+COLOR = terminal.Paint(True)
 NASTY = st.text(st.sampled_from("ab ·é漢\u0301✓\n"), max_size=80)
 
 
@@ -30,10 +30,10 @@ def test_steps_stand_in_columns():
     ]
 
 
-def test_colour_does_not_move_the_columns():
+def test_color_does_not_move_the_columns():
     for step in [("Docker", "installed", "18.2 s"), ("n" * 90, "pulled", "2.0 s"), ("X", "", "")]:
-        assert [clean(line) for line in terminal.step_lines(*step, 80, COLOUR)] == terminal.step_lines(*step, 80, PLAIN)
-    assert "\x1b[32m✓\x1b[0m" in terminal.step_lines("Docker", "", "", 80, COLOUR)[0]
+        assert [clean(line) for line in terminal.step_lines(*step, 80, COLOR)] == terminal.step_lines(*step, 80, PLAIN)
+    assert "\x1b[32m✓\x1b[0m" in terminal.step_lines("Docker", "", "", 80, COLOR)[0]
 
 
 def test_long_name_keeps_its_line_while_that_fits():
@@ -47,7 +47,7 @@ def test_name_with_line_feeds_stays_one_line():
 
 
 @given(NASTY, NASTY, st.integers(30, 120))
-def test_step_loses_no_letter(name, how, width):
+def test_step_line_wraps_without_losing_a_character(name, how, width):
     shown = "".join("".join(terminal.step_lines(name, how, "1.0 s", width, PLAIN)).split())
     assert shown == "✓" + "".join(name.split()) + "".join(how.split()) + "1.0s"
 
@@ -82,11 +82,11 @@ def test_option_and_its_value_stay_together():
 def test_rows_hang_below_their_text():
     rows = [("What", "It failed."), ("Why", ""), ("Do", "one\ntwo three four")]
     shown = ["    What  It failed.", "    Do    one", "          two three", "          four"]
-    assert terminal.labelled(rows, 20, PLAIN) == shown
+    assert terminal.labeled(rows, 20, PLAIN) == shown
 
 
 def test_row_text_cannot_drive_the_terminal():
-    assert terminal.labelled([("Why", "\x1b[31mred\x1b[0m\x07 \x1b]0;title\x07bar 10%\rbar 100%")], 60, PLAIN) == [
+    assert terminal.labeled([("Why", "\x1b[31mred\x1b[0m\x07 \x1b]0;title\x07bar 10%\rbar 100%")], 60, PLAIN) == [
         "    Why  red bar 10%",
         "         bar 100%",
     ]
@@ -110,11 +110,11 @@ def test_box_has_columns():
 
 
 def test_box_wraps_notes_and_sets_off_labels_alone():
-    shown = terminal.show_box(terminal.box(LINES, ["Note  well: " + "word " * 20]), 60, COLOUR)
+    shown = terminal.show_box(terminal.box(LINES, ["Note  well: " + "word " * 20]), 60, COLOR)
     assert "\x1b[1mData\x1b[0m  /home/desidata/edr" in shown[1]
     assert [line for line in shown[4:] if "\x1b" in line] == []
     assert all(terminal.cells(line) <= 60 for line in shown[4:])
-    assert terminal.show_box(terminal.box([], ["One  two"]), 60, COLOUR) == ["", "  One  two"]
+    assert terminal.show_box(terminal.box([], ["One  two"]), 60, COLOR) == ["", "  One  two"]
     # A URL is never broken.
     assert any(line.endswith(LINES[0]["text"]) for line in terminal.show_box(terminal.box(LINES, []), 40, PLAIN))
 
@@ -200,12 +200,12 @@ def test_long_findings_are_wrapped_below_their_column():
     assert wide == [f"  ✓ {'T' * 40}", " " * 30 + "27.3.1, used as root"]
 
 
-def test_colour_does_not_move_findings():
+def test_color_does_not_move_findings():
     for verdict, code in (("ok", "32"), ("warning", "33"), ("broken", "1;31"), ("skipped", "2")):
         told = finding(verdict, why="w", do="d")
-        coloured = terminal.finding_lines(told, 80, COLOUR)
-        assert [clean(line) for line in coloured] == terminal.finding_lines(told, 80, PLAIN)
-        assert f"\x1b[{code}m" in coloured[0]
+        colored = terminal.finding_lines(told, 80, COLOR)
+        assert [clean(line) for line in colored] == terminal.finding_lines(told, 80, PLAIN)
+        assert f"\x1b[{code}m" in colored[0]
 
 
 @given(NASTY, NASTY, st.integers(30, 120))

@@ -21,7 +21,7 @@ DOCKER = "/var/run/docker.sock"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """A real Jupyter server in a container that is labelled as a lab's, which nobody has a browser at."""
+    """A real Jupyter server in a container that is labeled as a lab's, which nobody has a browser at."""
     if not IMAGE:
         pytest.skip("DESI_LAB_TEST_IMAGE names no image")
     name, directory = f"desi-lab-test-{uuid.uuid4().hex[:12]}", tmp_path_factory.mktemp("synced")

@@ -16,7 +16,7 @@ from desi_lab import home
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-LABELLED = {
+LABELED = {
     *("jupyterlab", "numpy", "astropy", "fitsio", "dask", "sparclclient", "desiutil", "desispec", "desitarget"),
     *("desimodel", "redrock", "speclite", "specsim"),
 }
@@ -93,8 +93,8 @@ def test_the_lock_pins_all_that_is_asked_for_and_nothing_that_is_not_wanted(file
 
 def test_the_labels_say_the_versions_of_the_lock(files):
     found = {name.removeprefix("desi.lab."): version for name, version in labels(files).items() if "desi.lab." in name}
-    assert set(found) == LABELLED
-    assert found == {name: locked(files)[name] for name in LABELLED}
+    assert set(found) == LABELED
+    assert found == {name: locked(files)[name] for name in LABELED}
 
 
 def test_the_table_of_releases_is_whole_and_the_welcome_notebook_opens_what_it_names(files, notebook):

@@ -150,7 +150,7 @@ def test_a_missing_release_is_told_with_what_is_there(bucket_like):
     assert "not public yet" in caught.value.why
 
 
-def test_the_inside_of_a_release_in_place_of_its_parent_is_recognised(bucket_like):
+def test_the_inside_of_a_release_in_place_of_its_parent_is_recognized(bucket_like):
     inside = bucket_like / "edr"
     with pytest.raises(StartError) as caught:
         start.await_release(EDR, inside / "edr", inside)

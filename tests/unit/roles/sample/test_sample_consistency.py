@@ -48,7 +48,7 @@ def mine(zcatalog, release):
     return zcatalog[(zcatalog["SURVEY"] == release.survey) & (zcatalog["PROGRAM"] == release.program)]
 
 
-def test_coadd_redrock_and_catalogue_hold_the_same_targets(coadd, found, zcatalog, release):
+def test_coadd_redrock_and_catalog_hold_the_same_targets(coadd, found, zcatalog, release):
     targets = coadd["FIBERMAP"]["TARGETID"].tolist()
     assert targets == found["TARGETID"].tolist() == coadd["SCORES"]["TARGETID"].tolist()
     listed = mine(zcatalog, release)
@@ -56,7 +56,7 @@ def test_coadd_redrock_and_catalogue_hold_the_same_targets(coadd, found, zcatalo
 
 
 @pytest.mark.parametrize("targets", [0, 20])
-def test_further_coadds_hold_what_the_catalogue_lists_there_and_may_be_filled_up(zcatalog, release, tmp_path, targets):
+def test_further_coadds_hold_what_the_catalog_lists_there_and_may_be_filled_up(zcatalog, release, tmp_path, targets):
     files = tree._neighbors(tmp_path, release, populate(release), 3, targets)
     listed = mine(zcatalog, release)
     redrocks = [path for path in files if path.name.startswith("redrock")]
@@ -71,7 +71,7 @@ def test_further_coadds_hold_what_the_catalogue_lists_there_and_may_be_filled_up
         assert len(coadd["B_FLUX"]) == len(found)
 
 
-def test_redshifts_agree_among_catalogue_redrock_and_tiles(zcatalog, release, found, production):
+def test_redshifts_agree_among_catalog_redrock_and_tiles(zcatalog, release, found, production):
     listed = {row["TARGETID"]: row for row in mine(zcatalog, release)}
     tables = [found, *(fitsio.read(str(path), "REDSHIFTS") for path in production.glob("tiles/**/redrock-*.fits"))]
     rows = [row for table in tables for row in table]
@@ -81,7 +81,7 @@ def test_redshifts_agree_among_catalogue_redrock_and_tiles(zcatalog, release, fo
             assert listed[row["TARGETID"]][name] == row[name]
 
 
-def test_targets_of_tile_files_are_in_the_catalogue_by_tile(production, release):
+def test_targets_of_tile_files_are_in_the_catalog_by_tile(production, release):
     table = fitsio.read(str(production / release.zcatalog / f"zall-tilecumulative-{release.specprod}.fits"), "ZCATALOG")
     listed = set(zip(table["TARGETID"].tolist(), table["TILEID"].tolist()))
     for path in production.glob("tiles/**/coadd-*.fits"):
@@ -152,13 +152,13 @@ def test_the_noise_is_what_the_inverse_variance_says_and_high_at_sky_lines_and_m
 
 def peak(coadd, row, rest, z, width):
     """How far the flux near a line at its redshift rises above that beside it, in units of its error."""
-    centre = rest * (1.0 + z)
+    center = rest * (1.0 + z)
     for camera in "BRZ":
         wave = coadd[f"{camera}_WAVELENGTH"]
-        if wave[0] + 6 * width < centre < wave[-1] - 6 * width:
+        if wave[0] + 6 * width < center < wave[-1] - 6 * width:
             flux, ivar = coadd[f"{camera}_FLUX"][row], coadd[f"{camera}_IVAR"][row]
-            inside = np.abs(wave - centre) < width
-            beside = (np.abs(wave - centre) > 3 * width) & (np.abs(wave - centre) < 6 * width) & (ivar > 0)
+            inside = np.abs(wave - center) < width
+            beside = (np.abs(wave - center) > 3 * width) & (np.abs(wave - center) < 6 * width) & (ivar > 0)
             excess = np.average(flux[inside], weights=ivar[inside]) - np.average(flux[beside], weights=ivar[beside])
             return excess * np.sqrt(ivar[inside].sum())
     return None
@@ -200,7 +200,7 @@ def test_distant_hydrogen_dims_quasars_bluewards_of_lyman_alpha(coadd, found):
 
 
 def test_fluxes_of_the_imaging_are_those_of_the_spectrum(coadd, found):
-    """A point source has all its light in the fibre: the r band of its spectrum gives its catalogue flux."""
+    """A point source has all its light in the fiber: the r band of its spectrum gives its catalog flux."""
     rows = np.flatnonzero(coadd["FIBERMAP"]["MORPHTYPE"] == "PSF")
     wave = coadd["R_WAVELENGTH"]
     inside = (wave > 5760) & (wave < 7150)

@@ -5,7 +5,7 @@
 """Random numbers that stay, and rounding that hides what processors differ in."""
 
 import numpy as np
-from desi_sample.draws import Draws, quantise
+from desi_sample.draws import Draws, quantize
 
 
 def test_draws_are_these_on_every_machine_and_others_with_another_key():
@@ -30,9 +30,9 @@ def test_draws_are_distributed_as_their_names_say():
     assert {draws.choice("abc") for _ in range(100)} == set("abc")
 
 
-def test_rounding_makes_neighbours_equal_changes_little_and_stays():
-    assert quantise(0.1, 20) == quantise(np.nextafter(0.1, 1.0), 20)
+def test_rounding_makes_neighbors_equal_changes_little_and_stays():
+    assert quantize(0.1, 20) == quantize(np.nextafter(0.1, 1.0), 20)
     for value in (0.0, 1.0, -1.0, 1e-30, 3.7e20, -0.3):
-        assert abs(quantise(value, 20) - value) <= abs(value) * 2.0**-20
-    once = quantise(np.array([0.1, 2.3, -7.9]), 12)
-    assert np.array_equal(quantise(once, 12), once)
+        assert abs(quantize(value, 20) - value) <= abs(value) * 2.0**-20
+    once = quantize(np.array([0.1, 2.3, -7.9]), 12)
+    assert np.array_equal(quantize(once, 12), once)

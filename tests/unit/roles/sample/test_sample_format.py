@@ -102,7 +102,7 @@ def test_wavelengths_are_those_of_the_spectrographs(healpix):
             assert np.allclose(np.diff(wave), 0.8)
 
 
-def test_the_catalogue_of_iron_has_the_real_columns(bucket):
+def test_the_catalog_of_iron_has_the_real_columns(bucket):
     path = bucket / "dr1/spectro/redux/iron/zcatalog/v1/zall-pix-iron.fits"
     with fitsio.FITS(str(path)) as fits:
         assert fits[1].get_extname() == "ZCATALOG"
@@ -119,14 +119,14 @@ def test_the_catalogue_of_iron_has_the_real_columns(bucket):
     assert (dtype["ZCAT_PRIMARY"], dtype["SURVEY"], dtype["COEFF"].shape) == (np.dtype("?"), np.dtype("U7"), (10,))
 
 
-def test_the_catalogue_of_fuji_has_the_columns_of_its_time(bucket):
+def test_the_catalog_of_fuji_has_the_columns_of_its_time(bucket):
     with fitsio.FITS(str(bucket / "edr/spectro/redux/fuji/zcatalog/zall-pix-fuji.fits")) as fits:
         names = fits["ZCATALOG"].get_colnames()
     assert names[-4:] == ["SV_NSPEC", "SV_PRIMARY", "ZCAT_NSPEC", "ZCAT_PRIMARY"]
     assert not {"DESINAME", "MEAN_MJD", "MAIN_NSPEC"} & set(names)
 
 
-def test_files_by_tile_tell_of_fibres(production, release):
+def test_files_by_tile_tell_of_fibers(production, release):
     for path in production.glob("tiles/cumulative/*/*/coadd-*.fits"):
         petal = int(path.name.split("-")[1])
         table = fitsio.read(str(path), "FIBERMAP")

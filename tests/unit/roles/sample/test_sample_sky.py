@@ -11,7 +11,7 @@ import pytest
 from desi_sample import sky
 
 # By healpy 1.20: pix2ang(64, pixel, nest=True, lonlat=True), the equator, both caps and the seam at RA 0.
-CENTRES = [
+CENTERS = [
     (0, 45.0, 0.596842),
     (2152, 23.90625, 29.313199),
     (4095, 45.0, 89.269029),
@@ -28,8 +28,8 @@ CENTRES = [
 ]
 
 
-def test_a_healpixel_holds_its_centre_all_around_the_circle():
-    assert [sky.healpixel(ra, dec) for _pixel, ra, dec in CENTRES] == [pixel for pixel, _ra, _dec in CENTRES]
+def test_a_healpixel_holds_its_center_all_around_the_circle():
+    assert [sky.healpixel(ra, dec) for _pixel, ra, dec in CENTERS] == [pixel for pixel, _ra, _dec in CENTERS]
     assert sky.healpixel(-3.75, -8.989299) == sky.healpixel(356.25, -8.989299)
 
 
@@ -64,7 +64,7 @@ def test_a_brick_is_named_after_its_middle(ra, dec, name):
 
 def test_east_is_left_on_the_focal_plane_also_across_the_seam_at_zero():
     x, y = sky.focal_plane(56.0 + 1.0, -9.0, 56.0, -9.0)
-    assert x == pytest.approx(-sky.MILLIMETRES_PER_DEGREE * 0.98769, rel=1e-4)
+    assert x == pytest.approx(-sky.MILLIMETERS_PER_DEGREE * 0.98769, rel=1e-4)
     assert y == pytest.approx(0.0)
     assert sky.focal_plane(0.5, 0.0, 359.5, 0.0) == pytest.approx(sky.focal_plane(57.0, 0.0, 56.0, 0.0))
 

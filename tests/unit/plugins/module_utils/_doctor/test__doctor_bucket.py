@@ -23,36 +23,36 @@ def look(url, seconds=10.0, environment=None, prefix=""):
 
 
 def test_a_bucket_that_is_well_is_told_with_its_speed():
-    with bucket() as (url, behaviour):
+    with bucket() as (url, behavior):
         found, clock = look(url)
     assert (found.verdict, clock.verdict) == (OK, OK)
     assert found.facts["bytes_read"] == READ_BYTES
     assert found.facts["mib_a_second"] > 0
-    paths = [path for path, _range in behaviour.asked]
+    paths = [path for path, _range in behavior.asked]
     assert len(paths) <= 5
     # The largest one, by its own name.
-    assert behaviour.asked[-1] == ("/desidata/edr/large%20%26%201.fits", f"bytes=0-{READ_BYTES - 1}")
+    assert behavior.asked[-1] == ("/desidata/edr/large%20%26%201.fits", f"bytes=0-{READ_BYTES - 1}")
 
 
 def test_an_empty_bucket_has_no_throughput():
-    with bucket() as (url, behaviour):
-        behaviour.objects = {}
+    with bucket() as (url, behavior):
+        behavior.objects = {}
         found, _clock = look(url)
     assert (found.verdict, found.facts["mib_a_second"], found.facts["bytes_read"]) == (OK, None, 0)
 
 
 def test_objects_are_looked_for_below_the_prefix():
-    with bucket() as (url, behaviour):
+    with bucket() as (url, behavior):
         look(url, prefix="mirror/desi")
-    listings = [path for path, _range in behaviour.asked if "list-type" in path]
+    listings = [path for path, _range in behavior.asked if "list-type" in path]
     assert all("prefix=mirror%2Fdesi%2F" in path for path in listings)
     assert "max-keys=200&" in listings[-1]
 
 
 def test_a_bucket_from_which_little_comes_is_slow_and_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(doctor_bucket, "READ_SECONDS", 0.3)
-    with bucket() as (url, behaviour):
-        behaviour.stalls_at = 1000
+    with bucket() as (url, behavior):
+        behavior.stalls_at = 1000
         began = time.monotonic()
         found, _clock = look(url)
     assert time.monotonic() - began < 5
@@ -61,15 +61,15 @@ def test_a_bucket_from_which_little_comes_is_slow_and_is_not_waited_for(monkeypa
 
 
 def test_a_bucket_that_takes_long_for_each_request_is_slow():
-    with bucket() as (url, behaviour):
-        behaviour.delay = 0.6
+    with bucket() as (url, behavior):
+        behavior.delay = 0.6
         found, _clock = look(url)
     assert (found.verdict, found.facts["milliseconds"] >= 600) == (WARNING, True)
 
 
 def test_a_bucket_that_does_not_answer_is_given_up_in_time():
-    with bucket() as (url, behaviour):
-        behaviour.delay = 30
+    with bucket() as (url, behavior):
+        behavior.delay = 30
         began = time.monotonic()
         found, clock = look(url, seconds=0.5)
     assert time.monotonic() - began < 5
@@ -86,16 +86,16 @@ def test_a_bucket_that_does_not_answer_is_given_up_in_time():
     ],
 )
 def test_a_bucket_that_refuses_is_broken_and_says_so(error, status, said):
-    with bucket() as (url, behaviour):
-        behaviour.error, behaviour.status = error, status
+    with bucket() as (url, behavior):
+        behavior.error, behavior.status = error, status
         found, _clock = look(url)
     assert (found.verdict, said in found.why) == (BROKEN, True)
     assert found.do
 
 
 def test_objects_that_nobody_may_read_make_a_bucket_broken():
-    with bucket() as (url, behaviour):
-        behaviour.read_status = 403
+    with bucket() as (url, behavior):
+        behavior.read_status = 403
         found, _clock = look(url)
     assert (found.verdict, "403" in found.why) == (BROKEN, True)
 
@@ -116,7 +116,7 @@ def test_where_nothing_listens_or_a_name_is_not_resolved_it_is_told(monkeypatch)
 
 def test_an_authority_that_nobody_trusts_is_told_with_what_to_set(tmp_path):
     certificate = make_certificate(tmp_path / "server.pem")
-    with bucket(certificate) as (url, _behaviour):
+    with bucket(certificate) as (url, _behavior):
         found, _clock = look(url)
         trusted, clock = look(url, environment={"SSL_CERT_FILE": str(certificate)})
     assert (found.verdict, "not trusted here" in found.why, "SSL_CERT_FILE" in found.do) == (BROKEN, True, True)
@@ -125,15 +125,15 @@ def test_an_authority_that_nobody_trusts_is_told_with_what_to_set(tmp_path):
 
 def test_where_certificates_are_not_believed_the_time_is_asked_in_plain(tmp_path, monkeypatch):
     monkeypatch.setattr(Bucket, "ahead_in_plain", lambda _self: 9000.0)
-    with bucket(make_certificate(tmp_path / "server.pem")) as (url, _behaviour):
+    with bucket(make_certificate(tmp_path / "server.pem")) as (url, _behavior):
         _found, clock = look(url)
     assert (clock.verdict, clock.found) == (BROKEN, "about 2 hours ahead of the server's")
 
 
 @pytest.mark.parametrize(("ahead", "verdict"), [(0, OK), (-20, OK), (90, WARNING), (-90, WARNING), (400, BROKEN)])
 def test_the_clock_is_held_against_the_servers(ahead, verdict):
-    with bucket() as (url, behaviour):
-        behaviour.ahead = ahead
+    with bucket() as (url, behavior):
+        behavior.ahead = ahead
         _found, clock = look(url)
     assert clock.verdict == verdict
     assert abs(clock.facts["seconds_ahead"] - ahead) < 3
@@ -141,13 +141,13 @@ def test_the_clock_is_held_against_the_servers(ahead, verdict):
 
 @pytest.mark.parametrize("date", ["", "yesterday", "99 Foo 2026 99:99:99"])
 def test_a_time_that_cannot_be_read_is_no_time(date):
-    with bucket() as (url, behaviour):
-        behaviour.date = date
+    with bucket() as (url, behavior):
+        behavior.date = date
         found, clock = look(url)
     assert (found.verdict, clock.verdict) == (OK, SKIPPED)
 
 
 def test_a_bucket_on_this_computer_is_asked_past_the_proxy(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    with bucket() as (url, _behaviour):
+    with bucket() as (url, _behavior):
         assert look(url)[0].verdict == OK

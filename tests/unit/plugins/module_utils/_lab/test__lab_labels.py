@@ -124,8 +124,8 @@ def test_mounts_are_told_with_the_labs_that_use_them():
 def test_image_is_newer_if_its_name_leads_to_another_one_by_now(name, runs, newer):
     images = {"desi-lab:0.1.0": "sha256:1", "desi-lab:latest": "sha256:2"}
     assert image_newer({"Image": runs, "Config": {"Image": name}}, images) is newer
-    labelled = {"Image": "sha256:0", "Labels": {"desi.lab.image": name}}
-    assert image_newer({"Image": runs, "Config": labelled}, images) is newer
+    labeled = {"Image": "sha256:0", "Labels": {"desi.lab.image": name}}
+    assert image_newer({"Image": runs, "Config": labeled}, images) is newer
 
 
 @pytest.mark.security("H1")

@@ -193,9 +193,9 @@ def test_proxy_that_a_mount_cannot_use_is_refused(scheme):
 
 @pytest.fixture
 def server():
-    with bucket() as (url, behaviour):
-        behaviour.url = url
-        yield behaviour
+    with bucket() as (url, behavior):
+        behavior.url = url
+        yield behavior
 
 
 @pytest.fixture(autouse=True)

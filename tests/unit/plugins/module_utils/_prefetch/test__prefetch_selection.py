@@ -68,12 +68,12 @@ def test_side_file_gives_sums_by_name():
         st.tuples(st.integers(0, 2**62), st.integers(0, 49151), st.floats(0, 360), st.integers(-90, 90)), max_size=9
     )
 )
-def test_columns_come_out_of_a_catalogue_as_they_went_in(rows):
+def test_columns_come_out_of_a_catalog_as_they_went_in(rows):
     found = words.catalog_rows(catalog(rows), ("TARGETID", "HEALPIX", "TARGET_RA", "TARGET_DEC"), rows_at_once=4)
     assert list(found) == rows
 
 
-def test_catalogue_that_is_cut_off_is_an_error():
+def test_catalog_that_is_cut_off_is_an_error():
     whole = catalog([(1, 2, 3.0, 4)] * 5).getvalue()
     with pytest.raises(ValueError, match="cut off"):
         list(words.catalog_rows(io.BytesIO(whole[:-50]), ("TARGETID",)))

@@ -148,7 +148,7 @@ def test_no_more_than_a_line_is_repeated():
     assert len(saying.words) <= 200
 
 
-def test_every_kind_of_trouble_is_recognised_in_the_table_above():
+def test_every_kind_of_trouble_is_recognized_in_the_table_above():
     assert set(diagnosis._REASONS) == set(KINDS)
     assert set(diagnosis.FINAL) < set(KINDS)
 

@@ -22,7 +22,7 @@ LOAD_PARAMETERS = ParameterDict._check_loading_status
 
 
 def install() -> None:
-    """Put the catalogue in place, for every AWS region."""
+    """Put the catalog in place, for every AWS region."""
     moto_images.AmiBackend._load_amis = load_images
     moto_images.Ami.block_device_mappings = property(root_volume)
     ParameterDict._check_loading_status = load_parameters
