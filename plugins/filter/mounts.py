@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Filters: command lines of a container that mounts a bucket, with the settings of module bucket_mount."""
+"""Filter: the command line of a container that mounts a bucket, with the settings of module bucket_mount."""
 
 from __future__ import annotations
 
@@ -21,15 +21,6 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates imp
 RCLONE = Tool("rclone", "rclone", (1, 75))
 
 
-def rclone_mount_arguments(spec: Mapping[str, Any], mountpoint: str) -> list[str]:
-    """Return the command line by which rclone mounts the bucket in the foreground."""
-    try:
-        mount_spec = make_spec(spec)
-        return make_job(RCLONE, mount_spec, check_path(mountpoint, mount_spec.cache), {}).command
-    except LabError as error:
-        raise AnsibleFilterError(str(error)) from error
-
-
 def mounter_command(spec: Mapping[str, Any], mountpoint: str) -> list[str]:
     """Return a command line that mounts the bucket, restarts rclone, and unmounts on SIGTERM."""
     try:
@@ -43,4 +34,4 @@ def mounter_command(spec: Mapping[str, Any], mountpoint: str) -> list[str]:
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"rclone_mount_arguments": rclone_mount_arguments, "mounter_command": mounter_command}
+        return {"mounter_command": mounter_command}

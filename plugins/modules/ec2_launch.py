@@ -95,14 +95,6 @@ options:
         P(desi.lab.autostop#role) runs by then. User data arm it, before anything is installed. 0 means never.
     type: float
     default: 0
-  timeout:
-    description: How long to look for a place, in seconds.
-    type: int
-    default: 120
-  wait:
-    description: How long to wait until the instance runs, in seconds.
-    type: int
-    default: 180
 """
 
 EXAMPLES = r"""
@@ -182,8 +174,6 @@ ARGUMENTS = {
     "tags": {"type": "dict", "default": {}},
     "host_key": {"type": "path", "no_log": False},
     "longest_hours": {"type": "float", "default": 0},
-    "timeout": {"type": "int", "default": 120},
-    "wait": {"type": "int", "default": 180},
 }
 
 
@@ -191,15 +181,13 @@ def main() -> None:
     """Ensure the instance."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
-    names = ("timeout", "wait", "attempts", "folder", "host_key", "longest_hours")
-    look, wait, attempts, directory, key, hours = (given.pop(name) for name in names)
+    names = ("attempts", "folder", "host_key", "longest_hours")
+    attempts, directory, key, hours = (given.pop(name) for name in names)
     try:
         # In check mode, and where the instance is there already, none has been made.
         keys = handed_keys_of(key) if key and attempts and not module.check_mode else {}
         spec = InstanceSpec(
             attempts=tuple(Attempt(**attempt) for attempt in attempts),
-            look_seconds=look,
-            wait_seconds=wait,
             user_data=user_data(keys, hours),
             **given,
         )

@@ -79,10 +79,6 @@ options:
     description: After how many hours they shut down in any case. V(0) means never.
     type: float
     default: 0
-  wait:
-    description: How long it may take until they run, in seconds.
-    type: int
-    default: 180
 attributes:
   diff_mode:
     details: It changes nothing that can be shown side by side.
@@ -161,7 +157,6 @@ ARGUMENTS = {
     "folder": {"type": "path", "default": ""},
     "host_key": {"type": "path", "no_log": False},
     "longest_hours": {"type": "float", "default": 0},
-    "wait": {"type": "int", "default": 180},
 }
 
 
@@ -184,7 +179,6 @@ def main() -> None:
             "",
             tags={**given["tags"], ROLE_TAG: WORKER},
             user_data="" if absent else user_data(keys, given["longest_hours"]),
-            wait_seconds=given["wait"],
         )
         workers = Workers(
             aws_client(module, "ec2"),

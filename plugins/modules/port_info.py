@@ -23,10 +23,6 @@ options:
     description: The TCP port, from V(1) to V(65535).
     type: int
     required: true
-  search:
-    description: How many ports after O(port) to search for RV(next_free).
-    type: int
-    default: 100
 author:
   - The DESI Lab contributors (@desi-lab)
 """
@@ -65,7 +61,7 @@ listener:
   type: str
   sample: the Docker container desi-lab-desi
 next_free:
-  description: The first free port from O(port) on; null if none was found.
+  description: The first free port from O(port) on, of the next 100; null if none is.
   returned: always
   type: int
   sample: 8889
@@ -82,7 +78,6 @@ def main() -> None:
         argument_spec={
             "address": {"type": "str", "default": "127.0.0.1"},
             "port": {"type": "int", "required": True},
-            "search": {"type": "int", "default": 100},
         },
         supports_check_mode=True,
     )

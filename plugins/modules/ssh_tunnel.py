@@ -35,19 +35,11 @@ options:
         C(tunnel) that nobody else may enter.
     type: path
     required: true
-  local_address:
-    description: The address on this computer at which the tunnel begins.
-    type: str
-    default: 127.0.0.1
   local_port:
-    description: The port on this computer at which the tunnel begins. Needed unless O(state=closed).
+    description: The port of 127.0.0.1 at which the tunnel begins on this computer. Needed unless O(state=closed).
     type: int
-  remote_address:
-    description: The address to which it leads, as the machine sees it.
-    type: str
-    default: 127.0.0.1
   remote_port:
-    description: The port to which it leads. If it is not given, it is O(local_port).
+    description: The port of 127.0.0.1 on the machine to which it leads. If it is not given, it is O(local_port).
     type: int
   state:
     description:
@@ -123,6 +115,8 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import close_tunnel, open_tunnel
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import Tunnel
 
+LOOPBACK = {"local_address": "127.0.0.1", "remote_address": "127.0.0.1"}
+
 
 def main() -> None:
     """Open or close the tunnel that the options describe."""
@@ -131,9 +125,7 @@ def main() -> None:
             "config": {"type": "path", "required": True},
             "host": {"type": "str", "required": True},
             "folder": {"type": "path", "required": True},
-            "local_address": {"type": "str", "default": "127.0.0.1"},
             "local_port": {"type": "int"},
-            "remote_address": {"type": "str", "default": "127.0.0.1"},
             "remote_port": {"type": "int"},
             "state": {"type": "str", "choices": ["open", "closed"], "default": "open"},
             "timeout": {"type": "float", "default": 30},
@@ -149,7 +141,7 @@ def main() -> None:
     given.update(config=str(Path(given["config"]).absolute()), directory=str(Path(given.pop("folder")).resolve()))
     begun = time.monotonic()
     try:
-        tunnel = Tunnel(**given, local_port=local_port, remote_port=remote_port)
+        tunnel = Tunnel(**given, local_port=local_port, remote_port=remote_port, **LOOPBACK)
         if state == "open":
             result = open_tunnel(tunnel, timeout, module.check_mode)
         else:

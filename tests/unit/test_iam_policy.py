@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from iam_policy import Request, allows
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import CHANGES, EXPIRY, OF_PURGE, OF_RESIZE
+from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import CHANGES, EXPIRY, OF_RESIZE
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import former_role_name, group_name, role_arn
 
@@ -49,7 +49,7 @@ ON = {
     "key-pair": ["ec2:DeleteKeyPair"],
     "volume": ["ec2:DeleteVolume", "ec2:ModifyVolume"],
     "spot-instances-request": ["ec2:CancelSpotInstanceRequests"],
-    "snapshot": list(OF_PURGE),
+    "snapshot": ["ec2:DeleteSnapshot"],
 }
 SCHEDULES = [
     "scheduler:CreateSchedule",
@@ -206,7 +206,7 @@ def test_a_schedule_gets_nobody_elses_role(me, other):
 
 def test_every_action_of_the_product_is_walked():
     walked = {action for actions in ON.values() for action in actions} | {f"ec2:{call}" for call in MADE.values()}
-    assert {*(action.name for action in CHANGES), *OF_PURGE, *OF_RESIZE} == walked | {"ec2:CreateTags"}
+    assert {*(action.name for action in CHANGES), "ec2:DeleteSnapshot", *OF_RESIZE} == walked | {"ec2:CreateTags"}
     reads = {name for name in EXPIRY if name.partition(":")[2].startswith(("Get", "List"))}
     made = {"scheduler:CreateScheduleGroup", "scheduler:TagResource"}
     assert set(EXPIRY) == {*SCHEDULES, *made, "iam:PassRole"} | reads

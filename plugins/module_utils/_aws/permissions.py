@@ -13,7 +13,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages impor
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
-# Read only. The first are needed; without the others something is unknown, and that is said.
+# Read only, and needed.
 READS = (
     "ec2:DescribeImages",
     "ec2:DescribeInstanceAttribute",
@@ -27,20 +27,6 @@ READS = (
     "ec2:DescribeVpcs",
     "ssm:GetParameters",
     "sts:GetCallerIdentity",
-)
-READS_OF_DOWN = (
-    "ec2:DescribeAddresses",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSnapshots",
-    "ec2:DescribeSpotInstanceRequests",
-)
-READS_THAT_MAY_LACK = (
-    "ec2:DescribeNetworkAcls",
-    "ec2:DescribeRouteTables",
-    "ec2:DescribeVolumes",
-    "pricing:GetProducts",
-    "servicequotas:GetAWSDefaultServiceQuota",
-    "servicequotas:GetServiceQuota",
 )
 # What lets a lab be deleted that is forgotten. Without these it is not, and that is said.
 EXPIRY = (
@@ -58,12 +44,8 @@ EXPIRY = (
     "scheduler:TagResource",
     "scheduler:UpdateSchedule",
 )
-# What takes away what is left of a lab that was deleted so, on request.
-OF_PURGE = ("ec2:DeleteSnapshot",)
 # What a type with CPU credits is given when it is changed. Without it the machine may cost more, and that is said.
 OF_RESIZE = ("ec2:ModifyInstanceCreditSpecification",)
-# Asked of AWS by AWS itself when an account takes its first spot instance.
-INDIRECT = ("iam:CreateServiceLinkedRole",)
 
 # Ids that nothing has. EC2 looks at permissions before it looks for the resource.
 NO_INSTANCE, NO_GROUP = "i-0123456789abcdef0", "sg-0123456789abcdef0"

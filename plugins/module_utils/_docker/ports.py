@@ -20,6 +20,8 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
 
 LAST_PORT = 65535
+# How many ports after one that is taken are tried.
+SEARCHED = 100
 PROC = Path("/proc")
 ANOTHER_PROGRAM = "another program"
 _LISTEN = "0A"
@@ -105,8 +107,8 @@ def who_listens(address: Address, port: int, docker: Docker | None = None, proc:
     return f"{process[0]} (process {process[1]})" if process else ANOTHER_PROGRAM
 
 
-def query_port(address: str, port: int, search: int = 100) -> dict[str, Any]:
-    """Return whether a port is free, its listener, and the first free one of it and as many after it, or None."""
+def query_port(address: str, port: int) -> dict[str, Any]:
+    """Return whether a port is free, its listener, and the first free one of it and the next hundred, or None."""
     place, number = parse_address(address), check_port(port)
     free = is_free(place, number)
     return {
@@ -114,7 +116,7 @@ def query_port(address: str, port: int, search: int = 100) -> dict[str, Any]:
         "port": number,
         "free": free,
         "listener": "" if free else who_listens(place, number),
-        "next_free": number if free else next_free(place, number, search),
+        "next_free": number if free else next_free(place, number, SEARCHED),
     }
 
 
