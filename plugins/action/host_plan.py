@@ -19,18 +19,17 @@ from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
     difference_rows,
     differences,
     host_plan,
-    ignored_settings,
     is_kept,
     lab_is_kept,
     lab_worker_resources,
     made_with,
     makers_hash,
-    refusals,
     specification,
     ways_to_keep,
     worker_count,
     workers_end,
 )
+from ansible_collections.desi.lab.plugins.plugin_utils._host_refusals import ignored_settings, refusals
 
 SPEC = {
     "settings": {"type": "dict", "required": True},

@@ -9,72 +9,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fake_engine import container
+from host_facts import SETTINGS, USER, WORKER, computing, healthy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.desi.lab.plugins.module_utils._docker.limits import memory_by_default
 from ansible_collections.desi.lab.plugins.plugin_utils import _host_plan as plan
-from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED, settings_label
+from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED
 
 ROOT = Path(__file__).parents[4]
-USER = {"uid": 1000, "gid": 1000, "groups": [1000, 27], "by_sudo": False}
-SETTINGS = {
-    **{name.removeprefix("lab_"): "" for name in SAVED},
-    "name": "desi",
-    "release": "edr",
-    "data": "sample",
-    "data_writable": False,
-    "bucket": "desidata",
-    "bucket_region": "us-west-2",
-    "mount": "auto",
-    "mount_backend": "auto",
-    "cache_max": "20GiB",
-    "image": "embedded",
-    "folder": "/home/ann",
-    "folder_anyway": False,
-    "bind": "127.0.0.1",
-    "port": 8888,
-    "container_port": 8888,
-    "cpus": 0,
-    "workers": 0,
-    "given": {},
-}
-MOUNT = "/var/lib/desi-lab/mounts/desidata-1"
-
-
-def healthy(settings=SETTINGS, **labels):
-    """Return what labs_info finds of a lab that lacks nothing."""
-    host = {
-        "engine": True,
-        "reason": "",
-        "docker": {"installed": True, "state": "", "endpoint": "unix:///run/docker.sock", "limits": [], "memory": 1},
-        "images": {"desi-lab:0.1.0": "sha256:1"},
-        "folder": {"uid": 1000, "gid": 1000},
-        "authorities": {"path": "/ca", "checksum": "aa"},
-        "layout": {},
-        "port": {},
-        "link_local_lost": False,
-        "labs": [{"name": "desi", "mount_answers": True}],
-        "mounts": [{"path": MOUNT, "labs": ["desi"], "made_for": ["desi"]}],
-        "containers": [
-            {"name": "desi-lab-desi", "lab": "desi", "role": "server", "running": True},
-            {"name": "desi-lab-desi-sample", "lab": "desi", "role": "sample", "running": True},
-        ],
-    }
-    mine = {
-        "desi.lab.image": "desi-lab:0.1.0",
-        "desi.lab.mount": MOUNT,
-        "desi.lab.settings": settings_label(settings, {}),
-        "desi.lab.specification": plan.specification(settings, host, USER, [], "m"),
-        **labels,
-    }
-    made = container("desi", labels={name: text for name, text in mine.items() if text is not None})
-    made["Config"]["Image"] = "sha256:1"
-    made["NetworkSettings"] = {"Networks": {"desi-lab-desi": {}}}
-    url = "http://127.0.0.1:8888/lab?token=t"
-    host["server"] = {"url": url, "accepts_token": True, "sees_data": True, "container": made}
-    return host
 
 
 def planned(host, settings=SETTINGS, **more):
@@ -184,32 +126,6 @@ def test_what_is_asked_for_is_what_is_done(more, settings, actions):
     assert changed(planned(healthy(), {**SETTINGS, **settings}, **more)) == actions
 
 
-@pytest.mark.parametrize(
-    ("given", "more", "refused"),
-    [
-        ({"port": 9999, "release": "dr1"}, {}, ["lab_release=dr1", "lab_port=9999"]),
-        ({"folder": "/home/my work"}, {}, ["""'{"lab_folder": "/home/my work"}'"""]),
-        ({"data": "s3"}, {}, ["lab_data=s3"]),
-        # As it was made, what changes as it runs, and what is no part of a container.
-        ({"port": 8888, "memory": "2GiB", "cpus": 1.0, "folder_anyway": True, "timeout": 9}, {}, []),
-        # What makes another container of it takes all of them.
-        ({"port": 9999}, {"workers": 2}, []),
-        ({"port": 9999}, {"stays": False}, []),
-    ],
-)
-def test_setting_that_a_started_container_was_not_made_with_is_refused(given, more, refused):
-    settings = {**SETTINGS, **given, "given": given}
-    goal = plan.Goal(settings, "", **{"stays": True, **more})
-    differing = plan.differences(settings, healthy()["server"]["container"])
-    errors = plan.ignored_settings(goal, differing, plan.host_plan(goal, healthy()))
-    assert [error.do.partition("./lab update ")[2] for error in errors] == (
-        [" ".join(f"-e {each}" for each in refused)] if refused else []
-    )
-    # What the lab saved by itself is no wish of anybody's.
-    goal = plan.Goal({**settings, "given": {}}, "", stays=True)
-    assert not plan.ignored_settings(goal, differing, plan.host_plan(goal, healthy()))
-
-
 @pytest.mark.parametrize("image", ["embedded", "desidocker", "/a/folder"])
 def test_lab_goes_back_to_the_image_before_wherever_that_is_from(image):
     settings = {**SETTINGS, "image": image}
@@ -264,22 +180,7 @@ def test_data_in_a_directory_are_no_bucket_to_mount():
     assert plan.is_kept(planned(host, settings))
 
 
-WORKER = {"lab": "desi", "running": True, "server": "", "memory": 7}
 SCHEDULER = ("server", "dask")
-
-
-def computing(number=2, settings=SETTINGS):
-    """Return what labs_info finds of a lab with workers that compute."""
-    host = healthy(settings, **{"desi.lab.dask-config": "/etc/dask"})
-    rows = [("scheduler", "scheduler"), *(("worker", f"worker-{place}") for place in range(1, number + 1))]
-    made_for = host["server"]["container"]["Id"]
-    host["containers"] += [
-        {**WORKER, "role": role, "name": f"desi-lab-desi-{name}", "server": made_for} for role, name in rows
-    ]
-    host["docker"].update(limits=["memory"], memory=2**33)
-    host["server"]["container"]["HostConfig"]["Memory"] = memory_by_default(2**33)
-    host["server"]["dask"] = {"workers": number, "processing": 1, "waiting": 0, "memory": 0}
-    return host
 
 
 def workers_planned(host, number, settings=SETTINGS, memory=7, **more):
@@ -392,9 +293,6 @@ def test_number_of_workers_that_nobody_gives_is_that_of_those_that_exist():
     assert plan.worker_count({**SETTINGS, "workers": 0, "given": {"workers": 0}}, host) == 0
     assert plan.worker_count({**SETTINGS, "workers": 5, "given": {"workers": 5}}, host, remote_workers=5) == 0
     assert plan.lab_worker_resources(SETTINGS, host, "").memory == 7
-    host["docker"].update(memory=2**33, cpus=2)
-    many = {**SETTINGS, "workers": 9, "given": {"workers": 9}}
-    assert "-e lab_workers=6" in plan.refusals(many, host, USER, {}, {}, "1GiB")[0].do
 
 
 VALUES = st.one_of(st.booleans(), st.integers(0, 9), st.text(max_size=3))
@@ -439,88 +337,3 @@ def test_other_code_that_makes_containers_is_another_specification(tmp_path):
     with (tmp_path / "roles/jupyter/tasks/container.yml").open("a") as file:
         file.write("# other")
     assert plan.makers_hash(tmp_path) != before
-
-
-FREE = {"exists": True, "isdir": True, "uid": 1000, "gid": 1000, "mode": "0755", "writeable": True, "place": {}}
-SSHFS = {"mount": "/net", "filesystem": "fuse.sshfs", "options": ["rw", "user_id=1000"], "full": False}
-BAD = {"failed": True, "what": "The folder /d holds no DESI data.", "why": "It is empty.", "do": "Give another."}
-TAKEN = {"free": False, "listener": "nginx", "next_free": 8889}
-
-
-@pytest.mark.parametrize(
-    ("folder", "layout", "port", "told"),
-    [
-        (FREE, {}, {}, []),
-        (FREE, {"failed": False, "binds": [], "place": {}}, {"free": True}, []),
-        ({**FREE, "writeable": False}, BAD, TAKEN, ["It is empty.", "This account may not write", "used by nginx"]),
-        ({"exists": False, "isdir": False}, {}, TAKEN, ["does not exist", "used by nginx"]),
-        ({**FREE, "isdir": False}, {}, {}, ["a file"]),
-        ({**FREE, "place": SSHFS}, {"place": SSHFS}, {}, ["only the user 1000", "only the user 1000"]),
-        ({**FREE, "place": {"mount": "/m", "options": ["ro"]}, "writeable": False}, {}, {}, ["mounted read-only"]),
-    ],
-)
-def test_all_that_keeps_a_lab_from_being_made_is_told_together(folder, layout, port, told):
-    host = {**healthy(), "folder": folder}
-    errors = plan.refusals(SETTINGS, host, USER, layout, port)
-    assert len(errors) == len(told)
-    assert all(part in error.why for part, error in zip(told, errors, strict=True))
-    assert all("mkdir -p" not in error.do or not folder["exists"] for error in errors)
-    if port is TAKEN:
-        assert errors[-1].do.endswith("-e lab_port=8889")
-
-
-def test_engine_that_answers_without_its_labs_is_refused():
-    host = {**healthy(), "engine": False, "reason": "It says: no space left"}
-    host["docker"]["answers"] = True
-    assert [error.why for error in plan.refusals(SETTINGS, {**host, "folder": FREE}, USER, {}, {})] == [host["reason"]]
-    host["docker"]["answers"] = False
-    assert plan.refusals(SETTINGS, {**host, "folder": FREE}, USER, {}, {}) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "lab", "role", "there", "reached_by", "typed"),
-    [
-        ("desi-lab-desi-before", "desi", "server", False, "", "with docker rename desi-lab-desi-before desi-lab-desi,"),
-        (
-            "desi-lab-desi-before",
-            "desi",
-            "server",
-            False,
-            "ssh -F c h",
-            "with ssh -F c h docker rename desi-lab-desi-b",
-        ),
-        ("desi-lab-desi-before", "desi", "server", True, "", ""),
-        ("desi-lab-desi-before", "desi-before", "server", False, "", ""),
-        ("desi-lab-desi-before", "desi", "worker", False, "", ""),
-        ("desi-lab-desi-sample", "desi", "sample", False, "", ""),
-    ],
-)
-def test_lab_whose_replacement_was_interrupted_is_not_made_from_defaults(name, lab, role, there, reached_by, typed):
-    host = {**healthy(), "folder": FREE, "containers": [{"name": name, "lab": lab, "role": role, "running": False}]}
-    if not there:
-        host["server"] = {"container": {}}
-    told = [error.do for error in plan.refusals(SETTINGS, host, USER, {}, {}, reached_by=reached_by)]
-    assert [typed in do for do in told] == ([True] if typed else [])
-
-
-@pytest.mark.parametrize(
-    ("settings", "beside", "remote", "refused"),
-    [
-        ({"mount": "container"}, 2, plan.LOCAL, "lab_mount=container"),
-        ({"mount": "container", "data": "s3"}, 0, 3, "lab_mount=container"),
-        ({"mount": "container", "data": "s3"}, 0, 0, ""),
-        ({"data": "/mnt/desi"}, 0, 3, "lab_data=/mnt/desi"),
-        ({"data": "/mnt/desi"}, 2, plan.LOCAL, ""),
-        ({"data": "s3"}, 0, 3, ""),
-    ],
-)
-def test_workers_that_cannot_read_the_data_of_the_lab_are_refused_whoever_gave_them(settings, beside, remote, refused):
-    host = {**(computing(beside) if beside else healthy()), "folder": FREE}
-    found = [error.what for error in plan.refusals({**SETTINGS, **settings}, host, USER, {}, {}, remote_workers=remote)]
-    assert [refused in what for what in found] == ([True] if refused else [])
-
-
-def test_folder_that_is_made_and_one_of_a_user_behind_sudo_are_judged_by_that():
-    host = {**healthy(), "folder": {**FREE, "uid": 0, "mode": "0755"}}
-    assert len(plan.refusals(SETTINGS, host, {**USER, "by_sudo": True}, {}, {})) == 1
-    assert plan.refusals({**SETTINGS, "folder_made": True}, host, {**USER, "by_sudo": True}, {}, {}) == []

@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, the DESI Lab contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What keeps a lab from being made, or started with other settings, as far as its host shows beforehand."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option, setting_option, shell_path
+from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import why_not_bound, why_not_written
+from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
+    LOCAL,
+    REPLACE,
+    Difference,
+    Goal,
+    Part,
+    Tree,
+    lab_members,
+    lab_worker_resources,
+    worker_count,
+)
+from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import writable_by
+from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_mount_of_workers
+from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import PREFIX
+from ansible_collections.desi.lab.plugins.plugin_utils._workers import check_room
+
+CHANGED_IN_PLACE = ("lab_cpus", "lab_folder_anyway", "lab_memory")
+"""Settings that a container need not be replaced for."""
+
+
+def refusals(
+    settings: Tree,
+    host: Tree,
+    user: Tree,
+    layout: Tree,
+    port: Tree,
+    worker_memory: str = "",
+    remote_workers: int = LOCAL,
+    reached_by: str = "",
+) -> list[LabError]:
+    """Return all that keeps a lab from being made, before anything is pulled or built for it.
+
+    ``layout`` is the result of data_layout_info, failed or not, and ``port`` that of port_info; empty if not needed.
+    ``reached_by`` is what a command on the host begins with.
+    """
+    errors = (
+        [LabError(layout["what"], layout["why"], layout["do"])] if layout.get("failed") and "what" in layout else []
+    )
+    if host["docker"].get("answers") and not host["engine"]:
+        what = "Docker Engine does not say which labs it has, so none is made or changed."
+        errors.append(LabError(what, host["reason"], "Restart Docker Engine, then run this again."))
+    errors += _replacement_interrupted(settings["name"], host, reached_by)
+    errors += _why_no_workers(settings, host, worker_memory, remote_workers)
+    rootless = bool(host["docker"].get("rootless"))
+    # Where root makes a lab, it runs as the owner of the folder.
+    uid = int(user["uid"] or host["folder"].get("uid") or 0)
+    why_data = why_not_bound(layout.get("place") or {}, rootless, uid)
+    if why_data:
+        do = "Mount it again with the option allow_other, or give another folder: -e lab_data=/path."
+        errors.append(LabError(f"The data in {settings['data']} cannot be given to a lab.", why_data, do))
+    why_folder = _why_folder_not_shared(settings, host["folder"], user, rootless, uid)
+    if why_folder:
+        make = "" if host["folder"].get("exists") else f"Make it: mkdir -p {shell_path(settings['folder'])}. Or choose"
+        do = f"{make or 'Choose'} another one: -e lab_folder=/path"
+        errors.append(LabError(f"The folder {settings['folder']} cannot be shared with the lab.", why_folder, do))
+    if port and not port.get("free", True):
+        what, why = f"Port {settings['port']} on {settings['bind']} is taken.", f"It is used by {port['listener']}."
+        free = (
+            f"Choose a free one: -e lab_port={port['next_free']}"
+            if port.get("next_free")
+            else "Choose another: -e lab_port=…"
+        )
+        errors.append(LabError(what, why, free))
+    return errors
+
+
+def _replacement_interrupted(lab: str, host: Tree, reached_by: str) -> list[LabError]:
+    """Return an error where the container that was being replaced is there alone, with all that is installed in it."""
+    name = f"desi-lab-{lab}"
+    if host["server"].get("container") or f"{name}-before" not in [
+        row["name"] for row in lab_members(lab, "server", host)
+    ]:
+        return []
+    back = f"{reached_by} docker rename {name}-before {name}"
+    return [
+        LabError(
+            f"The lab {lab} is not made anew, as it was being replaced.",
+            f"Its container is called {name}-before since then, and has its settings and what was installed in it.",
+            f"Put it back with {back.strip()}, then run this again. Or remove the lab with "
+            f"./lab down{name_option(lab)}; your files stay.",
+        )
+    ]
+
+
+def _why_no_workers(settings: Tree, host: Tree, worker_memory: str, remote_workers: int) -> list[LabError]:
+    resources = lab_worker_resources(settings, host, worker_memory)
+    number = worker_count(settings, host, remote_workers)
+    if remote_workers > 0 and settings["data"] != "s3":
+        return [
+            LabError(
+                f"The lab {settings['name']} cannot have workers on EC2 with lab_data={settings['data']}.",
+                "Each of them is a machine of its own, which mounts a bucket and has no other data.",
+                "Leave lab_data out, or say -e lab_workers=0.",
+            )
+        ]
+    try:
+        check_mount_of_workers(max(number, remote_workers, 0), settings["mount"])
+        check_room(settings["name"], number, resources, host["docker"])
+    except LabError as error:
+        return [error]
+    return []
+
+
+def _why_folder_not_shared(settings: Tree, about: Tree, user: Tree, rootless: bool, uid: int) -> str:
+    if settings.get("folder_made") or not about:
+        return ""
+    if not about.get("exists"):
+        return "It does not exist."
+    if not about["isdir"]:
+        return "It is a file, not a folder."
+    place = about.get("place") or {}
+    # Root may write anywhere, which says nothing of the user who called sudo.
+    groups = user["groups"] if user.get("by_sudo") else []
+    may_write = writable_by(about, int(user["uid"]), groups) if groups else about["writeable"]
+    unwritable = why_not_written(place)
+    if not may_write or unwritable:
+        return unwritable or "This account may not write in it."
+    return why_not_bound(place, rootless, uid)
+
+
+def ignored_settings(goal: Goal, differing: t.Iterable[Difference], parts: t.Iterable[Part]) -> list[LabError]:
+    """Return the refusal of settings that somebody gave and that a container which stays was not made with."""
+    settings = goal.settings
+    if not goal.stays or any(part.name == "server" and part.action == REPLACE for part in parts):
+        return []
+    given = {f"{PREFIX}{name}" for name in settings["given"]} - {*CHANGED_IN_PLACE}
+    found = [each for each in differing if each.name in given]
+    if not found:
+        return []
+    has = ", ".join(f"{each.name}={each.was}" for each in found)
+    options = " ".join(setting_option(each.name, each.now) for each in found)
+    return [
+        LabError(
+            f"The lab {settings['name']} cannot be started with another {', '.join(each.name for each in found)}.",
+            f"Its container was made with {has}, and is started as it is.",
+            f"Leave out what differs, or replace it with one that has this, from the newest image: "
+            f"./lab update{name_option(settings['name'])} {options}",
+        )
+    ]
