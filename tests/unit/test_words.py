@@ -55,7 +55,7 @@ def test_a_command_that_ends_or_changes_a_lab_names_it():
 # "Cancelled" is a word of AWS' API.
 BRITISH = re.compile(
     rb"programme(?!d|r)|centre|fibre|catalogue|behaviour|colour|favour|honour|labour|neighbour|metre\b|metres\b|licence"
-    rb"|labelled|modelled|travell|artefact|(?:quant|recogn|organ|initial|normal|serial|summar|optim|min|max)is(?:e[ds]?\b|ing|ation)",
+    rb"|labelled|modelled|signalled|travell|artefact|(?:quant|recogn|organ|initial|normal|serial|summar|optim|min|max)is(?:e[ds]?\b|ing|ation)",
     re.IGNORECASE,
 )
 TEXTS = {".cfg", ".css", ".html", ".ipynb", ".j2", ".json", ".md", ".py", ".rst", ".sh", ".toml", ".txt", ".yml", ""}

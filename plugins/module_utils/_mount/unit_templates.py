@@ -39,7 +39,7 @@ while [ -z "$stopping" ]; do
     # The endpoint of a tool that died is no folder: it answers every question with an error.
     [ -d "$mountpoint" ] || umount -l "$mountpoint" 2>/dev/null
     mkdir -m 700 -p "$mountpoint"
-    # No "$(": bash, signalled while it reads one, may fail to read what it is to do then.
+    # No "$(": bash, signaled while it reads one, may fail to read what it is to do then.
     wc -c <"$log" | (read -r size; [ "$size" -lt 1000000 ] || : >"$log")
     "$@" &
     child=$!
