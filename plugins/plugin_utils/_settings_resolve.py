@@ -39,6 +39,8 @@ SAVED = (
 """What a label of the container saves. Everybody who may ask the engine reads it: no secrets."""
 ONLY_IF_SET = ("lab_folder_anyway", "lab_memory", "lab_cpus")
 """Labs of before there were these must not look like other ones for lack of them."""
+PERMISSIONS = {"lab_data_writable": ("lab_data",), "lab_folder_anyway": ("lab_data", "lab_folder")}
+"""What somebody allowed for the folders that these settings name, and for no others."""
 REMEMBERED = (
     "lab_idle_minutes",
     "lab_max_hours",
@@ -59,15 +61,23 @@ def resolve(options: Options, instance: Values, saved: Values, given: Values) ->
     """Return each setting by its name without ``lab_``, and under ``given`` and ``defaults`` what is behind it.
 
     ``options`` are those of role lab. Raises LabError if what somebody gave is of another type. Labels and tags are
-    written by whoever may: what they say counts if it is of the setting's own type, and only then.
+    written by whoever may: what they say counts if it is of the setting's own type, and only then. A saved permission
+    does not carry over to another folder.
     """
     typed = {name: value for name, value in given.items() if name in options and value is not None}
     typed = _converted(options, typed)
     defaults = _converted(options, {name: option["default"] for name, option in options.items()})
-    untrusted = {**_of_type(options, of_instance(instance)), **_of_type(options, saved)}
+    saved = _of_type(options, saved)
+    untrusted = {**_of_type(options, of_instance(instance)), **_without_permissions(saved, typed)}
     values = {**defaults, **untrusted, **typed}
     values["lab_release"] = values["lab_release"].lower()
     return {**_short(values), "given": _short(typed), "defaults": _short(defaults)}
+
+
+def _without_permissions(saved: Values, typed: Values) -> dict[str, t.Any]:
+    """Return saved settings but for permissions that were given for another folder than the one that is asked for."""
+    changed = {name for name, value in typed.items() if value != saved.get(name)}
+    return {name: value for name, value in saved.items() if not changed & set(PERMISSIONS.get(name, ()))}
 
 
 def of_instance(instance: Values) -> dict[str, t.Any]:

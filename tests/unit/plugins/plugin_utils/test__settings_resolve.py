@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import remembered
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import (
+    PERMISSIONS,
     SAVED,
     of_instance,
     remembered_settings,
@@ -89,7 +90,9 @@ def test_each_setting_is_what_the_first_that_says_it_says_in_whatever_order(inst
     # Labels say what they like.
     noise = {"lab_prot": 1, "ansible_host": "x"}
     lab = resolve(OPTIONS, tags, {**noise, **written(saved)}, shuffled)
-    first = {**{n: pair for n, pair in instance.items() if pair[0]}, **saved, **by_hand}
+    asked = {name for name, (_value, meant) in by_hand.items() if meant != saved.get(name, (None, None))[1]}
+    kept = {name: pair for name, pair in saved.items() if not asked & set(PERMISSIONS.get(name, ()))}
+    first = {**{n: pair for n, pair in instance.items() if pair[0]}, **kept, **by_hand}
     for name, option in OPTIONS.items():
         expected = first[name][1] if name in first else option["default"]
         assert lab[name.removeprefix("lab_")] == (expected.lower() if name == "lab_release" else expected), name
@@ -115,6 +118,31 @@ def test_value_of_another_type_in_a_label_or_tag_is_ignored(name, told):
         assert resolve(OPTIONS, {}, {name: value}, {}) == plain, value
         if name in ("lab_os", "lab_disk_gib"):
             assert resolve(OPTIONS, {name.removeprefix("lab_"): value}, {}, {}) == plain, value
+
+
+ALLOWED = {"lab_folder": "/mnt/x", "lab_data": "/data", "lab_folder_anyway": True, "lab_data_writable": True}
+
+
+@pytest.mark.security("H3")
+@pytest.mark.parametrize(
+    ("asked", "anyway", "writable"),
+    [
+        ({}, True, True),
+        ({"lab_port": 8889}, True, True),
+        ({"lab_folder": "/mnt/x", "lab_data": "/data"}, True, True),
+        ({"lab_folder": "/root"}, False, True),
+        ({"lab_folder": ""}, False, True),
+        ({"lab_data": "/root"}, False, False),
+        ({"lab_folder": "/root", "lab_folder_anyway": "true"}, True, True),
+        ({"lab_data": "/root", "lab_data_writable": "true"}, False, True),
+    ],
+)
+def test_permission_for_one_folder_does_not_carry_over_to_another(asked, anyway, writable):
+    lab = resolve(OPTIONS, {}, ALLOWED, asked)
+    assert (lab["folder_anyway"], lab["data_writable"]) == (anyway, writable)
+    # What is saved next is what counted here.
+    again = resolve(OPTIONS, {}, {f"lab_{name}": value for name, value in lab.items()}, {})
+    assert (again["folder_anyway"], again["data_writable"]) == (anyway, writable)
 
 
 @pytest.mark.parametrize(
