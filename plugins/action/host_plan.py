@@ -40,7 +40,6 @@ SPEC = {
     "update": {"type": "bool", "default": False},
     "remote_workers": {"type": "int", "default": LOCAL},
     "back": {"type": "str", "default": ""},
-    "reached_by": {"type": "str", "default": ""},
 }
 COLLECTION = Path(__file__).resolve().parents[2]
 
@@ -63,7 +62,7 @@ class ActionModule(ActionBase):
         resources = lab_worker_resources(settings, host, args["worker_memory"])
         goal = Goal(settings, made_from, args["stays"], args["update"], workers, resources.memory, remote, args["back"])
         parts = host_plan(goal, host)
-        errors = refusals(settings, host, args["user"], layout, port, args["worker_memory"], remote, args["reached_by"])
+        errors = refusals(settings, host, args["user"], layout, port, args["worker_memory"], remote)
         # A lab that goes on as it runs asks for nothing.
         wrong = errors if layout.get("failed") or not is_kept(parts) else []
         wrong = [*ignored_settings(goal, differing, parts), *wrong]

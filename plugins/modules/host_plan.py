@@ -66,10 +66,6 @@ options:
     description: The id of the image that the lab goes back to; empty if it does not.
     type: str
     default: ""
-  reached_by:
-    description: What a command on the host begins with where it is typed here, such as V(ssh -F config host).
-    type: str
-    default: ""
 extends_documentation_fragment:
   - desi.lab.attributes.info_module
 """

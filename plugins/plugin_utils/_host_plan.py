@@ -17,7 +17,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.text import name_
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import TASKS
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import lab_limits, limits_update
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import plain_text
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import MOUNT, image_newer, labels_of, runs
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import MOUNT, image_newer, is_put_back, labels_of, runs
 from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
 from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import label_settings
 from ansible_collections.desi.lab.plugins.plugin_utils._settings import DATA_WORDS
@@ -219,6 +219,9 @@ def _server(goal: Goal, container: Tree, host: Tree) -> Part:
     if not container:
         return Part("server", MAKE, "There is no container.")
     settings, engine, server = goal.settings, host["docker"], host["server"]
+    if is_put_back(container):
+        # Role jupyter does so, and asks before it replaces what is in it after all.
+        return Part("server", START if goal.stays else COMPARE, "It was being replaced, and is put back first.")
     if (goal.workers or goal.remote_workers > 0) and not labels_of(container).get(DASK_CONFIG):
         return Part("server", REPLACE, "It was made by a version that had no workers.")
     if _goes_back(goal, container):

@@ -52,7 +52,14 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.answers import (
     parse_networks,
     servers,
 )
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, labels_of, published, runs
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import (
+    NAME,
+    ROLE,
+    is_put_back,
+    labels_of,
+    published,
+    runs,
+)
 from ansible_collections.desi.lab.plugins.module_utils._lab.probe import LIST_IMAGES, image_ids
 from ansible_collections.desi.lab.plugins.module_utils._lab.url import write_url
 
@@ -191,12 +198,13 @@ def foreign_members(inventory: Inventory, name: str) -> list[str]:
 def names_taken(inventory: Inventory, name: str) -> dict[str, t.Any]:
     """Return what has the names of a lab: ``container``, empty if nothing, and ``network``, whose labels it has.
 
-    ``network`` is ``ours``, ``foreign``, or empty if there is none.
+    ``network`` is ``ours``, ``foreign``, or empty if there is none. What has taken the name of a container that is put
+    back comes before that.
     """
     client, lab_name = inventory.client, f"desi-lab-{name}"
     mine = server_container(inventory, name)
     parts: dict[str, t.Callable[[], t.Any]] = {"network": lambda: client.find("network", lab_name)}
-    if mine is None:
+    if mine is None or is_put_back(mine):
         parts["container"] = lambda: client.find("container", lab_name)
     results, errors = side_by_side(parts, PROBE_SECONDS)
     for error in errors.values():
@@ -204,7 +212,7 @@ def names_taken(inventory: Inventory, name: str) -> dict[str, t.Any]:
     found, network = results.get("container"), results.get("network")
     ours = any(row == {"name": lab_name, "lab": name} for row in inventory.networks)
     return {
-        "container": mine or (_checked(parse_container, found) if found else {}),
+        "container": _checked(parse_container, found) if found else mine or {},
         "network": "ours" if ours else "foreign" if network else "",
     }
 
@@ -253,6 +261,8 @@ def lab_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.A
             )
         if mine and not runs(mine):
             why = "It is paused." if mine["State"]["Running"] else "It is stopped."
+            if is_put_back(mine):
+                why = "It was being replaced when that was interrupted. Starting it puts it back as it was."
             raise LabError(
                 f"The lab {name} does not run.", why, f"Start it: ./lab start {setting_option('lab_name', name)}"
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, mapping, sequence
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, labels_of
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, is_put_back, labels_of
 
 MOST_CONTAINERS = 500
 MOST_CHANGES = 1_000_000
@@ -101,9 +101,14 @@ def parse_changes(answer: object) -> list[Tree]:
 
 
 def servers(containers: t.Iterable[Tree]) -> list[Tree]:
-    """Return the containers of labs' servers, by the names of the labs."""
-    found = [each for each in containers if labels_of(each).get(ROLE) == "server"]
-    return sorted((each for each in found if _name(each) == f"desi-lab-{labels_of(each).get(NAME)}"), key=_name)
+    """Return the containers of labs' servers, by the names of the labs.
+
+    One that was being replaced is still its lab's where no other has taken its place: it has what was installed in it.
+    """
+    found = {_name(each): each for each in containers if labels_of(each).get(ROLE) == "server"}
+    named = {f"desi-lab-{labels_of(each).get(NAME)}": each for each in found.values() if is_put_back(each)}
+    named.update({name: each for name, each in found.items() if name == f"desi-lab-{labels_of(each).get(NAME)}"})
+    return [each for _name, each in sorted(named.items())]
 
 
 def is_of_lab(container: Tree) -> bool:

@@ -21,6 +21,8 @@ SERVER = "desi.lab.server"
 """The id of the server's container that a scheduler or a worker was made for."""
 CERTIFICATE = "desi.lab.certificate"
 """The SHA-256 of the certificate that a scheduler or a worker shows."""
+BEFORE = "-before"
+"""What follows the name of a server's container while another one takes its place."""
 
 
 def published(container: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
@@ -55,6 +57,14 @@ def digest_in(container: t.Mapping[str, t.Any], label: str) -> str:
     """Return a SHA-256 in a label; empty for anything else."""
     text = labels_of(container).get(label, "")
     return text if re.fullmatch(r"[0-9a-f]{64}", text) else ""
+
+
+def is_put_back(container: t.Mapping[str, t.Any]) -> bool:
+    """Return whether a server's container has the name that it had while it was being replaced.
+
+    What counts as the lab's server with that name is what an interrupted replacement has left, which is still the lab.
+    """
+    return str(container.get("Name")).lstrip("/") == f"desi-lab-{labels_of(container).get(NAME)}{BEFORE}"
 
 
 def state_word(state: str) -> str:

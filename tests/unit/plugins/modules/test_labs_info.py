@@ -135,6 +135,27 @@ def test_container_that_was_made_of_a_labs_image_is_no_part_of_the_lab(run, engi
     assert [lab["port"] for lab in result["labs"]] == [9999]
 
 
+def test_container_whose_replacement_was_interrupted_is_its_lab_until_another_has_the_name(run, engine):
+    left = container("desi", "b2", running=False, port=9, name="desi-lab-desi-before")
+    # A lab of 0.1.0 could have such a name.
+    other = container("zeta-before", "c3", running=False, name="desi-lab-zeta-before")
+    engine.containers = [left, other]
+    result = run(url="desi", ask=False)
+    assert [(lab["name"], lab["state"]) for lab in result["labs"]] == [("desi", "exited"), ("zeta-before", "exited")]
+    assert result["server"]["container"]["Id"] == left["Id"]
+    error = result["server"]["error"]
+    assert error["why"] == "It was being replaced when that was interrupted. Starting it puts it back as it was."
+    assert error["do"] == "Start it: ./lab start -e lab_name=desi"
+    assert run(url="zeta", ask=False)["server"]["container"] == {}
+    foreign = container("", "d4", name="desi-lab-desi", labels={"desi.lab.role": ""})
+    engine.containers = [left, foreign]
+    assert run(url="desi", verify=True, timeout=0)["server"]["container"]["Id"] == foreign["Id"]
+    engine.containers = [left, container("desi", "e5", port=9)]
+    result = run(url="desi", ask=False, timeout=0)
+    assert result["server"]["container"]["Id"] == "e5" * 32
+    assert [lab["state"] for lab in result["labs"]] == ["running"]
+
+
 def test_server_is_verified_by_its_token_and_its_container_by_a_listing_of_the_release(run, engine, jupyter, tmp_path):
     server, (ca, none) = jupyter(token=TOKEN), (tmp_path / "ca.crt", tmp_path / "none")
     ca.write_text("a certificate")

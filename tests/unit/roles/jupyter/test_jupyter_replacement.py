@@ -82,16 +82,25 @@ def test_every_replacement_of_a_container_is_confirmed_first():
     assert block[question]["when"] == "__jupyter_is_replaced and not jupyter_confirmed"
 
 
-def test_lab_whose_replacement_was_killed_is_refused_before_anything_is_made(play_tasks, tmp_path):
-    rows = [{"lab": "desi", "name": "desi-lab-desi-before", "role": "server"}]
+@pytest.mark.parametrize("options", [(), ("--check",)])
+def test_container_of_a_replacement_that_was_killed_is_put_back_first(play_tasks, tmp_path, options):
+    (tmp_path / "docker").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/ran\nexit 64\n')
+    (tmp_path / "docker").chmod(0o755)
+    left = container("desi", "b2", running=False, name="desi-lab-desi-before")
     folder = {"exists": True, "isdir": True, "writeable": True}
-    found = {"server": {"container": {}, "network": ""}, "containers": rows, "folder": folder}
+    found = {"server": {"container": left, "network": "ours"}, "containers": [], "folder": folder}
     given = {"jupyter_name": "desi", "jupyter_folder": str(tmp_path), "jupyter_port_queried": True}
     code, shown = play_tasks(
-        [{"include_role": {"name": "desi.lab.jupyter"}}], {**given, "jupyter_inspected": found, "jupyter_image": "x"}
+        [{"include_role": {"name": "desi.lab.jupyter"}}],
+        {**given, "jupyter_inspected": found, "jupyter_image": "x"},
+        *options,
+        PATH=f"{tmp_path}:{os.environ['PATH']}",
     )
-    assert code != 0, shown
-    assert "docker rename desi-lab-desi-before desi-lab-desi," in shown
+    assert (code == 0) is bool(options), shown
+    ran = tmp_path / "ran"
+    assert (ran.read_text() if ran.exists() else "") == (
+        "" if options else "rename desi-lab-desi-before desi-lab-desi\n"
+    )
 
 
 @pytest.mark.docker
