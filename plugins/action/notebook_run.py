@@ -18,13 +18,14 @@ from ansible_collections.desi.lab.plugins.module_utils._common.names import BadA
 from ansible_collections.desi.lab.plugins.plugin_utils._notebook import (
     PROGRAM,
     Run,
+    check_writable,
     lost,
     order,
     output_of,
     place,
     read,
+    save,
     verdict,
-    write,
 )
 from ansible_collections.desi.lab.plugins.plugin_utils._progress import display_progress
 from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedModule
@@ -57,18 +58,19 @@ class ActionModule(WatchedModule):
         try:
             path, directory = place(Path(args["path"]), args["folder"])
             self._order = order(read(path, directory), path, directory)
+            check_writable(output_of(path), directory)
             done = super().run(tmp, task_vars)
             if done.get("failed"):
                 return done
             text, error, traceback = self._finish(done)
-            write(text, output_of(path), args["uid"], args["gid"], directory)
+            output, unwritten = save(text, path, args["uid"], args["gid"], directory, self._run.copy)
         except LabError as error:
             return {"failed": True, "changed": False, **error.as_result()}
         except BadAnswer as error:
             return {"failed": True, "changed": False, **refused("the lab", str(error)).as_result()}
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
-        return verdict(path, self._run, error, traceback)
+        return verdict(path, self._run, error, traceback, output, unwritten)
 
     def _prepare(self) -> dict[str, t.Any]:
         shell = self._connection._shell

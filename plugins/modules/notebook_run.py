@@ -14,7 +14,11 @@ description:
     is in every image with Jupyter, and reports each cell as it ends. The first cell that raises ends the run, unless it
     has the tag C(raises-exception); a cell with the tag C(skip-execution) is left out.
   - The kernel has the user and the environment of the lab's Jupyter server. It ends when the run ends, whichever way.
-  - The notebook stays as it is. With its outputs it is written beside itself as C(NAME.run.ipynb).
+  - The notebook stays as it is. With its outputs it is written beside itself as C(NAME.run.ipynb), which is verified to
+    be possible before it runs. One of that name that was changed since the last run stays, and the new one is
+    C(NAME.run-2.ipynb).
+  - If it cannot be written there any more when it has run, it is written to C(~/.local/state/desi-lab/runs), and the
+    task fails and says so.
   - A notebook in the folder that the lab shows as C(synced) runs in place and finds the files beside it. Any other one
     runs in a folder C(runs) of the lab, and can be opened there afterwards.
 author:
@@ -79,9 +83,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 output:
-  description: The notebook with its outputs.
+  description: The notebook with its outputs. Empty if it could be written nowhere.
   returned: when the notebook ran, even if a cell raised
   type: str
+kept:
+  description: The one of an earlier run that was changed since, and stays. Empty if there is none.
+  returned: when the notebook ran, even if a cell raised
+  type: str
+  version_added: "0.2.0"
 cells:
   description: How many cells ran.
   returned: when the notebook ran, even if a cell raised

@@ -14,8 +14,15 @@ import typing as t
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory, read_below, write_beside
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError, failure
+from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    directory_of,
+    open_directory,
+    open_made,
+    read_below,
+    try_beside,
+    write_beside,
+)
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import duration
 from ansible_collections.desi.lab.plugins.module_utils._common.names import (
     BadAnswer,
@@ -27,6 +34,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.names import (
     whole_number,
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
+from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
 from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line
 from ansible_collections.desi.lab.plugins.plugin_utils import _notebook_program
 from ansible_collections.desi.lab.plugins.plugin_utils._progress import Finished, Underway
@@ -131,23 +139,83 @@ def output_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.run.ipynb")
 
 
-def write(text: str, path: Path, uid: int | None = None, gid: int | None = None, directory: str = "") -> None:
-    """Write a notebook so that a reader sees the old one or the new one, and set its owner.
+def check_writable(path: Path, directory: str = "") -> None:
+    """Refuse a place in which no file can be made, before a run of hours has nowhere to go."""
+    with _written(path, directory) as (here, last):
+        try_beside(here, last)
 
-    A link at its name is replaced and not followed.
+
+def write(
+    text: str, path: Path, uid: int | None = None, gid: int | None = None, directory: str = "", source: str = ""
+) -> Path:
+    """Write the outputs of a notebook, ``source``, so that a reader sees the old or the new ones; return where.
+
+    They replace those of the last run, and nothing that somebody changed since: then they get a further name. A link
+    at their name is replaced and not followed.
     """
     mask = os.umask(0)
     os.umask(mask)
+    with contextlib.suppress(ValueError, LookupError, TypeError, RecursionError):
+        text = _notebook_program.marked(text, source)
+    with _written(path, directory) as (here, last):
+        for name in _notebook_program.further_names(last):
+            if not _is_taken(here, name, source):
+                write_beside(here, name, text.encode("utf-8", "surrogatepass"), 0o666 & ~mask, _owner(uid, gid))
+                return path.with_name(name)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+@contextlib.contextmanager
+def _written(path: Path, directory: str) -> Iterator[tuple[int, str]]:
+    """Give the directory of a file that is written, and its name there; refuse it with what the system says."""
     try:
-        with opened(path, directory) as (descriptor, name):
-            owner = (uid, gid if gid is not None else -1) if uid is not None and os.geteuid() == 0 else None
-            write_beside(descriptor, name, text.encode("utf-8", "surrogatepass"), 0o666 & ~mask, owner)
+        with opened(path, directory) as (descriptor, name), directory_of(descriptor, name) as found:
+            yield found
     except OSError as error:
         raise LabError(
             f"The notebook's outputs could not be written to {path}.",
             f"{error.strerror or error}.",
             "Put the notebook into a folder that you may write in, and run it again.",
         ) from None
+
+
+def _owner(uid: int | None, gid: int | None) -> tuple[int, int] | None:
+    return (uid, gid if gid is not None else -1) if uid is not None and os.geteuid() == 0 else None
+
+
+def _is_taken(here: int, name: str, source: str) -> bool:
+    try:
+        return not _notebook_program.is_marked(read_below(here, name, MAX_BYTES).decode(errors="surrogatepass"), source)
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        return True
+    except OSError as error:
+        return error.errno != errno.ELOOP
+
+
+def save(
+    text: str, path: Path, uid: int | None, gid: int | None, directory: str, copy: str = ""
+) -> tuple[Path | None, LabError | None]:
+    """Write the outputs of a notebook beside it, or else where the logs of runs are; return where, and why not there.
+
+    What a run of hours has found is not lost for a disk that is full by now. ``copy`` is the one that the lab keeps.
+    """
+    output = output_of(path)
+    try:
+        return write(text, output, uid, gid, directory, str(path)), None
+    except LabError as error:
+        found = error
+    state = state_directory(os.environ, os.geteuid())
+    if state is not None:
+        runs = state / _notebook_program.RUNS
+        with contextlib.suppress(OSError, LabError):
+            with as_caller(os.environ):
+                os.close(open_made(str(runs)))
+            kept = write(text, runs / output.name, uid, gid, source=str(path))
+            return kept, LabError(found.what, found.why, f"They are in {kept}: move them to where you want them.")
+    do = f"The lab keeps a copy, {copy}. Open it there: ./lab open" if copy else found.do
+    return None, LabError(found.what, found.why, do)
 
 
 def order(notebook: str, path: Path, directory: str) -> bytes:
@@ -163,6 +231,7 @@ class Run:
         self._name = name
         self.cells = self.of = 0
         self.seconds = 0.0
+        self.copy = ""
 
     def word(self, line: bytes | str) -> Underway | Finished:
         """Parse the line of a cell that begins or has ended; return what is shown of it. Raises BadAnswer."""
@@ -184,6 +253,7 @@ class Run:
     def end(self, line: bytes | str) -> tuple[str, str, str]:
         """Return the notebook with its outputs, its error in one line, and where that came from. Raises BadAnswer."""
         said = mapping(strict_json(line, 2 * MAX_BYTES))
+        self.copy = shown(str(said.pop("copy", "")), 300)
         if set(said) == {"refused"} and said["refused"] in _REFUSALS:
             raise LabError(f"The notebook {self._name} cannot run in this lab.", *_REFUSALS[said["refused"]])
         mapping(said, ("notebook", "error"))
@@ -221,23 +291,27 @@ def lost(code: int, errors: str) -> LabError:
     )
 
 
-def verdict(path: Path, run: Run, error: str, traceback: str) -> dict[str, t.Any]:
-    """Return the verdict on a run, for people."""
-    output = output_of(path)
+def verdict(
+    path: Path, run: Run, error: str, traceback: str, output: Path | None, unwritten: LabError | None = None
+) -> dict[str, t.Any]:
+    """Return the verdict on a run, for people. ``output`` is where its outputs are, None if they could not be written."""
+    usual = output_of(path)
     done = {
         "changed": True,
-        "output": str(output),
+        "output": str(output or ""),
+        "kept": str(usual) if output not in (usual, None) and not unwritten else "",
         "cells": run.cells,
         "of": run.of,
         "seconds": run.seconds,
         "error": error,
         "traceback": traceback,
     }
-    if not error:
-        return {**done, "msg": f"{run.cells} cell{'' if run.cells == 1 else 's'} in {duration(run.seconds)}"}
     stopped = LabError(
         f"The notebook {path.name} stopped at cell {run.cells} of {run.of}.",
         error,
-        f"See the cell and what it printed in {output}.",
+        f"See the cell and what it printed in {output}." if output or not unwritten else unwritten.do,
     )
-    return {**done, "failed": True, **stopped.as_result()}
+    errors = [*([stopped] if error else []), *([unwritten] if unwritten else [])]
+    if errors:
+        return {**done, "failed": True, **failure(errors)}
+    return {**done, "msg": f"{run.cells} cell{'' if run.cells == 1 else 's'} in {duration(run.seconds)}"}

@@ -16,13 +16,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
-import itertools
 import json
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,6 +34,7 @@ SKIPPED = "skip-execution"
 RUNS = "runs"
 MARK = "desi_lab_run"
 LONGEST_TITLE = 200
+MOST_NAMES = 1000
 PR_SET_NO_NEW_PRIVS = 38
 PROC = Path("/proc")
 
@@ -107,22 +108,51 @@ def mark_of(notebook: dict[str, Any], source: str) -> str:
     return hashlib.sha256(json.dumps([source, notebook], sort_keys=True).encode()).hexdigest()
 
 
-def keep(text: str, path: Path, source: str) -> None:
-    """Write the outputs of a notebook over those of its last run, and over nothing else: then under a further name."""
-    for number in itertools.count(2):
-        try:
-            found = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
-            if found["metadata"].pop(MARK) == mark_of(found, source):
-                break
-        except FileNotFoundError:
-            break
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            pass
-        name = Path(source)
-        path = path.with_name(f"{name.stem}-{number}{name.suffix}")
+def marked(text: str, source: str) -> str:
+    """Return the outputs of a notebook with their mark."""
     notebook = json.loads(text)
+    # It may have been such outputs itself.
+    notebook["metadata"].pop(MARK, None)
     notebook["metadata"][MARK] = mark_of(notebook, source)
-    path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogatepass")
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def is_marked(text: str, source: str) -> bool:
+    """Tell whether a file has the outputs of a notebook and nothing of anybody's, so that it may be replaced."""
+    try:
+        found = json.loads(text)
+        return bool(found["metadata"].pop(MARK) == mark_of(found, source))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return False
+
+
+def further_names(name: str) -> Iterator[str]:
+    """Return a name, and those after it: ``n.ipynb``, ``n-2.ipynb``, ``n-3.ipynb``."""
+    stem, dot, suffix = name.rpartition(".")
+    yield name
+    yield from (f"{stem}-{number}{dot}{suffix}" for number in range(2, MOST_NAMES))
+
+
+def keep(text: str, path: Path, source: str) -> str:
+    """Write the outputs of a notebook over those of its last run, and over nothing else: then under a further name.
+
+    Return where; empty if that is not possible. Whoever asked for the run gets them all the same.
+    """
+    for name in further_names(path.name):
+        place = path.with_name(name)
+        try:
+            if not is_marked(place.read_text(encoding="utf-8", errors="surrogatepass"), source):
+                continue
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError):
+            continue
+        try:
+            place.write_text(marked(text, source), encoding="utf-8", errors="surrogatepass")
+        except OSError:
+            break
+        return str(place)
+    return ""
 
 
 def kernel_for(metadata: dict[str, Any], specs: dict[str, Any], default: str = "python3") -> str:
@@ -218,9 +248,7 @@ def main() -> None:
     with client.setup_kernel():
         error = run(client, notebook)
     text = nbformat.writes(notebook) + "\n"
-    if not is_own:
-        keep(text, path, order["path"])
-    say(notebook=text, error=error)
+    say(notebook=text, error=error, copy="" if is_own else keep(text, path, order["path"]))
 
 
 def session(folder: str, words: list[str]) -> NoReturn:

@@ -210,9 +210,7 @@ def write_beside(
     ``owner`` is a UID and a GID. Raises OSError, and ValueError as parts_below.
     """
     with directory_of(descriptor, name) as (here, last):
-        beside = f".{last[:200]}.{secrets.token_hex(8)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        opened = os.open(beside, flags, 0o600, dir_fd=here)
+        beside, opened = _make_beside(here, last)
         try:
             with os.fdopen(opened, "wb") as file:
                 file.write(data)
@@ -227,6 +225,21 @@ def write_beside(
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(beside, dir_fd=here)
             raise
+
+
+def try_beside(descriptor: int, name: str) -> None:
+    """Make a file beside a name below a directory, as write_beside does, and remove it. Raises as write_beside."""
+    with directory_of(descriptor, name) as (here, last):
+        beside, opened = _make_beside(here, last)
+        os.close(opened)
+        os.unlink(beside, dir_fd=here)
+
+
+def _make_beside(here: int, last: str) -> tuple[str, int]:
+    """Return the name of a new file that nobody can guess, and its descriptor."""
+    beside = f".{last[:200]}.{secrets.token_hex(8)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return beside, os.open(beside, flags, 0o600, dir_fd=here)
 
 
 def remove_below(descriptor: int, name: str) -> None:

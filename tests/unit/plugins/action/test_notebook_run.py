@@ -9,6 +9,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.desi.lab.plugins.action import notebook_run
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
 CELL = '{"cell": 1, "of": 1, "title": "%s"}\n{"cell": 1, "seconds": 0, "good": true}\n'
 END = '{"notebook": "ran", "error": null}\n'
@@ -80,6 +81,15 @@ def test_a_run_without_an_end_fails_and_writes_nothing(run, book, answer, why):
     assert result["failed"] is True
     assert why in result["why"]
     assert not book.with_name("n.run.ipynb").exists()
+
+
+def test_notebook_whose_outputs_could_not_be_written_never_reaches_the_lab(run, book, monkeypatch):
+    def refuse(path, *_more):
+        raise LabError(f"{path.name} could not be written.", "Permission denied.", "Move it.")
+
+    monkeypatch.setattr(notebook_run, "check_writable", refuse)
+    result, words = run(CELL % "a", output=CELL % "a" + END)
+    assert (result["what"], words) == ("n.run.ipynb could not be written.", [])
 
 
 def test_what_is_no_notebook_never_reaches_the_lab(act, book):

@@ -2,23 +2,28 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import errno
 import json
 import os
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.desi.lab.plugins.module_utils._common import files
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
+from ansible_collections.desi.lab.plugins.plugin_utils import _notebook
 from ansible_collections.desi.lab.plugins.plugin_utils._notebook import (
     PROGRAM,
     Run,
+    check_writable,
     error_text,
     lost,
     order,
     output_of,
     place,
     read,
+    save,
     verdict,
     write,
 )
@@ -28,6 +33,7 @@ SECRET = json.dumps({"nbformat": 4, "cells": [{"cell_type": "code", "source": "s
 TEXT = '{"source": "$(touch /tmp/owned)"}\n'
 BEGINS = '{"cell": 1, "of": 2, "title": "import os"}'
 ENDS = '{"cell": 1, "seconds": 1.5, "good": true}'
+OUTPUTS = '{"metadata": {}, "cells": [1]}'
 
 
 def line(**said):
@@ -182,13 +188,73 @@ def test_a_program_that_ends_without_a_word_is_told(code, said, why):
 def test_verdict():
     run, path = Run("n.ipynb"), Path("/home/ann/n.ipynb")
     run.word(BEGINS), run.word(ENDS)
-    well = verdict(path, run, "", "")
+    well = verdict(path, run, "", "", output_of(path))
     assert (well["msg"], well["output"], well["changed"]) == ("1 cell in 1.5 s", "/home/ann/n.run.ipynb", True)
-    stopped = verdict(path, run, "KeyError: 'Z'", "where")
+    assert well["kept"] == ""
+    assert verdict(path, run, "", "", path.with_name("n.run-2.ipynb"))["kept"] == "/home/ann/n.run.ipynb"
+    stopped = verdict(path, run, "KeyError: 'Z'", "where", output_of(path))
     assert stopped["failed"] is True
     assert stopped["what"] == "The notebook n.ipynb stopped at cell 1 of 2."
     assert stopped["why"] == "KeyError: 'Z'"
     assert "/home/ann/n.run.ipynb" in stopped["do"]
+    # Neither error hides the other.
+    for output in (None, Path("/state/runs/n.run.ipynb")):
+        unwritten = LabError("Not written.", "The disk is full.", "Make room.")
+        both = verdict(path, run, "KeyError: 'Z'", "where", output, unwritten)
+        assert [error["why"] for error in both["errors"]] == ["KeyError: 'Z'", "The disk is full."]
+        assert (both["output"], both["kept"]) == (str(output or ""), "")
+
+
+def test_place_without_room_for_a_file_is_refused_before_the_run(tmp_path):
+    check_writable(tmp_path / "n.run.ipynb")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(LabError, match="could not be written"):
+        check_writable(tmp_path / "none" / "n.run.ipynb")
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Have no file written below the directories that a test adds."""
+    places = []
+
+    def write_beside(here, name, *more, **options):
+        if any(os.path.samestat(os.fstat(here), place.stat()) for place in places):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        files.write_beside(here, name, *more, **options)
+
+    monkeypatch.setattr(_notebook, "write_beside", write_beside)
+    return places
+
+
+def test_outputs_are_not_lost_where_the_disk_is_full_after_the_run(tmp_path, monkeypatch, full_disk):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    work, runs = tmp_path / "work", tmp_path / "state/desi-lab/runs"
+    for each in (work, runs):
+        each.mkdir(parents=True)
+    full_disk.append(work)
+    output, unwritten = save(OUTPUTS, work / "n.ipynb", None, None, str(work))
+    assert output == runs / "n.run.ipynb"
+    assert json.loads(output.read_text())["cells"] == [1]
+    assert (unwritten.why, str(output) in unwritten.do) == ("No space left on device.", True)
+    full_disk.append(runs)
+    output, unwritten = save(OUTPUTS, work / "n.ipynb", None, None, "", "/home/desi/runs/n.ipynb")
+    assert (output, "/home/desi/runs/n.ipynb" in unwritten.do) == (None, True)
+    assert save(OUTPUTS, work / "n.ipynb", None, None, str(work))[1].do.startswith("Put the notebook into a folder")
+    assert list(work.iterdir()) == []
+
+
+def test_outputs_that_somebody_changed_stay_and_those_of_the_last_run_are_replaced(tmp_path):
+    def run(cell):
+        text = json.dumps({"metadata": {}, "cells": [cell]})
+        return write(text, output_of(tmp_path / "n.ipynb"), source=str(tmp_path / "n.ipynb")).name
+
+    assert [run("é"), run("é"), run("2")] == ["n.run.ipynb"] * 3
+    edited = (tmp_path / "n.run.ipynb").read_text().replace('"2"', '"mine"')
+    (tmp_path / "n.run.ipynb").write_text(edited)
+    (tmp_path / "n.run-2.ipynb").mkdir()
+    assert [run("3"), run("4")] == ["n.run-3.ipynb"] * 2
+    assert (tmp_path / "n.run.ipynb").read_text() == edited
+    assert '"4"' in (tmp_path / "n.run-3.ipynb").read_text()
 
 
 def test_outputs_are_written_beside_the_notebook_and_belong_to_the_person(tmp_path):

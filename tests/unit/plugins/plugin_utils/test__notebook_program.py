@@ -91,6 +91,11 @@ def test_outputs_are_written_over_nothing_but_those_of_the_same_notebook(tmp_pat
     run("/a/n.ipynb", ["5"], ["n-2.ipynb", "n-3.ipynb", "n.ipynb"])
     assert (tmp_path / "n.ipynb").read_text() == edited
     assert '"4"' in (tmp_path / "n-2.ipynb").read_text()
+    program.keep((tmp_path / "n-3.ipynb").read_text(), tmp_path / "m.ipynb", "/a/m.ipynb")
+    run_again = (tmp_path / "m.ipynb").read_text()
+    assert program.is_marked(run_again, "/a/m.ipynb")
+    # Whoever asked gets them where the lab has no room.
+    assert program.keep('{"metadata": {}}', tmp_path / "none/n.ipynb", "/a/n.ipynb") == ""
 
 
 SPECS = {"python3": {"spec": {"language": "python"}}, "desi": {"spec": {"language": "python"}}}
