@@ -128,6 +128,7 @@ def command(asked: Asked, root: Path, python: str) -> tuple[list[str], dict[str,
     if asked.verb in QUIET or "--json" in asked.own:
         # What a verb prints for programs is the verb's own.
         added["DESI_LAB_QUIET"] = "1"
+        added["ANSIBLE_VERBOSE_TO_STDERR"] = "true"
     if "--json" in asked.own:
         added["DESI_LAB_JSON"] = "1"
         options = [*(["-e", "desi_output=json"] if asked.verb in OWN_JSON else []), *options]

@@ -164,9 +164,10 @@ def session(
     printed = located.stdout.decode(errors="replace")
     place = None if located.returncode else read_place(printed)
     if place is None:
-        # It was refused, or only asked for: --list-tasks.
-        print(printed, end="", file=sys.stderr if located.returncode else sys.stdout)
-        return located.returncode
+        # It was refused, or something else was asked of Ansible: --list-tasks.
+        listed = not located.returncode and any(word.startswith(("--list-", "--syntax-check")) for word in playbook)
+        print(printed, end="", file=sys.stdout if listed else sys.stderr)
+        return located.returncode or (0 if listed else 1)
     if {"--check", "-C"} & {*playbook}:
         does = "enter" if order.verb == "shell" else "read from"
         print(f"Check only: this would {does} the container {place.container}.")

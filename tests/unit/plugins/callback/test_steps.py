@@ -4,7 +4,13 @@
 
 import json
 import re
+from pathlib import Path
 
+import pytest
+
+from ansible_collections.desi.lab.plugins.plugin_utils._front_door import command, parse
+
+ROOT = Path(__file__).parents[4]
 TOKEN = "6f1c" * 12
 LAB = f"""
 - name: "DESI Lab · {{{{ lab_name }}}}: synthetic data"
@@ -137,6 +143,13 @@ def test_quiet_run_says_only_what_it_was_asked_to_say_and_is_not_logged(ansible,
     assert json.loads(document) == {"labs": ["demo", "é"], "ports": [8888]}
     ansible(LAB, DESI_LAB_LOG="false", ANSIBLE_STDOUT_CALLBACK="desi.lab.steps")
     assert not (tmp_path / ".local/state").exists()
+
+
+@pytest.mark.parametrize("verbose", ["-v", "-vvv"])
+def test_what_a_program_reads_is_the_same_however_much_is_printed(ansible, verbose):
+    _words, added = command(parse(["url"]), ROOT, "/bin/python3")
+    quiet, loud = ansible(LAB, **added), ansible(LAB, verbose, **added)
+    assert (loud.stdout, "as config file" in loud.stderr) == (quiet.stdout, True)
 
 
 def test_json_output_is_one_document(ansible):

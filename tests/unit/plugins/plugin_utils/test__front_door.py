@@ -235,7 +235,8 @@ def test_the_command_has_the_notebook_as_no_setting():
 )
 def test_json_is_a_verbs_own_or_that_of_what_the_run_told(verb, options):
     words, environment = command(parse([verb, "--json"]), ROOT, "/bin/python3")
-    assert (environment, words[6:]) == ({"DESI_LAB_QUIET": "1", "DESI_LAB_JSON": "1"}, options)
+    quiet = {"DESI_LAB_QUIET": "1", "ANSIBLE_VERBOSE_TO_STDERR": "true"}
+    assert (environment, words[6:]) == ({**quiet, "DESI_LAB_JSON": "1"}, options)
 
 
 TOLD = {"verb": "stop", "ok": False, "failures": [{"what": "No lab.", "why": "None was made.", "do": "Make one."}]}
