@@ -53,7 +53,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _spec, args = self.validate_argument_spec(SPEC)
         settings, host = args["settings"], args["host"]
-        layout, port = host["layout"], host["port"]
+        layout = host["layout"]
         made_from = specification(settings, host, args["user"], layout.get("binds") or [], makers_hash(COLLECTION))
         container = host["server"].get("container") or {}
         differing = differences(settings, container) if container else []
@@ -62,7 +62,7 @@ class ActionModule(ActionBase):
         resources = lab_worker_resources(settings, host, args["worker_memory"])
         goal = Goal(settings, made_from, args["stays"], args["update"], workers, resources.memory, remote, args["back"])
         parts = host_plan(goal, host)
-        errors = refusals(settings, host, args["user"], layout, port, args["worker_memory"], remote)
+        errors = refusals(goal, host, args["user"], args["worker_memory"])
         # A lab that goes on as it runs asks for nothing.
         wrong = errors if layout.get("failed") or not is_kept(parts) else []
         wrong = [*ignored_settings(goal, differing, parts), *wrong]

@@ -17,7 +17,13 @@ from ansible_collections.desi.lab.plugins.module_utils._common.text import name_
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import TASKS
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import lab_limits, limits_update
 from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import plain_text
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import MOUNT, image_newer, is_put_back, labels_of, runs
+from ansible_collections.desi.lab.plugins.module_utils._lab.labels import (
+    MOUNT,
+    image_newer,
+    is_put_back,
+    labels_of,
+    runs,
+)
 from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
 from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import label_settings
 from ansible_collections.desi.lab.plugins.plugin_utils._settings import DATA_WORDS

@@ -10,15 +10,14 @@ import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option, setting_option, shell_path
+from ansible_collections.desi.lab.plugins.module_utils._docker.ports import port_remedy
 from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import why_not_bound, why_not_written
 from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
-    LOCAL,
     REPLACE,
     Difference,
     Goal,
     Part,
     Tree,
-    lab_members,
     lab_worker_resources,
     worker_count,
 )
@@ -31,29 +30,17 @@ CHANGED_IN_PLACE = ("lab_cpus", "lab_folder_anyway", "lab_memory")
 """Settings that a container need not be replaced for."""
 
 
-def refusals(
-    settings: Tree,
-    host: Tree,
-    user: Tree,
-    layout: Tree,
-    port: Tree,
-    worker_memory: str = "",
-    remote_workers: int = LOCAL,
-    reached_by: str = "",
-) -> list[LabError]:
+def refusals(goal: Goal, host: Tree, user: Tree, worker_memory: str = "") -> list[LabError]:
     """Return all that keeps a lab from being made, before anything is pulled or built for it.
 
-    ``layout`` is the result of data_layout_info, failed or not, and ``port`` that of port_info; empty if not needed.
-    ``reached_by`` is what a command on the host begins with.
+    ``host`` is the result of labs_info, with the layout of the data and the port where they are needed.
     """
-    errors = (
-        [LabError(layout["what"], layout["why"], layout["do"])] if layout.get("failed") and "what" in layout else []
-    )
+    settings, layout, port = goal.settings, host["layout"], host["port"]
+    errors = [LabError(row["what"], row["why"], row["do"]) for row in (layout, port) if row.get("failed")]
     if host["docker"].get("answers") and not host["engine"]:
         what = "Docker Engine does not say which labs it has, so none is made or changed."
         errors.append(LabError(what, host["reason"], "Restart Docker Engine, then run this again."))
-    errors += _replacement_interrupted(settings["name"], host, reached_by)
-    errors += _why_no_workers(settings, host, worker_memory, remote_workers)
+    errors += _why_no_workers(settings, host, worker_memory, goal.remote_workers)
     rootless = bool(host["docker"].get("rootless"))
     # Where root makes a lab, it runs as the owner of the folder.
     uid = int(user["uid"] or host["folder"].get("uid") or 0)
@@ -66,33 +53,13 @@ def refusals(
         make = "" if host["folder"].get("exists") else f"Make it: mkdir -p {shell_path(settings['folder'])}. Or choose"
         do = f"{make or 'Choose'} another one: -e lab_folder=/path"
         errors.append(LabError(f"The folder {settings['folder']} cannot be shared with the lab.", why_folder, do))
-    if port and not port.get("free", True):
-        what, why = f"Port {settings['port']} on {settings['bind']} is taken.", f"It is used by {port['listener']}."
-        free = (
-            f"Choose a free one: -e lab_port={port['next_free']}"
-            if port.get("next_free")
-            else "Choose another: -e lab_port=…"
-        )
-        errors.append(LabError(what, why, free))
+    if not port.get("free", True):
+        what, listener = f"Port {settings['port']} on {settings['bind']} is taken.", port["listener"]
+        names = {f"the Docker container {row['name']}": row["lab"] for row in host["containers"]}
+        stays = goal.stays and bool(host["server"].get("container"))
+        do = port_remedy(listener, names.get(listener, ""), port.get("next_free"), stays)
+        errors.append(LabError(what, f"It is used by {listener}.", do))
     return errors
-
-
-def _replacement_interrupted(lab: str, host: Tree, reached_by: str) -> list[LabError]:
-    """Return an error where the container that was being replaced is there alone, with all that is installed in it."""
-    name = f"desi-lab-{lab}"
-    if host["server"].get("container") or f"{name}-before" not in [
-        row["name"] for row in lab_members(lab, "server", host)
-    ]:
-        return []
-    back = f"{reached_by} docker rename {name}-before {name}"
-    return [
-        LabError(
-            f"The lab {lab} is not made anew, as it was being replaced.",
-            f"Its container is called {name}-before since then, and has its settings and what was installed in it.",
-            f"Put it back with {back.strip()}, then run this again. Or remove the lab with "
-            f"./lab down{name_option(lab)}; your files stay.",
-        )
-    ]
 
 
 def _why_no_workers(settings: Tree, host: Tree, worker_memory: str, remote_workers: int) -> list[LabError]:

@@ -294,7 +294,7 @@ def lost(code: int, errors: str) -> LabError:
 def verdict(
     path: Path, run: Run, error: str, traceback: str, output: Path | None, unwritten: LabError | None = None
 ) -> dict[str, t.Any]:
-    """Return the verdict on a run, for people. ``output`` is where its outputs are, None if they could not be written."""
+    """Return the verdict on a run. ``output`` is where its outputs are, None if they could not be written."""
     usual = output_of(path)
     done = {
         "changed": True,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Union
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.text import setting_option
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
 
 LAST_PORT = 65535
@@ -118,6 +119,18 @@ def query_port(address: str, port: int) -> dict[str, Any]:
         "listener": "" if free else who_listens(place, number),
         "next_free": number if free else next_free(place, number, SEARCHED),
     }
+
+
+def port_remedy(listener: str, lab: str, other: int | None, stays: bool) -> str:
+    """Return what to do about a port that is taken; ``lab`` is the lab that has it, empty for any other program.
+
+    A lab that ``stays`` is started as it was made, and so with its own port alone.
+    """
+    if stays:
+        program = "the program that has it" if listener == ANOTHER_PROGRAM else listener
+        end = f"Stop that lab: ./lab stop {setting_option('lab_name', lab)}" if lab else f"End {program}"
+        return f"{end}, then start this one again."
+    return f"Choose a free one: -e lab_port={other}" if other else "Choose another: -e lab_port=…"
 
 
 def parse_listeners(text: str) -> Iterator[Listener]:

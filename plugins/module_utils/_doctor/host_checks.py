@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB
 from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
 from ansible_collections.desi.lab.plugins.module_utils._docker.engine import Engine
+from ansible_collections.desi.lab.plugins.module_utils._docker.ports import port_remedy
 from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, WARNING, Finding
 
 # Debian 11 and Ubuntu 20.04 have it; older ones lack options of the lab's container.
@@ -165,18 +166,20 @@ def judge_memory(total: int, available: int) -> list[Finding]:
     return [Finding("memory", title, OK, found, facts=facts)]
 
 
-def judge_port(port: int, owner: str, lab: str, other: int | None, name: str) -> list[Finding]:
-    """Judge the port of the lab ``name``: its owner, that owner's lab, and the next free port."""
+def judge_port(port: int, owner: str, lab: str, other: int | None, name: str, made: bool = False) -> list[Finding]:
+    """Judge the port of the lab ``name``, which may be ``made``: its owner, that owner's lab, the next free port."""
     title, facts = f"Port {port}", {"port": port, "free": not owner, "owner": owner, "lab": lab, "next_free": other}
     if not owner:
         return [Finding("port", title, OK, "free", facts=facts)]
     if lab == name:
         return [Finding("port", title, OK, f"taken by lab {lab} itself", facts=facts)]
     why = f"Lab {name} would be published there, and two programs cannot listen at one port."
-    do = f"take another: -e lab_port={other}" if other else "take another with -e lab_port=…"
+    do = port_remedy(owner, lab, other, made)
+    do = do[0].lower() + do[1:]
     if lab:
         return [Finding("port", title, WARNING, f"taken by lab {lab}", why, do, facts)]
-    return [Finding("port", title, BROKEN, f"taken by {owner}", why, f"{do} · or end {owner}", facts)]
+    do = do if made else f"{do} · or end {owner}"
+    return [Finding("port", title, BROKEN, f"taken by {owner}", why, do, facts)]
 
 
 def judge_tools(tools: t.Mapping[str, str]) -> list[Finding]:

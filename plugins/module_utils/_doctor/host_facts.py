@@ -182,7 +182,8 @@ def port_findings(address: str, port: int, name: str, labs: t.Mapping[str, t.Any
         (lab["name"] for lab in labs.get("labs") or [] if owner.endswith(f"container desi-lab-{lab['name']}")), ""
     )
     lab = here or tunnel_of(owner, config)
-    return judge_port(port, owner, lab, docker_ports.next_free(place, port, SEARCHED_PORTS), name)
+    made = name in [each["name"] for each in labs.get("labs") or []]
+    return judge_port(port, owner, lab, docker_ports.next_free(place, port, SEARCHED_PORTS), name, made)
 
 
 def tunnel_of(owner: str, config: str) -> str:

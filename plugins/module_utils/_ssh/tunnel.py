@@ -205,7 +205,9 @@ def _refuse_taken(address: ports.Address, port: int) -> None:
     raise LabError(
         f"Port {port} on {address} is taken.",
         f"It is in use by {ports.who_listens(address, port)}, so the tunnel cannot begin there.",
-        f"Take port {free}, which is free: -e lab_port={free}" if free else "Choose another port: -e lab_port=…",
+        # The port of a lab that is there is what its container was made with.
+        "End that program, then run the same command again. A lab that is not made yet can have another port: "
+        f"-e lab_port={free or '…'}",
     )
 
 

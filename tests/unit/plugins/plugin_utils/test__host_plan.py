@@ -337,3 +337,15 @@ def test_other_code_that_makes_containers_is_another_specification(tmp_path):
     with (tmp_path / "roles/jupyter/tasks/container.yml").open("a") as file:
         file.write("# other")
     assert plan.makers_hash(tmp_path) != before
+
+
+@pytest.mark.parametrize(("stays", "action"), [(True, plan.START), (False, plan.COMPARE)])
+def test_container_whose_replacement_was_interrupted_is_put_back_and_replaced_only_once_that_was_asked(stays, action):
+    host = healthy()
+    at(host, (*SERVER, "Name"), "/desi-lab-desi-before")
+    at(host, (*SERVER, "Image"), "sha256:9")
+    for running in (True, False):
+        at(host, (*SERVER, "State", "Running"), running)
+        parts = planned(host, {**SETTINGS, "release": "dr1"}, stays=stays, back="sha256:1")
+        assert changed(parts)["server"] == action
+        assert plan.container_stays(parts) is stays

@@ -16,8 +16,12 @@ BAD = {"failed": True, "what": "The folder /d holds no DESI data.", "why": "It i
 TAKEN = {"free": False, "listener": "nginx", "next_free": 8889}
 
 
+def refused(host, settings=SETTINGS, user=USER, memory="", **more):
+    return refusals(plan.Goal(settings, "", **more), host, user, memory)
+
+
 @pytest.mark.parametrize(
-    ("given", "more", "refused"),
+    ("given", "more", "names"),
     [
         ({"port": 9999, "release": "dr1"}, {}, ["lab_release=dr1", "lab_port=9999"]),
         ({"folder": "/home/my work"}, {}, ["""'{"lab_folder": "/home/my work"}'"""]),
@@ -29,13 +33,13 @@ TAKEN = {"free": False, "listener": "nginx", "next_free": 8889}
         ({"port": 9999}, {"stays": False}, []),
     ],
 )
-def test_setting_that_a_started_container_was_not_made_with_is_refused(given, more, refused):
+def test_setting_that_a_started_container_was_not_made_with_is_refused(given, more, names):
     settings = {**SETTINGS, **given, "given": given}
     goal = plan.Goal(settings, "", **{"stays": True, **more})
     differing = plan.differences(settings, healthy()["server"]["container"])
     errors = ignored_settings(goal, differing, plan.host_plan(goal, healthy()))
     assert [error.do.partition("./lab update ")[2] for error in errors] == (
-        [" ".join(f"-e {each}" for each in refused)] if refused else []
+        [" ".join(f"-e {each}" for each in names)] if names else []
     )
     # What the lab saved by itself is no wish of anybody's.
     goal = plan.Goal({**settings, "given": {}}, "", stays=True)
@@ -55,8 +59,7 @@ def test_setting_that_a_started_container_was_not_made_with_is_refused(given, mo
     ],
 )
 def test_all_that_keeps_a_lab_from_being_made_is_told_together(folder, layout, port, told):
-    host = {**healthy(), "folder": folder}
-    errors = refusals(SETTINGS, host, USER, layout, port)
+    errors = refused({**healthy(), "folder": folder, "layout": layout, "port": port})
     assert len(errors) == len(told)
     assert all(part in error.why for part, error in zip(told, errors, strict=True))
     assert all("mkdir -p" not in error.do or not folder["exists"] for error in errors)
@@ -64,42 +67,41 @@ def test_all_that_keeps_a_lab_from_being_made_is_told_together(folder, layout, p
         assert errors[-1].do.endswith("-e lab_port=8889")
 
 
+@pytest.mark.parametrize(
+    ("listener", "do"),
+    [
+        ("the Docker container desi-lab-b", "Stop that lab: ./lab stop -e lab_name=b, then start this one again."),
+        (
+            "the Docker container desi-lab-b-sample",
+            "Stop that lab: ./lab stop -e lab_name=b, then start this one again.",
+        ),
+        ("the Docker container web", "End the Docker container web, then start this one again."),
+        ("nginx (process 7)", "End nginx (process 7), then start this one again."),
+        ("another program", "End the program that has it, then start this one again."),
+    ],
+)
+def test_lab_that_is_started_as_it_is_cannot_be_given_another_port(listener, do):
+    rows = [{"name": name, "lab": "b", "role": "server"} for name in ("desi-lab-b", "desi-lab-b-sample")]
+    host = {**healthy(), "folder": FREE, "containers": rows, "port": {**TAKEN, "listener": listener}}
+    (error,) = refused(host, stays=True)
+    assert (error.why, error.do) == (f"It is used by {listener}.", do)
+
+
+def test_address_that_this_computer_does_not_have_is_refused():
+    why = {"failed": True, "what": "Nothing can listen on 192.0.2.7.", "why": "There is none.", "do": "Give another."}
+    assert [error.what for error in refused({**healthy(), "folder": FREE, "port": why})] == [why["what"]]
+
+
 def test_engine_that_answers_without_its_labs_is_refused():
     host = {**healthy(), "engine": False, "reason": "It says: no space left"}
     host["docker"]["answers"] = True
-    assert [error.why for error in refusals(SETTINGS, {**host, "folder": FREE}, USER, {}, {})] == [host["reason"]]
+    assert [error.why for error in refused({**host, "folder": FREE})] == [host["reason"]]
     host["docker"]["answers"] = False
-    assert refusals(SETTINGS, {**host, "folder": FREE}, USER, {}, {}) == []
+    assert refused({**host, "folder": FREE}) == []
 
 
 @pytest.mark.parametrize(
-    ("name", "lab", "role", "there", "reached_by", "typed"),
-    [
-        ("desi-lab-desi-before", "desi", "server", False, "", "with docker rename desi-lab-desi-before desi-lab-desi,"),
-        (
-            "desi-lab-desi-before",
-            "desi",
-            "server",
-            False,
-            "ssh -F c h",
-            "with ssh -F c h docker rename desi-lab-desi-b",
-        ),
-        ("desi-lab-desi-before", "desi", "server", True, "", ""),
-        ("desi-lab-desi-before", "desi-before", "server", False, "", ""),
-        ("desi-lab-desi-before", "desi", "worker", False, "", ""),
-        ("desi-lab-desi-sample", "desi", "sample", False, "", ""),
-    ],
-)
-def test_lab_whose_replacement_was_interrupted_is_not_made_from_defaults(name, lab, role, there, reached_by, typed):
-    host = {**healthy(), "folder": FREE, "containers": [{"name": name, "lab": lab, "role": role, "running": False}]}
-    if not there:
-        host["server"] = {"container": {}}
-    told = [error.do for error in refusals(SETTINGS, host, USER, {}, {}, reached_by=reached_by)]
-    assert [typed in do for do in told] == ([True] if typed else [])
-
-
-@pytest.mark.parametrize(
-    ("settings", "beside", "remote", "refused"),
+    ("settings", "beside", "remote", "named"),
     [
         ({"mount": "container"}, 2, plan.LOCAL, "lab_mount=container"),
         ({"mount": "container", "data": "s3"}, 0, 3, "lab_mount=container"),
@@ -109,20 +111,20 @@ def test_lab_whose_replacement_was_interrupted_is_not_made_from_defaults(name, l
         ({"data": "s3"}, 0, 3, ""),
     ],
 )
-def test_workers_that_cannot_read_the_data_of_the_lab_are_refused_whoever_gave_them(settings, beside, remote, refused):
+def test_workers_that_cannot_read_the_data_of_the_lab_are_refused_whoever_gave_them(settings, beside, remote, named):
     host = {**(computing(beside) if beside else healthy()), "folder": FREE}
-    found = [error.what for error in refusals({**SETTINGS, **settings}, host, USER, {}, {}, remote_workers=remote)]
-    assert [refused in what for what in found] == ([True] if refused else [])
+    found = [error.what for error in refused(host, {**SETTINGS, **settings}, remote_workers=remote)]
+    assert [named in what for what in found] == ([True] if named else [])
 
 
 def test_folder_that_is_made_and_one_of_a_user_behind_sudo_are_judged_by_that():
     host = {**healthy(), "folder": {**FREE, "uid": 0, "mode": "0755"}}
-    assert len(refusals(SETTINGS, host, {**USER, "by_sudo": True}, {}, {})) == 1
-    assert refusals({**SETTINGS, "folder_made": True}, host, {**USER, "by_sudo": True}, {}, {}) == []
+    assert len(refused(host, user={**USER, "by_sudo": True})) == 1
+    assert refused(host, {**SETTINGS, "folder_made": True}, {**USER, "by_sudo": True}) == []
 
 
 def test_number_of_workers_that_this_computer_has_no_room_for_is_refused():
     host = computing(3)
     host["docker"].update(memory=2**33, cpus=2)
     many = {**SETTINGS, "workers": 9, "given": {"workers": 9}}
-    assert "-e lab_workers=6" in refusals(many, host, USER, {}, {}, "1GiB")[0].do
+    assert "-e lab_workers=6" in refused(host, many, memory="1GiB")[0].do

@@ -55,8 +55,8 @@ def memory(gib):
     return checks.judge_memory(16 * GIB, int(gib * GIB))
 
 
-def port(owner, lab):
-    return checks.judge_port(8888, owner, lab, 8889, "desi")
+def port(owner, lab, made=False):
+    return checks.judge_port(8888, owner, lab, 8889, "desi", made)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,8 @@ def port(owner, lab):
         (memory(1.99), WARNING, ""),
         (memory(0.5), WARNING, ""),
         (memory(0.49), BROKEN, ""),
+        (port("nginx", "", made=True), BROKEN, "end nginx, then start"),
+        (port("ssh", "b", made=True), WARNING, "stop that lab: ./lab stop -e lab_name=b"),
         (port("", ""), OK, "free"),
         (port("the Docker container desi-lab-desi", "desi"), OK, "lab desi itself"),
         (port("the Docker container desi-lab-two", "two"), WARNING, "-e lab_port=8889"),
