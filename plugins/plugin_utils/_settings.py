@@ -18,6 +18,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.humanize import p
 from ansible_collections.desi.lab.plugins.module_utils._common.names import LAB_NAME
 from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest, shell_path
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import check_cpus, check_memory
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.errors import LONGEST_WAIT
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import settings_of_address
 from ansible_collections.desi.lab.plugins.module_utils._ssh.host_key import check_fingerprint
 from ansible_collections.desi.lab.plugins.plugin_utils._images import image_source
@@ -36,6 +37,9 @@ DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 ROLE = re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@/-]{1,512}/)?)?[\w+=,.@-]{1,64}", re.ASCII)
 OWN_ADDRESS = "auto"
+
+Check = t.Callable[[str, str], object]
+"""Raises LabError for a value of a setting, whose name comes first."""
 
 
 def name_errors(given: t.Iterable[str], known: t.Collection[str]) -> list[LabError]:
@@ -71,18 +75,18 @@ def _wrong(name: str, value: object, why: str, do: str) -> LabError:
     return LabError(f"The setting {name}={value} cannot work.", why, do)
 
 
-def check_lab_name(value: str) -> None:
+def check_lab_name(name: str, value: str) -> None:
     """Refuse a name that is invalid for Docker, in a path or in a tag."""
-    do = "Choose such a name, for example -e lab_name=desi2."
+    do = f"Choose such a name, for example -e {name}=desi2."
     if not LAB_NAME.fullmatch(value):
         why = "A name has lower-case letters, digits and dashes, at most 40, and begins with a letter or digit."
-        raise _wrong("lab_name", value, why, do)
+        raise _wrong(name, value, why, do)
     if RESERVED_NAME.fullmatch(value):
         why = (
             "Names that begin with mount- or end with -before, -sample, -scheduler or -worker-1 are kept for what "
             "belongs to another lab."
         )
-        raise _wrong("lab_name", value, why, "Choose another name, for example -e lab_name=desi2.")
+        raise _wrong(name, value, why, f"Choose another name, for example -e {name}=desi2.")
 
 
 def check_release(value: str, data: str, releases: t.Mapping[str, t.Mapping[str, t.Any]]) -> None:
@@ -100,16 +104,16 @@ def check_release(value: str, data: str, releases: t.Mapping[str, t.Mapping[str,
         )
 
 
-def check_data(value: str) -> None:
+def check_data(name: str, value: str) -> None:
     """Refuse a data source that is neither a word nor an absolute path."""
     if value in DATA_WORDS:
         return
     if value.lower() in DATA_WORDS:
-        raise _wrong("lab_data", value, "The word has lower-case letters.", f"Write -e lab_data={value.lower()}.")
+        raise _wrong(name, value, "The word has lower-case letters.", f"Write -e {name}={value.lower()}.")
     if not value:
-        do = "Leave it out to stream the public data, or give a path: -e lab_data=/path."
-        raise _wrong("lab_data", value, "It is empty.", do)
-    _check_path("lab_data", value, "It is neither s3, nor sample, nor an absolute path.")
+        do = f"Leave it out to stream the public data, or give a path: -e {name}=/path."
+        raise _wrong(name, value, "It is empty.", do)
+    _check_path(name, value, "It is neither s3, nor sample, nor an absolute path.")
 
 
 def check_directory(name: str, value: str) -> None:
@@ -134,17 +138,17 @@ def _check_path(name: str, value: str, why_not_absolute: str) -> None:
         raise _wrong(name, value, why, f"Rename the folder {place}, or choose another.")
 
 
-def check_bind(value: str) -> None:
+def check_bind(name: str, value: str) -> None:
     """Refuse an invalid IP address."""
     try:
         ipaddress.ip_address(value)
     except ValueError:
         raise _wrong(
-            "lab_bind", value, "It is not an IP address.", "Leave it out: the lab is then open to this computer alone."
+            name, value, "It is not an IP address.", "Leave it out: the lab is then open to this computer alone."
         ) from None
 
 
-def check_endpoint(value: str) -> None:
+def check_endpoint(name: str, value: str) -> None:
     """Refuse an endpoint that is not the URL of a server."""
     if not value:
         return
@@ -156,20 +160,20 @@ def check_endpoint(value: str) -> None:
     if parts.username or parts.password:
         # The value is not repeated: it holds a secret.
         raise LabError(
-            "The setting lab_endpoint cannot work.",
+            f"The setting {name} cannot work.",
             "It holds a user name or a password, and everybody who can list processes would see them.",
-            "Give the address alone, for example -e lab_endpoint=https://server.",
+            f"Give the address alone, for example -e {name}=https://server.",
         )
     if not sound or re.search(r"\s", value) or parts.query or parts.fragment:
         raise _wrong(
-            "lab_endpoint",
+            name,
             value,
             "It is not the URL of an S3 server.",
             "Give it as https://server or http://server:port, or leave it out for AWS.",
         )
 
 
-def check_bucket(value: str) -> None:
+def check_bucket(name: str, value: str) -> None:
     """Refuse an invalid bucket name."""
     if BUCKET.fullmatch(value):
         return
@@ -180,7 +184,7 @@ def check_bucket(value: str) -> None:
         settings = settings_of_address(value, first)
         do = f"{do.rstrip('.')}: {' '.join(settings)}" if settings else do
     why = "A bucket's name has 3 to 63 lower-case letters, digits, dots and dashes."
-    raise _wrong("lab_bucket", value, why, do)
+    raise _wrong(name, value, why, do)
 
 
 def check_address(values: t.Mapping[str, t.Any]) -> None:
@@ -195,7 +199,7 @@ def check_address(values: t.Mapping[str, t.Any]) -> None:
     raise _wrong("lab_endpoint", endpoint, why, f"{leave} {' '.join(settings)}")
 
 
-def check_cache_max(value: str) -> None:
+def check_cache_max(name: str, value: str) -> None:
     """Refuse an invalid size."""
     if not value:
         return
@@ -203,7 +207,7 @@ def check_cache_max(value: str) -> None:
         parse_size(value)
     except ValueError:
         raise _wrong(
-            "lab_cache_max", value, "It is not a size.", "Give a number and a unit, for example -e lab_cache_max=50GiB."
+            name, value, "It is not a size.", f"Give a number and a unit, for example -e {name}=50GiB."
         ) from None
 
 
@@ -213,15 +217,15 @@ def words(value: object) -> list[str]:
     return [str(entry).strip() for entry in entries or [""]]
 
 
-def check_instance_types(value: object) -> None:
+def check_instance_types(name: str, value: object) -> None:
     """Refuse an invalid EC2 instance type, and an empty list."""
     for word in words(value):
         if not INSTANCE_TYPE.fullmatch(word):
-            do = "Give a type, for example -e lab_instance_type=t3.xlarge, or several behind commas."
-            raise _wrong("lab_instance_type", word, "It is not the name of an EC2 type, such as t2.micro.", do)
+            do = f"Give a type, for example -e {name}=t3.xlarge, or several behind commas."
+            raise _wrong(name, word, "It is not the name of an EC2 type, such as t2.micro.", do)
 
 
-def check_allow_from(value: object) -> None:
+def check_allow_from(name: str, value: object) -> None:
     """Refuse what is neither a CIDR nor the word for the caller's own address."""
     for word in words(value):
         if word == OWN_ADDRESS:
@@ -230,15 +234,15 @@ def check_allow_from(value: object) -> None:
         try:
             ipaddress.ip_network(word, strict=False)
         except ValueError:
-            raise _wrong("lab_allow_from", word, "It is not a range of addresses.", do) from None
+            raise _wrong(name, word, "It is not a range of addresses.", do) from None
 
 
-def check_group(value: str) -> None:
+def check_group(name: str, value: str) -> None:
     """Refuse an invalid security group name."""
     if not GROUP.fullmatch(value) or value.startswith("sg-") or value.strip() != value:
         why = "The name of a security group has letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, and no sg- in front."
         do = "Choose such a name, or leave it out: it is then called jupyter."
-        raise _wrong("lab_security_group", value, why, do)
+        raise _wrong(name, value, why, do)
 
 
 def check_certificate(values: t.Mapping[str, t.Any]) -> None:
@@ -273,64 +277,63 @@ def check_mount_of_workers(workers: object, mount: object) -> None:
         )
 
 
-def _whole_number(name: str, allowed: range, why: str, do: str) -> t.Callable[[str], None]:
-    def check(value: str) -> None:
+def _whole_number(allowed: range, why: str, do: str) -> Check:
+    def check(name: str, value: str) -> None:
         if not re.fullmatch(r"[0-9]{1,6}", value) or int(value) not in allowed:
-            raise _wrong(name, value, why.format(most=allowed[-1]), do)
+            raise _wrong(name, value, why.format(most=allowed[-1]), do.format(name=name))
 
     return check
 
 
-def _port(name: str) -> t.Callable[[str], None]:
-    why, do = "A port is a number from 1 to {most}.", f"Choose another, for example -e {name}=8889."
-    return _whole_number(name, range(1, 65536), why, do)
-
-
-def _form(name: str, form: re.Pattern[str], why: str, do: str, or_empty: bool = True) -> t.Callable[[str], None]:
-    def check(value: str) -> None:
+def _form(form: re.Pattern[str], why: str, do: str, or_empty: bool = True) -> Check:
+    def check(name: str, value: str) -> None:
         if not form.fullmatch(value) and not (or_empty and not value):
-            raise _wrong(name, value, why, do)
+            raise _wrong(name, value, why, do.format(name=name))
 
     return check
 
 
-CHECKS: dict[str, t.Callable[[str], object]] = {
+_PORT = _whole_number(
+    range(1, 65536), "A port is a number from 1 to {most}.", "Choose another, for example -e {name}=8889."
+)
+CHECKS: dict[str, Check] = {
     "lab_name": check_lab_name,
     "lab_data": check_data,
-    "lab_folder": functools.partial(check_directory, "lab_folder"),
-    "lab_cache": functools.partial(check_directory, "lab_cache"),
+    "lab_folder": check_directory,
+    "lab_cache": check_directory,
     # Short names are valid references, so no table is needed.
-    "lab_image": lambda value: image_source(value, {}),
+    "lab_image": lambda _name, value: image_source(value, {}),
     "lab_bind": check_bind,
-    "lab_port": _port("lab_port"),
-    "lab_container_port": _port("lab_container_port"),
+    "lab_port": _PORT,
+    "lab_container_port": _PORT,
     "lab_endpoint": check_endpoint,
     "lab_bucket": check_bucket,
     "lab_cache_max": check_cache_max,
+    "lab_timeout": _whole_number(
+        range(1, LONGEST_WAIT + 1),
+        "It is how long to wait for the server, as a whole number of seconds from 1 to {most}.",
+        "Give seconds, for example -e {name}=600 for a slow computer, or leave it out.",
+    ),
     "lab_memory": check_memory,
     "lab_cpus": check_cpus,
     # Of one computer, or of one zone at AWS.
     "lab_workers": _whole_number(
-        "lab_workers",
         range(257),
         "It is how many Dask workers the lab has, as a whole number from 0 to {most}.",
-        "Give a number, for example -e lab_workers=2, or 0 for none.",
+        "Give a number, for example -e {name}=2, or 0 for none.",
     ),
     "lab_workers_least": _whole_number(
-        "lab_workers_least",
         range(1, 257),
         "It is with how many workers on EC2 to be content, as a whole number from 1 to {most}.",
-        "Give a number, for example -e lab_workers_least=1.",
+        "Give a number, for example -e {name}=1.",
     ),
     "lab_worker_type": _form(
-        "lab_worker_type",
         INSTANCE_TYPE,
         "It is not the name of an EC2 type, such as t2.micro.",
-        "Give a type, for example -e lab_worker_type=m6i.xlarge, or leave it out for the lab's.",
+        "Give a type, for example -e {name}=m6i.xlarge, or leave it out for the lab's.",
     ),
-    "lab_worker_memory": functools.partial(check_memory, name="lab_worker_memory"),
+    "lab_worker_memory": check_memory,
     "lab_region": _form(
-        "lab_region",
         REGION,
         "It is not the name of an AWS region, such as us-west-2.",
         "Leave it out: the data are in us-west-2, and a machine there reads them fastest.",
@@ -338,53 +341,46 @@ CHECKS: dict[str, t.Callable[[str], object]] = {
     ),
     # From the smallest disk for the AMIs to the largest of gp3.
     "lab_disk_gib": _whole_number(
-        "lab_disk_gib",
         range(8, 16385),
         "A disk has 8 to {most} GiB, as a whole number.",
-        "Choose another size, for example -e lab_disk_gib=64.",
+        "Choose another size, for example -e {name}=64.",
     ),
     "lab_security_group": check_group,
     "lab_subnet": _form(
-        "lab_subnet",
         SUBNET,
         "It is not the id of a subnet, such as subnet-0123456789abcdef0.",
         "Give its id, or leave it out for any subnet of the default VPC.",
     ),
-    "lab_host_key": check_fingerprint,
+    "lab_host_key": lambda _name, value: check_fingerprint(value),
     "lab_domain": _form(
-        "lab_domain",
         DOMAIN,
         "It is not a domain name.",
-        "Give the bare name, for example -e lab_domain=desi.example.org, without https:// and without a port.",
+        "Give the bare name, for example -e {name}=desi.example.org, without https:// and without a port.",
     ),
     # At most a week.
     "lab_idle_minutes": _whole_number(
-        "lab_idle_minutes",
         range(7 * 24 * 60 + 1),
         "It is not a whole number of minutes from 0 to {most}.",
-        "Give minutes, for example -e lab_idle_minutes=120, or 0 for a machine that does not stop for being idle.",
+        "Give minutes, for example -e {name}=120, or 0 for a machine that does not stop for being idle.",
     ),
     # At most a year.
     "lab_max_hours": _whole_number(
-        "lab_max_hours",
         range(365 * 24 + 1),
         "It is not a whole number of hours from 0 to {most}.",
-        "Give hours, for example -e lab_max_hours=24, or 0 for a machine that runs without end.",
+        "Give hours, for example -e {name}=24, or 0 for a machine that runs without end.",
     ),
     "lab_expire_days": _whole_number(
-        "lab_expire_days",
         range(10000),
         "It is how many days after its last use a lab is deleted, as a whole number up to {most}.",
-        "Give a number, for example -e lab_expire_days=14, or 0 for never.",
+        "Give a number, for example -e {name}=14, or 0 for never.",
     ),
     "lab_expire_role": _form(
-        "lab_expire_role",
         ROLE,
         "It is neither make nor the name or the ARN of a role at AWS.",
-        "Let one be made: -e lab_expire_role=make.",
+        "Let one be made: -e {name}=make.",
     ),
 }
-LIST_CHECKS: dict[str, t.Callable[[object], None]] = {
+LIST_CHECKS: dict[str, t.Callable[[str, object], None]] = {
     "lab_instance_type": check_instance_types,
     "lab_allow_from": check_allow_from,
 }
@@ -393,8 +389,8 @@ LIST_CHECKS: dict[str, t.Callable[[object], None]] = {
 def value_errors(values: t.Mapping[str, t.Any], releases: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[LabError]:
     """Return an error for each invalid value. ``values`` holds settings by name, as given."""
     checks: list[t.Callable[[], object]] = [
-        *(functools.partial(check, str(values[name])) for name, check in CHECKS.items() if name in values),
-        *(functools.partial(check_list, values[name]) for name, check_list in LIST_CHECKS.items() if name in values),
+        *(functools.partial(check, name, str(values[name])) for name, check in CHECKS.items() if name in values),
+        *(functools.partial(check, name, values[name]) for name, check in LIST_CHECKS.items() if name in values),
         functools.partial(check_certificate, values),
         functools.partial(check_address, values),
         functools.partial(check_mount_of_workers, values.get("lab_workers"), values.get("lab_mount")),

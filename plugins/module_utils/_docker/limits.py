@@ -101,7 +101,7 @@ def rounded(size: int) -> int:
     return size // GIB * GIB if size >= 2 * GIB else size
 
 
-def check_memory(value: str, name: str = "lab_memory") -> None:
+def check_memory(name: str, value: str) -> None:
     """Refuse a size that is invalid or too small. ``name`` is the setting's."""
     if not value:
         return
@@ -116,7 +116,7 @@ def check_memory(value: str, name: str = "lab_memory") -> None:
         raise LabError(f"The setting {name}={value} cannot work.", why, do)
 
 
-def check_cpus(value: str) -> None:
+def check_cpus(name: str, value: str) -> None:
     """Refuse an invalid number of processors."""
     try:
         number = float(value)
@@ -124,5 +124,5 @@ def check_cpus(value: str) -> None:
         number = -1.0
     if number != 0 and not (math.isfinite(number) and number >= LEAST_CPUS):
         why = f"It is not a number of processors from {LEAST_CPUS:g} upwards, nor 0 for all of them."
-        do = "Give such a number, for example -e lab_cpus=2, or leave it out."
-        raise LabError(f"The setting lab_cpus={value} cannot work.", why, do)
+        do = f"Give such a number, for example -e {name}=2, or leave it out."
+        raise LabError(f"The setting {name}={value} cannot work.", why, do)

@@ -13,6 +13,8 @@ from ansible_collections.desi.lab.plugins.module_utils._common.redact import red
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Container
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import ServerLog, plain
 
+# For a server, in seconds.
+LONGEST_WAIT = 86400
 _WIDTH = 300
 _EXIT_CODES = {
     0: "as a program does that has done its work",
@@ -75,15 +77,15 @@ def no_url(
     source: str, log: ServerLog, timeout: float, container: Container | None = None, kept: bool = True
 ) -> LabError:
     why = _what_was_seen(log)
-    do = "wait longer (timeout) if the server is only slow, and see that this is its log"
+    longer = f"wait longer if it is only slow: -e lab_timeout={min(int(2 * timeout) or 120, LONGEST_WAIT)}"
+    do = f"{longer}; and see that this is its log"
     if container and container.status == "paused":
         why, do = "The container is paused.", f"let it go on: docker unpause {container.name}"
     elif container and container.status == "created":
         why, do = "The container has not been started.", f"start it: docker start {container.name}"
     elif container and kept:
-        do = f"wait longer (timeout) if it is only slow; 'docker logs {container.name}' shows all that it wrote"
+        do = f"{longer}; 'docker logs {container.name}' shows all that it wrote"
     elif container:
-        longer = f"wait longer if it is only slow: -e lab_timeout={2 * timeout or 120:g}"
         do = f"{longer}; if no Jupyter is in the image, {_NO_JUPYTER}"
     return NoUrl(
         f"No URL of a running Jupyter server was found in {source} within {timeout:g} seconds.",

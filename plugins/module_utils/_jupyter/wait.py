@@ -42,7 +42,6 @@ _READING = 10.0
 # A server may fail to start once or twice.
 _RUNS_TOLERATED = 3
 _PIECE = 1 << 16
-_LONGEST = 86400
 # A log that has no URL by then may never have one: its container is queried, too. Then after twice the time, and so on.
 _QUERY_AFTER = 5.0
 _ANSWER = 3.0
@@ -62,10 +61,10 @@ class Deadline:
 
 
 def check_timeout(seconds: float) -> None:
-    if not 0 <= seconds <= _LONGEST:
+    if not 0 <= seconds <= errors.LONGEST_WAIT:
         raise LabError(
             f"{seconds:g} is not a time to wait.",
-            f"The timeout is a number of seconds from 0 to {_LONGEST}.",
+            f"The timeout is a number of seconds from 0 to {errors.LONGEST_WAIT}.",
             "give 60, or more for a slow computer",
         )
 

@@ -4,15 +4,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError, failure
 from ansible_collections.desi.lab.plugins.plugin_utils import _settings
 
+ROOT = Path(__file__).parents[4]
 RELEASES = {
     "edr": {"specprod": "fuji", "public": True},
     "dr1": {"specprod": "iron", "public": True},
@@ -40,6 +44,7 @@ GOOD = {
     ],
     "lab_bucket": ["desidata", "my.bucket-2", "abc", "a" * 63],
     "lab_cache_max": ["", "50GiB", "50 GiB", "1.5T", "512M", "20gb"],
+    "lab_timeout": [1, "600", 86400],
     "lab_memory": ["", "2GiB"],
     "lab_cpus": [0, "1.5"],
     "lab_workers": [0, "2", 256],
@@ -83,6 +88,7 @@ BAD = {
         *("", "ab", "a" * 64, "Desidata", "desi_data", "s3://desidata", "desidata/edr", "-desidata", "desidata-")
     ],
     "lab_cache_max": ["big", "-1G", "1,5G", "GiB", "0GiB", "0", "50 Gigs", "50%", "1e9"],
+    "lab_timeout": [0, -5, 86401, 100000, "2m", 1.5, ""],
     "lab_memory": ["much"],
     "lab_cpus": ["many"],
     "lab_workers": [-1, "-2", "two", 257, 10**9, 1.5, "", True, None],
@@ -119,6 +125,15 @@ def test_every_check_is_tried_with_good_and_bad_values():
     assert set(GOOD) == set(BAD) == set(EVERY)
 
 
+def test_every_setting_with_a_number_a_size_or_a_path_has_a_check():
+    options = yaml.safe_load((ROOT / "roles/lab/meta/argument_specs.yml").read_text())["argument_specs"]["main"]
+    kinds = {name: option["type"] for name, option in options["options"].items()}
+    checked = {*EVERY, "lab_certificate", "lab_certificate_key"}
+    assert {name for name, kind in kinds.items() if kind in ("int", "float", "path")} <= checked
+    assert {name for name in kinds if re.search("memory|_max$|_gib$|minutes|hours|days", name)} <= checked
+    assert checked <= set(kinds)
+
+
 def test_valid_values_are_taken_one_by_one_and_together():
     for name, values in GOOD.items():
         for value in values:
@@ -143,10 +158,10 @@ def test_no_value_is_answered_by_anything_but_a_refusal(value):
 @given(st.integers())
 def test_port_is_taken_exactly_when_tcp_has_it(port):
     if 1 <= port <= 65535:
-        _settings.CHECKS["lab_port"](str(port))
+        _settings.CHECKS["lab_port"]("lab_port", str(port))
     else:
         with pytest.raises(LabError):
-            _settings.CHECKS["lab_port"](str(port))
+            _settings.CHECKS["lab_port"]("lab_port", str(port))
 
 
 @pytest.mark.parametrize(

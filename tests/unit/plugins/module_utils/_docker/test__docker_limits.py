@@ -109,15 +109,17 @@ def test_swap_is_not_counted_where_the_engine_does_not():
 
 
 @pytest.mark.parametrize(
-    ("check", "good", "bad", "do"),
+    ("name", "check", "good", "bad", "do"),
     [
         (
+            "lab_memory",
             check_memory,
             ["", "256MiB", "8GiB", "1.5g", "8000000000"],
             ["much", "-1GiB", "0", "0GiB", "255MiB", "64", "8GiB; reboot", "nan"],
             "-e lab_memory=8GiB",
         ),
         (
+            "lab_cpus",
             check_cpus,
             ["0", "0.0", "0.1", "2", "1.5", "64.0"],
             ["", "many", "-1", "0.01", "nan", "inf", "2 --privileged"],
@@ -125,12 +127,12 @@ def test_swap_is_not_counted_where_the_engine_does_not():
         ),
     ],
 )
-def test_a_setting_that_cannot_work_is_refused_with_one_that_can(check, good, bad, do):
+def test_a_setting_that_cannot_work_is_refused_with_one_that_can(name, check, good, bad, do):
     for value in good:
-        check(value)
+        check(name, value)
     for value in bad:
         with pytest.raises(LabError) as caught:
-            check(value)
+            check(name, value)
         assert do in caught.value.do
 
 
