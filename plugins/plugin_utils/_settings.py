@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size
 from ansible_collections.desi.lab.plugins.module_utils._common.names import LAB_NAME
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact
 from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest, shell_path
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import check_cpus, check_memory
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.errors import LONGEST_WAIT
@@ -72,7 +73,8 @@ def check_own(typed: t.Mapping[str, t.Any], own: t.Collection[str]) -> None:
 
 
 def _wrong(name: str, value: object, why: str, do: str) -> LabError:
-    return LabError(f"The setting {name}={value} cannot work.", why, do)
+    # What is wrong with it may be a password in it.
+    return LabError(f"The setting {name}={redact(str(value))} cannot work.", why, do)
 
 
 def check_lab_name(name: str, value: str) -> None:
@@ -157,8 +159,8 @@ def check_endpoint(name: str, value: str) -> None:
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is no number
         parts, sound = urlsplit(""), False
-    if parts.username or parts.password:
-        # The value is not repeated: it holds a secret.
+    if "@" in value:
+        # The value is not repeated: it holds a secret, in whatever part of it a parser would see that.
         raise LabError(
             f"The setting {name} cannot work.",
             "It holds a user name or a password, and everybody who can list processes would see them.",

@@ -19,6 +19,7 @@ _NO_SECRETS = ("true", "false", "none", "auto", "yes", "default")
 HIDDEN = "<hidden>"
 # Shorter ones are parts of too many words.
 SHORTEST = 4
+_LONGEST_URL = 2048
 
 # A name that ends in one of these, then '=' or ':' in any of the ways in which URLs, JSON and options write it.
 _NAMED = re.compile(
@@ -32,14 +33,18 @@ _HEADER = re.compile(
 _SECRET_NAME = re.compile(
     r"token|passw|secret|credential|signature|auth|keys?$|(?:^|[^a-z])key(?:[^a-z]|$)", re.IGNORECASE
 )
-_PASSWORD = re.compile(r"://[^\s/@:]*:(?P<password>[^\s/@]+)@")
+# What follows the name of a user in a URL. Its password may end at any @ of it: people escape none of its signs.
+_AFTER_USER = re.compile(r"://[^\s/@:]*:(?=(?P<rest>\S+))")
 # Jupyter's tokens have 48 hexadecimal digits; Docker's ids 64 or 12.
 _GENERATED = re.compile(r"(?<![0-9A-Fa-f])[0-9a-f]{48}(?![0-9A-Fa-f])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
-# A user alone may be a token, except for git.
+# A user alone may be a token, except for git. A password may have an @, and a slash if it does not look like a port and
+# a path.
 _USERINFO = re.compile(
-    r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,30}(?:://|%3A%2F%2F))(?!git@)[^\s/@\"'<>]+(?P<at>@|%40)(?=[\w\[])", re.IGNORECASE
+    r"""(?P<scheme>\b[a-z][a-z0-9+.-]{0,30}(?:://|%3A%2F%2F))(?!git@)"""
+    r"""(?:[^\s/"'<>]+|[^\s/@:"'<>]*:(?!\d{1,5}[/?#])(?:(?!://)[^\s"'<>])+)(?P<at>@|%40)(?=[\w\[])""",
+    re.IGNORECASE,
 )
 _FORMS = (
     re.compile(r"(?<![A-Z0-9])(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA)[A-Z0-9]{12,}"),
@@ -119,6 +124,7 @@ def secrets_among(environment: Mapping[str, str]) -> set[str]:
     """Return the secrets of an environment, by the names of variables, and the passwords in its URLs."""
     found = {value for name, value in environment.items() if is_secret_name(name) and not is_path(value)}
     for value in environment.values():
-        for match in _PASSWORD.finditer(value):
-            found |= {match["password"], unquote(match["password"])}
+        for rest in _AFTER_USER.findall(value):
+            passwords = {rest[: at.start()] for at in re.finditer("@", rest[:_LONGEST_URL])}
+            found |= passwords | set(map(unquote, passwords))
     return {secret for secret in found if len(secret) >= SHORTEST and secret.lower() not in _NO_SECRETS}

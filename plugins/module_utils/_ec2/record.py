@@ -116,8 +116,9 @@ class LabRecord:
 
 def endpoint_of(client: t.Any) -> str:  # noqa: ANN401 - of botocore
     """Return the host and port that a client asks in the place of AWS; empty for AWS itself."""
-    asked = urlsplit(client.meta.endpoint_url)
-    return "" if _AWS_HOST.search(asked.hostname or "") else re.sub(r"[^\w.:-]", "", asked.netloc.rpartition("@")[2])
+    # Of a password with a raw / or # in it, urlsplit would take the beginning for the host.
+    place = re.split("[/?#]", client.meta.endpoint_url.partition("://")[2].rpartition("@")[2])[0]
+    return "" if _AWS_HOST.search(urlsplit(f"//{place}").hostname or "") else re.sub(r"[^\w.:-]", "", place)
 
 
 def begin(caller: Caller, region: str, name: str, owner: str, endpoint: str | None = None) -> LabRecord:

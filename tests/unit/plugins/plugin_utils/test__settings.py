@@ -215,11 +215,14 @@ def test_the_command_that_a_refused_path_is_answered_with_gives_the_whole_path(t
     assert done.stdout == f"lab_data={tmp_path}/my desi"
 
 
-@pytest.mark.parametrize("secret", ["ann:s3cret", "s3cret", ":s3cret"])
+@pytest.mark.security("M7")
+@pytest.mark.parametrize("secret", ["ann:s3cret", "s3cret", ":s3cret", "ann:a/s3cret", "ann:1#s3cret", "ann:a@/s3cret"])
 def test_endpoint_with_a_name_or_password_is_refused_without_repeating_it(secret):
     error = refusal({"lab_endpoint": f"https://{secret}@s3.example.org"})
     assert "password" in error.why
     assert "s3cret" not in str(error)
+    for name in ("lab_bucket", "lab_domain", "lab_bind"):
+        assert "s3cret" not in str(refusal({name: f"https://{secret}@s3.example.org"}))
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,10 @@ def test_secrets_are_known_by_the_names_of_variables():
         "https://CANARY@example.org/r.git",
         "HTTP_PROXY=http://ann:CANARY@proxy.example.org:3128",
         "http%3A%2F%2Fann:CANARY%40proxy.example.org",
+        "http://ann:p/CANARY@proxy.example.org:3128",
+        "http://ann:p#?CANARY@proxy.example.org:3128",
+        "http://ann:p@CANARY@proxy.example.org:3128",
+        "http://ann:p@/CANARY@b/CANARY@proxy.example.org:3128",
         "GET /o?X-Amz-Signature=CANARY&x=1",
         "X-Amz-Credential=CANARY/20261128",
         "X-Amz-Security-Token=CANARY",
@@ -103,6 +107,27 @@ def test_credentials_are_taken_out_by_their_place(text):
 )
 def test_credentials_are_taken_out_by_their_form(text):
     assert redact(f"it is {text}!") == f"it is {HIDDEN}!"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("https://example.org/@ann", "https://example.org:8080/r@v1", "git+https://example.org/r.git@main"),
+        *("see https://example.org/a and ann@example.org", "ghcr.io/a/b@sha256:0"),
+    ],
+)
+def test_at_sign_behind_a_host_is_no_end_of_a_password(text):
+    assert redact(text) == text
+
+
+@pytest.mark.security("M7")
+@pytest.mark.parametrize(
+    "password", ["p/CANARY", "p#CANARY", "1/CANARY", "p@CANARY", "/CANARY@", "p%2FCANARY", "CANARY"]
+)
+def test_password_with_any_sign_in_it_is_known_from_the_environment(password):
+    secrets = secrets_among({"http_proxy": f"http://ann:{password}@proxy:3128,http://b:OTHER@proxy"})
+    assert {password, "OTHER"} <= secrets
+    assert "CANARY" not in redact(f"it was {password}, and not OTHER", all_spellings(secrets))
 
 
 @pytest.mark.security("M7")
