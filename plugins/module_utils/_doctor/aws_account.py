@@ -34,7 +34,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types impor
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import ROOT_NOTE, Draft, begin, dry_run_targets, place
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import in_use
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord, read
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read_or_none
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
 
@@ -162,17 +162,9 @@ def orphan_findings(
             unseen.append(from_error("orphans", TITLE, failure, WARNING))
             continue
         seen.append(region)
-        records = functools.partial(recorded, config, region)
+        records = functools.partial(read_or_none, config, region)
         rows += orphans(found, region, from_table(prices, region, ()), busy_labs(config, region), records)
     return [*(judge_orphans(rows, seen) if seen else []), *unseen]
-
-
-def recorded(config: str, region: str, lab: str) -> LabRecord | None:
-    """Return the record of a lab; None where it cannot be read, too."""
-    try:
-        return read(str(Path(config, region, lab))) if config else None
-    except (LabError, OSError):
-        return None
 
 
 def busy_labs(config: str, region: str) -> set[str]:

@@ -142,6 +142,17 @@ def read(directory: str) -> LabRecord | None:
     return parse(content, directory)
 
 
+def read_or_none(*directory: str) -> LabRecord | None:
+    """Return the record as read does, from a directory given in parts.
+
+    None where it cannot be read or a part is empty, too, for whoever only looks.
+    """
+    try:
+        return read(str(Path(*directory))) if all(directory) else None
+    except (LabError, OSError):
+        return None
+
+
 def parse(content: bytes, directory: str = "") -> LabRecord:
     """Parse a record, and refuse whatever is not of its shape."""
     try:

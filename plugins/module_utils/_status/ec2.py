@@ -30,7 +30,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.text import name_
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ROLE as SCHEDULER
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import expiry
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import root_disk
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import endpoint_of, read
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import endpoint_of, read, read_or_none
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import lab_rows
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, lab_row, labels_of
@@ -151,10 +151,7 @@ class Region:
     def _recorded(self, name: str) -> int:
         """Return how many workers a lab was last given from this computer."""
         directory = self.known.get((self.region, name))
-        try:
-            record = read(str(directory)) if directory else None
-        except LabError:
-            return 0
+        record = read_or_none(str(directory or ""))
         return (record.workers if record else None) or 0
 
     def _tunnel(self, row: t.Mapping[str, t.Any]) -> int | None:

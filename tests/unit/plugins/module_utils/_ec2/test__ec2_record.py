@@ -262,3 +262,18 @@ def test_another_endpoint_than_that_it_was_made_at_is_refused(made, asked, words
 def test_what_answers_in_the_place_of_aws_is_told_from_aws(url, endpoint):
     client = SimpleNamespace(meta=SimpleNamespace(endpoint_url=url))
     assert record.endpoint_of(client) == endpoint
+
+
+def test_record_that_cannot_be_read_is_none_for_whoever_only_looks(tmp_path):
+    lab = tmp_path / "us-west-2" / "desi"
+    lab.mkdir(parents=True)
+    assert record.read_or_none(str(tmp_path), "us-west-2", "desi") is None
+    record.write(str(lab), LAB)
+    assert record.read_or_none(str(tmp_path), "us-west-2", "desi") == LAB
+    assert record.read_or_none(str(lab)) == LAB
+    assert record.read_or_none("", str(lab)) is record.read_or_none("") is None
+    (lab / "made.json").write_text("{")
+    assert record.read_or_none(str(lab)) is None
+    (lab / "made.json").unlink()
+    (lab / "made.json").mkdir()
+    assert record.read_or_none(str(lab)) is None
