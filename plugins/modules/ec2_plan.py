@@ -110,6 +110,10 @@ options:
     description: Their instance type. Empty means that of those that there are or were, or the lab's.
     type: str
     default: ""
+  worker_memory:
+    description: The memory of each of their processes, such as V(2GiB). Empty means what they were last given.
+    type: str
+    default: ""
   max_hours:
     description: After how many hours it is to stop in any case, which the plan says. V(0) means never.
     type: float
@@ -216,7 +220,8 @@ workers:
   description:
     - The lab's Dask workers. C(number) is how many there are to be, C(launched) how many of them come, C(ended) has
       the ids of those that go, C(type) is their instance type with its C(vcpus), C(markets) are where they are asked
-      for, and C(text) says what they cost. C(recorded) is how many it was last given.
+      for, and C(text) says what they cost. C(recorded) is how many it was last given, and C(memory) is that of each
+      process; empty for a share.
   returned: success
   type: dict
 unknown:
@@ -302,6 +307,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "image": {"type": "str", "default": ""},
     "workers": {"type": "int", "default": UNCHANGED},
     "worker_type": {"type": "str", "default": ""},
+    "worker_memory": {"type": "str", "default": ""},
 }
 
 

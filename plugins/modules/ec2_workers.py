@@ -54,6 +54,10 @@ options:
     description: Their instance type.
     type: str
     default: ""
+  memory:
+    description: The memory of each of their processes, which is recorded. Empty means a share.
+    type: str
+    default: ""
   markets:
     description: Where they are asked for, the first first.
     type: list
@@ -151,6 +155,7 @@ ARGUMENTS = {
     "count": {"type": "int", "default": 0},
     "least": {"type": "int", "default": 1},
     "type": {"type": "str", "default": ""},
+    "memory": {"type": "str", "default": ""},
     "markets": {"type": "list", "elements": "str", "choices": ["spot", "on-demand"], "default": ["spot", "on-demand"]},
     "disk_gib": {"type": "int", "default": 30},
     "tags": {"type": "dict", "default": {}},
@@ -193,7 +198,7 @@ def main() -> None:
         if check:
             result = workers.plan(given["count"])
             module.exit_json(changed=len(result.workers) < given["count"], **asdict(result))
-        result = workers.ensure(given["count"], given["least"], given["type"], given["markets"])
+        result = workers.ensure(given["count"], given["least"], given["type"], given["markets"], given["memory"])
     except LabError as error:
         module.fail_json(**error.as_result())
     module.exit_json(changed=result.changed, **asdict(result))

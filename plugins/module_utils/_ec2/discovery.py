@@ -53,6 +53,7 @@ class LabSpec:
     image: str = ""
     workers: int = UNCHANGED
     worker_type: str = ""
+    worker_memory: str = ""
 
 
 @dataclass

@@ -26,6 +26,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.record import ids_be
 from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SecurityGroup, rules_text
 from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import changes as worker_changes
 from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import cost_text as worker_cost
+from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import memory_of
 
 
 def instance_tags(spec: LabSpec) -> dict[str, str]:
@@ -176,6 +177,12 @@ def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> d
             "launched": plan.workers.launched,
             "ended": list(plan.workers.ended),
             "type": plan.workers.type,
+            "memory": memory_of(
+                spec.worker_memory,
+                plan.workers.type,
+                spec.record.worker_memory if spec.record else "",
+                spec.record.worker_type if spec.record else "",
+            ),
             "markets": list(plan.workers.markets),
             "vcpus": plan.workers.vcpus,
             "text": beside,

@@ -46,7 +46,7 @@ class LabRecord:
 
     ``tokens`` are those of launches of which no instance is recorded yet. ``endpoint`` is what answered in the place of
     AWS, empty for AWS itself; None in records of before it was kept. ``workers`` is how many Dask workers the lab was
-    last given, each a machine of ``worker_type``; None where nobody has said.
+    last given, each a machine of ``worker_type`` with ``worker_memory`` for each process; None where nobody has said.
     """
 
     account: str
@@ -61,6 +61,7 @@ class LabRecord:
     endpoint: str | None = None
     workers: int | None = None
     worker_type: str = ""
+    worker_memory: str = ""
 
     @property
     def maker(self) -> str:
@@ -161,7 +162,7 @@ def parse(content: bytes, directory: str = "") -> LabRecord:
         given.update({key: tuple(_text(one) for one in _list(found.get(key, []))) for key in _LISTS})
         given["endpoint"] = None if found.get("endpoint") is None else _text(found["endpoint"])
         given["workers"] = None if found.get("workers") is None else whole_number(found["workers"], 0, _MOST_WORKERS)
-        given["worker_type"] = _text(found.get("worker_type", ""))
+        given.update({key: _text(found.get(key, "")) for key in ("worker_type", "worker_memory")})
         made = found.get("made", {})
         if not isinstance(made, dict) or not set(made) <= set(KINDS):
             raise ValueError("made")
@@ -248,10 +249,10 @@ class LaunchRecord:
         if self.record:
             self._keep(self.record.with_resources(resources))
 
-    def set_workers(self, number: int, kind: str) -> None:
-        """Record how many workers the lab is to have, and of what type, until another number is asked for."""
+    def set_workers(self, number: int, kind: str, memory: str) -> None:
+        """Record how many workers the lab is to have, of what type and memory, until others are asked for."""
         if self.record:
-            self._keep(replace(self.record, workers=number, worker_type=kind))
+            self._keep(replace(self.record, workers=number, worker_type=kind, worker_memory=memory))
 
     def _keep(self, record: LabRecord) -> None:
         if record != self.record:

@@ -73,11 +73,11 @@ class Workers:
         self.record = record or LaunchRecord()
         self.short: list[str] = []
 
-    def ensure(self, count: int, least: int, kind: str, markets: t.Sequence[str]) -> Result:
+    def ensure(self, count: int, least: int, kind: str, markets: t.Sequence[str], memory: str = "") -> Result:
         """Launch what is missing, and return surplus workers. With fewer than ``least``, none is launched."""
         tagged = self._tagged()
         lab, found = self._lab(tagged), self._known(tagged)
-        self.record.set_workers(count, kind)
+        self.record.set_workers(count, kind, memory)
         launched: list[Described] = []
         if count > len(found):
             self.spec = replace(

@@ -59,6 +59,12 @@ def number_of(asked: int, recorded: int | None, existing: int) -> int:
     return asked if asked != UNCHANGED else existing if recorded is None else recorded
 
 
+def memory_of(asked: str, kind: str, recorded: str, recorded_type: str) -> str:
+    """Return the memory of each worker as somebody says, or as those of the same type were last given; else empty."""
+    # As the record can have it.
+    return "".join(asked.split()) or (recorded if kind == recorded_type else "")
+
+
 class Need(t.NamedTuple):
     """The request: a number of workers, and their type. ``lab`` is the lab's own type, the default of workers.
 

@@ -53,6 +53,7 @@ def play_of(region, lab, workers, prepared, launched):
     own = next(one for one in region.instances() if one["InstanceId"] not in workers)
     number = len(workers) + launched
     kinds = {"number": number, "launched": launched, "type": "t2.micro", "vcpus": 1, "markets": ["spot"], "text": ""}
+    kinds["memory"] = ""
     plan = {
         "workers": kinds,
         "owner": region.owner,
@@ -73,6 +74,7 @@ def play_of(region, lab, workers, prepared, launched):
         "owner": region.owner,
         "vcpus": 1,
         "type": "t2.micro",
+        "memory": "",
         "lab_address": "10.0.0.1",
         "max_hours": 12,
         "folder": str(lab / "workers"),

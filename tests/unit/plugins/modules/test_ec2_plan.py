@@ -291,8 +291,13 @@ def test_a_lab_that_starts_gets_the_workers_that_it_had_unless_somebody_says_ano
     record = begin(
         Caller(f"arn:aws:sts::123456789012:user/{region.owner}", "123456789012", ""), "us-west-2", "desi", "moto"
     )
-    write(folder, replace(record.with_resources([{"kind": INSTANCE, "id": lab}]), workers=3, worker_type="t3.micro"))
+    record = record.with_resources([{"kind": INSTANCE, "id": lab}])
+    write(folder, replace(record, workers=3, worker_type="t3.micro", worker_memory="512MiB"))
     plan = run(folder=folder)
+    assert plan["workers"]["memory"] == "512MiB"
+    assert run(folder=folder, worker_memory="1 GiB")["workers"]["memory"] == "1GiB"
+    # It may be more than another type has.
+    assert run(folder=folder, worker_type="t2.micro")["workers"]["memory"] == ""
     assert (plan["workers"]["number"], plan["workers"]["launched"], plan["workers"]["type"]) == (3, 3, "t3.micro")
     assert any("3 Dask workers t3.micro" in change for change in plan["changes"])
     assert any("3 x t3.micro, at most" in line["text"] for line in plan["lines"])

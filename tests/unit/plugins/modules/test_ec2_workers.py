@@ -134,14 +134,15 @@ def test_nothing_that_was_launched_is_left_running_where_the_rest_fails(region, 
     assert [one["InstanceId"] for one in alive(region)] == [kept]
 
 
-def test_number_and_type_are_recorded_until_others_are_asked_for(region, run, lab, tmp_path):
+def test_number_type_and_memory_are_recorded_until_others_are_asked_for(region, run, lab, tmp_path):
     begun = begin(
         Caller(f"arn:aws:sts::123456789012:user/{region.owner}", "123456789012", ""), "us-west-2", "desi", "moto"
     )
     write(str(tmp_path), begun.with_resources([{"kind": INSTANCE, "id": lab}]))
     given = {"folder": str(tmp_path)}
-    run(2, type="t3.micro", **given)
-    assert (read(str(tmp_path)).workers, read(str(tmp_path)).worker_type) == (2, "t3.micro")
+    run(2, type="t3.micro", memory="512MiB", **given)
+    found = read(str(tmp_path))
+    assert (found.workers, found.worker_type, found.worker_memory) == (2, "t3.micro", "512MiB")
     run(0, **given)
     assert read(str(tmp_path)).workers == 0
 
