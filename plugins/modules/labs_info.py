@@ -254,6 +254,7 @@ server:
       description:
         - Its container as C(docker inspect) describes it, with its labels of DESI Lab, state, user, rights, networks,
           ports and limits only. With O(folder) or O(verify), what has the name of one where there is none.
+        - One whose replacement was interrupted, which has C(-before) behind its name, as long as nothing else has that.
       type: dict
     network:
       description:

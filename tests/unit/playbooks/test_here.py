@@ -38,6 +38,22 @@ def test_lab_without_a_server_is_not_made_from_defaults(play):
     assert "./lab local -e lab_name=desi" in shown
 
 
+@pytest.mark.parametrize(
+    ("verb", "says"),
+    [
+        ("logs", '"container": "desi-lab-desi-before"'),
+        ("shell", "The lab desi does not run. Why It is stopped. Do Start it: ./lab start -e lab_name=desi"),
+        ("url", "Starting it puts it back as it was. Do Start it: ./lab start -e lab_name=desi"),
+        ("status", "stopped"),
+    ],
+)
+def test_lab_whose_replacement_was_interrupted_is_still_there_for_all_verbs(play, verb, says):
+    left = container("desi", running=False, port=9, name="desi-lab-desi-before")
+    code, shown = play(verb, left)
+    assert says in shown, shown
+    assert (code == 0) is (verb in ("logs", "status"))
+
+
 def test_lab_that_another_run_works_on_is_left_to_it(play, tmp_path):
     now = datetime.datetime.now().astimezone()
     take(tmp_path / "config/desi-lab/local/desi", "lab desi", os.getpid(), now)
