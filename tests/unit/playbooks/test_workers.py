@@ -16,6 +16,7 @@ from laptop import HOST_KEY, PERSON, ROOT, results
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import ROLE_TAG, WORKER, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, LaunchRecord
+from ansible_collections.desi.lab.plugins.module_utils._ssh.first_contact import make_key
 
 CONTAINER = {
     "Id": "c" * 64,
@@ -107,13 +108,14 @@ WHY = {
 def deploy(region, laptop, tmp_path):
     """Return a function that deploys workers, each with what becomes of it, and returns code, words, and the ids."""
 
-    def run(*fates, launched=0, **answers):
+    def run(*fates, launched=0, met=True, **answers):
         tags = lab_tags("desi", region.owner, {ROLE_TAG: WORKER})
         ids = [region.launch(tags=tags) for _ in fates]
         LaunchRecord(str(laptop.lab)).add_resources([{"kind": INSTANCE, "id": number} for number in ids])
         for number in ids:
             (laptop.lab / "workers" / number).mkdir(parents=True)
-            (laptop.lab / "workers" / number / "known_hosts").write_text(f"{number} {HOST_KEY}\n")
+            if met:
+                (laptop.lab / "workers" / number / "known_hosts").write_text(f"{number} {HOST_KEY}\n")
         named = list(zip(ids, fates))
         prepared = [number for number, fate in named if fate in (GOOD, UNCONNECTED)]
         names = [f"{number}-1" for number, fate in named if fate == GOOD]
@@ -148,6 +150,17 @@ def test_those_that_cannot_compute_are_ended_and_named_and_the_others_go_on(regi
     assert ("Dask workers of lab desi removed" in shown) is (not good)
     assert [number for number, _fate in named if number in running(region)] == good
     assert [path.name for path in Path(laptop.lab / "workers").glob("i-*")] == good
+
+
+def test_those_of_a_run_that_was_interrupted_are_met_with_the_host_key_that_they_began_with(region, laptop, deploy):
+    (laptop.lab / "workers").mkdir()
+    make_key(str(laptop.lab / "workers"))
+    key = (laptop.lab / "workers/host_key").read_text()
+    code, shown, [(number, _fate)] = deploy(GOOD, met=False)
+    assert (code, number in running(region)) == (0, True), shown
+    # The machine of this test makes no other one, so that it is kept.
+    assert (laptop.lab / "workers" / number / "host_key").read_text() == key
+    assert not list((laptop.lab / "workers").glob("host_key*"))
 
 
 def test_no_machine_is_launched_for_an_image_without_dask(region, deploy):
