@@ -219,9 +219,10 @@ wider:
 workers:
   description:
     - The lab's Dask workers. C(number) is how many there are to be, C(launched) how many of them come, C(ended) has
-      the ids of those that go, C(type) is their instance type with its C(vcpus), C(markets) are where they are asked
-      for, and C(text) says what they cost. C(recorded) is how many it was last given, and C(memory) is that of each
-      process; empty for a share.
+      the ids of those that go, C(type) is the instance type of those that come, or else of those that stay, with its
+      C(vcpus), C(disk_gib) is the size of their disk, C(markets) are where they are asked for, C(text) says what they
+      cost, and C(notes) whose type is not the one that was asked for. C(recorded) is how many it was last given, and
+      C(memory) is that of each process; empty for a share.
   returned: success
   type: dict
 unknown:
@@ -354,7 +355,7 @@ def workers_of(discovery: Discovery, spec: LabSpec, seen: AccountState, draft: D
     number = number_of(spec.workers, recorded, len(existing))
     if not existing and not number:
         return WorkersPlan()
-    need = workers_need(spec, draft, number)
+    need = workers_need(spec, seen, draft, number)
     return plan_workers(need, existing, discovery.of_workers(types_of(need, existing), number > len(existing)))
 
 

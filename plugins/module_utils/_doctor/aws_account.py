@@ -33,7 +33,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Acc
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import read_instance_type
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import ROOT_NOTE, Draft, begin, dry_run_targets, place
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import in_use
+from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import in_use, increase
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read_or_none
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
@@ -138,10 +138,7 @@ def judge_quota(seen: AccountState, spec: LabSpec) -> Finding:
         return Finding("quota", title, WARNING, f"not known for {name}", why, do, facts)
     found = f"{used} of {limit:g} in use in {spec.region}, {name} takes {need or '?'}"
     if used + need > limit:
-        do = (
-            "aws service-quotas request-service-quota-increase --service-code ec2 "
-            f"--quota-code {code} --desired-value {used + need} --region {spec.region} · or stop another machine"
-        )
+        do = f"{increase(code, used + need, spec.region)} · or stop another machine"
         return Finding("quota", title, BROKEN, found, "AWS would refuse to start the machine.", do, facts)
     return Finding("quota", title, OK, found, facts=facts)
 

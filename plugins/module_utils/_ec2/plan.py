@@ -194,7 +194,7 @@ def group_of(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -
     )
 
 
-def workers_need(spec: LabSpec, draft: Draft, number: int) -> Need:
+def workers_need(spec: LabSpec, seen: AccountState, draft: Draft, number: int) -> Need:
     """Return what is asked for of a number of workers."""
     instance = instances.read_instance(draft.instance)
     there = instance.is_there
@@ -205,7 +205,7 @@ def workers_need(spec: LabSpec, draft: Draft, number: int) -> Need:
         instance.type if there else draft.kinds[0].name,
         not there or instance.starts,
         [instance.zone] if there else list(dict.fromkeys(attempt.zone for attempt in draft.attempts)),
-        spec.disk_gib,
+        0 if there else read_image(draft.image_id, seen.images).least_gib,
         spec.region,
         spec.record.worker_type if spec.record else "",
     )
@@ -238,7 +238,7 @@ def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed, wor
             notes.append(f"The disk is {disk} GiB, because the system's image is no smaller.")
     prices = joined(Prices(seen.type_prices, seen.disk_price, None), from_table(spec.prices, spec.region, names))
     costs = {name: cost_of(name, disk, prices) for name in names}
-    said = [*draft.notes, *key.notes, *group.notes, *wider, *notes, *let_in.notes, *seen.notes]
+    said = [*draft.notes, *key.notes, *group.notes, *wider, *notes, *workers.notes, *let_in.notes, *seen.notes]
     about = known(spec.record, draft.instance, group, key) if spec.directory else NOTHING
     return Plan(draft, instance, key, group, image, disk, costs, list(dict.fromkeys(said)), about, wider, workers)
 

@@ -61,7 +61,7 @@ def to_make(plan: Plan) -> list[str]:
         made.append(f"security group {plan.group.name}: {rules_text(plan.group.rules)}")
     if not plan.instance.is_there:
         made.append(launch_text(plan))
-    return made + worker_changes(plan.workers, plan.disk_gib)[0]
+    return made + worker_changes(plan.workers)[0]
 
 
 def launch_text(plan: Plan) -> str:
@@ -108,7 +108,7 @@ def lines(spec: LabSpec, plan: Plan, account: str) -> list[dict[str, str]]:
     rows = [("Plan", [f'for lab "{spec.name}" in {spec.region} (account …{account[-4:]}, user {plan.draft.who})'])]
     rows += [("ask", [f"{words}: not made from this computer as far as it knows" for words in plan.known.unknown])]
     rows += [("make", to_make(plan)), ("start", started(plan)), ("change", to_change(plan)), ("keep", kept(plan))]
-    rows += [("end", worker_changes(plan.workers, plan.disk_gib)[1])]
+    rows += [("end", worker_changes(plan.workers)[1])]
     report = [{"label": label, "text": " · ".join(texts), "about": ""} for label, texts in rows if texts]
     report.append(cost_line(plan.costs, _is_spot(plan)))
     beside = worker_cost(plan.workers, next(iter(plan.costs.values())).hour, spec.max_hours)
@@ -185,12 +185,14 @@ def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> d
             ),
             "markets": list(plan.workers.markets),
             "vcpus": plan.workers.vcpus,
+            "disk_gib": plan.workers.disk_gib,
+            "notes": list(plan.workers.notes),
             "text": beside,
         },
         "changes": [
             *to_make(plan),
             *(f"start {text}" for text in started(plan)),
             *to_change(plan),
-            *(f"end {text}" for text in worker_changes(plan.workers, plan.disk_gib)[1]),
+            *(f"end {text}" for text in worker_changes(plan.workers)[1]),
         ],
     }

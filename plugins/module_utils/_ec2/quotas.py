@@ -114,6 +114,12 @@ def within_quota(
     return good, [f"{market} {name} is left out: {error.why}" for (market, name), error in bad.items()]
 
 
+def increase(code: str, vcpus: int, region: str) -> str:
+    """Return the command that asks AWS for a larger quota."""
+    command = f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {code}"
+    return f"{command} --desired-value {vcpus}{f' --region {region}' if region else ''}"
+
+
 def shortage(attempt: Attempt, need: int, used: int, limit: int, region: str) -> LabError:
     """Return the failure that names the quota and the command that asks for more."""
     code = code_of(attempt.type, attempt.market)
@@ -121,7 +127,6 @@ def shortage(attempt: Attempt, need: int, used: int, limit: int, region: str) ->
     many = "1 vCPU" if limit == 1 else f"{limit} vCPUs"
     why = f"In {region} your account may use {many} at a time for {market}machines of this kind "
     why += f"({class_of(attempt.type)}, quota {code}). Running machines use {used}, and {attempt.type} needs {need}."
-    do = "ask for more (it takes a day or so): aws service-quotas request-service-quota-increase --service-code ec2 "
-    do += f"--quota-code {code} --desired-value {used + need} --region {region} · or choose a smaller type, "
+    do = f"ask for more (it takes a day or so): {increase(code, used + need, region)} · or choose a smaller type, "
     do += "or stop another machine"
     return LabError(f"A {market}machine {attempt.type} exceeds what this account may run.", why, do)

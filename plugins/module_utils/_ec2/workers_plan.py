@@ -6,28 +6,40 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
+from collections import Counter
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Cost, Prices, cost_of, money
+from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Prices, cost_of, money
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, is_worker
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import InstanceType
-from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import class_of, code_of, in_use
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import GIB, InstanceType
+from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import class_of, code_of, in_use, increase
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, state_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
 
 RUNS = ("pending", "running")
 # As many as the lab was last given.
 UNCHANGED = -1
+# The system and the image of a lab, beside what spills from memory, which is at most as much again.
+SYSTEM_GIB, LEAST_GIB = 14, 30
 
 Rows = t.Sequence[t.Mapping[str, t.Any]]
+
+
+class Alike(t.NamedTuple):
+    """Workers of one type, and what one of them costs an hour, None if that is not known."""
+
+    number: int
+    type: str
+    hour: float | None
 
 
 class WorkersPlan(t.NamedTuple):
     """The workers of a lab: the desired number, which stay, are terminated or launched, their type and markets.
 
-    ``cost`` is that of one of them.
+    ``type`` is that of those that come, or else of those that there are; ``alike`` are all that there are to be.
     """
 
     number: int = 0
@@ -37,12 +49,21 @@ class WorkersPlan(t.NamedTuple):
     type: str = ""
     vcpus: int = 0
     markets: tuple[str, ...] = ()
-    cost: Cost = Cost(None, None, "", "")
+    disk_gib: int = LEAST_GIB
+    alike: tuple[Alike, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def hour(self) -> float | None:
         """Return what all of them cost an hour, None if that is not known."""
-        return None if self.cost.hour is None else round(self.number * self.cost.hour, 4)
+        hours = [(one.number, one.hour) for one in self.alike]
+        known = [number * hour for number, hour in hours if hour is not None]
+        return round(sum(known), 4) if len(known) == len(hours) else None
+
+    @property
+    def words(self) -> str:
+        """Return how many of which types."""
+        return " and ".join(f"{one.number} x {one.type}" for one in self.alike)
 
 
 def lab_workers(instances: Rows, name: str, owner: str) -> list[t.Mapping[str, t.Any]]:
@@ -68,7 +89,8 @@ def memory_of(asked: str, kind: str, recorded: str, recorded_type: str) -> str:
 class Need(t.NamedTuple):
     """The request: a number of workers, and their type. ``lab`` is the lab's own type, the default of workers.
 
-    ``launches_lab`` tells whether a machine of it is launched, too, and ``zones`` are those where the lab can be.
+    ``launches_lab`` tells whether a machine of it is launched, too, ``zones`` are those where the lab can be, and
+    ``image_gib`` is the least that a disk of its image has.
     """
 
     name: str
@@ -77,7 +99,7 @@ class Need(t.NamedTuple):
     lab: str
     launches_lab: bool
     zones: t.Sequence[str]
-    disk_gib: int
+    image_gib: int
     region: str
     recorded_type: str = ""
 
@@ -93,17 +115,26 @@ class Facts(t.NamedTuple):
 
 
 def types_of(need: Need, existing: Rows) -> list[str]:
-    """Return the types that a plan needs facts of: the workers', and the lab's."""
-    return list(dict.fromkeys([need.type or _type_of(existing) or need.recorded_type or need.lab, need.lab]))
+    """Return the types that a plan has to know of: that of workers to launch, the lab's, and those that there are."""
+    there = [facts_of(one)["type"] for one in existing]
+    wanted = need.type or next(iter(there), "") or need.recorded_type or need.lab
+    return list(dict.fromkeys([wanted, need.lab, *there]))
+
+
+def disk_of(kind: InstanceType | None, image_gib: int) -> int:
+    """Return how large the disk of a worker is, in GiB; nobody keeps files on it."""
+    memory = math.ceil(kind.memory_mib / GIB) if kind else 0
+    return max(LEAST_GIB, image_gib, SYSTEM_GIB + memory)
 
 
 def plan_workers(need: Need, existing: Rows, facts: Facts) -> WorkersPlan:
     """Return the plan; refuse what AWS cannot launch. ``existing`` are those of lab_workers."""
     ids = [facts_of(one)["id"] for one in existing]
     launched = max(0, need.number - len(ids))
-    name = types_of(need, existing)[0]
-    kind = facts.kinds.get(name)
-    cost = cost_of(name, need.disk_gib, facts.prices)
+    wanted, stays = types_of(need, existing)[0], Counter(facts_of(one)["type"] for one in existing[: need.number])
+    name = wanted if launched else next(iter(stays), "") or need.recorded_type or wanted
+    kind, disk_gib = facts.kinds.get(name), disk_of(facts.kinds.get(name), need.image_gib)
+    numbers = (Counter({name: launched}) if launched else Counter()) + stays
     found = WorkersPlan(
         need.number,
         tuple(ids[: need.number]),
@@ -111,8 +142,18 @@ def plan_workers(need: Need, existing: Rows, facts: Facts) -> WorkersPlan:
         launched,
         name,
         kind.vcpus if kind else 0,
+        disk_gib=disk_gib,
+        alike=tuple(
+            Alike(number, each, cost_of(each, disk_of(facts.kinds.get(each), need.image_gib), facts.prices).hour)
+            for each, number in numbers.items()
+        ),
+        notes=tuple(
+            f"{amount(number, 'Dask worker')} {'stays' if number == 1 else 'stay'} {each}. To have {need.type} instead, "
+            "end what there is first: -e lab_workers=0"
+            for each, number in stays.items()
+            if need.type and each != need.type
+        ),
     )
-    found = found._replace(cost=cost)
     if not launched:
         return found
     if kind is None:
@@ -150,16 +191,18 @@ def _markets(need: Need, kind: InstanceType, launched: int, facts: Facts) -> lis
     fitting = [market for market, fits in room.items() if fits is None or fits >= launched]
     if fitting:
         return fitting
-    most = max(fits for fits in room.values() if fits is not None)
-    code = code_of(kind.name, ON_DEMAND)
+    known = {market: fits for market, fits in room.items() if fits is not None}
+    market = max(known, key=lambda one: (known[one], one == ON_DEMAND))
+    most = known[market]
+    code = code_of(kind.name, market)
     raise LabError(
         f"{amount(need.number, 'worker')} of the type {kind.name} exceed what this account may run.",
-        f"In {need.region} its quota of machines of this kind ({class_of(kind.name)}, quota {code}) has room for "
-        f"{most or 'none'} of the {launched} more that are needed, with {amount(kind.vcpus, 'vCPU')} each.",
+        f"In {need.region} its quota of {'spot ' * (market == SPOT)}machines of this kind ({class_of(kind.name)}, quota "
+        f"{code}) has room for {most or 'none'} of the {launched} more that are needed, with "
+        f"{amount(kind.vcpus, 'vCPU')} each.",
         f"say -e lab_workers={need.number - launched + most} · or choose a smaller type: -e lab_worker_type=… · or ask "
-        f"for more (it takes a day or so): aws service-quotas request-service-quota-increase --service-code ec2 "
-        f"--quota-code {code} --region {need.region} "
-        f"--desired-value {launched * kind.vcpus}",
+        f"for more (it takes a day or so): "
+        f"{increase(code, _used(need, code, facts) + launched * kind.vcpus, need.region)}",
     )
 
 
@@ -167,23 +210,20 @@ def _room(need: Need, kind: InstanceType, market: str, facts: Facts) -> int | No
     """Return how many workers fit into a quota beside the lab's own machine, None if it is not known."""
     code = code_of(kind.name, market)
     limit = facts.quotas.get(code) if code else None
-    if limit is None:
-        return None
+    return None if limit is None else max(0, int(limit - _used(need, code, facts)) // kind.vcpus)
+
+
+def _used(need: Need, code: str, facts: Facts) -> int:
+    """Return how much of a quota is in use once the lab's own machine runs."""
     vcpus = {name: each.vcpus for name, each in facts.kinds.items()}
-    used = in_use(code, facts.running, vcpus)
-    if need.launches_lab and code_of(need.lab, ON_DEMAND) == code:
-        used += vcpus.get(need.lab, 0)
-    return max(0, int(limit - used) // kind.vcpus)
+    lab = vcpus.get(need.lab, 0) if need.launches_lab and code_of(need.lab, ON_DEMAND) == code else 0
+    return in_use(code, facts.running, vcpus) + lab
 
 
-def _type_of(existing: Rows) -> str:
-    return facts_of(existing[0])["type"] if existing else ""
-
-
-def changes(plan: WorkersPlan, disk_gib: int) -> tuple[list[str], list[str]]:
+def changes(plan: WorkersPlan) -> tuple[list[str], list[str]]:
     """Return what is launched, and what is terminated, in words."""
     spot = ", spot or else on demand" if SPOT in plan.markets else ""
-    made = f"{amount(plan.launched, 'Dask worker')} {plan.type}{spot}, {disk_gib} GiB encrypted"
+    made = f"{amount(plan.launched, 'Dask worker')} {plan.type}{spot}, {plan.disk_gib} GiB encrypted"
     ended = f"{amount(len(plan.ended), 'Dask worker')} {', '.join(plan.ended)}"
     return [made] if plan.launched else [], [ended] if plan.ended else []
 
@@ -192,10 +232,10 @@ def cost_text(plan: WorkersPlan, lab_hour: float | None, hours: float) -> str:
     """Return what workers cost beside the lab, and both in the longest case, in ``hours``; empty without workers."""
     if not plan.number:
         return ""
-    if plan.hour is None or plan.cost.hour is None:
-        return f"{plan.number} x {plan.type}, whose price is not known here"
-    most = "at most " if plan.markets[:1] == (SPOT,) or not plan.launched else ""
-    text = f"{plan.number} x {plan.type}, {most}{money(plan.hour)} USD an hour more"
+    if plan.hour is None:
+        return f"{plan.words}, whose price is not known here"
+    most = "at most " if plan.markets[:1] == (SPOT,) or plan.kept else ""
+    text = f"{plan.words}, {most}{money(plan.hour)} USD an hour more"
     if lab_hour is None:
         return text
     both = plan.hour + lab_hour

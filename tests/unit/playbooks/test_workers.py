@@ -53,14 +53,13 @@ def play_of(region, lab, workers, prepared, launched):
     """Return a playbook that deploys workers, of which some may have to be launched, as playbooks/ec2.yml would."""
     own = next(one for one in region.instances() if one["InstanceId"] not in workers)
     number = len(workers) + launched
-    kinds = {"number": number, "launched": launched, "type": "t2.micro", "vcpus": 1, "markets": ["spot"], "text": ""}
-    kinds["memory"] = ""
+    kinds = {"number": number, "launched": launched, "type": "t2.micro", "vcpus": 1, "markets": ["spot"]}
+    kinds |= {"disk_gib": 30, "text": "", "notes": [], "memory": ""}
     plan = {
         "workers": kinds,
         "owner": region.owner,
         "machine": {"id": own["InstanceId"], "state": "running", "address": "192.0.2.1"},
         "image": {"user": "ec2-user"},
-        "launch": {"disk_gib": 30},
         "machine_tags": {},
         "changes": [],
         "unknown": [],

@@ -260,10 +260,11 @@ def test_options_that_cannot_work_are_refused_before_aws_is_asked(run, region, o
 def test_workers_are_planned_with_their_cost_and_few_further_questions(run, region):
     run(name="desi")
     without = len(region.calls)
-    answer = run(workers=2, worker_type="t3.micro")
+    answer = run(workers=2, worker_type="t3.micro", disk_gib=500)
     assert (answer["workers"]["number"], answer["workers"]["launched"], answer["workers"]["vcpus"]) == (2, 2, 2)
     assert answer["workers"]["markets"] == ["spot", "on-demand"]
-    assert any(change.startswith("2 Dask workers t3.micro, spot or else on demand") for change in answer["changes"])
+    made = "2 Dask workers t3.micro, spot or else on demand, 30 GiB encrypted"
+    assert made in answer["changes"]
     assert "2 x t3.micro" in next(line["text"] for line in answer["lines"] if line["label"] == "workers")
     assert len(region.calls) - without <= 14
     more = len(region.calls)
