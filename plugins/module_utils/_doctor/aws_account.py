@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import os
@@ -17,7 +18,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.account import Accou
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import judge, needed, refusal
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of
 from ansible_collections.desi.lab.plugins.module_utils._common import run_lock as common_run_lock
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._doctor.aws_orphans import TITLE, judge_orphans, orphans
@@ -34,7 +35,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types impor
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import ROOT_NOTE, Draft, begin, dry_run_targets, place
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import in_use, increase
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read_or_none
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import endpoint_of, read_for, read_or_none
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
 
@@ -51,7 +52,7 @@ def account_findings(account: Account, spec: LabSpec, regions: t.Sequence[str], 
             return [without("there are no AWS credentials here; labs on this computer need none")]
         return [from_error("credentials", "AWS credentials", account.no_caller(error))]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        left = pool.submit(orphan_findings, account, caller_of(caller).owner, regions, config, spec.prices)
+        left = pool.submit(orphan_findings, account, caller_of(caller), regions, config, spec.prices)
         return [judge_caller(caller), *lab_findings(account, spec), *left.result()]
 
 
@@ -144,7 +145,7 @@ def judge_quota(seen: AccountState, spec: LabSpec) -> Finding:
 
 
 def orphan_findings(
-    account: Account, owner: str, regions: t.Sequence[str], config: str, prices: t.Mapping[str, t.Any]
+    account: Account, caller: Caller, regions: t.Sequence[str], config: str, prices: t.Mapping[str, t.Any]
 ) -> list[Finding]:
     """Find tagged resources without a lab in each region."""
     rows: list[dict[str, t.Any]] = []
@@ -153,15 +154,33 @@ def orphan_findings(
     for region in regions:
         try:
             client = account.client_in("ec2", region) if account.client_in else account.ec2
-            found = ResourceQuery(client, owner).everything()
+            found = [query.everything() for query in _queries(account, client, caller, region, config)]
         except (*AWS_ERRORS, LabError) as error:
             failure = error if isinstance(error, LabError) else aws_error(error, f"look into {region}", region)
             unseen.append(from_error("orphans", TITLE, failure, WARNING))
             continue
         seen.append(region)
         records = functools.partial(read_or_none, config, region)
-        rows += orphans(found, region, from_table(prices, region, ()), busy_labs(config, region), records)
+        for each in found:
+            rows += orphans(each, region, from_table(prices, region, ()), busy_labs(config, region), records)
     return [*(judge_orphans(rows, seen) if seen else []), *unseen]
+
+
+def _queries(
+    account: Account,
+    ec2: t.Any,  # noqa: ANN401 - a client of botocore
+    caller: Caller,
+    region: str,
+    config: str,
+) -> list[ResourceQuery]:
+    """Return the queries of all labs of a caller, and of those made here with other credentials of the account."""
+    endpoint, others = endpoint_of(account.clients["sts"]), []
+    for directory in sorted(path.parent for path in Path(config, region).glob("*/made.json")) if config else []:
+        with contextlib.suppress(LabError, OSError):
+            record = read_for(str(directory), caller, region, endpoint)
+            if record is not None and record.owner not in (caller.owner, caller.former):
+                others.append(ResourceQuery(ec2, record.owner, directory.name))
+    return [*(ResourceQuery(ec2, owner) for owner in (caller.owner, caller.former) if owner), *others]
 
 
 def busy_labs(config: str, region: str) -> set[str]:

@@ -154,6 +154,14 @@ def read_or_none(*directory: str) -> LabRecord | None:
         return None
 
 
+def read_for(directory: str, caller: Caller, region: str, endpoint: str | None = None) -> LabRecord | None:
+    """Return the record in the directory of a lab, None where there is none; refuse what its check refuses."""
+    record = read(directory)
+    if record is not None:
+        record.check(caller, region, endpoint)
+    return record
+
+
 def parse(content: bytes, directory: str = "") -> LabRecord:
     """Parse a record, and refuse whatever is not of its shape."""
     try:

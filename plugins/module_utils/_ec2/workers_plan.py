@@ -148,8 +148,8 @@ def plan_workers(need: Need, existing: Rows, facts: Facts) -> WorkersPlan:
             for each, number in numbers.items()
         ),
         notes=tuple(
-            f"{amount(number, 'Dask worker')} {'stays' if number == 1 else 'stay'} {each}. To have {need.type} instead, "
-            "end what there is first: -e lab_workers=0"
+            f"{amount(number, 'Dask worker')} {'stays' if number == 1 else 'stay'} {each}. To have {need.type} "
+            "instead, end what there is first: -e lab_workers=0"
             for each, number in stays.items()
             if need.type and each != need.type
         ),
@@ -197,8 +197,8 @@ def _markets(need: Need, kind: InstanceType, launched: int, facts: Facts) -> lis
     code = code_of(kind.name, market)
     raise LabError(
         f"{amount(need.number, 'worker')} of the type {kind.name} exceed what this account may run.",
-        f"In {need.region} its quota of {'spot ' * (market == SPOT)}machines of this kind ({class_of(kind.name)}, quota "
-        f"{code}) has room for {most or 'none'} of the {launched} more that are needed, with "
+        f"In {need.region} its quota of {'spot ' * (market == SPOT)}machines of this kind ({class_of(kind.name)}, "
+        f"quota {code}) has room for {most or 'none'} of the {launched} more that are needed, with "
         f"{amount(kind.vcpus, 'vCPU')} each.",
         f"say -e lab_workers={need.number - launched + most} · or choose a smaller type: -e lab_worker_type=… · or ask "
         f"for more (it takes a day or so): "

@@ -30,7 +30,12 @@ from ansible_collections.desi.lab.plugins.module_utils._common.text import name_
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ROLE as SCHEDULER
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import expiry
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import root_disk
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import endpoint_of, read, read_or_none
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
+    LabRecord,
+    endpoint_of,
+    read_for,
+    read_or_none,
+)
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import lab_rows
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, lab_row, labels_of
@@ -78,8 +83,14 @@ class Region:
             disks = pool.submit(self._disks)
             found = self.account.instances(TAGGED)
             who = self.caller = caller_of(caller.result())
-            owners = [owner for owner in (who.owner, who.former) if owner]
-            ours = [one for one in found for owner in owners if is_ours(one, tags_of(one).get(NAME_TAG, ""), owner)]
+            # A lab that was made here with other credentials of the same account is its maker's.
+            makers = {name: made.owner for name, made in self._records() if isinstance(made, LabRecord)}
+            ours = [
+                one
+                for one in found
+                for name in [tags_of(one).get(NAME_TAG, "")]
+                if any(is_ours(one, name, owner) for owner in (who.owner, who.former, makers.get(name, "")))
+            ]
             instances = {one["InstanceId"]: one for one in ours if state_of(one) != "terminated" and not is_worker(one)}
             workers: dict[tuple[str, str], list[t.Any]] = {}
             for one in ours:
@@ -102,6 +113,7 @@ class Region:
                         tunnel_port=self._tunnel(row),
                         directory=self.known.get((self.region, row["name"])),
                         workers=workers.get((row["name"], row["owner"]), ()),
+                        sizes=sizes,
                         recorded=self._recorded(row["name"]),
                     ),
                     now,
@@ -111,18 +123,21 @@ class Region:
 
     def of_others(self) -> list[str]:
         """Return sentences on labs that others made from this computer, which the caller does not see."""
-        endpoint, said = endpoint_of(self.account.clients["sts"]), []
+        refused = [(name, found) for name, found in self._records() if isinstance(found, LabError)]
+        return [
+            f"Lab {name} in {self.region} cannot be seen. {error.why} To see it: {error.do.partition('. ')[0]}."
+            for name, error in refused
+        ]
+
+    def _records(self) -> t.Iterator[tuple[str, LabRecord | LabError | None]]:
+        """Return what is recorded of each lab of the region, or why the caller cannot see it, by name."""
+        endpoint = endpoint_of(self.account.clients["sts"])
         for (region, name), directory in sorted(self.known.items()):
-            if region != self.region:
-                continue
-            try:
-                record = read(str(directory))
-                if record is not None:
-                    record.check(self.caller, region, endpoint)
-            except LabError as error:
-                remedy = error.do.partition(". ")[0]
-                said.append(f"Lab {name} in {region} cannot be seen. {error.why} To see it: {remedy}.")
-        return said
+            if region == self.region:
+                try:
+                    yield name, read_for(str(directory), self.caller, region, endpoint)
+                except LabError as error:
+                    yield name, error
 
     def _disks(self) -> dict[str, int]:
         """Return volume sizes by id; none without permission."""
@@ -200,6 +215,8 @@ class Answers(t.NamedTuple):
     directory: Path | None
     workers: t.Sequence[t.Mapping[str, t.Any]] = ()
     recorded: int = 0
+    # Of disks, by id.
+    sizes: t.Mapping[str, int] = {}
 
 
 def status_row(
@@ -229,7 +246,10 @@ def status_row(
 def _add_workers(lab: dict[str, t.Any], answers: Answers, now: float) -> None:
     """Add what the machines of a lab's workers cost, which is unknown where one price is."""
     for worker in answers.workers:
-        price = pricing.cost_of(str(worker["InstanceType"]), answers.disk_gib or 0, answers.prices or NO_PRICES)
+        size = answers.sizes.get(root_disk(worker))
+        price = pricing.cost_of(str(worker["InstanceType"]), size or 0, answers.prices or NO_PRICES)
+        if size is None:
+            price = price._replace(hour=None, month_stopped=None)
         each = costs(ran(worker, "", True), price, True, now)
         for name in ("usd_hour", "usd_so_far", "usd_month"):
             known = lab[name] is not None and each[name] is not None

@@ -11,7 +11,9 @@ import boto3
 import pytest
 from aws_region import ALLOWED, KEYS, PRICES, REFUSED, run_module, without_credentials
 
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
 from ansible_collections.desi.lab.plugins.module_utils._common import run_lock as common_run_lock
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, write
 from ansible_collections.desi.lab.plugins.modules import doctor_account_info
 
 
@@ -155,6 +157,16 @@ def test_what_only_looks_like_ours_is_not_told(look, region):
     region.disk(name="old", owner="ben")
     region.disk(tags={"Name": "desi-lab-old", "desi-lab": "old"})
     assert only(look(), "orphans")["found"] == "nothing in us-west-2"
+
+
+def test_what_is_left_of_a_lab_made_here_with_other_credentials_of_the_account_is_told(look, region, tmp_path):
+    folder = tmp_path / "us-west-2/old"
+    folder.mkdir(parents=True)
+    maker = Caller("arn:aws:iam::123456789012:user/ben", "123456789012", "")
+    write(str(folder), begin(maker, "us-west-2", "old", "ben"))
+    disk = region.disk(name="old", owner="ben")
+    region.disk(name="other", owner="ben")
+    assert set(resources(look(config=str(tmp_path)))) == {disk}
 
 
 def test_every_region_is_looked_into_and_one_that_cannot_be_does_not_hide_the_others(look, region, old):

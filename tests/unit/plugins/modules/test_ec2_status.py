@@ -83,6 +83,18 @@ def test_a_lab_that_another_account_made_from_here_is_said_not_to_be_seen(look, 
     assert "AWS_PROFILE=NAME" in sentence
 
 
+def test_a_lab_that_was_made_here_with_other_credentials_of_the_account_is_told(region, look, tmp_path):
+    for name in ("desi", "other"):
+        region.launch(name, owner="ann")
+    folder = tmp_path / "labs/us-west-2/desi"
+    folder.mkdir(parents=True)
+    maker = Caller("arn:aws:iam::123456789012:user/ann", "123456789012", "")
+    write(str(folder), begin(maker, "us-west-2", "desi", "ann"))
+    # Nothing was made here that is called other, which may be anybody's.
+    found = look()
+    assert ([lab["name"] for lab in found["labs"]], found["unseen"]) == (["desi"], [])
+
+
 def test_without_credentials_labs_that_were_made_are_said_not_to_be_seen(look, monkeypatch, tmp_path):
     without_credentials(monkeypatch)
     folder = tmp_path / "labs/eu-west-1/desi"

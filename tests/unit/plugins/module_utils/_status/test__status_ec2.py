@@ -142,8 +142,13 @@ def test_times_of_a_machine_are_read_as_botocore_gives_them():
 
 
 def test_workers_are_counted_and_cost_what_their_machines_cost():
-    alone, both = row(), row(workers=[instance(InstanceId="i-2"), instance(InstanceId="i-3")])
+    sizes = {"vol-1": 30}
+    alone, both = row(), row(workers=[instance(InstanceId="i-2"), instance(InstanceId="i-3")], sizes=sizes)
     assert (alone["workers"], both["workers"]) == (0, 2)
+    # Their disks are not as large as the lab's.
+    large = row(workers=[instance()], sizes={"vol-1": 760})
+    assert large["usd_hour"] == pytest.approx(2 * alone["usd_hour"] + 0.073, abs=0.001)
+    assert row(workers=[instance()])["usd_hour"] is None
     assert both["usd_hour"] == pytest.approx(3 * alone["usd_hour"], abs=0.001)
     assert both["usd_so_far"] == pytest.approx(3 * alone["usd_so_far"], abs=0.02)
     assert not [note for note in both["notes"] if "scheduler" in note]
@@ -151,5 +156,5 @@ def test_workers_are_counted_and_cost_what_their_machines_cost():
     assert row(probe={**PROBE, "dask": counts}, workers=[instance()])["dask"] == counts
     said = [row(workers=[instance()], recorded=number)["notes"] for number in (0, 1, 3)]
     assert ["It was given" in " ".join(notes) for notes in said] == [False, False, True]
-    unknown = row(workers=[instance(InstanceId="i-2", InstanceType="x9.huge")])
+    unknown = row(workers=[instance(InstanceId="i-2", InstanceType="x9.huge")], sizes=sizes)
     assert (unknown["workers"], unknown["usd_hour"]) == (1, None)
