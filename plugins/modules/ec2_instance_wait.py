@@ -91,7 +91,6 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import OWNER_TA
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import AT_REST, instance_row, wait_for_state
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
-    INSTANCE,
     age,
     endpoint_of,
     legacy_owner_note,
@@ -134,8 +133,7 @@ def main() -> None:
                 "known": record is not None and record.knows_instance(rest.instance),
                 "things": resources_of_instance(rest.instance),
                 "owner": tags_of(rest.instance)[OWNER_TAG],
-                # Tags are set by whoever may, so what has them alone is not ended with the lab.
-                "workers": [number for number in rest.workers if record is not None and record.knows(INSTANCE, number)],
+                "workers": list(rest.workers),
             }
             notes = legacy_owner_note(caller, more["owner"])
     except LabError as error:

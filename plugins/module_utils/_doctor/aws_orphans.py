@@ -45,7 +45,8 @@ def orphans(
     own = [instance for instance in found.get("machine") or [] if not is_worker(instance)]
     living = {tags_of(instance).get(NAME_TAG, "") for instance in own}
     costs, rows = _costs(found, prices), resource_rows(found)
-    records = {lab: record_of(lab) for lab in {row["lab"] for row in rows} if LAB_NAME.fullmatch(lab)}
+    read = {lab: record_of(lab) for lab in {row["lab"] for row in rows} if LAB_NAME.fullmatch(lab)}
+    records = {lab: record and record.with_launched(found.get("machine") or ()) for lab, record in read.items()}
     known = {
         id_of(kind, one)
         for kind in found

@@ -109,6 +109,7 @@ def known_rows(
     found: Found, record: LabRecord | None, key: str, prices: Prices | None = None
 ) -> list[dict[str, t.Any]]:
     """Return a row for each resource, with whether it was made from here. ``key`` is the lab's public key."""
+    record = record and record.with_launched(found.get(INSTANCE) or ())
     known = {
         (kind, id_of(kind, resource)): knows_resource(record, kind, resource, key)
         for kind in found

@@ -26,7 +26,7 @@ POLL_SECONDS = 1.0
 
 
 class SettledInstance(t.NamedTuple):
-    """An instance, the state that it was in before (empty if there was nothing to wait for), and the lab's workers."""
+    """An instance, the state that it was in before (empty if there was nothing to wait for), and its known workers."""
 
     instance: t.Mapping[str, t.Any] | None
     was: str
@@ -56,7 +56,9 @@ def wait_for_state(
         alive = lab_instance(found, name, query.owner, record)
         # One that is deleted has nothing to come to.
         if alive is None or state_of(alive) in states:
-            workers = tuple(one["InstanceId"] for one in tagged if is_worker(one) and state_of(one) in RUNS)
+            # Tags are set by whoever may, so what has them alone is not ended with the lab.
+            mine = [one for one in tagged if record is not None and record.knows_instance(one)]
+            workers = tuple(one["InstanceId"] for one in mine if is_worker(one) and state_of(one) in RUNS)
             return SettledInstance(alive, was, workers)
         was = was or state_of(alive)
         if clock() >= end:

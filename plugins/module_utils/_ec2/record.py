@@ -90,6 +90,11 @@ class LabRecord:
                 ids.append(str(resource["id"]))
         return replace(self, made={kind: tuple(ids) for kind, ids in made.items()})
 
+    def with_launched(self, instances: t.Iterable[Resource]) -> LabRecord:
+        """Return the record with those of the instances that were made here, and what they brought along."""
+        ours = [one for one in instances if self.knows_instance(one)]
+        return self.with_resources(row for one in ours for row in resources_of_instance(one))
+
     def check(self, caller: Caller, region: str = "", endpoint: str | None = None) -> None:
         """Refuse another account, partition, region or endpoint than the lab was made in.
 

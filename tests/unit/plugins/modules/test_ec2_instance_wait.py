@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+from dataclasses import replace
+
 from aws_region import run_module
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, lab_tags
@@ -34,11 +36,14 @@ def test_a_state_that_does_not_come_is_told_in_three_sentences(region, capsys):
 
 def test_workers_are_no_machine_of_the_lab_and_end_with_it_where_they_are_recorded(region, capsys, tmp_path):
     lab, mine, other = (region.launch(tags=lab_tags("desi", "moto", more)) for more in ({}, WORKER, WORKER))
+    # Its launch ended before AWS had answered.
+    cut = region.launch(tags=lab_tags("desi", "moto", WORKER), ClientToken="token")
     account = Caller("arn:aws:sts::123456789012:user/moto", "123456789012", "AKIAIOSFODNN7EXAMPLE")
     record = begin(account, "us-west-2", "desi", "moto")
-    write(str(tmp_path), record.with_resources({"kind": "machine", "id": each} for each in (lab, mine)))
+    begun = record.with_resources({"kind": "machine", "id": each} for each in (lab, mine))
+    write(str(tmp_path), replace(begun, tokens=("token",)))
     found = run_module(ec2_instance_wait, capsys, name="desi", folder=str(tmp_path))["machine"]
-    assert (found["id"], found["workers"]) == (lab, [mine])
+    assert (found["id"], sorted(found["workers"])) == (lab, sorted([mine, cut]))
     run_module(ec2_instance_stop, capsys, name="desi", instance_id=lab, workers=found["workers"], timeout=5)
     states = {one["InstanceId"]: one["State"]["Name"] for one in region.instances()}
-    assert states == {lab: "stopped", mine: "terminated", other: "running"}
+    assert states == {lab: "stopped", mine: "terminated", cut: "terminated", other: "running"}

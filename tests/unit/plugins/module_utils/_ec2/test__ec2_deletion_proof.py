@@ -201,3 +201,13 @@ def test_what_is_found_is_the_lab_of_a_folder_by_its_machine_or_its_key(old, tmp
     (old / "ssh_config").write_text("Host desi-desi\n    HostKeyAlias i-0abc12345\n")
     assert gone.fits(str(old), ["i-0abc12345"], [])
     assert gone.fits(str(tmp_path / "none"), [], [])
+
+
+def test_what_a_launch_without_an_answer_brought_along_is_as_known_as_its_machine():
+    tags = as_tag_list(lab_tags("desi", "ann"))
+    machine = {"InstanceId": "i-0cut00000", "ClientToken": "token", "State": {"Name": "running"}, "Tags": tags}
+    disk = {"VolumeId": "vol-1", "State": "in-use", "Attachments": [{"InstanceId": "i-0cut00000"}], "Tags": tags}
+    found = {"machine": [machine], "disk": [disk]}
+    known = {row["id"]: row["known"] for row in gone.known_rows(found, replace(LAB, tokens=("token",)), "")}
+    assert known == {"i-0cut00000": True, "vol-1": True}
+    assert not any(row["known"] for row in gone.known_rows(found, LAB, ""))
