@@ -50,22 +50,40 @@ def _expired(_text: str, _region: str) -> Explanation:
 
 
 def _too_few_vcpus(text: str, region: str) -> Explanation:
-    found = re.search(r"limit of (\d+)", text)
-    limit = f"to {found[1]} vCPUs" if found else "to fewer vCPUs than are needed"
+    limit = vcpu_limit(text)
+    most = "to fewer vCPUs than are needed" if limit is None else f"to {limit} vCPUs"
+    # The type is not known here.
     return Explanation(
-        f"The quota of your account limits machines of this family{_in(region)} {limit}.",
-        "take a smaller type with -e lab_instance_type=…, stop other machines, or ask for more (it takes a day or so): "
-        "aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-1216C47A "
-        f"--desired-value 8{f' --region {region}' if region else ''}",
+        f"The quota of your account limits machines of this family{_in(region)} {most}.",
+        "take a smaller type with -e lab_instance_type=…, stop other machines, or ask for more (it takes a day or so) "
+        "under Service Quotas in the console; for the families A, C, D, H, I, M, R, T and Z: "
+        f"{quota_increase('L-1216C47A', (limit or 0) + 8, region)}",
     )
+
+
+def vcpu_limit(text: str) -> int | None:
+    """Return the limit that a refusal names; None where it names none."""
+    found = re.search(r"limit of (\d+)", text)
+    return int(found[1]) if found else None
+
+
+def quota_increase(code: str, vcpus: int, region: str) -> str:
+    """Return the command that asks AWS for a larger quota."""
+    command = f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {code}"
+    return f"{command} --desired-value {vcpus}{_option(region)}"
 
 
 def _too_many_spot(_text: str, region: str) -> Explanation:
+    # Neither the type nor the limit is known here.
     return Explanation(
         f"The quota of your account for spot machines{_in(region)} is used up.",
-        "leave out lab_spot, or ask for more: aws service-quotas request-service-quota-increase --service-code ec2 "
-        f"--quota-code L-34B43A08 --desired-value 8{f' --region {region}' if region else ''}",
+        "leave out lab_spot, or ask for more under Service Quotas in the console: All … Spot Instance Requests",
     )
+
+
+def _no_vpc(_text: str, region: str) -> Explanation:
+    make = f"aws ec2 create-default-vpc{_option(region)}"
+    return Explanation("The region has no default VPC.", f"make one with '{make}', or give -e lab_subnet=subnet-…")
 
 
 def _no_capacity(text: str, region: str) -> Explanation:
@@ -86,6 +104,10 @@ def _not_enabled(_text: str, region: str) -> Explanation:
 
 def _in(region: str) -> str:
     return f" in {region}" if region else ""
+
+
+def _option(region: str) -> str:
+    return f" --region {region}" if region else ""
 
 
 _AWS_UNAVAILABLE = _say("AWS itself has trouble at this moment.", AGAIN)
@@ -111,9 +133,7 @@ BY_CODE: tuple[tuple[str, str, t.Callable[[str, str], Explanation]], ...] = (
      _say("Your account is on the free plan of AWS, which does not include this type of machine.",
           "list those that it includes: aws ec2 describe-instance-types --filters Name=free-tier-eligible,Values=true "
           "--query 'InstanceTypes[].InstanceType', and give one with -e lab_instance_type=…")),
-    ("VPCIdNotSpecified|DefaultVpcDoesNotExist|MissingInput", "VPC",
-     _say("The region has no default VPC.",
-          "make one with 'aws ec2 create-default-vpc', or give -e lab_subnet=subnet-…")),
+    ("VPCIdNotSpecified|DefaultVpcDoesNotExist|MissingInput", "VPC", _no_vpc),
     ("VolumeLimitExceeded|MaxIOPSLimitExceeded|SnapshotLimitExceeded", "",
      _say("The quota of your account for disks is used up.", _LIMIT)),
     ("SecurityGroupLimitExceeded|SecurityGroupsPerInterfaceLimitExceeded", "",

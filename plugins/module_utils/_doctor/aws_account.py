@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account
+from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import quota_increase
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import judge, needed, refusal
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
@@ -34,7 +35,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import Acc
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import read_instance_type
 from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import ROOT_NOTE, Draft, begin, dry_run_targets, place
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import in_use, increase
+from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import in_use
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import endpoint_of, read_for, read_or_none
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
@@ -139,7 +140,7 @@ def judge_quota(seen: AccountState, spec: LabSpec) -> Finding:
         return Finding("quota", title, WARNING, f"not known for {name}", why, do, facts)
     found = f"{used} of {limit:g} in use in {spec.region}, {name} takes {need or '?'}"
     if used + need > limit:
-        do = f"{increase(code, used + need, spec.region)} · or stop another machine"
+        do = f"{quota_increase(code, used + need, spec.region)} · or stop another machine"
         return Finding("quota", title, BROKEN, found, "AWS would refuse to start the machine.", do, facts)
     return Finding("quota", title, OK, found, facts=facts)
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, is_worker, our_filters
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import launch_errors as texts
+from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import refusal
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LaunchRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
     ELSEWHERE,
     Attempt,
     InstanceSpec,
     facts_of,
+    market_of,
     reason_code,
     run_parameters,
     state_of,
@@ -127,7 +129,8 @@ class Launcher:
                 # It was made by an earlier run, and terminated since.
                 verdict, failure = "used", texts.only_terminated()
             except AWS_ERRORS as error:
-                verdict, failure = verdict_on(error), aws_error(error, "start a machine for the lab", self.region)
+                verdict, doing = verdict_on(error), "start a machine for the lab"
+                failure = refusal(error, doing, attempt.type, attempt.market, self.region)
                 if verdict in ("elsewhere", "stop") and first and code_of(error):
                     # AWS has made nothing, so nothing has to be waited for.
                     self.record.drop_launch(parameters["ClientToken"])
@@ -229,7 +232,8 @@ class Launcher:
                 raise texts.no_place_to_start(instance, ELSEWHERE[code]) from error
             # Somebody else starts or stops it at the same time, or nobody knows: the next look tells.
             if verdict != "again" and code != "IncorrectInstanceState":
-                raise aws_error(error, f"start the lab's machine {instance['InstanceId']}", self.region) from error
+                doing = f"start the lab's machine {instance['InstanceId']}"
+                raise refusal(error, doing, instance["InstanceType"], market_of(instance), self.region) from error
             return False
         return True
 

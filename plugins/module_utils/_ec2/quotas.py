@@ -13,6 +13,9 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import quota_increase, vcpu_limit
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import aws_error, message_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import code_of as error_code
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import InstanceType
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt
@@ -50,6 +53,8 @@ _FAMILY = re.compile(r"([a-z]+)")
 _SIZE = re.compile(r"\.(?:metal-)?(\d*)x(?:large|l)$")
 # Only what runs counts against a quota.
 COUNTED = ("pending", "running")
+USED_UP = ("VcpuLimitExceeded", "InstanceLimitExceeded")
+"""What AWS answers where a quota has no room."""
 
 
 def class_of(name: str) -> str:
@@ -114,12 +119,6 @@ def within_quota(
     return good, [f"{market} {name} is left out: {error.why}" for (market, name), error in bad.items()]
 
 
-def increase(code: str, vcpus: int, region: str) -> str:
-    """Return the command that asks AWS for a larger quota."""
-    command = f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {code}"
-    return f"{command} --desired-value {vcpus}{f' --region {region}' if region else ''}"
-
-
 def shortage(attempt: Attempt, need: int, used: int, limit: int, region: str) -> LabError:
     """Return the failure that names the quota and the command that asks for more."""
     code = code_of(attempt.type, attempt.market)
@@ -127,6 +126,18 @@ def shortage(attempt: Attempt, need: int, used: int, limit: int, region: str) ->
     many = "1 vCPU" if limit == 1 else f"{limit} vCPUs"
     why = f"In {region} your account may use {many} at a time for {market}machines of this kind "
     why += f"({class_of(attempt.type)}, quota {code}). Running machines use {used}, and {attempt.type} needs {need}."
-    do = f"ask for more (it takes a day or so): {increase(code, used + need, region)} · or choose a smaller type, "
-    do += "or stop another machine"
+    do = _larger(quota_increase(code, used + need, region))
     return LabError(f"A {market}machine {attempt.type} exceeds what this account may run.", why, do)
+
+
+def refusal(error: BaseException, doing: str, name: str, market: str, region: str) -> LabError:
+    """Return what went wrong with a machine of a type; where it was a quota, which of them is to be larger."""
+    failure, code, limit = aws_error(error, doing, region), code_of(name, market), vcpu_limit(message_of(error))
+    if error_code(error) not in USED_UP or not code or limit is None:
+        return failure
+    ask = quota_increase(code, limit + guessed(name), region)
+    return LabError(failure.what, failure.why, _larger(ask))
+
+
+def _larger(ask: str) -> str:
+    return f"ask for more (it takes a day or so): {ask} · or choose a smaller type, or stop another machine"

@@ -14,6 +14,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ER
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, is_ours, lab_tags, our_filters
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount
+from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import USED_UP
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import GROUP, LaunchRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
     ELSEWHERE,
@@ -38,7 +39,6 @@ PORTS = ((SSH_PORT, SSH_PORT), (8785, 8786), (9000, 9255))
 POLL_SECONDS = 1.0
 MOST_GENERATIONS = 20
 MOST_LOST_ANSWERS = 3
-QUOTA_CODES = ("VcpuLimitExceeded", "InstanceLimitExceeded")
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ class Workers:
                 code = code_of(error)
                 if verdict in ("elsewhere", "stop") and code:
                     self.record.drop_launch(parameters["ClientToken"])
-                if verdict == "elsewhere" or code in QUOTA_CODES:
+                if verdict == "elsewhere" or code in USED_UP:
                     why = ELSEWHERE.get(code, "the quota of the account is used up")
                     raise LabError("No worker was launched.", why, failure.do) from error
                 if verdict == "stop":

@@ -10,12 +10,13 @@ import math
 import typing as t
 from collections import Counter
 
+from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import quota_increase
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Prices, cost_of, money
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, is_worker
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import GIB, InstanceType
-from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import class_of, code_of, in_use, increase
+from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import class_of, code_of, in_use
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, state_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
 
@@ -202,7 +203,7 @@ def _markets(need: Need, kind: InstanceType, launched: int, facts: Facts) -> lis
         f"{amount(kind.vcpus, 'vCPU')} each.",
         f"say -e lab_workers={need.number - launched + most} · or choose a smaller type: -e lab_worker_type=… · or ask "
         f"for more (it takes a day or so): "
-        f"{increase(code, _used(need, code, facts) + launched * kind.vcpus, need.region)}",
+        f"{quota_increase(code, _used(need, code, facts) + launched * kind.vcpus, need.region)}",
     )
 
 

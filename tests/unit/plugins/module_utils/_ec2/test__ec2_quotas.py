@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 import pytest
+from botocore.exceptions import ClientError
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import quotas as quota
@@ -135,3 +136,21 @@ def test_spot_without_quota_falls_back_to_on_demand_and_says_so():
     assert good == [attempt()]
     assert STANDARD_SPOT in said[0]
     assert "spot machines" in said[0]
+
+
+LIMIT = "You have requested more vCPU capacity than your current vCPU limit of 8 allows for the instance bucket."
+
+
+@pytest.mark.parametrize(
+    ("name", "market", "asks"),
+    [
+        ("g5.2xlarge", "on-demand", f"--quota-code {GPUS} --desired-value 16 --region us-west-2"),
+        ("t3.xlarge", "spot", f"--quota-code {STANDARD_SPOT} --desired-value 12 --region us-west-2"),
+        ("mac2.metal", "on-demand", f"--quota-code {STANDARD} --desired-value 16 --region us-west-2"),
+    ],
+)
+def test_refusal_of_aws_names_the_quota_of_the_type_and_more_than_its_limit(name, market, asks):
+    error = ClientError({"Error": {"Code": "VcpuLimitExceeded", "Message": LIMIT}}, "RunInstances")
+    assert asks in quota.refusal(error, "start it", name, market, "us-west-2").do
+    other = ClientError({"Error": {"Code": "OptInRequired", "Message": "No."}}, "RunInstances")
+    assert "quota" not in quota.refusal(other, "start it", name, market, "us-west-2").do
