@@ -131,13 +131,11 @@ class Launcher:
             except AWS_ERRORS as error:
                 verdict, doing = verdict_on(error), "start a machine for the lab"
                 failure = refusal(error, doing, attempt.type, attempt.market, self.region)
-                if verdict in ("elsewhere", "stop") and first and code_of(error):
-                    # AWS has made nothing, so nothing has to be waited for.
+                if verdict in ("elsewhere", "stop", "differs") and first and code_of(error):
+                    # AWS has made nothing, or has for somebody else who asked with this token.
                     self.record.drop_launch(parameters["ClientToken"])
                 if verdict == "elsewhere":
                     raise Unavailable(ELSEWHERE[code_of(error)]) from error
-            if verdict == "differs":
-                self.record.drop_launch(parameters["ClientToken"])
             if verdict in ("again", "differs"):
                 found = self._found_within(SETTLE_SECONDS if verdict == "differs" else 0)
                 if found:

@@ -234,7 +234,7 @@ class Workers:
         generation = lost = 0
         while True:
             parameters = run_parameters(spec, attempt, generation)
-            self.record.add_launch(parameters["ClientToken"])
+            first = self.record.add_launch(parameters["ClientToken"])
             try:
                 made = self.ec2.run_instances(**parameters)["Instances"]
                 alive = [one for one in made if state_of(one) in RUNS]
@@ -245,7 +245,8 @@ class Workers:
             except AWS_ERRORS as error:
                 verdict, failure = verdict_on(error), aws_error(error, "start workers of the lab", self.region)
                 code = code_of(error)
-                if verdict in ("elsewhere", "stop") and code:
+                # AWS has made nothing, or has for somebody else who asked with this token.
+                if verdict in ("elsewhere", "stop", "differs") and first and code:
                     self.record.drop_launch(parameters["ClientToken"])
                 if verdict == "elsewhere" or code in USED_UP:
                     why = ELSEWHERE.get(code, "the quota of the account is used up")

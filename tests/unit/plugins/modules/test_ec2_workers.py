@@ -5,6 +5,7 @@
 """Machines of workers are launched in one request, are of a group of their own, and end by their ids."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from aws_region import ALLOWED, IMAGE, run_module
@@ -145,6 +146,25 @@ def test_number_type_and_memory_are_recorded_until_others_are_asked_for(region, 
     assert (found.workers, found.worker_type, found.worker_memory) == (2, "t3.micro", "512MiB")
     run(0, **given)
     assert read(str(tmp_path)).workers == 0
+
+
+@pytest.mark.security("M4")
+@pytest.mark.parametrize("code", ["IdempotentParameterMismatch", "InsufficientInstanceCapacity"])
+def test_workers_that_somebody_else_made_by_our_token_are_not_ours_and_those_of_a_lost_answer_are(
+    region, lab, run, tmp_path, monkeypatch, code
+):
+    caller = Caller(f"arn:aws:sts::123456789012:user/{region.owner}", "123456789012", "")
+    begun = begin(caller, "us-west-2", "desi", "moto").with_resources([{"kind": INSTANCE, "id": lab}])
+    write(str(tmp_path), begun)
+    monkeypatch.setattr(ec2_workers_core, "MOST_GENERATIONS", 2)
+    region.faults["ec2:RunInstances"] = (code, "No.")
+    run(1, fails=True, folder=str(tmp_path))
+    assert read(str(tmp_path)).tokens == ()
+    asked = [form["ClientToken"][0] for name, _region, form in region.calls if name == "ec2:RunInstances"]
+    # Of an earlier run here, of which nobody knows what became.
+    write(str(tmp_path), replace(read(str(tmp_path)), tokens=(asked[0],)))
+    run(1, fails=True, folder=str(tmp_path))
+    assert read(str(tmp_path)).tokens == (asked[0],)
 
 
 def test_a_group_of_the_name_that_is_another_is_left_alone(region, run):

@@ -199,6 +199,17 @@ def test_a_machine_that_somebody_else_made_by_our_token_is_not_ours(folder):
     assert record.read(folder).ids("machine") == (found.instance["id"],)
 
 
+def test_a_machine_that_an_earlier_run_made_by_our_token_stays_ours_where_another_is_asked_for(folder):
+    lost, ec2 = Ec2(Clock()), Ec2(Clock())
+    lost.answers = [said("InternalError", 500), said("UnauthorizedOperation", 403)]
+    with pytest.raises(LabError):
+        launch(lost, folder)
+    [token] = record.read(folder).tokens
+    ec2.answers = [said("IdempotentParameterMismatch")]
+    launch(ec2, folder)
+    assert token in record.read(folder).tokens
+
+
 @pytest.mark.security("A2")
 @pytest.mark.parametrize(
     ("answers", "left"),
