@@ -15,6 +15,8 @@ from desi_watch import notification
 from desi_watch.decision import DEADLINE, IDLE, Notice, Now
 from desi_watch.processes import processes
 
+from ansible_collections.desi.lab.plugins.module_utils._sync import patterns
+
 WALL = 1_795_530_600.0
 NOW = Now(wall=WALL, mono=1000.0, booted=0.0)
 LATER = Notice(DEADLINE, stop=1300.0, stop_wall=WALL + 300)
@@ -23,6 +25,11 @@ IDLING = Notice(IDLE, stop=1060.0, stop_wall=WALL + 60)
 
 def names(directory):
     return sorted(entry.name for entry in directory.iterdir())
+
+
+def test_the_file_stays_where_the_lab_stops():
+    assert patterns.is_ignored(f"sub/{notification.file_name(LATER)}", False, patterns.rules_of([]))
+    assert not patterns.is_ignored("THIS LAB.txt", False, patterns.rules_of([]))
 
 
 def test_the_file_says_when_why_and_what_helps_and_belongs_to_whom_the_folder_belongs_to(tmp_path):
