@@ -10,6 +10,8 @@ import shutil
 import pytest
 from laptop import results
 
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list
+
 DENIED = "#!/bin/sh\necho 'permission denied while trying to connect to the docker API' >&2\nexit 1\n"
 
 
@@ -33,6 +35,17 @@ def test_lab_without_a_local_record_is_found_at_aws_and_removed_after_confirmati
     assert done.returncode == 0, done.stdout + done.stderr
     assert states(region) == ["terminated"]
     assert not laptop.lab.exists()
+
+
+@pytest.mark.parametrize(("given", "host"), [("", "desi.example.org"), ("lab_domain=", ""), ("lab_domain=a.b", "a.b")])
+def test_url_has_the_domain_that_the_lab_was_made_with(region, laptop, given, host):
+    [machine] = region.instances()
+    tags = as_tag_list({"desi-lab:access": "https", "desi-lab:port": "443"})
+    region.ec2.create_tags(Resources=[machine["InstanceId"]], Tags=tags)
+    settings = {"lab_domain": "desi.example.org", "lab_certificate": "/own.pem", "lab_certificate_key": "/own.key"}
+    (laptop.lab / "way.json").write_text(json.dumps({"access": "https", "port": 443, "settings": settings}))
+    done = laptop.play("url", results("http://h:1/lab?token=c0ffee"), None, *(["-e", given] if given else []))
+    assert done.stdout.strip() == f"https://{host or laptop.address}/lab?token=c0ffee", done.stdout + done.stderr
 
 
 def test_files_are_fetched_on_the_machine_of_the_lab_with_what_it_remembers(laptop):
