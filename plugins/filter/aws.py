@@ -14,6 +14,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import role_n
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import (
     remembered_settings,
     settings_to_remember,
+    unknown_limits,
 )
 from ansible_collections.desi.lab.plugins.plugin_utils._ssh_access import is_allowed, recorded_access
 
@@ -29,6 +30,7 @@ class FilterModule:
             "expiry_role_path": role_path,
             "remembered_settings": remembered_settings,
             "settings_to_remember": settings_to_remember,
+            "unknown_limits": unknown_limits,
             "ssh_access": recorded_access,
             "lab_owner": owner_of,
             "ssh_access_confirmed": is_allowed,

@@ -61,6 +61,10 @@ options:
     description: Whether only what is scheduled already is moved, for a lab of which it is not known how it was made.
     type: bool
     default: false
+  only_later:
+    description: Whether nothing is moved to an earlier time, for a lab of which it is not known how long it may run.
+    type: bool
+    default: false
   role_wait:
     description: How long to wait until a role that was just made can be used, in seconds.
     type: int
@@ -130,6 +134,7 @@ ARGUMENTS = {
     "snapshot": {"type": "bool", "default": True},
     "role": {"type": "str", "default": ""},
     "only_moves": {"type": "bool", "default": False},
+    "only_later": {"type": "bool", "default": False},
     "role_wait": {"type": "int", "default": 0},
     "instance_id": {"type": "str", "default": ""},
     "volume_id": {"type": "str", "default": ""},

@@ -118,6 +118,12 @@ options:
     description: After how many hours it is to stop in any case, which the plan says. V(0) means never.
     type: float
     default: 12
+  unknown_limits:
+    description: Which of O(idle_minutes) and O(max_hours) are not known, and left to the watcher of the lab's instance.
+    type: list
+    elements: str
+    choices: [idle_minutes, max_hours]
+    default: []
 """
 
 EXAMPLES = r"""
@@ -305,6 +311,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "folder": {"type": "path", "default": ""},
     "idle_minutes": {"type": "float", "default": 60},
     "max_hours": {"type": "float", "default": 12},
+    "unknown_limits": {"type": "list", "elements": "str", "choices": ["idle_minutes", "max_hours"], "default": []},
     "image": {"type": "str", "default": ""},
     "workers": {"type": "int", "default": UNCHANGED},
     "worker_type": {"type": "str", "default": ""},

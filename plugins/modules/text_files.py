@@ -21,10 +21,9 @@ options:
     type: dict
     required: true
   kept:
-    description: Paths of files that stay as they are where they exist.
-    type: list
-    elements: path
-    default: []
+    description: Of files that are JSON objects, the keys whose values stay as they are where they exist, by the path.
+    type: dict
+    default: {}
   mode:
     description: The mode of the files. Directories that are made are open to everybody.
     type: str
@@ -52,8 +51,14 @@ written:
   type: list
   elements: str
   sample: ["/etc/desi-lab/watch.json"]
+kept:
+  description: The files of which something was kept because of O(kept).
+  returned: success
+  type: list
+  elements: str
 """
 
+import json
 import os
 import typing as t
 from pathlib import Path
@@ -70,8 +75,23 @@ class File(t.NamedTuple):
     after: str
 
 
-def differing(files: t.Mapping[str, t.Any], mode: int, kept: t.Collection[str] = ()) -> list[File]:
-    """Return the files that differ in content or mode, in the order of their paths; of ``kept`` what is absent."""
+def with_kept(files: t.Mapping[str, t.Any], keys: t.Mapping[str, t.Sequence[str]]) -> dict[str, t.Any]:
+    """Return those of the files that keep values of what is there, with these."""
+    found: dict[str, t.Any] = {}
+    for name in files.keys() & keys.keys():
+        try:
+            there, made = json.loads(Path(name).read_text(encoding="utf-8")), json.loads(str(files[name]))
+            kept = {key: there[key] for key in keys[name] if key in there}
+        except (FileNotFoundError, ValueError, TypeError):
+            continue
+        if kept:
+            same = all(made.get(key) == value for key, value in kept.items())
+            found[name] = files[name] if same else json.dumps({**made, **kept}, indent=2, sort_keys=True)
+    return found
+
+
+def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
+    """Return the files that differ in content or mode, in the order of their paths."""
     found = []
     for name, content in sorted(files.items()):
         path, after = Path(name), str(content)
@@ -79,8 +99,7 @@ def differing(files: t.Mapping[str, t.Any], mode: int, kept: t.Collection[str] =
             raise LabError(f"The file {name} cannot be written.", "It is not an absolute path.", "Give the whole path.")
         try:
             before = path.read_text(encoding="utf-8", errors="surrogateescape")
-            alike = before == after and path.stat().st_mode & 0o7777 == mode and not path.is_symlink()
-            same = alike or name in kept
+            same = before == after and path.stat().st_mode & 0o7777 == mode and not path.is_symlink()
         except FileNotFoundError:
             before, same = "", False
         if not same:
@@ -108,14 +127,16 @@ def main() -> None:
     module = AnsibleModule(
         {
             "files": {"type": "dict", "required": True},
-            "kept": {"type": "list", "elements": "path", "default": []},
+            "kept": {"type": "dict", "default": {}},
             "mode": {"type": "str", "choices": ["0644", "0600"], "default": "0644"},
         },
         supports_check_mode=True,
     )
     mode = int(module.params["mode"], 8)
     try:
-        found = differing(module.params["files"], mode, module.params["kept"])
+        files = module.params["files"]
+        kept = with_kept(files, module.params["kept"])
+        found = differing({**files, **kept}, mode)
         if not module.check_mode:
             for file in found:
                 write(file, mode)
@@ -125,7 +146,7 @@ def main() -> None:
         what = f"The file {error.filename} could not be written."
         module.fail_json(**LabError(what, f"{error.strerror}.", "Run it as a user who may write there.").as_result())
     written = [str(file.path) for file in found]
-    module.exit_json(changed=bool(found), written=written, diff=[difference(file) for file in found])
+    module.exit_json(changed=bool(found), written=written, kept=sorted(kept), diff=[difference(file) for file in found])
 
 
 if __name__ == "__main__":

@@ -112,6 +112,11 @@ def settings_to_remember(lab: Values, only_given: bool = False) -> dict[str, t.A
     return {name: "" if (name, value) == ("lab_expire_role", "make") else value for name, value in found.items()}
 
 
+def unknown_limits(remembered: Values) -> list[str]:
+    """Return which limits of a lab's watcher are not known, of a lab that 0.1.0 made or whose folder was copied."""
+    return [limit for limit in ("idle_minutes", "max_hours") if f"{PREFIX}{limit}" not in remembered]
+
+
 def remembered_settings(memory: str) -> dict[str, t.Any]:
     """Return what this computer remembers, as ``saved`` of resolve; empty where it is nothing or damaged.
 

@@ -104,10 +104,21 @@ def decimal_size(size: float) -> str:
     return f"{size:.{0 if size >= 10 or units[0] == 'B' else 1}f} {units[0]}"
 
 
-def stops_when(idle_minutes: float, max_hours: float) -> str:
-    """Describe when an instance stops by itself; 0 turns that limit off."""
+def stops_when(idle_minutes: float, max_hours: float, unknown: t.Collection[str] = ()) -> str:
+    """Describe when an instance stops by itself; 0 turns that limit off.
+
+    ``unknown`` are those of ``idle_minutes`` and ``max_hours`` that its watcher keeps as it has them.
+    """
     idle = amount(idle_minutes, "idle minute")
     longest = amount(max_hours, "hour")
+    if {"idle_minutes", "max_hours"} <= set(unknown):
+        return "its watcher keeps the limits that it has"
+    if "max_hours" in unknown:
+        known = f"stops by itself after {idle}" if idle else "is not stopped for being idle"
+        return f"{known}; for how long it may run is left to its watcher"
+    if "idle_minutes" in unknown:
+        known = f"stops by itself after {longest} at the latest" if longest else "may run for any time while it is used"
+        return f"{known}; when it is idle is left to its watcher"
     if idle and longest:
         return f"stops by itself after {idle}, and anyway after {longest}"
     if idle:

@@ -50,6 +50,7 @@ class LabSpec:
     record: LabRecord | None = None
     idle_minutes: float = 60
     max_hours: float = 12
+    unknown_limits: t.Sequence[str] = ()
     image: str = ""
     workers: int = UNCHANGED
     worker_type: str = ""

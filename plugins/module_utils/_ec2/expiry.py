@@ -192,7 +192,8 @@ Schedules = t.Dict[str, t.Dict[str, t.Any]]  # noqa: UP006 - evaluated by Python
 class ExpirySpec(t.NamedTuple):
     """For how many hours a lab may be in use, after how many days it is deleted, and by which role.
 
-    With ``only_moves``, nothing is scheduled that was not: what the lab was made with is not known.
+    With ``only_moves``, nothing is scheduled that was not: what the lab was made with is not known. With
+    ``only_later``, nothing is moved to an earlier time: for how long it may be in use is not known.
     """
 
     hours: float
@@ -201,6 +202,7 @@ class ExpirySpec(t.NamedTuple):
     role: str
     role_wait: float = 0.0
     only_moves: bool = False
+    only_later: bool = False
 
 
 class ExpiryResult(t.NamedTuple):
@@ -288,6 +290,9 @@ class ScheduleGroup:
             why = "AWS does not tell of which disk there would be a snapshot"
             return ExpiryResult(False, None, why, {}, {}, is_off=not before)
         when = expiry(self.clock(), spec.hours, spec.days)
+        if spec.only_later:
+            deletes = [time_of(row) for name, row in before.items() if name == schedule_name(DELETE, lab.instance)]
+            when = max([when, *(due - BETWEEN for due in deletes if due)])
         desired = desired_schedules(lab, when, spec.snapshot, arn)
         stale = [name for name in before if name not in desired]
         differ = [name for name in desired if name not in before or not same(before[name], desired[name])]

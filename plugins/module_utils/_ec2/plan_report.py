@@ -111,9 +111,11 @@ def lines(spec: LabSpec, plan: Plan, account: str) -> list[dict[str, str]]:
     rows += [("end", worker_changes(plan.workers)[1])]
     report = [{"label": label, "text": " · ".join(texts), "about": ""} for label, texts in rows if texts]
     report.append(cost_line(plan.costs, _is_spot(plan)))
-    beside = worker_cost(plan.workers, next(iter(plan.costs.values())).hour, spec.max_hours)
+    longest = None if "max_hours" in spec.unknown_limits else spec.max_hours
+    beside = worker_cost(plan.workers, next(iter(plan.costs.values())).hour, longest)
     report += [{"label": "workers", "text": beside, "about": ""}] if beside else []
-    report.append({"label": "safety", "text": stops_when(spec.idle_minutes, spec.max_hours), "about": ""})
+    stops = stops_when(spec.idle_minutes, spec.max_hours, spec.unknown_limits)
+    report.append({"label": "safety", "text": stops, "about": ""})
     return report + [{"label": "note", "text": note, "about": ""} for note in plan.notes]
 
 

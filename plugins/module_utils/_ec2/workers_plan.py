@@ -229,8 +229,11 @@ def changes(plan: WorkersPlan) -> tuple[list[str], list[str]]:
     return [made] if plan.launched else [], [ended] if plan.ended else []
 
 
-def cost_text(plan: WorkersPlan, lab_hour: float | None, hours: float) -> str:
-    """Return what workers cost beside the lab, and both in the longest case, in ``hours``; empty without workers."""
+def cost_text(plan: WorkersPlan, lab_hour: float | None, hours: float | None) -> str:
+    """Return what workers cost beside the lab, and both in the longest case; empty without workers.
+
+    That is in ``hours``, 0 if nothing ends it, and None if that is not known.
+    """
     if not plan.number:
         return ""
     if plan.hour is None:
@@ -240,6 +243,8 @@ def cost_text(plan: WorkersPlan, lab_hour: float | None, hours: float) -> str:
     if lab_hour is None:
         return text
     both = plan.hour + lab_hour
+    if hours is None:
+        return f"{text} · with the lab {money(both)}"
     longest = (
         f", in {hours:g} h at most {money(both * hours)} USD" if hours > 0 else ", and nothing ends that by itself"
     )

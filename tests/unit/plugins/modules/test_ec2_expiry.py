@@ -153,6 +153,15 @@ def test_role_that_was_given_once_moves_the_schedules_later_and_nothing_is_off_t
     assert "another" in result["why"]
 
 
+def test_deletion_of_a_lab_that_may_run_for_any_time_is_put_off_and_never_brought_forward(run, role, instance):
+    first = run(hours=1000)["expires"]
+    known = {"only_moves": True, "only_later": True, "hours": 12}
+    same = run(**known)
+    assert (same["expires"], same["changed"]) == (first, False)
+    assert run(**known, now=NOON + 60 * 86400)["expires"] > first
+    assert run(only_moves=True, hours=12)["expires"] < first
+
+
 @pytest.mark.security("H9")
 def test_schedule_that_may_no_longer_be_moved_does_not_delete_a_lab_in_use(run, scheduler, role, instance, monkeypatch):
     assert run()["expires"]

@@ -46,11 +46,26 @@ def test_only_what_differs_is_written_and_shown(run, tmp_path):
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
 
 
-def test_what_is_kept_is_written_only_where_it_is_absent(run, tmp_path):
-    (tmp_path / "one").write_text("1")
-    kept = [str(tmp_path / "one"), str(tmp_path / "two")]
-    _code, result = run({tmp_path / "one": "2", tmp_path / "two": "2"}, kept=kept)
-    assert (result["written"], (tmp_path / "one").read_text()) == ([str(tmp_path / "two")], "1")
+@pytest.mark.parametrize(
+    ("there", "after"),
+    [
+        (None, {"a": 1, "b": 2}),
+        ('{"a": 3, "c": 4}', {"a": 3, "b": 2}),
+        ('{"a": 1}', {"a": 1, "b": 2}),
+        ("{}", {"a": 1, "b": 2}),
+        ("[1]", {"a": 1, "b": 2}),
+        ("no JSON", {"a": 1, "b": 2}),
+    ],
+)
+def test_values_that_are_kept_stay_where_there_are_some(run, tmp_path, there, after):
+    file = tmp_path / "one.json"
+    if there is not None:
+        file.write_text(there)
+    given = {"files": {file: '{"a": 1, "b": 2}'}, "kept": {str(file): ["a"]}}
+    _code, result = run(**given)
+    assert (result["changed"], json.loads(file.read_text())) == (True, after)
+    assert result["kept"] == ([str(file)] if there and '"a"' in there else [])
+    assert run(**given)[1]["changed"] is False
 
 
 def test_a_link_is_replaced_and_what_it_leads_to_is_left(run, tmp_path):

@@ -22,6 +22,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import 
     resolve,
     settings_label,
     settings_to_remember,
+    unknown_limits,
 )
 
 ROOT = Path(__file__).parents[4]
@@ -227,3 +228,15 @@ def test_no_setting_has_the_name_of_a_method_which_a_template_would_take_instead
 def test_no_secret_is_saved():
     assert set(SAVED) <= set(OPTIONS)
     assert not any("key" in name or "token" in name for name in SAVED)
+
+
+@pytest.mark.parametrize(
+    ("remembered", "unknown"),
+    [
+        ({}, ["idle_minutes", "max_hours"]),
+        ({"lab_expire_days": 7, "lab_max_hours": 0}, ["idle_minutes"]),
+        ({"lab_idle_minutes": 0, "lab_max_hours": 24}, []),
+    ],
+)
+def test_each_limit_that_is_not_remembered_is_not_known(remembered, unknown):
+    assert unknown_limits(remembered) == unknown

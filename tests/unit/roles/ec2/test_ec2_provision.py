@@ -15,12 +15,13 @@ PARTS = ["plan", "key_pair", "security_group", "launch"]
 def run(region, tmp_path, play_tasks):
     """A function that runs parts of the role on the region."""
 
-    def run_it(*parts, yes=True):
+    def run_it(*parts, yes=True, **more):
         given = {
             "ec2_folder": str(tmp_path / "lab"),
             "ec2_yes": yes,
             "ec2_allow_from": ["192.0.2.1/32"],
             "ec2_access": "direct",
+            **more,
         }
         roles = [{"ansible.builtin.include_role": {"name": "desi.lab.ec2", "tasks_from": part}} for part in parts]
         return play_tasks(roles, given)
@@ -76,3 +77,9 @@ def test_resources_tagged_by_others_are_refused_without_a_terminal(region, run, 
     assert group in shown
     assert region.instances() == []
     assert not (tmp_path / "lab").exists()
+
+
+def test_plan_promises_no_limit_that_is_not_known(run):
+    assert "and anyway after 12 hours" in run("plan")[1]
+    limits = ["idle_minutes", "max_hours"]
+    assert "its watcher keeps the limits that it has" in run("plan", ec2_unknown_limits=limits)[1]

@@ -103,3 +103,27 @@ def test_numbers_of_others_are_taken_if_they_are_numbers():
 )
 def test_stop_time_of_an_instance_in_words(idle, hours, words):
     assert stops_when(idle, hours) == words
+
+
+@pytest.mark.parametrize(
+    ("idle", "hours", "unknown", "words"),
+    [
+        (60, 12, ["idle_minutes", "max_hours"], "its watcher keeps the limits that it has"),
+        (
+            60,
+            12,
+            ["max_hours"],
+            "stops by itself after 60 idle minutes; for how long it may run is left to its watcher",
+        ),
+        (0, 12, ["max_hours"], "is not stopped for being idle; for how long it may run is left to its watcher"),
+        (
+            60,
+            12,
+            ["idle_minutes"],
+            "stops by itself after 12 hours at the latest; when it is idle is left to its watcher",
+        ),
+        (60, 0, ["idle_minutes"], "may run for any time while it is used; when it is idle is left to its watcher"),
+    ],
+)
+def test_limits_that_are_not_known_are_not_made_up(idle, hours, unknown, words):
+    assert stops_when(idle, hours, unknown) == words

@@ -404,3 +404,9 @@ def test_what_is_ours_is_tried_itself_and_what_is_not_never():
     assert (mine.instance_id, mine.group_id, mine.key_name, mine.launch) == ("i-1", "sg-1", "desi-lab-desi", {})
     theirs = targets(seen(keys=[{**KEY, "Tags": []}], groups=[group(Tags=[])]))
     assert (theirs.instance_id, theirs.group_id, theirs.key_name) == ("", "", "")
+
+
+def test_limits_that_are_not_known_are_left_to_the_watcher_of_the_instance():
+    spec = replace(SPEC, unknown_limits=["idle_minutes", "max_hours"])
+    assert texts(result(spec, settled()), "safety") == ["its watcher keeps the limits that it has"]
+    assert "12 hours" in texts(result(), "safety")[0]

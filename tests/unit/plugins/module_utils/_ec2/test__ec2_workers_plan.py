@@ -160,4 +160,5 @@ def test_costs_are_told_for_all_and_for_the_longest_case():
         "2 x m6i.xlarge, at most 0.400 USD an hour more · with the lab 0.500, in 12 h at most 6.00 USD"
     )
     assert cost_text(plan, 0.1, 0).endswith("nothing ends that by itself")
+    assert cost_text(plan, 0.1, None).endswith("with the lab 0.500")
     assert cost_text(plan._replace(number=0), 0.1, 12) == ""
