@@ -81,6 +81,14 @@ def _too_many_spot(_text: str, region: str) -> Explanation:
     )
 
 
+def _free_plan(_text: str, region: str) -> Explanation:
+    return Explanation(
+        "Your account is on the free plan of AWS, which does not include this type of machine.",
+        "list those that it includes: aws ec2 describe-instance-types --filters Name=free-tier-eligible,Values=true "
+        f"--query 'InstanceTypes[].InstanceType'{_option(region)}, and give one with -e lab_instance_type=…",
+    )
+
+
 def _no_vpc(_text: str, region: str) -> Explanation:
     make = f"aws ec2 create-default-vpc{_option(region)}"
     return Explanation("The region has no default VPC.", f"make one with '{make}', or give -e lab_subnet=subnet-…")
@@ -129,10 +137,7 @@ BY_CODE: tuple[tuple[str, str, t.Callable[[str, str], Explanation]], ...] = (
     ("PendingVerification", "",
      _say("AWS is still verifying your account for this region.", "wait for the e-mail of AWS, then try again")),
     ("Blocked", "", _say("AWS has blocked your account.", "read the e-mails of AWS, or ask AWS Support")),
-    ("InvalidParameterCombination", "Free Tier",
-     _say("Your account is on the free plan of AWS, which does not include this type of machine.",
-          "list those that it includes: aws ec2 describe-instance-types --filters Name=free-tier-eligible,Values=true "
-          "--query 'InstanceTypes[].InstanceType', and give one with -e lab_instance_type=…")),
+    ("InvalidParameterCombination", "Free Tier", _free_plan),
     ("VPCIdNotSpecified|DefaultVpcDoesNotExist|MissingInput", "VPC", _no_vpc),
     ("VolumeLimitExceeded|MaxIOPSLimitExceeded|SnapshotLimitExceeded", "",
      _say("The quota of your account for disks is used up.", _LIMIT)),

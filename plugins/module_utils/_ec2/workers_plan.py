@@ -118,8 +118,8 @@ class Facts(t.NamedTuple):
 def types_of(need: Need, existing: Rows) -> list[str]:
     """Return the types that a plan has to know of: that of workers to launch, the lab's, and those that there are."""
     there = [facts_of(one)["type"] for one in existing]
-    wanted = need.type or next(iter(there), "") or need.recorded_type or need.lab
-    return list(dict.fromkeys([wanted, need.lab, *there]))
+    requested = need.type or next(iter(there), "") or need.recorded_type or need.lab
+    return list(dict.fromkeys([requested, need.lab, *there]))
 
 
 def disk_of(kind: InstanceType | None, image_gib: int) -> int:
@@ -132,8 +132,8 @@ def plan_workers(need: Need, existing: Rows, facts: Facts) -> WorkersPlan:
     """Return the plan; refuse what AWS cannot launch. ``existing`` are those of lab_workers."""
     ids = [facts_of(one)["id"] for one in existing]
     launched = max(0, need.number - len(ids))
-    wanted, stays = types_of(need, existing)[0], Counter(facts_of(one)["type"] for one in existing[: need.number])
-    name = wanted if launched else next(iter(stays), "") or need.recorded_type or wanted
+    requested, stays = types_of(need, existing)[0], Counter(facts_of(one)["type"] for one in existing[: need.number])
+    name = requested if launched else next(iter(stays), "") or need.recorded_type or requested
     kind, disk_gib = facts.kinds.get(name), disk_of(facts.kinds.get(name), need.image_gib)
     numbers = (Counter({name: launched}) if launched else Counter()) + stays
     found = WorkersPlan(

@@ -54,7 +54,7 @@ NOT_AUTHORIZED = "User: arn:aws:iam::1:user/a is not authorized to perform: sts:
         ("OptInRequired", "You are not subscribed to this service.", "not enabled us-west-2", "Account"),
         ("PendingVerification", "Your request is being validated", "verifying your account", "wait"),
         ("Blocked", "This account is currently blocked", "blocked your account", "AWS Support"),
-        ("InvalidParameterCombination", FREE_PLAN, "free plan", "free-tier-eligible"),
+        ("InvalidParameterCombination", FREE_PLAN, "free plan", "InstanceType' --region us-w"),
         ("VPCIdNotSpecified", "No default VPC for this user", "no default VPC", "create-default-vpc --region us-w"),
         ("VolumeLimitExceeded", "", "quota of your account for disks", "Service Quotas"),
         ("InsufficientFreeAddressesInSubnet", "", "no free address", "lab_subnet"),
