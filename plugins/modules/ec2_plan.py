@@ -97,7 +97,7 @@ options:
     type: float
     default: 60
   image:
-    description: The image of the lab, for notes on types that it may not be made for.
+    description: The image of the lab. V(embedded) is refused for types on which it cannot be built.
     type: str
     default: ""
   workers:

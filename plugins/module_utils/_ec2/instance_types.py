@@ -88,6 +88,16 @@ def nearest_types(name: str, offered: t.Collection[str]) -> list[str]:
     return list(dict.fromkeys([*nearest(name, same, most=3), *sized, *like]))[:3]
 
 
+def check_image(kind: InstanceType, image: str) -> None:
+    """Refuse to build the embedded image where it cannot be built: its locked packages have no files for ARM."""
+    if kind.architecture == "arm64" and image == "embedded":
+        raise LabError(
+            f"The embedded image cannot be built on {kind.name}.",
+            "That type has an ARM processor, and some of the image's packages exist for Intel and AMD processors only.",
+            "choose a type with one of those: -e lab_instance_type=t3.xlarge",
+        )
+
+
 def size_notes(kind: InstanceType) -> list[str]:
     """Return a note on what an instance is too small for."""
     do = "-e lab_instance_type=m7i.xlarge"
@@ -100,13 +110,12 @@ def size_notes(kind: InstanceType) -> list[str]:
     return []
 
 
-def notes(kind: InstanceType, disk_gib: int, release: str, region: str, image: str = "") -> list[str]:
-    """Return notes on a choice of type, disk, region and image of the lab."""
+def notes(kind: InstanceType, disk_gib: int, release: str, region: str) -> list[str]:
+    """Return notes on a choice of type, disk and region."""
     said = size_notes(kind)
     if release.lower() == "dr1" and disk_gib < DR1_DISK_GIB:
         said.append(f"{disk_gib} GiB of disk are little for DR1: {DR1_CATALOG}. -e lab_disk_gib={DR1_DISK_GIB + 4}")
-    # The embedded image is built on the instance itself.
-    if kind.architecture == "arm64" and image != "embedded":
+    if kind.architecture == "arm64":
         said.append(f"{kind.name} has an ARM processor, and the published images are not made for it.")
     if kind.gpu:
         said.append(f"{kind.name} has a GPU, and nothing in the lab uses it.")

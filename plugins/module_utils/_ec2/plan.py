@@ -125,6 +125,7 @@ def place(spec: LabSpec, seen: AccountState, draft: Draft, cidrs: t.Sequence[str
     """Decide where an instance may be launched, and from what image; ``cidrs`` are those that may reach it over SSH."""
     names = list(dict.fromkeys(spec.instance_types))
     kinds = types.chosen(names, map(types.read_instance_type, seen.types), seen.all_types, spec.region)
+    types.check_image(kinds[0], spec.image)
     first = kinds[0].architecture
     alike = [kind for kind in kinds if kind.architecture == first]
     draft.notes += [
@@ -233,7 +234,7 @@ def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed, wor
         image = read_image(draft.image_id, seen.images)
         disk = disk_of(spec.disk_gib, image)
         names = [kind.name for kind in draft.kinds]
-        notes = types.notes(draft.kinds[0], disk, spec.release, spec.region, spec.image)
+        notes = types.notes(draft.kinds[0], disk, spec.release, spec.region)
         if disk > spec.disk_gib:
             notes.append(f"The disk is {disk} GiB, because the system's image is no smaller.")
     prices = joined(Prices(seen.type_prices, seen.disk_price, None), from_table(spec.prices, spec.region, names))

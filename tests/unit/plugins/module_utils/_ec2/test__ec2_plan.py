@@ -252,6 +252,13 @@ def test_arm_instance_is_made_from_an_arm_image():
     assert result(replace(SPEC, instance_types=["t4g.micro"]), account)["image"]["id"] == "ami-2"
 
 
+def test_embedded_image_is_refused_on_arm_before_anything_is_made():
+    account = seen(types=[described("t4g.micro", 1024, 2, "arm64")])
+    with pytest.raises(LabError, match="cannot be built on t4g.micro") as caught:
+        result(replace(SPEC, instance_types=["t4g.micro"], image="embedded"), account)
+    assert "-e lab_instance_type=t3.xlarge" in caught.value.do
+
+
 # An instance that is there
 
 
@@ -348,7 +355,7 @@ def test_instance_stays_what_it_is_and_the_difference_is_said(more, there, said)
 
 
 def test_instance_that_cannot_be_entered_is_refused():
-    with pytest.raises(LabError, match="cannot be entered"):
+    with pytest.raises(LabError, match="cannot log in to the machine i-1"):
         result(replace(SPEC, public_key=""), settled())
 
 
