@@ -35,7 +35,7 @@ VERBS = {
     "prefetch": "download files before you need them",
     "down": "remove a lab; your files stay",
     "doctor": "check this computer and AWS, and say how to fix problems",
-    "test": "test DESI Lab itself (lint, unit, molecule, cloud, e2e, security; default: all)",
+    "test": "test DESI Lab itself: lint, unit, molecule, cloud, e2e (default: all of these), security, sequences",
 }
 # Of verbs that take further words: what they are called, and how many there are at most.
 WORDS = {"run": "NOTEBOOK", "help": "VERB", "shell": "[-- COMMAND ...]"}
