@@ -34,7 +34,7 @@ def check_plain(settings: t.Mapping[str, object]) -> None:
         if has_template(name) or has_template(value):
             shown = "with such a name" if has_template(name) else str(name)
             raise LabError(
-                f"The setting {shown} is not taken.",
+                f"The setting {shown} is refused.",
                 "It holds {{, {% or {#: Ansible would work that out, and it could run any program.",
                 "Write the value itself. A settings file is data, and is never run.",
             )
@@ -45,7 +45,7 @@ def check_names_in_file(path: str, names: t.Iterable[object]) -> None:
     for name in names:
         if not str(name).startswith(OURS) and name not in PASSWORDS:
             raise LabError(
-                f"The file {path} is not taken: it sets {name}.",
+                f"The file {path} is refused: it sets {name}.",
                 f"A settings file holds settings of DESI Lab, whose names begin with {OURS}, and nothing else.",
                 "Take that line out of the file. On the command line, -e sets whatever you like.",
             )

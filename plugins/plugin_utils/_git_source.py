@@ -98,7 +98,7 @@ def _check_url(url: str) -> None:
 
 
 def _refused(why: str, do: str) -> LabError:
-    return LabError("The Git URL of the image is not taken.", why, do)
+    return LabError("The Git URL of the image is refused.", why, do)
 
 
 def environment_of(inherited: Mapping[str, str]) -> dict[str, str]:

@@ -159,7 +159,7 @@ def _device(source: Source) -> LabError:
     export = f"aws configure export-credentials --profile {shlex.quote(source.profile)} --format env"
     return LabError(
         _WHAT,
-        f"AWS profile {source.profile} asks for a code of the device {device}, and nobody can be asked for it here.",
+        f"AWS profile {source.profile} needs an MFA code from the device {device}, and DESI Lab cannot prompt for one.",
         f'log in first: eval "$({export})" asks for the code, then run the same command again',
     )
 

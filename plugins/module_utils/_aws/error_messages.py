@@ -220,7 +220,7 @@ BY_CLASS: tuple[tuple[str, t.Callable[[t.Mapping[str, t.Any], str], Explanation]
      _fixed("The AWS credentials could not be had from this machine's metadata.", "give them with 'aws configure'")),
     ("NoAuthTokenError", _log_in),
     ("RefreshWithMFAUnsupportedError",
-     _fixed("The AWS profile asks for a code of a second device, and nobody can be asked here.",
+     _fixed("The AWS profile needs an MFA code, and DESI Lab cannot prompt for one.",
             "get credentials for some hours with 'aws sts get-session-token --serial-number … --token-code …'")),
     ("MissingDependencyException",
      _fixed("The AWS login that is set up needs a package that is missing here.", "install botocore[crt]")),

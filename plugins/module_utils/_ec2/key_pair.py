@@ -118,7 +118,7 @@ def _key_of_instance(
     do = "put back the file id_ed25519 of this lab from a backup or from the computer that you made the lab on, or "
     named = lab_option(tags_of(instance))
     do += f"remove the lab, with what is saved in it, and make a new one: ./lab down{named} -e lab_where=ec2"
-    raise LabError(f"The machine {number} of this lab cannot be entered.", why, do)
+    raise LabError(f"This computer cannot log in to the machine {number} of this lab.", why, do)
 
 
 def _same(key: t.Mapping[str, t.Any], local: str) -> bool:

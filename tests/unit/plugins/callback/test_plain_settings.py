@@ -37,7 +37,7 @@ def test_no_setting_is_a_program(ansible, tmp_path, name, way):
     given = {"file": f"@{settings}", "json": settings.read_text(), "pair": f'{name}="{poison(tmp_path)}"'}[way]
     run = ansible(PLAY, "-e", given, **GUARD)
     assert run.returncode == 1, run.stdout + run.stderr
-    assert "is not taken" in run.stderr
+    assert "is refused" in run.stderr
     assert f"{name}" in run.stderr
     assert "Why" in run.stderr
     assert "Traceback" not in run.stdout + run.stderr

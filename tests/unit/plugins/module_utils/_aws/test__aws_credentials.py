@@ -98,7 +98,7 @@ def test_a_program_that_gives_no_credentials_is_named(home, script, words):
         (f"{PROCESS}'HELPER\n", "prints something else", "credential_process"),
         (f"{BASE}credential_process = HOME/none\n", "HOME/none", "JSON"),
         (f"{BASE}{STORED}".replace("[profile base]", "mfa_serial = arn:mfa/ann\n[profile base]"),
-         "code of the device arn:mfa/ann", "export-credentials --profile work"),
+         "MFA code from the device arn:mfa/ann", "export-credentials --profile work"),
         (f"{BASE}{STORED}", "does not reach 127.0.0.1", "network"),
         (f"[profile work]\n{ROLE}source_profile = work2\n", "work2", "~/.aws/config"),
         (f"[profile work]\n{ROLE}", "source_profile or credential_source is missing", "aws configure"),

@@ -94,7 +94,7 @@ EC2 = "https://ec2.us-west-2.amazonaws.com"
         ("TokenRetrievalError", {"provider": "sso", "error_msg": "x"}, "login at AWS has ended", "sso login"),
         ("LoginRefreshRequired", {}, "login at AWS has ended", "log in again"),
         ("CredentialRetrievalError", {"provider": "process", "error_msg": "x"}, "from process", "log in again"),
-        ("RefreshWithMFAUnsupportedError", {}, "second device", "get-session-token"),
+        ("RefreshWithMFAUnsupportedError", {}, "MFA code", "get-session-token"),
         ("NoRegionError", {}, "No AWS region", "lab_region"),
         ("InvalidRegionError", {"region_name": "us west"}, "“us west” is not the name", "lab_region"),
         ("ProxyConnectionError", {"proxy_url": "http://ann:secret@a.org:3128"}, "proxy a.org does not", "HTTPS_PROXY"),
