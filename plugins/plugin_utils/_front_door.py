@@ -113,7 +113,9 @@ def _shown(default: object) -> str:
 
 
 def _row(name: str, about: str, column: int, width: int) -> list[str]:
-    return textwrap.wrap(about, width, initial_indent=f"  {name + '  ':<{column}}", subsequent_indent=" " * (column + 2))
+    return textwrap.wrap(
+        about, width, initial_indent=f"  {name + '  ':<{column}}", subsequent_indent=" " * (column + 2)
+    )
 
 
 def version(root: Path) -> str:
