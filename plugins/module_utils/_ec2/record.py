@@ -310,8 +310,9 @@ def legacy_owner_note(caller: Caller, owner: str) -> list[str]:
     if owner != caller.former:
         return []
     return [
-        f"This lab was made by the first release (0.1.0), whose tags call you {owner}. A policy cannot tell by that name "
-        "whose it is: docs/iam-policy.json does not let sessions of roles change it any more. Make a new one when you can."
+        f"This lab was made by the first release (0.1.0), whose tags call you {owner}. A policy cannot tell by that "
+        "name whose it is: docs/iam-policy.json does not let sessions of roles change it any more. Make a new one "
+        "when you can."
     ]
 
 
