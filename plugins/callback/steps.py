@@ -180,7 +180,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_start(self, playbook: Playbook) -> None:
         self._verb = Path(playbook._file_name).stem
         if self.get_option("log") and not self.get_option("quiet"):
-            self._log = open_log(os.environ, Path(playbook._file_name).stem)
+            self._log = open_log(os.environ, Path(playbook._file_name).stem, sys.argv[1:])
             self._log.write(f"Ansible {__version__}, Python {sys.version.split()[0]}: {shlex.join(sys.argv[1:])}")
 
     def _keep(self, text: str) -> None:

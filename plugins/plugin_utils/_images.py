@@ -83,7 +83,7 @@ def image_source(name: str, table: t.Mapping[str, t.Mapping[str, t.Any]]) -> dic
 
 
 def _no_reference(name: str) -> LabError:
-    if re.match(r"(?:[^/]*://)?[^/]*@", name):
+    if re.match(r"[^/]*://.*@|[^/]*@", name):
         # The value is not repeated: it may hold a secret.
         return LabError(
             "The setting lab_image cannot work.",

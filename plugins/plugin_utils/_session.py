@@ -27,8 +27,6 @@ _ENDS = re.compile(rb"[\r\n]")
 _SPACES = re.compile(rb"\s")
 # As the server prints a token, and as it is given one.
 _TOKENS = re.compile(r"""(?:token|password)["']?\s*(?:=|:|%3[Dd])\s*["']?([^\s"'&<>,)\]}]{4,})""", re.IGNORECASE)
-_TOKEN_OPTION = re.compile(r"--\w+\.(?:token|password)")
-_VARIABLE = re.compile(r"[A-Za-z_]\w*=")
 _TERM = re.compile(r"[A-Za-z0-9._+-]{1,40}")
 
 
@@ -92,17 +90,15 @@ def settings_command(place: Place) -> list[str]:
     return at(place, ["container", "inspect", "--format", "{{json .Config.Env}}\n{{json .Args}}", place.container])
 
 
-def secrets_in(settings: str, among: Callable[[Mapping[str, str]], set[str]]) -> set[str]:
-    """Return the secrets in what ``settings_command`` printed. ``among`` finds those of an environment."""
+def secrets_in(settings: str, among: Callable[[list[str]], set[str]]) -> set[str]:
+    """Return the secrets in what ``settings_command`` printed. ``among`` finds those of words."""
     found: set[str] = set()
     for line in settings.splitlines():
         try:
             words = [str(word) for word in json.loads(line) or ()]
         except (ValueError, TypeError):
             continue
-        found |= among(dict(word.partition("=")[::2] for word in words if _VARIABLE.match(word)))
-        found |= tokens_in(" ".join(words))
-        found |= {value for name, value in zip(words, words[1:]) if _TOKEN_OPTION.fullmatch(name)}
+        found |= among(words) | tokens_in(" ".join(words))
     return found
 
 
@@ -196,7 +192,7 @@ def _print_log(place: Place, order: Order, known: Mapping[str, str], load: Calla
     ) as process:
         pipe = t.cast("t.BinaryIO", process.stdout)
         pieces = iter(lambda: os.read(pipe.fileno(), READ_SIZE), b"")
-        secrets = secrets_in(settings.stdout, redaction.secrets_among)
+        secrets = secrets_in(settings.stdout, redaction.secrets_in)
         # What follows a silent log would outlive this.
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler)

@@ -13,13 +13,18 @@ import contextlib
 import os
 import pwd
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import all_spellings, cut_redacted, secrets_among
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import (
+    all_spellings,
+    cut_redacted,
+    secrets_among,
+    secrets_in,
+)
 
 KEPT = 20
 # Of one text, as facts are very long.
@@ -68,9 +73,9 @@ def state_directory(environment: Mapping[str, str], uid: int) -> Path | None:
     return Path(home, ".local/state/desi-lab") if home.startswith("/") else None
 
 
-def open_log(environment: Mapping[str, str], name: str) -> RunLog:
-    """Open the log of a run, and remove the oldest ones."""
-    secrets = secrets_among(environment)
+def open_log(environment: Mapping[str, str], name: str, words: Sequence[str] = ()) -> RunLog:
+    """Open the log of a run, and remove the oldest ones. ``words`` are those of its command."""
+    secrets = secrets_among(environment) | secrets_in(list(words))
     directory = state_directory(environment, os.geteuid())
     if directory is None:
         return RunLog(None, None, secrets)

@@ -17,13 +17,13 @@ import socket
 import subprocess
 import typing as t
 from pathlib import Path
+from urllib.parse import unquote
 
 from ansible_collections.desi.lab.plugins.module_utils._common.network import PROXY_NAMES
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import is_path, is_secret_name, secrets_among
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import credentials, secrets_among, secrets_in
 from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
 from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner
-from ansible_collections.desi.lab.plugins.module_utils._doctor.network_checks import read_proxies
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME
 
 Environment = t.Mapping[str, str]
@@ -123,37 +123,12 @@ def document(data: object) -> str:
 def secrets_of(environment: Environment, inspected: t.Sequence[t.Any], settings: t.Any, config: str) -> set[str]:  # noqa: ANN401 - whatever JSON can say
     """Return all secrets of the environment, of AWS, of proxies, of containers, and of keys."""
     found = secrets_among(environment)
-    for proxy in read_proxies(environment)[0]:
-        found |= {proxy.secret, f"{proxy.user}:{proxy.secret}" if proxy.secret else ""}
+    for user, password in (credentials(environment.get(name, "")) for name in PROXY_NAMES):
         # A user name alone may be a token.
-        found |= {proxy.user} if len(proxy.user) >= 8 or proxy.secret else set()
-    found |= in_structure([inspected, settings])
+        found |= {user, unquote(user)} if len(user) >= 8 or password else set()
+    found |= secrets_in([inspected, settings])
     found |= of_aws(environment)
-    found |= of_keys(config)
-    # Values of names that only look like secrets.
-    return {secret for secret in found if secret.lower() not in ("true", "false", "none", "auto", "yes", "default")}
-
-
-def in_structure(data: t.Any, name: str = "") -> set[str]:  # noqa: ANN401 - whatever JSON can say
-    """Return values in a structure whose names, or the options before them, mark them as secrets."""
-    if isinstance(data, t.Mapping):
-        return {secret for key, value in data.items() for secret in in_structure(value, str(key))}
-    if isinstance(data, str):
-        return {data} if is_secret_name(name) and not is_path(data) else set()
-    found: set[str] = set()
-    if isinstance(data, (list, tuple)):
-        for place, word in enumerate(data):
-            before = data[place - 1] if place else ""
-            if not isinstance(word, str):
-                found |= in_structure(word, name)
-                continue
-            key, sign, value = word.partition("=")
-            option = isinstance(before, str) and before.startswith("-") and "=" not in before and is_secret_name(before)
-            if sign and is_secret_name(key):
-                found.add(value)
-            elif option or is_secret_name(name):
-                found.add(word)
-    return found
+    return found | of_keys(config)
 
 
 def of_aws(environment: Environment) -> set[str]:
@@ -169,7 +144,7 @@ def of_aws(environment: Environment) -> set[str]:
         with contextlib.suppress(configparser.Error):
             parser.read_string(read(Path(path)))
         for section in parser.sections():
-            found |= {value for name, value in parser.items(section) if is_secret_name(name)}
+            found |= secrets_in(dict(parser.items(section)))
     return found
 
 

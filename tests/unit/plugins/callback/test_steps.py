@@ -99,6 +99,16 @@ def test_pipe_gets_plain_lines_and_the_person_alone_a_full_log_without_the_secre
     assert TOKEN not in text
 
 
+@pytest.mark.security("M7")
+def test_a_password_that_was_typed_is_not_in_the_log(ansible, tmp_path):
+    run = ansible("- hosts: localhost\n  gather_facts: false\n", "-e", "ansible_become_pass=hunter&2xyz")
+    assert run.returncode == 0, run.stderr
+    (log,) = (tmp_path / ".local/state/desi-lab").glob("*-site-*.log")
+    text = log.read_text()
+    assert "ansible_become_pass=<hidden>" in text
+    assert "2xyz" not in text
+
+
 def test_secret_is_said_once_and_logged_nowhere(ansible, tmp_path):
     run = ansible(LAB, "-vvv", ANSIBLE_LOG_PATH=str(tmp_path / "log"))
     assert (run.stdout + run.stderr).count(TOKEN) == 2  # the box and the text

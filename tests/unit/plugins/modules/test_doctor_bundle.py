@@ -25,6 +25,10 @@ SECRETS = {
     "proxy": "pr0xy p@ss:w/rd",
     "container": "c0ntainer-t0ken-of-its-own",
     "option of a container": "0ption-t0ken-of-its-own",
+    "pass of a container": "c0ntainer-pass of two words",
+    "passphrase of a container": "c0ntainer-phr4se",
+    "pwd of a container": "c0ntainer-pwd-word",
+    "pat of a container": "c0ntainer-pat-word",
     "setting": "s3tting-of-a-person-s",
     "AWS file": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     "AWS session": "IQoJb3JpZ2luX2VjEXAMPLEsession//////////token==",
@@ -78,7 +82,16 @@ def container():
         "Path": "jupyter",
         "Args": ["lab", "--IdentityProvider.token", SECRETS["option of a container"], "--port=8888"],
         "Config": {
-            "Env": [f"JUPYTER_TOKEN={SECRETS['container']}", "DESI_RELEASE=edr", f"https_proxy={PROXY}", "PATH=/bin"],
+            "Env": [
+                f"JUPYTER_TOKEN={SECRETS['container']}",
+                "DESI_RELEASE=edr",
+                f"https_proxy={PROXY}",
+                f"DB_PASS={SECRETS['pass of a container']}",
+                f"SMTP_PASSPHRASE={SECRETS['passphrase of a container']}",
+                f"MYSQL_PWD={SECRETS['pwd of a container']}",
+                f"GITHUB_PAT={SECRETS['pat of a container']}",
+                "PWD=/bin",
+            ],
             "Labels": {"desi.lab.name": "desi", "note": EVERYTHING},
         },
     }
@@ -181,7 +194,7 @@ def test_a_bundle_holds_what_a_bug_report_wants(bundle):
     }
     (inspected,) = json.loads(bundle[f"{top}/containers.json"])
     assert inspected["Config"]["Env"][0] == "JUPYTER_TOKEN=<hidden>"
-    assert "DESI_RELEASE=edr" in inspected["Config"]["Env"]
+    assert {"DESI_RELEASE=edr", "PWD=/bin"} < set(inspected["Config"]["Env"])
     assert inspected["Args"] == ["lab", "--IdentityProvider.token", "<hidden>", "--port=8888"]
     assert "no_proxy=127.0.0.1,.example.org" in bundle[f"{top}/network.txt"]
     assert "@proxy.example.org:3128" in bundle[f"{top}/network.txt"]
@@ -189,6 +202,7 @@ def test_a_bundle_holds_what_a_bug_report_wants(bundle):
     assert "before you send it" in bundle[f"{top}/README.txt"]
 
 
+@pytest.mark.security("M7")
 def test_no_secret_no_account_no_address_and_no_name_is_in_any_member(bundle):
     hidden = [ACCESS_KEY, ACCOUNT, JUPYTER, PUBLIC, USER, OWNER, "abcdefgh", socket.gethostname()]
     spellings = {source: [*spelled(secret)] for source, secret in SECRETS.items()}
@@ -198,6 +212,20 @@ def test_no_secret_no_account_no_address_and_no_name_is_in_any_member(bundle):
         assert not found, name
         said = "\n".join(said for word in set(text.split()) for said in decoded(word))
         assert not [each for each in (*SECRETS.values(), *hidden) if each in said], name
+
+
+@pytest.mark.security("M7")
+@pytest.mark.parametrize("password", ["hunter@2secret", "pa/ss2secret", "#a?2secret"])
+@pytest.mark.parametrize("form", ["http://ann:{}@proxy.example.org:3128", "ann:{}@proxy.example.org", "http://ann:{}@"])
+def test_a_password_of_a_proxy_that_is_not_escaped_is_in_no_member(person, run, monkeypatch, password, form):
+    monkeypatch.setenv("https_proxy", form.format(password))
+    (person / ".local/state/desi-lab/2026-11-24-150000-local-6.log").write_text(
+        f"by {form.format(password)}: {password}"
+    )
+    run(person / "out.tar.gz")
+    with tarfile.open(person / "out.tar.gz") as tar:
+        texts = [tar.extractfile(each).read().decode() for each in tar.getmembers()]
+    assert not [text for text in texts if password in text or "2secret" in text]
 
 
 def test_the_archive_is_for_its_owner_alone_and_names_nobody(person, run):

@@ -51,6 +51,7 @@ def test_only_https_and_ssh_are_spoken(name, by):
         *("http://ann:SECRET@example.org/lab.git", "git://ann:SECRET@example.org/lab.git"),
         *("github.com/ann:SECRET@evil.example.org/lab.git#..", "git@ann:SECRET@example.org:lab.git"),
         *("https://ann:SECRET@example.org/lab", "docker://ann:SECRET@example.org/lab"),
+        *("https://ann:pa/SECRET@example.org/lab", "docker://ann:pa/SECRET@example.org/lab"),
     ],
 )
 def test_password_in_an_image_is_refused_and_not_repeated(name):

@@ -14,7 +14,8 @@ import urllib.parse
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import all_spellings, redact, secrets_among
+from ansible_collections.desi.lab.plugins.module_utils._common import redact as redaction
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import all_spellings, redact
 from ansible_collections.desi.lab.plugins.module_utils._common.text import clean
 from ansible_collections.desi.lab.plugins.plugin_utils._front_door import _load
 from ansible_collections.desi.lab.plugins.plugin_utils._session import (
@@ -85,12 +86,14 @@ def test_a_line_without_an_end_is_bounded_and_cut_at_no_secret():
         (["sh", "-c", "jupyter lab --IdentityProvider.token='klmno' --port 8888"], {"klmno"}),
         (["jupyter", "lab", "--IdentityProvider.token", "pqrst"], {"pqrst"}),
         (["--ServerApp.token=", "lab"], set()),
+        (["DB_PASS=two words", "MYSQL_PWD=uvwxy", "PWD=/srv/x"], {"two words", "uvwxy"}),
+        (["serve", "--db-passphrase", "zabcd"], {"zabcd"}),
         (None, set()),
     ],
 )
 @pytest.mark.security("L7")
 def test_secrets_are_those_that_the_server_was_started_with(settings, secrets):
-    assert secrets_in(f"not json\n{json.dumps(settings)}\n", secrets_among) == secrets
+    assert secrets_in(f"not json\n{json.dumps(settings)}\n", redaction.secrets_in) == secrets
 
 
 @pytest.mark.security("H1")

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +12,10 @@ from ansible_collections.desi.lab.plugins.module_utils._common.redact import (
     HIDDEN,
     all_spellings,
     cut_redacted,
+    is_secret_name,
     redact,
     secrets_among,
+    secrets_in,
 )
 
 
@@ -54,6 +58,9 @@ def test_secret_is_taken_out_by_its_name(text):
         ("ab" * 32, "ab" * 32),
         ("exec: jupyter: executable file not found in $PATH", "exec: jupyter: executable file not found in $PATH"),
         ("ssh://git@example.org/r.git", "ssh://git@example.org/r.git"),
+        ("https://example.org/npm/a@1.2.3 by ann@b.org", "https://example.org/npm/a@1.2.3 by ann@b.org"),
+        ("http://127.0.0.1:8888/lab/tree/a%40b.ipynb", "http://127.0.0.1:8888/lab/tree/a%40b.ipynb"),
+        ("http://ann:pa/s@s@proxy:3128/x did", f"http://{HIDDEN}@proxy:3128/x did"),
         ("a\x00b\x1bc\x9bd\te", "abcd\te"),
         ("tok\x00en=s3cr3t", f"token={HIDDEN}"),
     ],
@@ -76,6 +83,43 @@ def test_secrets_are_known_by_the_names_of_variables():
     assert secrets_among(environment) == {"t0ken", "pass!"}
 
 
+NAMES = [
+    *("DB_PASS", "SSHPASS", "ansible_become_pass", "dbPass", "SMTP_PASSPHRASE", "PGPASSWORD", "rsync_passwd"),
+    *("MYSQL_PWD", "pwd", "GITHUB_PAT", "PAT", "API_TOKEN", "CLIENT_SECRET", "LUKS_PASSCODE", "db-pass"),
+]
+
+
+@pytest.mark.security("M7")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_secret_is_known_by_the_end_of_its_name_in_texts_and_structures(name):
+    for text in (f"{name}=hunter2xyz", f"-e '{name}=hunter2xyz'", f'"{name}": "hunter2xyz"', f"{name}: hunter2xyz"):
+        assert "hunter2xyz" not in redact(f"ran {text} at all")
+    assert is_secret_name(name)
+    assert secrets_among({name: "two words"}) == {"two words"}
+    assert secrets_in([f"{name}=two words", f"--{name}", "next one"]) == {"two words", "next one"}
+
+
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD", "COMPAT", "PATTERN", "PATH", "PASSENGERS", "GITHUB_PATH", "EDITOR"])
+def test_a_name_that_only_looks_like_it_is_none(name):
+    text = f"{name}=/srv/somewhere"
+    assert (redact(text), is_secret_name(name), secrets_in([text])) == (text, False, set())
+
+
+@pytest.mark.security("M7")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-e", "ansible_become_pass=a&b<c"],
+        ["-e", "x=1 ansible_become_pass='a&b<c' y=2"],
+        ["-e", '{"x": {"ansible_become_pass": "a&b<c"}}'],
+        ["--extra-vars=ansible_become_pass=a&b<c"],
+        ['--extra-vars={"ansible_become_pass": "a&b<c"}'],
+    ],
+)
+def test_a_secret_among_the_words_of_a_command_is_known_whole(words):
+    assert "a&b<c" in secrets_in(words)
+
+
 @pytest.mark.security("M7")
 @pytest.mark.parametrize(
     "text",
@@ -88,6 +132,11 @@ def test_secrets_are_known_by_the_names_of_variables():
         "http://ann:p#?CANARY@proxy.example.org:3128",
         "http://ann:p@CANARY@proxy.example.org:3128",
         "http://ann:p@/CANARY@b/CANARY@proxy.example.org:3128",
+        "http://ann:hunter@CANARY@proxy:3128",
+        "http://ann:pa/CANARY@proxy",
+        "http://ann:p:a/CANARY@x@[::1]:3128/",
+        "'https_proxy': 'http://ann:pa/ss@CANARY@proxy:3128', and more",
+        "https://example.org/?next=http://ann:pa/CANARY@proxy",
         "GET /o?X-Amz-Signature=CANARY&x=1",
         "X-Amz-Credential=CANARY/20261128",
         "X-Amz-Security-Token=CANARY",
@@ -135,6 +184,36 @@ def test_the_password_of_a_proxy_is_known_in_any_spelling():
     secrets = all_spellings(secrets_among({"https_proxy": "http://ann:p%40ss%2Fw0rd@proxy:3128", "EDITOR": "vi"}))
     for text in ("p@ss/w0rd", "p%40ss%2Fw0rd", "cEBzcy93MHJk"):
         assert redact(f"({text})", secrets) == f"({HIDDEN})"
+
+
+@pytest.mark.security("M7")
+@pytest.mark.parametrize(
+    "value",
+    ["http://ann:1/2@3/s@proxy:3128", "ann:1/2@3/s@proxy", "http://ann:1/2@3/s@", "http://ann:1/2@3/s@proxy:x/"],
+)
+def test_the_password_of_a_proxy_is_all_before_the_last_at(value):
+    assert {"1/2@3/s", "ann:1/2@3/s"} <= secrets_among({"HTTPS_PROXY": value})
+    assert secrets_in([f"all_proxy={value}"]) >= {"1/2@3/s"}
+    assert redact("it said 1/2@3/s", all_spellings(secrets_among({"http_proxy": value}))) == f"it said {HIDDEN}"
+
+
+@pytest.mark.security("M7")
+def test_what_a_proxy_has_before_its_host_is_a_secret_without_a_colon_too():
+    assert secrets_among({"http_proxy": "http://t0/ken@proxy"}) == {"t0/ken"}
+    assert secrets_among({"http_proxy": "http://proxy:3128", "REMOTE": "https://ann@example.org"}) == set()
+
+
+@pytest.mark.security("M7")
+def test_a_known_secret_that_is_a_part_of_another_leaves_none_of_it():
+    for text in ("http://ann:hunter2xyz@proxy", "db_pass=hunter2xyz", "token: hunter2xyz"):
+        assert "2xyz" not in redact(text, {"hunter"})
+
+
+def test_a_long_text_of_schemes_takes_no_time():
+    text = "http://" * 100_000
+    began = time.monotonic()
+    assert redact(text) == text
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.security("L7")

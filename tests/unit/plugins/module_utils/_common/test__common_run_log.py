@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,17 @@ def test_log_is_the_persons_alone_and_holds_no_secret(tmp_path):
     assert "opened http://127.0.0.1:8888/lab?token=<hidden>\n" in text
     assert log.path.stat().st_mode & 0o777 == 0o600
     assert log.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.security("M7")
+def test_a_secret_that_was_typed_is_in_no_log(tmp_path):
+    words = ["-e", "ansible_become_pass='hunter 2xyz'", "-e", "smtp_passphrase=it's&more"]
+    log = open_log({"HOME": str(tmp_path)}, "local", words)
+    log.write(f"it ran {shlex.join(words)}\nsudo: hunter 2xyz")
+    log.close()
+    text = log.path.read_text()
+    assert not [each for each in ("hunter", "2xyz", "it's", "more") if each in text]
+    assert text.count("<hidden>") == 3
 
 
 @pytest.mark.parametrize("year", ["2001", "2999"])

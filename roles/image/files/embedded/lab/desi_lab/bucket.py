@@ -55,7 +55,7 @@ class Bucket:
     @property
     def where(self) -> str:
         """The server's address, without any password that someone wrote into it."""
-        return re.sub(r"//[^/@]*@", "//", self.endpoint) or f"s3.{self.region}.amazonaws.com"
+        return re.sub(r"//.*@", "//", self.endpoint) or f"s3.{self.region}.amazonaws.com"
 
     @property
     def remote(self) -> str:
@@ -91,7 +91,7 @@ def reason(said: str, bucket: Bucket) -> str:
         if re.search(pattern, said, re.IGNORECASE):
             return sentence.format(where=bucket.where, bucket=bucket.name)
     lines = [line for line in said.strip().splitlines() if line.strip()]
-    return re.sub(r"//[^/@]*@", "//", lines[-1].strip())[:300] if lines else "It did not say why."
+    return re.sub(r"//\S*@", "//", lines[-1].strip())[:300] if lines else "It did not say why."
 
 
 def failure(bucket: Bucket, why: str, what: str = "could not be read") -> StartError:
