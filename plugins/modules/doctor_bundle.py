@@ -104,7 +104,7 @@ def main() -> None:
             "report.json": gather.document(cleaner.structure(given["report"])),
             "settings.json": gather.settings_text(given["settings"], given["defaults"], cleaner),
             "containers.json": gather.document(cleaner.structure(inspected)),
-            "mounts.txt": gather.mounts_text(given["mounts"]),
+            "mounts.txt": gather.mounts_text(given["mounts"], cleaner),
             "network.txt": gather.network_text(environment),
             **gather.logs(environment),
         }

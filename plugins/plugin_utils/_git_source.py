@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import parts_below
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact
 
 # The guide's forms of a Git URL: https://docs.docker.com/build/concepts/context/#git-repositories
 # Refused forms match, too, so that the error can say why.
@@ -161,4 +162,4 @@ _DO = "Check the URL, the branch and the network."
 def _reason(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     telling = [line for line in lines if re.match(r"(?:remote: )?(?:fatal|error):|Host key|ssh:", line)] or lines
-    return telling[0].rstrip(".")[:300] + "." if telling else "git gave no reason."
+    return redact(telling[0].rstrip("."))[:300] + "." if telling else "git gave no reason."

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import end_redacted
 from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
 from ansible_collections.desi.lab.plugins.plugin_utils._git_source import GIT_URL, git_source
 
@@ -128,7 +129,7 @@ def pull_reason(message: str, reference: str) -> str:
     for pattern, sentence in PULL_REASONS:
         if re.search(pattern, bare, re.IGNORECASE):
             return sentence.format(registry=registry_of(reference))
-    return f"The engine answered: {said.splitlines()[-1][-300:]}" if said else "No reason was given."
+    return f"The engine answered: {end_redacted(said.splitlines()[-1], 300)}" if said else "No reason was given."
 
 
 def _answer(message: str) -> str:
@@ -179,13 +180,13 @@ def build_reason(message: str) -> str:
     if base:
         return f"It stands on the image {base}. {pull_reason(said, base)}"
     if matched and "returned a non-zero code" not in matched[1]:
-        return f"The build ended with: {matched[1][-500:]}"
+        return f"The build ended with: {end_redacted(matched[1], 500)}"
     last_step = max((number for number, line in enumerate(lines) if line.startswith("Step ")), default=-1)
     printed = [line for line in lines[last_step + 1 :] if line and not _BUILD_NOISE.match(line)]
     telling = [line for line in printed if _BUILD_ERROR.search(line)] or printed
     if telling:
-        return f"The build ended with: {' / '.join(telling[-3:])[-500:]}"
-    return f"The build ended with: {matched[1][-500:]}" if matched else "The build said nothing."
+        return f"The build ended with: {end_redacted(' / '.join(telling[-3:]), 500)}"
+    return f"The build ended with: {end_redacted(matched[1], 500)}" if matched else "The build said nothing."
 
 
 def _missing_base(said: str) -> str:

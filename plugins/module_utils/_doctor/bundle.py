@@ -54,8 +54,9 @@ def about(members: t.Mapping[str, str]) -> str:
 
 def cleaned(members: t.Mapping[str, str], cleaner: Cleaner) -> dict[str, str]:
     """Return the redacted texts of a bundle; raise LabError if a known secret remains in one."""
-    ends = {name: text if len(text) <= LONGEST else f"…\n{text[-LONGEST:]}" for name, text in members.items()}
-    clean = {cleaner.clean(name): cleaner.clean(text) for name, text in ends.items()}
+    # All of it before it is cut, so that no part of a secret stays at the cut.
+    whole = {cleaner.clean(name): cleaner.clean(text) for name, text in members.items()}
+    clean = {name: text if len(text) <= LONGEST else f"…\n{text[-LONGEST:]}" for name, text in whole.items()}
     left = [name for name, text in clean.items() if cleaner.holds_secret(f"{name} {text}")]
     if left:
         do = "report this, without a bundle: what was to be hidden could not be"

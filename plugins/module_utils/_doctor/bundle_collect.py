@@ -81,8 +81,8 @@ def containers() -> list[dict[str, t.Any]]:
     return [item for item in found if isinstance(item, dict)]
 
 
-def mounts_text(directory: str) -> str:
-    """Return the state of our mounts: mountinfo, units, and logs."""
+def mounts_text(directory: str, cleaner: Cleaner) -> str:
+    """Return the state of our mounts: mountinfo, units, and the ends of logs, which are cleaned before they are cut."""
     table = read(Path("/proc/self/mountinfo")).splitlines()
     lines = [line for line in table if directory in line or "desi-lab" in line]
     units = sorted(path.name for path in Path("/etc/systemd/system").glob(UNITS))
@@ -92,7 +92,9 @@ def mounts_text(directory: str) -> str:
         parts.append(f"$ systemctl show {unit}\n{said(['systemctl', 'show', *words, unit])}")
         parts.append(f"$ journalctl {unit}\n{said(['journalctl', '-u', unit, '-n', '60', '--no-pager', '-o', 'cat'])}")
     with contextlib.suppress(OSError):
-        parts += [f"$ tail {path}\n{read(path)[-8000:]}" for path in sorted(RUN_DIRECTORY.rglob("*.log"))]
+        parts += [
+            f"$ tail {path}\n{cleaner.clean(read(path))[-8000:]}" for path in sorted(RUN_DIRECTORY.rglob("*.log"))
+        ]
     return "\n".join(parts)
 
 

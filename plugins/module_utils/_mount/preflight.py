@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact
 from ansible_collections.desi.lab.plugins.module_utils._common.web import make_opener
 from ansible_collections.desi.lab.plugins.module_utils._mount.host import SYSTEM_PATH
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
@@ -116,7 +117,7 @@ def _on_ec2(environ: Mapping[str, str]) -> bool:
 def last_words(log: str) -> str:
     """Return the tool's last line without its time stamp."""
     lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith(ENDED)]
-    return re.sub(r"^[\d/:.TZ -]+", "", lines[-1])[:300] if lines else ""
+    return re.sub(r"^[\d/:.TZ -]+", "", redact(lines[-1]))[:300] if lines else ""
 
 
 def explain_log(tool: Tool, spec: MountSpec, log: str, problem: str) -> LabError:

@@ -28,6 +28,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
     write_beside,
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import end_redacted
 from ansible_collections.desi.lab.plugins.module_utils._mount import unit_templates as texts
 from ansible_collections.desi.lab.plugins.module_utils._mount.host import SYSTEM_PATH, Process, end_processes, processes
 from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import DEVICE_PREFIX
@@ -37,6 +38,8 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKE
 
 RUN_DIRECTORY = Path("/run/desi-lab")
 UNIT_DIRECTORY = Path("/etc/systemd/system")
+# Of a tool's log, the end.
+LONGEST = 4000
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ class LoopSupervisor(Supervisor):
 
     def log(self) -> str:
         with contextlib.suppress(OSError):
-            return self.log_file.read_text(errors="replace")[-4000:]
+            return end_redacted(self.log_file.read_text(errors="replace"), LONGEST)
         return ""
 
 
@@ -237,7 +240,7 @@ class SystemdSupervisor(Supervisor):
             done = subprocess.run(
                 ["journalctl", *words], capture_output=True, text=True, check=False, timeout=20, env=_environment()
             )
-            return done.stdout[-4000:]
+            return end_redacted(done.stdout, LONGEST)
         return ""
 
 

@@ -283,6 +283,25 @@ def test_of_a_long_log_the_end_is_kept():
     assert clean.endswith("line 99999\n")
 
 
+@pytest.mark.security("L7")
+@pytest.mark.parametrize("at", [3, 20, 47])
+def test_no_part_of_a_token_stays_where_a_long_log_is_cut(person, run, monkeypatch, tmp_path, at):
+    def over_the_cut(longest):
+        # What follows begins in the middle of the token, where the cut is if nothing was cleaned before it.
+        return f"token={JUPYTER}\n" + "word " * ((longest - 48 + at) // 5) + "\n"
+
+    (tmp_path / "run/mounts").mkdir(parents=True)
+    (tmp_path / "run/mounts/a.log").write_text(over_the_cut(8000))
+    monkeypatch.setattr(gather, "RUN_DIRECTORY", tmp_path / "run")
+    (person / ".local/state/desi-lab/2026-11-24-150000-local-6.log").write_text(over_the_cut(archive.LONGEST))
+    run(person / "out.tar.gz")
+    with tarfile.open(person / "out.tar.gz") as tar:
+        texts = {each.name: tar.extractfile(each).read().decode() for each in tar.getmembers()}
+    parts = {JUPYTER[begin : begin + 8] for begin in range(40)}
+    assert [name for name, text in texts.items() if "word word" in text and any(part in text for part in parts)] == []
+    assert sum("word word" in text for text in texts.values()) == 2
+
+
 def test_a_link_in_the_folder_of_logs_is_read_with_the_callers_rights_alone(person, monkeypatch, tmp_path):
     if os.geteuid() != 0:
         pytest.skip("only root can be somebody else")

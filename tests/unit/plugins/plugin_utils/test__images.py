@@ -432,3 +432,12 @@ def test_replaced_image_goes_unless_it_has_another_name_or_none():
 def test_only_names_that_were_given_here_are_removed():
     names = built_images([BASE, LAB, OLD, DANGLING, SAMPLE, PULLED, THEIRS])["names"]
     assert names == [*BASE["RepoTags"], *LAB["RepoTags"], *SAMPLE["RepoTags"]]
+
+
+@pytest.mark.security("L7")
+@pytest.mark.parametrize("at", [5, 25, 45])
+def test_no_part_of_a_token_stays_where_the_words_of_a_build_are_cut(at):
+    token = "0123456789abcdef" * 3
+    for reason, longest in ((build_reason, 500), (lambda said: pull_reason(said, "a:b"), 300)):
+        said = reason(f"error token={token} {'x ' * ((longest - at) // 2)}")
+        assert not [begin for begin in range(40) if token[begin : begin + 8] in said]

@@ -80,6 +80,12 @@ def test_last_words_are_the_tools_own(log, words):
     assert last_words(log) == words
 
 
+@pytest.mark.security("L7")
+def test_no_part_of_a_token_stays_where_last_words_are_cut():
+    token = "0123456789abcdef" * 3
+    assert token[:12] not in last_words(f"{'x ' * 140}{token} and more")
+
+
 @pytest.mark.parametrize(
     ("log", "why"),
     [

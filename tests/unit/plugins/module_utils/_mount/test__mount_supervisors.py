@@ -8,6 +8,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._mount import supervisors as mount_supervisors
 from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import (
     Job,
+    LoopSupervisor,
     SystemdSupervisor,
     make_supervisors,
 )
@@ -29,6 +30,23 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(mount_supervisors, "UNIT_DIRECTORY", tmp_path / "units")
     monkeypatch.setattr(mount_supervisors, "systemd_runs", lambda: True)
     return tmp_path
+
+
+@pytest.mark.security("L7")
+@pytest.mark.parametrize("at", range(0, 60, 7))
+def test_no_part_of_a_token_stays_where_a_log_is_cut(machine, monkeypatch, at):
+    token = "0123456789abcdef" * 3
+    text = f"token={token}\n{'x ' * ((mount_supervisors.LONGEST - at) // 2)}"
+    (machine / "journalctl").write_text(f"#!/bin/sh\ncat {machine}/journal\n")
+    (machine / "journalctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{machine}:/usr/bin:/bin")
+    monkeypatch.setattr(mount_supervisors, "RUN_DIRECTORY", machine)
+    (machine / "journal").write_text(text)
+    for each in (SystemdSupervisor("/srv/lab"), LoopSupervisor("/srv/lab")):
+        if each.kind == "process":
+            each.log_file.write_text(text)
+        assert len(each.log()) > 3000
+        assert not [begin for begin in range(40) if token[begin : begin + 8] in each.log()]
 
 
 def asked(machine):
