@@ -24,7 +24,13 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
     write_beside,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis, host_key
-from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import OPTIONS, environment, find_target, wait_for
+from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import (
+    OPTIONS,
+    environment,
+    find_target,
+    plain_parent,
+    wait_for,
+)
 
 KNOWN = "known"
 MET = "met"
@@ -180,7 +186,7 @@ class Meeting:
 
     def _prove(self, target: diagnosis.Target, own: str) -> None:
         """Log in while only the instance's own key is trusted."""
-        with tempfile.NamedTemporaryFile("w", suffix=".known") as alone:
+        with tempfile.NamedTemporaryFile("w", suffix=".known", dir=plain_parent()) as alone:
             alone.write(f"{target.pinned_as} {own}\n")
             alone.flush()
             end = time.monotonic() + PROOF_SECONDS
@@ -206,11 +212,11 @@ class Meeting:
         """Get the host keys without logging in, and pin the one with the given fingerprint."""
         shown: list[str] = []
         for kind in KINDS:
-            with tempfile.TemporaryDirectory() as directory:
+            with tempfile.TemporaryDirectory(dir=plain_parent()) as directory:
                 seen = Path(directory, "seen")
                 options = _options(
                     "StrictHostKeyChecking=accept-new",
-                    f'UserKnownHostsFile="{seen}"',
+                    f"UserKnownHostsFile={seen}",
                     "GlobalKnownHostsFile=none",
                     f"HostKeyAlgorithms={kind}",
                     "PreferredAuthentications=none",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -28,6 +29,9 @@ LOGIN_SECONDS_AT_LEAST = 5
 OPTIONS = ("BatchMode=yes", "ControlMaster=no", "ControlPath=none", "ConnectionAttempts=1", "ClearAllForwardings=yes")
 
 
+_PLAIN = re.compile(r"[A-Za-z0-9/._-]{1,64}", re.ASCII)
+
+
 class Met(NamedTuple):
     """The attempts and time until access."""
 
@@ -38,6 +42,15 @@ class Met(NamedTuple):
 def environment() -> dict[str, str]:
     """Return an environment in which ssh prints English messages."""
     return {**os.environ, "LC_ALL": "C"}
+
+
+def plain_parent() -> str:
+    """Return where to make what is named in an option of ssh.
+
+    ssh takes a blank in an option for an end, a % for a name of its own, and at most 104 bytes for a socket.
+    """
+    temporary = tempfile.gettempdir()
+    return temporary if _PLAIN.fullmatch(temporary) else "/tmp"  # noqa: S108 - what is made there is one's own
 
 
 def find_target(config: str, host: str) -> diagnosis.Target:

@@ -33,6 +33,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ssh.diagnosis import (
     check_host,
     classify,
 )
+from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import plain_parent
 from ansible_collections.desi.lab.plugins.module_utils._sync import agent
 from ansible_collections.desi.lab.plugins.module_utils._sync import answers as sync_answers
 from ansible_collections.desi.lab.plugins.module_utils._sync import patterns as sync_patterns
@@ -112,18 +113,13 @@ class Memory:
             os.close(directory)
 
 
-def socket_parent(temporary: str) -> str:
-    """Return where to make a directory for a socket of ssh, whose path has 104 bytes at most."""
-    return temporary if len(os.fsencode(temporary)) <= 64 else "/tmp"  # noqa: S108 - a directory of its own is made there
-
-
 class Sync:
     """Lists both sides, plans, and applies the plan."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         check_host(spec.host)
-        self.shared = tempfile.TemporaryDirectory(prefix="desi-", dir=socket_parent(tempfile.gettempdir()))
+        self.shared = tempfile.TemporaryDirectory(prefix="desi-", dir=plain_parent())
         """Where the one connection of this sync is met: to log in takes longer than to ask."""
         options = {
             "BatchMode": "yes",

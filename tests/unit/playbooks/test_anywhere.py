@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.module_utils._sync.run import socket_parent
+from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import plain_parent
 
 ROOT = Path(__file__).parents[3]
 # What ssh adds while it makes a socket, and the most that macOS takes.
@@ -30,7 +30,7 @@ def test_collection_is_found_from_any_directory(tmp_path, name):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("below", "shared"), [("ann", True), ("é" * 40, False)])
+@pytest.mark.parametrize(("below", "shared"), [("ann", True), ("a b", True), ("é" * 40, False), ("100%", False)])
 def test_a_connection_is_shared_only_where_its_socket_can_be(tmp_path, below, shared):
     machine = {"id": "i-0123456789abcdef0", "address": "255.255.255.255"}
     task = {"ansible.builtin.debug": {"msg": "path={{ __ec2_control_path }}="}}
@@ -44,7 +44,13 @@ def test_a_connection_is_shared_only_where_its_socket_can_be(tmp_path, below, sh
     assert path.startswith("%(directory)s/") if shared else path == "none", done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("temporary", ["/tmp", "/var/folders/" + "x" * 60, "/scratch/" + "é" * 30])  # noqa: S108 - a name
-def test_socket_of_a_sync_fits_whatever_the_temporary_directory_is(temporary):
-    path = os.fsencode(f"{socket_parent(temporary)}/desi-abcdefgh/ssh")
-    assert len(path) + ADDED <= LONGEST
+@pytest.mark.parametrize(
+    "temporary",
+    ["/tmp", "/var/folders/" + "x" * 60, "/scratch/" + "é" * 30, "/scratch/my files", "/scratch/100%", "/a\nb"],  # noqa: S108 - a name
+)
+def test_ssh_takes_the_place_of_a_socket_as_it_is_whatever_the_temporary_directory_is(monkeypatch, temporary):
+    monkeypatch.setattr(tempfile, "tempdir", temporary)
+    path = f"{plain_parent()}/desi-abcdefgh/ssh"
+    assert len(os.fsencode(path)) + ADDED <= LONGEST
+    assert path.isascii()
+    assert not set(path) & set(" %\n\"'$")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,18 @@ def tree(folder: Path) -> dict[str, str]:
         str(path.relative_to(folder)): f"-> {path.readlink()}" if path.is_symlink() else path.read_text()
         for path in found
     }
+
+
+@pytest.mark.parametrize("name", ["my files", "100%n"])
+def test_files_go_both_ways_whatever_the_temporary_directory_is_called(folders, monkeypatch, name):
+    (folders.here / "a").write_text("up")
+    (folders.there / "b").write_text("down")
+    # A short one: that of the test is too long for a socket.
+    with tempfile.TemporaryDirectory(prefix=name, dir="/tmp") as temporary:
+        monkeypatch.setattr(tempfile, "tempdir", temporary)
+        folders.sync()
+        monkeypatch.undo()
+    assert tree(folders.here) == tree(folders.there) == {"a": "up", "b": "down"}
 
 
 def test_new_files_go_both_ways_whatever_they_are_called(folders):

@@ -6,6 +6,7 @@
 
 import json
 import subprocess
+import tempfile
 
 import pytest
 import yaml
@@ -106,6 +107,19 @@ def test_machine_is_met_by_the_key_that_it_was_given_and_has_another_one_from_th
     assert ssh_host_key.fingerprint(ready.shows()) in console.read_text()
     again = run()[1]
     assert (again["how"], again["changed"]) == ("known", False)
+
+
+@pytest.mark.parametrize("name", ["my files", "100%n"])
+def test_machine_is_met_whatever_the_temporary_directory_is_called(ready, run, tmp_path, monkeypatch, name):
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+    ready.boot()
+    code, result = run()
+    assert (code, result.get("how")) == (0, "met"), result
+    shown = ssh_host_key.fingerprint(ready.shows())
+    ready.known_hosts.unlink()
+    code, result = run(fingerprint=shown)
+    assert (code, result.get("how")) == (0, "compared"), result
 
 
 @pytest.mark.security("H8")

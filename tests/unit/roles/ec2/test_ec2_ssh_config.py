@@ -74,10 +74,10 @@ WANTED = {
 }
 
 
-@pytest.fixture
-def ours(tmp_path):
+@pytest.fixture(params=["lab", "a home of mine, 100%d"])
+def ours(tmp_path, request):
     """Return the configuration that role ec2 writes."""
-    folder = tmp_path / "lab"
+    folder = tmp_path / request.param
     folder.mkdir()
     text = (ROOT / "roles/ec2/templates/ssh_config.j2").read_text()
     target = {"address": "203.0.113.7", "user": "ec2-user", "id": "i-0abc"}
@@ -133,7 +133,7 @@ def test_workers_are_reached_by_way_of_the_lab_and_known_by_keys_of_their_own(ou
 @pytest.mark.parametrize("alone", [False, True])
 def test_nothing_that_is_set_for_all_hosts_holds_for_a_lab(ours, tmp_path, alone):
     mine = tmp_path / "mine"
-    mine.write_text(f"Include {ours}\n{HOSTILE}")
+    mine.write_text(f'Include "{ours}"\n{HOSTILE}')
     found = means(ours if alone else mine)
     wanted = {**WANTED, "proxyjump": None} if alone else WANTED
     assert {name: found.get(name) for name in wanted} == wanted
@@ -146,7 +146,7 @@ def test_nothing_that_is_set_for_all_hosts_holds_for_a_lab(ours, tmp_path, alone
 @pytest.mark.security("M9")
 def test_people_are_told_to_include_it_before_anything_of_their_own(ours, tmp_path):
     mine = tmp_path / "mine"
-    mine.write_text(f"{HOSTILE}\nInclude {ours}\n")
+    mine.write_text(f'{HOSTILE}\nInclude "{ours}"\n')
     # ssh takes what it reads first, which nothing that comes later can change.
     assert means(mine)["forwardagent"] == "yes"
     for text in (ours.read_text(), (ROOT / "docs/ec2.md").read_text()):
