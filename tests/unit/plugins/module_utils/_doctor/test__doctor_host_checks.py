@@ -117,7 +117,8 @@ def test_what_is_found_is_judged(findings, verdict, says):
 @pytest.mark.parametrize(
     ("obstacle", "made", "may", "answers", "verdict", "found"),
     [
-        ("", True, False, True, OK, "out of reach of labs"),
+        ("", True, False, True, OK, "out of reach of labs, though not of a Dockerfile while it is built"),
+        ("", True, False, False, OK, "nothing answers"),
         ("", False, True, True, OK, "from the next ./lab local on"),
         ("", False, False, True, WARNING, "only root can make the rule"),
         ("Docker Desktop's", False, True, True, WARNING, "within reach of labs: Docker Desktop's"),
