@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB, MIB, amount, parse_size
 from ansible_collections.desi.lab.plugins.module_utils._common.names import mapping, strict_json, text
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import is_secret_name, secrets_among
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import PAGE_PORT, PORT
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import memory_by_default
 
@@ -40,9 +41,9 @@ WITHOUT_NANNY = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_T
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 SPILL = "/tmp/dask"  # noqa: S108 - of the container itself
 HOST = "scheduler"
-# Of the server alone, of one process, secrets that an image may have been given, and what would lead Dask to another
-# configuration than the lab's, which is what makes it ask for a certificate.
-NOT_SHARED = re.compile(r"(JUPYTER|JPY|DASK)_.*|HOSTNAME|OLDPWD|PWD|SHLVL|_|.*(TOKEN|PASSWORD|SECRET).*")
+# Of the server alone, of one process, and what would lead Dask to another configuration than the lab's, which is what
+# makes it ask for a certificate.
+NOT_SHARED = re.compile(r"(JUPYTER|JPY|DASK)_.*|HOSTNAME|OLDPWD|PWD|SHLVL|_")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Dask's own but for its proxy, which opens WebSockets to any host, and its pages of logs, tracebacks and call stacks,
 # which other accounts of the computer could read.
@@ -144,8 +145,17 @@ def versions_error(image: str, server: Tree, workers: Tree) -> LabError | None:
 
 
 def worker_environment(image: Tree, notebooks: Tree) -> dict[str, str]:
-    """Return the environment of a worker: that of the container, and over it that of its notebooks."""
-    found = {name: value for name, value in {**image, **notebooks}.items() if not NOT_SHARED.fullmatch(name)}
+    """Return the environment of a worker: that of the container, and over it that of its notebooks.
+
+    Settings of a container are readable by all who may use the engine: secrets that an image was given stay the
+    server's, and so do those that only its process has, in URLs, too.
+    """
+    seen = {name: value for name, value in notebooks.items() if not secrets_among({name: value})}
+    found = {
+        name: value
+        for name, value in {**image, **seen}.items()
+        if not NOT_SHARED.fullmatch(name) and not is_secret_name(name)
+    }
     return {**ALLOCATOR, **found, "DASK_ROOT_CONFIG": CONFIG}
 
 

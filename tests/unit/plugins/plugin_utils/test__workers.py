@@ -189,6 +189,18 @@ def test_no_variable_leads_dask_to_another_configuration_than_the_labs():
     assert words[words.index("--protocol") + 1] == "tls"
 
 
+@pytest.mark.security("M7")
+@pytest.mark.parametrize("name", ["API_KEY", "db_pass", "GITHUB_PAT", "MYSQL_PWD", "hf_token", "AWS_SECRET_ACCESS_KEY"])
+def test_no_secret_becomes_a_setting_of_a_worker(name):
+    base = workers.worker_environment({}, {})
+    assert workers.worker_environment({name: "hunter2"}, {name: "hunter2"}) == base
+    url = {"DATABASE_URL": "postgres://ann:hunter2@db/x", "https_proxy": "http://ann:hunter@2/x@proxy"}
+    assert workers.worker_environment({}, url) == base
+    # What the server's container has as a setting is one already, and workers reach the network by it.
+    assert workers.worker_environment(url, url) == {**base, **url}
+    assert workers.worker_environment({}, {"SPECPROD": "loa"}) == {**base, "SPECPROD": "loa"}
+
+
 @pytest.mark.parametrize(("number", "expected"), [(0, [1, 2, 10]), (2, [10]), (10, []), (12, [])])
 def test_workers_beyond_a_number_are_those_with_the_highest(number, expected):
     names = ["desi-lab-a-b-worker-10", "desi-lab-a-b-worker-1", "desi-lab-a-b-worker-2", "desi-lab-a-b-worker-x"]
