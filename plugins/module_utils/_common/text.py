@@ -15,17 +15,18 @@ from collections.abc import Iterable, Mapping
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _COLOR = re.compile(r"(\x1b\[[0-9;]{0,12}m)")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Those of terminals, and letters that show nothing, or change the order in which others are shown.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 def clean(text: str) -> str:
-    """Remove escapes and control characters; a carriage return begins a new line."""
+    """Remove escapes, control and invisible characters; a carriage return begins a new line."""
     text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n").expandtabs(4)
     return _CONTROLS.sub("", text)
 
 
 def printable(text: str) -> str:
-    """Remove control characters except line feeds, tabs, and colors."""
+    """Remove control and invisible characters except line feeds, tabs, and colors."""
     return "".join(part if _COLOR.fullmatch(part) else _CONTROLS.sub("", part) for part in _COLOR.split(text))
 
 

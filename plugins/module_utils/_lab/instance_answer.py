@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.text import one_line
+from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line
 from ansible_collections.desi.lab.plugins.module_utils._lab.url import HIDDEN_TOKEN, parse_url, write_url
 
 ACCESSES = ("direct", "https", "tunnel")
@@ -31,13 +31,12 @@ _OCTET = r"%(?:[2-6][0-9A-Fa-f]|7[0-9A-Ea-e])"
 _TOKEN = re.compile(rf"(?:[A-Za-z0-9._~-]|{_OCTET}){{0,512}}")
 _PATH = re.compile(rf"/(?:[A-Za-z0-9._~@+/-]|{_OCTET}){{0,512}}")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[?[0-9A-Fa-f:.]{2,45}\]?")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def plain_text(value: object, longest: int = TEXT_LONGEST) -> str:
-    """Return one line of bounded length without control and bidirectional characters."""
+    """Return one line of bounded length that any terminal can print, without control and invisible characters."""
     text = value if isinstance(value, str) else ""
-    text = _CONTROL.sub("", one_line(text[: 4 * longest]))
+    text = one_line(text[: 4 * longest]).encode(errors="ignore").decode()
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
@@ -99,7 +98,7 @@ def remembered_settings(settings: object, known: t.Collection[str]) -> dict[str,
 
 def _is_plain(value: object) -> bool:
     if isinstance(value, str):
-        return len(value) <= SETTING_LONGEST and not _CONTROL.search(value)
+        return len(value) <= SETTING_LONGEST and "\n" not in value and clean(value) == value
     return isinstance(value, (bool, int)) and -(2**53) < value < 2**53
 
 

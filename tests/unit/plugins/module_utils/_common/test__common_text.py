@@ -8,8 +8,12 @@ import shlex
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._common.text import (
+    clean,
+    clean_all,
     name_option,
     nearest,
+    one_line,
+    printable,
     setting_option,
     shell_path,
 )
@@ -49,6 +53,18 @@ def test_a_setting_that_is_typed_again_is_one_setting(value, plain):
     assert option == "-e"
     assert typed == f"lab_prefix={value}" if plain else json.loads(typed) == {"lab_prefix": value}
     assert shlex.split(name_option(value)) == shlex.split(setting_option("lab_name", value))
+
+
+# Isolates, overrides, marks, separators and joiners, and those of no width.
+INVISIBLE = [*map(chr, (0x061C, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070), 0xFEFF))]
+
+
+@pytest.mark.security("L2")
+@pytest.mark.parametrize("letter", [*INVISIBLE, "\x00", "\x07", "\x1b", "\x7f", "\x9b"])
+@pytest.mark.parametrize("how", [clean, one_line, printable, lambda text: clean_all({"a": [text]})["a"][0]])
+def test_no_letter_that_steers_a_terminal_or_shows_nothing_stays(how, letter):
+    assert how(f"nb.{letter}ipynb") == "nb.ipynb"
+    assert how("na\u00efve \u03b1 \U0001f52d, 3\u00a0\u00c5") == "na\u00efve \u03b1 \U0001f52d, 3\u00a0\u00c5"
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,7 @@ def test_text_is_one_plain_line_of_bounded_length(value):
 
 
 def test_text_keeps_what_people_read():
+    assert plain_text("edr\ud800, \u200bstreamed") == "edr, streamed"
     assert plain_text(" edr, streamed · 1 TB \n") == "edr, streamed · 1 TB"
     assert plain_text("x" * 400).endswith("…")
 
