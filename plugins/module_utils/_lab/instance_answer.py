@@ -36,7 +36,7 @@ _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[?[0-9A-Fa-f:.]{2,45}\]?")
 def plain_text(value: object, longest: int = TEXT_LONGEST) -> str:
     """Return one line of bounded length that any terminal can print, without control and invisible characters."""
     text = value if isinstance(value, str) else ""
-    text = one_line(text[: 4 * longest]).encode(errors="ignore").decode()
+    text = one_line(text[: 4 * longest].encode(errors="ignore").decode())
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 

@@ -22,12 +22,14 @@ from ansible_collections.desi.lab.plugins.module_utils._common.names import (
     whole_number,
 )
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import parse_counts
+from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import plain_text
 
 MAX_BYTES = 2 * 2**20
 KEYS = ("watch", "uptime", "mounts", "containers", "images", "server", "dask")
 LABELS = "desi.lab."
 _ID = re.compile(r"sha256:[0-9a-f]{1,64}")
 _MOST = 200
+_LONGEST = 1000
 
 
 def parse(data: bytes) -> dict[str, t.Any]:
@@ -67,9 +69,16 @@ def _watch(value: object) -> dict[str, t.Any]:
     stop = answer.get("last_stop")
     return {
         **{name: unless_none(answer.get(name), moment) for name in ("idle_since", "idle_stop_at", "deadline")},
-        "active": [text(each) for each in sequence(answer.get("active", []), _MOST)],
-        "last_stop": None if stop is None else {"at": moment(mapping(stop).get("at")), "why": text(stop.get("why"))},
+        "active": [_said(each) for each in sequence(answer.get("active", []))[:_MOST]],
+        "last_stop": None if stop is None else {"at": moment(mapping(stop).get("at")), "why": _said(stop.get("why"))},
     }
+
+
+def _said(value: object) -> str:
+    """Return a sentence of a watcher. Notebooks choose what parts of it are called, and must not hide the others."""
+    if not isinstance(value, str):
+        raise BadAnswer("a part of it is not a text")
+    return plain_text(value, _LONGEST)
 
 
 def _container(value: object) -> dict[str, t.Any]:

@@ -125,6 +125,22 @@ def test_a_dask_scheduler_with_tasks_computes_and_none_or_one_without_does_not(w
         assert server.dask(port) == shown
 
 
+@pytest.mark.security("L2", "L13")
+def test_what_notebooks_let_their_server_say_is_told_printable_and_bounded(monkeypatch):
+    said = [f"a kernel is {number}\ud800\u202e\n" + "x" * 5000 for number in range(300)]
+
+    def labs(found, _socket):
+        found.active += said
+        found.doubts += said
+
+    monkeypatch.setattr(observation.Observation, "observe_labs", labs)
+    now = Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), 0.0)
+    seen = observation.observe({}, DEAF, now, "")
+    for texts in (seen["active"], seen["doubts"]):
+        assert 1 < len(texts) <= 50
+        assert all(each.isprintable() and len(each) <= 200 for each in texts)
+
+
 CONTAINER = {
     "Config": {"Labels": {"desi.lab.name": "desi", "desi.lab.folder": "/home/ec2-user/synced"}},
     "HostConfig": {"PortBindings": {"8889/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8888"}]}},

@@ -75,6 +75,19 @@ def test_times_are_given_by_the_wall_clock_and_a_stop_takes_the_place_of_the_las
     assert warned["last_stop"] == {"at": 1_000_000, "why": "Because."}
 
 
+@pytest.mark.security("L2")
+@pytest.mark.parametrize("name", ["\x1b]0;owned\x07", "a\tb", "\u202egpj", "\ud800", "\r\nnew line", "x" * 5000])
+def test_what_everybody_may_read_can_be_printed_and_has_an_end_whatever_notebooks_are_called(name):
+    now = Now(wall=1_000_000.0, mono=500.0, booted=0.0)
+    told = state.public_state(Decision(stop=f"Because of {name}."), BARE, now, LAST)["last_stop"]["why"]
+    kept = state.public_state(Decision(), BARE, now, {"at": 7, "why": name})["last_stop"]["why"]
+    for text in (told, kept, state.printable(name)):
+        assert text.isprintable()
+        assert len(text) <= 1000
+        text.encode()
+    assert state.printable("a kernel is busy, naïve") == "a kernel is busy, naïve"
+
+
 @pytest.mark.parametrize("found", [None, "x", {}, {"at": "x", "why": "y"}, {"at": 1}, {"at": 1, "why": 2}])
 def test_what_cannot_be_a_last_stop_is_none(found):
     assert state.stop_in(found) is None

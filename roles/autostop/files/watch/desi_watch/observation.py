@@ -18,6 +18,7 @@ from typing import Any
 from desi_watch import counters, engine, processes, server
 from desi_watch.decision import Now
 from desi_watch.settings import Settings
+from desi_watch.state import MOST, printable
 
 KEEP = "keep-running"
 # What a look may fail by. Anything else is a fault of the watcher's own.
@@ -102,8 +103,8 @@ def observe(before: dict[str, Any], settings: Settings, now: Now, socket: str) -
         except Exception as error:  # a fault in one part is a doubt, and no reason to leave the other out
             found.doubts.append(f"the watcher has a fault ({type(error).__name__}: {error})")
     return {
-        "active": list(dict.fromkeys(found.active)),
-        "doubts": found.doubts,
+        "active": list(dict.fromkeys(map(printable, found.active)))[:MOST],
+        "doubts": list(dict.fromkeys(map(printable, found.doubts)))[:MOST],
         "touched": found.touched_at(),
         "directories": [str(directory) for directory in found.directories()],
         "marks": found.marks,

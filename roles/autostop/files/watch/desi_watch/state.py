@@ -16,6 +16,8 @@ from typing import Any
 from desi_watch.decision import Decision, Now, Record, Warned
 
 VERSION = 1
+# Of what is said of a lab, letters and sentences, and letters of why it stopped.
+LONGEST, MOST, LONGEST_WHY = 200, 50, 900
 # Names in the file of which other ones stand in the code: a watcher of an earlier version has written that file.
 STORED = {"idle_warned": "idle_told", "deadline_warned": "deadline_told"}
 
@@ -76,6 +78,12 @@ def as_document(record: Record, marks: dict[str, Any]) -> dict[str, Any]:
     return {"memory": {STORED.get(name, name): value for name, value in record._asdict().items()}, "marks": marks}
 
 
+def printable(text: str, longest: int = LONGEST) -> str:
+    """Return a text of bounded length that can be printed: notebooks choose what parts of it are called."""
+    cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return "".join(each if each.isprintable() else "?" for each in cut)
+
+
 def public_state(decision: Decision, record: Record, now: Now, last_stop: object) -> dict[str, Any]:
     """Return what everybody may know, with times of the wall's clock in seconds since 1970."""
 
@@ -89,12 +97,14 @@ def public_state(decision: Decision, record: Record, now: Now, last_stop: object
         "active": list(decision.active),
         "idle_stop_at": wall(decision.idle_at),
         "deadline": wall(decision.deadline),
-        "last_stop": {"at": round(now.wall), "why": decision.stop} if decision.stop else stop_in(last_stop),
+        "last_stop": {"at": round(now.wall), "why": printable(decision.stop, LONGEST_WHY)}
+        if decision.stop
+        else stop_in(last_stop),
     }
 
 
 def stop_in(found: object) -> dict[str, Any] | None:
     """Return the last stop in a document, if it is plausible."""
     if isinstance(found, dict) and isinstance(found.get("at"), (int, float)) and isinstance(found.get("why"), str):
-        return {"at": found["at"], "why": found["why"]}
+        return {"at": found["at"], "why": printable(found["why"], LONGEST_WHY)}
     return None

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
+from ansible_collections.desi.lab.plugins.module_utils._common.text import one_line
 from ansible_collections.desi.lab.plugins.module_utils._lab import probe
 from ansible_collections.desi.lab.plugins.module_utils._status import probe_answer
 from ansible_collections.desi.lab.plugins.module_utils._status import remote_probe as ssh
@@ -151,6 +152,21 @@ def test_a_scheduler_that_says_nothing_sensible_is_as_good_as_silent(said):
     assert probe_answer.parse(json.dumps(changed(("dask",), said)).encode())["dask"] is None
 
 
+@pytest.mark.security("L2", "L13")
+@pytest.mark.parametrize(
+    "name", ["\x1b]0;owned\x07", "a\tb", "\u202egpj", "\ud800", "\r\n", "x" * 5000, "\u00e9\u0301", "nb\u200b"]
+)
+def test_what_notebooks_are_called_hides_neither_the_idle_stop_nor_the_deadline(name):
+    watch = {"idle_stop_at": 1.8e9, "deadline": 1.9e9, "active": [f"a kernel is {name}", f"{name} runs"] * 200}
+    watch["last_stop"] = {"at": 1.7e9, "why": f"It was over. At that time: {name}."}
+    found = probe_answer.parse(json.dumps(changed(("watch",), watch)).encode())["watch"]
+    assert (found["idle_stop_at"], found["deadline"]) == (1.8e9, 1.9e9)
+    said = [*found["active"], found["last_stop"]["why"]]
+    assert len(said) == 201
+    assert all(len(each) <= 1000 and each == one_line(each) and each.encode() for each in said)
+    assert said[0].startswith("a kernel is")
+
+
 @pytest.mark.security("C2", "L13")
 @pytest.mark.parametrize(
     ("path", "value"),
@@ -163,8 +179,8 @@ def test_a_scheduler_that_says_nothing_sensible_is_as_good_as_silent(said):
         (("mounts",), {"../../x": True}),
         (("mounts",), {"/m": "True"}),
         (("images",), {"a": "--help"}),
-        (("watch", "active"), ["\x1b]0;owned\x07"]),
-        (("watch", "active"), ["x"] * 201),
+        (("watch", "active"), "a kernel is busy"),
+        (("watch", "active"), ["a kernel is busy", 3]),
         (("watch", "idle_since"), 1e300),
         (("watch", "last_stop"), {"at": 1, "why": ["x"]}),
         (("containers",), {}),
