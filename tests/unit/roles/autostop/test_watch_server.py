@@ -80,6 +80,48 @@ def test_the_token_is_read_off_the_servers_own_file_and_nothing_off_another(tmp_
     assert [server.server_in(tmp_path / name) for name in ("a", "b", "c", "none")] == [None] * 4
 
 
+@pytest.fixture
+def inside(tmp_path):
+    """A container's first process with a home whose server tells its token; gives its root and what is outside."""
+    process, root, outside = tmp_path / "proc/7", tmp_path / "root", tmp_path / "outside"
+    (process / "ns").mkdir(parents=True)
+    (process / "ns/pid").symlink_to("pid:[1]")
+    (process / "root").symlink_to(root)
+    runtime = root / "home/ann/.local/share/jupyter/runtime"
+    for folder in (runtime, outside / "share/jupyter/runtime"):
+        folder.mkdir(parents=True)
+    (process / "environ").write_bytes(b"HOME=/home/ann\0")
+    (runtime / "jpserver-1.json").write_text(json.dumps(CONTENT))
+    (outside / "share/jupyter/runtime/jpserver-9.json").write_text(json.dumps({**CONTENT, "token": "outside"}))
+    return root, outside, process / "environ"
+
+
+def test_a_server_is_found_below_the_home_of_its_container(inside, tmp_path):
+    assert server.server_of(7, 8888, tmp_path / "proc") == server.Server(8888, "/", "6f1c", False)
+
+
+@pytest.mark.security("M12")
+@pytest.mark.parametrize("at", ["home/ann/.local", "home/ann", "home", "home/ann/.local/share/jupyter/runtime"])
+def test_no_link_leads_roots_watcher_out_of_a_container(inside, tmp_path, at):
+    root, outside, _environ = inside
+    (outside / "ann").mkdir()
+    for name in (".local", "ann/.local"):
+        (outside / name).symlink_to(outside)
+    targets = {"home/ann/.local/share/jupyter/runtime": outside / "share/jupyter/runtime"}
+    (root / at).rename(root / "moved")
+    (root / at).symlink_to(targets.get(at, outside))
+    with pytest.raises(LookupError):
+        server.server_of(7, 8888, tmp_path / "proc")
+
+
+@pytest.mark.security("M12")
+def test_no_part_of_a_path_leads_roots_watcher_out_of_a_container(inside, tmp_path):
+    _root, outside, environ = inside
+    environ.write_bytes(f"JUPYTER_RUNTIME_DIR=/../{outside.name}/share/jupyter/runtime\0".encode())
+    with pytest.raises(LookupError):
+        server.server_of(7, 8888, tmp_path / "proc")
+
+
 # A server, and Docker, that answer as they like
 
 
@@ -139,6 +181,14 @@ def test_what_notebooks_let_their_server_say_is_told_printable_and_bounded(monke
     for texts in (seen["active"], seen["doubts"]):
         assert 1 < len(texts) <= 50
         assert all(each.isprintable() and len(each) <= 200 for each in texts)
+
+
+@pytest.mark.security("L13")
+def test_an_answer_without_an_end_is_refused(web):
+    port, answers, _asked = web
+    answers["/api/kernels"] = (200, json.dumps("x" * server.LARGEST))
+    with pytest.raises(OSError, match="longer than"):
+        server.query(server.Server(port, "/", "", False), "api/kernels")
 
 
 CONTAINER = {

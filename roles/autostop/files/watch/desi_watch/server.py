@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import http.client
 import json
 import os
@@ -16,7 +17,8 @@ import ssl
 import stat
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from desi_watch.processes import PROC
@@ -28,6 +30,7 @@ SILENT = 150.0
 CLONE_NEWNET = 0x40000000
 QUIET = frozenset({"idle", "dead", "starting", "restarting", "autorestarting"})
 SMALL = 65536
+LARGEST = 1 << 20
 ITSELF = ("127.", "[::1]", "[::ffff:127.")
 
 
@@ -72,7 +75,8 @@ def residents(pid: int, proc: Path = PROC) -> list[int]:
 
 def runtime_directories(pid: int, proc: Path = PROC) -> list[str]:
     """Return the directories of a process's Jupyter runtime files, as paths in its container."""
-    lines = (proc / str(pid) / "environ").read_bytes().split(b"\0")
+    with (proc / str(pid) / "environ").open("rb") as file:
+        lines = file.read(LARGEST).split(b"\0")
     known = dict(line.decode(errors="replace").partition("=")[::2] for line in lines if line)
     directories = [known.get("JUPYTER_RUNTIME_DIR", "")]
     if known.get("JUPYTER_DATA_DIR"):
@@ -90,9 +94,9 @@ def server_of(pid: int, port: int, proc: Path = PROC) -> Server:
         with contextlib.suppress(OSError):
             seen.update(runtime_directories(resident, proc))
     for directory in sorted(seen):
-        with contextlib.suppress(OSError):
-            for file in (proc / str(pid) / "root" / directory.lstrip("/")).glob("*server-*.json"):
-                found = server_in(file)
+        with contextlib.suppress(OSError), directory_in(proc / str(pid) / "root", directory) as opened:
+            for name in os.listdir(opened):  # noqa: PTH208 - by the handle of the folder
+                found = server_in(name, opened) if fnmatch(name, "*server-*.json") else None
                 if found and found[1].port == port and (newest is None or found[0] > newest[0]):
                     newest = found
     if newest is None:
@@ -100,10 +104,28 @@ def server_of(pid: int, port: int, proc: Path = PROC) -> Server:
     return newest[1]
 
 
-def server_in(file: Path) -> tuple[float, Server] | None:
-    """Return the server that a file describes, and when it was written. Links and other kinds of files are skipped."""
+@contextlib.contextmanager
+def directory_in(root: Path, path: str) -> Iterator[int]:
+    """Open a directory of a container. No link on the way is followed: notebooks could lay one that leads out of it."""
+    handles = [os.open(root, os.O_RDONLY | os.O_DIRECTORY)]
     try:
-        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        for part in PurePosixPath(path).parts[1:]:
+            if part == "..":
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+            handles.append(os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handles[-1]))
+        yield handles[-1]
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def server_in(file: Path | str, opened: int | None = None) -> tuple[float, Server] | None:
+    """Return the server that a file describes, and when it was written. Links and other kinds of files are skipped.
+
+    ``opened`` is the directory that it is in.
+    """
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=opened)
         with os.fdopen(handle, encoding="utf-8") as opened:
             about = os.fstat(handle)
             if not stat.S_ISREG(about.st_mode) or about.st_size > SMALL:
@@ -129,7 +151,9 @@ def query(server: Server, question: str) -> Any:  # noqa: ANN401 - as JSON has i
         headers = {"Authorization": f"token {server.token}"} if server.token else {}
         line.request("GET", f"{server.base.rstrip('/')}/{question}", headers=headers)
         answer = line.getresponse()
-        body = answer.read()
+        body = answer.read(LARGEST + 1)
+        if len(body) > LARGEST:
+            raise OSError(f"its answer is longer than {LARGEST} bytes")
         if answer.status != 200:
             raise OSError(f"it answers {answer.status}")
         return json.loads(body)
