@@ -4,11 +4,13 @@
 
 """How people are told that their lab stops: by real files and in real terminals."""
 
+import contextlib
 import os
 import pty
 import select
 import termios
 import time
+from pathlib import Path
 
 import pytest
 from desi_watch import notification
@@ -126,6 +128,32 @@ def test_a_terminal_that_takes_nothing_is_not_waited_for(terminal):
     termios.tcflow(end, termios.TCOOFF)
     for _ in range(100):
         notification.notify_terminals([leader], "x" * 60_000)
+
+
+@pytest.mark.security("M12")
+def test_what_takes_a_terminals_place_once_it_was_looked_at_is_told_nothing(terminal, tmp_path, monkeypatch):
+    leader, _end = terminal
+    link = tmp_path / "proc" / str(leader.pid) / "fd/0"
+    link.parent.mkdir(parents=True)
+    (tmp_path / "mail").write_text("")
+    link.symlink_to(Path(f"/proc/{leader.pid}/fd/0").readlink())
+
+    def swapping(look):
+        def looked(*given, **more):
+            about = look(*given, **more)
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(tmp_path / "other", link)  # noqa: PTH104 - what pathlib looks at is looked at here, too
+            return about
+
+        return looked
+
+    (tmp_path / "other").symlink_to(tmp_path / "mail")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstat", swapping(os.fstat))
+        patched.setattr(Path, "stat", swapping(Path.stat))
+        notification.notify_terminals([leader], "x", tmp_path / "proc")
+    assert link.readlink() == tmp_path / "mail"
+    assert (tmp_path / "mail").read_text() == ""
 
 
 def test_what_is_no_terminal_is_told_nothing(terminal, tmp_path):

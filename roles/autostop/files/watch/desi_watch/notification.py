@@ -115,11 +115,16 @@ def notify_terminals(leaders: Iterable[Process], text: str, proc: Path = PROC) -
 
 
 def _write_to(path: Path, text: str) -> bool:
-    about = path.stat()
-    if not stat.S_ISCHR(about.st_mode) or os.major(about.st_rdev) not in TERMINALS:
-        return False
-    handle = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    # It is held, and only opened once it is known to be one: a process may put another file in its place at any time.
+    held = os.open(path, os.O_PATH)
     try:
-        return os.write(handle, text.encode()) > 0
+        about = os.fstat(held)
+        if not stat.S_ISCHR(about.st_mode) or os.major(about.st_rdev) not in TERMINALS:
+            return False
+        handle = os.open(f"/proc/self/fd/{held}", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            return os.write(handle, text.encode()) > 0
+        finally:
+            os.close(handle)
     finally:
-        os.close(handle)
+        os.close(held)
