@@ -87,7 +87,7 @@ def show(page: Path) -> bool:
     The browser gets none of this module's streams, as Ansible would wait for their end.
     """
     null = subprocess.DEVNULL
-    command = [sys.executable, "-c", OPEN, page.as_uri()]
+    command = [sys.executable, "-I", "-c", OPEN, page.as_uri()]
     browser = subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True)
     try:
         return browser.wait(PATIENCE_SECONDS) == 0

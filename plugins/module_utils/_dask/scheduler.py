@@ -23,6 +23,7 @@ PORT, PAGE_PORT = 8786, 8787
 PAGE = f"http://127.0.0.1:{PAGE_PORT}/json/counts.json"
 QUESTION = (
     "python3",
+    "-I",
     "-c",
     "import urllib.request as u; o = u.build_opener(u.ProxyHandler({})); "
     f"print(o.open({PAGE!r}, timeout=3).read().decode())",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.text import one_line
 from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import Proof
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook import START
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook import EXECUTE
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import NoAnswer, prepare, read
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.running_servers import QUERY
 
@@ -62,7 +62,7 @@ def command_rows(commands: t.Iterable[str], healthcheck: str = "") -> list[Line]
     """Return a row for each command that somebody runs in a container; what inspects it is none."""
     rows = []
     for command in commands:
-        _start, is_notebook, given = command.partition(f"-c {START} ")
+        _start, is_notebook, given = command.partition(f"{EXECUTE} ")
         _program, is_shell, words = command.partition(SESSION)
         if is_notebook:
             label, text = "notebook", given.partition(" ")[2] or "of ./lab run"

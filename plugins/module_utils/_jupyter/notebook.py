@@ -18,7 +18,10 @@ from pathlib import Path
 from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile
 
 # Its standard input stays open behind the program: when that ends, so does the program.
-START = "import sys; exec(compile(sys.stdin.buffer.read(int(sys.argv[1])), 'notebook_run', 'exec'))"
+EXECUTE = "exec(compile(sys.stdin.buffer.read(int(sys.argv[1])), 'notebook_run', 'exec'))"
+# In isolated mode (-I), a person's own packages would not be found, among which nbclient may be. Modules of the working
+# directory are anybody's: a json.py there would run, as root where the container is root's.
+START = f"import sys; sys.path[:] = filter(None, sys.path); {EXECUTE}"
 MAX_OUTPUT = 512 * 2**20
 MAX_LINE = 4096
 MAX_ERRORS = 65_536

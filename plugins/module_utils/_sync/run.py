@@ -255,7 +255,7 @@ class Sync:
         texts = [(module.__name__, _source(module)) for module in SENT]
         head = json.dumps([(name, len(text)) for name, text in texts]).encode()
         given = b"\n".join((head, b"".join(text for _name, text in texts))) + json.dumps(request).encode()
-        command = [*self.ssh, self.spec.host, f"python3 -c {shlex.quote(FIRST)}"]
+        command = [*self.ssh, self.spec.host, f"python3 -I -c {shlex.quote(FIRST)}"]
         done = run_bounded(command, given, sync_answers.MAX_BYTES)
         if done.too_much:
             raise refused(self.spec.host, f"it is longer than {sync_answers.MAX_BYTES} bytes")

@@ -4,13 +4,16 @@
 
 """Retire workers: they take no more tasks, end those that they have, and hand on their results. SECONDS NAME..."""
 
-from __future__ import annotations
-
-import signal
 import sys
-import time
 
-from dask.distributed import Client, Scheduler
+# Before anything is imported: modules of the working directory are anybody's. Isolated mode (-I) would leave out the
+# person's own, too, among which Dask may be.
+sys.path[:] = filter(None, sys.path)
+
+import signal  # noqa: E402
+import time  # noqa: E402
+
+from dask.distributed import Client, Scheduler  # noqa: E402
 
 deadline, names = time.monotonic() + float(sys.argv[1]), sys.argv[2:]
 

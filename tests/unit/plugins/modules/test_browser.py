@@ -135,6 +135,15 @@ def test_browser_that_stays_open_is_not_waited_for(run, desktop, tmp_path, monke
     os.kill(int(note.read_text()), signal.SIGTERM)
 
 
+@pytest.mark.security("L3")
+def test_no_module_of_the_working_directory_opens_it(desktop, tmp_path, monkeypatch):
+    desktop("true")
+    (tmp_path / "webbrowser.py").write_text(f"open({str(tmp_path / 'planted')!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    assert common_browser.show(tmp_path / "open.html")
+    assert not (tmp_path / "planted").exists()
+
+
 def test_browser_does_not_hold_the_streams_that_ansible_listens_to(desktop, tmp_path, capfd):
     desktop("echo nonsense; echo nonsense >&2")
     assert common_browser.show(tmp_path / "open.html")

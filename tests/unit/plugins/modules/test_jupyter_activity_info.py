@@ -17,7 +17,7 @@ from loopback import free_port
 from ansible_collections.desi.lab.plugins.module_utils._jupyter import host, untouched
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import activity_rows
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.loss import layer_of, loss
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook import START
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook import EXECUTE, START
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.running_servers import QUERY
 from ansible_collections.desi.lab.plugins.modules import jupyter_activity_info
 
@@ -147,7 +147,8 @@ PROGRAM = "def session(): ...\nsession(sys.argv[2])\n"
     ("words", "label", "text"),
     [
         (["python3", "-c", START, "8000", "fit all.ipynb"], "notebook", "fit all.ipynb"),
-        # 0.1.0 gives no name.
+        # Earlier versions start it otherwise, and 0.1.0 gives no name.
+        (["python3", "-c", f"import sys; {EXECUTE}", "8000", "fit all.ipynb"], "notebook", "fit all.ipynb"),
         (["python3", "-c", START, "8000"], "notebook", "of ./lab run"),
         (["python3", "-I", "-c", PROGRAM, "session", "/home/synced"], "shell", "of ./lab shell"),
         (["python3", "-I", "-c", PROGRAM, "session", "/home/synced", "python", "fit.py"], "shell", "python fit.py"),

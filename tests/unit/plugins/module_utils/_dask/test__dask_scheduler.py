@@ -3,8 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
@@ -16,6 +20,7 @@ from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import (
     parse_counts,
 )
 
+ROOT = Path(__file__).parents[5]
 # As a scheduler of distributed 2026.8.0 answers.
 ANSWER = {
     "bytes": 0,
@@ -81,3 +86,30 @@ def test_number_is_a_whole_one_of_a_sensible_size(value):
 )
 def test_tasks_and_results_are_what_ends_with_a_scheduler(counts, rows):
     assert [(row["label"], row["text"]) for row in activity_rows(counts)] == [("Dask", text) for text in rows]
+
+
+@pytest.mark.security("L3")
+@pytest.mark.parametrize("what", ["question", "wait", "retire"])
+def test_no_module_of_the_working_directory_runs_in_the_scheduler(tmp_path, what):
+    for module in ("json", "signal", "urllib", "time", "__future__"):
+        (tmp_path / f"{module}.py").write_text("print('PLANTED')\n")
+    (tmp_path / "person").mkdir()
+    # Dask may be among a person's own packages.
+    (tmp_path / "person/dask.py").write_text("raise SystemExit(7)\n")
+    files = ROOT / "roles/dask/files"
+    given = {
+        "question": [*QUESTION[1:]],
+        "wait": ["-I", "-c", (files / "wait.py").read_text(), "1", "0"],
+        "retire": ["-c", (files / "retire.py").read_text(), "1"],
+    }[what]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path / "person")}
+    done = subprocess.run(
+        [sys.executable, *given], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert "PLANTED" not in done.stdout
+    assert (done.returncode == 7) is (what == "retire"), done.stderr
+
+
+def test_the_tasks_run_what_needs_no_packages_isolated():
+    (connected, *_others) = yaml.safe_load((ROOT / "roles/dask/tasks/connected.yml").read_text())
+    assert connected["community.docker.docker_container_exec"]["argv"][1] == "-I"

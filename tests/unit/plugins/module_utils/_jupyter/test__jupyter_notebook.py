@@ -39,6 +39,21 @@ def test_lines_are_in_the_progress_file_while_it_runs(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["docker"]
 
 
+@pytest.mark.security("L3")
+@pytest.mark.parametrize("module", ["json", "__future__", "base64", "nbclient"])
+def test_no_module_of_the_working_directory_runs(tmp_path, monkeypatch, module):
+    (tmp_path / "lab").mkdir()
+    (tmp_path / f"lab/{module}.py").write_text("print('PLANTED')\n")
+    (tmp_path / "home/nbclient").mkdir(parents=True)
+    (tmp_path / "home/nbclient/__init__.py").write_text("print('the one of the person')\n")
+    monkeypatch.chdir(tmp_path / "lab")
+    # As a user's own packages are, which an isolated Python would not find.
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "home"))
+    program = b"from __future__ import annotations\nimport json, base64, nbclient\n"
+    result = notebook.run("lab", program, len(program), "", 30)
+    assert result == {"rc": 0, "output": "the one of the person\n", "errors": ""}
+
+
 def test_a_container_that_is_not_there_is_told():
     assert notebook.run("none", b"x" * 10**6, 10**6, "", 30) == {"rc": 1, "output": "", "errors": "no none\n"}
 
