@@ -21,19 +21,34 @@ import threading
 AT_ONCE = threading.BoundedSemaphore(8)
 
 
-def send(line: socket.socket, context: ssl.SSLContext, image: str) -> None:
-    with AT_ONCE, contextlib.suppress(OSError), context.wrap_socket(line, server_side=True) as secure:
-        save = subprocess.Popen(["docker", "save", image], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        assert save.stdout is not None  # noqa: S101 - for types
-        try:
-            with secure.makefile("wb") as out:
-                shutil.copyfileobj(save.stdout, out, 1 << 20)
-            if save.wait() == 0:
-                # Without it, the other end takes what it got for cut off.
-                secure.unwrap()
-        finally:
-            save.kill()
-            save.wait()
+# Who has not shown it yet is waited for that long, and by so many threads; others wait to be let in.
+HANDSHAKE_SECONDS = 5
+LINES = threading.BoundedSemaphore(64)
+
+
+def answer(line: socket.socket, context: ssl.SSLContext, image: str) -> None:
+    try:
+        with line, contextlib.suppress(OSError):
+            line.settimeout(HANDSHAKE_SECONDS)
+            with context.wrap_socket(line, server_side=True) as secure, AT_ONCE:
+                secure.settimeout(60)
+                send(secure, image)
+    finally:
+        LINES.release()
+
+
+def send(secure: ssl.SSLSocket, image: str) -> None:
+    save = subprocess.Popen(["docker", "save", image], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    assert save.stdout is not None  # noqa: S101 - for types
+    try:
+        with secure.makefile("wb") as out:
+            shutil.copyfileobj(save.stdout, out, 1 << 20)
+        if save.wait() == 0:
+            # Without it, the other end takes what it got for cut off.
+            secure.unwrap()
+    finally:
+        save.kill()
+        save.wait()
 
 
 def main(certificate: str, address: str, port: str, image: str, seconds: str) -> None:
@@ -44,9 +59,9 @@ def main(certificate: str, address: str, port: str, image: str, seconds: str) ->
         server.settimeout(float(seconds))
         with contextlib.suppress(socket.timeout):
             while True:
+                LINES.acquire()
                 line, _peer = server.accept()
-                line.settimeout(60)
-                threading.Thread(target=send, args=(line, context, image)).start()
+                threading.Thread(target=answer, args=(line, context, image)).start()
 
 
 if __name__ == "__main__":

@@ -4,10 +4,12 @@
 
 """An image goes from the lab's machine to that of a worker, whole or not at all, and not without the certificate."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -31,14 +33,14 @@ def transfer(tmp_path):
     (tmp_path / "bin/docker").chmod(0o755)
     image, loaded = tmp_path / "image", tmp_path / "loaded"
     image.write_bytes(os.urandom(3_000_000))
-    senders = []
+    senders, lines = [], []
 
     def pem(name):
         path = tmp_path / name
         path.write_text(new_identity(name)[0])
         return str(path)
 
-    def run(with_other=False, code=0):
+    def run(with_other=False, code=0, silent=0):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = str(probe.getsockname()[1])
@@ -52,6 +54,7 @@ def transfer(tmp_path):
         }
         send = [sys.executable, "-I", FILES / "send_image.py", ours, "127.0.0.1", port, "sha256:1", "60"]
         senders.append(subprocess.Popen(send, env=environment, stderr=subprocess.DEVNULL))
+        lines.extend(connected(int(port)) for _line in range(silent))
         receive = [sys.executable, "-I", FILES / "receive_image.py", pem("other") if with_other else ours]
         done = subprocess.run(
             [*receive, "127.0.0.1", port], env=environment, capture_output=True, timeout=60, check=False
@@ -59,9 +62,28 @@ def transfer(tmp_path):
         return done.returncode, loaded.read_bytes() == image.read_bytes() if loaded.exists() else False
 
     yield run
+    for line in lines:
+        line.close()
     for sender in senders:
         sender.kill()
         sender.wait()
+
+
+def connected(port):
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with contextlib.suppress(ConnectionRefusedError):
+            return socket.create_connection(("127.0.0.1", port))
+        time.sleep(0.05)
+    raise AssertionError("nobody listens")
+
+
+@pytest.mark.security("L13")
+def test_who_shows_no_certificate_keeps_nobody_from_the_image(transfer):
+    begun = time.monotonic()
+    # More than are sent to at once, and than are let in.
+    assert transfer(silent=70) == (0, True)
+    assert time.monotonic() - begun < 40
 
 
 def test_it_comes_whole(transfer):
