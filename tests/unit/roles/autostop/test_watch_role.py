@@ -50,3 +50,10 @@ def test_a_lab_is_stopped_after_the_same_times_wherever_they_are_said():
     own = read("defaults/main.yml")
     for name in ("idle_minutes", "max_hours"):
         assert lab[f"lab_{name}"] == ec2[f"ec2_{name}"] == own[f"autostop_{name}"], name
+
+
+@pytest.mark.security("L13")
+@pytest.mark.parametrize("unit", ["watch", "worker"])
+def test_what_a_container_answers_takes_a_bounded_part_of_the_machine_and_ends_no_watcher(unit):
+    lines = (ROLE / f"templates/{unit}.service.j2").read_text().splitlines()
+    assert {"MemoryMax=256M", "OOMPolicy=continue"} < {*lines}
