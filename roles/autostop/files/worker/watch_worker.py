@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The watcher of a Dask worker's machine: shuts it down when its scheduler is silent, its time is over, or AWS takes it.
+"""Shut a Dask worker's machine down when its scheduler is silent, its time is over, or AWS takes it back.
 
-A timer runs it again and again: watch_worker.py SETTINGS STATE."""
+A timer runs it again and again: watch_worker.py SETTINGS STATE.
+"""
 
 from __future__ import annotations
 
