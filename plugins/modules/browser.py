@@ -45,11 +45,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 opened:
-  description: Whether a browser opened it.
+  description: Whether a browser opened it; in check mode, whether there is a desktop in which one would.
   returned: always
   type: bool
 reason:
-  description: Why it was not opened, as a sentence. Empty if it was, and in check mode.
+  description: Why it was not opened, as a sentence. Empty if it was.
   returned: always
   type: str
 """
@@ -58,7 +58,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.browser import why_not_opened
+from ansible_collections.desi.lab.plugins.module_utils._common.browser import why_not_opened, why_not_openable
 
 
 def main() -> None:
@@ -68,8 +68,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     if module.check_mode:
-        module.exit_json(changed=False, opened=False, reason="")
-    reason = why_not_opened(module.params["url"], Path(module.params["page"]))
+        reason = why_not_openable()
+    else:
+        reason = why_not_opened(module.params["url"], Path(module.params["page"]))
     module.exit_json(changed=False, opened=not reason, reason=reason)
 
 

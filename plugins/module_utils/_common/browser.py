@@ -106,10 +106,15 @@ def remove_old() -> None:
             os.close(directory)
 
 
+def why_not_openable() -> str:
+    """Return why nothing can be opened here, as far as is known without trying, or an empty string."""
+    return "" if has_desktop(os.environ, sys.platform) else "There is no desktop here."
+
+
 def why_not_opened(url: str, page: Path) -> str:
     """Open the URL; return why that failed, or an empty string."""
-    if not has_desktop(os.environ, sys.platform):
-        return "There is no desktop here."
+    if why := why_not_openable():
+        return why
     remove_old()
     try:
         directory = open_private(page.parent)

@@ -165,12 +165,18 @@ def test_without_a_browser_or_a_desktop_nothing_is_opened_or_left(run, desktop, 
     assert not page.parent.exists()
 
 
-def test_check_mode_opens_nothing(run, desktop, tmp_path):
+def test_check_mode_opens_nothing_and_says_whether_it_would(run, desktop, tmp_path, monkeypatch):
     desktop(f"touch {tmp_path}/opened")
-    code, result = run(url=URL, page=str(tmp_path / "open.html"), _ansible_check_mode=True)
-    assert (code, result["opened"]) == (0, False)
+    page = tmp_path / "open.html"
+    code, result = run(url=URL, page=str(page), _ansible_check_mode=True)
+    assert (code, result["opened"], result["reason"]) == (0, True, "")
     assert not (tmp_path / "opened").exists()
-    assert not (tmp_path / "open.html").exists()
+    assert not page.exists()
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(common_browser.sys, "platform", "linux")
+    code, result = run(url=URL, page=str(page), _ansible_check_mode=True)
+    assert (code, result["opened"], result["reason"]) == (0, False, "There is no desktop here.")
 
 
 def test_page_that_cannot_be_written_is_told_and_nothing_is_opened(run, desktop, tmp_path):
