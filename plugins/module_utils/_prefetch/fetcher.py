@@ -53,7 +53,7 @@ class Fetch:
     def files(self, asked: list[str]) -> list[Path]:
         """Return the selected files, each once."""
         found: dict[Path, None] = {}
-        for word in asked:
+        for word in words.with_whole_cones(asked):
             requested = words.parse_selection(word, self.specprod)
             patterns = requested.patterns or self._patterns_of(requested)
             matched = self._match(

@@ -31,6 +31,21 @@ class Selection:
     cone: tuple[float, float, float] | None = None  # RA, DEC and radius in degrees
 
 
+_NUMBER = r" *[-+.0-9eE]+ *"
+
+
+def with_whole_cones(words: Iterable[str]) -> list[str]:
+    """Return the selections as they were typed: ``-e lab_prefetch=cone:1,2,3`` is split at its commas, as any list is."""
+    found: list[str] = []
+    for word in words:
+        is_cut = found and re.fullmatch(rf" *cone:{_NUMBER}(,{_NUMBER})?", found[-1])
+        if is_cut and re.fullmatch(_NUMBER, word):
+            found[-1] += f",{word}"
+        else:
+            found.append(word)
+    return found
+
+
 def parse_selection(word: str, specprod: str) -> Selection:
     """Parse a path or pattern, tile:N, healpix:N, targets:FILE or cone:RA,DEC,RADIUS."""
     redux = f"spectro/redux/{specprod}"
@@ -43,6 +58,8 @@ def parse_selection(word: str, specprod: str) -> Selection:
             return Selection(word, tuple(f"{redux}/{directory_of(survey, program, pixel)}/{name}" for name in USUAL))
         if kind == "targets" and rest.startswith("/"):
             return Selection(word, targets=rest)
+        if kind == "targets" and rest:
+            raise _bad(word, "It is not the whole path of a file on the computer of the lab.")
         if kind == "cone":
             return Selection(word, cone=_read_cone(word, rest))
         raise _bad(word, f'"{rest}" is no {kind}.')

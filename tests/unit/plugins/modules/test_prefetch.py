@@ -103,8 +103,8 @@ def zcatalog(release):
 def test_targets_and_cones_lead_to_healpixels_by_a_catalog_that_is_named(run, zcatalog, tmp_path):
     ids = tmp_path / "ids.txt"
     ids.write_text("39627\n")
-    for word in (f"targets:{ids}", "cone:179,1,1"):
-        found = run(word, _check=True)
+    for asked in ([f"targets:{ids}"], ["cone:179,1,1"], ["cone:179", "1", "1"]):
+        found = run(*asked, _check=True)
         assert found["total"] == 3_500_000
         assert found["searched"] == ["spectro/redux/iron/zcatalog/v1/zpix-main-dark.fits"]
     nothing = run("cone:10,80,0.1")

@@ -45,6 +45,28 @@ def test_word_that_cannot_be_meant_is_refused_with_what_could(word):
     assert "healpix:23040" in refused.value.do
 
 
+@pytest.mark.parametrize(
+    ("split", "typed"),
+    [
+        (["cone:179.6", "0.0", "0.5"], ["cone:179.6,0.0,0.5"]),
+        (["tile:1", "cone:1", " -2", "3e-1", "cone:4", "5", "6"], ["tile:1", "cone:1, -2,3e-1", "cone:4,5,6"]),
+        # Any other one is a path of its own, and a cone is whole with three numbers.
+        (["cone:1,2,3", "4"], ["cone:1,2,3", "4"]),
+        (["cone:1", "2", "healpix:3", "4"], ["cone:1,2", "healpix:3", "4"]),
+        (["cone:", "1", "7", "8"], ["cone:", "1", "7", "8"]),
+    ],
+)
+def test_cone_is_whole_again_after_its_list_was_split_at_commas(split, typed):
+    assert words.with_whole_cones(split) == typed
+
+
+@pytest.mark.parametrize("path", ["ids.txt", "./ids.txt", "~/ids.txt"])
+def test_file_of_targets_without_its_whole_path_is_said_to_be_so(path):
+    with pytest.raises(LabError) as refused:
+        words.parse_selection(f"targets:{path}", "iron")
+    assert "whole path" in refused.value.why
+
+
 def test_targets_are_read_however_they_are_set_apart_and_cones_too():
     assert words.parse_selection("targets:/home/ann/ids.txt", "iron").targets == "/home/ann/ids.txt"
     assert words.parse_selection("cone:-10,5,0.5", "iron").cone == (350.0, 5.0, 0.5)
