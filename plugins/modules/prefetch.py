@@ -100,7 +100,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import write_beside
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
-from ansible_collections.desi.lab.plugins.module_utils._prefetch.fetcher import Fetch, open_cache
+from ansible_collections.desi.lab.plugins.module_utils._prefetch.fetcher import Fetch, interrupted, open_cache
 
 
 class Progress:
@@ -147,6 +147,8 @@ def main() -> None:
             )
     except LabError as error:
         module.fail_json(**error.as_result())
+    except OSError as error:
+        module.fail_json(**interrupted("The bucket's files could not be read.", error).as_result())
     finally:
         progress.report("", finished=True)
     text = f"{decimal_size(total)} in all, {decimal_size(size)} {'to fetch' if module.check_mode else 'fetched'}"

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -60,6 +61,8 @@ class Fetch:
                 patterns, bool(requested.patterns) and len(requested.patterns) == 2 and ":" not in word
             )
             if not matched:
+                # Newer versions of Python pass over what cannot be listed.
+                next(self.root.iterdir(), None)
                 raise self._nothing(requested)
             found.update(dict.fromkeys(matched))
         return list(found)
@@ -107,13 +110,13 @@ class Fetch:
         for catalog in sorted(catalogs):
             self.report(f"searching {catalog.name} ({decimal_size(catalog.stat().st_size)})")
             self.searched.append(str(catalog.relative_to(self.root)))
-            survey, program = catalog.stem.split("-")[1:3]
             try:
+                survey, program = catalog.stem.split("-")[1:3]
                 with catalog.open("rb", buffering=PIECE) as file:
                     for target, ra, dec, pixel in words.catalog_rows(file, CATALOG_COLUMNS):
                         if target in targets or (requested.cone and words.in_cone(requested.cone, ra, dec)):
                             directories.add(words.directory_of(survey, program, int(pixel)))
-            except (KeyError, OSError, ValueError) as problem:
+            except (KeyError, OSError, ValueError, struct.error) as problem:
                 raise LabError(
                     f'"{requested.word}" cannot be fetched.',
                     f"The catalog {catalog.name} cannot be read ({problem}).",
@@ -190,7 +193,7 @@ class Fetch:
     def _sums(self, directory: Path) -> dict[str, str]:
         found: dict[str, str] = {}
         for side in directory.glob("*.sha256sum"):
-            found.update(words.parse_checksums(side.read_text()))
+            found.update(words.parse_checksums(side.read_text(errors="replace")))
         return found
 
     def _read(self, path: Path) -> str:
@@ -203,16 +206,19 @@ class Fetch:
                     with self._lock:
                         self._done += count
         except OSError as problem:
-            raise LabError(
-                f"{path.name} could not be read to its end.",
-                f"{problem.strerror}.",
-                "Run the same command again: it goes on where it was.",
-            ) from None
+            raise interrupted(f"{path.name} could not be read to its end.", problem) from None
         return digest.hexdigest()
 
     def _keep(self, directory: int, known: dict[str, list[float]]) -> None:
         with contextlib.suppress(OSError):
             write_beside(directory, STATE, json.dumps(known).encode())
+
+
+def interrupted(what: str, problem: OSError) -> LabError:
+    """Return the error for a mount or a disk that fails in between."""
+    where = f"{problem.filename}: " if problem.filename else ""
+    why = f"{where}{problem.strerror or problem}."
+    return LabError(what, why, "Run the same command again: it goes on where it was.")
 
 
 def open_cache(path: str) -> int:

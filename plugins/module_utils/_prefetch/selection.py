@@ -35,7 +35,7 @@ _NUMBER = r" *[-+.0-9eE]+ *"
 
 
 def with_whole_cones(words: Iterable[str]) -> list[str]:
-    """Return the selections as they were typed: ``-e lab_prefetch=cone:1,2,3`` is split at its commas, as any list is."""
+    """Return selections as they were typed: as any list, ``-e lab_prefetch=cone:1,2,3`` is split at its commas."""
     found: list[str] = []
     for word in words:
         is_cut = found and re.fullmatch(rf" *cone:{_NUMBER}(,{_NUMBER})?", found[-1])
@@ -63,9 +63,13 @@ def parse_selection(word: str, specprod: str) -> Selection:
         if kind == "cone":
             return Selection(word, cone=_read_cone(word, rest))
         raise _bad(word, f'"{rest}" is no {kind}.')
-    clean = word.strip().strip("/")
-    if not clean or ".." in clean.split("/") or word.startswith("/") or any(ord(letter) < 32 for letter in word):
+    parts = [part for part in word.strip().split("/") if part not in ("", ".")]
+    if not parts or ".." in parts or word.startswith("/") or any(ord(letter) < 32 for letter in word):
         raise _bad(word, "It is no path inside the release.")
+    # Which of Python's versions take, and not for what is meant.
+    if any("**" in part and part != "**" for part in parts):
+        raise _bad(word, 'Two stars stand for folders, as in "healpix/**/coadd-*.fits", and for no part of a name.')
+    clean = "/".join(parts)
     # Relative to the release or the production; the first match counts.
     return Selection(word, (clean, f"{redux}/{clean}"))
 

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import errno
 import hashlib
 import json
 import os
@@ -91,6 +92,27 @@ def test_what_does_not_fit_or_is_not_there_is_refused(run):
     assert "no file of that name" in nothing["why"]
 
 
+@pytest.mark.parametrize("passed_over", [False, True])
+def test_mount_that_died_is_told_as_that_and_not_as_missing_files(run, monkeypatch, passed_over):
+    """As newer versions of Python pass over what cannot be listed."""
+
+    def dead(path, *_pattern):
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected", str(path))
+
+    monkeypatch.setattr(prefetch.Path, "glob", (lambda *_: iter([])) if passed_over else dead)
+    monkeypatch.setattr(prefetch.Path, "iterdir", dead)
+    failed = run("healpix:23040")
+    assert failed["what"] == "The bucket's files could not be read."
+    assert "Transport endpoint is not connected" in failed["why"]
+    assert "goes on where it was" in failed["do"]
+
+
+def test_listing_of_checksums_that_is_no_text_leaves_files_without(run, release):
+    side = next((release / FOLDER).glob("*.sha256sum"))
+    side.write_bytes(b"\xff\xfe\0")
+    assert len(run("healpix:23040")["unverified"]) == 2
+
+
 @pytest.fixture
 def zcatalog(release):
     """Where two targets are, one of them in the healpixel that is there."""
@@ -116,7 +138,9 @@ def test_search_without_a_catalog_or_in_a_damaged_one_is_refused(run, zcatalog):
     zcatalog.write_bytes(zcatalog.read_bytes()[:-50])
     damaged = run("cone:179,1,1")
     assert "zpix-main-dark.fits cannot be read" in damaged["why"]
-    zcatalog.unlink()
+    zcatalog.rename(zcatalog.with_name("zpix-other.fits"))
+    assert "zpix-other.fits cannot be read" in run("cone:179,1,1")["why"]
+    zcatalog.with_name("zpix-other.fits").unlink()
     assert "there are none" in run("cone:179,1,1")["why"]
 
 

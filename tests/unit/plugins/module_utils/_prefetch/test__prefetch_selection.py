@@ -23,6 +23,7 @@ REDUX = "spectro/redux/iron"
             ("zcatalog/v1/zall-pix-iron.fits", f"{REDUX}/zcatalog/v1/zall-pix-iron.fits"),
         ),
         ("healpix/main/dark/230/*/", ("healpix/main/dark/230/*", f"{REDUX}/healpix/main/dark/230/*")),
+        ("./healpix//**/coadd-*", ("healpix/**/coadd-*", f"{REDUX}/healpix/**/coadd-*")),
         ("tile:2436", (f"{REDUX}/tiles/cumulative/2436/*/coadd-*", f"{REDUX}/tiles/cumulative/2436/*/redrock-*")),
         ("healpix:23040", (f"{REDUX}/healpix/*/*/230/23040/coadd-*", f"{REDUX}/healpix/*/*/230/23040/redrock-*")),
         ("healpix:sv3/dark/7", (f"{REDUX}/healpix/sv3/dark/0/7/coadd-*", f"{REDUX}/healpix/sv3/dark/0/7/redrock-*")),
@@ -36,6 +37,7 @@ def test_word_becomes_patterns_below_the_release(word, patterns):
     "word",
     [
         *("", "/etc/passwd", "../x", "a/../../b", "tile:x", "tile:", "healpix:a/b/c", "healpix:-1", "targets:ids.txt"),
+        *(".", "./", "/", "healpix/**.fits", "**coadd/*"),
         *("cone:1,2", "cone:1,2,x", "cone:1,91,1", "cone:1,2,0", "cone:1,2,31", "cone:nan,2,1", "a\nb"),
     ],
 )
