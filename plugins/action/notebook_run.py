@@ -30,16 +30,12 @@ from ansible_collections.desi.lab.plugins.plugin_utils._notebook import (
 from ansible_collections.desi.lab.plugins.plugin_utils._progress import display_progress
 from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedModule
 
-# A busy computer may take a while to touch a file.
-QUIET_SECONDS = 30.0
-# The lid of a laptop may be closed that long, and a notebook on EC2 goes on.
-SLEEP_SECONDS = 900.0
-
 
 class ActionModule(WatchedModule):
     """Reads and writes the notebook here, and lets the module desi.lab.notebook_run run it on the lab's host."""
 
     TRANSFERS_FILES = True
+    ends_alone = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return how the notebook ran; the lines of its cells have been shown by then."""
@@ -80,11 +76,10 @@ class ActionModule(WatchedModule):
             file.flush()
             self._transfer_file(file.name, there)
         self._fixup_perms2((shell.tmpdir, there))
-        is_local = self._connection.transport == "local"
-        return {"order": there, "size": len(PROGRAM), "quiet": QUIET_SECONDS if is_local else SLEEP_SECONDS}
+        return {"order": there, "size": len(PROGRAM)}
 
     def _follow(self, path: str) -> None:
-        lines = self._read(path, self._shown, touched=f"{path}.wanted").split(b"\n")
+        lines = self._read(path, self._shown).split(b"\n")
         for line in lines[:-1]:
             self._show(line)
 

@@ -212,10 +212,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_retry(self, result: CallbackTaskResult) -> None:
         done, of = result.result.get("attempts", 0), result.result.get("retries", 0)
-        # A task with ``progress`` only retries to report it.
-        far = result.result.get("progress")
-        again = far if far is not None else f"(try {done + 1} of {of})"
-        self._screen.rename(f"{task_title(result.task_name)} {again}")
+        self._screen.rename(f"{task_title(result.task_name)} (try {done + 1} of {of})")
         self._detail(result, f"try {done} of {of} failed")
 
     def v2_on_file_diff(self, result: CallbackTaskResult) -> None:

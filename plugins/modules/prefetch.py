@@ -13,6 +13,7 @@ description:
   - Reads files through the mount in parallel, so that they are in its cache, and verifies them by the C(*.sha256sum)
     files beside them.
   - Skips files that were verified before and are still in the cache, so that it resumes after it was killed.
+  - Waits for another run that fetches into the same cache, and ends when nobody waits for it any more.
 author:
   - The DESI Lab contributors (@desi-lab)
 options:
@@ -43,9 +44,17 @@ options:
     type: int
     default: 0
   progress:
-    description: A file to write the progress to; see M(desi.lab.prefetch_info).
+    description:
+      - A file that holds the progress, until it ends. The action plugin sets it, and touches C(PROGRESS.wanted) for as
+        long as it waits.
     type: path
     default: ""
+  quiet:
+    description:
+      - How long that file may stay untouched before the run ends, in seconds. The action plugin sets it, longer for a
+        lab on EC2, because a laptop may sleep for a while.
+    type: float
+    default: 30
 extends_documentation_fragment:
   - desi.lab.attributes
 """
@@ -91,28 +100,23 @@ searched:
   elements: str
 """
 
-import json
+import contextlib
 import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import write_beside
+from ansible_collections.desi.lab.plugins.module_utils._common.heartbeat import Heartbeat
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
-from ansible_collections.desi.lab.plugins.module_utils._prefetch.fetcher import Fetch, interrupted, open_cache
+from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile
+from ansible_collections.desi.lab.plugins.module_utils._prefetch.fetcher import Fetch, alone, interrupted
 
 
-class Progress:
-    """The file with the progress."""
-
-    def __init__(self, path: str) -> None:
-        self._directory, self._name = (open_cache(str(Path(path).parent)), Path(path).name) if path else (-1, "")
-
-    def report(self, text: str, finished: bool = False) -> None:
-        if self._name:
-            content = json.dumps({"text": text, "pid": os.getpid(), "finished": finished})
-            write_beside(self._directory, self._name, content.encode())
+def give_up(files: contextlib.ExitStack) -> None:
+    """End at once: a read of a mount that hangs ends for nothing else. What was verified is kept."""
+    files.close()
+    os._exit(1)
 
 
 def main() -> None:
@@ -124,33 +128,34 @@ def main() -> None:
             "cache": {"type": "path", "required": True},
             "cache_max": {"type": "int", "default": 0},
             "progress": {"type": "path", "default": ""},
+            "quiet": {"type": "float", "default": 30},
         },
         supports_check_mode=True,
     )
     given = module.params
-    try:
-        progress = Progress("" if module.check_mode else given["progress"])
-    except LabError as error:
-        module.fail_json(**error.as_result())
-    fetch = Fetch(Path(given["root"]), given["specprod"], Path(given["cache"]), given["cache_max"], progress.report)
     outcome: dict[str, list[str]] = {"verified": [], "unverified": [], "wrong": []}
-    try:
-        left, total = fetch.plan(given["files"])
-        size = sum(one for _path, one in left)
-        if not module.check_mode and left:
-            outcome = fetch.run(left)
-        if outcome["wrong"]:
-            raise LabError(
-                f"{len(outcome['wrong'])} of {len(left)} files are not what their checksums say.",
-                f"The first is {outcome['wrong'][0]}.",
-                "Run the same command again. If it stays so, the bucket's copy is damaged: tell who keeps it.",
-            )
-    except LabError as error:
-        module.fail_json(**error.as_result())
-    except OSError as error:
-        module.fail_json(**interrupted("The bucket's files could not be read.", error).as_result())
-    finally:
-        progress.report("", finished=True)
+    with contextlib.ExitStack() as stack:
+        files = stack.enter_context(contextlib.ExitStack())
+        progress = files.enter_context(ProgressFile(given["progress"]))
+        files.enter_context(Heartbeat(given["progress"])).watch(given["quiet"], lambda: give_up(files))
+        fetch = Fetch(Path(given["root"]), given["specprod"], Path(given["cache"]), given["cache_max"], progress.write)
+        try:
+            if not module.check_mode:
+                stack.enter_context(alone(given["cache"], progress.write))
+            left, total = fetch.plan(given["files"])
+            size = sum(one for _path, one in left)
+            if not module.check_mode and left:
+                outcome = fetch.run(left)
+            if outcome["wrong"]:
+                raise LabError(
+                    f"{len(outcome['wrong'])} of {len(left)} files are not what their checksums say.",
+                    f"The first is {outcome['wrong'][0]}.",
+                    "Run the same command again. If it stays so, the bucket's copy is damaged: tell who keeps it.",
+                )
+        except LabError as error:
+            module.fail_json(**error.as_result())
+        except OSError as error:
+            module.fail_json(**interrupted("The bucket's files could not be read.", error).as_result())
     text = f"{decimal_size(total)} in all, {decimal_size(size)} {'to fetch' if module.check_mode else 'fetched'}"
     outcome.pop("wrong")
     module.exit_json(changed=bool(left), total=total, fetched=size, text=text, searched=fetch.searched, **outcome)

@@ -23,13 +23,21 @@ from ansible_collections.desi.lab.plugins.plugin_utils._progress import Underway
 
 SECONDS_BETWEEN_LOOKS = 1.0
 ENDING_SIGNALS = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
+# How long a module goes on that nobody seems to wait for. A busy computer may take a while to touch a file.
+QUIET_SECONDS = 30.0
+# The lid of a laptop may be closed that long, and what works on EC2 goes on.
+SLEEP_SECONDS = 900.0
 # In bytes, at one look.
 LONGEST = 16_384
 
 
 class WatchedModule(ActionBase):
-    """Runs the module of its own name, and shows its progress from a file on the host."""
+    """Runs the module of its own name, and shows its progress from a file on the host.
 
+    With ``ends_alone`` the module is one that ends when nobody waits for it any more; it takes an option ``quiet``.
+    """
+
+    ends_alone = False
     _known = ""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
@@ -40,7 +48,7 @@ class WatchedModule(ActionBase):
         watcher = threading.Thread(target=self._watch, args=(path, done), daemon=True)
         watcher.start()
         try:
-            arguments = {**self._task.args, **self._prepare(), "progress": path}
+            arguments = {**self._task.args, **self._prepare(), **self._patience(), "progress": path}
             result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         finally:
             done.set()
@@ -50,6 +58,10 @@ class WatchedModule(ActionBase):
     def _prepare(self) -> dict[str, t.Any]:
         """Return further module arguments."""
         return {}
+
+    def _patience(self) -> dict[str, t.Any]:
+        is_local = self._connection.transport == "local"
+        return {"quiet": QUIET_SECONDS if is_local else SLEEP_SECONDS} if self.ends_alone else {}
 
     def _watch(self, path: str, done: threading.Event) -> None:
         # A signal that this thread takes does not wake the main one, which alone handles it and waits for the module.
@@ -66,8 +78,9 @@ class WatchedModule(ActionBase):
             self._known = seen
             display_progress(Display(), Underway(f"{task_title(self._task.get_name())}: {seen}"))
 
-    def _read(self, path: str, begin: int = 0, touched: str = "") -> bytes:
-        """Return what is in a file of the host from a place on; touch another one, if it is there."""
+    def _read(self, path: str, begin: int = 0) -> bytes:
+        """Return what is in a file of the host from a place on; tell the module that somebody waits."""
+        touched = f"{path}.wanted" if self.ends_alone else ""
         if self._connection.transport == "local":
             if touched:
                 os.utime(touched)

@@ -37,6 +37,10 @@ INSIDE = "in a lab's container, as the person who runs it, in what is theirs alo
 SAMPLE = "fills a new directory while an image is built, or in a container of its own"
 EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "plugins/callback/steps.py": ({".rename"}, "gives a line on the screen another name"),
+    "plugins/module_utils/_common/heartbeat.py": (
+        {".unlink", "os.open"},
+        "made with O_EXCL in a directory of Ansible's own, or in /tmp, where nobody else can replace it",
+    ),
     "plugins/module_utils/_docker/progress.py": (
         {".unlink", ".write_text", "os.open"},
         "made with O_EXCL in a directory of Ansible's own, or in /tmp, where nobody else can replace it",
@@ -61,7 +65,7 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
         "its socket, in a directory that nobody else may enter",
     ),
     "plugins/module_utils/_jupyter/notebook.py": (
-        {".chmod", ".open"},
+        {".open"},
         "files that ProgressFile made with O_EXCL in /tmp, where nobody else can replace them",
     ),
     "plugins/plugin_utils/_notebook_program.py": ({".mkdir", ".open", ".write_text"}, INSIDE),
@@ -259,7 +263,6 @@ REMOVED = {
     "playbooks/down.yml": ({"{{ lab.config }}/local/{{ lab.name }}"}, "the lock that this run took"),
     "roles/ec2/tasks/main.yml": ({"{{ ec2_folder }}/hold"}, "the lock that this run took"),
     "roles/image/tasks/root.yml": ({"{{ __image_maker_directory.path }}"}, "made by this run, with a name of its own"),
-    "roles/prefetch/tasks/fetch.yml": ({"{{ __prefetch_progress }}"}, "a file of ours in a cache of root's"),
     "roles/tls/tasks/remove_proxy.yml": ({"{{ item }}"}, "a unit of ours, and the directory that it reads"),
 }
 

@@ -10,11 +10,10 @@ import contextlib
 import os
 import subprocess
 import tempfile
-import threading
-import time
 import typing as t
 from pathlib import Path
 
+from ansible_collections.desi.lab.plugins.module_utils._common.heartbeat import Heartbeat
 from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile
 
 # Its standard input stays open behind the program: when that ends, so does the program.
@@ -27,37 +26,20 @@ MAX_LINE = 4096
 MAX_ERRORS = 65_536
 
 
-def end_abandoned(process: subprocess.Popen[bytes], heartbeat: str, quiet: float) -> None:
-    """End a process when nobody has touched a file for so many seconds of this computer being awake."""
-    known, since = -1, time.monotonic()
-    with contextlib.suppress(FileNotFoundError):
-        while process.poll() is None:
-            time.sleep(0.2)
-            touched = Path(heartbeat).stat().st_mtime_ns
-            if touched != known:
-                known, since = touched, time.monotonic()
-            elif time.monotonic() - since > quiet:
-                process.kill()
-
-
 def run(container: str, order: bytes, size: int, progress: str, quiet: float, name: str = "") -> dict[str, t.Any]:
     """Run the program in the lab; return its exit code, and what it said. ``name`` is for lists of commands."""
     command = ["docker", "exec", "--interactive", container, "python3", "-c", START, str(size), name]
-    heartbeat = f"{progress}.wanted" if progress else ""
     said: list[bytes] = []
     left = MAX_OUTPUT
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(tempfile.TemporaryFile())
-        for path in (progress, heartbeat):
-            stack.enter_context(ProgressFile(path))
+        stack.enter_context(ProgressFile(progress))
+        heartbeat = stack.enter_context(Heartbeat(progress))
         process = stack.enter_context(
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
         )
         stdin, stdout = t.cast("t.BinaryIO", process.stdin), t.cast("t.BinaryIO", process.stdout)
-        if heartbeat:
-            # Whoever waits may be another user. Its name cannot be guessed, and there is nothing in it.
-            Path(heartbeat).chmod(0o666)
-            threading.Thread(target=end_abandoned, args=(process, heartbeat, quiet), daemon=True).start()
+        heartbeat.watch(quiet, process.kill)
         with contextlib.suppress(BrokenPipeError):
             stdin.write(order)
             stdin.flush()

@@ -62,8 +62,17 @@ def with_size(spec: MountSpec, before: Mapping[str, Any] | None, cache_before: s
 MARKER, MARKER_LIMIT = ".desi-lab-cache", 1 << 13
 _MARK = "The cache of a bucket's mount, made by DESI Lab. lab_purge removes what it holds of that.\n"
 
-# What mount tools, the relay and prefetch write to a cache, and these files before they have their names.
-KNOWN = {"vfs", "vfsMeta", "relay.json", "prefetched.json", "prefetch.json", "mountpoint-cache", MARKER}
+# What mount tools, the relay and prefetch write to a cache or once wrote, and these files before they have their names.
+KNOWN = {
+    "vfs",
+    "vfsMeta",
+    "relay.json",
+    "prefetched.json",
+    "prefetch.lock",
+    "prefetch.json",
+    "mountpoint-cache",
+    MARKER,
+}
 _BESIDE = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}")
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ import shutil
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,7 @@ PIECE = 1 << 20
 SIDE_BY_SIDE = 8
 RESERVE = 2 << 30
 CATALOG_COLUMNS = ("TARGETID", "TARGET_RA", "TARGET_DEC", "HEALPIX")
+LOCK = "prefetch.lock"
 STATE, STATE_LIMIT = "prefetched.json", 256 << 20
 KEEP_EACH = 1.0
 
@@ -219,6 +221,25 @@ def interrupted(what: str, problem: OSError) -> LabError:
     where = f"{problem.filename}: " if problem.filename else ""
     why = f"{where}{problem.strerror or problem}."
     return LabError(what, why, "Run the same command again: it goes on where it was.")
+
+
+@contextlib.contextmanager
+def alone(cache: str, report: Callable[[str], None]) -> Iterator[None]:
+    """Let no other run fetch into a cache meanwhile: what it has verified would be written over."""
+    directory = open_cache(cache)
+    try:
+        lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    finally:
+        os.close(directory)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report("waiting for another run that fetches into the same cache")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def open_cache(path: str) -> int:

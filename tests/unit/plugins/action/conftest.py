@@ -13,7 +13,7 @@ def act():
 
     def run(action, check_mode=True, **arguments):
         task = SimpleNamespace(args=arguments, action="x", async_val=0, check_mode=check_mode)
-        connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere"))
+        connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere"), transport="local")
         plugin = action(task, connection, play_context=None, loader=None, templar=None)
         plugin._load_name = "x"
         return plugin.run(task_vars={})

@@ -36,7 +36,6 @@ def run(act, book, monkeypatch):
             progress = Path(module_args["progress"])
             progress.with_name(f"{progress.name}.wanted").touch()
             progress.write_text(self.far)
-            self._connection.transport = "local"
             self._follow(str(progress))
             for path in (progress, progress.with_name(f"{progress.name}.wanted")):
                 path.unlink()

@@ -6,11 +6,17 @@ import errno
 import hashlib
 import json
 import os
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 from fits_catalog import catalog
+from loopback import await_that
 
-from ansible_collections.desi.lab.plugins.modules import prefetch, prefetch_info
+from ansible_collections.desi.lab.plugins.module_utils._prefetch import fetcher
+from ansible_collections.desi.lab.plugins.modules import prefetch
 
 FOLDER = "spectro/redux/iron/healpix/main/dark/230/23040"
 FILES = {
@@ -144,24 +150,82 @@ def test_search_without_a_catalog_or_in_a_damaged_one_is_refused(run, zcatalog):
     assert "there are none" in run("cone:179,1,1")["why"]
 
 
-def test_progress_is_told_and_its_end_too(run, release, call):
-    file = release.parents[1] / "progress.json"
-    assert call(prefetch_info, progress=str(file))[1]["finished"] is False
+def others_of(path):
+    """Return the files beside a progress file."""
+    return [each.name for each in path.parent.iterdir() if each.name.startswith(path.name)]
+
+
+def test_progress_is_in_its_file_until_it_ends(run, release, monkeypatch):
+    file, seen = release.parents[1] / "progress", []
+    read = fetcher.Fetch._read
+
+    def reading(fetch, path):
+        fetch.report("half of it")
+        seen.append((file.read_text(), *sorted(others_of(file))))
+        return read(fetch, path)
+
+    monkeypatch.setattr(fetcher.Fetch, "_read", reading)
     run("healpix:23040", progress=str(file))
-    assert call(prefetch_info, progress=str(file))[1]["finished"] is True
-    # Who was killed says nothing any more.
-    file.write_text(json.dumps({"text": "half", "pid": 2**22 + 1, "finished": False}))
-    far = call(prefetch_info, progress=str(file))[1]
-    assert (far["finished"], far["progress"]) == (True, "half")
+    assert seen[0] == ("half of it", "progress", "progress.wanted")
+    assert not others_of(file)
+    # One that is refused has an end, too.
+    assert run("tile:1", progress=str(file))["failed"] is True
+    assert not others_of(file)
+
+
+def test_second_run_waits_for_the_first_and_says_so_and_fetches_what_that_left(run, release):
+    cache, progress = release.parents[1] / "cache", release.parents[1] / "progress"
+    result = {}
+    with fetcher.alone(str(cache), lambda _text: None):
+        second = threading.Thread(target=lambda: result.update(run("healpix:23040", progress=str(progress))))
+        second.start()
+        await_that(lambda: progress.exists() and "waiting for another run" in progress.read_text())
+        # What it would have taken for its own, had it not waited.
+        known = {f"{FOLDER}/{name}": [len(FILES[name]), (release / FOLDER / name).stat().st_mtime] for name in FILES}
+        (cache / "prefetched.json").write_text(json.dumps(known))
+        keep(release, "coadd-main-dark-23040.fits")
+        assert not result
+    second.join()
+    assert result["fetched"] == 500_000
+
+
+ABANDONED = """
+import sys, time
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.desi.lab.plugins.module_utils._prefetch import fetcher
+from ansible_collections.desi.lab.plugins.modules import prefetch
+
+# As it is where a mount hangs.
+fetcher.Fetch._read = lambda *_: time.sleep(600)
+root, cache, progress = sys.argv[1:]
+known = {"root": root, "specprod": "iron", "files": ["healpix:23040"], "cache": cache, "progress": progress}
+with patch_module_args({**known, "quiet": 1}):
+    prefetch.main()
+"""
+
+
+def test_run_that_nobody_waits_for_ends_and_leaves_the_cache_to_the_next_one(run, release):
+    cache, progress = release.parents[1] / "cache", release.parents[1] / "progress"
+    command = [sys.executable, "-c", ABANDONED, str(release), str(cache), str(progress)]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    wanted = progress.with_name("progress.wanted")
+    await_that(wanted.exists)
+    for _second in range(10):
+        wanted.touch()
+        assert process.poll() is None
+        time.sleep(0.2)
+    assert process.wait(30) == 1
+    assert not others_of(progress)
+    assert run("healpix:23040")["fetched"] == 3_500_000
 
 
 @pytest.mark.security("M1")
-@pytest.mark.parametrize("name", ["prefetched.json", "prefetched.json.new", "progress.new", "progress.json"])
+@pytest.mark.parametrize("name", ["prefetched.json", "prefetched.json.new", "prefetch.lock"])
 def test_links_at_names_that_are_written_are_not_followed(run, release, tmp_path, name):
     (tmp_path / "victim").write_text("precious")
     cache = release.parents[1] / "cache"
     (cache / name).symlink_to(tmp_path / "victim")
-    assert run("healpix:23040", progress=str(cache / "progress.json"))["changed"] is True
+    assert run("healpix:23040").get("changed", False) is (name != "prefetch.lock")
     assert (tmp_path / "victim").read_text() == "precious"
     assert not (cache / "prefetched.json").is_symlink()
 
@@ -172,6 +236,5 @@ def test_links_at_names_that_are_written_are_not_followed(run, release, tmp_path
 def test_root_writes_nothing_into_a_cache_of_somebody(run, release, which):
     cache = release.parents[1] / "cache"
     os.chown(cache if which == "cache" else cache.parent, 65534, 65534)
-    assert "not safe" in run("healpix:23040", progress=str(cache / "progress.json"))["what"]
     assert "not safe" in run("healpix:23040")["what"]
     assert list(cache.iterdir()) == []

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import os
 import signal
 import subprocess
 import threading
@@ -56,6 +57,30 @@ def test_what_a_module_writes_while_it_works_is_told_once_with_the_name_of_the_t
     plugin._execute_module = work
     assert plugin.run(task_vars={}) == {"changed": True, "name": "lab:1"}
     assert told.words == ["Build it: step 1 of 2: RUN  true"]
+
+
+@pytest.mark.parametrize(("connection", "quiet"), [(Here, 30), (Remote, 900)])
+def test_module_that_ends_alone_is_told_that_somebody_waits_and_with_whose_patience(told, connection, quiet):
+    class Plugin(_watched.WatchedModule):
+        ends_alone = True
+
+    def work(module_args, task_vars):
+        path = Path(module_args["progress"])
+        wanted = path.with_name(f"{path.name}.wanted")
+        wanted.touch()
+        os.utime(wanted, (0, 0))
+        path.write_text("half")
+        assert told.heard.wait(20)
+        told.touched = wanted.stat().st_mtime > 0
+        path.unlink()
+        wanted.unlink()
+        return {"quiet": module_args["quiet"]}
+
+    task = SimpleNamespace(args={}, async_val=0, check_mode=False, get_name=lambda: "Fetch")
+    plugin = Plugin(task, connection(), play_context=None, loader=None, templar=None)
+    plugin._execute_module = work
+    assert plugin.run(task_vars={}) == {"quiet": quiet}
+    assert (told.words, told.touched) == (["Fetch: half"], True)
 
 
 def test_module_that_raises_ends_its_watcher(told):

@@ -219,6 +219,7 @@ def test_a_mark_marks_no_other_place(caches, tmp_path):
 def test_what_others_keep_in_a_cache_stays_and_is_named(caches):
     (caches / "lab-1/results").mkdir()
     (caches / "lab-1/.prefetched.json.0123456789abcdef").touch()
+    (caches / "lab-1/prefetch.lock").touch()
     for _again in range(2):
         assert str(caches / "lab-1") in cache_of.purge(str(caches))[1]
         assert [entry.name for entry in (caches / "lab-1").iterdir()] == ["results"]
