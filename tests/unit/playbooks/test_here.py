@@ -5,11 +5,12 @@
 """Verbs of a lab here that is not as they need it: without a server, or worked on by another run."""
 
 import datetime
+import json
 import os
 
 import pytest
 import yaml
-from fake_engine import container, fake_engine
+from fake_engine import INFO, container, fake_engine
 from laptop import ROOT
 
 from ansible_collections.desi.lab.plugins.module_utils._common.run_lock import take
@@ -19,12 +20,18 @@ from ansible_collections.desi.lab.plugins.module_utils._common.run_lock import t
 def play(tmp_path, player):
     """Run a verb on a computer whose engine has some containers; return the exit status and all that is shown."""
 
-    def run(verb, *containers):
+    def run(verb, *containers, info=None, **given):
         with fake_engine() as engine:
             engine.containers = list(containers)
+            engine.answers["/info"] = INFO | (info or {})
             known = {**os.environ, "DOCKER_HOST": engine.endpoint, "XDG_STATE_HOME": str(tmp_path / "state")}
             known |= {"XDG_CONFIG_HOME": str(tmp_path / "config"), "COLUMNS": "1000"}
-            command = ["ansible-playbook", str(ROOT / f"playbooks/{verb}.yml"), "-e", "lab_yes=true"]
+            command = [
+                "ansible-playbook",
+                str(ROOT / f"playbooks/{verb}.yml"),
+                "-e",
+                json.dumps({"lab_yes": True, **given}),
+            ]
             done = player.run(command, known, tmp_path, 120)
         return done.returncode, " ".join(done.stdout.split())
 
@@ -72,3 +79,35 @@ def test_every_verb_that_changes_a_lab_here_locks_it_first(name):
     # What comes before is of a lab on EC2, which has a lock of its own.
     assert when in ("desi_folder is not defined", "not locate_region_found")
     assert all(task["when"].startswith("locate_region_found") for task in tasks[:place])
+
+
+def lab(mount, **settings):
+    return container("desi", labels={"desi.lab.mount": mount, "desi.lab.settings": json.dumps(settings)})
+
+
+BESIDE = "The lab desi mounts the bucket beside it or by itself"
+GOES_ON = "The setting data_place is not right."
+MOUNTED = "/var/lib/desi-lab/mounts/desidata-0a1b2c3d"
+
+
+@pytest.mark.parametrize(
+    ("containers", "given", "info", "why"),
+    [
+        ([lab("", lab_mount="auto")], {}, {}, BESIDE),
+        ([lab("", lab_mount="mounter")], {}, {}, BESIDE),
+        ([lab("", lab_mount="container")], {}, {}, BESIDE),
+        ([], {"lab_mount": "mounter"}, {}, BESIDE),
+        ([], {}, {"OperatingSystem": "Docker Desktop"}, "Docker runs in a virtual machine here"),
+        ([lab(MOUNTED, lab_mount="auto")], {}, {}, GOES_ON),
+        ([lab("", lab_mount="mounter")], {"lab_mount": "host"}, {}, GOES_ON),
+        ([lab("", lab_data="sample")], {"lab_data": "s3"}, {}, GOES_ON),
+        ([], {}, {}, GOES_ON),
+        ([lab("", lab_data="sample")], {}, {}, "The data are no bucket that is mounted on this computer"),
+    ],
+)
+def test_nothing_is_fetched_into_a_cache_that_the_lab_does_not_read(play, containers, given, info, why):
+    # A mount that is asked for is refused, so that none is made.
+    code, shown = play("prefetch", *containers, info=info, lab_prefetch="healpix:1", data_place="nowhere", **given)
+    assert code != 0, shown
+    assert why in shown
+    assert ("Nothing can be fetched." in shown) is (why != GOES_ON)
