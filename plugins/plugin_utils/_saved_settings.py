@@ -25,6 +25,7 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.labels import labels
 from ansible_collections.desi.lab.plugins.module_utils._mount.tools import DROPPED
 from ansible_collections.desi.lab.plugins.plugin_utils._images import image_source
 from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
+from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_directory
 from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED
 
 SETTINGS = "desi.lab.settings"
@@ -63,7 +64,17 @@ def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False)
         "previous": image_id(labels.get(PREVIOUS)),
         "digest": digest if _DIGEST.fullmatch(digest) else "",
         "source": plain_text(source),
+        "cache": _directory(kept.get("lab_cache")),
     }
+
+
+def _directory(value: object) -> str:
+    """Return the absolute path that a label says; empty for anything else, and for what a module would expand."""
+    try:
+        check_directory("lab_cache", str(value))
+    except LabError:
+        return ""
+    return value if isinstance(value, str) and "$" not in value else ""
 
 
 def label_settings(labels: t.Mapping[str, str]) -> dict[str, t.Any]:

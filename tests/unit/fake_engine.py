@@ -7,6 +7,7 @@
 import contextlib
 import http.server
 import json
+import re
 import socketserver
 import tempfile
 import threading
@@ -16,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 TOKEN = "c0ffee" * 8
 INFO = {"ServerVersion": "28.2.2", "Architecture": "x86_64", "DockerRootDir": "/var/lib/docker", "MemTotal": 1 << 30}
+VERSION = {"ApiVersion": "1.44", "MinAPIVersion": "1.24", "Version": "25.0"}
 BANNER = (
     "[I 2026-11-28 10:00:00.000 ServerApp] Jupyter Server 2.17.0 is running at:\n"
     f"[I 2026-11-28 10:00:00.000 ServerApp] http://127.0.0.1:8888/lab?token={TOKEN}\n"
@@ -54,6 +56,7 @@ class FakeEngine(socketserver.ThreadingUnixStreamServer):
 
     def __init__(self, folder):
         self.containers, self.networks, self.images, self.answers, self.asked = [], [], [], {}, []
+        self.volumes = []
         self.logs, self.runs, self.exit_code = {}, [], 0
         self.socket_path = Path(folder) / "engine.sock"
         super().__init__(str(self.socket_path), Handler)
@@ -66,9 +69,15 @@ class FakeEngine(socketserver.ThreadingUnixStreamServer):
     def answer(self, path):
         if path in self.answers:
             return self.answers[path]
-        known = {"/info": INFO, "/networks": self.networks, "/images/json": self.images}
+        known = {
+            "/version": VERSION,
+            "/volumes": {"Volumes": self.volumes},
+            "/info": INFO,
+            "/networks": self.networks,
+            "/images/json": self.images,
+        }
         if path == "/containers/json":
-            return [{"Id": each["Id"]} for each in self.containers]
+            return [{"Id": each["Id"], "Names": [each["Name"]]} for each in self.containers]
         if path == "/exec/e1/json":
             return {"ExitCode": self.exit_code}
         for each in self.containers:
@@ -80,6 +89,11 @@ class FakeEngine(socketserver.ThreadingUnixStreamServer):
         return known.get(path)
 
 
+def path_of(target):
+    """Return the path of a request, whichever version of the API it names."""
+    return re.sub(r"^/v1\.\d+/", "/", urlsplit(target).path)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     def address_string(self):
         return "socket"
@@ -88,7 +102,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        path = urlsplit(self.path).path
+        path = path_of(self.path)
         self.server.asked.append(path)
         self.query = parse_qs(urlsplit(self.path).query)
         answer = self.server.answer(path)
@@ -103,7 +117,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def do_POST(self):
-        path = urlsplit(self.path).path
+        path = path_of(self.path)
         self.server.asked.append(path)
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         found = self.server.answers.get(path)
@@ -116,6 +130,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(201 if found else 200)
         self.end_headers()
         self.wfile.write(json.dumps(found).encode() if found else b"")
+
+    def do_DELETE(self):
+        path = path_of(self.path)
+        self.server.asked.append(path)
+        found = self.server.answers.get(f"DELETE {path}")
+        if callable(found):
+            found(self)
+            return
+        gone = path.rpartition("/")[2]
+        self.server.containers = [each for each in self.server.containers if gone not in (each["Id"], each["Name"][1:])]
+        self.send_response(204)
+        self.end_headers()
 
 
 def never(handler):

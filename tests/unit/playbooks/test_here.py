@@ -14,6 +14,7 @@ from fake_engine import INFO, container, fake_engine
 from laptop import ROOT
 
 from ansible_collections.desi.lab.plugins.module_utils._common.run_lock import take
+from ansible_collections.desi.lab.plugins.module_utils._mount.cache import make_cache
 
 
 @pytest.fixture
@@ -111,3 +112,22 @@ def test_nothing_is_fetched_into_a_cache_that_the_lab_does_not_read(play, contai
     assert code != 0, shown
     assert why in shown
     assert ("Nothing can be fetched." in shown) is (why != GOES_ON)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps a cache")
+@pytest.mark.security("M2")
+def test_purge_takes_what_is_marked_in_the_cache_that_the_lab_was_made_with_and_nothing_else(play, tmp_path):
+    cache, home = tmp_path / "scratch", tmp_path / "home"
+    make_cache(str(cache / "desidata-1"))
+    (cache / "desidata-1/vfs").mkdir()
+    home.mkdir()
+    (home / "thesis.tex").touch()
+    # Nothing of this computer's is meant.
+    elsewhere = dict.fromkeys(("jupyter_cache", "data_programs", "data_mounts"), f"{tmp_path}/none")
+    for place in (home, cache):
+        labels = {"desi.lab.settings": json.dumps({"lab_cache": str(place)})}
+        removed = container("desi", running=False, labels=labels)
+        code, shown = play("down", removed, container("other", "b2"), lab_purge=True, **elsewhere)
+        assert code == 0, shown
+    assert not cache.exists()
+    assert (home / "thesis.tex").exists()

@@ -19,7 +19,16 @@ def container(**labels):
 
 def test_settings_image_and_the_one_before_are_read_off_the_container():
     found = remembered(container(settings=json.dumps({"lab_data": "sample"}), previous=OLD))
-    assert found == {"settings": {"lab_data": "sample"}, "image": NEW, "previous": OLD, "digest": "", "source": ""}
+    assert found["settings"] == {"lab_data": "sample"}
+    assert (found["image"], found["previous"]) == (NEW, OLD)
+    assert (found["digest"], found["source"], found["cache"]) == ("", "", "")
+
+
+@pytest.mark.security("M2")
+@pytest.mark.parametrize("told", ["", "scratch", "~", "/$HOME", "/a\nb", "/a:b", "C:/x", 3, True, ["/x"], None])
+def test_cache_is_remembered_as_an_absolute_path_and_as_nothing_else(told):
+    assert remembered(container(settings=json.dumps({"lab_cache": told})))["cache"] == ""
+    assert remembered(container(settings='{"lab_cache": "/scratch/desi-lab"}'))["cache"] == "/scratch/desi-lab"
 
 
 @pytest.mark.security("H1")
@@ -62,7 +71,14 @@ def test_what_cannot_be_read_is_nothing():
     for text in ("", "{", "[]", "3", "null"):
         assert remembered(container(settings=text))["settings"] == {}
     for nothing in (None, {}, {"Config": None}):
-        assert remembered(nothing) == {"settings": {}, "image": "", "previous": "", "digest": "", "source": ""}
+        assert remembered(nothing) == {
+            "settings": {},
+            "image": "",
+            "previous": "",
+            "digest": "",
+            "source": "",
+            "cache": "",
+        }
 
 
 @pytest.mark.security("C2")
