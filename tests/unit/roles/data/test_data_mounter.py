@@ -22,7 +22,10 @@ pytestmark = pytest.mark.security("L8")
 
 
 class Engine(http.server.BaseHTTPRequestHandler):
-    """An engine with one container, whose label the server knows; it notes what it is told to change."""
+    """An engine with one container, whose label the server knows; it notes what it is told to change.
+
+    With ``new`` the container is there from when it has been asked for once.
+    """
 
     def answer(self, status, content=None):
         body = json.dumps(content).encode() if content is not None else b""
@@ -41,7 +44,8 @@ class Engine(http.server.BaseHTTPRequestHandler):
         }
         if self.path.endswith("/version"):
             self.answer(200, {"ApiVersion": "1.44", "MinAPIVersion": "1.24", "Version": "25.0"})
-        elif self.server.removed:
+        elif self.server.removed or self.server.new:
+            self.server.new = False
             self.answer(200, []) if "/containers/json" in self.path else self.answer(404, {"message": "none"})
         elif "/containers/json" in self.path:
             self.answer(200, [{"Id": "c1", "Names": [f"/{NAME}"]}])
@@ -67,9 +71,9 @@ class Engine(http.server.BaseHTTPRequestHandler):
 class Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
-    def __init__(self, path, labels):
+    def __init__(self, path, labels, new):
         super().__init__(path, Engine)
-        self.labels, self.changes, self.removed = labels, [], False
+        self.labels, self.changes, self.removed, self.new = labels, [], False, new
 
 
 @pytest.fixture
@@ -77,8 +81,8 @@ def play(tmp_path, play_tasks):
     """Run tasks of the role against an engine whose container has these labels; return what it changed, too."""
     servers = []
 
-    def run(tasks, labels):
-        servers.append(Server(str(tmp_path / "engine.sock"), labels))
+    def run(tasks, labels, new=False):
+        servers.append(Server(str(tmp_path / "engine.sock"), labels, new))
         threading.Thread(target=servers[-1].serve_forever, args=(0.01,), daemon=True).start()
         given = {
             "__data_mounter": {"name": NAME},
@@ -111,9 +115,12 @@ def test_mounter_of_ours_is_not_refused(play):
     assert "did not make" not in play("mounter", OURS)[1]
 
 
-@pytest.mark.parametrize(("labels", "goes"), [(FOREIGN[0], False), (OURS, True)])
-def test_only_a_container_with_our_label_is_rolled_back(play, labels, goes):
-    code, _shown, changes = play("sidecar", labels)
+@pytest.mark.parametrize(
+    ("labels", "new", "goes"),
+    [(FOREIGN[0], True, False), (OURS, True, True), (FOREIGN[0], False, False), (OURS, False, False)],
+)
+def test_only_a_container_with_our_label_that_was_not_there_before_is_rolled_back(play, labels, new, goes):
+    code, _shown, changes = play("sidecar", labels, new)
     assert (code, any("DELETE /" in change and "/containers/" in change for change in changes)) == (2, goes)
 
 

@@ -22,7 +22,7 @@ def told(name, **changed):
     given = {
         **loader.load(text),
         "__data_place": {"place": "mounter", "reason": REASON, "error": ""},
-        "ansible_failed_result": {"msg": "path /x is mounted on / but it is not a shared mount"},
+        "__data_failure": {"msg": "path /x is mounted on / but it is not a shared mount"},
         "data_engine": {},
         "data_engine_desktop": False,
         **changed,
@@ -75,3 +75,23 @@ def test_mounter_is_given_no_proxy_that_it_cannot_reach_or_that_would_show_a_pas
     assert told("__data_proxies", **local) == given
     do = told("__data_sidecar_check", **local)
     assert ("no proxy" in do, "name the proxy" in do) == (not arrives, not arrives and "@" not in proxy)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "restored", "told_to_start"),
+    [
+        ("c1", "c2", {"rc": 0}, False),
+        ("c1", "c2", {"rc": 1}, True),
+        ("c1", "", {"msg": "no space left"}, True),
+        ("c1", "c1", {"skipped": True}, False),
+        ("", "c2", {"skipped": True}, False),
+    ],
+)
+def test_who_has_a_lab_without_data_is_told_how_it_gets_them_back(before, now, restored, told_to_start):
+    def inspected(name):
+        container = {"Id": name, "Image": "i", "Config": {"Labels": {"desi.lab.role": "mounter"}, "Cmd": ["x"]}}
+        return {"exists": bool(name), "container": container if name else None}
+
+    given = {"__data_mounter_before": inspected(before), "__data_named": inspected(now), "__data_restored": restored}
+    do = told("__data_sidecar_start", **given, data_lab="mine")
+    assert ("./lab start -e lab_name=mine" in do, bool(do)) == (told_to_start, told_to_start)
