@@ -119,7 +119,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         path = path_of(self.path)
         self.server.asked.append(path)
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked = asked = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "{}")
         found = self.server.answers.get(path)
         if callable(found):
             found(self)
