@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Shut a Dask worker's machine down when its scheduler is silent, its time is over, or AWS takes it back.
+"""The watcher of a Dask worker's machine: shuts it down when its scheduler is silent, at its deadline, or for AWS.
 
 A timer runs it again and again: watch_worker.py SETTINGS STATE.
 """
