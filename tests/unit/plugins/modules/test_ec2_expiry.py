@@ -136,7 +136,7 @@ def test_role_that_desi_lab_0_1_0_made_is_used_as_long_as_there_is_no_other(run,
 
 def test_whoever_has_no_role_and_may_not_see_schedules_is_told_that_none_are_set(run, instance, monkeypatch):
     denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetScheduleGroup")
-    monkeypatch.setattr(work.ScheduleGroup, "there", lambda _self: (_ for _ in ()).throw(denied))
+    monkeypatch.setattr(work.ScheduleGroup, "existing", lambda _self: (_ for _ in ()).throw(denied))
     assert (run()["is_off"], role_name("moto") in run()["why"]) == (True, True)
 
 

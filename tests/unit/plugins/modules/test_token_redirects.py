@@ -59,6 +59,7 @@ def test_role_sends_the_token_by_nothing_that_follows_or_that_checks_no_certific
         text = tasks.read_text()
         assert "Authorization" not in text, tasks
         assert "validate_certs: false" not in text, tasks
-    probes = re.findall(r"desi\.lab\.jupyter_probe:\n((?: {8,}.*\n)+)", (ROLES / "jupyter/tasks/run.yml").read_text())
-    assert probes
-    assert all('container: "{{ __jupyter_container_name }}"' in probe for probe in probes)
+    run = (ROLES / "jupyter/tasks/run.yml").read_text()
+    (asked,) = re.findall(r"desi\.lab\.jupyter_(?:probe|token):\n((?: {8,}.*\n)+)", run)
+    assert 'container: "{{ __jupyter_container_name }}"' in asked
+    assert "verify: true" in asked

@@ -48,7 +48,7 @@ def test_volume_that_stays_in_use_is_named_with_what_to_do(remove):
     assert (code, asked > 2) == (2, True), shown
     assert "The volume desi-lab-mine-mount of lab mine could not be removed." in shown
     assert "docker ps --all --filter volume=desi-lab-mine-mount" in shown
-    assert "409" not in shown
+    assert "409 " not in shown
 
 
 def test_other_errors_are_told_at_once(remove):
