@@ -364,6 +364,10 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.probe import mount_a
 from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import place_of
 from ansible_collections.desi.lab.plugins.module_utils._mount.users import users_of
 
+Params = t.Mapping[str, t.Any]
+Parts = t.Dict[str, t.Callable[[], t.Any]]  # noqa: UP006 - evaluated by Python 3.9, too
+Row = t.Mapping[str, t.Any]
+
 ENGINE_SECONDS = 20.0
 LAYOUT_SECONDS = 2 * ENGINE_SECONDS + 2
 # More than what a single mount or server is given.
@@ -377,7 +381,7 @@ def mounted(root: str) -> list[tuple[str, list[str]]]:
     return [(path, users_of(f"{path}/.bucket").labs) for path in found]
 
 
-def probes(row: t.Mapping[str, t.Any]) -> dict[str, tuple[str, t.Callable[[], bool]]]:
+def probes(row: Row) -> dict[str, tuple[str, t.Callable[[], bool]]]:
     """Return the probes of a lab's mount and server, by the field of the answer. Labs share a mount's answer."""
     found: dict[str, tuple[str, t.Callable[[], bool]]] = {}
     mount, address, port = row["mount"], row["address"], row["port"]
@@ -430,6 +434,70 @@ def about_directory(path: str) -> dict[str, t.Any]:
     }
 
 
+def container_row(container: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return the row of a lab's container."""
+    labels = labels_of(container)
+    return {
+        "name": container["Name"].lstrip("/"),
+        "lab": labels[NAME],
+        "role": labels.get(ROLE, ""),
+        "running": container["State"]["Running"],
+        "server": digest_in(container, SERVER),
+        "memory": container["HostConfig"]["Memory"],
+        "state": container["State"]["Status"],
+        "certificate": digest_in(container, CERTIFICATE),
+    }
+
+
+def first_look(params: Params) -> tuple[dict[str, t.Any], dict[str, LabError]]:
+    """Return what is known of the engine, the mounts and the data, and the errors, by name."""
+    data = params["data"]
+    parts: Parts = {
+        "inventory": lambda: take_inventory(ENGINE_SECONDS, params["ask"]),
+        "mounts": lambda: mounted(params["mounts"]),
+    }
+    if data:
+        parts["layout"] = lambda: layout_of(data)
+    found, errors = side_by_side(parts, LAYOUT_SECONDS)
+    if data and "layout" not in {**found, **errors}:
+        errors["layout"] = hung(data["path"])
+    return found, errors
+
+
+def questions(params: Params, inventory: Inventory, rows: t.Iterable[Row]) -> Parts:
+    """Return what is queried next, by the name of the answer: labs, the port, and the server of one lab."""
+    name, port, verify = params["url"], params["port"], params["verify"]
+    parts: Parts = {}
+    if params["ask"]:
+        parts.update({key: part for row in rows for key, part in probes(row).values()})
+        parts.update({f"dask {row['name']}": lambda row=row: dask_of(inventory, row["name"]) for row in rows})
+    own = server_container(inventory, name) or {}
+    if port and not (published(own)["port"] == port and own["State"]["Running"]):
+        parts["port"] = lambda: query_port(params["address"], port)
+    if not name:
+        return parts
+    server = verified_server if verify else lab_server
+    parts["url"] = lambda: server(inventory, name, params["timeout"])
+    if verify:
+        parts[f"dask {name}"] = lambda: dask_of(inventory, name)
+        parts["foreign"] = lambda: foreign_members(inventory, name)
+    if verify or params["folder"]:
+        # It is to be made, perhaps.
+        parts["names"] = lambda: names_taken(inventory, name)
+    return parts
+
+
+def server_answer(name: str, inventory: Inventory, answers: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return what was answered of the server of a lab."""
+    known = {"container": server_container(inventory, name) or {}, "network": ""}
+    return {
+        **answers.get("url", {"url": "", "error": {}}),
+        **answers.get("names", known),
+        "dask": answers.get(f"dask {name}"),
+        "foreign": answers.get("foreign", []),
+    }
+
+
 def main() -> None:
     module = AnsibleModule(
         {
@@ -455,45 +523,18 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    ask, name, timeout = module.params["ask"], module.params["url"], module.params["timeout"]
-    data, port = module.params["data"], module.params["port"]
-    first: dict[str, t.Callable[[], t.Any]] = {
-        "inventory": lambda: take_inventory(ENGINE_SECONDS, ask),
-        "mounts": lambda: mounted(module.params["mounts"]),
-    }
-    if data:
-        first["layout"] = lambda: layout_of(data)
-    found, failed = side_by_side(first, LAYOUT_SECONDS)
-    if data and "layout" not in {**found, **failed}:
-        failed["layout"] = hung(data["path"])
+    params, name = module.params, module.params["url"]
+    found, failed = first_look(params)
     inventory = found["inventory"]
     rows = [lab_row(item, None, None, inventory.images) for item in servers(inventory.containers)]
+    bound = PROBE_SECONDS + (params["timeout"] + ENGINE_SECONDS if name else 0)
+    answers, errors = side_by_side(questions(params, inventory, rows), bound)
     for row in rows:
         row["workers"] = len(members(inventory, row["name"], WORKER_ROLE))
-    asked = [(row, probes(row)) for row in rows] if ask else []
-    parts: dict[str, t.Callable[[], t.Any]] = {key: part for _row, each in asked for key, part in each.values()}
-    bound = PROBE_SECONDS
-    own = server_container(inventory, name) or {}
-    if port and not (published(own)["port"] == port and own["State"]["Running"]):
-        parts["port"] = lambda: query_port(module.params["address"], port)
-    if name:
-        server = verified_server if module.params["verify"] else lab_server
-        parts["url"] = lambda: server(inventory, name, timeout)
-        if module.params["verify"]:
-            parts[f"dask {name}"] = lambda: dask_of(inventory, name)
-            parts["foreign"] = lambda: foreign_members(inventory, name)
-        if module.params["verify"] or module.params["folder"]:
-            # It is to be made, perhaps.
-            parts["names"] = lambda: names_taken(inventory, name)
-        bound += timeout + ENGINE_SECONDS
-    if ask:
-        parts.update({f"dask {row['name']}": lambda row=row: dask_of(inventory, row["name"]) for row in rows})
-    answers, errors = side_by_side(parts, bound)
-    known = {"container": own, "network": ""}
-    for row, each in asked:
-        row.update({name: answers.get(key, False) for name, (key, _part) in each.items()})
-        row["dask"] = answers.get(f"dask {row['name']}")
-    authorities = next((path for path in module.params["authorities"] if Path(path).is_file()), "")
+        if params["ask"]:
+            row.update({field: answers.get(key, False) for field, (key, _part) in probes(row).items()})
+            row["dask"] = answers.get(f"dask {row['name']}")
+    authorities = next((path for path in params["authorities"] if Path(path).is_file()), "")
     users, rule = mount_users(inventory.containers), Path(FOLDER, PROGRAM_NAME).exists()
     module.exit_json(
         changed=False,
@@ -501,33 +542,14 @@ def main() -> None:
         docker={"state": inventory.engine.state, **asdict(inventory.engine)},
         engine=not inventory.reason,
         reason=inventory.reason,
-        server={
-            **answers.get("url", {"url": "", "error": {}}),
-            **answers.get("names", known),
-            "dask": answers.get(f"dask {name}"),
-            "foreign": answers.get("foreign", []),
-        }
-        if name
-        else {},
+        server=server_answer(name, inventory, answers) if name else {},
         images=inventory.images,
-        folder=about_directory(module.params["folder"]) if module.params["folder"] else {},
+        folder=about_directory(params["folder"]) if params["folder"] else {},
         authorities={"path": authorities, "checksum": module.sha1(authorities) if authorities else ""},
         layout=answer("layout", found, failed),
         port=answer("port", answers, errors),
         labs=rows,
-        containers=[
-            {
-                "name": item["Name"].lstrip("/"),
-                "lab": labels_of(item)[NAME],
-                "role": labels_of(item).get(ROLE, ""),
-                "running": item["State"]["Running"],
-                "server": digest_in(item, SERVER),
-                "memory": item["HostConfig"]["Memory"],
-                "state": item["State"]["Status"],
-                "certificate": digest_in(item, CERTIFICATE),
-            }
-            for item in inventory.containers
-        ],
+        containers=[container_row(item) for item in inventory.containers],
         networks=inventory.networks,
         link_local=rule,
         link_local_lost=rule and not Path(MARK).exists(),
