@@ -63,7 +63,7 @@ def main() -> int:
         rows = [{"label": "kernel", "text": name, "about": ""} for name in kernels]
         print(json.dumps({"changed": False, "running": rows, "words": f"{len(rows)} kernels", "asks": bool(rows)}))
         return 0
-    if command[0].startswith("python3 -c"):
+    if command[0].startswith("python3 -I -c"):
         given = sys.stdin.buffer.read().replace(f'"{HOME}/'.encode(), f'"{home}/'.encode())
     known = {**os.environ, "HOME": str(home)}
     return subprocess.run(["sh", "-c", " ".join(command)], cwd=home, env=known, input=given, check=False).returncode
