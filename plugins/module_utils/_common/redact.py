@@ -67,7 +67,9 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     # Before anything else takes a part of one. The longest first: a short secret may be a part of a long one.
     for secret in sorted({each for each in secrets if each}, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
-    text = _WORD.sub(_without_user, _PRIVATE_KEY.sub(HIDDEN, text))
+    text = _PRIVATE_KEY.sub(HIDDEN, text)
+    if _AT.search(text):
+        text = _WORD.sub(_without_user, text)
     text = _HEADER.sub(lambda match: match["name"] + HIDDEN, text)
     text = _NAMED.sub(lambda match: match["name"] + HIDDEN, text)
     text = _GENERATED.sub(HIDDEN, text)
