@@ -166,7 +166,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker, EngineUnavailable
-from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import of_container
+from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import NotPublished, of_container
 from ansible_collections.desi.lab.plugins.module_utils._jupyter import wait as jupyter_wait
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.errors import NotThere
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import prepare, query_until
@@ -188,6 +188,15 @@ def find_server(params: dict[str, Any]) -> Server:
     if params["path"] is not None:
         return jupyter_wait.wait_for_file(Path(params["path"]), params["timeout"])
     return jupyter_wait.read_text(params["text"])
+
+
+def find_verified(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of the server, which is verified if that is asked for and its token known."""
+    server = find_server(params)
+    described = describe(server, params["url_host"], params["url_port"])
+    if params["verify"] and not server.token_hidden:
+        verify(params["container"], described["url"], params["certificate"])
+    return described
 
 
 def describe(server: Server, host: str, port: int | None) -> dict[str, Any]:
@@ -233,10 +242,12 @@ def main() -> None:
     try:
         jupyter_wait.check_timeout(module.params["timeout"])
         check_place(module.params["url_host"], module.params["url_port"])
-        server = find_server(module.params)
-        result.update(found=True, **describe(server, module.params["url_host"], module.params["url_port"]))
-        if module.params["verify"] and not server.token_hidden:
-            verify(module.params["container"], result["url"], module.params["certificate"])
+        try:
+            described = find_verified(module.params)
+        except NotPublished:
+            # A container that ended and that the engine restarts has a server again in a moment, and a log of its own.
+            described = find_verified(module.params)
+        result.update(found=True, **described)
     except LabError as error:
         if not (module.check_mode and isinstance(error, (NotThere, EngineUnavailable))):
             module.fail_json(elapsed=round(time.monotonic() - begun, 2), **result, **error.as_result())

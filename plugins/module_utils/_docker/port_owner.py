@@ -27,6 +27,10 @@ Sockets = t.FrozenSet[str]  # noqa: UP006 - evaluated by Python 3.9, too
 Proof = t.Callable[[str, int], t.Hashable]
 
 
+class NotPublished(LabError):
+    """The container does not run, or has not published the port."""
+
+
 def not_ours(address: str, port: int) -> LabError:
     return LabError(
         f"Port {port} on {address} is not the lab's.",
@@ -86,7 +90,7 @@ def of_container(name: str, client: Api | Docker | None = None, proc: Path = por
         asked = ports.parse_address(address)
         number, published = published_by(_described(client or Docker(), name), asked, port)
         if not published:
-            raise LabError(
+            raise NotPublished(
                 f"Port {port} on {address} is not the lab's.",
                 f"The container {name} does not run, or has not published that port. The token was not sent.",
                 "Run the same command again. ./lab status tells which labs run, and where.",

@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import NotPublished
 from ansible_collections.desi.lab.plugins.modules import jupyter_token
 
 TOKEN = "c0de" * 12
@@ -119,9 +120,24 @@ def test_token_is_verified_at_a_server_that_is_proven_to_be_the_containers(run, 
     docker(f"{inspected('running')}\nprintf '%s' '{BANNER.replace(TOKEN, token).replace('/user/x/', '/')}' >&2")
     monkeypatch.setattr(jupyter_token, "of_container", lambda name: lambda *place: proven.append((name, *place)) or 1)
     code, result = run(container="lab", url_port=server.port, verify=True)
-    assert (code, result["found"]) == (0 if token == TOKEN else 1, True)
+    assert (code, result["found"]) == ((0, True) if token == TOKEN else (1, False))
     assert proven[0] == ("lab", "127.0.0.1", server.port)
     assert token not in result.get("msg", "")
+
+
+@pytest.mark.parametrize(("ends", "code"), [(1, 0), (2, 1)])
+def test_container_that_ends_once_and_is_restarted_is_waited_for(run, docker, jupyter, monkeypatch, ends, code):
+    server, left = jupyter(token=TOKEN), [ends]
+    docker(f"{inspected('running')}\nprintf '%s' '{BANNER.replace('/user/x/', '/')}' >&2")
+
+    def prove(*_place):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise NotPublished("The port is not the lab's.", "The container does not run.", "Run it again.")
+        return 1
+
+    monkeypatch.setattr(jupyter_token, "of_container", lambda _name: prove)
+    assert run(container="lab", url_port=server.port, verify=True)[0] == code
 
 
 ABSENT = {
