@@ -91,8 +91,11 @@ class ProgressFile:
         now = time.monotonic()
         if self._path and text and now - self._written >= self._every:
             self._written = now
+            # One that was removed stays so: another thread may write at its end.
             with contextlib.suppress(OSError):
-                Path(self._path).write_text(text, encoding="utf-8")
+                opened = os.open(self._path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
+                with os.fdopen(opened, "w", encoding="utf-8") as file:
+                    file.write(text)
 
 
 def follow(
