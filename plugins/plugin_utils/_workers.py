@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB, MIB, amount, parse_size
 from ansible_collections.desi.lab.plugins.module_utils._common.names import mapping, strict_json, text
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import is_secret_name, secrets_among
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import is_secret_name, secrets_in
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import PAGE_PORT, PORT
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import memory_by_default
 
@@ -150,7 +150,7 @@ def worker_environment(image: Tree, notebooks: Tree) -> dict[str, str]:
     Settings of a container are readable by all who may use the engine: secrets that an image was given stay the
     server's, and so do those that only its process has, in URLs, too.
     """
-    seen = {name: value for name, value in notebooks.items() if not secrets_among({name: value})}
+    seen = {name: value for name, value in notebooks.items() if not secrets_in({name: value})}
     found = {
         name: value
         for name, value in {**image, **seen}.items()

@@ -145,17 +145,12 @@ def is_path(value: str) -> bool:
     return value.startswith("/") and os.path.exists(value)  # noqa: PTH110 - pathlib fails where a name is too long
 
 
-def secrets_among(environment: Mapping[str, str]) -> set[str]:
-    """Return the secrets of an environment, by the names of variables, and the passwords in its URLs."""
-    return secrets_in(environment)
+def secrets_in(data: object) -> set[str]:
+    """Return the secrets of an environment, a structure or the words of a command, and the passwords in their URLs.
 
-
-def secrets_in(data: object, name: str = "") -> set[str]:
-    """Return the secrets of a structure or of the words of a command: whatever its key or option names as one.
-
-    ``name`` is the key that leads to it.
+    What a variable, a key or an option names as one is a secret.
     """
-    return {each for each in _secrets(data, name) if len(each) >= SHORTEST and each.lower() not in _NO_SECRETS}
+    return {each for each in _secrets(data, "") if len(each) >= SHORTEST and each.lower() not in _NO_SECRETS}
 
 
 def credentials(url: str) -> tuple[str, str]:

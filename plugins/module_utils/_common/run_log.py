@@ -22,7 +22,6 @@ from ansible_collections.desi.lab.plugins.module_utils._common.privileges import
 from ansible_collections.desi.lab.plugins.module_utils._common.redact import (
     all_spellings,
     cut_redacted,
-    secrets_among,
     secrets_in,
 )
 
@@ -75,7 +74,7 @@ def state_directory(environment: Mapping[str, str], uid: int) -> Path | None:
 
 def open_log(environment: Mapping[str, str], name: str, words: Sequence[str] = ()) -> RunLog:
     """Open the log of a run, and remove the oldest ones. ``words`` are those of its command."""
-    secrets = secrets_among(environment) | secrets_in(list(words))
+    secrets = secrets_in(environment) | secrets_in(list(words))
     directory = state_directory(environment, os.geteuid())
     if directory is None:
         return RunLog(None, None, secrets)

@@ -21,7 +21,7 @@ from urllib.parse import unquote
 
 from ansible_collections.desi.lab.plugins.module_utils._common.network import PROXY_NAMES
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import credentials, secrets_among, secrets_in
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import credentials, secrets_in
 from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
 from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME
@@ -124,7 +124,7 @@ def document(data: object) -> str:
 
 def secrets_of(environment: Environment, inspected: t.Sequence[t.Any], settings: t.Any, config: str) -> set[str]:  # noqa: ANN401 - whatever JSON can say
     """Return all secrets of the environment, of AWS, of proxies, of containers, and of keys."""
-    found = secrets_among(environment)
+    found = secrets_in(environment)
     for user, password in (credentials(environment.get(name, "")) for name in PROXY_NAMES):
         # A user name alone may be a token.
         found |= {user, unquote(user)} if len(user) >= 8 or password else set()

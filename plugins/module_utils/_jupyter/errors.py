@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact, secrets_among
+from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact, secrets_in
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Container
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import ServerLog, plain
 
@@ -146,7 +146,7 @@ def excerpt(log: ServerLog, container: Container | None = None) -> str:
     """Return the redacted last lines of the log."""
     hidden = set(log.tokens)
     if container:
-        hidden |= secrets_among(container.env)
+        hidden |= secrets_in(container.env)
     lines = [redact(plain(line), hidden)[:_WIDTH] for line in log.last_lines]
     if not lines:
         return " Nothing was written to the log." if container else ""

@@ -14,7 +14,6 @@ from ansible_collections.desi.lab.plugins.module_utils._common.redact import (
     cut_redacted,
     is_secret_name,
     redact,
-    secrets_among,
     secrets_in,
 )
 
@@ -80,7 +79,7 @@ def test_named_secret_never_stays(before, secret, after):
 
 def test_secrets_are_known_by_the_names_of_variables():
     environment = {"JUPYTER_TOKEN": "t0ken", "DB_PASSWORD": "pass!", "API_KEY": "k", "EMPTY_TOKEN": "", "TERM": "vt100"}
-    assert secrets_among(environment) == {"t0ken", "pass!"}
+    assert secrets_in(environment) == {"t0ken", "pass!"}
 
 
 NAMES = [
@@ -95,7 +94,7 @@ def test_a_secret_is_known_by_the_end_of_its_name_in_texts_and_structures(name):
     for text in (f"{name}=hunter2xyz", f"-e '{name}=hunter2xyz'", f'"{name}": "hunter2xyz"', f"{name}: hunter2xyz"):
         assert "hunter2xyz" not in redact(f"ran {text} at all")
     assert is_secret_name(name)
-    assert secrets_among({name: "two words"}) == {"two words"}
+    assert secrets_in({name: "two words"}) == {"two words"}
     assert secrets_in([f"{name}=two words", f"--{name}", "next one"]) == {"two words", "next one"}
 
 
@@ -174,14 +173,14 @@ def test_at_sign_behind_a_host_is_no_end_of_a_password(text):
     "password", ["p/CANARY", "p#CANARY", "1/CANARY", "p@CANARY", "/CANARY@", "p%2FCANARY", "CANARY"]
 )
 def test_password_with_any_sign_in_it_is_known_from_the_environment(password):
-    secrets = secrets_among({"http_proxy": f"http://ann:{password}@proxy:3128,http://b:OTHER@proxy"})
+    secrets = secrets_in({"http_proxy": f"http://ann:{password}@proxy:3128,http://b:OTHER@proxy"})
     assert {password, "OTHER"} <= secrets
     assert "CANARY" not in redact(f"it was {password}, and not OTHER", all_spellings(secrets))
 
 
 @pytest.mark.security("M7")
 def test_the_password_of_a_proxy_is_known_in_any_spelling():
-    secrets = all_spellings(secrets_among({"https_proxy": "http://ann:p%40ss%2Fw0rd@proxy:3128", "EDITOR": "vi"}))
+    secrets = all_spellings(secrets_in({"https_proxy": "http://ann:p%40ss%2Fw0rd@proxy:3128", "EDITOR": "vi"}))
     for text in ("p@ss/w0rd", "p%40ss%2Fw0rd", "cEBzcy93MHJk"):
         assert redact(f"({text})", secrets) == f"({HIDDEN})"
 
@@ -192,15 +191,15 @@ def test_the_password_of_a_proxy_is_known_in_any_spelling():
     ["http://ann:1/2@3/s@proxy:3128", "ann:1/2@3/s@proxy", "http://ann:1/2@3/s@", "http://ann:1/2@3/s@proxy:x/"],
 )
 def test_the_password_of_a_proxy_is_all_before_the_last_at(value):
-    assert {"1/2@3/s", "ann:1/2@3/s"} <= secrets_among({"HTTPS_PROXY": value})
+    assert {"1/2@3/s", "ann:1/2@3/s"} <= secrets_in({"HTTPS_PROXY": value})
     assert secrets_in([f"all_proxy={value}"]) >= {"1/2@3/s"}
-    assert redact("it said 1/2@3/s", all_spellings(secrets_among({"http_proxy": value}))) == f"it said {HIDDEN}"
+    assert redact("it said 1/2@3/s", all_spellings(secrets_in({"http_proxy": value}))) == f"it said {HIDDEN}"
 
 
 @pytest.mark.security("M7")
 def test_what_a_proxy_has_before_its_host_is_a_secret_without_a_colon_too():
-    assert secrets_among({"http_proxy": "http://t0/ken@proxy"}) == {"t0/ken"}
-    assert secrets_among({"http_proxy": "http://proxy:3128", "REMOTE": "https://ann@example.org"}) == set()
+    assert secrets_in({"http_proxy": "http://t0/ken@proxy"}) == {"t0/ken"}
+    assert secrets_in({"http_proxy": "http://proxy:3128", "REMOTE": "https://ann@example.org"}) == set()
 
 
 @pytest.mark.security("M7")
