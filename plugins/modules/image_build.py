@@ -103,7 +103,6 @@ image:
 """
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import json
@@ -118,7 +117,7 @@ from typing import BinaryIO
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made
+from ansible_collections.desi.lab.plugins.module_utils._common.files import open_lock, open_made, wait_for_lock
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
 from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
 from ansible_collections.desi.lab.plugins.module_utils._docker.dockerfile import asks_for_buildkit, buildkit_reason
@@ -228,21 +227,14 @@ def alone(name: str, directory: Path | None, report: Callable[[str], None]) -> I
         if directory:
             folder = open_made(str(directory), 0o700)
             try:
-                lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+                lock = open_lock(folder, file)
             finally:
                 os.close(folder)
     if lock < 0:
         yield False
         return
     try:
-        waits = False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waits = True
-            report("waiting for another run that builds it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield waits
+        yield wait_for_lock(lock, lambda: report("waiting for another run that builds it"))
     finally:
         os.close(lock)
 

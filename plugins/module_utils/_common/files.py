@@ -10,10 +10,11 @@ A path is walked once, part by part and by descriptors: what was checked is what
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -240,6 +241,22 @@ def _make_beside(here: int, last: str) -> tuple[str, int]:
     beside = f".{last[:200]}.{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     return beside, os.open(beside, flags, 0o600, dir_fd=here)
+
+
+def open_lock(directory: int, name: str) -> int:
+    """Open the file of a lock in an open directory, and make it if there is none."""
+    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+
+
+def wait_for_lock(lock: int, report: Callable[[], object]) -> bool:
+    """Lock an open file for this process alone. While another has it, that is reported; return whether one had."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        report()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return True
+    return False
 
 
 def remove_below(descriptor: int, name: str) -> None:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -23,8 +22,10 @@ from pathlib import Path
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import (
     open_directory,
+    open_lock,
     open_root_owned,
     read_below,
+    wait_for_lock,
     write_beside,
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
@@ -228,15 +229,11 @@ def alone(cache: str, report: Callable[[str], None]) -> Iterator[None]:
     """Let no other run fetch into a cache meanwhile: what it has verified would be written over."""
     directory = open_cache(cache)
     try:
-        lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+        lock = open_lock(directory, LOCK)
     finally:
         os.close(directory)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report("waiting for another run that fetches into the same cache")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        wait_for_lock(lock, lambda: report("waiting for another run that fetches into the same cache"))
         yield
     finally:
         os.close(lock)
