@@ -46,7 +46,7 @@ def sockets_of(pid: int, address: ports.Address, port: int, proc: Path = ports.P
         return _sockets_of_lsof(pid, port)
     listeners_here = frozenset(f"socket:[{row.inode}]" for row in found)
     try:
-        held = {str(entry.readlink()) for entry in (proc / str(pid) / "fd").iterdir()}
+        held = ports.open_files(proc / str(pid))
     except OSError:
         return frozenset()
     # A port is shared by one user's sockets only.

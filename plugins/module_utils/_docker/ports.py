@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import re
@@ -196,12 +197,22 @@ def _process_at(address: Address, port: int, proc: Path) -> tuple[str, int] | No
     return _owner_of(requested, proc) if requested else None
 
 
+def open_files(process: Path) -> set[str]:
+    """Return what a process has open; OSError if it has ended, or is another user's."""
+    found = set()
+    for link in (process / "fd").iterdir():
+        # It may close one meanwhile, as a server does all the time.
+        with contextlib.suppress(OSError):
+            found.add(str(link.readlink()))
+    return found
+
+
 def _owner_of(sockets: set[str], proc: Path) -> tuple[str, int] | None:
     # The oldest first: the server rather than a child that inherited the socket.
     for pid in sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()):
         process = proc / str(pid)
         try:
-            if any(str(link.readlink()) in sockets for link in (process / "fd").iterdir()):
+            if sockets & open_files(process):
                 return (process / "comm").read_text(errors="replace").strip(), pid
         except OSError:
             # It has just ended, or is another user's.

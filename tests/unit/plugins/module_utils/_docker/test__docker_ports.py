@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._docker import port_owner
 from ansible_collections.desi.lab.plugins.module_utils._docker import ports as docker_ports
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
 
@@ -145,6 +146,28 @@ def test_listener_is_named_as_well_as_can_be_known(tmp_path, programs, published
     (tmp_path / "7").mkdir()
     docker = fake_docker(tmp_path, published)
     assert docker_ports.who_listens(QUIET, 8888, docker, tmp_path) == said
+
+
+def test_process_that_closes_files_while_they_are_read_still_owns_its_port(monkeypatch):
+    real, closed = Path.readlink, []
+
+    def readlink(link):
+        # The first that is read has just been closed, as an answered connection is.
+        if not closed:
+            closed.append(link)
+            raise FileNotFoundError(errno.ENOENT, "gone")
+        return real(link)
+
+    with listening(str(QUIET)) as port:
+        for question in (
+            lambda: port_owner.sockets_of(os.getpid(), QUIET, port),
+            lambda: docker_ports.who_listens(QUIET, port, NO_DOCKER) != docker_ports.ANOTHER_PROGRAM,
+        ):
+            closed.clear()
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, "readlink", readlink)
+                assert question()
+            assert closed
 
 
 def make_proc(folder: Path, name: str, pid: int = 41) -> None:
