@@ -24,8 +24,8 @@ from player import IS_POSSIBLE, Player
 from region.running import RunningRegion, running
 
 DOMAIN = "lab.example.org"
-# Files whose verbs are played in one process. The others show the command as a person runs it, and all its programs.
-QUICK = ("test_lab_faults", "test_lab_money")
+# Files whose verbs are each a process of its own, as a person starts them. Those of the others are played in one.
+WHOLE = ("test_lab_whole",)
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +49,7 @@ def quick(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, players: list[Player]
 ) -> Iterator[None]:
     """Let verbs be played in one process, where it is not the command itself that is shown."""
-    if IS_POSSIBLE and request.module.__name__ in QUICK:
+    if IS_POSSIBLE and request.module.__name__ not in WHOLE:
         # Its name is short, because sockets are made in it.
         players or players.append(Player(tmp_path_factory.mktemp("q"), dict(os.environ)))
         Lab.player = players[0]

@@ -24,6 +24,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from labs import Lab as LabOnEC2
+from player import IS_POSSIBLE, Player
 from recording import on_terminal
 from region.running import RunningRegion, running
 
@@ -141,6 +142,19 @@ def local(scratch: Path, mount: str, port: int) -> Iterator[Lab]:
         lab_command("down", *known, "-elab_yes=true", cwd=scratch)
 
 
+@contextlib.contextmanager
+def played(scratch: Path) -> Iterator[None]:
+    """Let the verbs of labs on EC2 be played in one process: tests/cloud shows whole commands there."""
+    player = Player(scratch, dict(os.environ)) if IS_POSSIBLE else None
+    LabOnEC2.player = player
+    try:
+        yield
+    finally:
+        LabOnEC2.player = None
+        if player:
+            player.close()
+
+
 def saved_there(region: RunningRegion, machine: str, user: str, name: str) -> Saved:
     """Return a file of the folder of a lab on EC2."""
     path = f"/home/{user}/synced/{name}"
@@ -156,7 +170,7 @@ def on_ec2(scratch: Path, access: str, system: str) -> Iterator[Lab]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with running(scratch / "region.log") as region:
+    with running(scratch / "region.log") as region, played(scratch):
         lab = LabOnEC2(region, f"{PREFIX}{access}", scratch, port, lab_access=access, lab_os=system)
 
         def verb(verb: str, cwd: Path, **more: object) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import ipaddress
 import re
 import sys
@@ -17,6 +16,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from ansible_collections.desi.lab.plugins.module_utils._common.source import source_of
 from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel_keeper
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_keeper import MARK
 
@@ -31,13 +31,7 @@ _KEEPER_LINE = re.compile(
 _SSH_LINE = re.compile(rf"(?:\S*/)?ssh -F \S.* LocalCommand=echo {MARK} ([0-9a-f]{{16}}) connected -L \S+ \S+")
 
 
-def _source() -> str:
-    """Return the program that keeps a tunnel. It may lie in an archive, from which only its loader can read."""
-    loader = getattr(importlib.util.find_spec(tunnel_keeper.__name__), "loader", None)
-    return str(loader.get_source(tunnel_keeper.__name__))  # type: ignore[union-attr] - files and archives have it
-
-
-KEEPER = _source()
+KEEPER = source_of(tunnel_keeper)
 
 
 def _hash(*words: str) -> str:

@@ -6,30 +6,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shlex
 import typing as t
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.bounded_command import run_bounded
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
+from ansible_collections.desi.lab.plugins.module_utils._common.source import source_of
 from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import QUESTION
+from ansible_collections.desi.lab.plugins.module_utils._lab import probe
 from ansible_collections.desi.lab.plugins.module_utils._status.probe_answer import MAX_BYTES, parse
 
 CONNECT_SECONDS = 2
 WHOLE_SECONDS = 5.0
-# The module that is run there.
-_LOOK = "ansible_collections.desi.lab.plugins.module_utils._lab.probe"
 
 
 def source() -> str:
-    """Return the text of the probe, also from inside an archive."""
-    spec = importlib.util.find_spec(_LOOK)
-    loader = getattr(spec, "loader", None)
-    text = loader.get_source(_LOOK) if loader is not None and hasattr(loader, "get_source") else None
-    if not text:
-        raise FileNotFoundError(_LOOK)
-    return str(text)
+    """Return the program that is run there."""
+    return source_of(probe)
 
 
 def command(config: Path, host: str, address: str, port: int, scheduler: str) -> list[str]:

@@ -24,6 +24,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common import files as c
 from ansible_collections.desi.lab.plugins.module_utils._common.bounded_command import run_bounded
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.names import refused, shown
+from ansible_collections.desi.lab.plugins.module_utils._common.source import source_of
 from ansible_collections.desi.lab.plugins.module_utils._ssh.diagnosis import (
     CLOSED,
     MUTE,
@@ -252,7 +253,7 @@ class Sync:
             raise self._in_the_way("on this computer", words) from error
 
     def _there(self, request: Request) -> Answer:
-        texts = [(module.__name__, _source(module)) for module in SENT]
+        texts = [(module.__name__, source_of(module).encode()) for module in SENT]
         head = json.dumps([(name, len(text)) for name, text in texts]).encode()
         given = b"\n".join((head, b"".join(text for _name, text in texts))) + json.dumps(request).encode()
         command = [*self.ssh, self.spec.host, f"python3 -I -c {shlex.quote(FIRST)}"]
@@ -311,10 +312,3 @@ class Sync:
     def _in_the_way(where: str, words: str) -> LabError:
         do = "Put that right, or leave it out by a line in the file .labignore, then run the same command again."
         return LabError("The files could not be synced.", f"Something is in the way {where}: {shown(words, 500)}.", do)
-
-
-def _source(module: types.ModuleType) -> bytes:
-    """Return the text of a module, also from inside an archive."""
-    if module.__file__ and Path(module.__file__).is_file():
-        return Path(module.__file__).read_bytes()
-    return module.__loader__.get_source(module.__name__).encode()  # type: ignore[union-attr] - what was imported has one

@@ -294,7 +294,10 @@ def test_what_the_front_door_refuses_is_a_document_for_programs(arguments, print
 def test_a_verb_that_is_ended_from_outside_hears_of_it(tmp_path):
     verb = f"import pathlib, time; pathlib.Path({str(tmp_path / 'begun')!r}).touch(); time.sleep(60)"
     door = (
-        f"import os, sys; sys.path.append({str(Path(_front_door.__file__).parent)!r}); import _json_document as door;"
+        f"import os, signal, sys; sys.path.append({str(Path(_front_door.__file__).parent)!r});"
+        # What runs in the background of a shell's script inherits that it is ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "import _json_document as door;"
         f"sys.exit(door.one_document('stop', [sys.executable, '-c', {verb!r}], os.environ, ()))"
     )
     with subprocess.Popen([sys.executable, "-c", door], stdout=subprocess.PIPE, start_new_session=True) as process:
