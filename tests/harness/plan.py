@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,7 +75,11 @@ def scenario(name: str, scratch: Path) -> Part:
         f"molecule {name}",
         ["molecule", "test", "--scenario-name", name],
         timeout=600,
-        environment={"MOLECULE_EPHEMERAL_DIRECTORY": folder},
+        # Modules for this computer run in the worker of their task.
+        environment={
+            "MOLECULE_EPHEMERAL_DIRECTORY": folder,
+            "PATH": f"{ROOT / 'tests/harness/played'}:{os.environ.get('PATH', '')}",
+        },
         gate=IMAGES.name,
     )
 

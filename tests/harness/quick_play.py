@@ -8,7 +8,7 @@ The plays, roles, actions and modules are the product's. What differs is where a
 worker of its task, and not in a Python of its own, which takes ten times as long. With --sleepless nobody sleeps.
 
 Each line of the input is a run; a line with its process and one with its exit code are printed. A run may end at a task
-as if it was killed there.
+as if it was killed there. With --alone this process is the one run, of what else is on the command line.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import sys
 import time
 import traceback
 import warnings
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -30,10 +31,11 @@ from ansible.executor.task_queue_manager import TaskQueueManager
 from ansible.module_utils.testing import patch_module_args
 from ansible.plugins.action import ActionBase, remove_internal_keys
 from ansible.utils.collection_loader import AnsibleCollectionConfig
+from player import IS_POSSIBLE
 
 KILLED = 137
 USUALLY = ActionBase._execute_module
-# What the modules of a verb are, so that no worker has to import it.
+# What the modules of a verb are, so that no worker has to import it: those for EC2, and those for a lab here.
 LOADED = (
     "amazon.aws.plugins.modules.aws_caller_info",
     "amazon.aws.plugins.modules.ec2_security_group",
@@ -47,6 +49,11 @@ LOADED = (
     "desi.lab.plugins.modules.ec2_lab_removal",
     "desi.lab.plugins.modules.ec2_plan",
     "desi.lab.plugins.modules.ec2_status",
+    "desi.lab.plugins.modules.labs_info",
+)
+LOADED_ALONE = (
+    "community.docker.plugins.modules.docker_container",
+    "desi.lab.plugins.modules.bucket_mount",
     "desi.lab.plugins.modules.labs_info",
 )
 SERVICES = ("ec2", "sts", "iam", "ssm", "scheduler", "service-quotas", "pricing")
@@ -102,6 +109,11 @@ def kill_at(number: int) -> None:
     TaskQueueManager.send_callback = counting
 
 
+def load_modules(names: Iterable[str]) -> None:
+    for name in names:
+        importlib.import_module(f"ansible_collections.{name}")
+
+
 def load() -> None:
     """Import what the verbs use, and read AWS's descriptions of its services."""
     from botocore.loaders import JSONFileLoader
@@ -112,8 +124,7 @@ def load() -> None:
 
     for service in SERVICES:
         boto3.client(service, region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")  # noqa: S106 - nobody is asked
-    for name in LOADED:
-        importlib.import_module(f"ansible_collections.{name}")
+    load_modules(LOADED)
 
 
 def run(order: dict[str, Any]) -> int:
@@ -152,6 +163,12 @@ def main() -> None:
     # That it is loaded already when a run begins is meant.
     warnings.simplefilter("ignore")
     assert AnsibleCollectionConfig.collection_finder
+    if sys.argv[1:2] == ["--alone"]:
+        if IS_POSSIBLE:
+            load_modules(LOADED_ALONE)
+            ActionBase._execute_module = execute_module
+        sys.argv = ["ansible-playbook", *sys.argv[2:]]
+        PlaybookCLI.cli_executor(sys.argv)
     load()
     print("ready", flush=True)
     for line in sys.stdin:
