@@ -20,7 +20,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedMo
 
 
 class ActionModule(WatchedModule):
-    """Transfers the context as one file, and runs the module desi.lab.image_build."""
+    """Transfers each context as one file, and runs the module desi.lab.image_build."""
 
     TRANSFERS_FILES = True
 
@@ -36,18 +36,27 @@ class ActionModule(WatchedModule):
     def _prepare(self) -> dict[str, t.Any]:
         if self._task.check_mode:
             return {}
+        archive = self._send(str(self._task.args.get("path")), "context")
+        beside = [
+            {**more, "archive": self._send(str(more["path"]), f"beside-{number}")}
+            for number, more in enumerate(self._task.args.get("beside") or [])
+        ]
+        # Another host has proxies of its own.
+        network = network_of(os.environ) if self._connection.transport == "local" else {}
+        return {"archive": archive, "beside": beside, "network": network}
+
+    def _send(self, path: str, name: str) -> str:
+        """Transfer a context; return where the archive is on the host."""
         shell = self._connection._shell
-        there = shell.join_path(shell.tmpdir, "context.tar")
+        there = shell.join_path(shell.tmpdir, f"{name}.tar")
         with tempfile.NamedTemporaryFile(dir=constants.DEFAULT_LOCAL_TMP, suffix=".tar") as archive:
             # Compression is worth it over a network.
             write_context(
-                str(Path(str(self._task.args.get("path"))).expanduser()),
+                str(Path(path).expanduser()),
                 t.cast("t.BinaryIO", archive),
                 compress=self._connection.transport != "local",
             )
             archive.flush()
             self._transfer_file(archive.name, there)
         self._fixup_perms2((shell.tmpdir, there))
-        # Another host has proxies of its own.
-        network = network_of(os.environ) if self._connection.transport == "local" else {}
-        return {"archive": there, "network": network}
+        return str(there)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.plugin_utils._build_context import context_hash
 from ansible_collections.desi.lab.plugins.plugin_utils._images import (
     build_reason,
     built_images,
+    image_builds,
     image_called,
     image_facts,
     image_source,
@@ -24,7 +24,7 @@ class FilterModule:
         return {
             "build_reason": build_reason,
             "built_images": built_images,
-            "context_hash": context_hash,
+            "image_builds": image_builds,
             "image_by_name": image_called,
             "image_facts": image_facts,
             "image_source": image_source,

@@ -69,6 +69,36 @@ options:
     description: The labels of the image.
     type: dict
     default: {}
+  beside:
+    description:
+      - Further images that are built at the same time, each from a directory of its own. O(nocache), O(network) and
+        O(proxy_credentials) hold for them, too.
+      - What fails of them is left out of RV(beside), and is no failure. If the image itself fails, they are ended.
+    type: list
+    elements: dict
+    default: []
+    version_added: "0.2.0"
+    suboptions:
+      name:
+        description: The name of the image, with its tag.
+        type: str
+        required: true
+      path:
+        description: The build context, a directory on the controller.
+        type: path
+        required: true
+      archive:
+        description: The build context as a tar archive on the host. Set by the action plugin.
+        type: path
+        default: ""
+      args:
+        description: The build arguments.
+        type: dict
+        default: {}
+      labels:
+        description: The labels of the image.
+        type: dict
+        default: {}
   progress:
     description: A file that holds the step of the build, until it ends. Set by the action plugin.
     type: path
@@ -100,6 +130,11 @@ image:
   description: The image, as C(docker image inspect) shows it.
   returned: success, but not in check mode
   type: dict
+beside:
+  description: Those of O(beside) that were built, as C(docker image inspect) shows them.
+  returned: success, but not in check mode
+  type: list
+  elements: dict
 """
 
 import contextlib
@@ -110,6 +145,7 @@ import os
 import subprocess
 import tarfile
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -181,8 +217,8 @@ def needs_buildkit(archive: str) -> bool:
     return False
 
 
-def build(params: dict, file: ProgressFile) -> tuple[int, str]:
-    """Build from the archive; return the exit code and the output."""
+def build(params: dict, file: ProgressFile, begun: Callable[[subprocess.Popen], None]) -> tuple[int, str]:
+    """Build from the archive; return the exit code and the output. The builder's process is given to ``begun``."""
     command, known = command_of(params, needs_buildkit(params["archive"]))
     with contextlib.ExitStack() as opened:
         source: BinaryIO = opened.enter_context(Path(params["archive"]).open("rb"))
@@ -194,7 +230,7 @@ def build(params: dict, file: ProgressFile) -> tuple[int, str]:
             source = whole
         # The builder "default" is that of the engine at DOCKER_HOST.
         known = {**known, **current_endpoint().environment}
-        return follow(command, lambda line: file.write(build_progress(line)), known, terminal=False, stdin=source)
+        return follow(command, lambda line: file.write(build_progress(line)), known, False, source, begun)
 
 
 def inspect(name: str) -> dict:
@@ -239,13 +275,40 @@ def alone(name: str, directory: Path | None, report: Callable[[str], None]) -> I
         os.close(lock)
 
 
-def build_once(params: dict) -> tuple[int, str]:
+def build_once(
+    params: dict, file: ProgressFile, begun: Callable[[subprocess.Popen], None] = lambda _process: None
+) -> tuple[int, str]:
     """Build, unless another run has just built the same."""
-    locks = state_directory(os.environ, os.geteuid())
-    with ProgressFile(params["progress"], every=0) as file, alone(params["name"], locks, file.write) as waited:
+    with alone(params["name"], state_directory(os.environ, os.geteuid()), file.write) as waited:
         if waited and not params["nocache"] and is_made(inspect(params["name"]), params):
             return 0, ""
-        return build(params, file)
+        return build(params, file, begun)
+
+
+def build_all(params: dict) -> tuple[int, str]:
+    """Build, and the images beside it at the same time."""
+    shared = {name: params[name] for name in ("nocache", "network", "proxy_credentials")}
+    builders: list[subprocess.Popen] = []
+
+    def build_beside(more: dict) -> None:
+        # Who needs it builds it again, and tells why that fails.
+        with contextlib.suppress(LabError, OSError):
+            build_once({**shared, **more, "host_file_name": ""}, ProgressFile(""), builders.append)
+
+    threads = [threading.Thread(target=build_beside, args=(more,), daemon=True) for more in params["beside"]]
+    code = 1
+    with ProgressFile(params["progress"], every=0) as file:
+        try:
+            for thread in threads:
+                thread.start()
+            code, said = build_once(params, file)
+            for thread, more in zip(threads, params["beside"] if not code else ()):
+                file.write(f"waiting for the image {more['name']}, which is built at the same time")
+                thread.join()
+        finally:
+            for builder in builders if code else ():
+                builder.terminate()
+    return code, said
 
 
 def main() -> None:
@@ -261,6 +324,18 @@ def main() -> None:
             "network": {"type": "dict", "default": {}, "no_log": True},
             "proxy_credentials": {"type": "bool", "default": False, "no_log": False},
             "labels": {"type": "dict", "default": {}},
+            "beside": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "path": {"type": "path", "required": True},
+                    "archive": {"type": "path", "default": ""},
+                    "args": {"type": "dict", "default": {}},
+                    "labels": {"type": "dict", "default": {}},
+                },
+            },
             "progress": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
@@ -268,7 +343,7 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=True)
     try:
-        code, said = build_once(module.params)
+        code, said = build_all(module.params)
     except LabError as error:
         module.fail_json(output=[], **error.as_result())
     except FileNotFoundError as error:
@@ -280,7 +355,8 @@ def main() -> None:
     image = inspect(module.params["name"])
     if not image:
         module.fail_json(output=said.splitlines(), **not_loaded(module.params["name"]).as_result())
-    module.exit_json(changed=True, output=said.splitlines(), image=image)
+    beside = [found for more in module.params["beside"] if (found := inspect(more["name"]))]
+    module.exit_json(changed=True, output=said.splitlines(), image=image, beside=beside)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
 from ansible_collections.desi.lab.plugins.module_utils._common.redact import end_redacted
 from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
+from ansible_collections.desi.lab.plugins.plugin_utils._build_context import context_hash
 from ansible_collections.desi.lab.plugins.plugin_utils._git_source import GIT_URL, git_source
 
 # https://github.com/distribution/reference/blob/main/reference.go
@@ -281,3 +282,32 @@ def image_facts(image: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "digests": sorted(image.get("RepoDigests") or []),
         "starts": bool(config.get("Cmd") or config.get("Entrypoint")),
     }
+
+
+def image_builds(
+    images: t.Sequence[t.Mapping[str, t.Any]],
+    desired: t.Sequence[t.Mapping[str, t.Any]],
+    again: bool = False,
+    missing: bool = False,
+) -> list[dict[str, t.Any]]:
+    """Return the builds of images that are missing or out of date, as options of module image_build.
+
+    An image that is desired has a ``name``, a ``context``, a ``kind``, and may have ``args``, the ``base`` that it is
+    built on, and the hash of a ``host_file``. ``again`` builds all, ``missing`` only those that nobody has.
+    """
+    builds = []
+    for each in desired:
+        there, base = image_called(images, each["name"]), each.get("base") or ""
+        stands_on, args = image_facts(image_called(images, base)), each.get("args") or {}
+        inputs = {"args": args, "base": stands_on["id"], "host_file": each.get("host_file") or ""}
+        context = context_hash(each["context"], inputs)
+        if there and (missing or (not again and image_facts(there)["context"] == context)):
+            continue
+        labels = {
+            "desi.lab.context": context,
+            "desi.lab.image": each["kind"],
+            "desi.lab.base": next(iter(stands_on["digests"]), stands_on["id"]),
+        }
+        given = {**args, "BASE": base} if base else args
+        builds.append({"name": each["name"], "path": each["context"], "args": given, "labels": labels})
+    return builds

@@ -104,10 +104,12 @@ def follow(
     environment: Mapping[str, str],
     terminal: bool,
     stdin: IO[bytes] | None = None,
+    begun: Callable[[subprocess.Popen[bytes]], None] = lambda _process: None,
 ) -> tuple[int, str]:
     """Run a command, pass on each line, and return its exit code and output.
 
-    Docker shows the bytes of a pull on a terminal only. With ``terminal``, its errors come last.
+    Docker shows the bytes of a pull on a terminal only. With ``terminal``, its errors come last. The process is given
+    to ``begun``.
     """
     ours, theirs = pty.openpty() if terminal else os.pipe()
     if terminal:
@@ -122,6 +124,7 @@ def follow(
             env={**os.environ, **environment},
         )
         os.close(theirs)
+        begun(process)
         try:
             # A terminal ends with EIO.
             with os.fdopen(ours, encoding="utf-8", errors="replace") as stream, contextlib.suppress(OSError):

@@ -7,8 +7,10 @@
 import io
 import tarfile
 import threading
+from pathlib import Path
 
 import pytest
+from loopback import await_that
 
 from ansible_collections.desi.lab.plugins.modules import image_build
 
@@ -38,7 +40,7 @@ def test_image_is_the_one_to_be_built_if_its_labels_say_so(labels, wanted, made)
 def test_second_run_waits_and_builds_only_what_is_not_there(tmp_path, monkeypatch, there, more, builds):
     begun, waits, built = threading.Event(), threading.Event(), []
 
-    def build(params, _file):
+    def build(params, *_given):
         built.append(params["name"])
         begun.set()
         # The first goes on once the second waits, or has built at the same time.
@@ -53,12 +55,51 @@ def test_second_run_waits_and_builds_only_what_is_not_there(tmp_path, monkeypatc
     monkeypatch.setattr(
         image_build.ProgressFile, "write", lambda _file, text: waits.set() if "waiting" in text else None
     )
-    first = threading.Thread(target=image_build.build_once, args=(PARAMS,))
+    file = image_build.ProgressFile("")
+    first = threading.Thread(target=image_build.build_once, args=(PARAMS, file))
     first.start()
     assert begun.wait(20)
-    image_build.build_once({**PARAMS, **more})
+    image_build.build_once({**PARAMS, **more}, file)
     first.join(20)
     assert len(built) == builds
+
+
+# A builder that goes on until it is told to, or is ended.
+BUILDER = """#!/bin/sh
+case "$1" in image) test -f {folder}/$3 && echo '[{{"Id": "'$3'"}}]'; exit ;; esac
+echo $$ > {folder}/$4.pid
+cat > /dev/null
+until [ -e {folder}/$4.goes ]; do sleep 0.02; done
+[ $(cat {folder}/$4.goes) = well ] && touch {folder}/$4
+"""
+
+
+@pytest.mark.parametrize(
+    ("main", "other", "code", "beside"), [("well", "well", 0, ["b"]), ("well", "badly", 0, []), ("badly", "", 1, None)]
+)
+def test_images_are_built_at_the_same_time(call, tmp_path, monkeypatch, main, other, code, beside):
+    program = tmp_path / "docker"
+    program.write_text(BUILDER.format(folder=tmp_path))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "empty").touch()
+    context = {"path": str(tmp_path), "archive": str(tmp_path / "empty")}
+
+    def end():
+        # Both run before one of them ends.
+        await_that(lambda: all((tmp_path / f"{name}.pid").exists() for name in "ab"))
+        (tmp_path / "a.goes").write_text(main)
+        if other:
+            (tmp_path / "b.goes").write_text(other)
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    found, result = call(image_build, name="a", **context, beside=[{"name": "b", **context}])
+    ending.join(20)
+    assert (found, [each["Id"] for each in result["beside"]] if "beside" in result else None) == (code, beside)
+    number = int((tmp_path / "b.pid").read_text())
+    await_that(lambda: not Path(f"/proc/{number}").exists() or "zombie" in Path(f"/proc/{number}/status").read_text())
 
 
 def test_without_a_place_for_locks_it_builds(tmp_path, monkeypatch):

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.plugin_utils._images import (
     build_reason,
     built_images,
+    image_builds,
     image_called,
     image_facts,
     image_source,
@@ -441,3 +444,46 @@ def test_no_part_of_a_token_stays_where_the_words_of_a_build_are_cut(at):
     for reason, longest in ((build_reason, 500), (lambda said: pull_reason(said, "a:b"), 300)):
         said = reason(f"error token={token} {'x ' * ((longest - at) // 2)}")
         assert not [begin for begin in range(40) if token[begin : begin + 8] in said]
+
+
+@pytest.fixture
+def desired(tmp_path):
+    """An image that is built on another, and whether the engine has it as it would be built now."""
+    (tmp_path / "Dockerfile").write_text("FROM x")
+    return {"name": "lab:1", "base": "base:1", "context": str(tmp_path), "kind": "embedded", "args": {"A": "1"}}
+
+
+def built(desired, *, base="sha256:b"):
+    """Return what the engine has of a base, and once the image has been built."""
+    images = [{"Id": base, "RepoTags": ["base:1"], "RepoDigests": ["base@sha256:d"]}]
+    (build,) = image_builds(images, [desired])
+    return build, [*images, {"Id": "sha256:l", "RepoTags": ["lab:1"], "Config": {"Labels": build["labels"]}}]
+
+
+def test_build_of_an_image_says_from_what_it_is_built(desired):
+    build, images = built(desired)
+    context = build["labels"]["desi.lab.context"]
+    assert build == {
+        "name": "lab:1",
+        "path": desired["context"],
+        "args": {"A": "1", "BASE": "base:1"},
+        "labels": {"desi.lab.context": context, "desi.lab.image": "embedded", "desi.lab.base": "base@sha256:d"},
+    }
+    assert len(context) == 16
+    assert "BASE" not in image_builds([], [{**desired, "base": ""}])[0]["args"]
+    assert image_builds(images, [desired]) == []
+
+
+@pytest.mark.parametrize("more", [{"args": {"A": "2"}}, {"host_file": "c"}, {"base": "base:2"}])
+def test_image_is_built_again_from_something_else(desired, more):
+    _build, images = built(desired)
+    assert len(image_builds(images, [{**desired, **more}])) == 1
+    assert image_builds(images, [{**desired, **more}], missing=True) == []
+
+
+def test_image_is_built_again_from_other_files_on_another_base_or_if_that_is_wanted(desired):
+    _build, images = built(desired)
+    assert len(image_builds(images, [desired], again=True)) == 1
+    assert len(image_builds([{**images[0], "Id": "sha256:new"}, images[1]], [desired])) == 1
+    Path(desired["context"], "more").touch()
+    assert len(image_builds(images, [desired])) == 1
