@@ -13,11 +13,29 @@ import run_counts
 
 ROOT = Path(__file__).parents[2]
 LABEL = "desi.lab.name"
+WHOLE = [str(Path(sys.executable).with_name("ansible-playbook"))]
+# Modules for this computer run in the worker of their task (quick_play.py). The other files show whole commands.
+PLAYED = [sys.executable, str(ROOT / "tests/harness/quick_play.py"), "--alone"]
+QUICK = ("test_local_life",)
+
+
+class Program:
+    """What runs playbooks for the tests of a file."""
+
+    words = WHOLE
+
+
+@pytest.fixture(scope="module", autouse=True)
+def program(request: pytest.FixtureRequest):
+    """Choose what runs playbooks."""
+    Program.words = PLAYED if request.module.__name__ in QUICK else WHOLE
+    yield
+    Program.words = WHOLE
 
 
 def lab_command(verb: str, *settings: str, cwd: Path, **environment: str) -> tuple[list[str], dict[str, str]]:
     """Return the command that ``./lab VERB`` comes to, and its environment."""
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(ROOT / "playbooks" / f"{verb}.yml")]
+    command = [*Program.words, str(ROOT / "playbooks" / f"{verb}.yml")]
     for setting in settings:
         command += [setting] if setting.startswith("-") else ["-e", setting]
     known = {**os.environ, "PWD": str(cwd), "COLUMNS": "1000", "NO_COLOR": "1", **environment}
@@ -31,7 +49,7 @@ def run_lab(
     """Run a verb as ``./lab`` does, and return what a person would see; with a file, count in it what the run does."""
     command, known = lab_command(verb, *settings, cwd=cwd, **environment)
     return subprocess.run(
-        run_counts.counted(counts, command) if counts else command,
+        run_counts.counted(counts, [*WHOLE, *command[len(Program.words) :]]) if counts else command,
         cwd=cwd,
         env=known,
         stdin=subprocess.DEVNULL,
