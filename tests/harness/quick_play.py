@@ -63,8 +63,8 @@ def execute_module(
     self: Any, module_name: Any = None, module_args: Any = None, task_vars: Any = None, **options: Any
 ) -> dict[str, Any]:
     """Run a module of this computer in this process, and one of a machine as usual."""
-    # As somebody else it has to be another process.
-    if self._connection.transport != "local" or self._connection.become:
+    # As somebody else, or beside the play, it has to be another process.
+    if self._connection.transport != "local" or self._connection.become or options.get("wrap_async"):
         return USUALLY(self, module_name, module_args, task_vars=task_vars, **options)
     # A worker has one task, and what is set in it is not seen by others.
     environment: dict[str, Any] = {}
