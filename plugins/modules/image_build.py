@@ -158,7 +158,12 @@ from ansible_collections.desi.lab.plugins.module_utils._common.privileges import
 from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
 from ansible_collections.desi.lab.plugins.module_utils._docker.dockerfile import asks_for_buildkit, buildkit_reason
 from ansible_collections.desi.lab.plugins.module_utils._docker.engine import current_endpoint
-from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile, build_progress, follow
+from ansible_collections.desi.lab.plugins.module_utils._docker.progress import (
+    Process,
+    ProgressFile,
+    build_progress,
+    follow,
+)
 
 MOST_BYTES = 1 << 20
 # Another builder that somebody has set up sees none of the engine's images, or is on another computer.
@@ -217,7 +222,7 @@ def needs_buildkit(archive: str) -> bool:
     return False
 
 
-def build(params: dict, file: ProgressFile, begun: Callable[[subprocess.Popen], None]) -> tuple[int, str]:
+def build(params: dict, file: ProgressFile, begun: Callable[[Process], None]) -> tuple[int, str]:
     """Build from the archive; return the exit code and the output. The builder's process is given to ``begun``."""
     command, known = command_of(params, needs_buildkit(params["archive"]))
     with contextlib.ExitStack() as opened:
@@ -276,7 +281,7 @@ def alone(name: str, directory: Path | None, report: Callable[[str], None]) -> I
 
 
 def build_once(
-    params: dict, file: ProgressFile, begun: Callable[[subprocess.Popen], None] = lambda _process: None
+    params: dict, file: ProgressFile, begun: Callable[[Process], None] = lambda _process: None
 ) -> tuple[int, str]:
     """Build, unless another run has just built the same."""
     with alone(params["name"], state_directory(os.environ, os.geteuid()), file.write) as waited:
@@ -288,7 +293,7 @@ def build_once(
 def build_all(params: dict) -> tuple[int, str]:
     """Build, and the images beside it at the same time."""
     shared = {name: params[name] for name in ("nocache", "network", "proxy_credentials")}
-    builders: list[subprocess.Popen] = []
+    builders: list[Process] = []
 
     def build_beside(more: dict) -> None:
         # Who needs it builds it again, and tells why that fails.

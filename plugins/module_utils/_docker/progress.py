@@ -22,6 +22,7 @@ from typing import IO
 
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
 
+Process = subprocess.Popen[bytes]
 _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _LAYER = re.compile(r"\b([0-9a-f]{12}): ([A-Z][A-Za-z ]+?)(?: +\[[=> ]*\] +([\d.]+) ?(\w?B)/([\d.]+) ?(\w?B))?\s*$")
 _HERE = ("Already exists", "Pull complete")
@@ -104,7 +105,7 @@ def follow(
     environment: Mapping[str, str],
     terminal: bool,
     stdin: IO[bytes] | None = None,
-    begun: Callable[[subprocess.Popen[bytes]], None] = lambda _process: None,
+    begun: Callable[[Process], None] = lambda _process: None,
 ) -> tuple[int, str]:
     """Run a command, pass on each line, and return its exit code and output.
 

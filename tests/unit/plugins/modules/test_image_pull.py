@@ -90,7 +90,7 @@ def test_build_names_labels_and_arguments_and_keeps_values_off_the_command_line(
     asked = "build --force-rm --tag lab:1 --no-cache --label desi.lab.context=c0ffee --build-arg http_proxy -\n"
     assert (tmp_path / "asked").read_text() == asked
     output = ["0 http://ann:sesame@proxy:1", "Step 1/2 : FROM x"]
-    assert result == {"changed": True, "output": output, "image": {"Id": "sha256:1"}}
+    assert result == {"changed": True, "output": output, "image": {"Id": "sha256:1"}, "beside": []}
 
 
 @pytest.mark.security("H2")
