@@ -48,12 +48,13 @@ class ActionModule(WatchedModule):
                 "gid": {"type": "int"},
             }
         )
-        if self._task.check_mode:
-            return {"changed": True, "msg": "In check mode nothing is run."}
         self._run, self._shown = Run(Path(args["path"]).name), 0
         try:
             path, directory = place(Path(args["path"]), args["folder"])
-            self._order = order(read(path, directory), path, directory)
+            notebook = read(path, directory)
+            if self._task.check_mode:
+                return {"changed": True, "msg": "In check mode nothing is run."}
+            self._order = order(notebook, path, directory)
             check_writable(output_of(path), directory)
             done = super().run(tmp, task_vars)
             if done.get("failed"):

@@ -51,8 +51,10 @@ def run(act, book, monkeypatch):
     return started
 
 
-def test_check_mode_runs_nothing_and_says_that_it_would(act):
-    assert act(notebook_run.ActionModule, path="/nowhere/n.ipynb", container="desi-lab-desi")["changed"] is True
+def test_check_mode_runs_nothing_and_says_that_it_would(act, book):
+    assert act(notebook_run.ActionModule, path=str(book), container="desi-lab-desi")["changed"] is True
+    refused = act(notebook_run.ActionModule, path="/nowhere/n.ipynb", container="desi-lab-desi")
+    assert (refused["failed"], refused["why"]) == (True, "No such file or directory.")
     with pytest.raises(AnsibleActionFail):
         act(notebook_run.ActionModule, path="/nowhere/n.ipynb")
 
