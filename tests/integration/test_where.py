@@ -23,28 +23,25 @@ PLAY = """
     - block:
         - ansible.builtin.include_role:
             name: desi.lab.locate
-        - ansible.builtin.include_role:
-            name: desi.lab.locate
-            tasks_from: regions
       rescue:
         - ansible.builtin.set_fact:
             refused: "{{ ansible_failed_result.msg }}"
     - ansible.builtin.copy:
         content: >-
           {{ {'refused': refused} if refused is defined else
-             {'found': locate_region_found, 'regions': locate_regions}
+             {'found': locate_region_found}
              | combine({'name': locate_name_found} if locate_unnamed | default(false) else {}) }}
         dest: "{{ locate_config }}.json"
         mode: "0600"
 """
 CASES = {
-    "nothing is kept": ([], {}, {"found": "", "regions": []}),
-    "only the key was made": (["eu-west-1/ann/id_ed25519"], {}, {"found": "eu-west-1", "regions": ["eu-west-1"]}),
-    "the key was lost": (["eu-west-1/ann/ssh_config"], {}, {"found": "eu-west-1", "regions": ["eu-west-1"]}),
+    "nothing is kept": ([], {}, {"found": ""}),
+    "only the key was made": (["eu-west-1/ann/id_ed25519"], {}, {"found": "eu-west-1"}),
+    "the key was lost": (["eu-west-1/ann/ssh_config"], {}, {"found": "eu-west-1"}),
     "names that are alike": (
         ["us-west-2/ann-2/id_ed25519", "us-west-2/joann/id_ed25519"],
         {},
-        {"found": "", "regions": ["us-west-2"]},
+        {"found": ""},
     ),
     "two regions": (
         ["eu-west-1/ann/id_ed25519", "us-west-2/ann/ssh_config"],
@@ -54,25 +51,25 @@ CASES = {
     "a region that is named": (
         ["eu-west-1/ann/id_ed25519", "us-west-2/ann/id_ed25519"],
         {"locate_where": "ec2", "locate_region": "us-west-2"},
-        {"found": "us-west-2", "regions": ["us-west-2"]},
+        {"found": "us-west-2"},
     ),
     # Labs of others on this computer are of no account here.
     "the only one": (
         ["us-west-2/spectra/id_ed25519"],
         {"locate_where": "ec2", "locate_unnamed": True},
-        {"found": "us-west-2", "regions": ["us-west-2"], "name": "spectra"},
+        {"found": "us-west-2", "name": "spectra"},
     ),
     "one of two has the usual name": (
         ["us-west-2/spectra/id_ed25519", "us-west-2/ann/made.json"],
         {"locate_where": "ec2", "locate_unnamed": True},
-        {"found": "us-west-2", "regions": ["us-west-2"], "name": "ann"},
+        {"found": "us-west-2", "name": "ann"},
     ),
     "none of two has the usual name": (
         ["us-west-2/spectra/id_ed25519", "us-west-2/joann/made.json"],
         {"locate_where": "ec2", "locate_unnamed": True},
         ["They are joann, spectra.", "-e lab_name=joann"],
     ),
-    "here": (["eu-west-1/ann/id_ed25519"], {"locate_where": "here"}, {"found": "", "regions": []}),
+    "here": (["eu-west-1/ann/id_ed25519"], {"locate_where": "here"}, {"found": ""}),
     "one is needed": (
         ["us-west-2/spectra/id_ed25519"],
         {"locate_name": "spectre", "locate_needed": True},
@@ -81,7 +78,7 @@ CASES = {
     "none is needed": (
         ["us-west-2/spectra/id_ed25519"],
         {"locate_name": "spectre"},
-        {"found": "", "regions": ["us-west-2"]},
+        {"found": ""},
     ),
 }
 
