@@ -104,12 +104,16 @@ def settings_label(lab: Values, placed: Values) -> str:
     return json.dumps(saved, sort_keys=True)
 
 
-def settings_to_remember(lab: Values, only_given: bool = False) -> dict[str, t.Any]:
-    """Return what this computer remembers of a lab on EC2. With ``only_given``, of that what somebody has given."""
+def settings_to_remember(lab: Values, known: Values | None = None) -> dict[str, t.Any]:
+    """Return what this computer remembers of a lab on EC2. ``known`` is what it has remembered of one that is there.
+
+    That counts unless somebody has given something else.
+    """
     short = {name: name.removeprefix(PREFIX) for name in REMEMBERED}
-    found = {name: lab[key] for name, key in short.items() if not only_given or key in lab["given"]}
+    found = {name: lab[key] for name, key in short.items() if known is None or key in lab["given"]}
     # A role is made once. From then on it is the one that there is.
-    return {name: "" if (name, value) == ("lab_expire_role", "make") else value for name, value in found.items()}
+    new = {name: "" if (name, value) == ("lab_expire_role", "make") else value for name, value in found.items()}
+    return {**(known or {}), **new}
 
 
 def unknown_limits(remembered: Values) -> list[str]:

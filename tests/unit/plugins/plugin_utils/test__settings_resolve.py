@@ -200,7 +200,9 @@ def test_what_only_this_computer_remembers_counts_at_the_next_start():
     later = resolve(OPTIONS, {}, remembered_settings(memory), {"lab_expire_days": 7})
     assert {name: later[name] for name in REMEMBERED_VALUES} == {**REMEMBERED_VALUES, "expire_days": 7}
     started = {**later, "given": {"expire_days": 7, "release": "dr1"}}
-    assert settings_to_remember(started, only_given=True) == {"lab_expire_days": 7}
+    known = {"lab_expire_days": 14, "lab_domain": "desi.example.org"}
+    assert settings_to_remember(started, known) == {**known, "lab_expire_days": 7}
+    assert settings_to_remember(started, {}) == {"lab_expire_days": 7}
     # A role that was made once is there.
     assert settings_to_remember({**made, "expire_role": "make"})["lab_expire_role"] == ""
 
