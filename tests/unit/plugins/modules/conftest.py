@@ -110,6 +110,20 @@ def call(capsys):
 
 
 @pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Put programs made of shell scripts before all others."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    def make(name, script):
+        (folder / name).write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\ncd {tmp_path}\n{script}\n")
+        (folder / name).chmod(0o755)
+
+    return make
+
+
+@pytest.fixture
 def run(call, path, programs):
     def run_module(_check=False, **arguments):
         known = {"path": str(path), "supervisor": "process", "timeout": 10, "programs": programs, **arguments}

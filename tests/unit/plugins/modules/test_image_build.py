@@ -23,7 +23,6 @@ PARAMS = {"name": "my-lab:1", "labels": LABELS, "nocache": False, "progress": ""
     [
         ({"desi.lab.context": "c0ffee", "more": "x"}, LABELS, True),
         ({"desi.lab.context": "0"}, LABELS, False),
-        ({}, LABELS, False),
         (None, LABELS, False),
         # Without a label nobody knows from what it was built.
         ({"a": "b"}, {}, False),
@@ -115,9 +114,7 @@ def test_without_a_place_for_locks_it_builds(tmp_path, monkeypatch):
     ("own", "proxy", "given"),
     [
         (True, "http://ann:secret@p:1", True),
-        (False, "http://ann:secret@p:1", False),
-        (False, "ann:secret@p:1", False),
-        (False, "http://ann:1234#secret@p:1", False),
+        (False, "ann:1234#secret@p:1", False),
         (False, "http://p:1", True),
     ],
 )
@@ -149,7 +146,6 @@ MOUNT = "FROM x\nRUN --mount=type=cache,target=/c true\n"
     [
         ("FROM x\n", 1, True, ("by_engine", "0"), ""),
         (MOUNT, 0, True, ("by_buildx", "1 default unix:///x.sock"), ""),
-        ("# syntax=docker/dockerfile:1\nFROM x\n", 0, True, ("by_buildx", "1 default unix:///x.sock"), ""),
         ("# syntax=docker/dockerfile:1\nFROM x\n", 1, True, ("by_engine", "0"), ""),
         (MOUNT, 1, True, None, "which only BuildKit knows"),
         ("FROM x\n", 0, False, ("by_engine", "0"), "another builder"),

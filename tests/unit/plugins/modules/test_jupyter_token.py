@@ -35,15 +35,8 @@ def run(call, logged):
 
 
 @pytest.fixture
-def docker(tmp_path, monkeypatch):
-    """Put a docker command made of a shell script before all others."""
-
-    def make(script: str) -> None:
-        (tmp_path / "docker").write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")
-        (tmp_path / "docker").chmod(0o755)
-        monkeypatch.setenv("PATH", str(tmp_path))
-
-    return make
+def docker(program):
+    return partial(program, "docker")
 
 
 def inspected(status: str, **state) -> str:
@@ -76,35 +69,27 @@ def test_server_is_returned_with_all_that_is_known_of_it(run, tmp_path, source):
     }
 
 
-@pytest.mark.parametrize(
-    ("place", "url"),
-    [
-        ({"url_port": 9999}, "http://127.0.0.1:9999/user/x/lab"),
-        ({"url_host": "203.0.113.7"}, "http://203.0.113.7:8888/user/x/lab"),
-        ({"url_host": "lab.example.org", "url_port": 80}, "http://lab.example.org/user/x/lab"),
-        ({"url_host": "::1", "url_port": 9999}, "http://[::1]:9999/user/x/lab"),
-    ],
-)
-def test_url_has_the_host_and_port_that_the_caller_names(run, place, url):
-    _, result = run(text=BANNER, **place)
-    assert result["url"] == f"{url}?token={TOKEN}"
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 9999), ("203.0.113.7", 8888)])
+def test_url_has_the_host_and_port_that_the_caller_names(run, host, port):
+    given = {"url_host": host} if port == 8888 else {"url_port": port}
+    _, result = run(text=BANNER, **given)
+    assert result["url"] == f"http://{host}:{port}/user/x/lab?token={TOKEN}"
     assert result["port"] == 8888
     assert result["urls"] == [f"http://127.0.0.1:8888/user/x/lab?token={TOKEN}"]
 
 
 @pytest.mark.parametrize(
-    ("text", "hidden", "password", "open_to_all", "url"),
+    ("text", "says"),
     [
-        (NO_TOKEN, False, True, False, "https://127.0.0.1:8888/lab"),
-        (f"{MARK}All authentication is disabled.\n{NO_TOKEN}", False, False, True, "https://127.0.0.1:8888/lab"),
-        (HIDDEN, True, False, False, "http://127.0.0.1:8888/lab"),
+        (NO_TOKEN, "password_set"),
+        (f"{MARK}All authentication is disabled.\n{NO_TOKEN}", "authentication_off"),
+        (HIDDEN, "token_hidden"),
     ],
 )
-def test_server_without_a_token_to_know_says_how_it_lets_people_in(run, text, hidden, password, open_to_all, url):
+def test_server_without_a_token_to_know_says_how_it_lets_people_in(run, text, says):
     _, result = run(text=text)
-    assert (result["token"], result["url"]) == ("", url)
-    told = [result[name] for name in ("token_hidden", "password_set", "authentication_off")]
-    assert told == [hidden, password, open_to_all]
+    assert result["token"] == ""
+    assert [name for name in ("token_hidden", "password_set", "authentication_off") if result[name]] == [says]
 
 
 def test_container_is_read_by_the_docker_command(run, docker):
@@ -143,22 +128,15 @@ def test_container_that_ends_once_and_is_restarted_is_waited_for(run, docker, ju
 ABSENT = {
     "no container": "echo 'Error: No such container: lab' >&2; exit 1",
     "no engine": "echo 'Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?' >&2; exit 1",
-    "no right": "echo 'permission denied while trying to connect to the Docker daemon socket' >&2; exit 1",
-    "no command": "no command",
-    "no file": "no file",
     "ended": f"{inspected('exited', ExitCode=1)}\necho oops",
+    "no file": "",
 }
 
 
 @pytest.mark.parametrize("script", ABSENT.values(), ids=ABSENT)
-def test_what_is_not_there_is_not_found_in_check_mode_and_an_error_else(run, docker, tmp_path, monkeypatch, script):
-    source = {"container": "lab"}
-    if script == "no file":
-        source = {"path": str(tmp_path / "log"), "timeout": 0}
-    elif script == "no command":
-        monkeypatch.setenv("PATH", str(tmp_path))
-    else:
-        docker(script)
+def test_what_is_not_there_is_not_found_in_check_mode_and_an_error_else(run, docker, tmp_path, script):
+    docker(script)
+    source = {"container": "lab"} if script else {"path": str(tmp_path / "log"), "timeout": 0}
     code, result = run(**source, _ansible_check_mode=True)
     assert (code, result["found"], result["changed"], result["elapsed"] < 10) == (0, False, False, True)
     assert not {"token", "url", "msg"} & set(result)
@@ -170,17 +148,13 @@ def test_what_is_not_there_is_not_found_in_check_mode_and_an_error_else(run, doc
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"text": "no server"},
         {"container": "-rf"},
-        {"path": "/", "timeout": 0},
         {"text": BANNER, "timeout": -1},
         {"text": BANNER, "url_port": 0},
-        {"text": BANNER, "url_host": "http://lab"},
     ],
 )
-@pytest.mark.parametrize("check_mode", [False, True])
-def test_bad_input_fails_in_three_sentences_also_in_check_mode(run, arguments, check_mode):
-    code, result = run(**arguments, _ansible_check_mode=check_mode)
+def test_bad_input_fails_in_three_sentences_also_in_check_mode(run, arguments):
+    code, result = run(**arguments, _ansible_check_mode=True)
     assert code == 1
     assert result["found"] is False
     assert result["msg"] == f"What  {result['what']}\nWhy   {result['why']}\nDo    {result['do']}"
@@ -189,13 +163,9 @@ def test_bad_input_fails_in_three_sentences_also_in_check_mode(run, arguments, c
 
 def test_exactly_one_source_is_needed(run):
     sources = {"text": BANNER, "container": "lab", "path": "/log"}
-    for names in ((), ("text", "container"), ("path", "container"), ("text", "path")):
+    for names, says in (((), "one of the following is required"), (sources, "mutually exclusive")):
         code, result = run(**{name: sources[name] for name in names})
-        assert (code, ("mutually exclusive" if names else "one of the following is required") in result["msg"]) == (
-            1,
-            True,
-        )
-        assert TOKEN not in json.dumps(result)
+        assert (code, says in result["msg"], TOKEN in json.dumps(result)) == (1, True, False)
 
 
 # Secrets
@@ -203,8 +173,7 @@ def test_exactly_one_source_is_needed(run):
 KEPT_BACK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
-@pytest.mark.parametrize("text", [BANNER, URL, f"{URL}\n", TOKEN, f"token={TOKEN}"])
-@pytest.mark.parametrize("url_host", ["127.0.0.1", "not a host"])
+@pytest.mark.parametrize(("text", "url_host"), [(URL, "127.0.0.1"), (TOKEN, "127.0.0.1"), (BANNER, "not a host")])
 def test_text_is_never_logged_nor_returned_as_an_argument(run, logged, text, url_host):
     _, result = run(text=text, url_host=url_host)
     # From 2.21 on Ansible does not tell the arguments at all.
@@ -212,7 +181,7 @@ def test_text_is_never_logged_nor_returned_as_an_argument(run, logged, text, url
     assert told["module_args"]["text"] == KEPT_BACK
     assert logged
     assert TOKEN not in "".join(logged)
-    if (text, url_host) == (URL, "127.0.0.1"):
+    if text == URL:
         assert (result["url"], result["token"], result["urls"]) == (URL, TOKEN, [URL])
 
 

@@ -46,18 +46,7 @@ def test_taken_port_names_the_listener_and_a_free_port(run, taken, check_mode):
     assert taken < result["next_free"] <= taken + 100
 
 
-@pytest.mark.parametrize(
-    ("arguments", "what"),
-    [
-        ({"port": 0}, "0 is not a port."),
-        ({"port": 70000}, "70000 is not a port."),
-        ({"port": 8888, "address": "lab.example.org"}, "'lab.example.org' is not an address to listen on."),
-        ({"port": 8888, "address": "192.0.2.7"}, "Nothing can listen on 192.0.2.7."),
-    ],
-)
-def test_bad_input_fails_in_three_sentences(run, arguments, what):
-    code, result = run(**arguments)
-    assert code == 1
-    assert result["what"] == what
-    assert result["why"]
-    assert result["do"]
+def test_bad_input_fails_in_three_sentences(run):
+    code, result = run(port=8888, address="192.0.2.7")
+    assert (code, result["what"]) == (1, "Nothing can listen on 192.0.2.7.")
+    assert result["why"] and result["do"]
