@@ -124,6 +124,16 @@ def program(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def ssh_here(program, tmp_path):
+    """An ssh that runs here what the machine desi-test is told; gives the home that there is then."""
+    home = tmp_path / "machine"
+    home.mkdir(exist_ok=True)
+    words = 'while [ "$1" != desi-test ]; do shift; done; shift'
+    program("ssh", f'{words}\nexport HOME={home}; cd {home}; exec sh -c "$*"')
+    return home
+
+
+@pytest.fixture
 def run(call, path, programs):
     def run_module(_check=False, **arguments):
         known = {"path": str(path), "supervisor": "process", "timeout": 10, "programs": programs, **arguments}

@@ -49,8 +49,9 @@ class Machine:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.folder = home / "config" / "desi"
-        self.folder.mkdir(parents=True)
+        # Its name may be any, wherever it is given to ssh, rsync or a shell.
+        self.folder = home / "Ärger und 'Ähnliches' #1"
+        self.folder.mkdir()
         self.config = self.folder / "ssh_config"
         self.known_hosts = self.folder / "known_hosts"
         self.key = make_key(self.folder / "id_ed25519")
@@ -69,9 +70,9 @@ class Machine:
             "HostName": "127.0.0.1",
             "Port": str(port or self.port),
             "User": getpass.getuser(),
-            "IdentityFile": str(self.key),
+            "IdentityFile": f'"{self.key}"',
             "IdentitiesOnly": "yes",
-            "UserKnownHostsFile": str(self.known_hosts),
+            "UserKnownHostsFile": f'"{self.known_hosts}"',
             "HostKeyAlias": "i-0abc",
             "StrictHostKeyChecking": "yes",
             **settings,

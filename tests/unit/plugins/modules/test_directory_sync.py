@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from loopback import await_that
 
 from ansible_collections.desi.lab.plugins.module_utils._sync.run import Memory, Spec
@@ -21,29 +19,20 @@ pytestmark = pytest.mark.skipif(not shutil.which("rsync"), reason="there is no r
 
 
 class Folders:
-    """A folder here and one on a machine, which is a real SSH server on loopback."""
+    """A folder here and one on a machine."""
 
-    def __init__(self, machine, capsys, home: Path) -> None:
-        self.machine, self.capsys = machine, capsys
+    def __init__(self, call, home: Path, config: Path) -> None:
+        self.call = call
         # Names with spaces are names, too.
         self.here, self.there = home / "my work", home / "there"
         self.here.mkdir()
         self.there.mkdir()
         self.memory = home / "sync.json"
+        given = {"folder": self.here, "config": config, "remote": self.there, "memory": self.memory}
+        self.given = {**{name: str(path) for name, path in given.items()}, "host": "desi-test", "here": "laptop"}
 
     def attempt(self, **more):
-        arguments = {
-            "folder": str(self.here),
-            "config": str(self.machine.config),
-            "host": self.machine.host,
-            "remote": str(self.there),
-            "memory": str(self.memory),
-            "here": "laptop",
-            **more,
-        }
-        with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
-            directory_sync.main()
-        return caught.value.code, json.loads(self.capsys.readouterr().out)
+        return self.call(directory_sync, **{**self.given, **more})
 
     def sync(self, **more):
         code, result = self.attempt(**more)
@@ -52,9 +41,17 @@ class Folders:
 
 
 @pytest.fixture
-def folders(machine, capsys, tmp_path):
+def folders(ssh_here, call, tmp_path):
+    return Folders(call, tmp_path, Path("/dev/null"))
+
+
+@pytest.fixture
+def far(machine, call, tmp_path):
+    """Folders of which one is on a machine that is a real SSH server on loopback."""
     machine.start()
-    return Folders(machine, capsys, tmp_path)
+    made = Folders(call, tmp_path, machine.config)
+    made.machine = machine
+    return made
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -65,50 +62,40 @@ def tree(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", ["my files", "100%n"])
-def test_files_go_both_ways_whatever_the_temporary_directory_is_called(folders, monkeypatch, name):
-    (folders.here / "a").write_text("up")
-    (folders.there / "b").write_text("down")
-    # A short one: that of the test is too long for a socket.
-    with tempfile.TemporaryDirectory(prefix=name, dir="/tmp") as temporary:
-        monkeypatch.setattr(tempfile, "tempdir", temporary)
-        folders.sync()
-        monkeypatch.undo()
-    assert tree(folders.here) == tree(folders.there) == {"a": "up", "b": "down"}
-
-
-def test_new_files_go_both_ways_whatever_they_are_called(folders):
-    (folders.here / "a folder").mkdir()
-    (folders.here / "a folder" / "odd\nname*?'\"").write_text("up")
-    (folders.there / "sub").mkdir()
-    (folders.there / "sub" / "\N{GREEK SMALL LETTER ALPHA}.ipynb").write_text("down")
-    (folders.there / "link").symlink_to("sub")
-    result = folders.sync()
+def test_new_files_go_both_ways_whatever_they_and_the_temporary_directory_are_called(far, monkeypatch, tmp_path):
+    (tmp_path / "100%n").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "100%n"))
+    (far.here / "a folder").mkdir()
+    (far.here / "a folder" / "odd\nname*?'\"").write_text("up")
+    (far.there / "sub").mkdir()
+    (far.there / "sub" / "\N{GREEK SMALL LETTER ALPHA}.ipynb").write_text("down")
+    (far.there / "link").symlink_to("sub")
+    result = far.sync()
     assert result["changed"]
-    assert tree(folders.here) == tree(folders.there)
-    assert len(tree(folders.here)) == 3
+    assert tree(far.here) == tree(far.there)
+    assert len(tree(far.here)) == 3
     assert "2 files brought" in result["how"]
     assert "1 file sent" in result["how"]
 
 
-def test_a_second_run_has_nothing_to_do_and_nothing_is_left_behind(folders):
-    (folders.here / "a").write_text("1")
-    script = folders.there / "script"
+def test_a_second_run_has_nothing_to_do_and_nothing_is_left_behind(far):
+    (far.here / "a").write_text("1")
+    script = far.there / "script"
     script.write_text("#!/bin/sh")
     script.chmod(0o755)
     os.utime(script, (10**9, 10**9))
-    odd = os.fsencode(folders.there) + b"/\xff\xfe"
+    odd = os.fsencode(far.there) + b"/\xff\xfe"
     Path(os.fsdecode(odd)).write_text("bytes")
-    folders.sync()
+    far.sync()
     # It logs in once, and leaves no connection.
-    assert (folders.machine.home / "sshd.log").read_text().count("Accepted publickey") == 1
-    await_that(lambda: not folders.machine.sessions())
-    assert Path(os.fsdecode(os.fsencode(folders.here) + b"/\xff\xfe")).read_text() == "bytes"
-    assert (folders.here / "script").stat().st_mtime == 10**9
-    assert (folders.here / "script").stat().st_mode & 0o111
-    result = folders.sync()
+    assert (far.machine.home / "sshd.log").read_text().count("Accepted publickey") == 1
+    await_that(lambda: not far.machine.sessions())
+    assert Path(os.fsdecode(os.fsencode(far.here) + b"/\xff\xfe")).read_text() == "bytes"
+    assert (far.here / "script").stat().st_mtime == 10**9
+    assert (far.here / "script").stat().st_mode & 0o111
+    result = far.sync()
     assert (result["changed"], result["how"]) == (False, "nothing to do")
-    assert not list(folders.here.glob(".desi*")) + list(folders.there.glob(".desi*"))
+    assert not list(far.here.glob(".desi*")) + list(far.there.glob(".desi*"))
 
 
 def test_what_changed_on_both_sides_is_kept_twice_and_told(folders):
@@ -190,11 +177,11 @@ def test_what_is_remembered_of_another_machine_is_not_believed(folders):
     assert tree(folders.here) == tree(folders.there) == {"a": "work"}
 
 
-def test_a_machine_that_does_not_answer_is_told_in_three_sentences(folders):
-    folders.machine.stop()
-    code, result = folders.attempt()
+def test_a_machine_that_does_not_answer_is_told_in_three_sentences(far):
+    far.machine.stop()
+    code, result = far.attempt()
     assert code == 1
-    assert folders.machine.host in result["what"]
+    assert far.machine.host in result["what"]
     assert "refused" in result["why"]
     assert "again" in result["do"]
 
@@ -212,14 +199,14 @@ def test_a_folder_that_does_not_exist_is_told(folders):
     assert "lab_folder" in result["do"]
 
 
-def test_a_machine_without_rsync_is_told_with_who_installs_it(folders):
-    (folders.there / "a").write_text("work")
-    folders.machine.stop()
-    shell = folders.machine.home / "shell"
+def test_a_machine_without_rsync_is_told_with_who_installs_it(far):
+    (far.there / "a").write_text("work")
+    far.machine.stop()
+    shell = far.machine.home / "shell"
     words = 'case $SSH_ORIGINAL_COMMAND in rsync*) exec rsync-is-not-here;; *) eval "$SSH_ORIGINAL_COMMAND";; esac'
     shell.write_text(words.replace("rsync-is-not-here", "sh -c 'PATH=/nowhere; rsync'"))
-    folders.machine.start(None, "-o", f"ForceCommand=sh {shell}")
-    code, result = folders.attempt()
+    far.machine.start(None, "-o", f"ForceCommand=sh {shell}")
+    code, result = far.attempt()
     assert code == 1
     assert "rsync is not installed there" in result["why"]
 
@@ -233,13 +220,9 @@ def test_a_folder_that_may_be_made_is_made_when_there_is_something_to_put_into_i
     assert tree(wanted) == {"a": "work"}
 
 
-@pytest.mark.parametrize("says", ["openrsync: protocol version 29", "rsync  version 2.6.9  protocol version 29", ""])
-def test_an_rsync_that_is_too_old_is_told_with_how_to_get_another(folders, monkeypatch, tmp_path, says):
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "rsync").write_text(f"#!/bin/sh\necho '{says}'\n")
-    (tools / "rsync").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+@pytest.mark.parametrize("says", ["openrsync: protocol version 29", "rsync  version 2.6.9  protocol version 29"])
+def test_an_rsync_that_is_too_old_is_told_with_how_to_get_another(folders, program, says):
+    program("rsync", f"echo '{says}'")
     code, result = folders.attempt()
     assert code == 1
     assert "brew install rsync" in result["do"]

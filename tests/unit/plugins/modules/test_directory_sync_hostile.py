@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.desi.lab.plugins.modules import directory_sync
 
@@ -43,20 +42,11 @@ sys.stdout.write(json.dumps(said[asked]) if not isinstance(said[asked], str) els
 """
 
 
-# Does what a machine does that is told the truth about.
-HONEST = """#!{python}
-import os, sys
-os.environ["HOME"] = {home!r}
-os.chdir({home!r})
-os.execvp("sh", ["sh", "-c", " ".join(sys.argv[sys.argv.index("desi-test") + 1:])])
-"""
-
-
 class Hostile:
     """A folder here, what is around it, and a machine that answers whatever it was told to."""
 
-    def __init__(self, top: Path, capsys) -> None:
-        self.top, self.capsys = top, capsys
+    def __init__(self, top: Path, call) -> None:
+        self.top, self.call = top, call
         self.home = top / "home"
         self.folder = self.home / "desi-labs" / "desi"
         self.folder.mkdir(parents=True)
@@ -64,39 +54,20 @@ class Hostile:
         (self.home / ".ssh" / "authorized_keys").write_text("my own key")
         self.remote = top / "machine" / "deep" / "down" / "synced"
         (self.remote / "out").mkdir(parents=True)
-        self.answers = top / "answers.json"
-        self.tools = top / "tools"
-        self.tools.mkdir()
-        text = SSH.format(
-            python=sys.executable, home=str(top / "machine"), answers=str(self.answers), remote=str(self.remote)
-        )
-        (self.tools / "ssh").write_text(text)
-        (self.tools / "ssh").chmod(0o755)
-
-    def is_honest(self) -> None:
-        """Let the programs of the machine be our own: what is laid in its folder is what attacks."""
-        text = HONEST.format(python=sys.executable, home=str(self.top / "machine"))
-        (self.tools / "ssh").write_text(text)
 
     def say(self, files, lines=(), **more) -> None:
+        """Let the machine lie; until then its programs are our own, and what is laid in its folder is what attacks."""
+        places = {"home": self.top / "machine", "answers": self.top / "answers.json", "remote": self.remote}
+        text = SSH.format(python=sys.executable, **{name: str(path) for name, path in places.items()})
+        (self.top / "bin/ssh").write_text(text)
         listing = {"lines": list(lines), "files": files, "old": False}
         answers = {"list": listing, "prepare": {"missing": []}, "digests": {"digests": {}}}
-        self.answers.write_text(json.dumps({**answers, "settle": {"entries": {}, "changed": []}, **more}))
+        places["answers"].write_text(json.dumps({**answers, "settle": {"entries": {}, "changed": []}, **more}))
 
     def sync(self, **more):
-        arguments = {
-            "folder": str(self.folder),
-            "config": "/dev/null",
-            "host": "desi-test",
-            "remote": str(self.remote),
-            "memory": str(self.top / "memory" / "sync.json"),
-            "direction": "down",
-            **more,
-        }
-        with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
-            directory_sync.main()
-        out = self.capsys.readouterr().out
-        return caught.value.code, json.loads(out)
+        given = {"folder": self.folder, "remote": self.remote, "memory": self.top / "memory" / "sync.json"}
+        words = {"config": "/dev/null", "host": "desi-test", "direction": "down", **more}
+        return self.call(directory_sync, **{name: str(path) for name, path in given.items()}, **words)
 
     def around(self) -> dict[str, str]:
         """Return what there is outside of the folder, of whoever syncs."""
@@ -109,9 +80,8 @@ class Hostile:
 
 
 @pytest.fixture
-def hostile(tmp_path, monkeypatch, capsys):
-    made = Hostile(tmp_path, capsys)
-    monkeypatch.setenv("PATH", f"{made.tools}:{os.environ['PATH']}")
+def hostile(tmp_path, monkeypatch, call, ssh_here):
+    made = Hostile(tmp_path, call)
     monkeypatch.setenv("HOME", str(made.home))
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     return made
@@ -166,7 +136,6 @@ def test_a_machine_that_tells_of_files_that_nobody_asked_for_is_not_believed(hos
 
 @pytest.mark.security("H5")
 def test_links_where_copies_were_staged_lead_nothing_into_another_folder_on_either_side(hostile):
-    hostile.is_honest()
     ssh = hostile.top / "machine" / ".ssh"
     ssh.mkdir()
     (ssh / "authorized_keys").write_text("the owner's key")
@@ -205,7 +174,6 @@ def test_a_link_that_is_sent_in_place_of_a_folder_leads_no_file_elsewhere(hostil
 
 @pytest.mark.security("H5")
 def test_links_are_made_anew_and_never_copied(hostile):
-    hostile.is_honest()
     (hostile.remote / "link").symlink_to("../../../.ssh")
     os.utime(hostile.remote / "link", (10**9, 10**9), follow_symlinks=False)
     (hostile.folder / "mine").symlink_to("nowhere")
@@ -219,7 +187,6 @@ def test_links_are_made_anew_and_never_copied(hostile):
 
 @pytest.mark.security("H5")
 def test_what_an_earlier_version_left_in_the_folder_stays_and_is_told(hostile):
-    hostile.is_honest()
     (hostile.folder / ".desi-lab-sync").mkdir()
     (hostile.folder / ".desi-lab-sync" / "a").write_text("came, and was not put in place")
     (hostile.remote / "b").write_text("work")
@@ -238,7 +205,6 @@ def test_a_folder_on_another_file_system_is_synced_by_copies_beside_it_that_are_
     try:
         hostile.folder = other / "desi"
         hostile.folder.mkdir(parents=True)
-        hostile.is_honest()
         (hostile.remote / "a").write_text("work")
         (hostile.folder / "b").write_text("mine")
         assert hostile.sync(direction="both")[0] == 0
@@ -250,7 +216,6 @@ def test_a_folder_on_another_file_system_is_synced_by_copies_beside_it_that_are_
 
 
 def test_copies_of_a_sync_that_was_given_up_do_not_stay_for_ever(hostile):
-    hostile.is_honest()
     (hostile.remote / "a").write_text("work")
     places = [top / ".local/state/desi-lab/sync" for top in (hostile.home, hostile.top / "machine")]
     for place in places:
@@ -264,7 +229,6 @@ def test_copies_of_a_sync_that_was_given_up_do_not_stay_for_ever(hostile):
 
 @pytest.mark.security("M11")
 def test_modes_that_come_and_go_give_nobody_any_rights(hostile):
-    hostile.is_honest()
     for folder in (hostile.remote, hostile.folder):
         name = "there" if folder == hostile.remote else "here"
         (folder / f"sub-{name}").mkdir()
@@ -300,7 +264,6 @@ def test_root_syncs_with_the_rights_of_the_person_alone(hostile, open_to_others)
         os.chown(path, 65534, 65534)
     shutil.rmtree(hostile.folder)
     hostile.folder.symlink_to(secret)
-    hostile.is_honest()
     (hostile.remote / "a").write_text("work")
     code, _result = hostile.sync(direction="both", uid=65534, gid=65534)
     assert code == 1
@@ -312,7 +275,6 @@ def test_root_syncs_with_the_rights_of_the_person_alone(hostile, open_to_others)
 def test_what_root_syncs_for_a_person_belongs_to_them(hostile, open_to_others):
     for path in (hostile.home, hostile.folder.parent, hostile.folder):
         os.chown(path, 65534, 65534)
-    hostile.is_honest()
     (hostile.remote / "sub").mkdir()
     (hostile.remote / "sub" / "a").write_text("work")
     code, result = hostile.sync(direction="both", uid=65534, gid=65534)

@@ -2,14 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-import json
 import os
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from loopback import await_that
 
 from ansible_collections.desi.lab.plugins.module_utils._ssh import wait as ssh_waiting
@@ -23,14 +21,9 @@ def impatience(monkeypatch):
 
 
 @pytest.fixture
-def wait(machine, capsys):
-    def run(**arguments):
-        arguments = {"config": str(machine.config), "host": machine.host, "timeout": 20, **arguments}
-        with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
-            ssh_wait.main()
-        return caught.value.code, json.loads(capsys.readouterr().out)
-
-    return run
+def wait(machine, call):
+    given = {"config": str(machine.config), "host": machine.host, "timeout": 20}
+    return lambda **arguments: call(ssh_wait, **{**given, **arguments})
 
 
 def test_machine_that_is_there_lets_in_at_once(wait, machine):
@@ -128,10 +121,7 @@ def test_changed_host_key_is_told_at_once_and_stays_pinned(wait, machine):
     ("harm", "given", "says"),
     [
         (lambda machine: machine.key.chmod(0o640), {}, "chmod 600"),
-        (lambda machine: machine.key.unlink(), {}, "The key to the machine desi-test is of no use."),
-        (lambda machine: machine.write_config(Nonsense="yes"), {}, "Bad configuration option"),
         (lambda machine: machine.config.unlink(), {}, "No such file"),
-        (lambda machine: None, {"host": "desi-no..such"}, "The machine desi-no..such is not known."),
         (lambda machine: None, {"host": "-oProxyCommand=touch made"}, "is not the name of a host"),
     ],
 )

@@ -9,7 +9,6 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from web_server import web_server
 
 from ansible_collections.desi.lab.plugins.modules import jupyter_activity_info, jupyter_probe
@@ -37,18 +36,12 @@ def servers():
         yield f"{first}/lab?token={TOKEN}", *asked
 
 
-def module(which, **arguments):
-    with patch_module_args(arguments), pytest.raises(SystemExit) as caught:
-        which.main()
-    return caught.value.code
-
-
 @pytest.mark.security("L5")
-def test_no_redirect_takes_the_token_along(servers, capsys):
+def test_no_redirect_takes_the_token_along(servers, call):
     url, first, second = servers
-    assert module(jupyter_activity_info, url=url) == 0
-    assert json.loads(capsys.readouterr().out)["running"][0]["label"] == "server"
-    assert module(jupyter_probe, url=url, timeout=1) == 1
+    code, result = call(jupyter_activity_info, url=url)
+    assert (code, result["running"][0]["label"]) == (0, "server")
+    assert call(jupyter_probe, url=url, timeout=1)[0] == 1
     assert [token for _path, token in first] == [f"token {TOKEN}"] * 2
     assert second == []
 

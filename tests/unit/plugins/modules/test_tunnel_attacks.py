@@ -17,7 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from loopback import await_that, free_port
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -87,11 +86,8 @@ class Line:
         self.machine.stop()
         await_that(lambda: "ended with 255" in self.machine.folder.joinpath("tunnel.log").read_text())
 
-    def ask(self, capsys, **more):
-        given = {"url": self.url, "tunnel": self.folder, "timeout": 2, **more}
-        with patch_module_args(given), pytest.raises(SystemExit) as caught:
-            jupyter_probe.main()
-        return caught.value.code, json.loads(capsys.readouterr().out)
+    def ask(self, call):
+        return call(jupyter_probe, url=self.url, tunnel=self.folder, timeout=2)
 
 
 @pytest.fixture
@@ -125,30 +121,30 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="another account is ne
 
 @needs_root
 @pytest.mark.security("H7")
-def test_port_cannot_be_had_by_another_account_while_the_line_is_down(line, squatter, capsys):
+def test_port_cannot_be_had_by_another_account_while_the_line_is_down(line, squatter, call):
     line.open()
     line.drop()
     caught = squatter(line.port)
     assert caught[0] == "refused\n"
-    code, result = line.ask(capsys)
+    code, result = line.ask(call)
     assert (code, TOKEN in json.dumps(result.get("msg"))) == (1, False)
     line.machine.start()
     assert line.open()["how"] == "revived"
-    assert line.ask(capsys)[0] == 0
+    assert line.ask(call)[0] == 0
     assert "listens\n" not in caught
     assert TOKEN not in "".join(caught)
 
 
 @needs_root
 @pytest.mark.security("H7")
-def test_whoever_sits_on_the_port_before_the_tunnel_is_refused_and_catches_nothing(line, squatter, capsys):
+def test_whoever_sits_on_the_port_before_the_tunnel_is_refused_and_catches_nothing(line, squatter, call):
     # The keeper that was killed has left a line behind: all that the first version looked at.
     line.open()
     os.kill(ssh_tunnel.keeper_of(line.folder).pid, signal.SIGKILL)
     await_that(lambda: ssh_tunnel.keeper_of(line.folder) is None)
     caught = squatter(line.port)
     await_that(lambda: "listens\n" in caught)
-    code, result = line.ask(capsys)
+    code, result = line.ask(call)
     assert (code, result["what"]) == (1, f"Port {line.port} on 127.0.0.1 is not the lab's.")
     with pytest.raises(LabError, match="is taken"):
         line.open()
@@ -243,7 +239,6 @@ def test_tunnel_of_the_first_version_that_still_runs_is_closed_and_made_anew(lin
 @pytest.mark.parametrize(
     ("told", "fits"),
     [
-        ('"a"\ttrue\t{"desi.lab.name":"x"}\t{"8888/tcp":[{"HostIp":"127.0.0.1","HostPort":"8888"}]}', True),
         ('"a"\ttrue\t{"desi.lab.name":"x"}\t{"8888/tcp":[{"HostIp":"0.0.0.0","HostPort":"8888"}]}', True),
         ('"a"\ttrue\t{"desi.lab.name":"x"}\t{"8888/tcp":[{"HostIp":"","HostPort":"8888"}]}', True),
         ('"a"\tfalse\t{"desi.lab.name":"x"}\t{"8888/tcp":[{"HostIp":"127.0.0.1","HostPort":"8888"}]}', False),
@@ -253,7 +248,6 @@ def test_tunnel_of_the_first_version_that_still_runs_is_closed_and_made_anew(lin
         ('"a"\ttrue\t{"desi.lab.name":"x"}\t{"8888/tcp":[{"HostIp":"10.0.0.1","HostPort":"8888"}]}', False),
         ('"a"\ttrue\t{"desi.lab.name":"x"}\t{"8888/tcp":null}', False),
         ("rubbish", False),
-        ("", False),
     ],
 )
 @pytest.mark.security("H7")
