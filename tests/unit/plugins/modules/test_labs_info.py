@@ -35,13 +35,10 @@ def run(call, tmp_path):
 
 
 @pytest.fixture
-def engine(tmp_path, monkeypatch):
+def engine(program, monkeypatch):
     """An engine at a socket, and a docker command that nobody is to run."""
-    (tmp_path / "bin").mkdir()
     for name in ("docker", "dockerd"):
-        (tmp_path / "bin" / name).write_text("#!/bin/sh\necho unexpected >&2\nexit 64\n")
-        (tmp_path / "bin" / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+        program(name, "echo unexpected >&2\nexit 64")
     with fake_engine() as made:
         monkeypatch.setenv("DOCKER_HOST", made.endpoint)
         yield made
@@ -89,19 +86,14 @@ def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, engine, tmp_pa
     ]
     assert [lab["image_newer"] for lab in result["labs"]] == [True, True]
     assert [path for path, _headers in server.asked] == ["/api"]
-    nothing = {"server": "", "certificate": "", "memory": 0}
-    assert result["containers"] == [
-        {"name": "desi-lab-zeta", "lab": "zeta", "role": "server", "running": False, "state": "exited", **nothing},
-        {"name": "desi-lab-desi", "lab": "desi", "role": "server", "running": True, "state": "running", **nothing},
-        {
-            "name": "desi-lab-desi-sample",
-            "lab": "desi",
-            "role": "sample",
-            "running": True,
-            "state": "running",
-            **nothing,
-        },
+    rows = [
+        ("zeta", "server", False, "exited"),
+        ("desi", "server", True, "running"),
+        ("desi", "sample", True, "running"),
     ]
+    keys = ("lab", "role", "running", "state")
+    assert [tuple(each[key] for key in keys) for each in result["containers"]] == rows
+    assert result["containers"][2]["name"] == "desi-lab-desi-sample"
     assert result["networks"] == [{"name": "desi-lab-desi", "lab": "desi"}, {"name": "desi-lab-zeta", "lab": "zeta"}]
     assert result["mounts"] == [
         {"path": str(used), "labs": ["desi"], "made_for": []},
@@ -278,22 +270,18 @@ def test_server_that_has_not_printed_its_url_yet_is_waited_for(run, engine):
     engine.containers, engine.logs = [container("desi", port=1)], {"a1" * 32: "starting\n"}
     server = run(url="desi", ask=False, timeout=0)["server"]
     assert (server["url"], "within 0 seconds" in server["error"]["what"]) == ("", True)
-    engine.answers[f"/containers/{'a1' * 32}/logs"] = later(engine)
+    engine.answers[f"/containers/{'a1' * 32}/logs"] = to_a_follower
     assert run(url="desi", ask=False)["server"]["url"].endswith(TOKEN)
 
 
-def later(engine):
-    """Return what tells of the URL only to whoever follows the log."""
-
-    def answer(handler):
-        handler.send_response(200)
-        handler.end_headers()
-        text = BANNER.encode() if handler.query["follow"] == ["1"] else b"starting\n"
-        frame = b"\1\0\0\0" + len(text).to_bytes(4, "big") + text
-        for at in range(0, len(frame), 5):
-            handler.wfile.write(frame[at : at + 5])
-
-    return answer
+def to_a_follower(handler):
+    """Tell of the URL only whoever follows the log."""
+    handler.send_response(200)
+    handler.end_headers()
+    text = BANNER.encode() if handler.query["follow"] == ["1"] else b"starting\n"
+    frame = b"\1\0\0\0" + len(text).to_bytes(4, "big") + text
+    for at in range(0, len(frame), 5):
+        handler.wfile.write(frame[at : at + 5])
 
 
 def test_container_that_went_away_in_the_meantime_does_not_hide_the_others(run, engine):
@@ -308,18 +296,13 @@ def test_container_that_went_away_in_the_meantime_does_not_hide_the_others(run, 
     ("path", "answer", "reason"),
     [
         ("/info", never, "gave no answer within"),
-        ("/info", drop_by_drop, "gave no answer within"),
-        ("/containers/json", never, "gave no answer within"),
         ("/networks", drop_by_drop, "gave no answer within"),
         (f"/containers/{'a1' * 32}/json", never, "gave no answer within"),
-        ("/info", b"<html>", "not a JSON document"),
         ("/info", [1], "[1]"),
         ("/containers/json", b'[{"Id": "../../info"}]', "the id of a container is none"),
-        ("/containers/json", {"a": 1}, "not a list"),
         ("/containers/json", b"[" + b'{"Id": "a"},' * 501 + b'{"Id": "a"}]', "sensible length"),
         (f"/containers/{'a1' * 32}/json", {"Config": {"Labels": [1]}}, "not an object"),
         (f"/containers/{'a1' * 32}/json", {"Name": "x" * 5000}, "sensible length"),
-        ("/networks", [1], "not an object"),
         ("/networks", b'"' + b"x" * (17 << 20) + b'"', "longer than"),
     ],
 )
@@ -342,11 +325,10 @@ def test_label_that_is_none_or_huge_is_left_out(run, engine):
     assert [(lab["name"], lab["data"], lab["image"]) for lab in run(ask=False)["labs"]] == [("desi", "", "")]
 
 
-def test_mount_that_hangs_costs_its_own_time_and_hides_nothing(run, engine, monkeypatch, tmp_path):
+def test_mount_that_hangs_costs_its_own_time_and_hides_nothing(run, engine, monkeypatch, program):
     monkeypatch.setattr(lab_probe, "PATIENCE_SECONDS", 60)
     monkeypatch.setattr(labs_info, "PROBE_SECONDS", 0.3)
-    (tmp_path / "bin" / "ls").write_text("#!/bin/sh\nexec /bin/sleep 2\n")
-    (tmp_path / "bin" / "ls").chmod(0o755)
+    program("ls", "exec /bin/sleep 2")
     engine.containers = [
         container("ann", "a1", labels={"desi.lab.mount": "/m"}),
         container("ben", "b2", labels={"desi.lab.mount": "/n"}),
@@ -373,18 +355,17 @@ def test_engine_that_is_not_there_leaves_the_mounts_and_its_reason(run, engine, 
     assert run()["reason"] == "The command docker is not installed."
 
 
-def test_engine_with_tls_is_asked_by_the_command(run, engine, monkeypatch, tmp_path):
-    document = tmp_path / "containers.json"
-    document.write_text(json.dumps([container("desi")]))
-    info = shlex.quote(json.dumps(INFO))
-    (tmp_path / "bin" / "docker").write_text(
-        '#!/bin/sh\ncase "$*" in\n'
+def test_engine_with_tls_is_asked_by_the_command(run, engine, monkeypatch, program):
+    info, inspected = (shlex.quote(json.dumps(each)) for each in (INFO, [container("desi")]))
+    program(
+        "docker",
+        'case "$*" in\n'
         f"'info --format '*) echo {info} ;;\n"
         "'ps --all --quiet --filter label=desi.lab.name') echo a1 ;;\n"
-        f"'container inspect a1') cat {document}; exit 1 ;;\n"
+        f"'container inspect a1') echo {inspected}; exit 1 ;;\n"
         "'network ls --filter label=desi.lab.name --format '*) echo desi-lab-desi desi ;;\n"
         "'image ls --no-trunc --format '*) echo sha256:2 desi-lab:1 ;;\n"
-        '*) echo unexpected: "$*" >&2; exit 64 ;;\nesac\n'
+        '*) echo unexpected: "$*" >&2; exit 64 ;;\nesac',
     )
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
@@ -395,15 +376,13 @@ def test_engine_with_tls_is_asked_by_the_command(run, engine, monkeypatch, tmp_p
     assert engine.asked == []
 
 
-def test_mount_answers_as_long_as_it_shows_something(tmp_path, monkeypatch):
+def test_mount_answers_as_long_as_it_shows_something(tmp_path, monkeypatch, program):
     assert labs_info.mount_answers("") is None
     assert labs_info.mount_answers(str(mount(tmp_path / "full", "edr"))) is True
     assert labs_info.mount_answers(str(mount(tmp_path / "empty"))) is False
     assert labs_info.mount_answers(str(tmp_path / "gone")) is False
     # One that hangs.
-    (tmp_path / "ls").write_text("#!/bin/sh\nexec /bin/sleep 60\n")
-    (tmp_path / "ls").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    program("ls", "exec /bin/sleep 60")
     monkeypatch.setattr(lab_probe, "PATIENCE_SECONDS", 0.2)
     assert labs_info.mount_answers(str(tmp_path / "full")) is False
 

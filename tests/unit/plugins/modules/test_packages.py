@@ -124,21 +124,19 @@ def test_system_whose_packages_are_not_known_is_told_so(run, monkeypatch):
 
 
 @pytest.fixture
-def dnf(tmp_path, monkeypatch):
+def dnf(tmp_path, program, monkeypatch):
     """Stand-ins for dnf, which writes down what it is asked, and for rpm, which has nothing."""
 
     def make(said, erasing="", code=1):
         (tmp_path / "said").write_text(said)
         (tmp_path / "erasing").write_text(erasing or said)
-        (tmp_path / "rpm").write_text("#!/bin/sh\nexit 1\n")
-        (tmp_path / "dnf").write_text(
-            f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n'
-            f"case $* in *allowerasing*) cat {tmp_path}/erasing; exit 1;; esac\n"
-            f"case $* in *assumeno*) cat {tmp_path}/said; exit {code};; esac\n"
+        program("rpm", "exit 1")
+        program(
+            "dnf",
+            'echo "$@" >> asked\n'
+            "case $* in *allowerasing*) cat erasing; exit 1;; esac\n"
+            f"case $* in *assumeno*) cat said; exit {code};; esac",
         )
-        for name in ("rpm", "dnf"):
-            (tmp_path / name).chmod(0o755)
-        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
         monkeypatch.setattr(packages, "manager_of", lambda _release: "dnf")
 
     make.asked = lambda: (tmp_path / "asked").read_text().splitlines()
@@ -175,13 +173,12 @@ ERASING = "Installing:\n docker x86_64 25\nRemoving:\n {}\nRemoving dependent pa
 
 
 @pytest.mark.security("A4")
-@pytest.mark.parametrize("check", [False, True])
 @pytest.mark.parametrize(
     ("said", "gone"), [(CONFLICT, ("podman-docker", "cockpit-podman")), (CONFLICT_5, ("runc", "podman"))]
 )
-def test_what_is_in_the_way_of_dnf_is_named_with_what_needs_it(run, dnf, said, gone, check):
+def test_what_is_in_the_way_of_dnf_is_named_with_what_needs_it(run, dnf, said, gone):
     dnf(said, ERASING.format(*(f"{name} x86_64 1 @System 1 k" for name in gone)))
-    assert f"dnf would remove {gone[0]} and {gone[1]}" in run(name=["docker"], _ansible_check_mode=check)["why"]
+    assert f"dnf would remove {gone[0]} and {gone[1]}" in run(name=["docker"])["why"]
     assert all("--assumeno" in line for line in dnf.asked())
 
 
@@ -199,11 +196,6 @@ APT_LOCK = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by pro
     ("said", "holder"),
     [
         (APT_LOCK, "unattended-upgr (process 1234)"),
-        ("E: Could not get lock /var/lib/apt/lists/lock. It is held by process 9 (apt-get)\n", "apt-get (process 9)"),
-        (
-            "E: Could not get lock /var/lib/apt/lists/lock - open (11: Resource temporarily unavailable)\n",
-            "another program",
-        ),
         ("E: Unable to acquire the dpkg frontend lock, is another process using it?\n", "another program"),
         ("Another app is currently holding the yum lock; exiting as configured by exit_on_lock\n", "another program"),
         ("error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource busy)\n", "another program"),
@@ -228,19 +220,9 @@ def test_lock_of_another_installation_is_known_with_its_holder(said, holder):
             "source",
         ),
         (100, "E: Malformed entry 1 in list file /etc/apt/sources.list.d/x.list (URI)\n", "x.list", "source"),
-        (
-            1,
-            "Errors during downloading metadata for repository 'x':\nError: Failed to download metadata for repo 'x'\n",
-            "'x'",
-            "source",
-        ),
+        (1, "Errors during:\nError: Failed to download metadata for repo 'x'\n", "'x'", "source"),
         (100, "E: You don't have enough free space in /var/cache/apt/archives/.\n", "free space", "df -h"),
-        (
-            1,
-            "Error: Transaction test error:\n  installing package x needs 9MB more space on the / filesystem\n",
-            "9MB",
-            "df -h",
-        ),
+        (1, "Error: x:\n  installing package x needs 9MB more space on the / filesystem\n", "9MB", "df -h"),
         (1, "Error: Unable to find a match: x\n", "Unable to find", "network"),
     ],
 )
