@@ -10,6 +10,7 @@ import logging
 import re
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -26,7 +27,8 @@ from moto.moto_api._internal.models import moto_api_backend
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, write
 
 ROOT = Path(__file__).parents[2]
 PRICES = yaml.safe_load((ROOT / "roles/lab/files/prices.yml").read_text())
@@ -182,6 +184,14 @@ def region_on_loopback(monkeypatch, tmp_path):
             SecurityGroups, name, lambda self, real=real: (real(self), ActionResult({"Return": True}))[1]
         )
     yield region
+
+
+def record(folder, *resources, name="desi", owner="moto", account="123456789012", **more):
+    """Write into a folder that an owner made a lab of these resources, each a kind and an id."""
+    maker = Caller(f"arn:aws:iam::{account}:user/{owner}", account, "")
+    made = begin(maker, "us-west-2", name, owner).with_resources({"kind": kind, "id": each} for kind, each in resources)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    write(str(folder), replace(made, **more))
 
 
 def without_credentials(monkeypatch):

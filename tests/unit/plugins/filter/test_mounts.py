@@ -21,7 +21,12 @@ def test_arguments_are_those_of_a_mount_on_the_host():
     command = rclone_command(SAMPLE, "/mounts/lab/.bucket")
     assert command[:2] == ["rclone", "mount"]
     assert command[3] == "/mounts/lab/.bucket"
-    assert {"--read-only", "--cache-dir=/cache", "--vfs-cache-max-size=1073741824B"} <= set(command)
+    assert {
+        "--read-only",
+        "--cache-dir=/cache",
+        "--vfs-cache-max-size=1073741824B",
+        "--vfs-cache-poll-interval=10s",
+    } <= set(command)
     (device,) = [word.partition("=")[2] for word in command if word.startswith("--devname=")]
     assert is_our_device(device)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from buckets import FITS, NOBODY, free_ports, needs_fuse, needs_rclone
+from buckets import FITS, NOBODY, needs_fuse, needs_rclone
 
 from ansible_collections.desi.lab.plugins.filter.mounts import mounter_command
 from ansible_collections.desi.lab.plugins.module_utils._mount import ensure as mount_ensure
@@ -223,33 +223,31 @@ def test_what_something_else_mounts_in_a_held_parent_reaches_containers(run, pat
     assert mount_at(host.read_mounts(), parent) is None
 
 
-@pytest.mark.parametrize("state", ["mounted", "unmounted"])
-def test_foreign_mount_is_refused_and_kept(run, path, state):
+def test_foreign_mount_is_refused_and_kept(run, path):
     path.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "foreign", path], check=True)
     (path / "mine").write_text("mine")
     try:
-        failed = run(state=state, bucket="lab", endpoint="http://127.0.0.1:9")
-        assert "another mount" in failed["what"]
-        assert "foreign (tmpfs)" in failed["why"]
+        for state in ("mounted", "unmounted"):
+            failed = run(state=state, bucket="lab", endpoint="http://127.0.0.1:9")
+            assert "another mount" in failed["what"]
+            assert "foreign (tmpfs)" in failed["why"]
         assert (path / "mine").read_text() == "mine"
     finally:
         subprocess.run(["umount", path], check=True)
 
 
-@pytest.mark.parametrize(("kind", "why"), [("folder", "not empty"), ("file", "a file"), ("link", "a symbolic link")])
-def test_whatever_is_in_the_place_of_the_mountpoint_is_refused_and_kept(run, path, kind, why):
+@pytest.mark.parametrize(
+    ("make", "why"), [(lambda path: (path / "thesis").mkdir(parents=True), "not empty"), (Path.touch, "a file")]
+)
+def test_whatever_is_in_the_place_of_the_mountpoint_is_refused_and_kept(run, path, make, why):
     path.parent.mkdir()
-    if kind == "folder":
-        path.mkdir()
-        (path / "thesis.tex").write_text("years")
-    elif kind == "file":
-        path.write_text("x")
-    else:
-        path.symlink_to(path.parent)
+    make(path)
+    before = [path, *path.glob("*")]
     assert why in run(bucket="lab", endpoint="http://127.0.0.1:9")["why"]
     assert run(state="unmounted")["changed"] is False
-    assert os.path.lexists(path / "thesis.tex" if kind == "folder" else path)
+    assert [path, *path.glob("*")] == before
+    assert os.path.lexists(path)
 
 
 @needs_rclone
@@ -269,19 +267,14 @@ def test_cache_is_filled_private_kept_and_for_one_mount_alone(run, base, path, s
 def test_each_reason_is_told_in_its_own_words_and_nothing_is_left(run, base, s3):
     with socket.create_server(("127.0.0.1", 0)) as black_hole:
         cases = [
-            (f"http://127.0.0.1:{free_ports(1)[0]}", "lab", "", "connection refused"),
-            ("http://no-such-host.invalid", "lab", "", "could not be resolved"),
-            (f"http://127.0.0.1:{black_hole.getsockname()[1]}", "lab", "", "did not answer within 1 s"),
-            (s3, "no-such-bucket", "", "no bucket of this name"),
-            (s3, "lab", "nothing/here", 'nothing under the prefix "nothing/here/"'),
-            (s3.replace("http:", "https:"), "lab", "", "does not speak TLS"),
+            (f"http://127.0.0.1:{black_hole.getsockname()[1]}", "", "did not answer within 1 s"),
+            (s3, "nothing/here", 'nothing under the prefix "nothing/here/"'),
         ]
-        for endpoint, bucket, prefix, why in cases:
+        for endpoint, prefix, why in cases:
             began = time.monotonic()
-            failed = run(endpoint=endpoint, bucket=bucket, prefix=prefix, backend="rclone", timeout=1)
+            failed = run(endpoint=endpoint, bucket="lab", prefix=prefix, backend="rclone", timeout=1)
             assert why in failed["why"], failed
-            assert failed["what"]
-            assert failed["do"]
+            assert failed["what"] and failed["do"]
             assert time.monotonic() - began < 4
             assert list(base.iterdir()) == []
 
@@ -293,17 +286,6 @@ def test_missing_tool_says_so_to_the_role(run, base, monkeypatch):
     assert "rclone or mount-s3" in failed["why"]
     dry = run(bucket="lab", endpoint="http://127.0.0.1:9", _check=True)
     assert (dry["no_tool"], dry["changed"], dry.get("failed", False)) == (True, True, False)
-
-
-@needs_rclone
-def test_missing_credentials_are_told_before_anything_is_mounted(run, base, s3, monkeypatch):
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(base))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    failed = run(bucket="lab", endpoint=s3, anonymous=False)
-    assert "there are none" in failed["why"]
-    assert list(base.iterdir()) == []
 
 
 def stand_in(base, name, lines, monkeypatch):
@@ -321,7 +303,6 @@ def stand_in(base, name, lines, monkeypatch):
     ("lines", "why"),
     [
         (["echo '2026/11/22 10:00:00 ERROR : the disk is on fire' >&2", "exit 3"], "the disk is on fire"),
-        (["echo 'fusermount3: mount failed: Operation not permitted' >&2", "exit 1"], "did not permit"),
         (["exec sleep 30"], "did not mount within 1 s"),
     ],
 )

@@ -9,6 +9,7 @@ import json
 import boto3
 import pytest
 from aws_region import run_module
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
@@ -214,38 +215,26 @@ def test_group_of_that_name_without_our_tags_is_left_alone(run, scheduler, role,
     assert schedules(scheduler) == {}
 
 
-class Denying:
-    """A client of the scheduler that refuses an operation as AWS does, some times or always."""
-
-    def __init__(self, client, operation, code, message, times=99):
-        self.client, self.operation, self.error = client, operation, {"Error": {"Code": code, "Message": message}}
-        self.times = times
-
-    def __getattr__(self, name):
-        return self._refuse if name == self.operation and self.times > 0 else getattr(self.client, name)
-
-    def _refuse(self, **_parameters):
-        self.times -= 1
-        raise ClientError(self.error, "CreateSchedule")
-
-
 @pytest.fixture
 def refusing(monkeypatch):
-    def install(*rule):
-        real = ec2_expiry.clients_of
+    """Let AWS refuse to create a schedule, some times or always."""
 
-        def clients_of(module):
-            make = real(module)
-            return lambda service: Denying(make(service), *rule) if service == "scheduler" else make(service)
+    def install(code, message, times=99):
+        left, real = [times], BaseClient._make_api_call
 
-        monkeypatch.setattr(ec2_expiry, "clients_of", clients_of)
+        def make_api_call(client, operation, parameters):
+            if operation == "CreateSchedule" and left[0] > 0:
+                left[0] -= 1
+                raise ClientError({"Error": {"Code": code, "Message": message}}, operation)
+            return real(client, operation, parameters)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", make_api_call)
 
     return install
 
 
 def test_missing_right_is_told_and_leaves_no_group(run, scheduler, role, instance, refusing):
     refusing(
-        "create_schedule",
         "AccessDeniedException",
         "User: arn:aws:iam::123456789012:user/ann is not authorized to perform: scheduler:CreateSchedule",
     )
@@ -260,7 +249,7 @@ ASSUME = "The execution role you provide must allow AWS EventBridge Scheduler to
 
 
 def test_role_that_was_just_made_is_waited_for_and_told_if_it_cannot_be_used(run, scheduler, role, instance, refusing):
-    refusing("create_schedule", "ValidationException", ASSUME, 2)
+    refusing("ValidationException", ASSUME, 2)
     assert "assume the role" in run()["why"]
     assert groups(scheduler) == ["default"]
     assert run(role_wait=30)["expires"]

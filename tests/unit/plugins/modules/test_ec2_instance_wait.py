@@ -2,12 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-from dataclasses import replace
 
-from aws_region import run_module
+from aws_region import record, run_module
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, lab_tags
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, write
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import lab_tags
 from ansible_collections.desi.lab.plugins.modules import ec2_instance_stop, ec2_instance_wait
 
 WORKER = {"role": "worker"}
@@ -38,10 +36,7 @@ def test_workers_are_no_machine_of_the_lab_and_end_with_it_where_they_are_record
     lab, mine, other = (region.launch(tags=lab_tags("desi", "moto", more)) for more in ({}, WORKER, WORKER))
     # Its launch ended before AWS had answered.
     cut = region.launch(tags=lab_tags("desi", "moto", WORKER), ClientToken="token")
-    account = Caller("arn:aws:sts::123456789012:user/moto", "123456789012", "AKIAIOSFODNN7EXAMPLE")
-    record = begin(account, "us-west-2", "desi", "moto")
-    begun = record.with_resources({"kind": "machine", "id": each} for each in (lab, mine))
-    write(str(tmp_path), replace(begun, tokens=("token",)))
+    record(tmp_path, ("machine", lab), ("machine", mine), tokens=("token",))
     found = run_module(ec2_instance_wait, capsys, name="desi", folder=str(tmp_path))["machine"]
     assert (found["id"], sorted(found["workers"])) == (lab, sorted([mine, cut]))
     run_module(ec2_instance_stop, capsys, name="desi", instance_id=lab, workers=found["workers"], timeout=5)

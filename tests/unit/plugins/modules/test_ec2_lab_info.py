@@ -6,11 +6,10 @@ import threading
 from dataclasses import replace
 
 import pytest
-from aws_region import run_module, without_credentials
+from aws_region import record, run_module, without_credentials
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import resources as ec2_resources
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, read, write
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read, write
 from ansible_collections.desi.lab.plugins.modules import ec2_lab_info
 
 
@@ -70,14 +69,11 @@ def test_kind_that_is_none_is_refused(look):
 # What this computer remembers
 
 
-MAKER = Caller("arn:aws:sts::123456789012:user/moto", "123456789012", "AKIAIOSFODNN7EXAMPLE")
-
-
 @pytest.fixture
 def folder(tmp_path):
     """Return the folder of a lab of which nothing is made yet."""
     (tmp_path / "id_ed25519").write_text("the only key")
-    write(str(tmp_path), begin(MAKER, "us-west-2", "desi", "moto"))
+    record(tmp_path)
     return tmp_path
 
 
@@ -155,11 +151,10 @@ def test_without_an_answer_nothing_is_said_to_be_gone(look, folder, monkeypatch)
 # Credentials
 
 
-@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
-def test_keys_beside_a_profile_count_as_they_do_for_the_aws_cli(look, monkeypatch, tmp_path, variable):
+def test_keys_beside_a_profile_count_as_they_do_for_the_aws_cli(look, monkeypatch, tmp_path):
     (tmp_path / "aws").write_text("[profile work]\ncredential_process = /none\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws"))
-    monkeypatch.setenv(variable, "work")
+    monkeypatch.setenv("AWS_PROFILE", "work")
     assert look(name="desi")["owner"] == "moto"
     without_credentials(monkeypatch)
     assert "The program /none, which AWS profile work takes" in look(name="desi")["why"]

@@ -5,14 +5,11 @@
 from dataclasses import replace
 
 import pytest
-from aws_region import REFUSED, run_module
+from aws_region import REFUSED, record, run_module
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import resources
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, read, write
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read, write
 from ansible_collections.desi.lab.plugins.modules import ec2_instance_stop, ec2_lab_info, ec2_lab_removal
-
-MAKER = Caller("arn:aws:sts::123456789012:user/moto", "123456789012", "AKIAIOSFODNN7EXAMPLE")
 
 
 @pytest.fixture
@@ -22,9 +19,7 @@ def lab(region, capsys, monkeypatch, tmp_path):
     group, key = region.group(), region.key()
     machine = region.launch(SecurityGroupIds=[group])
     attached = region.ec2.describe_volumes()["Volumes"][0]["VolumeId"]
-    made = {"machine": machine, "security group": group, "key pair": key, "disk": attached}
-    record = begin(MAKER, "us-west-2", "desi", "moto")
-    write(str(tmp_path), record.with_resources({"kind": kind, "id": number} for kind, number in made.items()))
+    record(tmp_path, ("machine", machine), ("security group", group), ("key pair", key), ("disk", attached))
     region.disk()
 
     rows = run_module(ec2_lab_info, capsys, name="desi", folder=str(tmp_path))["left"]

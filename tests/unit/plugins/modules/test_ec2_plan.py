@@ -7,14 +7,13 @@
 import json
 import re
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from ansible_collections.amazon.aws.plugins.modules import ec2_security_group
-from aws_region import ALLOWED, PRICES, REFUSED, run_module, without_credentials
+from aws_region import ALLOWED, PRICES, REFUSED, record, run_module, without_credentials
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, tags_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, begin, write
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import tags_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE
 from ansible_collections.desi.lab.plugins.modules import ec2_plan
 
 MINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
@@ -95,6 +94,7 @@ def test_second_plan_finds_what_the_first_one_asked_for(run, region, ensure_grou
     assert (second["changes"], second["machine"]["state"]) == ([], "running")
     assert second["machine"]["group_ids"] == [second["group"]["id"]]
     assert region.asked() == region.asked(dry=False)
+    assert ensure_group(second)["changed"] is False
     # Only what changes is tried.
     run(access="direct", allow_from=[BOB])
     dry = region.asked() - region.asked(dry=False)
@@ -106,8 +106,7 @@ def test_second_plan_finds_what_the_first_one_asked_for(run, region, ensure_grou
 
 def test_instance_on_record_is_asked_of_and_nothing_that_a_launch_needs(run, region, tmp_path):
     number = settled(region)
-    record = begin(Caller("arn:aws:sts::123456789012:user/moto", "123456789012", ""), "us-west-2", "desi", "moto")
-    write(str(tmp_path), record.with_resources([{"kind": "machine", "id": number}]))
+    record(tmp_path, ("machine", number))
     run(folder=str(tmp_path))
     lab = ["GetCallerIdentity", "DescribeInstances", "DescribeKeyPairs", "DescribeSecurityGroups", "DescribeVolumes"]
     asked = sorted(name.partition(":")[2] for name, _region, form in region.calls if "DryRun" not in form)
@@ -120,28 +119,6 @@ def test_instance_on_record_is_asked_of_and_nothing_that_a_launch_needs(run, reg
     region.quotas["L-1216C47A"] = 32.0
     region.ec2.terminate_instances(InstanceIds=[number])
     assert run(folder=str(tmp_path))["launch"]["attempts"]
-
-
-def test_rules_are_settled_after_one_change_with_what_their_owner_added(run, region, ensure_group):
-    ensure_group(run(access="direct", allow_from=[BOB]))
-    group_id = run(allow_from=[BOB])["group"]["id"]
-    mine = [
-        {"IpProtocol": "tcp", "FromPort": 3000, "ToPort": 3000, "IpRanges": [{"CidrIp": BOB, "Description": "my own"}]},
-        {"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]},
-        {"IpProtocol": "udp", "FromPort": 5, "ToPort": 9, "Ipv6Ranges": [{"CidrIpv6": "2001:db8::/32"}]},
-        {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 81, "UserIdGroupPairs": [{"GroupId": group_id}]},
-    ]
-    region.ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=mine)
-    wanted = {"access": "direct", "port": 8899, "allow_from": [ANN]}
-    plan = run(**wanted)
-    change = f"security group jupyter: 8899, 443, 22 from {ANN} instead of 8888, 443, 22 from {BOB}"
-    assert change in plan["changes"]
-    assert ensure_group(plan)["changed"] is True
-    again = run(**wanted)
-    assert "security group" not in " ".join(again["changes"])
-    assert ensure_group(again)["changed"] is False
-    [group] = region.ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
-    assert {rule["FromPort"] for rule in group["IpPermissions"]} == {8899, 443, 22, 3000, -1, 5, 80}
 
 
 def test_instance_of_another_type_is_described_and_its_disk_may_be_unknown(run, region):
@@ -204,12 +181,6 @@ def test_region_that_is_not_enabled_is_told_apart_from_bad_credentials(run, regi
     assert "enable-region" not in run(fails=True, region="eu-south-2")["do"]
 
 
-def test_type_that_there_is_not_is_refused_with_the_nearest_of_the_region(run):
-    answer = run(fails=True, instance_types=["t3.xlrge"])
-    assert answer["what"] == "us-west-2 has no instance type t3.xlrge."
-    assert "-e lab_instance_type=t3.xlarge" in answer["do"]
-
-
 def test_quota_counts_what_runs_and_passes_where_aws_does_not_know_it(run, region):
     region.quotas["L-1216C47A"] = 5.0
     assert run(instance_types=["t3.xlarge"])["launch"]["attempts"]
@@ -231,10 +202,6 @@ def test_subnet_is_taken_as_given_and_a_private_one_is_refused(run, region):
     assert "private" in run(fails=True, subnet=private)["why"]
 
 
-def test_system_that_the_region_does_not_have_is_refused(run):
-    assert "-e lab_os=amazon" in run(fails=True, os="ubuntu")["do"]
-
-
 def product(usd, unit):
     dimension = {"A.B.C": {"unit": unit, "pricePerUnit": {"USD": usd}}}
     terms = {"OnDemand": {"A.B": {"priceDimensions": dimension}}}
@@ -249,11 +216,8 @@ def test_prices_are_those_of_aws_where_it_tells_them(run, region):
     assert {where for name, where, _form in region.calls if name == "pricing:GetProducts"} == {"us-east-1"}
 
 
-@pytest.mark.parametrize(
-    "options", [{"access": "open"}, {"os": "windows"}, {"instance_types": ["micro"]}, {"port": "x"}]
-)
-def test_options_that_cannot_work_are_refused_before_aws_is_asked(run, region, options):
-    run(fails=True, **options)
+def test_options_that_cannot_work_are_refused_before_aws_is_asked(run, region):
+    run(fails=True, instance_types=["micro"])
     assert region.calls == []
 
 
@@ -289,11 +253,7 @@ def test_a_lab_that_starts_gets_the_workers_that_it_had_unless_somebody_says_ano
     lab = settled(region)
     region.ec2.stop_instances(InstanceIds=[lab])
     folder = str(tmp_path)
-    record = begin(
-        Caller(f"arn:aws:sts::123456789012:user/{region.owner}", "123456789012", ""), "us-west-2", "desi", "moto"
-    )
-    record = record.with_resources([{"kind": INSTANCE, "id": lab}])
-    write(folder, replace(record, workers=3, worker_type="t3.micro", worker_memory="512MiB"))
+    record(tmp_path, (INSTANCE, lab), workers=3, worker_type="t3.micro", worker_memory="512MiB")
     plan = run(folder=folder)
     assert plan["workers"]["memory"] == "512MiB"
     assert run(folder=folder, worker_memory="1 GiB")["workers"]["memory"] == "1GiB"
@@ -307,9 +267,3 @@ def test_a_lab_that_starts_gets_the_workers_that_it_had_unless_somebody_says_ano
     assert (none["number"], none["launched"], none["recorded"]) == (0, 0, 3)
     region.ec2.terminate_instances(InstanceIds=[lab])
     assert run(folder=folder)["workers"]["number"] == 0
-
-
-def test_more_workers_than_the_quota_has_room_for_are_refused_before_anything_is_made(run, region):
-    region.quotas = {"L-1216C47A": 4.0, "L-34B43A08": 4.0}
-    assert "-e lab_workers=2" in run(fails=True, workers=4, worker_type="t3.micro")["msg"]
-    assert region.instances() == []

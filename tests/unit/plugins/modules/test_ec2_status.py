@@ -4,11 +4,9 @@
 
 import boto3
 import pytest
-from aws_region import PRICES, run_module, without_credentials
+from aws_region import PRICES, record, run_module, without_credentials
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import group_name
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, write
 from ansible_collections.desi.lab.plugins.modules import ec2_status
 
 
@@ -74,10 +72,8 @@ def test_without_credentials_and_labs_nobody_is_asked(look, monkeypatch):
 def test_a_lab_that_another_account_made_from_here_is_said_not_to_be_seen(look, tmp_path):
     for name, account in (("ours", "123456789012"), ("theirs", "210987654321")):
         folder = tmp_path / "labs/us-west-2" / name
-        folder.mkdir(parents=True)
+        record(folder, name=name, owner="ann", account=account)
         (folder / "id_ed25519").touch()
-        maker = Caller(f"arn:aws:iam::{account}:user/ann", account, "AIDA")
-        write(str(folder), begin(maker, "us-west-2", name, "ann"))
     [sentence] = look()["unseen"]
     assert sentence.startswith("Lab theirs in us-west-2 cannot be seen. It was made by ann in account …4321.")
     assert "AWS_PROFILE=NAME" in sentence
@@ -86,10 +82,7 @@ def test_a_lab_that_another_account_made_from_here_is_said_not_to_be_seen(look, 
 def test_a_lab_that_was_made_here_with_other_credentials_of_the_account_is_told(region, look, tmp_path):
     for name in ("desi", "other"):
         region.launch(name, owner="ann")
-    folder = tmp_path / "labs/us-west-2/desi"
-    folder.mkdir(parents=True)
-    maker = Caller("arn:aws:iam::123456789012:user/ann", "123456789012", "")
-    write(str(folder), begin(maker, "us-west-2", "desi", "ann"))
+    record(tmp_path / "labs/us-west-2/desi", owner="ann")
     # Nothing was made here that is called other, which may be anybody's.
     found = look()
     assert ([lab["name"] for lab in found["labs"]], found["unseen"]) == (["desi"], [])

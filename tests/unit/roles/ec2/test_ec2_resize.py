@@ -5,11 +5,7 @@
 from __future__ import annotations
 
 import pytest
-
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import begin, write
-
-MAKER = Caller("arn:aws:sts::123456789012:user/moto", "123456789012", "AKIAIOSFODNN7EXAMPLE")
+from aws_region import record
 
 
 @pytest.mark.parametrize(
@@ -23,8 +19,7 @@ def test_change_that_fails_leaves_the_machine_running_or_says_how_to_start_it(
     region, play_tasks, tmp_path, kind, state, words
 ):
     number, folder = region.launch(), tmp_path / "lab"
-    folder.mkdir()
-    write(str(folder), begin(MAKER, "us-west-2", "desi", "moto").with_resources([{"kind": "machine", "id": number}]))
+    record(folder, ("machine", number))
     region.faults["ec2:ModifyInstanceAttribute"] = ("Unsupported", "no")
     tasks = [
         {"ansible.builtin.include_role": {"name": "desi.lab.ec2", "tasks_from": part}} for part in ("inspect", "resize")
