@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 _VARIABLE = re.compile(r"\$\{([^},]+)(?:, '([^']*)')?\}")
-_ELEMENTS = {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+_ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Condition"}
+_OPERATORS = {"StringEquals", "StringEqualsIfExists", "ForAllValues:StringEquals"}
 
 
 class Request(NamedTuple):
@@ -30,10 +31,9 @@ class UnresolvedError(Exception):
 
 
 def allows(policy: Mapping[str, Any], request: Request) -> bool:
-    """Return whether a policy allows a request: some statement does, and none denies it."""
-    effects = {statement["Effect"] for statement in listed(policy["Statement"]) if applies(statement, request)}
-    assert effects <= {"Allow", "Deny"}
-    return effects == {"Allow"}
+    """Return whether a policy allows a request: some statement does, and there are none that deny."""
+    assert {statement["Effect"] for statement in policy["Statement"]} == {"Allow"}
+    return any(applies(statement, request) for statement in policy["Statement"])
 
 
 def listed(value: Any) -> list[Any]:
@@ -46,8 +46,8 @@ def applies(statement: Mapping[str, Any], request: Request) -> bool:
     context = {key.lower(): value for key, value in request.context.items()}
     try:
         return (
-            _matches(statement, "Action", request.action, context)
-            and _matches(statement, "Resource", request.resource, context)
+            request.action in listed(statement["Action"])
+            and any(re.fullmatch(_pattern(one, context), request.resource) for one in listed(statement["Resource"]))
             and all(
                 condition(operator, key, listed(wanted), context)
                 for operator, keys in statement.get("Condition", {}).items()
@@ -55,16 +55,7 @@ def applies(statement: Mapping[str, Any], request: Request) -> bool:
             )
         )
     except UnresolvedError:
-        # Of a denial that would be more than it says; there is none with a variable.
-        assert statement["Effect"] == "Allow"
         return False
-
-
-def _matches(statement: Mapping[str, Any], element: str, value: str, context: Mapping[str, Any]) -> bool:
-    ignored = re.IGNORECASE if element == "Action" else 0
-    negated = f"Not{element}" in statement
-    patterns = listed(statement[f"Not{element}" if negated else element])
-    return negated is not any(re.fullmatch(_pattern(one, context), value, ignored) for one in patterns)
 
 
 def _pattern(text: str, context: Mapping[str, Any]) -> str:
@@ -77,7 +68,7 @@ def _pattern(text: str, context: Mapping[str, Any]) -> str:
 
 
 def _wild(text: str) -> str:
-    return re.escape(text).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.escape(text).replace(r"\*", ".*")
 
 
 def _value(variable: re.Match[str], context: Mapping[str, Any]) -> str:
@@ -87,31 +78,13 @@ def _value(variable: re.Match[str], context: Mapping[str, Any]) -> str:
     return value
 
 
-def _text(text: str, context: Mapping[str, Any]) -> str:
-    return _VARIABLE.sub(lambda variable: _value(variable, context), text)
-
-
 def condition(operator: str, key: str, wanted: Iterable[str], context: Mapping[str, Any]) -> bool:
     """Return whether one key of a condition is met. Keys of conditions are the same in small and capital letters."""
-    every = operator.startswith("ForAllValues:")
-    operator = operator.removeprefix("ForAllValues:")
-    lenient = operator.endswith("IfExists")
-    operator = operator.removesuffix("IfExists")
+    assert operator in _OPERATORS, operator
+    # Variables are looked up first: one that there is none of voids the statement, whatever it is compared with.
+    texts = [_VARIABLE.sub(lambda variable: _value(variable, context), one) for one in wanted]
     value = context.get(key.lower())
-    if operator == "Null":
-        return all((value is None) is (one == "true") for one in wanted)
-    assert operator in ("StringEquals", "StringLike", "ArnLike"), operator
-    texts = list(wanted)
     if value is None:
-        # Variables are looked up before: one that there is none of voids the statement, whatever it is compared with.
-        for one in texts:
-            _text(one, context)
-        return lenient or every
-    met = [_is(operator, one, texts, context) for one in listed(value)]
-    return all(met) if every else any(met)
-
-
-def _is(operator: str, value: str, wanted: Iterable[str], context: Mapping[str, Any]) -> bool:
-    if operator == "StringEquals":
-        return value in [_text(one, context) for one in wanted]
-    return any(re.fullmatch(_pattern(one, context), value) for one in wanted)
+        return operator != "StringEquals"
+    met = [one in texts for one in listed(value)]
+    return all(met) if operator.startswith("ForAllValues:") else any(met)

