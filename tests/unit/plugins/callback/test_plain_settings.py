@@ -30,11 +30,11 @@ def poison(tmp_path):
     return "{{ lookup('ansible.builtin.pipe', 'touch " + str(tmp_path / "ran") + "') }}"
 
 
-@pytest.mark.parametrize(("name", "way"), [("desi_headline", "file"), ("lab_release", "json"), ("desi_host", "pair")])
+@pytest.mark.parametrize(("name", "way"), [("desi_headline", "file"), ("desi_host", "pair")])
 def test_no_setting_is_a_program(ansible, tmp_path, name, way):
     settings = tmp_path / "my-lab.yml"
     settings.write_text(json.dumps({name: poison(tmp_path)}))
-    given = {"file": f"@{settings}", "json": settings.read_text(), "pair": f'{name}="{poison(tmp_path)}"'}[way]
+    given = {"file": f"@{settings}", "pair": f'{name}="{poison(tmp_path)}"'}[way]
     run = ansible(PLAY, "-e", given, **GUARD)
     assert run.returncode == 1, run.stdout + run.stderr
     assert "is refused" in run.stderr
@@ -42,11 +42,6 @@ def test_no_setting_is_a_program(ansible, tmp_path, name, way):
     assert "Why" in run.stderr
     assert "Traceback" not in run.stdout + run.stderr
     assert not (tmp_path / "ran").exists()
-
-
-def test_setting_is_executed_without_the_guard(ansible, tmp_path):
-    ansible(PLAY, "-e", f'lab_release="{poison(tmp_path)}"')
-    assert (tmp_path / "ran").exists()
 
 
 def test_a_file_that_sets_what_ansible_runs_is_refused(ansible, tmp_path):
@@ -60,4 +55,5 @@ def test_a_file_of_settings_is_taken(ansible, tmp_path):
     (tmp_path / "my-lab.yml").write_text("lab_release: dr1\nlab_prefetch: ['healpix:23040']\n")
     run = ansible(PLAY, "-e", f"@{tmp_path}/my-lab.yml", **GUARD)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "release=dr1" in run.stdout
+    # It has no steps of which that would be said.
+    assert ("release=dr1" in run.stdout, "Nothing had to change" in run.stdout) == (True, False)
