@@ -11,10 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextlib.contextmanager
-def web_server(answer, certificate=None, host="127.0.0.1"):
+def web_server(answer, certificate=None, host="127.0.0.1", version="HTTP/1.0"):
     """Serve what `answer` returns for a request: status, body and headers. Yield the URL, by TLS with a certificate."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = version
+
         def respond(self):
             status, body, headers = answer(self)
             self.send_response(status)
@@ -23,9 +25,9 @@ def web_server(answer, certificate=None, host="127.0.0.1"):
             self.end_headers()
             # Whoever asked may have gone.
             with contextlib.suppress(OSError):
-                self.wfile.write(body)
+                self.wfile.write(b"" if self.command == "HEAD" else body)
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = respond
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_CONNECT = respond
 
         def log_message(self, *_words):
             pass

@@ -48,7 +48,8 @@ def container(lab, number="a1", role="server", running=True, port=0, name="", la
 class FakeEngine(socketserver.ThreadingUnixStreamServer):
     """The engine. `answers` are bytes, documents, or functions of the handler, by path, before all else.
 
-    `runs` are the commands that were run in containers, and each ends with `exit_code`.
+    `changes` are all requests that are no questions, `runs` the commands that were run in containers, each of which ends
+    with `exit_code`.
     """
 
     daemon_threads = True
@@ -56,7 +57,7 @@ class FakeEngine(socketserver.ThreadingUnixStreamServer):
 
     def __init__(self, folder):
         self.containers, self.networks, self.images, self.answers, self.asked = [], [], [], {}, []
-        self.volumes = []
+        self.volumes, self.changes = [], []
         self.logs, self.runs, self.exit_code = {}, [], 0
         self.socket_path = Path(folder) / "engine.sock"
         super().__init__(str(self.socket_path), Handler)
@@ -119,6 +120,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         path = path_of(self.path)
         self.server.asked.append(path)
+        self.server.changes.append(f"POST {path}")
         self.asked = asked = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "{}")
         found = self.server.answers.get(path)
         if callable(found):
@@ -134,6 +136,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_DELETE(self):
         path = path_of(self.path)
         self.server.asked.append(path)
+        self.server.changes.append(f"DELETE {path}")
         found = self.server.answers.get(f"DELETE {path}")
         if callable(found):
             found(self)
