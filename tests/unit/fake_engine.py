@@ -48,8 +48,8 @@ def container(lab, number="a1", role="server", running=True, port=0, name="", la
 class FakeEngine(socketserver.ThreadingUnixStreamServer):
     """The engine. `answers` are bytes, documents, or functions of the handler, by path, before all else.
 
-    `changes` are all requests that are no questions, `runs` the commands that were run in containers, each of which ends
-    with `exit_code`.
+    `changes` are all requests that are no questions, `runs` the commands that were run in containers, each of which
+    ends with `exit_code`.
     """
 
     daemon_threads = True

@@ -75,11 +75,10 @@ def test_a_failure_is_explained(said, part):
 
 
 @pytest.mark.security("M7")
-@pytest.mark.parametrize("password", ["hunter2", "pa/hunter2", "x@hunter2"])
-@pytest.mark.parametrize("said", ["no such host", "PUT http://ann:{}@mirror/x: went wrong"])
-def test_no_explanation_gives_a_password_away(said, password):
-    known = Bucket.from_environment({"DESI_S3_ENDPOINT": f"http://ann:{password}@mirror"})
-    assert "hunter2" not in bucket.reason(said.format(password), known)
+@pytest.mark.parametrize("said", ["no such host", "PUT http://ann:pa/x@hunter2@mirror/x: went wrong"])
+def test_no_explanation_gives_a_password_away(said):
+    known = Bucket.from_environment({"DESI_S3_ENDPOINT": "http://ann:pa/x@hunter2@mirror"})
+    assert "hunter2" not in bucket.reason(said, known)
 
 
 def test_a_container_without_the_right_to_mount_is_told_both_ways_on(monkeypatch):

@@ -237,11 +237,9 @@ HTTPServer(("127.0.0.1", 8787), Echo).serve_forever()
 # By each of these, the extensions whose parts the lab uses would lead elsewhere.
 ELSEWHERE = (
     "/proxy/8888/api",
-    "/proxy/absolute/8888/api",
     "/proxy/localhost:8888/api",
     "/proxy/scheduler:8786/",
     "/proxy/scheduler:87870/",
-    "/proxy/SCHEDULER:8787/status",
     "/proxy/scheduler%3A8787/status",
     "/proxy/absolute/scheduler:8787/status",
     "/proxy/169.254.169.254:80/latest/meta-data/",
@@ -359,7 +357,6 @@ def test_root_becomes_the_person_and_loses_its_powers(data, uid, expected):
     ("options", "code", "said"),
     [
         (("-e", "DESI_RELEASE=dr9"), 2, "edr, dr1, dr2"),
-        (("-e", "JUPYTER_PORT=http"), 2, "not a port"),
         (("-e", "DESI_RELEASE=dr2"), 3, "dr1, edr, raw_spectro_data, target"),
         (("-e", "DESI_DATA=/home/nothing"), 4, "--cap-add SYS_ADMIN"),
         (("--read-only",), 1, "Read-only file system"),
@@ -385,17 +382,6 @@ def test_everything_that_the_lab_promises_can_be_imported():
     code = f"import importlib\nfor name in {modules.split()!r}: importlib.import_module(name)"
     docker("run", "--rm", "--user", f"{UID}:{GID}", "--entrypoint", "python", IMAGE, "-c", code)
     assert "No broken" in docker("run", "--rm", "--entrypoint", "pip", IMAGE, "check").stdout
-
-
-def test_the_labels_tell_the_truth():
-    labels = json.loads(docker("inspect", "-f", "{{json .Config.Labels}}", IMAGE).stdout)
-    pins = docker("run", "--rm", "--entrypoint", "pip", IMAGE, "freeze").stdout.lower().split()
-    installed = dict(pin.split("==") for pin in pins if "==" in pin)
-    said = {name: labels[f"desi.lab.{name}"] for name in installed if f"desi.lab.{name}" in labels}
-    assert {"jupyterlab", "desispec", "redrock"} <= set(said)
-    assert said == {name: installed[name] for name in said}
-    rclone = docker("run", "--rm", "--entrypoint", "rclone", IMAGE, "version").stdout
-    assert f"rclone v{labels['desi.lab.rclone']}\n" in rclone
 
 
 @pytest.fixture
@@ -439,16 +425,10 @@ def test_a_container_that_may_mount_streams_the_bucket_and_then_steps_down(bucke
 
 @pytest.mark.fuse
 @pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="no /dev/fuse")
-@pytest.mark.parametrize(
-    ("endpoint", "said"),
-    [
-        ("http://ann:hunter2@127.0.0.1:9", "Nothing answers at http://127.0.0.1:9"),
-        ("http://nowhere.invalid", "cannot be resolved"),
-    ],
-)
-def test_a_bucket_that_cannot_be_reached_ends_the_start(endpoint, said):
-    done = docker("run", "--rm", *MOUNTING, "-e", f"DESI_S3_ENDPOINT={endpoint}", IMAGE, check=False)
+def test_a_bucket_that_cannot_be_reached_ends_the_start():
+    endpoint = "DESI_S3_ENDPOINT=http://ann:hunter2@127.0.0.1:9"
+    done = docker("run", "--rm", *MOUNTING, "-e", endpoint, IMAGE, check=False)
     assert done.returncode == 4
-    assert said in done.stdout
+    assert "Nothing answers at http://127.0.0.1:9" in done.stdout
     assert "hunter2" not in done.stdout
     assert [line.split()[0] for line in done.stdout.splitlines()[-3:]] == ["What", "Why", "Do"]

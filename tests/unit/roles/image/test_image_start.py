@@ -32,6 +32,9 @@ def container(tmp_path, monkeypatch, bucket_like):
 
 
 def test_a_start_sets_up_surroundings_and_home_for_the_lab(container, tmp_path, bucket_like, capsys):
+    surroundings = dict(container)
+    assert start.prepare(surroundings, ["python", "fit.py"]) == ["python", "fit.py"]
+    assert surroundings["DESI_ROOT"] == f"{bucket_like}/edr"
     assert start.prepare({**container, "JUPYTER_TOKEN": "s3cr3t"}, []) == ["jupyter", "lab"]
     written = {file.name: file.read_text() for file in (tmp_path / "state").iterdir()}
     lines = written["environment.sh"].splitlines()
@@ -45,11 +48,6 @@ def test_a_start_sets_up_surroundings_and_home_for_the_lab(container, tmp_path, 
     assert (place / "synced").readlink() == tmp_path / "synced"
     assert (place / "scratch").is_dir()
     assert "SYNTHETIC" not in capsys.readouterr().out
-
-
-def test_a_command_of_ones_own_runs_in_the_same_surroundings(container, bucket_like):
-    assert start.prepare(container, ["python", "fit.py"]) == ["python", "fit.py"]
-    assert container["DESI_ROOT"] == f"{bucket_like}/edr"
 
 
 def test_synthetic_data_and_a_folder_that_cannot_be_written_are_announced(container, tmp_path, capsys, monkeypatch):
@@ -114,12 +112,10 @@ def test_an_empty_data_folder_is_filled_by_a_mount_before_root_steps_down(contai
     monkeypatch.setattr(start.bucket, "mount", mount)
     command = start.prepare({**container, "DESI_DATA": str(empty), "NB_UID": "4711", "NB_GID": "4712"}, [])
     assert seen == [("mount", empty), ("step down", 4711)]
+    # Data that are there are never mounted over.
+    start.prepare({**container, "NB_UID": "4711"}, [])
+    assert seen[2:] == [("step down", 4711)]
     assert command[:5] == ["setpriv", "--reuid", "4711", "--regid", "4712"]
-
-
-def test_data_that_are_there_are_never_mounted_over(container, monkeypatch):
-    monkeypatch.setattr(start.bucket, "mount", lambda *_arguments: pytest.fail("mounted"))
-    start.prepare(container, [])
 
 
 def test_no_data_and_no_right_to_mount_ends_the_start_unless_that_is_let_pass(container, tmp_path, monkeypatch):
@@ -155,12 +151,6 @@ def test_the_inside_of_a_release_in_place_of_its_parent_is_recognized(bucket_lik
     with pytest.raises(StartError) as caught:
         start.await_release(EDR, inside / "edr", inside)
     assert "inside of one release" in caught.value.do
-
-
-def test_a_file_is_no_release(tmp_path):
-    (tmp_path / "edr").write_text("")
-    with pytest.raises(StartError):
-        start.await_release(EDR, tmp_path / "edr", tmp_path)
 
 
 def test_a_link_into_a_mount_that_comes_late_is_waited_for_and_given_up_when_it_never_comes(tmp_path):
