@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import lab_tags
 
 INVENTORY = Path(__file__).parents[3] / "inventories/aws_ec2.yml"
 
@@ -31,25 +31,24 @@ def inventory(region):
 
 def machine(region, name="desi", os="amazon", release="edr", owner=None, **more):
     about = {"os": os, "release": release, **more}
-    tags = as_tag_list(lab_tags(name, region.owner if owner is None else owner, about))
-    answer = region.ec2.run_instances(
-        ImageId="ami-0d53cc9bd365ad65b",
-        MinCount=1,
-        MaxCount=1,
-        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
-    )
-    return answer["Instances"][0]["InstanceId"]
+    return region.launch(tags=lab_tags(name, region.owner if owner is None else owner, about))
 
 
 def plain(value):
     return value["__ansible_unsafe"] if isinstance(value, dict) else value
 
 
+@pytest.mark.security("M8")
 def test_labs_that_run_are_listed_by_name_and_grouped(region, inventory):
     machine(region)
     machine(region, "other", "ubuntu", "dr1")
     # Dask workers are reached by way of their lab alone.
     machine(region, "other", role="worker")
+    # Nor is what does not run or is no lab, nor a machine of somebody else.
+    region.ec2.stop_instances(InstanceIds=[machine(region, "third")])
+    region.launch(tags={})
+    machine(region, "fourth", owner="mallory")
+    machine(region, "fifth", owner="")
     hosts, groups = inventory()
     assert sorted(hosts) == ["desi-desi", "desi-other"]
     assert groups["os_ubuntu"] == groups["release_dr1"] == groups["lab_other"] == ["desi-other"]
@@ -73,16 +72,8 @@ def test_configuration_is_looked_for_at_home_where_nothing_else_is_said(region, 
     assert arguments == f"-F {Path.home()}/.config/desi-lab/us-west-2/desi/ssh_config"
 
 
-def test_what_does_not_run_or_is_no_lab_is_not_listed(region, inventory):
-    region.ec2.stop_instances(InstanceIds=[machine(region)])
-    region.ec2.run_instances(ImageId="ami-0d53cc9bd365ad65b", MinCount=1, MaxCount=1)
-    assert inventory()[0] == {}
-
-
 def test_machine_without_more_tags_is_listed_all_the_same(region, inventory):
-    tags = [{"Key": "desi-lab:name", "Value": "desi"}, {"Key": "desi-lab:owner", "Value": region.owner}]
-    specification = [{"ResourceType": "instance", "Tags": tags}]
-    region.ec2.run_instances(ImageId="ami-0d53cc9bd365ad65b", MinCount=1, MaxCount=1, TagSpecifications=specification)
+    region.launch(tags=lab_tags("desi", region.owner))
     hosts, groups = inventory()
     assert plain(hosts["desi-desi"]["ansible_user"]) == "ec2-user"
     assert groups["os_unknown"] == ["desi-desi"]
@@ -118,11 +109,3 @@ def test_name_that_no_lab_can_have_leads_nowhere(region, inventory):
         assert plain(facts["ansible_host"]) == "no-name-of-a-lab.invalid"
         assert plain(facts["ansible_ssh_common_args"]) == "-F /dev/null -o ProxyCommand=false"
     assert "uid=" not in json.dumps(hosts)
-
-
-@pytest.mark.security("M8")
-def test_machines_of_others_are_not_listed(region, inventory):
-    machine(region)
-    machine(region, "other", owner="mallory")
-    machine(region, "third", owner="")
-    assert sorted(inventory()[0]) == ["desi-desi"]

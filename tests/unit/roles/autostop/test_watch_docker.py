@@ -4,16 +4,14 @@
 
 """What the watcher learns of a real Jupyter server in a container: name its image in DESI_LAB_TEST_IMAGE."""
 
-import json
 import os
 import socket
 import subprocess
 import time
 import uuid
-from pathlib import Path
 
 import pytest
-from desi_watch import engine, notification, observation, processes, server, watch
+from desi_watch import engine, notification, observation, processes, server
 
 IMAGE = os.environ.get("DESI_LAB_TEST_IMAGE", "")
 DOCKER = "/var/run/docker.sock"
@@ -128,21 +126,6 @@ class TestARealServer:
         assert len(leaders) == 1
         wait_for(lambda: processes.commands(leaders) == [])
         assert notification.notify_terminals(leaders, "told") == 1
-
-    def test_the_watcher_as_a_whole_tells_of_it_and_writes_no_token(self, lab, tmp_path):
-        (tmp_path / "watch.json").write_text('{"cpu_floor": 1000000, "network_floor": 1e12}')
-        (Path(lab.directory) / "keep-running").touch()
-        for name in ("state", "memory"):
-            (tmp_path / name).mkdir()
-        command = [word for name in ("state", "memory") for word in (f"--{name}", str(tmp_path / name))]
-        assert watch.main(["--settings", str(tmp_path / "watch.json"), *command, "--docker", DOCKER]) == 0
-        shown = json.loads((tmp_path / "state/state.json").read_text())
-        assert shown["active"][-1] == "the watcher has just begun to look"
-        token = server.server_of(lab.pid, lab.port).token
-        assert len(token) > 20
-        assert all(token not in file.read_text() for file in tmp_path.rglob("*") if file.is_file())
-        record = json.loads((tmp_path / "memory/memory.json").read_text())
-        assert record["memory"]["touched"] == (Path(lab.directory) / "keep-running").stat().st_mtime
 
     def test_a_server_that_is_gone_is_a_doubt(self, lab):
         subprocess.run(["docker", "kill", lab.name], check=True, capture_output=True)
