@@ -177,15 +177,6 @@ def test_inventories_and_plugins_of_the_shell_bring_in_no_host_and_no_code(tmp_p
     assert not (tmp_path / "poisoned").exists()
 
 
-def test_what_is_given_on_the_command_line_still_counts(tmp_path, run, stand):
-    root = clone_at(tmp_path / "clone", ANSIBLE)
-    (stand / "hosts").write_text("[mine]\nother\n")
-    given = ("-i", str(stand / "hosts"), "-l", "localhost", "--check", "--diff", "-v", "-e", "who=me")
-    done = run(root, "local", *given, ANSIBLE_STDOUT_CALLBACK="ansible.builtin.default")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "hosts=localhost,other lab=[] who=me" in done.stdout
-
-
 @pytest.mark.security("A5", "L3")
 def test_an_environment_is_made_whatever_the_shell_and_the_folder_hold(tmp_path, run):
     root = clone_at(tmp_path / "clone", "")

@@ -96,8 +96,6 @@ MOUNTED = "/var/lib/desi-lab/mounts/desidata-0a1b2c3d"
     ("containers", "given", "info", "why"),
     [
         ([lab("", lab_mount="auto")], {}, {}, BESIDE),
-        ([lab("", lab_mount="mounter")], {}, {}, BESIDE),
-        ([lab("", lab_mount="container")], {}, {}, BESIDE),
         ([], {"lab_mount": "mounter"}, {}, BESIDE),
         ([], {}, {"OperatingSystem": "Docker Desktop"}, "Docker runs in a virtual machine here"),
         ([lab(MOUNTED, lab_mount="auto")], {}, {}, GOES_ON),

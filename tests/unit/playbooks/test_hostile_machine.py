@@ -99,7 +99,7 @@ def test_words_of_a_machine_do_not_reach_the_terminal_as_they_are(laptop, failed
 
 
 @pytest.mark.security("M14")
-@pytest.mark.parametrize("known", ["", '{"access": "tunnel", "port": 8888}', '{"access": "https", "port": 8888}'])
+@pytest.mark.parametrize("known", ["", '{"access": "https", "port": 8888}'])
 def test_tag_with_weaker_access_is_ignored_without_confirmation(laptop, known):
     memory = laptop.lab / "way.json"
     memory.write_text(known)

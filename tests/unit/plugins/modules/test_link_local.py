@@ -224,15 +224,6 @@ def test_the_unit_grants_what_the_program_needs(networks, host, monkeypatch):
     assert networks.ask("lab", METADATA, seconds=1) == "nothing"
 
 
-def test_the_program_and_the_unit_are_sound():
-    done = subprocess.run(["/bin/sh", "-n"], input=rule.PROGRAM, check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    if shutil.which("shellcheck"):
-        words = ["shellcheck", "--shell=sh", "-"]
-        done = subprocess.run(words, input=rule.PROGRAM, check=False, capture_output=True, text=True)
-        assert done.stdout == ""
-
-
 @pytest.mark.parametrize("used", [True, False])
 def test_the_module_ensures_removes_and_leaves_alone_what_is_of_use(host, call, monkeypatch, tmp_path, used):
     monkeypatch.setattr(module, "LinkLocal", lambda: host)

@@ -51,11 +51,7 @@ def test_a_bucket_that_cannot_be_read_is_no_reason_to_give_a_lab_more_rights():
         ("http://127.0.0.1:7890", {}, True),
         ("http://127.0.0.1:7890", {"data_engine_desktop": True}, False),
         ("http://127.0.0.1:7890", {"data_engine": {"rootless": True}}, False),
-        (
-            "http://127.0.0.1:7890",
-            {"data_engine": {"endpoint": "unix:///Users/ann/.colima/default/docker.sock"}},
-            False,
-        ),
+        ("http://127.0.0.1:7890", {"data_engine": {"endpoint": "unix:///Users/a/.colima/docker.sock"}}, False),
         ("http://127.0.0.1:7890", {"data_engine": {"endpoint": "unix:///var/run/docker.sock"}}, True),
         ("localhost:7890", {"data_engine_desktop": True}, False),
         ("socks5://LOCALHOST:1080/", {"data_engine_desktop": True}, False),

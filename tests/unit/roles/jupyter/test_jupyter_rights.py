@@ -81,9 +81,6 @@ def test_a_lab_without_a_mount_to_make_has_no_right():
 )
 def test_link_local_addresses_are_blocked_wherever_root_can_have_a_say(changed, blocks):
     assert told("__jupyter_blocks", jupyter_engine={**ENGINE, **changed}) is blocks
-
-
-def test_without_an_engine_nothing_is_blocked():
     assert told("__jupyter_blocks") is False
 
 
