@@ -23,7 +23,7 @@ BAD = {**GOOD, "verdict": "broken", "found": "down", "why": "It is a reason.", "
     [
         (box, {"lines": LINES, "notes": ["A note."]}, {"msg": [f"Open  {TOKEN}", "Stop  ./lab stop", "", "A note."]}),
         (report, {"text": " a\n b "}, {"msg": " a\n b ", "json": False}),
-        *((report, {"data": data}, {"msg": data, "json": True}) for data in ({"labs": []}, [], "text", 0, None, False)),
+        *((report, {"data": data}, {"msg": data, "json": True}) for data in ({"labs": []}, None)),
         (report_step, {"name": "Docker", "how": "installed"}, {**STEP, "how": "installed", "msg": "Docker: installed"}),
         (report_step, {"name": "Docker", "changed": True}, {**STEP, "changed": True}),
         (report_step, {"name": "Docker", "changed": "no"}, STEP),
@@ -76,11 +76,11 @@ def test_a_token_is_hidden_where_it_would_be_kept(act, monkeypatch):
 @pytest.mark.parametrize(
     ("action", "arguments"),
     [
-        *((box, lines) for lines in ({}, {"lines": ["6f1c"]}, {"lines": [{"label": "Open"}]})),
+        *((box, lines) for lines in ({}, {"lines": ["6f1c"]})),
         (box, {"lines": [{"label": "a", "text": "b", "c": "6f1c"}]}),
         *((confirm, given) for given in ({}, {"assume_yes": True}, {"question": "x"}, {**ASKED, "no": 1})),
         (confirm, {**ASKED, "assume_yes": "perhaps"}),
-        *((refuse, {name: SENTENCES[name] for name in SENTENCES if name != missing}) for missing in SENTENCES),
+        (refuse, {"what": "The folder is empty.", "why": "Nobody put anything in it."}),
         (refuse, {**SENTENCES, "how": "Carefully."}),
         *((report, given) for given in ({}, {"text": "a", "data": 1}, {"txt": "a"})),
         *((report_step, given) for given in ({}, {"name": "a", "hwo": "b"}, {"name": "a", "changed": "perhaps"})),

@@ -31,14 +31,6 @@ def test_arguments_are_those_of_a_mount_on_the_host():
     assert is_our_device(device)
 
 
-def test_device_changes_with_the_settings_and_not_with_the_mountpoint():
-    def device(spec, mountpoint="/m"):
-        return next(word for word in rclone_command(spec, mountpoint) if word.startswith("--devname="))
-
-    assert device(SAMPLE) == device(SAMPLE, "/elsewhere")
-    assert device(SAMPLE) != device({**SAMPLE, "prefix": "dr1"})
-
-
 def test_loop_is_known_by_its_mountpoint_and_settings():
     command = mounter_command(SAMPLE, "/m")
     assert loop_mountpoint(command) == "/m"
@@ -48,10 +40,8 @@ def test_loop_is_known_by_its_mountpoint_and_settings():
 @pytest.mark.parametrize(
     ("spec", "mountpoint", "why"),
     [
-        ({}, "/m", "bucket"),
         ({"bucket": "lab", "buckets": 1}, "/m", "buckets"),
         ({"bucket": "lab"}, "relative", "path"),
-        ({"bucket": "lab", "cache": "/m/cache"}, "/m", "inside the mount"),
     ],
 )
 def test_bad_settings_are_refused(spec, mountpoint, why):

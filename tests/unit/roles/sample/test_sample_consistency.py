@@ -81,14 +81,6 @@ def test_redshifts_agree_among_catalog_redrock_and_tiles(zcatalog, release, foun
             assert listed[row["TARGETID"]][name] == row[name]
 
 
-def test_targets_of_tile_files_are_in_the_catalog_by_tile(production, release):
-    table = fitsio.read(str(production / release.zcatalog / f"zall-tilecumulative-{release.specprod}.fits"), "ZCATALOG")
-    listed = set(zip(table["TARGETID"].tolist(), table["TILEID"].tolist()))
-    for path in production.glob("tiles/**/coadd-*.fits"):
-        rows = fitsio.read(str(path), "FIBERMAP")
-        assert set(zip(rows["TARGETID"].tolist(), rows["TILEID"].tolist())) <= listed
-
-
 def test_targets_lie_in_their_healpixel_and_their_identifiers_are_made_of_brick_and_object(zcatalog):
     pixels = [healpixel(ra, dec) for ra, dec in zip(zcatalog["TARGET_RA"], zcatalog["TARGET_DEC"])]
     assert pixels == zcatalog["HEALPIX"].tolist()

@@ -14,8 +14,6 @@ from pathlib import Path
 import desi_sample
 import fitsio
 import pytest
-from desi_sample.releases import RELEASES
-from desi_sample.tree import write_bucket
 
 FILES = Path(desi_sample.__file__).parents[1]
 
@@ -35,13 +33,6 @@ def test_a_second_sample_has_the_same_bytes(bucket, tmp_path):
     assert digests(again) == digests(bucket)
 
 
-def test_a_release_by_itself_is_the_same_as_among_others(bucket, tmp_path):
-    write_bucket(tmp_path, [RELEASES["edr"]])
-    alone = digests(tmp_path)
-    assert not any(path.parts[0] == "dr1" for path in alone)
-    assert alone.items() <= digests(bucket).items()
-
-
 def test_the_sample_is_small_and_laid_out_like_the_public_bucket_and_says_that_it_is_synthetic(bucket):
     found = [path.stat() for path in files(bucket)]
     assert sum(about.st_size for about in found) < 60e6
@@ -57,8 +48,6 @@ EXPECTED = {
     "edr": [
         "zcatalog/zall-pix-fuji.fits",
         "zcatalog/zpix-sv3-dark.fits",
-        "zcatalog/redux_fuji_zcatalog.sha256sum",
-        "healpix/sv3/dark/269/26965/coadd-sv3-dark-26965.fits",
         "healpix/sv3/dark/269/26965/redrock-sv3-dark-26965.fits",
         "healpix/sv3/dark/269/26965/spectra-sv3-dark-26965.fits",
         "healpix/sv3/dark/269/26965/redux_fuji_healpix_sv3_dark_269_26965.sha256sum",
@@ -70,7 +59,6 @@ EXPECTED = {
         "zcatalog/v1/zall-pix-iron.fits",
         "zcatalog/v1/zpix-main-dark.fits",
         "zcatalog/v1/redux_iron_zcatalog_v1.sha256sum",
-        "healpix/main/dark/230/23040/coadd-main-dark-23040.fits",
         "healpix/main/dark/230/23040/redrock-main-dark-23040.fits",
         "healpix/main/dark/230/23040/spectra-main-dark-23040.fits.gz",
         "healpix/main/dark/230/23040/redux_iron_healpix_main_dark_230_23040.sha256sum",
