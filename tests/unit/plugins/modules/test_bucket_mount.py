@@ -238,7 +238,12 @@ def test_foreign_mount_is_refused_and_kept(run, path):
 
 
 @pytest.mark.parametrize(
-    ("make", "why"), [(lambda path: (path / "thesis").mkdir(parents=True), "not empty"), (Path.touch, "a file")]
+    ("make", "why"),
+    [
+        (lambda path: (path / "thesis").mkdir(parents=True), "not empty"),
+        (Path.touch, "a file"),
+        (lambda path: path.symlink_to(path.parent), "a symbolic link"),
+    ],
 )
 def test_whatever_is_in_the_place_of_the_mountpoint_is_refused_and_kept(run, path, make, why):
     path.parent.mkdir()
