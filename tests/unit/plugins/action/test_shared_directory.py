@@ -80,7 +80,10 @@ def test_what_is_not_for_notebooks_is_refused_also_behind_links(run, home, asked
     ("name", "before", "behind"),
     [
         ("XDG_CONFIG_HOME", "", ""),
+        ("XDG_CACHE_HOME", "", ""),
+        ("XDG_STATE_HOME", "", ""),
         ("AWS_SHARED_CREDENTIALS_FILE", "", "/file"),
+        ("DOCKER_CONFIG", "", "/file"),
         ("KUBECONFIG", "/nowhere:", "/file"),
         ("DOCKER_HOST", "unix://", "/file"),
     ],
