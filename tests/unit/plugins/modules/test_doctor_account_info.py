@@ -148,15 +148,6 @@ def test_what_belongs_to_no_lab_is_found_with_its_cost_and_what_removes_it(look,
     assert old["group"] in resources(look())
 
 
-def test_what_only_looks_like_ours_is_not_told(look, region):
-    # The same names without tags, the tags of another owner, and a tag that only begins alike.
-    region.key("desi-lab-old", tags={})
-    region.group("jupyter-old", tags={})
-    region.disk(name="old", owner="ben")
-    region.disk(tags={"Name": "desi-lab-old", "desi-lab": "old"})
-    assert only(look(), "orphans")["found"] == "nothing in us-west-2"
-
-
 def test_what_is_left_of_a_lab_made_here_with_other_credentials_of_the_account_is_told(look, region, tmp_path):
     record(tmp_path / "us-west-2/old", name="old", owner="ben")
     disk = region.disk(name="old", owner="ben")

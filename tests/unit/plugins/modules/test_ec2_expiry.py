@@ -97,15 +97,6 @@ def test_without_a_snapshot_there_is_one_schedule(run, scheduler, role, instance
     assert set(due(scheduler)) == {"delete"}
 
 
-def test_later_use_moves_it_and_an_earlier_end_moves_it_back(run, scheduler, role, instance):
-    run(days=14, hours=12)
-    later = run(now=NOON + 86400, days=14, hours=12)
-    assert later["changed"]
-    assert due(scheduler) == {"snapshot": "at(2026-12-10T00:00:00)", "delete": "at(2026-12-10T01:00:00)"}
-    run(now=NOON + 86400, days=3, hours=0)
-    assert due(scheduler)["delete"] == "at(2026-11-29T01:00:00)"
-
-
 def test_schedules_of_a_machine_that_is_gone_make_way(run, scheduler, role, instance, region):
     run()
     region.ec2.terminate_instances(InstanceIds=[instance])

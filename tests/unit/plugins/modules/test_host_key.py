@@ -168,6 +168,7 @@ def test_machine_that_was_pinned_before_is_known_and_is_not_asked(made, run, tmp
 
 
 @pytest.mark.security("H8")
+@pytest.mark.security("H8")
 @pytest.mark.parametrize("harm", ["keygen", "restart"])
 def test_machine_without_a_key_of_its_own_is_not_worked_with_and_the_next_run_goes_on(ready, run, harm, monkeypatch):
     monkeypatch.setattr(ssh_first_contact, "PROOF_SECONDS", 1)
