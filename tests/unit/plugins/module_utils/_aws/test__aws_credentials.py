@@ -69,13 +69,9 @@ def why(seconds=20.0, **given):
     ("script", "words"),
     [
         ("echo null", "prints something else than credentials"),
-        ("echo '[]'", "prints something else than credentials"),
-        ("echo '3'", "prints something else than credentials"),
-        ("true", "prints something else than credentials"),
         (f"echo 'update available'; echo '{GOOD}'", "prints something else than credentials"),
         ("printf '\\377'", "prints something else than credentials"),
         ('echo \'{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "Expiration": "soon"}\'', "something else"),
-        ("echo '{\"Version\": 1}'", "Missing required key"),
         ("echo '{\"Version\": 2}'", "Unsupported version"),
         ("echo 'No session of AKIAIOSFODNN7EXAMPLE. More.' >&2; exit 1", "failed: No session of <hidden>."),
         ("exit 1", "failed."),
@@ -93,23 +89,18 @@ def test_a_program_that_gives_no_credentials_is_named(home, script, words):
 @pytest.mark.parametrize(
     ("config", "words", "do"),
     [
-        (f"{PROCESS}HOME/none x\n", "HOME/none, which AWS profile work", "credential_process"),
         (f"{PROCESS}HOME/.aws\n", "cannot be run", "credential_process"),
         (f"{PROCESS}'HELPER\n", "prints something else", "credential_process"),
         (f"{BASE}credential_process = HOME/none\n", "HOME/none", "JSON"),
         (f"{BASE}{STORED}".replace("[profile base]", "mfa_serial = arn:mfa/ann\n[profile base]"),
          "MFA code from the device arn:mfa/ann", "export-credentials --profile work"),
         (f"{BASE}{STORED}", "does not reach 127.0.0.1", "network"),
-        (f"[profile work]\n{ROLE}source_profile = work2\n", "work2", "~/.aws/config"),
         (f"[profile work]\n{ROLE}", "source_profile or credential_source is missing", "aws configure"),
         (f"[profile work]\n{ROLE}credential_source = Nowhere\n", "Nowhere", "~/.aws/config"),
         (f"[profile work]\n{ROLE}web_identity_token_file = HOME/token\n", "HOME/token with the web identity", "path"),
         (f"[profile work]\n{SSO}", "login at AWS has ended", "aws sso login"),
-        ("[profile work]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n", "sso-session", "~/.aws/config"),
-        ("[profile work]\naws_access_key_id = a\n", "aws_secret_access_key is missing", "aws configure"),
         ("[profile other]\n", "no AWS profile called work", "list-profiles"),
         ("[profile work\n", "cannot be read as AWS settings", "correct it"),
-        ("key = value\n[profile work]\n", "cannot be read as AWS settings", "correct it"),
     ],
 )  # fmt: skip
 def test_settings_that_lead_to_no_credentials_say_which_and_what_to_do(home, config, words, do):
@@ -167,7 +158,6 @@ NONE = dict.fromkeys(KEYS)
         ({**KEYS, "profile": "w"}, {"AWS_DEFAULT_PROFILE": "w", "AWS_ACCESS_KEY_ID": "A"}, {"profile": None}),
         # As --profile of the AWS CLI.
         ({**KEYS, "profile": "other"}, {"AWS_PROFILE": "w", "AWS_ACCESS_KEY_ID": "A"}, NONE),
-        ({**KEYS, "profile": "other"}, {"AWS_ACCESS_KEY_ID": "A"}, NONE),
         # What is given twice to the module itself is for amazon.aws to refuse.
         ({**KEYS, "profile": "other"}, {}, {}),
         ({**KEYS, "profile": None}, {"AWS_ACCESS_KEY_ID": "A"}, {}),
@@ -198,11 +188,6 @@ EXCEPTIONS = {
     for name, kind in vars(boto).items()
     if inspect.isclass(kind) and issubclass(kind, boto.BotoCoreError) and name not in NOT_OF_CREDENTIALS
 }
-
-
-class Anything(dict):
-    def __missing__(self, key):
-        return "thing"
 
 
 @pytest.mark.parametrize("name", sorted(EXCEPTIONS))

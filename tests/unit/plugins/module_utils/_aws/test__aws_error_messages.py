@@ -12,15 +12,8 @@ from test__aws_errors import FORBIDDEN, FORBIDDEN_BY_ORGANIZATION, TOO_FEW_VCPUS
 
 # What AWS answers
 
-NO_CAPACITY = (
-    "We currently do not have sufficient t2.micro capacity in the Availability Zone you requested (us-west-2a). Our "
-    "system will be working on provisioning additional capacity. You can currently get t2.micro by not specifying an "
-    "Availability Zone in your request or choosing us-west-2b, us-west-2c."
-)
-SIGNED_WRONGLY = (
-    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
-    "and signing method. Consult the service documentation for details."
-)
+NO_CAPACITY = "We do not have sufficient t2.micro capacity in the Availability Zone you requested (us-west-2a)."
+SIGNED_WRONGLY = "The request signature we calculated does not match the signature you provided."
 FREE_PLAN = "The specified instance type is not eligible for Free Tier. For a list of Free Tier instance types, run ..."
 
 

@@ -23,20 +23,9 @@ SMALL = {
 
 
 def product(usd="0.0116000000", unit="Hrs", published="2026-11-01T10:11:12Z", effective="2026-10-01T00:00:00Z"):
-    return json.dumps(
-        {
-            "product": {"attributes": {}},
-            "publicationDate": published,
-            "terms": {
-                "OnDemand": {
-                    "A.B": {
-                        "effectiveDate": effective,
-                        "priceDimensions": {"A.B.C": {"unit": unit, "pricePerUnit": {"USD": usd}}},
-                    }
-                }
-            },
-        }
-    )
+    cost = {"A.B.C": {"unit": unit, "pricePerUnit": {"USD": usd}}}
+    terms = {"OnDemand": {"A.B": {"effectiveDate": effective, "priceDimensions": cost}}}
+    return json.dumps({"product": {"attributes": {}}, "publicationDate": published, "terms": terms})
 
 
 def prices(names=("t2.micro",), table=None, region="us-west-2"):
@@ -96,9 +85,6 @@ def test_what_aws_says_now_goes_before_the_table():
 
 def test_machine_costs_itself_its_address_and_its_disk():
     assert cost.cost_of("t2.micro", 30, prices()) == Cost(0.0199, 2.4, "2025-07-01", TABLE)
-    assert cost.cost_of("t2.micro", 16000, prices()) == Cost(
-        round(0.0116 + 0.005 + 16000 * 0.08 / 730, 4), 1280.0, "2025-07-01", TABLE
-    )
 
 
 def test_oldest_day_and_both_sources_are_told():
@@ -130,11 +116,7 @@ def test_unknown_price_is_not_told_as_nothing():
     ("hours", "spot", "text"),
     [
         ({"t2.micro": 0.0199}, True, "at most 0.020 USD an hour running"),
-        (
-            {"t3.micro": 0.0187, "t3.large": 0.0915, "t3.xlarge": 0.175, "t9.huge": None},
-            False,
-            "0.019 USD an hour running (with t3.xlarge 0.175)",
-        ),
+        ({"t3.micro": 0.0187, "m7i.xl": 0.175, "t9.x": None}, False, "0.019 USD an hour running (with m7i.xl 0.175)"),
         # A cheaper alternative is not told.
         ({"t3.micro": 0.0187, "t3a.micro": 0.0177}, False, "0.019 USD an hour running"),
     ],

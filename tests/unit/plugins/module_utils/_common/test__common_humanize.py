@@ -29,7 +29,6 @@ NOON = 1_795_521_600.0
         ("2026-11-24T14:00:00+02:00", NOON),
         ("0001-01-01T00:00:00Z", None),
         ("", None),
-        ("yesterday", None),
         (None, None),
     ],
 )
@@ -38,16 +37,18 @@ def test_times_of_docker_and_of_aws_are_read(text, seconds):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0, "0.0 s"), (-1, "0.0 s"), (18.24, "18.2 s"), (59.96, "1 m 00 s"), (112, "1 m 52 s"), (3599.6, "1 h 00 m")],
+    ("seconds", "said", "whole"),
+    [
+        (0, "0.0 s", "0 s"),
+        (-1, "0.0 s", "0 s"),
+        (18.24, "18.2 s", "18 s"),
+        (59.96, "1 m 00 s", "59 s"),
+        (112.9, "1 m 53 s", "1 m 52 s"),
+        (3599.6, "1 h 00 m", "59 m 59 s"),
+    ],
 )
-def test_duration_is_said_in_fitting_units(seconds, said):
-    assert duration(seconds) == said
-
-
-@pytest.mark.parametrize(("seconds", "said"), [(0.99, "0 s"), (12.9, "12 s"), (72.9, "1 m 12 s"), (7262, "2 h 01 m")])
-def test_clock_counts_whole_seconds(seconds, said):
-    assert duration(seconds, whole=True) == said
+def test_duration_is_said_in_fitting_units_and_a_clock_counts_whole_seconds(seconds, said, whole):
+    assert (duration(seconds), duration(seconds, whole=True)) == (said, whole)
 
 
 @pytest.mark.parametrize(
@@ -64,13 +65,10 @@ def test_bytes_are_said_in_fitting_units(size, said):
         (-5, "less than a minute"),
         (59, "less than a minute"),
         (60, "1 min"),
-        (42 * 60, "42 min"),
         (59 * 60 + 29, "59 min"),
         (59 * 60 + 31, "1 h"),
         (11.6 * 3600, "12 h"),
-        (47 * 3600, "47 h"),
         (47.6 * 3600, "2 days"),
-        (14 * 86400, "14 days"),
     ],
 )
 def test_span_is_said_in_the_unit_in_which_people_would(seconds, said):
@@ -90,40 +88,25 @@ def test_numbers_of_others_are_taken_if_they_are_numbers():
     assert time_text(None) == ""
 
 
-@pytest.mark.parametrize(
-    ("idle", "hours", "words"),
-    [
-        (60, 12, "stops by itself after 60 idle minutes, and anyway after 12 hours"),
-        ("1", "1.0", "stops by itself after 1 idle minute, and anyway after 1 hour"),
-        (0.5, 0.25, "stops by itself after 0.5 idle minutes, and anyway after 0.25 hours"),
-        (60, 0, "stops by itself after 60 idle minutes; as long as it is used it runs, and costs, without end"),
-        (0, 12, "stops by itself after 12 hours, used or not, and not before"),
-        (0, 0, "never stops by itself: it runs, and costs, until you stop or remove it"),
-    ],
-)
-def test_stop_time_of_an_instance_in_words(idle, hours, words):
-    assert stops_when(idle, hours) == words
+LEFT, IDLE_LEFT = "for how long it may run is left to its watcher", "when it is idle is left to its watcher"
 
 
 @pytest.mark.parametrize(
     ("idle", "hours", "unknown", "words"),
     [
+        (60, 12, [], "stops by itself after 60 idle minutes, and anyway after 12 hours"),
+        ("1", "1.0", [], "stops by itself after 1 idle minute, and anyway after 1 hour"),
+        (0.5, 0.25, [], "stops by itself after 0.5 idle minutes, and anyway after 0.25 hours"),
+        (60, 0, [], "stops by itself after 60 idle minutes; as long as it is used it runs, and costs, without end"),
+        (0, 12, [], "stops by itself after 12 hours, used or not, and not before"),
+        (0, 0, [], "never stops by itself: it runs, and costs, until you stop or remove it"),
+        # What is not known is not made up.
         (60, 12, ["idle_minutes", "max_hours"], "its watcher keeps the limits that it has"),
-        (
-            60,
-            12,
-            ["max_hours"],
-            "stops by itself after 60 idle minutes; for how long it may run is left to its watcher",
-        ),
-        (0, 12, ["max_hours"], "is not stopped for being idle; for how long it may run is left to its watcher"),
-        (
-            60,
-            12,
-            ["idle_minutes"],
-            "stops by itself after 12 hours at the latest; when it is idle is left to its watcher",
-        ),
-        (60, 0, ["idle_minutes"], "may run for any time while it is used; when it is idle is left to its watcher"),
+        (60, 12, ["max_hours"], f"stops by itself after 60 idle minutes; {LEFT}"),
+        (0, 12, ["max_hours"], f"is not stopped for being idle; {LEFT}"),
+        (60, 12, ["idle_minutes"], f"stops by itself after 12 hours at the latest; {IDLE_LEFT}"),
+        (60, 0, ["idle_minutes"], f"may run for any time while it is used; {IDLE_LEFT}"),
     ],
 )
-def test_limits_that_are_not_known_are_not_made_up(idle, hours, unknown, words):
+def test_stop_time_of_an_instance_in_words(idle, hours, unknown, words):
     assert stops_when(idle, hours, unknown) == words

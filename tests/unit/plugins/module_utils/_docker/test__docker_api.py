@@ -18,8 +18,7 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.api import (
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import EngineUnavailable, NotListening
 
 DESKTOP = "unix:///home/ann/.docker/desktop/docker.sock"
-
-
+TLS = "tcp://127.0.0.1:2376"
 FAR = "It is on another computer"
 GONE = "there is no such context"
 
@@ -48,7 +47,6 @@ def home(tmp_path):
     ("environment", "config", "host", "direct", "problem"),
     [
         ({}, None, DEFAULT_ENDPOINT, True, ""),
-        ({}, "", DEFAULT_ENDPOINT, True, ""),
         ({}, "{", DEFAULT_ENDPOINT, True, ""),
         ({}, '{"currentContext": "default"}', DEFAULT_ENDPOINT, True, ""),
         ({}, '{"currentContext": "desktop"}', DESKTOP, True, ""),
@@ -60,10 +58,9 @@ def home(tmp_path):
         ({"DOCKER_CONTEXT": "desktop"}, '{"currentContext": "far"}', DESKTOP, True, ""),
         ({"DOCKER_CONTEXT": "gone"}, None, "context gone", False, "The variable DOCKER_CONTEXT names it"),
         ({"DOCKER_CONTEXT": "desktop", "DOCKER_HOST": "unix:///run/x.sock"}, None, "unix:///run/x.sock", True, ""),
-        ({"DOCKER_HOST": "tcp://127.0.0.1:2375"}, None, "tcp://127.0.0.1:2375", True, ""),
         ({"DOCKER_HOST": "localhost:2375"}, None, "tcp://localhost:2375", True, ""),
-        ({"DOCKER_HOST": "tcp://127.0.0.1:2376", "DOCKER_TLS_VERIFY": "1"}, None, "tcp://127.0.0.1:2376", False, ""),
-        ({"DOCKER_HOST": "tcp://127.0.0.1:2376", "DOCKER_TLS": "1"}, None, "tcp://127.0.0.1:2376", False, ""),
+        ({"DOCKER_HOST": TLS, "DOCKER_TLS_VERIFY": "1"}, None, TLS, False, ""),
+        ({"DOCKER_HOST": TLS, "DOCKER_TLS": "1"}, None, TLS, False, ""),
         ({"DOCKER_HOST": "tcp://192.0.2.7:2375"}, None, "tcp://192.0.2.7:2375", False, FAR),
         ({"DOCKER_HOST": "tcp://192.0.2.9:2375"}, None, "tcp://192.0.2.9:2375", True, ""),
         ({"DOCKER_HOST": "tcp://[:x"}, None, "tcp://[:x", False, "at no socket"),
@@ -85,12 +82,8 @@ def test_endpoint_is_the_docker_commands_own(home, environment, config, host, di
     [
         ({"DOCKER_CONTEXT": "tls"}, "DOCKER_TLS_VERIFY", ".docker/contexts/tls/*/docker"),
         ({"DOCKER_CONTEXT": "any"}, "DOCKER_TLS", ".docker/contexts/tls/*/docker"),
-        ({"DOCKER_HOST": "tcp://127.0.0.1:2376", "DOCKER_TLS_VERIFY": "yes"}, "DOCKER_TLS_VERIFY", ".docker"),
-        (
-            {"DOCKER_HOST": "tcp://127.0.0.1:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/c"},
-            "DOCKER_TLS_VERIFY",
-            "/c",
-        ),
+        ({"DOCKER_HOST": TLS, "DOCKER_TLS_VERIFY": "yes"}, "DOCKER_TLS_VERIFY", ".docker"),
+        ({"DOCKER_HOST": TLS, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/c"}, "DOCKER_TLS_VERIFY", "/c"),
     ],
 )
 def test_every_client_is_given_the_keys_of_an_engine_with_tls(home, environment, verify, folder):

@@ -194,7 +194,6 @@ def make_proc(folder: Path, name: str, pid: int = 41) -> None:
         ("127.0.0.1:8888->8888/udp", "127.0.0.1", 8888, False),
         ("some-host:8888->8888/tcp", "127.0.0.1", 8888, False),
         ("8888/tcp", "127.0.0.1", 8888, False),
-        ("", "127.0.0.1", 8888, False),
     ],
 )
 def test_published_port_is_found_in_what_docker_ps_prints(ports, address, port, published):
