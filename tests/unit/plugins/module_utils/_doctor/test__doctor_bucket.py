@@ -77,19 +77,11 @@ def test_a_bucket_that_does_not_answer_is_given_up_in_time():
     assert "did not answer within 0.5 s" in found.why
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "said"),
-    [
-        ("NoSuchBucket", 404, "no bucket of this name"),
-        ("AccessDenied", 403, "does not let the public list it"),
-        ("InternalError", 500, "InternalError"),
-    ],
-)
-def test_a_bucket_that_refuses_is_broken_and_says_so(error, status, said):
+def test_a_bucket_that_refuses_is_broken_and_says_so():
     with bucket() as (url, behavior):
-        behavior.error, behavior.status = error, status
+        behavior.error, behavior.status = "AccessDenied", 403
         found, _clock = look(url)
-    assert (found.verdict, said in found.why) == (BROKEN, True)
+    assert (found.verdict, "does not let the public list it" in found.why) == (BROKEN, True)
     assert found.do
 
 
@@ -100,18 +92,11 @@ def test_objects_that_nobody_may_read_make_a_bucket_broken():
     assert (found.verdict, "403" in found.why) == (BROKEN, True)
 
 
-def test_where_nothing_listens_or_a_name_is_not_resolved_it_is_told(monkeypatch):
+def test_where_nothing_listens_it_is_told():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     found, clock = look(f"http://127.0.0.1:{port}")
     assert (found.verdict, clock.verdict, "connection refused" in found.why) == (BROKEN, SKIPPED, True)
-
-    def fail(*_args, **_more):
-        raise socket.gaierror(-2, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", fail)
-    found, _clock = look("http://data.example.org")
-    assert (found.verdict, found.why) == (BROKEN, "The name data.example.org could not be resolved.")
 
 
 def test_an_authority_that_nobody_trusts_is_told_with_what_to_set(tmp_path):
@@ -130,7 +115,7 @@ def test_where_certificates_are_not_believed_the_time_is_asked_in_plain(tmp_path
     assert (clock.verdict, clock.found) == (BROKEN, "about 2 hours ahead of the server's")
 
 
-@pytest.mark.parametrize(("ahead", "verdict"), [(0, OK), (-20, OK), (90, WARNING), (-90, WARNING), (400, BROKEN)])
+@pytest.mark.parametrize(("ahead", "verdict"), [(-20, OK), (90, WARNING), (-400, BROKEN)])
 def test_the_clock_is_held_against_the_servers(ahead, verdict):
     with bucket() as (url, behavior):
         behavior.ahead = ahead

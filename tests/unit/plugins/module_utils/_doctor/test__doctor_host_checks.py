@@ -121,11 +121,9 @@ def test_what_is_found_is_judged(findings, verdict, says):
         ("", True, False, False, OK, "nothing answers"),
         ("", False, True, True, OK, "from the next ./lab local on"),
         ("", False, False, True, WARNING, "only root can make the rule"),
-        ("Docker Desktop's", False, True, True, WARNING, "within reach of labs: Docker Desktop's"),
         # A rule of before does not hold for another engine.
         ("a rootless engine's", True, True, True, WARNING, "within reach of labs: a rootless engine's"),
         ("a rootless engine's", False, False, False, OK, "nothing answers"),
-        ("", False, False, False, OK, "nothing answers"),
     ],
 )
 def test_whether_labs_reach_the_keys_of_their_machine_is_told(obstacle, made, may, answers, verdict, found):

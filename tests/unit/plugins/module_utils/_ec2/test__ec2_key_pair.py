@@ -89,7 +89,6 @@ def test_machine_whose_private_key_is_lost_is_told_before_anything_is_made(publi
     "text",
     [
         "ssh-ed25519",
-        "AAAA",
         MINE.replace("ssh-ed25519", "ecdsa-sha2-nistp256"),
         MINE.replace("ssh-ed25519", "ssh-rsa"),
         "ssh-ed25519 not/base64!",

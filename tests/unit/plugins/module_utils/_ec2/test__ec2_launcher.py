@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 from botocore import exceptions as boto
-from botocore.parsers import ResponseParserError
 from little_ec2 import SPEC, SPOT, A, B, said
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import lab_tags
@@ -16,14 +15,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.launcher import Laun
 ENDPOINT = "https://ec2.us-west-2.amazonaws.com"
 NO_CAPACITY = said("InsufficientInstanceCapacity", 500)
 BROKEN = boto.ConnectionClosedError(endpoint_url=ENDPOINT)
-LOST = [
-    said("InternalError", 500),
-    said("Unavailable", 503),
-    said("RequestLimitExceeded", 503),
-    BROKEN,
-    boto.ReadTimeoutError(endpoint_url=ENDPOINT),
-    ResponseParserError("x"),
-]
+LOST = [said("InternalError", 500), BROKEN]
 NOTHING = [{"Reservations": []}]
 
 
@@ -134,7 +126,7 @@ def test_waiting_is_bounded(ec2, ensure, clock):
     assert clock.now - 1000 < 185
 
 
-@pytest.mark.parametrize("error", [said("InternalError", 500), said("RequestLimitExceeded", 503), BROKEN])
+@pytest.mark.parametrize("error", LOST)
 def test_query_that_fails_for_a_moment_is_repeated(ec2, ensure, error):
     ec2.instance("pending", lives=["pending", "running"])
     ec2.looks = [error, error]
@@ -158,14 +150,7 @@ def test_several_instances_are_refused_rather_than_guessed_at(ec2, ensure):
 
 
 @pytest.mark.parametrize(
-    ("state", "tags"),
-    [
-        ("running", {"Name": "desi-lab-desi"}),
-        ("running", lab_tags("desi", "ben")),
-        ("running", lab_tags("other", "ann")),
-        ("terminated", None),
-        ("shutting-down", None),
-    ],
+    ("state", "tags"), [("running", lab_tags("desi", "ben")), ("terminated", None), ("shutting-down", None)]
 )
 def test_instance_that_is_not_ours_or_is_gone_is_not_used(ec2, ensure, state, tags):
     ec2.instance(state, tags)
@@ -222,12 +207,6 @@ def test_next_attempt_is_made_at_once_where_there_is_no_capacity_and_both_are_to
     assert clock.now - 1000 <= 2
 
 
-def test_on_demand_is_the_fallback_of_spot(ec2, ensure):
-    ec2.answers = [said("MaxSpotInstanceCountExceeded")]
-    made = ensure(replace(SPEC, attempts=(SPOT, A)))
-    assert (made.instance["market"], made.tried[0]["reason"]) == ("on-demand", "the quota for spot is used up")
-
-
 def test_instance_that_dies_for_lack_of_capacity_is_followed_by_the_next_attempt(ec2, ensure):
     def die():
         ec2.instances[0]["StateReason"] = {"Code": "Server.InsufficientInstanceCapacity"}
@@ -274,7 +253,6 @@ def test_search_for_a_place_is_bounded(ec2, ensure, clock):
     [
         (said("VcpuLimitExceeded"), "quota"),
         (said("UnauthorizedOperation", 403), "ec2:RunInstances"),
-        (said("InvalidAMIID.NotFound"), "InvalidAMIID.NotFound"),
         (boto.NoCredentialsError(), "No AWS credentials"),
     ],
 )

@@ -259,7 +259,6 @@ def test_another_endpoint_than_that_it_was_made_at_is_refused(made, asked, words
         ("https://sts.us-west-2.amazonaws.com", ""),
         ("https://sts.cn-north-1.amazonaws.com.cn", ""),
         ("https://sts.us-west-2.api.aws", ""),
-        ("https://vpce-0a-1b.sts.us-west-2.vpce.amazonaws.com", ""),
         ("https://sts.eusc-de-east-1.amazonaws.eu", ""),
         ("https://sts.us-iso-east-1.c2s.ic.gov", ""),
         ("http://ann:secret@127.0.0.1:5000", "127.0.0.1:5000"),

@@ -126,8 +126,6 @@ OWN, BARE, DESK = tcp(3000, BOB, "my own dashboard"), tcp(5000, BOB, ""), tcp(22
     ("present", "wanted", "rules", "opened", "closed", "also"),
     [
         ([tcp(22, BOB)], [tcp(22)], [tcp(22)], [tcp(22)], [tcp(22, BOB)], []),
-        (direct(), direct(port=8899), direct(port=8899), direct(port=8899)[:1], direct()[:1], []),
-        (direct(), [tcp(22)], [tcp(22)], [], direct()[:2], []),
         # What goes is told in the order of the guide, what its owner added is kept.
         (direct(BOB)[::-1], direct(), direct(), direct(), direct(BOB), []),
         ([OWN, tcp(22, BOB), BARE], [tcp(22)], [tcp(22), OWN, BARE], [tcp(22)], [tcp(22, BOB)], []),
