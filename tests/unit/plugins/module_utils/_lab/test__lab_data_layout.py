@@ -96,14 +96,6 @@ def test_folder_that_is_called_like_another_release_is_known_by_its_production(t
     assert "dr1" in refusal(tmp_path, "dr1").what
 
 
-def test_copy_of_nersc_is_bound_whole_with_the_targets_inside_its_release(tmp_path):
-    root = release(tmp_path / "dr1", "iron")
-    for inside in ("target", "spectro/data", "spectro/desi_spectro_calib", "survey", "vac"):
-        (root / inside).mkdir()
-    assert read_layout(str(tmp_path), "dr1", RELEASES) == Layout("releases", "dr1", "iron", [Bind(str(tmp_path), "")])
-    assert read_layout(str(root), "dr1", RELEASES) == Layout("release", "dr1", "iron", [Bind(str(root), "dr1")])
-
-
 def test_hidden_folders_are_no_releases_but_what_a_link_shows_of_them_is(tmp_path):
     release(tmp_path / ".bucket" / "edr", "fuji")
     assert refusal(tmp_path).why == "It is empty."
@@ -263,16 +255,9 @@ def test_what_may_not_be_both_read_and_entered_is_refused(shared, closed, mode, 
         (["coadd-main-dark-23040.fits"], "files of DESI", "-e lab_folder={0}, without lab_data."),
         (["mine/redrock-sv3-dark-1.fits.gz", "notes"], "files of DESI", "-e lab_folder={0}"),
         (["vac/dr1/lss/"], "files of DESI", "-e lab_folder={0}"),
-        (
-            ["healpix/main/", "zcatalog/"],
-            "without the folders of its release",
-            "ln -s {0} ~/desi/dr1/spectro/redux/iron",
-        ),
         (["tiles/cumulative/"], "without the folders of its release", "ln -s {0} ~/desi/dr1/spectro/redux/iron"),
         (["data.desi.lbl.gov/public/dr1/spectro/redux/iron/"], "further down", "Give {0}/data.desi.lbl.gov/public."),
         (["public/edr/spectro/redux/fuji/", "public/dr1/spectro/redux/iron/"], "further down", "Give {0}/public."),
-        (["mirror/tiny/spectro/redux/iron/"], "further down", "Give {0}/mirror/tiny."),
-        (["dr1/spectro/redux/guadalupe/", "edr/spectro/redux/fuji/"], None, ""),
     ],
 )
 def test_folder_of_another_kind_is_refused_with_the_way_on(tmp_path, made, why, do):
@@ -280,12 +265,9 @@ def test_folder_of_another_kind_is_refused_with_the_way_on(tmp_path, made, why, 
     for each in made:
         (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / each).mkdir() if each.endswith("/") else (tmp_path / each).touch()
-    if why is None:
-        assert read_layout(str(tmp_path), "dr1", RELEASES).specprod == "guadalupe"
-    else:
-        error = refusal(tmp_path, "dr1")
-        assert why in error.why
-        assert do.format(shell_path(tmp_path)) in error.do
+    error = refusal(tmp_path, "dr1")
+    assert why in error.why
+    assert do.format(shell_path(tmp_path)) in error.do
 
 
 def test_guadalupe_is_used_for_dr1_where_iron_is_not_there(tmp_path):

@@ -167,6 +167,9 @@ def test_what_notebooks_are_called_hides_neither_the_idle_stop_nor_the_deadline(
     assert said[0].startswith("a kernel is")
 
 
+HOSTILE_LABELS = (("mount", "-x"), ("folder", "/a/../../etc"), ("text", "a\rb"), ("name", 3))
+
+
 @pytest.mark.security("C2", "L13")
 @pytest.mark.parametrize(
     ("path", "value"),
@@ -175,21 +178,14 @@ def test_what_notebooks_are_called_hides_neither_the_idle_stop_nor_the_deadline(
         (("uptime",), -1),
         (("server",), "yes"),
         (("dask",), {"workers": 1}),
-        (("extra",), 1),
-        (("mounts",), {"../../x": True}),
-        (("mounts",), {"/m": "True"}),
-        (("images",), {"a": "--help"}),
-        (("watch", "active"), "a kernel is busy"),
-        (("watch", "active"), ["a kernel is busy", 3]),
+        *((("mounts",), each) for each in ({"../../x": True}, {"/m": "True"})),
+        *((("images",), {"a": "--help"}), (("containers",), {}), (("extra",), 1)),
+        *((("watch", "active"), each) for each in ("a kernel is busy", ["a kernel is busy", 3])),
         (("watch", "idle_since"), 1e300),
         (("watch", "last_stop"), {"at": 1, "why": ["x"]}),
-        (("containers",), {}),
         (("containers", 0, "Image"), "sha256:zz"),
         (("containers", 0, "State"), {"Running": "no"}),
-        (("containers", 0, "Config", "Labels"), {"desi.lab.mount": "-x"}),
-        (("containers", 0, "Config", "Labels"), {"desi.lab.folder": "/a/../../etc"}),
-        (("containers", 0, "Config", "Labels"), {"desi.lab.text": "a\rb"}),
-        (("containers", 0, "Config", "Labels"), {"desi.lab.name": 3}),
+        *((("containers", 0, "Config", "Labels"), {f"desi.lab.{name}": each}) for name, each in HOSTILE_LABELS),
         (("containers", 0, "HostConfig"), {"PortBindings": {"8888/tcp": [{"HostIp": "x", "HostPort": "99999"}]}}),
         (("containers", 0, "HostConfig"), {"PortBindings": {"8888/tcp": [{"HostIp": "x", "HostPort": "-1"}]}}),
     ],

@@ -146,11 +146,6 @@ def test_what_is_asked_for_is_taken_and_else_where_one_stands_unless_that_is_ref
 
 def test_a_refusal_names_what_would_be_shared_a_better_folder_and_the_way_past_it():
     told = str(refusal("/home/ann/link", "/home/ann/.ssh", "It lies in keys.", "/home/ann/my labs/desi"))
-    for part in (
-        "/home/ann/link",
-        "/home/ann/.ssh",
-        "It lies in keys.",
-        "lab_folder='/home/ann/my labs/desi'.",
-        "lab_folder_anyway=true",
-    ):
+    better = "lab_folder='/home/ann/my labs/desi'."
+    for part in ("/home/ann/link", "/home/ann/.ssh", "It lies in keys.", better, "lab_folder_anyway=true"):
         assert part in told

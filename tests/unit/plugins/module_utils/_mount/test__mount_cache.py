@@ -56,31 +56,17 @@ def test_cache_of_an_earlier_version_is_moved_and_nothing_of_roots_stays_in_the_
     assert list((home / ".cache").iterdir()) == []
 
 
-def to_person(old):
-    os.chown(old, NOBODY, NOBODY)
-
-
-def to_link(old):
-    old.rename(old.with_name("real"))
-    old.symlink_to("real")
-
-
-def to_link_above(old):
-    above = old.parent
-    above.rename(above.with_name("real"))
-    above.symlink_to("real")
-
-
-def to_open(old):
-    old.chmod(0o755)
-
-
-def to_something_else(old):
-    (old / "thesis.tex").touch()
+SPOILED = {
+    "a person's": lambda old: os.chown(old, NOBODY, NOBODY),
+    "a link": lambda old: (old.rename(old.with_name("real")), old.symlink_to("real")),
+    "below a link": lambda old: (old.parent.rename(old.parent.with_name("real")), old.parent.symlink_to("real")),
+    "open": lambda old: old.chmod(0o755),
+    "something else": lambda old: (old / "thesis.tex").touch(),
+}
 
 
 @pytest.mark.security("M1")
-@pytest.mark.parametrize("spoil", [to_person, to_link, to_link_above, to_open, to_something_else])
+@pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
 def test_cache_that_may_not_be_roots_own_is_left_and_named(old, new, spoil):
     spoil(old)
     assert cache_of.move_cache(str(old), str(new)) == str(old)

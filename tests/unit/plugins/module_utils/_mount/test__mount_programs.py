@@ -55,30 +55,17 @@ def program(folder, name="rclone", text="#!/bin/sh\nexit 0\n"):
     return made
 
 
-def spoil(path, how):
-    if how == "other owner":
-        os.chown(path, NOBODY, NOBODY)
-    elif how == "group may write":
-        path.chmod(path.stat().st_mode | 0o020)
-    elif how == "all may write":
-        path.chmod(path.stat().st_mode | 0o002)
-    elif how == "link of another":
-        real = path.with_name(f"{path.name}-real")
-        path.rename(real)
-        path.symlink_to(real)
-        os.lchown(path, NOBODY, NOBODY)
+def spoil(path):
+    """Let somebody else change it; test__common_files.py has the other ways to do so."""
+    os.chown(path, NOBODY, NOBODY)
 
 
-WAYS = ["other owner", "group may write", "all may write", "link of another"]
-
-
-@pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("level", ["program", "desi-lab", "lib", "local"])
-def test_program_is_refused_if_anybody_may_change_any_part_of_its_path(place, level, how):
+def test_program_is_refused_if_anybody_may_change_any_part_of_its_path(place, level):
     made = program(place)
     assert programs_of.require_program(str(made), str(place)) == str(made)
     part = made if level == "program" else next(one for one in made.parents if one.name == level)
-    spoil(part, how)
+    spoil(part)
     with pytest.raises(LabError) as refused:
         programs_of.require_program(str(made), str(place))
     assert str(part) in refused.value.what
@@ -90,7 +77,6 @@ def test_program_of_root_is_refused_where_a_lab_could_be_given_it(tmp_path):
         programs_of.require_program(str(made))
 
 
-@pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize(
     "words",
     [
@@ -102,14 +88,14 @@ def test_program_of_root_is_refused_where_a_lab_could_be_given_it(tmp_path):
         ["/usr/bin/env", "-o", "use_cache={target}"],
     ],
 )
-def test_every_path_of_a_command_is_proven_before_root_starts_it(place, tmp_path, words, how):
+def test_every_path_of_a_command_is_proven_before_root_starts_it(place, tmp_path, words):
     made = program(place)
     python = programs_of.find_python()
     (tmp_path / "mounts").mkdir()
     mountpoint = str(tmp_path / "mounts" / ".bucket")
     command = [word.format(python=python, target=made) for word in words]
     programs_of.require_command(command, mountpoint, str(place))
-    spoil(made, how)
+    spoil(made)
     started = []
 
     class Watched(LoopSupervisor):
@@ -122,14 +108,13 @@ def test_every_path_of_a_command_is_proven_before_root_starts_it(place, tmp_path
 
 
 @pytest.mark.parametrize("supervisor", [LoopSupervisor, SystemdSupervisor])
-@pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("spoiled", ["mounts", "written"])
-def test_supervisor_writes_nothing_where_others_may_change_it(tmp_path, monkeypatch, supervisor, how, spoiled):
+def test_supervisor_writes_nothing_where_others_may_change_it(tmp_path, monkeypatch, supervisor, spoiled):
     for name in ("UNIT_DIRECTORY", "RUN_DIRECTORY"):
         monkeypatch.setattr(mount_supervisors, name, tmp_path / "written")
     (tmp_path / "written").mkdir()
     (tmp_path / "mounts").mkdir()
-    spoil(tmp_path / spoiled, how)
+    spoil(tmp_path / spoiled)
     with pytest.raises(LabError):
         supervisor(str(tmp_path / "mounts" / ".bucket")).start(Job("rclone", ["/usr/bin/env"], {}, {"A": "b"}))
     assert list((tmp_path / "written").iterdir()) == []
@@ -261,23 +246,21 @@ def test_relay_has_a_place_for_each_build_and_its_files_lead_nowhere_else(place)
             programs_of.install_relay({**RELAY, name: "x"}, str(place))
 
 
-@pytest.mark.parametrize("how", WAYS)
-def test_part_of_the_relay_that_others_may_change_is_noticed(place, tmp_path, how):
+def test_part_of_the_relay_that_others_may_change_is_noticed(place, tmp_path):
     programs_of.install_relay(RELAY, str(place))
     command = programs_of.relay_command(RELAY, programs_of.find_python(), str(place))
     programs_of.require_command(command, "/nowhere/.bucket", str(place))
-    spoil(Path(command[3]), how)
+    spoil(Path(command[3]))
     with pytest.raises(LabError):
         programs_of.require_command(command, "/nowhere/.bucket", str(place))
 
 
-@pytest.mark.parametrize("how", WAYS)
-def test_python_that_others_may_change_does_not_run_the_relay(tmp_path, monkeypatch, how):
+def test_python_that_others_may_change_does_not_run_the_relay(tmp_path, monkeypatch):
     made = program(tmp_path, "python3.11")
     monkeypatch.setattr(programs_of, "PYTHONS", (str(made),))
     monkeypatch.setattr(programs_of, "SYSTEM_PLACES", (str(tmp_path),))
     assert programs_of.find_python() == str(made)
-    spoil(made, how)
+    spoil(made)
     assert programs_of.find_python() == ""
     assert programs_of.relay_command(RELAY, "", str(tmp_path)) == ()
 
@@ -316,9 +299,8 @@ def test_programs_that_nothing_names_any_more_go_and_those_of_others_stay(place)
 
 
 @pytest.mark.security("M1")
-@pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("which", ["parent", "cache", "programs"])
-def test_mount_is_refused_before_anything_is_made_where_others_may_write(tmp_path, which, how):
+def test_mount_is_refused_before_anything_is_made_where_others_may_write(tmp_path, which):
     for name in ("parent", "cache", "programs"):
         (tmp_path / name).mkdir()
     spec = make_spec({"bucket": "lab", "cache": str(tmp_path / "cache" / "lab-1"), "endpoint": "http://127.0.0.1:9"})
@@ -337,7 +319,7 @@ def test_mount_is_refused_before_anything_is_made_where_others_may_write(tmp_pat
         programs=str(tmp_path / "programs"),
         relay=RELAY,
     )
-    spoil(tmp_path / which, how)
+    spoil(tmp_path / which)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(LabError) as refused:
         work.run()

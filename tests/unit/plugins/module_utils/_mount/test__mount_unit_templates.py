@@ -72,15 +72,8 @@ def test_settings_are_read_back_out_of_a_unit():
 
 
 def test_words_and_values_are_quoted_as_systemd_reads_them():
-    for word, quoted in (
-        ("a b", '"a b"'),
-        ("100%", '"100%%"'),
-        ("$1", '"$$1"'),
-        ('"', r'"\""'),
-        ("\\", r'"\\"'),
-        ("", '""'),
-    ):
-        assert unit_word(word) == quoted
+    quoted = (("a b", '"a b"'), ("100%", '"100%%"'), ("$1", '"$$1"'), ('"', r'"\""'), ("\\", r'"\\"'), ("", '""'))
+    assert [unit_word(word) for word, _text in quoted] == [text for _word, text in quoted]
     assert environment_text({"B": 'a "$`\\', "A": "1"}) == 'A="1"\nB="a \\"\\$\\`\\\\"\n'
     assert unit_name("desidata-1a2b3c") == "desi-lab-mount-desidata-1a2b3c.service"
 

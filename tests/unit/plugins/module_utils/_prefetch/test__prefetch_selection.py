@@ -18,10 +18,7 @@ REDUX = "spectro/redux/iron"
 @pytest.mark.parametrize(
     ("word", "patterns"),
     [
-        (
-            "zcatalog/v1/zall-pix-iron.fits",
-            ("zcatalog/v1/zall-pix-iron.fits", f"{REDUX}/zcatalog/v1/zall-pix-iron.fits"),
-        ),
+        ("zcatalog/v1/zall.fits", ("zcatalog/v1/zall.fits", f"{REDUX}/zcatalog/v1/zall.fits")),
         ("healpix/main/dark/230/*/", ("healpix/main/dark/230/*", f"{REDUX}/healpix/main/dark/230/*")),
         ("./healpix//**/coadd-*", ("healpix/**/coadd-*", f"{REDUX}/healpix/**/coadd-*")),
         ("tile:2436", (f"{REDUX}/tiles/cumulative/2436/*/coadd-*", f"{REDUX}/tiles/cumulative/2436/*/redrock-*")),
@@ -118,10 +115,8 @@ def test_cone_is_one_on_the_sphere(cone, place, inside):
 
 
 def test_progress_tells_bytes_rate_and_time_left():
-    assert (
-        words.progress_words(250_000_000, 1_000_000_000, 10)
-        == "█████░░░░░░░░░░░░░░░ 250 MB of 1.0 GB, 25 MB/s, 30 s left"
-    )
+    bar = "█████░░░░░░░░░░░░░░░ 250 MB of 1.0 GB, 25 MB/s, 30 s left"
+    assert words.progress_words(250_000_000, 1_000_000_000, 10) == bar
     assert "2 h 46 m left" in words.progress_words(10**9, 10**11, 101)
     assert words.progress_words(0, 0, 0).startswith("█" * 20)
 

@@ -32,6 +32,7 @@ ROW = {
     "mount_answers": True,
     "server_answers": True,
 }
+NEWER = "A newer image desi-lab:0.1.0 is there: ./lab update"
 ASKED = {"id": "i-1", "reached": True}
 
 
@@ -74,11 +75,8 @@ def test_lab_on_this_computer_costs_nothing_and_is_up_since_its_start():
         ({"workers": 2, "dask": {"workers": 1}}, "1 of its 2 Dask workers are connected."),
         ({"workers": 2, "dask": {"workers": 1}, **ASKED}, "1 of its 2 machines of Dask workers are connected."),
         ({"workers": 2, **ASKED}, "The scheduler of its Dask workers does not answer: ./lab start mends that."),
-        ({"image_newer": True}, "A newer image desi-lab:0.1.0 is there: ./lab update takes it."),
-        (
-            {"image_newer": True, "name": "paper"},
-            "A newer image desi-lab:0.1.0 is there: ./lab update -e lab_name=paper takes it.",
-        ),
+        ({"image_newer": True}, f"{NEWER} takes it."),
+        ({"image_newer": True, "name": "x"}, f"{NEWER} -e lab_name=x takes it."),
     ],
 )
 def test_what_is_wrong_is_noted(change, said):

@@ -53,11 +53,6 @@ def test_patterns_mean_what_they_mean_to_git(lines, path, is_folder, ignored):
     assert agent.is_ignored(path, is_folder, agent.rules_of(lines)) is ignored
 
 
-@given(st.lists(st.text(alphabet="ab*?[]!^\\/#. -", max_size=8)), st.text(alphabet="ab/.", min_size=1))
-def test_no_line_makes_it_fail(lines, path):
-    assert agent.is_ignored(path, False, agent.rules_of(lines)) in (True, False)
-
-
 @settings(max_examples=50)
 @given(st.lists(st.text(alphabet="ab*?!/.", min_size=1, max_size=5), max_size=4))
 def test_git_itself_leaves_out_the_same_files(lines):
@@ -91,8 +86,8 @@ def git_ignores(lines):
 
 
 @pytest.mark.security("L13")
-@given(st.lists(st.text(alphabet="a*?/[]!b", max_size=300), max_size=5), st.text(alphabet="ab/", min_size=1))
-def test_no_pattern_takes_long(lines, path):
+@given(st.lists(st.text(alphabet="ab*?[]!^\\/#. -", max_size=300), max_size=5), st.text(alphabet="ab/.", min_size=1))
+def test_no_pattern_fails_or_takes_long(lines, path):
     began = time.process_time()
     agent.is_ignored(path, False, agent.rules_of(lines))
     assert time.process_time() - began < 1

@@ -190,21 +190,6 @@ def test_a_file_that_was_removed_on_one_side_comes_back_unless_it_was_told_other
     assert base == {}
 
 
-def test_a_file_that_was_removed_here_and_changed_there_stays():
-    one, other, base = synced(a="work")
-    del one.contents["a"]
-    other.contents["a"] = ("more work", 2)
-    run(one, other, base, delete=True)
-    assert one.contents == other.contents == {"a": ("more work", 2)}
-
-
-def test_a_file_in_the_place_of_a_folder_is_kept_beside_it():
-    one, other = Side({"a": ("a file", 10**18)}), Side({"a/x": ("in a folder", 1)})
-    run(one, other)
-    assert one.contents == other.contents
-    assert sorted(one.contents) == ["a.conflict-laptop-20010909T014640", "a/x"]
-
-
 def test_after_a_conflict_on_the_way_home_the_version_here_goes_up_with_the_next_sync():
     one, other, base = synced(a="old")
     one.contents["a"], other.contents["a"] = ("mine", 3), ("theirs", 2)
