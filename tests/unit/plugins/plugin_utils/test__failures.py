@@ -233,15 +233,9 @@ def test_remedy_begins_as_a_sentence_does_unless_it_is_typed(do, shown):
         ("Could not write: OSError: [Errno 28] No space left on device", "The disk is full."),
         ("[Errno 122] Disk quota exceeded: '/home/ann/w'", "The quota of this account is used up at /home/ann/w."),
         ("There was an issue: [Errno 30] Read-only file system: b'/h/a'", "Nothing can be written at /h/a: the file"),
-        (
-            "mkdir: cannot create directory \u2018/h/.ansible\u2019: Read-only file system",
-            "Nothing can be written at /h/.ansible:",
-        ),
+        ("mkdir: cannot create directory \u2018/h/.a\u2019: Read-only file system", "Nothing can be written at /h/.a:"),
         ("[Errno 116] Stale file handle: '/net/w'", "The network folder is not what it was at /net/w."),
-        (
-            "500 Server Error: mkdir /var/lib/docker/x: no space left on device",
-            "The disk is full at /var/lib/docker/x.",
-        ),
+        ("500 Server Error: mkdir /var/lib/x: no space left on device", "The disk is full at /var/lib/x."),
         ("[Errno 5] Input/output error", "The disk cannot be read or written."),
     ],
 )

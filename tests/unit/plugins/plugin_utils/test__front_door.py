@@ -229,10 +229,7 @@ def test_the_command_has_the_notebook_as_no_setting():
     assert "/clone/.venv/bin/ansible-playbook" in words
 
 
-@pytest.mark.parametrize(
-    ("verb", "options"),
-    [("status", ["-e", "desi_output=json"]), ("local", [])],
-)
+@pytest.mark.parametrize(("verb", "options"), [("status", ["-e", "desi_output=json"]), ("local", [])])
 def test_json_is_a_verbs_own_or_that_of_what_the_run_told(verb, options):
     words, environment = command(parse([verb, "--json"]), ROOT, "/bin/python3")
     quiet = {"DESI_LAB_QUIET": "1", "ANSIBLE_VERBOSE_TO_STDERR": "true"}
@@ -247,12 +244,7 @@ TOLD = {"verb": "stop", "ok": False, "failures": [{"what": "No lab.", "why": "No
     [
         (f"print({json.dumps(TOLD)!r})", 2, {**TOLD, "code": 2}, ""),
         ('print(\'{"labs": [{}], "é": 1}\')', 0, {"labs": [{}], "é": 1}, ""),
-        (
-            "print('config file = x\\n{\\n  \"labs\": []\\n}\\nMETA: done')",
-            0,
-            {"labs": []},
-            "config file = x\nMETA: done\n",
-        ),
+        ("print('used: x\\n{\\n  \"labs\": []\\n}\\nMETA: done')", 0, {"labs": []}, "used: x\nMETA: done\n"),
         ("print('playbook: x.yml')", 0, {"verb": "stop", "ok": True, "failures": [], "code": 0}, "playbook: x.yml\n"),
         ("print('{broken')", 4, {"verb": "stop", "ok": False, "code": 4}, "{broken\n"),
         ("os.kill(os.getpid(), 15)", 143, {"verb": "stop", "ok": False, "code": 143}, ""),

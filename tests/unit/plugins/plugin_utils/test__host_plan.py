@@ -75,18 +75,8 @@ def test_lab_that_lacks_nothing_is_kept():
         (("authorities", "checksum"), "bb", {"server": plan.COMPARE}, False),
         (("folder",), {"uid": 0, "gid": 0}, {"server": plan.COMPARE}, False),
         (("docker", "limits"), ["processes"], {"server": plan.COMPARE}, False),
-        (
-            SERVER,
-            {},
-            {"image": plan.COMPARE, "data": plan.MAKE, "server": plan.MAKE},
-            False,
-        ),
-        (
-            ("engine",),
-            False,
-            {"engine": plan.START, "image": plan.COMPARE, "data": plan.COMPARE, "server": plan.COMPARE},
-            False,
-        ),
+        (SERVER, {}, {"image": plan.COMPARE, "data": plan.MAKE, "server": plan.MAKE}, False),
+        (("engine",), False, {"engine": plan.START, **dict.fromkeys(("image", "data", "server"), plan.COMPARE)}, False),
     ],
 )
 def test_what_a_host_lacks_is_what_is_done(path, value, actions, stays):
@@ -305,19 +295,11 @@ def test_specification_is_another_where_anything_that_makes_a_container_is(data)
     first = plan.specification(*given_now)
     reordered = dict(reversed(SETTINGS.items())), host, {**USER, "groups": USER["groups"][::-1]}, binds, "m"
     assert plan.specification(*reordered) == first
-    place, path = data.draw(
-        st.sampled_from(
-            [(0, (name.removeprefix("lab_"),)) for name in SAVED if name not in ("lab_cpus", "lab_port")]
-            + [
-                (0, ("name",)),
-                (2, ("uid",)),
-                (2, ("gid",)),
-                (1, ("authorities", "checksum")),
-                (1, ("docker", "rootless")),
-            ]
-            + [(1, ("docker", "endpoint")), (1, ("folder", "uid")), (3, (0, "source"))]
-        )
-    )
+    saved = [(0, (name.removeprefix("lab_"),)) for name in SAVED if name not in ("lab_cpus", "lab_port")]
+    host_has = [(1, ("authorities", "checksum")), (1, ("folder", "uid"))]
+    host_has += [(1, ("docker", name)) for name in ("rootless", "endpoint")]
+    of_user = [(2, ("uid",)), (2, ("gid",))]
+    place, path = data.draw(st.sampled_from([*saved, (0, ("name",)), *host_has, *of_user, (3, (0, "source"))]))
     other = list(copy.deepcopy(given_now))
     tree = other[place]
     for key in path[:-1]:

@@ -14,6 +14,7 @@ FREE = {"exists": True, "isdir": True, "uid": 1000, "gid": 1000, "mode": "0755",
 SSHFS = {"mount": "/net", "filesystem": "fuse.sshfs", "options": ["rw", "user_id=1000"], "full": False}
 BAD = {"failed": True, "what": "The folder /d holds no DESI data.", "why": "It is empty.", "do": "Give another."}
 TAKEN = {"free": False, "listener": "nginx", "next_free": 8889}
+STOP_THAT = "Stop that lab: ./lab stop -e lab_name=b, then start this one again."
 
 
 def refused(host, settings=SETTINGS, user=USER, memory="", **more):
@@ -70,11 +71,8 @@ def test_all_that_keeps_a_lab_from_being_made_is_told_together(folder, layout, p
 @pytest.mark.parametrize(
     ("listener", "do"),
     [
-        ("the Docker container desi-lab-b", "Stop that lab: ./lab stop -e lab_name=b, then start this one again."),
-        (
-            "the Docker container desi-lab-b-sample",
-            "Stop that lab: ./lab stop -e lab_name=b, then start this one again.",
-        ),
+        ("the Docker container desi-lab-b", STOP_THAT),
+        ("the Docker container desi-lab-b-sample", STOP_THAT),
         ("the Docker container web", "End the Docker container web, then start this one again."),
         ("nginx (process 7)", "End nginx (process 7), then start this one again."),
         ("another program", "End the program that has it, then start this one again."),

@@ -109,15 +109,8 @@ def test_what_is_built_has_a_name_that_docker_takes_and_that_differs_by_source()
         ("~/lab", "not an absolute path", '"$(realpath ~/lab)"'),
         ("Embedded", "no capital letters", "lower case"),
         ("ghcr.io/DESIhub/desidocker:main", "no capital letters", "lower case"),
-        ("my lab", "no spaces", "README.md"),
-        ("", "no spaces", "README.md"),
-        ("-x", "no spaces", "README.md"),
-        ("me/lab:", "no spaces", "README.md"),
-        ("me//lab", "no spaces", "README.md"),
-        ("me/lab:tag with space", "no spaces", "README.md"),
+        *((each, "no spaces", "README.md") for each in ("my lab", "", "-x", "me/lab:", "me//lab", "me/läb", "lab\n")),
         (f"me/lab@{DIGEST[:20]}", "no spaces", "README.md"),
-        ("me/läb", "no spaces", "README.md"),
-        ("lab\n", "no spaces", "README.md"),
     ],
 )
 def test_what_can_be_neither_pulled_nor_built_is_refused_before_it_is_tried(name, why, do):
@@ -134,18 +127,13 @@ ANSWERS = {
     "The registry ghcr.io cannot be reached from this computer: its name is not resolved.": [
         f"{V2}{LOOKUP} on 192.0.2.53:53: no such host",
         f"{V2}{LOOKUP} on [::1]:53: read udp [::1]:49751->[::1]:53: read: connection refused",
-        f"{V2}{LOOKUP} on 192.168.65.1:53: server misbehaving",
         f"{V2}{LOOKUP} on 10.0.2.3:53: read udp 10.0.2.15:54567->10.0.2.3:53: i/o timeout",
-        f'failed to resolve reference "{GUIDE}": failed to do request: Head "https://ghcr.io/v2/": {LOOKUP}: Try again',
-        'failed to authorize: failed to fetch anonymous token: Get "https://ghcr.io/token?scope=x": dialing ghcr.io '
-        f"container via direct connection because Docker Desktop has no HTTPS proxy: {LOOKUP}: no such host",
     ],
     "The registry ghcr.io cannot be reached: nothing listens there.": [
-        f"{V2}dial tcp 192.0.2.7:443: connect: connection refused",
+        f"{V2}dial tcp 192.0.2.7:443: connect: connection refused"
     ],
     "The registry ghcr.io did not answer in time.": [
         f"{V2}dial tcp 192.0.2.7:443: i/o timeout",
-        f"{V2}net/http: TLS handshake timeout",
         f"{V2}net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)",
         f"{V2}context deadline exceeded",
         "connecting to ghcr.io:443: dial tcp 192.0.2.7:443: connectex: A connection attempt failed because the "
@@ -156,19 +144,16 @@ ANSWERS = {
         f"{V2}dial tcp 192.0.2.7:443: connect: no route to host",
     ],
     "The registry ghcr.io cannot be reached: the proxy that the engine uses does not answer, or refuses.": [
-        f"{V2}proxyconnect tcp: dial tcp 192.0.2.8:8080: connect: no route to host",
         f"{V2}proxyconnect tcp: dial tcp: lookup proxy: no such host",
         f"{V2}Proxy Authentication Required",
     ],
     "The registry ghcr.io shows a certificate that this computer does not trust.": [
-        f"{V2}tls: failed to verify certificate: x509: certificate signed by unknown authority",
-        "x509: cannot validate certificate for 192.0.2.2 because it doesn't contain any IP SANs",
+        f"{V2}tls: failed to verify certificate: x509: certificate signed by unknown authority"
     ],
     "The registry ghcr.io speaks plain HTTP, which the engine was not told to accept.": [
-        f"{V2}http: server gave HTTP response to HTTPS client",
+        f"{V2}http: server gave HTTP response to HTTPS client"
     ],
     "The registry ghcr.io has no image of that name and tag.": [
-        f"manifest for {GUIDE} not found: manifest unknown: manifest unknown",
         "manifest unknown",
         f'failed to resolve reference "{GUIDE}": {GUIDE}: not found',
         "name unknown: repository name not known to registry",
@@ -178,14 +163,9 @@ ANSWERS = {
         'Head "https://ghcr.io/v2/flyorboom/docker-aws-jupyter/manifests/main": denied',
         "unauthorized: authentication required",
         'Head "https://ghcr.io/v2/flyorboom/docker-aws-jupyter/manifests/main": no basic auth credentials',
-        "pull access denied for ghcr.io/flyorboom/docker-aws-jupyter, repository does not exist or may require "
-        "'docker login': denied: requested access to the resource is denied",
         "unexpected status from HEAD request to https://ghcr.io/v2/x/manifests/main: 403 Forbidden",
     ],
-    "The registry ghcr.io takes no more requests for now.": [
-        "toomanyrequests: You have reached your pull rate limit.",
-        "toomanyrequests: Rate exceeded",
-    ],
+    "The registry ghcr.io takes no more requests for now.": ["toomanyrequests: You have reached your pull rate limit."],
     "The image was not made for this computer's processor.": [
         "no matching manifest for linux/arm64/v8 in the manifest list entries: no match for platform: not found",
         f"image with reference {GUIDE} was found but does not provide the specified platform (linux/arm64/v8)",
@@ -196,7 +176,6 @@ ANSWERS = {
     ],
     "The registry ghcr.io has trouble of its own for now.": [
         "received unexpected HTTP status: 500 Internal Server Error",
-        "download failed after attempts=6: received unexpected HTTP status: 503 Service Unavailable",
         "failed open: unexpected status code https://ghcr.io/v2/x/blobs/sha256:3ddb: 502 Bad Gateway",
     ],
     "The disk is full.": ["failed to register layer: write /usr/share/x: no space left on device"],
@@ -294,31 +273,16 @@ NO_BASE = "pull access denied for nosuch, repository does not exist or may requi
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        (
-            f"Error building lab:1 - code: None, message: {NO_HOST}, logs: {PULLING}",
-            "nosuch.invalid/base:1. The registry",
-        ),
-        (
-            f"Step 1/2 : FROM --platform=linux/amd64 nosuch\n{NO_BASE}",
-            "the image nosuch. The registry docker.io refuses",
-        ),
-        (
-            f"ERROR: failed to solve: nosuch: failed to resolve source metadata for nosuch:1: {NO_BASE}",
-            "image nosuch:1.",
-        ),
+        (f"{BUILD}{NO_HOST}, logs: {PULLING}", "nosuch.invalid/base:1. The registry"),
+        (f"Step 1/2 : FROM --platform=linux/amd64 nosuch\n{NO_BASE}", "image nosuch. The registry docker.io refuses"),
+        (f"ERROR: failed to solve: x: failed to resolve source metadata for nosuch:1: {NO_BASE}", "image nosuch:1."),
         (f"Step 1/2 : FROM debian\n ---> 1\nStep 2/2 : COPY x /\n{NO_FILE}", "copies x, which is not in the folder"),
-        (
-            'ERROR: failed to compute cache key: failed to calculate checksum of ref a::b: "/x y": not found',
-            "copies x y,",
-        ),
+        ('ERROR: failed to calculate checksum of ref a::b: "/x y": not found', "copies x y,"),
         ("COPY failed: stat /var/lib/docker/tmp/docker-builder1/a/b: no such file or directory", "copies a/b, which"),
         ("the --mount option requires BuildKit. Refer to https://docs", "has --mount, which the old builder"),
         ("Error response from daemon: dockerfile parse error line 2: Unknown flag: link", "has --link, which"),
         ("Error response from daemon: dockerfile parse error line 2: unknown instruction: RUNN", "in line 2: unknown"),
-        (
-            "ERROR: failed to solve: dockerfile parse error on line 3: unknown instruction: RUNN (did you mean RUN?)",
-            "line 3:",
-        ),
+        ("ERROR: failed to solve: dockerfile parse error on line 3: unknown instruction: RUNN", "line 3:"),
         ("Error response from daemon: the Dockerfile (Dockerfile) cannot be empty", "is empty."),
         ("Error response from daemon: no build stage in current context", "has no FROM"),
         ("Step 2/2 : RUN x\nx: write error: No space left on device", "The disk is full."),

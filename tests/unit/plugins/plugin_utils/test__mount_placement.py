@@ -38,7 +38,6 @@ ALONE = "This image, by itself, can mount the public bucket alone."
         ("auto", LINUX, False, MIRROR, "host", "", ""),
         ("auto", ROOTLESS, False, MIRROR, "host", "", ""),
         ("host", LINUX, False, MIRROR, "host", "", ""),
-        ("host", ROOTLESS, False, MIRROR, "host", "", ""),
         # A container beside the lab mounts where the host cannot, and that is said.
         ("auto", DESKTOP, True, PUBLIC, "mounter", "Docker Desktop", ""),
         ("auto", ELSEWHERE, False, MIRROR, "mounter", "another computer", ""),
@@ -46,7 +45,6 @@ ALONE = "This image, by itself, can mount the public bucket alone."
         # It can be asked for anywhere.
         ("mounter", LINUX, False, MIRROR, "mounter", "", ""),
         ("mounter", NO_ROOT, False, MIRROR, "mounter", "", ""),
-        ("mounter", DESKTOP, False, MIRROR, "mounter", "", ""),
         ("mounter", ELSEWHERE, False, MIRROR, "mounter", "", ""),
         # No other place is taken than the one that was asked for.
         ("host", DESKTOP, True, PUBLIC, "host", "", "Docker Desktop"),

@@ -39,11 +39,8 @@ def test_root_runs_no_notebook_where_no_server_is_found(monkeypatch):
 
 
 def test_the_first_server_is_found(tmp_path):
-    for number, line in (
-        (9, "python\0/bin/jupyter-lab"),
-        (10, "python\0/bin/jupyter-lab"),
-        (1, "tini\0--\0jupyter-lab"),
-    ):
+    commands = {9: "python\0/bin/jupyter-lab", 10: "python\0/bin/jupyter-lab", 1: "tini\0--\0jupyter-lab"}
+    for number, line in commands.items():
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "cmdline").write_text(line)
     (tmp_path / "11").mkdir()
