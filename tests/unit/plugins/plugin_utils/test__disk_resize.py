@@ -57,7 +57,6 @@ def test_an_older_lsblk_tells_one_place():
         ("", ""),
         ("[]", "3"),
         ('{"filesystems": []}', "{}"),
-        (root("overlay", "overlay"), disks()),
     ],
 )
 def test_what_cannot_grow_this_way_is_left_alone(findmnt, lsblk):

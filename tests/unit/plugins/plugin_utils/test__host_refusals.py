@@ -73,7 +73,6 @@ def test_all_that_keeps_a_lab_from_being_made_is_told_together(folder, layout, p
     [
         ("the Docker container desi-lab-b", STOP_THAT),
         ("the Docker container desi-lab-b-sample", STOP_THAT),
-        ("the Docker container web", "End the Docker container web, then start this one again."),
         ("nginx (process 7)", "End nginx (process 7), then start this one again."),
         ("another program", "End the program that has it, then start this one again."),
     ],

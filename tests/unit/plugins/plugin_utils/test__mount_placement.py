@@ -36,7 +36,6 @@ ALONE = "This image, by itself, can mount the public bucket alone."
     ("asked", "host", "mounts_any", "bucket", "place", "reason", "obstacle"),
     [
         ("auto", LINUX, False, MIRROR, "host", "", ""),
-        ("auto", ROOTLESS, False, MIRROR, "host", "", ""),
         ("host", LINUX, False, MIRROR, "host", "", ""),
         # A container beside the lab mounts where the host cannot, and that is said.
         ("auto", DESKTOP, True, PUBLIC, "mounter", "Docker Desktop", ""),
@@ -45,7 +44,6 @@ ALONE = "This image, by itself, can mount the public bucket alone."
         # It can be asked for anywhere.
         ("mounter", LINUX, False, MIRROR, "mounter", "", ""),
         ("mounter", NO_ROOT, False, MIRROR, "mounter", "", ""),
-        ("mounter", ELSEWHERE, False, MIRROR, "mounter", "", ""),
         # No other place is taken than the one that was asked for.
         ("host", DESKTOP, True, PUBLIC, "host", "", "Docker Desktop"),
         ("host", ELSEWHERE, True, PUBLIC, "host", "", "another computer"),
@@ -54,12 +52,10 @@ ALONE = "This image, by itself, can mount the public bucket alone."
         ("auto", NO_FUSE, True, PUBLIC, "host", "", "/dev/fuse"),
         ("host", NO_FUSE, True, PUBLIC, "host", "", "/dev/fuse"),
         ("mounter", NO_FUSE, True, PUBLIC, "mounter", "", "/dev/fuse"),
-        ("container", NO_FUSE, True, PUBLIC, "container", "", "/dev/fuse"),
         ("container", DESKTOP, True, MIRROR, "container", "", ""),
         ("container", ELSEWHERE, True, MIRROR, "container", "", ""),
         # An image that knows one bucket is not given another.
         ("container", LINUX, False, MINE, "container", "", ALONE),
-        ("container", LINUX, False, MIRROR, "container", "", ALONE),
         ("container", LINUX, False, PREFIX, "container", "", ALONE),
         ("container", LINUX, False, ROOT_OF, "container", "", ""),
         ("container", LINUX, True, MINE, "container", "", ""),

@@ -72,10 +72,7 @@ def test_program_is_given_the_notebook_and_its_place_in_the_lab(path, folder, in
     [
         ("lab/n.ipynb", "lab/n.ipynb", "lab"),
         ("lab/sub/../n.ipynb", "lab/n.ipynb", "lab"),
-        ("lab/../lab/sub/n.ipynb", "lab/sub/n.ipynb", "lab"),
         ("lab/../other/n.ipynb", "other/n.ipynb", ""),
-        ("lab/sub/../../other/n.ipynb", "other/n.ipynb", ""),
-        ("other/../lab/n.ipynb", "lab/n.ipynb", "lab"),
         ("way/n.ipynb", "way/n.ipynb", "way"),
         ("way/sub/../n.ipynb", "lab/n.ipynb", "lab"),
         ("way/../other/n.ipynb", "other/n.ipynb", ""),
@@ -85,7 +82,6 @@ def test_program_is_given_the_notebook_and_its_place_in_the_lab(path, folder, in
         ("way/sub/up/n.ipynb", "way/sub/up/n.ipynb", "way"),
         ("lab/loop/../n.ipynb", None, ""),
         ("below/n.ipynb", "lab/sub/n.ipynb", "lab"),
-        ("below/up/n.ipynb", "lab/sub/up/n.ipynb", "lab"),
     ],
 )
 def test_a_notebook_is_found_in_the_labs_folder_whichever_way_it_is_named(tmp_path, named, found, top):

@@ -15,12 +15,10 @@ from ansible_collections.desi.lab.plugins.plugin_utils._same_settings import PAT
 @pytest.mark.parametrize(
     ("name", "value", "path"),
     [
-        ("lab_data", "/data/", "/data"),
         ("lab_data", "//data//dr1/./", "/data/dr1"),
         ("lab_data", "/data/dr1/..", "/data"),
         ("lab_data", "~/data", "/home/ann/data"),
         ("lab_data", "./dr1/", "/data/ann/dr1"),
-        ("lab_data", ".", "/data/ann"),
         ("lab_data", "../dr1", "/data/dr1"),
         ("lab_folder", "dr1", "/data/ann/dr1"),
         ("lab_folder", "~", "/home/ann"),
@@ -30,7 +28,6 @@ from ansible_collections.desi.lab.plugins.plugin_utils._same_settings import PAT
         ("lab_data", "s3", "s3"),
         ("lab_data", "dr1", "dr1"),
         ("lab_image", "desihub/desi:1.0", "desihub/desi:1.0"),
-        ("lab_image", "embedded", "embedded"),
         ("lab_folder", "~nobody-of-that-name/x", "~nobody-of-that-name/x"),
         ("lab_cache", "", ""),
         ("lab_folder", 7, 7),
@@ -56,10 +53,7 @@ def test_a_path_that_was_written_once_stays(name, text):
     ("name", "one", "other", "same"),
     [
         ("lab_data", "/data", "/data/", True),
-        ("lab_folder", "/a//b/.", "/a/b", True),
         ("lab_data", "/data", "/data2", False),
-        ("lab_data", "s3", "sample", False),
-        ("lab_image", "desi-lab", "desi-lab:latest", True),
         ("lab_image", "desi-lab", "docker.io/library/desi-lab:latest", True),
         ("lab_image", "desihub/desi:1", "docker.io/desihub/desi:1", True),
         ("lab_image", "localhost:5000/desi", "localhost:5000/desi:latest", True),

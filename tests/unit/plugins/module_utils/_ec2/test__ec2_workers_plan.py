@@ -71,14 +71,7 @@ def test_only_the_difference_is_made_or_ended(number, kept, ended, launched):
 
 @pytest.mark.parametrize(
     ("asked", "recorded", "existing", "number"),
-    [
-        (UNCHANGED, None, 2, 2),
-        (UNCHANGED, 3, 0, 3),
-        (UNCHANGED, 3, 2, 3),
-        (UNCHANGED, 0, 0, 0),
-        (1, 3, 2, 1),
-        (0, 3, 0, 0),
-    ],
+    [(UNCHANGED, None, 2, 2), (UNCHANGED, 3, 0, 3), (UNCHANGED, 0, 0, 0), (1, 3, 2, 1), (0, 3, 0, 0)],
 )
 def test_as_many_as_somebody_says_or_as_the_lab_was_given_or_as_there_are(asked, recorded, existing, number):
     assert number_of(asked, recorded, existing) == number

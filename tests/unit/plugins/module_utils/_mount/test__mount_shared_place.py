@@ -43,7 +43,6 @@ def place(tmp_path, monkeypatch):
         ("all", False, 1001, "", ""),
         ("root", False, 0, "", ""),
         ("root", False, 1000, "only the user 0 may enter, and not the user 1000", ""),
-        ("root", True, 1000, "only the user 0 may enter, and not the user 1000", ""),
         ("nfs", False, 1000, "", "is mounted read-only."),
         ("super", False, 1000, "", "is mounted read-only."),
         ("plain", False, 1000, "", ""),
