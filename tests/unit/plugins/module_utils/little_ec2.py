@@ -21,6 +21,24 @@ def said(code, status=400, operation="RunInstances"):
     return boto.ClientError(answer, operation)
 
 
+def described(name="t3.xlarge", memory_mib=16384, vcpus=4, supported=("x86_64",), **more):
+    """What AWS tells of a type of machine."""
+    size = {"VCpuInfo": {"DefaultVCpus": vcpus}, "MemoryInfo": {"SizeInMiB": memory_mib}}
+    return {"InstanceType": name, **size, "ProcessorInfo": {"SupportedArchitectures": list(supported)}, **more}
+
+
+def image(number="ami-1", root="/dev/xvda", size=8):
+    """What AWS tells of the image of a system."""
+    disks = [{"DeviceName": "/dev/sdb", "VirtualName": "e0"}, {"DeviceName": root, "Ebs": {"VolumeSize": size}}]
+    return {"ImageId": number, "RootDeviceName": root, "BlockDeviceMappings": disks}
+
+
+def subnet(letter="a", vpc="vpc-1", public=True, free=4091):
+    """What AWS tells of a subnet."""
+    place = {"SubnetId": f"subnet-{letter}", "AvailabilityZone": f"us-west-2{letter}", "VpcId": vpc}
+    return {**place, "MapPublicIpOnLaunch": public, "AvailableIpAddressCount": free}
+
+
 class Ec2:
     """A region in which RunInstances keeps its promise about client tokens; what it answers can be laid down before.
 

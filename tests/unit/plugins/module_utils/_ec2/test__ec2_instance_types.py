@@ -3,22 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 import pytest
+from little_ec2 import described
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance_types as types
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import InstanceType
 
 KNOWN = ["t2.micro", "t3.micro", "t3.large", "t3.xlarge", "t3.2xlarge", "m7i.xlarge", "mac2.metal"]
-
-
-def described(name="t3.xlarge", memory_mib=16384, vcpus=4, supported=("x86_64",), **more):
-    return {
-        "InstanceType": name,
-        "VCpuInfo": {"DefaultVCpus": vcpus},
-        "MemoryInfo": {"SizeInMiB": memory_mib},
-        "ProcessorInfo": {"SupportedArchitectures": list(supported)},
-        **more,
-    }
 
 
 def kind(memory_gib=16.0, name="t3.xlarge", architecture="x86_64", gpu=False):

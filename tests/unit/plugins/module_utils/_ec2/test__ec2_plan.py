@@ -5,6 +5,7 @@
 from dataclasses import replace
 
 import pytest
+from little_ec2 import described, image, subnet
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
@@ -34,25 +35,6 @@ SPEC = LabSpec(
 )
 TAGS = as_tag_list(lab_tags("desi", "ann"))
 QUOTA, SPOT_QUOTA = "L-1216C47A", "L-34B43A08"
-
-
-def described(name, memory_mib=16384, vcpus=4, architecture="x86_64"):
-    return {
-        "InstanceType": name,
-        "VCpuInfo": {"DefaultVCpus": vcpus},
-        "MemoryInfo": {"SizeInMiB": memory_mib},
-        "ProcessorInfo": {"SupportedArchitectures": [architecture]},
-    }
-
-
-def image(number="ami-1", size=8):
-    disk = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": size}}
-    return {"ImageId": number, "RootDeviceName": "/dev/xvda", "BlockDeviceMappings": [disk]}
-
-
-def subnet(letter):
-    facts = {"SubnetId": f"subnet-{letter}", "AvailabilityZone": f"us-west-2{letter}"}
-    return {**facts, "VpcId": "vpc-1", "MapPublicIpOnLaunch": True}
 
 
 def seen(**more):
@@ -229,7 +211,7 @@ def test_spot_is_told_with_the_most_that_it_costs_and_not_promised_beyond_its_qu
 
 
 def test_alternative_with_another_processor_is_left_out_and_said():
-    both = {**BOTH, "types": [described("t2.micro", 1024, 1, "arm64"), described("t3.xlarge")]}
+    both = {**BOTH, "types": [described("t2.micro", 1024, 1, ("arm64",)), described("t3.xlarge")]}
     found = result(SEVERAL, seen(**both))
     assert tried(found) == ["t3.xlarge"]
     assert noted(found, "t2.micro is left out: its processor is arm64")
@@ -244,7 +226,7 @@ def test_cost_and_size_are_told_of_the_type_that_is_tried_first():
 
 def test_arm_instance_is_made_from_an_arm_image():
     account = seen(
-        types=[described("t4g.micro", 1024, 2, "arm64")],
+        types=[described("t4g.micro", 1024, 2, ("arm64",))],
         offered={"t4g.micro": {"us-west-2a"}},
         parameters={f"{AMAZON}arm64": "ami-2", f"{AMAZON}x86_64": "ami-1"},
         images=[image("ami-2")],
@@ -253,7 +235,7 @@ def test_arm_instance_is_made_from_an_arm_image():
 
 
 def test_embedded_image_is_refused_on_arm_before_anything_is_made():
-    account = seen(types=[described("t4g.micro", 1024, 2, "arm64")])
+    account = seen(types=[described("t4g.micro", 1024, 2, ("arm64",))])
     with pytest.raises(LabError, match="cannot be built on t4g") as caught:
         result(replace(SPEC, instance_types=["t4g.micro"], image="embedded"), account)
     assert "-e lab_instance_type=t3.xlarge" in caught.value.do

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 import pytest
+from little_ec2 import subnet
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import subnets as network
@@ -11,16 +12,6 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import Subne
 
 VPCS = [{"VpcId": "vpc-1"}]
 A, B = Subnet("us-west-2a", "subnet-a", "vpc-1"), Subnet("us-west-2b", "subnet-b", "vpc-1")
-
-
-def subnet(letter="a", vpc="vpc-1", public=True, free=4091):
-    return {
-        "SubnetId": f"subnet-{letter}",
-        "AvailabilityZone": f"us-west-2{letter}",
-        "VpcId": vpc,
-        "MapPublicIpOnLaunch": public,
-        "AvailableIpAddressCount": free,
-    }
 
 
 def kind(name, spot=True):
