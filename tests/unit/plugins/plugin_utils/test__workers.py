@@ -100,7 +100,6 @@ def test_workers_are_told_with_what_they_may_take():
     ("server", "image", "why"),
     [
         ({}, VERSIONS, ""),
-        (VERSIONS, VERSIONS, ""),
         ({**VERSIONS, "bokeh": "1"}, VERSIONS, ""),
         ({}, {"python": "3.11"}, "The image my-image does not have dask."),
         ({}, {**VERSIONS, "distributed": ""}, "The image my-image does not have distributed."),
@@ -175,7 +174,6 @@ def test_worker_of_another_image_has_the_environment_of_its_notebooks_and_the_us
         (None, ["NB_UID=1000", "NB_GID=100"], [1000, 100]),
         ("jovyan", ["NB_UID=1000", "NB_GID=100"], [1000, 100]),
         ("", ["NB_UID=$(id)"], [0, 0]),
-        (None, [], [0, 0]),
     ],
 )
 def test_user_of_notebooks_is_the_one_that_the_container_was_made_with(user, env, expected):

@@ -149,7 +149,6 @@ def test_spec_of_an_instance_that_nobody_would_find_again_is_refused(change):
         (AnsibleAWSError("x", said("InternalError", 500)), "again"),
         (said("VcpuLimitExceeded"), "stop"),
         (said("UnauthorizedOperation", 403), "stop"),
-        (said("UnsupportedOperation"), "stop"),
         (boto.EndpointConnectionError(endpoint_url="x"), "stop"),
         (ValueError("x"), "stop"),
         (boto.ClientError({}, "RunInstances"), "stop"),

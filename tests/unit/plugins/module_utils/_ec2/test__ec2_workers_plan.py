@@ -106,7 +106,6 @@ def test_markets_are_those_whose_quota_has_room_for_all(kind, spot, demand, mark
         (need(4), facts(0, 32, running=[worker(n) for n in range(7)]), f"{DEMAND} --desired-value 44 --region"),
         (need(4), facts(12, 4), f"{SPOT} --desired-value 16 --region"),
         (need(4, launches_lab=True), facts(4, 12), f"{DEMAND} --desired-value 17 --region"),
-        (need(4), facts(0, 0), "-e lab_workers=0"),
         (need(1, "m6g.xlarge"), facts(), "arm64"),
         (need(1), facts(zones=("us-west-2b",)), "us-west-2b"),
         (need(1, "x9.huge"), facts(), "no instance type x9.huge"),

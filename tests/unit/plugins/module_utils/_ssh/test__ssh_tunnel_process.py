@@ -105,8 +105,6 @@ def test_addresses_are_written_as_ssh_reads_them_and_read_again_by_the_keeper(lo
     ("log", "connected"),
     [
         ("", False),
-        ("Warning: Permanently added\n", False),
-        (f"{SAYS} connected\n", True),
         (f"{SAYS} connected\nchannel 2: open failed: connect failed: Connection refused\n", True),
         (f"{SAYS} connected\n{ENDED}\n", False),
         (f"{ENDED}\n{SAYS} connected\n", True),

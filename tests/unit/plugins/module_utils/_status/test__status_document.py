@@ -74,7 +74,6 @@ def test_lab_on_this_computer_costs_nothing_and_is_up_since_its_start():
         ({"workers": 2}, "The scheduler of its Dask workers does not answer: ./lab start mends that."),
         ({"workers": 2, "dask": {"workers": 1}}, "1 of its 2 Dask workers are connected."),
         ({"workers": 2, "dask": {"workers": 1}, **ASKED}, "1 of its 2 machines of Dask workers are connected."),
-        ({"workers": 2, **ASKED}, "The scheduler of its Dask workers does not answer: ./lab start mends that."),
         ({"image_newer": True}, f"{NEWER} takes it."),
         ({"image_newer": True, "name": "x"}, f"{NEWER} -e lab_name=x takes it."),
     ],
