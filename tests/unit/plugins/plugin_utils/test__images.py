@@ -161,7 +161,7 @@ ANSWERS = {
         'Head "https://ghcr.io/v2/flyorboom/docker-aws-jupyter/manifests/main": no basic auth credentials',
         "unexpected status from HEAD request to https://ghcr.io/v2/x/manifests/main: 403 Forbidden",
     ],
-    "The registry ghcr.io takes no more requests for now.": ["toomanyrequests: You have reached your pull rate limit."],
+    "The registry ghcr.io takes no more requests for now.": ["toomanyrequests: Rate exceeded"],
     "The image was not made for this computer's processor.": [
         "no matching manifest for linux/arm64/v8 in the manifest list entries: no match for platform: not found",
         f"image with reference {GUIDE} was found but does not provide the specified platform (linux/arm64/v8)",

@@ -141,9 +141,12 @@ def test_credentials_are_taken_out_by_their_place(text):
     assert HIDDEN in redacted
 
 
+KEYS = ("AKIA", "ASIA", "AROA", "AIDA", "AGPA", "ANPA")
+
+
 @pytest.mark.security("M7")
 @pytest.mark.parametrize(
-    "text", ["AKIAIOSFODNN7EXAMPLE", "ASIAIOSFODNN7EXAMPLE", "ghp_" + "a" * 36, "glpat-" + "b" * 20]
+    "text", [*(f"{kind}IOSFODNN7EXAMPLE" for kind in KEYS), "ghp_" + "a" * 36, "glpat-" + "b" * 20]
 )
 def test_credentials_are_taken_out_by_their_form(text):
     assert redact(f"it is {text}!") == f"it is {HIDDEN}!"

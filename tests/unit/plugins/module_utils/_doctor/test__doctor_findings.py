@@ -98,14 +98,7 @@ def test_what_is_not_needed_is_no_worse_than_a_warning():
 
 
 @pytest.mark.parametrize(
-    ("words", "worst"),
-    [
-        ([], OK),
-        ([SKIPPED], OK),
-        ([OK, SKIPPED], OK),
-        ([OK, WARNING, OK], WARNING),
-        ([BROKEN, WARNING, SKIPPED], BROKEN),
-    ],
+    ("words", "worst"), [([], OK), ([SKIPPED], OK), ([OK, WARNING, OK], WARNING), ([BROKEN, WARNING, SKIPPED], BROKEN)]
 )
 def test_the_worst_finding_is_the_verdict(words, worst):
     assert verdict_of(verdicts(*words)) == worst

@@ -44,6 +44,7 @@ def test_url_is_parsed_into_its_parts(text, expected):
         "http+unix://%2Ftmp%2Fs/",
         "file:///home/ann/jpserver-17-open.html",
         "http://a:1/ and more",
+        "see http://a:1/",
         "http://a b:1/",
         "http://(a or b:1/",
     ],
