@@ -105,6 +105,7 @@ def test_columns_are_narrowed_to_fit_and_never_widened(widths):
         ({"tunnel_open": False, "server_answers": False}, "no answer"),
         ({"state": "stopped", "uptime_seconds": None, "since": "2026-11-23T12:00:00Z"}, "stopped 24 h"),
         ({"state": "stopping", "since": ""}, "stopping"),
+        ({"state": "exited", "uptime_seconds": None, "since": "2026-11-23T12:00:00Z"}, "stopped 24 h"),
         ({"state": "created", "uptime_seconds": None, "since": ""}, "stopped"),
         ({"usd_hour": None}, " ? "),
         ({"region": "", "where": "this computer"}, "here   "),

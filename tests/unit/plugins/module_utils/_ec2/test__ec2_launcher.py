@@ -207,6 +207,12 @@ def test_next_attempt_is_made_at_once_where_there_is_no_capacity_and_both_are_to
     assert clock.now - 1000 <= 2
 
 
+def test_on_demand_is_the_fallback_of_spot(ec2, ensure):
+    ec2.answers = [said("MaxSpotInstanceCountExceeded")]
+    made = ensure(replace(SPEC, attempts=(SPOT, A)))
+    assert (made.instance["market"], made.tried[0]["reason"]) == ("on-demand", "the quota for spot is used up")
+
+
 def test_instance_that_dies_for_lack_of_capacity_is_followed_by_the_next_attempt(ec2, ensure):
     def die():
         ec2.instances[0]["StateReason"] = {"Code": "Server.InsufficientInstanceCapacity"}

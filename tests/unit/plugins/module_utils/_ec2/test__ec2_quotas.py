@@ -74,6 +74,11 @@ def test_machine_whose_threads_are_not_told_is_counted_by_its_size():
     assert quota.in_use(STANDARD, [instance], {}) == 8
 
 
+def test_codes_are_all_different():
+    codes = [code for codes in quota.QUOTAS.values() for code in codes if code]
+    assert len(set(codes)) == len(codes)
+
+
 def test_only_what_runs_in_the_class_and_market_is_counted():
     instances = [
         running(),
