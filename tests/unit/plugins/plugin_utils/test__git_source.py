@@ -28,6 +28,7 @@ CANARY = "ghp_0123456789abcdef"
         ("http://example.org/lab.git", "come by http"),
         ("HTTP://example.org/lab.git", "come by http"),
         ("file:///home/ann/private.git", "come by file"),
+        ("ftp://example.org/lab.git", "come by ftp"),
         ("git+ssh://example.org/lab.git", "by a program of Git's"),
         ("ext::sh -c touch% /tmp/x", ""),
         ("ext::sh", "by a program of Git's"),
