@@ -53,9 +53,23 @@ def test_hash_is_short_and_does_not_depend_on_where_the_context_is(context, tmp_
     assert int(first, 16) >= 0
 
 
-def test_hash_differs_after_a_link_was_laid(context):
+def swap(folder):
+    one, other = folder / "Dockerfile", folder / "lab" / "start"
+    first, second = one.read_text(), other.read_text()
+    one.write_text(second)
+    other.write_text(first)
+
+
+@pytest.mark.parametrize("change", [
+    lambda folder: (folder / "Dockerfile").write_text("FROM ubuntu\n"),
+    lambda folder: (folder / "Dockerfile").rename(folder / "Containerfile"),
+    lambda folder: (folder / "lab" / "start").rename(folder / "start"),
+    lambda folder: (folder / "lab" / "start").chmod(0o755), lambda folder: (folder / "empty").touch(),
+    lambda folder: (folder / "link").symlink_to("lab"), lambda folder: (folder / "lab" / "start").unlink(), swap,
+])  # fmt: skip
+def test_hash_differs_after_a_change_that_a_build_would_see(context, change):
     before = context_hash(str(context), {})
-    (context / "link").symlink_to("lab")
+    change(context)
     assert context_hash(str(context), {}) != before
 
 
