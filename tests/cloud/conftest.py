@@ -24,8 +24,8 @@ from player import IS_POSSIBLE, Player
 from region.running import RunningRegion, running
 
 DOMAIN = "lab.example.org"
-# Files whose verbs are each a process of its own, as a person starts them. Those of the others are played in one.
-WHOLE = ("test_lab_whole",)
+# Labs whose verbs are each a process of its own, as a person starts them. Those of the others are played in one.
+WHOLE = ("TestALabOnAmazonLinux",)
 
 
 @pytest.fixture(scope="session")
@@ -44,12 +44,12 @@ def players() -> Iterator[list[Player]]:
         player.close()
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="class", autouse=True)
 def quick(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, players: list[Player]
 ) -> Iterator[None]:
     """Let verbs be played in one process, where it is not the command itself that is shown."""
-    if IS_POSSIBLE and request.module.__name__ not in WHOLE:
+    if IS_POSSIBLE and getattr(request.cls, "__name__", "") not in WHOLE:
         # Its name is short, because sockets are made in it.
         players or players.append(Player(tmp_path_factory.mktemp("q"), dict(os.environ)))
         Lab.player = players[0]
