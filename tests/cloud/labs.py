@@ -88,7 +88,7 @@ class Lab:
         return [str(ROOT / "lab"), verb, "-e", json.dumps(self.settings), *words]
 
     def begin(self, playbook: str, *arguments: str, **settings: object) -> subprocess.Popen[str]:
-        """Begin a verb, and return while it runs."""
+        """Begin a verb in a session of its own, and return while it runs."""
         return subprocess.Popen(
             self.command(playbook, *arguments, **settings),
             cwd=self.home,
@@ -97,6 +97,7 @@ class Lab:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def run(

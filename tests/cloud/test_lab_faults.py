@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 
 import pytest
 from labs import Lab
 from region import helpers
+from region.waiting import wait_until
 
 # As far as the machine: what follows is the same as on every other host.
 MACHINE = "tests/cloud/instance.yml"
@@ -99,7 +102,7 @@ def test_unknown_host_key_at_first_contact_is_refused_and_the_instance_rolled_ba
 
 
 def test_instance_that_stops_before_ssh_answers_leaves_no_resources(lab, region):
-    with region.faults(helpers.ssh_late(60), helpers.dies(1, "stopped")):
+    with region.faults(helpers.ssh_late(20), helpers.dies(1, "stopped")):
         lab.refused(MACHINE, ec2_ssh_timeout=8)
     assert lab.left() == []
 
@@ -144,6 +147,25 @@ def test_down_removes_what_a_failed_rollback_left(lab, region):
     with region.faults(*ended):
         assert "expired" in lab.refused(MACHINE).lower()
     assert lab.left()
+    assert "nothing is left" in lab.run("down", lab_yes=True)
+    assert lab.left() == []
+
+
+def test_ctrl_c_names_the_machine_that_costs_and_the_same_command_goes_on_with_it(lab, region):
+    with region.faults(helpers.ssh_late(20)):
+        process = lab.begin(MACHINE)
+        wait_until(lab.instances, 60)
+        (machine,) = lab.instances()
+        wait_until(lambda: (lab.folder / "ssh_config").exists(), 60)
+        # As a terminal does, to all that run in its foreground.
+        os.killpg(process.pid, signal.SIGINT)
+        shown = process.communicate(timeout=60)[0]
+    assert process.returncode != 0, shown
+    assert "Traceback" not in shown
+    assert machine["InstanceId"] in shown.partition("!")[2], shown
+    assert f"./lab down -e lab_name={lab.name}" in shown
+    made_one(lab, lab.run(MACHINE))
+    assert lab.instances()[0]["InstanceId"] == machine["InstanceId"]
     assert "nothing is left" in lab.run("down", lab_yes=True)
     assert lab.left() == []
 
