@@ -9,6 +9,7 @@ The tests of the class are the days of one lab, in order: each begins with what 
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import typing
@@ -25,6 +26,16 @@ with Client(timeout="20s") as client:
     listed = client.run(os.listdir, "/home/desidata")
     assert len({tuple(sorted(each)) for each in listed.values()}) == 1 and all(listed.values()), listed
     print(sum(client.gather(client.map(lambda number: number * number, range(1000)))), *names)
+"""
+# The worked example, by the cluster and serially, and whether both give the same bits.
+EXAMPLE = """
+set -e
+stack() { python /home/desi/examples/stack_spectra.py --json --scheduler "$1" --workers 2 --output "/tmp/$1"; }
+stack auto
+stack sync
+python -c 'import numpy
+one, other = (numpy.load(f"/tmp/{name}.npz") for name in ("auto", "sync"))
+print(all(numpy.array_equal(one[name], other[name], equal_nan=True) for name in ("median", "count")))'
 """
 SQUARES = str(sum(number * number for number in range(1000)))
 # The metadata service of a spot machine that AWS takes back.
@@ -69,6 +80,10 @@ class TestALabWithWorkers:
         assert len(workers) == 2
         total, *names = computed(lab)
         assert (total, sorted(names)) == (SQUARES, workers)
+        shown = lab.on_machine(f"sudo docker exec desi-lab-{lab.name} bash -c {shlex.quote(EXAMPLE)}")
+        by_cluster, serially, same = shown.splitlines()
+        assert json.loads(by_cluster)["spectra"] == json.loads(serially)["spectra"] > 0
+        assert same == "True"
         launches = [call for call in region.calls("RunInstances") if call["parameters"]["MaxCount"] == "2"]
         assert [call["status"] for call in launches] == [200]
 
