@@ -24,11 +24,11 @@ author:
 requirements:
   - the command C(docker)
 options:
-  name:
+  name: &name
     description: The name of the image, with its tag.
     type: str
     required: true
-  path:
+  path: &path
     description: The build context, a directory on the controller.
     type: path
     required: true
@@ -40,7 +40,7 @@ options:
     description: The name of O(host_file) in the build context. Empty adds none.
     type: str
     default: ""
-  archive:
+  archive: &archive
     description: The build context as a tar archive on the host. Set by the action plugin.
     type: path
     default: ""
@@ -48,7 +48,7 @@ options:
     description: Whether to build without Docker's cache.
     type: bool
     default: false
-  args:
+  args: &args
     description: The build arguments. Their values are on no command line.
     type: dict
     default: {}
@@ -65,7 +65,7 @@ options:
     type: bool
     default: false
     version_added: "0.2.0"
-  labels:
+  labels: &labels
     description: The labels of the image.
     type: dict
     default: {}
@@ -79,26 +79,11 @@ options:
     default: []
     version_added: "0.2.0"
     suboptions:
-      name:
-        description: The name of the image, with its tag.
-        type: str
-        required: true
-      path:
-        description: The build context, a directory on the controller.
-        type: path
-        required: true
-      archive:
-        description: The build context as a tar archive on the host. Set by the action plugin.
-        type: path
-        default: ""
-      args:
-        description: The build arguments.
-        type: dict
-        default: {}
-      labels:
-        description: The labels of the image.
-        type: dict
-        default: {}
+      name: *name
+      path: *path
+      archive: *archive
+      args: *args
+      labels: *labels
   progress:
     description: A file that holds the step of the build, until it ends. Set by the action plugin.
     type: path
@@ -166,6 +151,14 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.progress import (
 )
 
 MOST_BYTES = 1 << 20
+# What is said of each image, also of one beside another.
+EACH_BUILD = {
+    "name": {"type": "str", "required": True},
+    "path": {"type": "path", "required": True},
+    "archive": {"type": "path", "default": ""},
+    "args": {"type": "dict", "default": {}},
+    "labels": {"type": "dict", "default": {}},
+}
 # Another builder that somebody has set up sees none of the engine's images, or is on another computer.
 ENGINES_OWN = {"BUILDX_BUILDER": "default"}
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
@@ -258,19 +251,26 @@ def is_made(image: dict, params: dict) -> bool:
     return bool(params["labels"]) and all(has.get(name) == str(value) for name, value in params["labels"].items())
 
 
-@contextlib.contextmanager
-def alone(name: str, directory: Path | None, report: Callable[[str], None]) -> Iterator[bool]:
-    """Let no other run of this user build an image of that name meanwhile; yield whether one did so before."""
+def lock_of(name: str, directory: Path | None) -> int:
+    """Open the file that runs of this user lock to build an image of that name; -1 where there is no place for it."""
     file = f"image-{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
-    lock = -1
     # The directory is the caller's, under sudo too.
     with contextlib.suppress(OSError), as_caller(os.environ):
         if directory:
             folder = open_made(str(directory), 0o700)
             try:
-                lock = open_lock(folder, file)
+                return open_lock(folder, file)
             finally:
                 os.close(folder)
+    return -1
+
+
+@contextlib.contextmanager
+def alone(lock: int, report: Callable[[str], None]) -> Iterator[bool]:
+    """Let no other run of this user build the image of a lock meanwhile; yield whether one did so before.
+
+    The lock is closed in the end.
+    """
     if lock < 0:
         yield False
         return
@@ -280,66 +280,60 @@ def alone(name: str, directory: Path | None, report: Callable[[str], None]) -> I
         os.close(lock)
 
 
-def build_once(
-    params: dict, file: ProgressFile, begun: Callable[[Process], None] = lambda _process: None
-) -> tuple[int, str]:
+def build_once(params: dict, lock: int, file: ProgressFile, begun: Callable[[Process], None]) -> tuple[int, str]:
     """Build, unless another run has just built the same."""
-    with alone(params["name"], state_directory(os.environ, os.geteuid()), file.write) as waited:
+    with alone(lock, file.write) as waited:
         if waited and not params["nocache"] and is_made(inspect(params["name"]), params):
             return 0, ""
         return build(params, file, begun)
 
 
-def build_all(params: dict) -> tuple[int, str]:
-    """Build, and the images beside it at the same time."""
-    shared = {name: params[name] for name in ("nocache", "network", "proxy_credentials")}
+def build_all(params: dict) -> tuple[int, str, list[str]]:
+    """Build, and the images beside it at the same time; return exit code and output, and which of those were built."""
+    directory = state_directory(os.environ, os.geteuid())
+    # Before any thread runs: as the caller is who the whole process is for that moment.
+    own, *locks = [lock_of(each["name"], directory) for each in (params, *params["beside"])]
     builders: list[Process] = []
+    built: list[str] = []
 
-    def build_beside(more: dict) -> None:
+    def build_beside(more: dict, lock: int) -> None:
+        shared = {name: params[name] for name in ("nocache", "network", "proxy_credentials")}
         # Who needs it builds it again, and tells why that fails.
         with contextlib.suppress(LabError, OSError):
-            build_once({**shared, **more, "host_file_name": ""}, ProgressFile(""), builders.append)
+            code, _said = build_once({**shared, **more, "host_file_name": ""}, lock, ProgressFile(""), builders.append)
+            if not code:
+                built.append(more["name"])
 
-    threads = [threading.Thread(target=build_beside, args=(more,), daemon=True) for more in params["beside"]]
+    threads = [threading.Thread(target=build_beside, args=given, daemon=True) for given in zip(params["beside"], locks)]
     code = 1
     with ProgressFile(params["progress"], every=0) as file:
         try:
             for thread in threads:
                 thread.start()
-            code, said = build_once(params, file)
+            code, said = build_once(params, own, file, builders.append)
             for thread, more in zip(threads, params["beside"] if not code else ()):
                 file.write(f"waiting for the image {more['name']}, which is built at the same time")
                 thread.join()
         finally:
             for builder in builders if code else ():
                 builder.terminate()
-    return code, said
+    return code, said, built
 
 
 def main() -> None:
     module = AnsibleModule(
         {
-            "name": {"type": "str", "required": True},
-            "path": {"type": "path", "required": True},
+            **EACH_BUILD,
             "host_file": {"type": "path", "default": ""},
             "host_file_name": {"type": "str", "default": ""},
-            "archive": {"type": "path", "default": ""},
             "nocache": {"type": "bool", "default": False},
-            "args": {"type": "dict", "default": {}},
             "network": {"type": "dict", "default": {}, "no_log": True},
             "proxy_credentials": {"type": "bool", "default": False, "no_log": False},
-            "labels": {"type": "dict", "default": {}},
             "beside": {
                 "type": "list",
                 "elements": "dict",
                 "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "path": {"type": "path", "required": True},
-                    "archive": {"type": "path", "default": ""},
-                    "args": {"type": "dict", "default": {}},
-                    "labels": {"type": "dict", "default": {}},
-                },
+                "options": EACH_BUILD,
             },
             "progress": {"type": "path", "default": ""},
         },
@@ -348,7 +342,7 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=True)
     try:
-        code, said = build_all(module.params)
+        code, said, built = build_all(module.params)
     except LabError as error:
         module.fail_json(output=[], **error.as_result())
     except FileNotFoundError as error:
@@ -360,7 +354,7 @@ def main() -> None:
     image = inspect(module.params["name"])
     if not image:
         module.fail_json(output=said.splitlines(), **not_loaded(module.params["name"]).as_result())
-    beside = [found for more in module.params["beside"] if (found := inspect(more["name"]))]
+    beside = [found for name in built if (found := inspect(name))]
     module.exit_json(changed=True, output=said.splitlines(), image=image, beside=beside)
 
 

@@ -15,7 +15,7 @@ from loopback import await_that
 from ansible_collections.desi.lab.plugins.modules import image_build
 
 LABELS = {"desi.lab.context": "c0ffee"}
-PARAMS = {"name": "my-lab:1", "labels": LABELS, "nocache": False, "progress": ""}
+PARAMS = {"name": "my-lab:1", "labels": LABELS, "nocache": False, "progress": "", "beside": []}
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,10 @@ def test_second_run_waits_and_builds_only_what_is_not_there(tmp_path, monkeypatc
     monkeypatch.setattr(
         image_build.ProgressFile, "write", lambda _file, text: waits.set() if "waiting" in text else None
     )
-    file = image_build.ProgressFile("")
-    first = threading.Thread(target=image_build.build_once, args=(PARAMS, file))
+    first = threading.Thread(target=image_build.build_all, args=(PARAMS,))
     first.start()
     assert begun.wait(20)
-    image_build.build_once({**PARAMS, **more}, file)
+    image_build.build_all({**PARAMS, **more})
     first.join(20)
     assert len(built) == builds
 
@@ -82,6 +81,11 @@ def test_images_are_built_at_the_same_time(call, tmp_path, monkeypatch, main, ot
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    # Rights are those of a process, and not of a thread.
+    changing, as_caller = [], image_build.as_caller
+    monkeypatch.setattr(
+        image_build, "as_caller", lambda known: changing.append(threading.current_thread()) or as_caller(known)
+    )
     (tmp_path / "empty").touch()
     context = {"path": str(tmp_path), "archive": str(tmp_path / "empty")}
 
@@ -97,6 +101,7 @@ def test_images_are_built_at_the_same_time(call, tmp_path, monkeypatch, main, ot
     found, result = call(image_build, name="a", **context, beside=[{"name": "b", **context}])
     ending.join(20)
     assert (found, [each["Id"] for each in result["beside"]] if "beside" in result else None) == (code, beside)
+    assert changing == [threading.main_thread()] * 2
     number = int((tmp_path / "b.pid").read_text())
     await_that(lambda: not Path(f"/proc/{number}").exists() or "zombie" in Path(f"/proc/{number}/status").read_text())
 
@@ -104,7 +109,7 @@ def test_images_are_built_at_the_same_time(call, tmp_path, monkeypatch, main, ot
 def test_without_a_place_for_locks_it_builds(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     for place in (None, tmp_path / "file/state"):
-        with image_build.alone("a", place, print) as waited:
+        with image_build.alone(image_build.lock_of("a", place), print) as waited:
             assert waited is False
 
 
