@@ -14,16 +14,20 @@ as if it was killed there. With --alone this process is the one run, of what els
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import io
 import json
 import os
+import pkgutil
 import sys
 import time
 import traceback
 import warnings
 from collections.abc import Iterable
 from functools import cache
+from importlib.machinery import SourceFileLoader
+from types import CodeType
 from typing import Any
 
 from ansible.cli.playbook import PlaybookCLI
@@ -31,10 +35,12 @@ from ansible.executor.task_queue_manager import TaskQueueManager
 from ansible.module_utils.testing import patch_module_args
 from ansible.plugins.action import ActionBase, remove_internal_keys
 from ansible.utils.collection_loader import AnsibleCollectionConfig
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionPkgLoaderBase
 from player import IS_POSSIBLE
 
 KILLED = 137
 USUALLY = ActionBase._execute_module
+COMPILED = _AnsibleCollectionPkgLoaderBase.get_code
 # What the modules of a verb are, so that no worker has to import it: those for EC2, and those for a lab here.
 LOADED = (
     "amazon.aws.plugins.modules.aws_caller_info",
@@ -95,6 +101,12 @@ def execute_module(
     return data
 
 
+def read_code(self: Any, name: str) -> CodeType | None:
+    """Return the code of a module of a collection from where Python keeps bytecode, which Ansible does not."""
+    path = self._source_code_path
+    return SourceFileLoader(name, path).get_code(name) if path else COMPILED(self, name)
+
+
 def kill_at(number: int) -> None:
     """End this process before a task, by its number from 1, as a kill would."""
     send, left = TaskQueueManager.send_callback, [number]
@@ -116,15 +128,21 @@ def load_modules(names: Iterable[str]) -> None:
 
 def load() -> None:
     """Import what the verbs use, and read AWS's descriptions of its services."""
-    from botocore.loaders import JSONFileLoader
-
-    # A reader that remembers: each session would parse megabytes again.
-    JSONFileLoader.load_file = staticmethod(cache(JSONFileLoader().load_file))
     import boto3
+    import botocore.session
 
+    # One reader, which remembers: each session would search folders and parse megabytes again.
+    botocore.session.create_loader = cache(botocore.session.create_loader)
     for service in SERVICES:
-        boto3.client(service, region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")  # noqa: S106 - nobody is asked
+        client = boto3.client(service, region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")  # noqa: S106 - nobody is asked
+        client.can_paginate(next(iter(client.meta.method_to_api_mapping)))
     load_modules(LOADED)
+    for folder in ("action", "callback", "filter"):
+        package = importlib.import_module(f"ansible_collections.desi.lab.plugins.{folder}")
+        load_modules(found.name for found in pkgutil.iter_modules(package.__path__, f"desi.lab.plugins.{folder}."))
+    # A collection of garbage in a child would copy what it shares.
+    gc.collect()
+    gc.freeze()
 
 
 def run(order: dict[str, Any]) -> int:
@@ -159,6 +177,8 @@ def main() -> None:
         # What is waited for is there at once, or never. Before anything has it by another name.
         slept = time.sleep
         time.sleep = lambda seconds: slept(min(seconds, 0.02))
+    if IS_POSSIBLE:
+        _AnsibleCollectionPkgLoaderBase.get_code = read_code
     init_plugin_loader()
     # That it is loaded already when a run begins is meant.
     warnings.simplefilter("ignore")
