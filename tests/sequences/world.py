@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,6 +89,10 @@ class World:
         self.keys: dict[str, tuple[Path, str]] = {}
         self.files: dict[str, list[str]] = {}
         self.left, self.running = 0, 0
+        # Whoever tests may have a lab of his own at the usual one.
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
         for computer in COMPUTERS:
             (folder / computer / "work").mkdir(parents=True)
         iam = boto3.client("iam", region_name="us-east-1")
@@ -182,6 +187,7 @@ class World:
             "lab_where": "ec2",
             "lab_region": step.region,
             "lab_folder": str(home / "work"),
+            "lab_port": self.port,
             "lab_allow_from": ["192.0.2.0/24"],
             "lab_image": "embedded",
             "lab_expire_days": 0,
