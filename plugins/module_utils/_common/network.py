@@ -20,7 +20,7 @@ _USUAL_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080, "socks
 
 
 class Proxy(t.NamedTuple):
-    """A proxy of the environment. ``secret`` is never shown."""
+    """A proxy of the environment, and the variables that name it. ``secret`` is never shown."""
 
     scheme: str
     host: str
@@ -33,6 +33,11 @@ class Proxy(t.NamedTuple):
     def address(self) -> str:
         """Return host and port, without credentials."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def variable(self) -> str:
+        """Return a variable that names it."""
+        return next(iter(self.names), "HTTPS_PROXY")
 
 
 def parse_proxy(value: str) -> Proxy | None:
@@ -55,15 +60,15 @@ def proxy_for(url: str) -> Proxy | None:
     host = parts.netloc.rpartition("@")[2]
     value = "" if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(parts.scheme, "")
     proxy = parse_proxy(value) if value else None
+    name = f"{parts.scheme.upper()}_PROXY"
     if value and not proxy:
-        name = f"{parts.scheme.upper()}_PROXY"
         raise LabError(
             f"{host} cannot be reached through a proxy.",
             f"{name} is no address of one.",
             f"Write {name} as http://user:password@host:port; letters such as @, # and / of a password are written as "
             "%40, %23 and %2F there.",
         )
-    return proxy
+    return proxy._replace(names=(name,)) if proxy else None
 
 
 def network_of(environ: t.Mapping[str, str]) -> dict[str, str]:

@@ -122,10 +122,10 @@ def _refused_by_proxy(what: str, host: str, proxy: Proxy, status: int) -> LabErr
     """Return the error for an HTTP status that a proxy gave."""
     if status == 407 and (proxy.user or proxy.secret):
         why = f"The proxy {proxy.address} does not take its user and password (407)."
-        return LabError(what, why, "Renew them in HTTPS_PROXY; letters such as @ are written as %40 there.")
+        return LabError(what, why, f"Renew them in {proxy.variable}; letters such as @ are written as %40 there.")
     if status == 407:
         why = f"The proxy {proxy.address} asks for a user and a password (407)."
-        return LabError(what, why, "Put them into the variable: HTTPS_PROXY=http://user:password@host:port")
+        return LabError(what, why, f"Put them into the variable: {proxy.variable}=http://user:password@host:port")
     if status >= 500:
         why = f"The proxy {proxy.address} does not reach {host} ({status})."
         return LabError(what, why, "Try again in a minute, or ask whoever runs the proxy.")
@@ -138,7 +138,7 @@ def check_proxy(spec: MountSpec, proxy: Proxy | None) -> None:
     """Refuse a proxy that mounts cannot use."""
     if proxy and proxy.scheme != "http":
         why = f"The proxy {proxy.address} is spoken to by {proxy.scheme}, and a mount goes through HTTP proxies alone."
-        do = "Set HTTPS_PROXY to an HTTP proxy (http://host:port), or put the bucket's server into NO_PROXY."
+        do = f"Set {proxy.variable} to an HTTP proxy (http://host:port), or put the bucket's server into NO_PROXY."
         raise LabError(f'The bucket "{spec.bucket}" cannot be mounted.', why, do)
 
 
@@ -154,7 +154,7 @@ def explain_exception(spec: MountSpec, problem: BaseException, timeout: float, p
             return _refused_by_proxy(what, host, proxy, int(tunnel[1]))
         silent = _silent_proxy(reason, timeout)
         if silent:
-            do = f"Correct HTTPS_PROXY, unset it if no proxy is needed, or add {host} to NO_PROXY."
+            do = f"Correct {proxy.variable}, unset it if no proxy is needed, or add {host} to NO_PROXY."
             return LabError(what, f"The proxy {proxy.address} {silent}.", do)
     if isinstance(reason, socket.gaierror):
         return LabError(what, f"The name {host} could not be resolved.", check)

@@ -21,6 +21,7 @@ def told(name, **changed):
     text = trust_as_template(VARIABLES.read_text().replace("'ansible.builtin.env'", "'env'"))
     given = {
         **loader.load(text),
+        "data_source": "s3",
         "__data_place": {"place": "mounter", "reason": REASON, "error": ""},
         "__data_failure": {"msg": "path /x is mounted on / but it is not a shared mount"},
         "data_engine": {},
@@ -59,15 +60,20 @@ def test_a_bucket_that_cannot_be_read_is_no_reason_to_give_a_lab_more_rights():
         ("http://127.0.0.1.example.org:7890", {"data_engine_desktop": True}, True),
         ("http://proxy.example.org:7890", {"data_engine_desktop": True}, True),
         ("http://ann:secret@proxy.example.org:7890", {}, False),
+        # The lab's own container is in a network of its own.
+        ("http://127.0.0.1:7890", {"__data_place": {"place": "container"}}, False),
+        ("http://proxy.example.org:7890", {"__data_place": {"place": "container"}}, True),
     ],
 )
-def test_mounter_is_given_no_proxy_that_it_cannot_reach_or_that_would_show_a_password(
-    monkeypatch, proxy, engine, arrives
+@pytest.mark.parametrize("name", ["http_proxy", "https_proxy"])
+def test_what_mounts_is_given_no_proxy_that_it_cannot_reach_or_that_would_show_a_password(
+    monkeypatch, proxy, engine, arrives, name
 ):
-    for name, value in {"http_proxy": "", "https_proxy": proxy, "no_proxy": "localhost,127.0.0.1"}.items():
-        monkeypatch.setenv(name, value)
+    for each in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(each, proxy if each == name else "")
+    monkeypatch.setenv("no_proxy", "localhost,127.0.0.1")
     local = {"ansible_connection": "local", "data_network": "", **engine}
-    given = {"no_proxy": "localhost,127.0.0.1"} | ({"https_proxy": proxy} if arrives else {})
+    given = {"no_proxy": "localhost,127.0.0.1"} | ({name: proxy} if arrives else {})
     assert told("__data_proxies", **local) == given
     do = told("__data_sidecar_check", **local)
     assert ("no proxy" in do, "name the proxy" in do) == (not arrives, not arrives and "@" not in proxy)

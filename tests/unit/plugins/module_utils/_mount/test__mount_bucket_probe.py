@@ -130,15 +130,15 @@ def test_each_way_of_not_answering_has_its_reason(problem, why):
     assert refusal.do
 
 
-ANN = Proxy("http", "proxy.org", 3128, (), "ann", "secret")
+ANN = Proxy("http", "proxy.org", 3128, ("HTTP_PROXY",), "ann", "secret")
 NOBODY = Proxy("http", "::1", 3128)
 
 
 @pytest.mark.parametrize(
     ("problem", "proxy", "why", "do"),
     [
-        (OSError("Tunnel connection failed: 407 Auth"), ANN, "does not take its user and password (407)", "%40"),
-        (OSError("Tunnel connection failed: 407 Auth"), NOBODY, "asks for a user and a password", "user:password"),
+        (OSError("Tunnel connection failed: 407 Auth"), ANN, "does not take its user and password (407)", "in HTTP_PROXY; "),
+        (OSError("Tunnel connection failed: 407 Auth"), NOBODY, "asks for a user and a password", "HTTPS_PROXY=http://user:"),
         (OSError("Tunnel connection failed: 403 Forbidden"), ANN, "nothing through to desidata.s3", "NO_PROXY"),
         (OSError("Tunnel connection failed: 503 No"), ANN, "does not reach desidata.s3", "whoever runs"),
         (BucketAnswer(407), NOBODY, "asks for a user", "user:password"),
