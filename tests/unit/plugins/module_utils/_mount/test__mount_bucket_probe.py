@@ -137,8 +137,8 @@ NOBODY = Proxy("http", "::1", 3128)
 @pytest.mark.parametrize(
     ("problem", "proxy", "why", "do"),
     [
-        (OSError("Tunnel connection failed: 407 Auth"), ANN, "does not take its user and password (407)", "in HTTP_PROXY; "),
-        (OSError("Tunnel connection failed: 407 Auth"), NOBODY, "asks for a user and a password", "HTTPS_PROXY=http://user:"),
+        (OSError("Tunnel connection failed: 407 Auth"), ANN, "its user and password (407)", "in HTTP_PROXY; "),
+        (OSError("Tunnel connection failed: 407 Auth"), NOBODY, "asks for a user", "HTTPS_PROXY=http://user:"),
         (OSError("Tunnel connection failed: 403 Forbidden"), ANN, "nothing through to desidata.s3", "NO_PROXY"),
         (OSError("Tunnel connection failed: 503 No"), ANN, "does not reach desidata.s3", "whoever runs"),
         (BucketAnswer(407), NOBODY, "asks for a user", "user:password"),
