@@ -16,7 +16,7 @@ LABEL = "desi.lab.name"
 WHOLE = [str(Path(sys.executable).with_name("ansible-playbook"))]
 # Modules for this computer run in the worker of their task (quick_play.py). The other files show whole commands.
 PLAYED = [sys.executable, str(ROOT / "tests/harness/quick_play.py"), "--alone"]
-QUICK = ("test_local_life",)
+QUICK = ("test_local_life", "test_refusals", "test_where")
 
 
 class Program:
