@@ -27,6 +27,8 @@ from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import 
 
 ROLES = Path(__file__).parents[2] / "roles"
 FACT = "lab"
+CHOOSING = ("lab_name", "lab_region", "lab_regions")
+"""Which lab is meant. All verbs check these: they are parts of paths, and of what AWS is asked."""
 INPUTS = ("lab_chooses_directory", "lab_instance", "lab_own_directory", "lab_saved_settings")
 """Variables of role lab that are no settings: what plays hand to it."""
 
@@ -75,12 +77,12 @@ class ActionModule(ActionBase):
             name: normal_path(name, value, home, standing) if name in PATHS else value for name, value in given.items()
         }
         lab = resolve(options, args["instance"], args["saved"], given)
-        if args["values"]:
-            values = {name: lab[name.removeprefix(PREFIX)] for name in options}
-            # One that is there may have been made when its name was not reserved.
-            if args["saved"].get("lab_name") == lab["name"] and LAB_NAME.fullmatch(lab["name"]):
-                del values["lab_name"]
-            errors += value_errors(values, worked_out["releases"])
+        values = {name: lab[name.removeprefix(PREFIX)] for name in (options if args["values"] else CHOOSING)}
+        # One that is there may have been made when its name was not reserved.
+        is_there = not args["values"] or args["saved"].get("lab_name") == lab["name"]
+        if is_there and LAB_NAME.fullmatch(lab["name"]):
+            del values["lab_name"]
+        errors += value_errors(values, worked_out["releases"])
         # Root writes streamed data, so that all of this path has to be root's.
         return {**lab, **worked_out, "cache_folder": lab["cache"] or "/var/cache/desi-lab"}, errors
 

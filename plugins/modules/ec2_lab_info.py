@@ -179,6 +179,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ER
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of, is_worker
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.names import verify_lab_name
 from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import (
     deletion_doubt,
     fits,
@@ -217,6 +218,8 @@ def notes_of(record: LabRecord | None, caller: Caller, owner: str) -> list[str]:
 def inspect(module: AnsibleAWSModule) -> dict[str, t.Any]:
     """Return the resources of the caller's labs."""
     given, region, directory = module.params, module.region or "", module.params["folder"]
+    if directory:
+        verify_lab_name(given["name"])
     record = read(directory)
     # Who asks makes a difference to what is on record, and to whose labs are meant.
     sts, asks = aws_client(module, "sts"), bool(directory or not given["owner"])

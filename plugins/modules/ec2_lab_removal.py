@@ -81,6 +81,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.client import client
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.names import verify_lab_name
 from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import (
     deletion_doubt,
     known_rows,
@@ -107,6 +108,7 @@ def main() -> None:
     if module.check_mode or not given["resources"]:
         module.exit_json(changed=bool(given["resources"]), removed=[], left=[], kept_for="")
     try:
+        verify_lab_name(given["name"])
         client = clients_of(module)
         sts, ec2, record = client("sts"), client("ec2"), read(given["folder"])
         caller = caller_of(sts.get_caller_identity())

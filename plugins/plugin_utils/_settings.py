@@ -239,6 +239,14 @@ def check_allow_from(name: str, value: object) -> None:
             raise _wrong(name, word, "It is not a range of addresses.", do) from None
 
 
+def check_regions(name: str, value: object) -> None:
+    """Refuse what is not the name of an AWS region; without any, those are asked that are known."""
+    for word in words(value):
+        if word and not REGION.fullmatch(word):
+            do = f"Give names behind commas, for example -e {name}=us-west-2,us-east-1."
+            raise _wrong(name, word, "It is not the name of an AWS region, such as us-west-2.", do)
+
+
 def check_group(name: str, value: str) -> None:
     """Refuse an invalid security group name."""
     if not GROUP.fullmatch(value) or value.startswith("sg-") or value.strip() != value:
@@ -341,6 +349,13 @@ CHECKS: dict[str, Check] = {
         "Leave it out: the data are in us-west-2, and a machine there reads them fastest.",
         or_empty=False,
     ),
+    # Servers other than AWS have names of their own.
+    "lab_bucket_region": _form(
+        re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"),
+        "It is not the name of a region, such as us-west-2.",
+        "Give the region that the bucket is in, or leave it out for DESI's.",
+        or_empty=False,
+    ),
     # From the smallest disk for the AMIs to the largest of gp3.
     "lab_disk_gib": _whole_number(
         range(8, 16385),
@@ -385,6 +400,7 @@ CHECKS: dict[str, Check] = {
 LIST_CHECKS: dict[str, t.Callable[[str, object], None]] = {
     "lab_instance_type": check_instance_types,
     "lab_allow_from": check_allow_from,
+    "lab_regions": check_regions,
 }
 
 

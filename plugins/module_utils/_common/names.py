@@ -57,6 +57,16 @@ def shown(text: str, limit: int = _SHOWN) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in cut)
 
 
+def verify_lab_name(name: str) -> None:
+    """Raise LabError for what is no name of a lab: without one, AWS would be asked for all labs."""
+    if not LAB_NAME.fullmatch(name):
+        raise LabError(
+            "It is not clear which lab is meant.",
+            f'"{shown(name)}" is not the name of one.',
+            "Say which: -e lab_name=NAME",
+        )
+
+
 def refused(machine: str, why: str, do: str = "") -> LabError:
     """Return the error for a refused answer."""
     return LabError(

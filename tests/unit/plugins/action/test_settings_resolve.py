@@ -83,6 +83,22 @@ def test_verbs_that_make_no_lab_need_no_value_that_works(resolve):
     assert resolve({"lab_release": "dr9"}, values=False)["settings"]["release"] == "dr9"
 
 
+@pytest.mark.security("P11")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("lab_name", value) for value in ("", " ", "../x", "a/b", "../us-west-2/x/id_ed25519", "A", "*")),
+        *(("lab_region", value) for value in ("", "../here", "us-west-2/..", "*")),
+        ("lab_regions", ["us-west-2", "../x"]),
+    ],
+)
+def test_what_says_which_lab_is_meant_has_to_work_for_every_verb(resolve, name, value):
+    """Without a name, all labs would be meant; and it is a part of paths."""
+    result = resolve({name: value}, values=False)
+    assert result["failed"]
+    assert f"{name}=" in result["what"]
+
+
 @pytest.mark.parametrize(
     ("saved", "name", "refused"),
     [
@@ -93,7 +109,10 @@ def test_verbs_that_make_no_lab_need_no_value_that_works(resolve):
 )
 def test_lab_that_is_there_keeps_a_name_that_was_reserved_later(resolve, saved, name, refused):
     assert resolve({"lab_name": name}, saved=saved).get("failed", False) is refused
-    assert not resolve({"lab_name": name}, values=False).get("failed", False)
+
+
+def test_verbs_that_make_no_lab_take_a_name_that_was_reserved_later(resolve):
+    assert not resolve({"lab_name": "desi-before"}, values=False).get("failed", False)
 
 
 @pytest.mark.security("L3", "P11")

@@ -82,6 +82,10 @@ def test_what_only_has_the_tags_is_told_from_what_was_made_here(region, look, fo
     assert {"kind": "machine", "id": ours} not in found["things"]
 
 
+def test_what_one_lab_keeps_here_needs_the_name_of_that_lab(look, folder):
+    assert "is not clear which lab" in look(folder=str(folder))["what"]
+
+
 @pytest.mark.security("A2")
 def test_others_than_those_who_made_it_are_refused(look, folder):
     write(str(folder), replace(read(str(folder)), account="210987654321"))

@@ -64,6 +64,14 @@ def test_what_was_made_here_and_lost_its_tags_keeps_the_key(region, lab, tmp_pat
     assert "is still there" in lab(resources=[{"kind": "key pair", "id": "key-1", "name": "none"}])["kept_for"]
 
 
+@pytest.mark.security("P11")
+@pytest.mark.parametrize("name", ["", "../x"])
+def test_without_the_name_of_a_lab_nothing_is_asked_and_nothing_is_removed(region, lab, name):
+    region.calls.clear()
+    assert "is not clear which lab" in lab(name=name)["what"]
+    assert not region.calls
+
+
 def test_what_was_removed_before_a_failure_is_told(region, lab):
     region.faults["ec2:DeleteSecurityGroup"] = REFUSED
     failed = lab()

@@ -52,6 +52,8 @@ GOOD = {
     "lab_worker_type": ["", "m6i.xlarge"],
     "lab_workers_least": [1, "2", 256],
     "lab_region": ["us-west-2", "eu-central-1", "us-gov-west-1", "ap-southeast-7"],
+    "lab_bucket_region": ["us-west-2", "garage"],
+    "lab_regions": ["", [], "us-west-2, us-east-1", ["us-west-2"]],
     "lab_instance_type": ["t2.micro", "t3.xlarge,t3a.xlarge", ["m7i.large", "u-6tb1.56xlarge"], "t3.large, t3a.large"],
     "lab_disk_gib": [8, "30", 16384],
     "lab_allow_from": [
@@ -96,6 +98,8 @@ BAD = {
     "lab_worker_type": ["large", "M6I.XLARGE", "m6i.xlarge,t3.micro"],
     "lab_workers_least": [0, -1, "one", 257, ""],
     "lab_region": ["", "us-west-2a", "US-WEST-2", "oregon", "us_west_2"],
+    "lab_bucket_region": ["", "us-west-2/x", "a.b", "-x"],
+    "lab_regions": ["usa", "us-west-2,*", ["../x"]],
     "lab_instance_type": ["", "micro", "t2.micro,", "t2 micro", "T2.micro", [], ["t2.micro", None]],
     "lab_disk_gib": [7, 16385, "30GiB", "", -1, 30.5, True, None],
     "lab_allow_from": ["", "me", "203.0.113.0/33", "300.1.1.1", [], ["auto", "home"], "0.0.0.0/0;"],

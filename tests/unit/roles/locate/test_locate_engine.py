@@ -27,6 +27,7 @@ NEEDED = {"locate_needed": True}
 ENDS = {"locate_unnamed": True, "locate_ask_aws": True, "locate_needed": False}
 STARTS = {"locate_starts_engine": True, "locate_needed": True}
 ANYWAY = {"locate_needs_engine": False}
+WHERE = {"locate_name": "far", "locate_region": "us-east-1", "locate_region_given": True}
 SILENT, DENIED, NONE = "nothing is known of the lab", "Docker Engine runs, but", "There is no lab"
 
 
@@ -71,6 +72,13 @@ def test_lab_of_a_silent_engine_is_refused(engine, given):
 @pytest.mark.parametrize(
     ("engine", "own", "others", "records", "given", "expected"),
     [
+        # A region that somebody says, and another that the lab is in.
+        ("answers", [], [], ["far"], WHERE, "The lab far is not in us-east-1"),
+        ("answers", ["far"], [], ["far"], WHERE, "The lab far is not in us-east-1"),
+        ("answers", [], [], ["far"], {**WHERE, **ENDS, "locate_name": "desi"}, "The lab far is not"),
+        ("answers", [], [], ["far"], {**WHERE, "locate_region": "us-west-2"}, "far"),
+        ("answers", [], [], ["far"], {**WHERE, "locate_region_given": False}, "far"),
+        ("answers", ["far"], [], [], WHERE, "far"),
         # A verb that starts the engine itself, and one that does without.
         ("dead", [], [], [], STARTS, "desi"),
         ("lists nothing", [], [], [], STARTS, SILENT),
