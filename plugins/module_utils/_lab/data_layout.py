@@ -227,22 +227,32 @@ def _no_release(
     below = _further_down(folder)
     if below:
         return LabError(what, "They lie further down in it, as in a mirror of a server.", f"Give {below}.")
-    names = [child.name for child in children]
-    parts = [name for name in names if name in _OF_PRODUCTION]
-    if parts:
-        place = f"~/desi/{requested}/spectro/redux"
-        why = f"It is what a production has in it ({_some(parts)}), without the folders of its release around it."
-        do = f"Give it these: mkdir -p {place} && ln -s {shell_path(folder)} {place}/{specprod}."
+    bare = [each for each in (folder, *_folders(folder), *_folders(folder / "redux")) if _parts(each)]
+    if bare:
+        own = min(bare, key=lambda each: each.name != specprod)
+        # One that is called like a production of another release is no production of this one.
+        known = releases_of([own.name], releases)
+        place = f"~/desi/{known[0] if known else requested}/spectro/redux"
+        subject = "It" if own == folder else f"The folder {own}"
+        why = (
+            f"{subject} has what a production has ({_some(_parts(own))}), without the folders of its release around it."
+        )
+        do = f"Give it these: mkdir -p {place} && ln -s {shell_path(own)} {place}/{own.name if known else specprod}."
         return LabError(what, why, f'{do} Then -e lab_data="$HOME/desi".')
     if _has_loose_files(folder, children):
         why = "It has files of DESI in it, but no release: those lie below spectro/redux."
         do = f"To read them by their paths, share the folder: -e lab_folder={shell_path(folder)}, without lab_data."
         return LabError(what, why, f"{do} They are in /home/synced then.")
-    why = f"It has no release in it. What it has: {_some(names)}."
+    why = f"It has no release in it. What it has: {_some(child.name for child in children)}."
     closed = [child.name for child in children if _is_closed(child)]
     if closed:
         why += f" What this account may not read: {_some(closed)}."
     return LabError(what, why, EXPECTED)
+
+
+def _parts(folder: Path) -> list[str]:
+    """Return what a directory has of what a production has."""
+    return [child.name for child in _children_or_none(folder) if child.name in _OF_PRODUCTION]
 
 
 def _further_down(folder: Path) -> str:

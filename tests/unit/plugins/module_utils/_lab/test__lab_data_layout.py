@@ -256,12 +256,17 @@ def test_what_may_not_be_both_read_and_entered_is_refused(shared, closed, mode, 
         (["mine/redrock-sv3-dark-1.fits.gz", "notes"], "files of DESI", "-e lab_folder={0}"),
         (["vac/dr1/lss/"], "files of DESI", "-e lab_folder={0}"),
         (["tiles/cumulative/"], "without the folders of its release", "ln -s {0} ~/desi/dr1/spectro/redux/iron"),
+        (["fuji/tiles/", "iron/healpix/"], "/iron has what a", "ln -s {0}/iron ~/desi/dr1/spectro/redux/iron."),
+        (["redux/iron/healpix/"], "/redux/iron has what a", "ln -s {0}/redux/iron ~/desi/dr1/spectro/redux/iron."),
+        (["mine/zcatalog/"], "/mine has what a", "ln -s {0}/mine ~/desi/dr1/spectro/redux/iron."),
+        (["fuji/tiles/"], "/fuji has what a", "ln -s {0}/fuji ~/desi/edr/spectro/redux/fuji."),
+        (["guadalupe/tiles/"], "/guadalupe has", "ln -s {0}/guadalupe ~/desi/dr1/spectro/redux/guadalupe."),
         (["data.desi.lbl.gov/public/dr1/spectro/redux/iron/"], "further down", "Give {0}/data.desi.lbl.gov/public."),
         (["public/edr/spectro/redux/fuji/", "public/dr1/spectro/redux/iron/"], "further down", "Give {0}/public."),
     ],
 )
 def test_folder_of_another_kind_is_refused_with_the_way_on(tmp_path, made, why, do):
-    tmp_path /= "my data" if "{0}," in do or "ln -s" in do else "data"
+    tmp_path /= "my data" if "{0}," in do or "ln -s {0} " in do else "data"
     for each in made:
         (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / each).mkdir() if each.endswith("/") else (tmp_path / each).touch()
