@@ -105,13 +105,16 @@ def test_of_a_socks_proxy_it_is_known_whether_it_listens():
 
 
 def test_files_of_authorities_are_read(tmp_path):
-    good, none, empty = tmp_path / "good.pem", tmp_path / "none.pem", tmp_path / "folder"
+    good, none = tmp_path / "good.pem", tmp_path / "none.pem"
     make_certificate(good)
     none.write_text("no certificate\n")
-    empty.mkdir()
     (found,) = authority_findings({"SSL_CERT_FILE": str(good)})
     assert (found.verdict, found.found) == (OK, f"1 in {good} (SSL_CERT_FILE)")
-    for path, problem in ((none, "holds no certificates"), (empty, "without"), (tmp_path / "gone", "is not there")):
+    for path, problem in (
+        (none, "holds no certificates"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "gone", "is not there"),
+    ):
         (found,) = authority_findings({"AWS_CA_BUNDLE": str(path)})
         assert (found.verdict, problem in found.found) == (BROKEN, True)
         assert "unset AWS_CA_BUNDLE" in found.do
