@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import ssl
 import typing as t
 
+from ansible_collections.desi.lab.plugins.module_utils._common.network import CA_NAMES, WRITE_PROXY, parse_proxy
 from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
 
 
@@ -170,6 +173,65 @@ def _unreachable(facts: t.Mapping[str, t.Any], region: str) -> Explanation:
     return Explanation(why, do)
 
 
+_NO_PROXY = Explanation("HTTPS_PROXY is no address of a proxy.", WRITE_PROXY.format("HTTPS_PROXY"))
+
+
+def _proxy(facts: t.Mapping[str, t.Any], _region: str) -> Explanation:
+    url = str(facts.get("proxy_url") or "")
+    # botocore puts http:// in front of what begins with anything else.
+    given = url.replace("http://", "", 1) if url.count("://") > 1 else url
+    if given.lower().startswith("socks"):
+        why = "HTTPS_PROXY is a SOCKS proxy, and SOCKS proxies cannot be used for AWS."
+        return Explanation(why, "set it to an HTTP proxy, or unset it where no proxy is needed")
+    proxy = parse_proxy(url) if given == url else None
+    if not proxy:
+        return _NO_PROXY
+    do = "correct HTTPS_PROXY, or unset it where no proxy is needed"
+    return Explanation(f"The proxy {proxy.host} does not answer.", do)
+
+
+def _not_sent(facts: t.Mapping[str, t.Any], region: str) -> Explanation:
+    error = facts.get("error")
+    # botocore has parsed the address of AWS before, so it is the proxy's.
+    if type(error).__name__ == "LocationParseError":
+        return _NO_PROXY
+    if "Invalid header value" in str(error):
+        return Explanation(
+            "The AWS access key or session token has a character in it that none has, such as a line end.",
+            "set AWS_ACCESS_KEY_ID, and AWS_SESSION_TOKEN if there is one, without it; "
+            "a file written on Windows has one more character at the end of each line",
+        )
+    return _unreachable(facts, region)
+
+
+def _untrusted(facts: t.Mapping[str, t.Any], _region: str) -> Explanation:
+    cause = next(iter(getattr(facts.get("error"), "args", ())), None)
+    reason = "it holds no certificates" if "[X509" in str(cause) else ""
+    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError):
+        reason = str(cause.strerror).lower()
+    if reason:
+        # In the order of botocore.
+        name = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or "of ca_bundle"
+        where = f"{', '.join(CA_NAMES)}, or ca_bundle in ~/.aws/config"
+        return Explanation(
+            f"The file of certificate authorities {name} cannot be used: {reason}.",
+            f"give a file of certificates (PEM) instead, or unset whichever names it: {where}",
+        )
+    return Explanation(
+        f"The certificate that {facts['endpoint_url']} shows is not trusted here; a proxy of your network may stand "
+        "between.",
+        "set AWS_CA_BUNDLE to a file with the certificate authorities that your network uses",
+    )
+
+
+def _no_profile(facts: t.Mapping[str, t.Any], _region: str) -> Explanation:
+    name = facts.get("profile", "…")
+    do = "see which there are with 'aws configure list-profiles', and set AWS_PROFILE to one of them"
+    if not name:
+        return Explanation("AWS_PROFILE or AWS_DEFAULT_PROFILE is set, but empty.", f"unset it, or {do}")
+    return Explanation(f"There is no AWS profile called {name} on this computer.", do)
+
+
 def _log_in(_facts: t.Mapping[str, t.Any], _region: str) -> Explanation:
     return Explanation("Your login at AWS has ended, or was never made on this computer.", LOG_IN)
 
@@ -200,9 +262,7 @@ BY_CLASS: tuple[tuple[str, t.Callable[[t.Mapping[str, t.Any], str], Explanation]
             "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")),
     ("PartialCredentialsError",
      _fixed("The AWS credentials are not whole: {cred_var} is missing.", "set it too, or use 'aws configure'")),
-    ("ProfileNotFound",
-     _fixed("There is no AWS profile called {profile} on this computer.",
-            "see which there are with 'aws configure list-profiles', and set AWS_PROFILE to one of them")),
+    ("ProfileNotFound", _no_profile),
     ("ConfigParseError",
      _fixed("The file {path} cannot be read as AWS settings.", "correct it, or use 'aws configure'")),
     ("ConfigNotFound",
@@ -230,17 +290,14 @@ BY_CLASS: tuple[tuple[str, t.Callable[[t.Mapping[str, t.Any], str], Explanation]
      _fixed("“{region_name}” is not the name of an AWS region.", "write it as AWS does: -e lab_region=us-west-2")),
     ("UnknownRegionError", _fixed("There is no AWS region {region_name}.", "choose another: -e lab_region=us-west-2")),
     ("UnknownEndpointError", _fixed("AWS has no {service_name} in {region_name}.", "use -e lab_region=us-west-2")),
-    ("ProxyConnectionError",
-     _fixed("The proxy {proxy_url} does not answer.", "correct HTTPS_PROXY, or unset it where no proxy is needed")),
-    ("SSLError",
-     _fixed("The certificate that {endpoint_url} shows is not trusted here; a proxy of your network may stand between.",
-            "set AWS_CA_BUNDLE to a file with the certificate authorities that your network uses")),
+    ("ProxyConnectionError", _proxy),
+    ("SSLError", _untrusted),
     ("ReadTimeoutError", _fixed("{endpoint_url} took the request and did not answer in time.", AGAIN)),
     ("ConnectionClosedError", _fixed("{endpoint_url} hung up before it had answered.", AGAIN)),
     ("EndpointConnectionError", _unreachable),
     ("ConnectTimeoutError", _unreachable),
     ("ConnectionError", _unreachable),
-    ("HTTPClientError", _unreachable),
+    ("HTTPClientError", _not_sent),
     ("ResponseParserError",
      _fixed("What answers is not AWS: its answer cannot be read. A proxy or a login page may stand between.",
             "open any page in a browser to see whether your network wants a login, then try again")),

@@ -213,9 +213,8 @@ def _from_this_side(error: BaseException, region: str) -> Explanation:
     names = {kind.__name__ for kind in type(error).__mro__}
     facts = getattr(error, "kwargs", None)
     facts = dict(facts) if isinstance(facts, t.Mapping) else {}
-    for url in ("endpoint_url", "proxy_url"):
-        # A URL may hold a password.
-        facts[url] = urlsplit(str(facts.get(url) or "")).hostname or ""
+    # A URL may hold a password.
+    facts["endpoint_url"] = urlsplit(str(facts.get("endpoint_url") or "")).hostname or ""
     facts["said"] = (message_of(error) or type(error).__name__).rstrip(".")
     for name, explain in BY_CLASS:
         if name in names:

@@ -16,6 +16,11 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 PROXY_NAMES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 CA_NAMES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
 NAMES = (*PROXY_NAMES, "no_proxy", "NO_PROXY", *CA_NAMES)
+# A URL with a user in it would be redacted.
+WRITE_PROXY = (
+    "Write {} as http://host:port, with user:password@ in front of the host if the proxy wants them; letters such as "
+    "@, # and / of a password are written as %40, %23 and %2F there."
+)
 _USUAL_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080, "socks5h": 1080}
 
 
@@ -65,8 +70,7 @@ def proxy_for(url: str) -> Proxy | None:
         raise LabError(
             f"{host} cannot be reached through a proxy.",
             f"{name} is no address of one.",
-            f"Write {name} as http://user:password@host:port; letters such as @, # and / of a password are written as "
-            "%40, %23 and %2F there.",
+            WRITE_PROXY.format(name),
         )
     return proxy._replace(names=(name,)) if proxy else None
 

@@ -2,9 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import socket
+from functools import partial
+
 import pytest
 from botocore import exceptions as boto
+from botocore.config import Config
 from botocore.parsers import ResponseParserError
+from botocore.session import Session
 from test__aws_errors import FORBIDDEN, FORBIDDEN_BY_ORGANIZATION, TOO_FEW_VCPUS, WHO_ARE_YOU, told
 
 # Codes and messages below are those that AWS sends.
@@ -91,6 +96,7 @@ EC2 = "https://ec2.us-west-2.amazonaws.com"
         ("NoRegionError", {}, "No AWS region", "lab_region"),
         ("InvalidRegionError", {"region_name": "us west"}, "“us west” is not the name", "lab_region"),
         ("ProxyConnectionError", {"proxy_url": "http://ann:secret@a.org:3128"}, "proxy a.org does not", "HTTPS_PROXY"),
+        ("ProxyConnectionError", {"proxy_url": "http://"}, "HTTPS_PROXY is no address", "with user:password@ in"),
         ("SSLError", {"endpoint_url": EC2, "error": "x"}, "not trusted", "AWS_CA_BUNDLE"),
         ("ReadTimeoutError", {"endpoint_url": EC2}, "did not answer in time", "again"),
         ("ConnectionClosedError", {"endpoint_url": EC2}, "hung up", "again"),
@@ -105,6 +111,69 @@ def test_what_happens_before_aws_answers_is_told(kind, facts, why, do):
     found = told(getattr(boto, kind)(**facts))
     assert why in found.why
     assert do in found.do
+
+
+def refused(monkeypatch, variables, scheme="http"):
+    """What is told of a call with these variables; its server is there, and says nothing."""
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "x", "AWS_CONFIG_FILE": "/nope"}
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", *(f"{one}_proxy" for one in ("http", "https", "all", "no"))):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in {**keys, **variables}.items():
+        monkeypatch.setenv(name, value)
+    # No name server is asked.
+    monkeypatch.setattr(socket, "getaddrinfo", partial(socket.getaddrinfo, flags=socket.AI_NUMERICHOST))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"{scheme}://127.0.0.1:{server.getsockname()[1]}"
+        once = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=3)
+        with pytest.raises(boto.BotoCoreError) as caught:
+            Session().create_client("sts", "us-west-2", endpoint_url=url, config=once).get_caller_identity()
+    found = told(caught.value)
+    assert not [part for part in ("EXAMPLE", "bob", "4711") if part in str(found)]
+    return found
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("end", ["\r", "\n"])
+def test_key_with_the_line_end_of_a_file_is_no_failure_of_the_network(monkeypatch, name, end):
+    found = refused(monkeypatch, {name: f"AKIAIOSFODNN7EXAMPLE{end}"})
+    assert "such as a line end" in found.why
+    assert name in found.do
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        *[
+            (f"{kind}://bob:4711@127.0.0.1:1", "SOCKS proxies cannot be used")
+            for kind in ("socks5", "socks5h", "SOCKS4")
+        ],
+        *[(f"http://{rest}", "no address") for rest in ("h:abc", "h:99999", "bob:4711#x@h:1", "bob:4711/x@h", "a b:1")],
+        *[(value, "no address") for value in ('"http://127.0.0.1:1"', "ftp://127.0.0.1:1", "bob:4711/x@h:1")],
+        *[(value, "The proxy 127.0.0.1 does not answer") for value in ("http://bob:4711@127.0.0.1:1", "127.0.0.1:1")],
+    ],
+)
+def test_proxy_that_is_none_is_not_said_to_be_silent(monkeypatch, value, why):
+    found = refused(monkeypatch, {"https_proxy": value}, "https")
+    assert why in found.why
+    assert "HTTPS_PROXY" in found.why + found.do
+
+
+@pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "ca_bundle"])
+def test_authorities_that_cannot_be_read_are_not_said_not_to_trust(monkeypatch, tmp_path, name):
+    (tmp_path / "none.pem").write_text("no certificate\n")
+    for path, reason in (("gone", "no such file"), (".", "is a directory"), ("none.pem", "it holds no certificates")):
+        (tmp_path / "config").write_text(f"[default]\nca_bundle = {tmp_path / path}\n")
+        variables = {name: str(tmp_path / path)} if name.isupper() else {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+        found = refused(monkeypatch, variables, "https")
+        assert f"{tmp_path / path if name.isupper() else 'of ca_bundle'} cannot be used: {reason}" in found.why
+        assert name in found.do
+
+
+def test_empty_name_of_a_profile_is_told_as_one():
+    found = told(boto.ProfileNotFound(profile=""))
+    assert "AWS_PROFILE or AWS_DEFAULT_PROFILE is set, but empty" in found.why
+    assert found.do.startswith("unset it")
 
 
 def test_answer_of_something_else_than_aws_is_told():
