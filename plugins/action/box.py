@@ -9,32 +9,17 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible.plugins.action import ActionBase
-
 from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact
+from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
 from ansible_collections.desi.lab.plugins.plugin_utils._sinks import keeper_of_this_run
 from ansible_collections.desi.lab.plugins.plugin_utils._terminal import box
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Runs on the controller. The callback desi.lab.steps lays the box out."""
 
-    _requires_connection = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def answer(self, args: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return the box as plain lines, and nothing else: they may hold a token."""
-        super().run(tmp, task_vars)
-        line = {
-            "label": {"type": "str", "required": True},
-            "text": {"type": "str", "required": True},
-            "about": {"type": "str", "default": ""},
-        }
-        _spec, args = self.validate_argument_spec(
-            {
-                "lines": {"type": "list", "elements": "dict", "required": True, "options": line},
-                "notes": {"type": "list", "elements": "str", "default": []},
-            }
-        )
         lines, notes, keeper = args["lines"], args["notes"], keeper_of_this_run()
         if keeper:
             shown = [{**each, "text": redact(each["text"])} for each in lines]
@@ -43,4 +28,4 @@ class ActionModule(ActionBase):
             lines = shown
         # For the document of desi.lab.steps. Other callbacks would print everything twice.
         shown = {"lines": lines, "notes": notes} if os.environ.get("DESI_LAB_JSON") else {}
-        return {"changed": False, "msg": box(lines, notes), **shown, "_ansible_verbose_always": True}
+        return {"msg": box(lines, notes), **shown, "_ansible_verbose_always": True}

@@ -2,45 +2,44 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask for confirmation."""
+"""Confirm what costs money or destroys."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import typing as t
 
 from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.desi.lab.plugins.plugin_utils._confirmation import Interrupted, NobodyThere, consent
+from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
+
+YES = ("y", "yes")
 
 
-class ActionModule(ActionBase):
-    """Runs on the controller, and prompts on its terminal."""
+class ActionModule(ControllerAction):
+    """Prompts on the controller's terminal, once for all hosts."""
 
-    _requires_connection = False
-    # One prompt for all hosts.
     BYPASS_HOST_LOOP = True
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the answer; without a terminal, that is no."""
-        super().run(tmp, task_vars)
-        text = {"type": "str", "required": True}
-        _spec, args = self.validate_argument_spec(
-            {"question": text, "would": text, "assume_yes": {"type": "bool", "default": False}}
-        )
-        ask = functools.partial(prompt, args["question"])
-        given = consent(args["assume_yes"], bool(self._task.check_mode), args["would"], ask)
-        return {"changed": False, **dataclasses.asdict(given)}
+    def answer(self, args: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return the answer, and the reason and remedy of a no. In check mode nothing is done.
+
+        Silence is a no: where nobody can be asked, only ``assume_yes`` goes on.
+        """
+        nothing = {"asked": False, "answer": False, "why": "", "do": ""}
+        if args["assume_yes"] or self._task.check_mode:
+            return {**nothing, "answer": True}
+        try:
+            agreed = means_yes(Display().prompt_until(f"  {args['question']} [y/N]"))
+        except AnsiblePromptInterrupt:
+            agreed = False
+        except AnsiblePromptNoninteractive:
+            why = f"This would {args['would']}, and nobody could be asked: there is no terminal to answer at."
+            do = "If that is what you want, say so: -e lab_yes=true. In 0.1.0 no terminal was a yes; now it is a no."
+            return {**nothing, "why": why, "do": do}
+        return {**nothing, "asked": True, "answer": agreed, "why": "" if agreed else "You did not say yes."}
 
 
-def prompt(question: str) -> bytes:
-    """Prompt, and return what was typed."""
-    try:
-        return Display().prompt_until(f"  {question} [y/N]")
-    except AnsiblePromptInterrupt:
-        raise Interrupted from None
-    except AnsiblePromptNoninteractive:
-        raise NobodyThere from None
+def means_yes(typed: bytes) -> bool:
+    """Return whether typed text is a yes; everything else is a no."""
+    return typed.decode(errors="replace").strip().lower() in YES

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action import ActionBase
-
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
+from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
 from ansible_collections.desi.lab.plugins.plugin_utils._workers import (
     HOST,
     PORT,
@@ -31,39 +30,18 @@ from ansible_collections.desi.lab.plugins.plugin_utils._workers import (
     worker_names,
 )
 
-SPEC = {
-    "name": {"type": "str", "required": True},
-    "image": {"type": "str", "default": ""},
-    "image_inside": {"type": "str", "default": ""},
-    "server": {"type": "dict", "default": {}},
-    "server_inside": {"type": "str", "default": "", "no_log": True},
-    "containers": {"type": "list", "elements": "dict", "default": []},
-    "workers": {"type": "int", "default": 0},
-    "memory": {"type": "int", "default": 0},
-    "new_certificate": {"type": "bool", "default": False},
-    "published": {"type": "str", "default": ""},
-    "machine": {"type": "str", "default": ""},
-    "address": {"type": "str", "default": ""},
-    "config": {"type": "path", "default": ""},
-}
 
+class ActionModule(ControllerAction):
+    """Asks nobody."""
 
-class ActionModule(ActionBase):
-    """Runs on the controller, and asks nobody."""
-
-    _requires_connection = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def answer(self, args: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return the plan, or why the lab can have no workers."""
-        super().run(tmp, task_vars)
-        _spec, args = self.validate_argument_spec(SPEC)
         try:
             image, server = (_inside(args["image"], args[name]) for name in ("image_inside", "server_inside"))
             error = versions_error(args["image"], server.versions, image.versions) if args["image_inside"] else None
         except LabError as fault:
             error = fault
         found: dict[str, t.Any] = {
-            "changed": False,
             "errors": [error.as_result()] if error else [],
             "surplus": surplus_workers(args["containers"], args["workers"]),
         }

@@ -9,10 +9,8 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from ansible.plugins.action import ActionBase
-
+from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
 from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
-    LOCAL,
     Goal,
     container_stays,
     dask_members,
@@ -31,27 +29,13 @@ from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
 )
 from ansible_collections.desi.lab.plugins.plugin_utils._host_refusals import ignored_settings, refusals
 
-SPEC = {
-    "settings": {"type": "dict", "required": True},
-    "host": {"type": "dict", "required": True, "no_log": True},
-    "user": {"type": "dict", "required": True},
-    "worker_memory": {"type": "str", "default": ""},
-    "stays": {"type": "bool", "default": False},
-    "update": {"type": "bool", "default": False},
-    "remote_workers": {"type": "int", "default": LOCAL},
-    "back": {"type": "str", "default": ""},
-}
 COLLECTION = Path(__file__).resolve().parents[2]
 
 
-class ActionModule(ActionBase):
-    """Runs on the controller, and asks nobody."""
+class ActionModule(ControllerAction):
+    """Asks nobody."""
 
-    _requires_connection = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        _spec, args = self.validate_argument_spec(SPEC)
+    def answer(self, args: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         settings, host = args["settings"], args["host"]
         layout = host["layout"]
         made_from = specification(settings, host, args["user"], layout.get("binds") or [], makers_hash(COLLECTION))
@@ -67,7 +51,6 @@ class ActionModule(ActionBase):
         wrong = errors if layout.get("failed") or not is_kept(parts) else []
         wrong = [*ignored_settings(goal, differing, parts), *wrong]
         return {
-            "changed": False,
             "specification": made_from,
             "parts": [part._asdict() for part in parts],
             "kept": is_kept(parts),

@@ -8,28 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action import ActionBase
+from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Runs on the controller. The callback desi.lab.steps lays it out."""
 
-    _requires_connection = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        _spec, args = self.validate_argument_spec(
-            {
-                "name": {"type": "str", "required": True},
-                "how": {"type": "str", "default": ""},
-                "changed": {"type": "bool", "default": False},
-            }
-        )
+    def answer(self, args: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         shown = f"{args['name']}: {args['how']}" if args["how"] else args["name"]
-        return {
-            "changed": args["changed"],
-            "name": args["name"],
-            "how": args["how"],
-            "msg": shown,
-            "_ansible_verbose_always": True,
-        }
+        return {**args, "msg": shown, "_ansible_verbose_always": True}

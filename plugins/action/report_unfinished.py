@@ -8,18 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action import ActionBase
+from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Runs on the controller. The callback desi.lab.steps keeps the lines."""
 
-    _requires_connection = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        row = {"label": {"type": "str", "required": True}, "text": {"type": "str", "required": True}}
-        _spec, args = self.validate_argument_spec(
-            {"lines": {"type": "list", "elements": "dict", "options": row, "required": True}}
-        )
-        return {"changed": False, "lines": args["lines"]}
+    def answer(self, args: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        return args

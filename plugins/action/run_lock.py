@@ -12,10 +12,8 @@ import os
 import typing as t
 from pathlib import Path
 
-from ansible.plugins.action import ActionBase
-
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.run_lock import take
+from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
 
 
 def run_process() -> int:
@@ -24,24 +22,15 @@ def run_process() -> int:
     return parent.pid if parent and parent.pid else os.getpid()
 
 
-class ActionModule(ActionBase):
-    """Runs on the controller."""
+class ActionModule(ControllerAction):
+    """Takes it for the process of the run."""
 
-    _requires_connection = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def answer(self, args: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Take the lock, or fail with its owner; in check mode, only report the owner."""
-        super().run(tmp, task_vars)
-        _spec, args = self.validate_argument_spec(
-            {"path": {"type": "path", "required": True}, "what": {"type": "str", "required": True}}
-        )
         now = datetime.datetime.now().astimezone()
         only_look = bool(self._task.check_mode)
-        try:
-            other = take(Path(args["path"]).absolute(), args["what"], run_process(), now, only_look)
-        except LabError as error:
-            return {"failed": True, "changed": False, **error.as_result()}
-        result = {"changed": False, "held": not only_look, "other": other.words(now) if other else ""}
+        other = take(Path(args["path"]).absolute(), args["what"], run_process(), now, only_look)
+        result = {"held": not only_look, "other": other.words(now) if other else ""}
         if other:
             result["warnings"] = [f"{args['what']} is being worked on by another run ({other.words(now)})."]
         return result

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import yaml
 from ansible import constants as C
-from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError, failure
 from ansible_collections.desi.lab.plugins.module_utils._common.names import LAB_NAME
 from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
 from ansible_collections.desi.lab.plugins.plugin_utils._ansible_settings import check_ansible
+from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
 from ansible_collections.desi.lab.plugins.plugin_utils._fact_injection import check_plain
 from ansible_collections.desi.lab.plugins.plugin_utils._same_settings import PATHS, normal_path
 from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_own, name_errors, value_errors
@@ -33,32 +33,15 @@ INPUTS = ("lab_chooses_directory", "lab_instance", "lab_own_directory", "lab_sav
 """Variables of role lab that are no settings: what plays hand to it."""
 
 
-class ActionModule(ActionBase):
-    """Runs on the controller, whose settings these are."""
+class ActionModule(ControllerAction):
+    """Works where the settings were given."""
 
-    _requires_connection = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def answer(self, args: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return the settings, or fail with all that cannot work."""
-        super().run(tmp, task_vars)
-        _spec, args = self.validate_argument_spec(
-            {
-                "saved": {"type": "dict", "default": {}},
-                "instance": {"type": "dict", "default": {}},
-                "values": {"type": "bool", "default": True},
-            }
-        )
-        known = task_vars or {}
-        try:
-            host = str(known.get("inventory_hostname", ""))
-            transport = getattr(self._connection, "transport", "local")
-            check_ansible(bool(C.INJECT_FACTS_AS_VARS), host, transport)
-            lab, errors = self._settings(known, args)
-        except LabError as error:
-            lab, errors = {}, [error]
-        if errors:
-            return {"failed": True, "changed": False, **failure(errors)}
-        return {"changed": False, "settings": lab}
+        host = str(task_vars.get("inventory_hostname", ""))
+        check_ansible(bool(C.INJECT_FACTS_AS_VARS), host, getattr(self._connection, "transport", "local"))
+        lab, errors = self._settings(task_vars, args)
+        return {"failed": True, **failure(errors)} if errors else {"settings": lab}
 
     def _settings(
         self, known: t.Mapping[str, t.Any], args: t.Mapping[str, t.Any]

@@ -11,43 +11,21 @@ import sys
 import typing as t
 from pathlib import Path
 
-from ansible.plugins.action import ActionBase
-
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import server_container, take_inventory
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import DIRECTORY, labels_of
 from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import choose, refusal, refusal_of_data
 from ansible_collections.desi.lab.plugins.plugin_utils._caller_directory import around_of, make, why_not
+from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
 
 ENGINE_SECONDS = 10.0
-NO_PATH = {"type": "path", "default": ""}
-NO_PATHS = {"type": "list", "elements": "path", "default": []}
-NO = {"type": "bool", "default": False}
-SPEC = {
-    "lab": {"type": "str", "default": ""},
-    **dict.fromkeys(("folder", "standing", "data"), NO_PATH),
-    **dict.fromkeys(("homes", "programs", "private"), NO_PATHS),
-    **dict.fromkeys(("only_own", "anyway"), NO),
-    "own": {"type": "path", "required": True},
-    "make": {"type": "bool", "default": True},
-    "uid": {"type": "int"},
-    "gid": {"type": "int"},
-}
 
 
-class ActionModule(ActionBase):
-    """Runs on the controller, where the directory is."""
+class ActionModule(ControllerAction):
+    """Works where the directory is."""
 
-    _requires_connection = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def answer(self, args: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return the directory, or a failure that says why none is shared."""
-        super().run(tmp, task_vars)
-        _spec, args = self.validate_argument_spec(SPEC)
-        try:
-            return chosen(args, check_mode=bool(self._task.check_mode))
-        except LabError as error:
-            return {"failed": True, "changed": False, **error.as_result()}
+        return chosen(args, check_mode=bool(self._task.check_mode))
 
 
 def directory_of(lab: str) -> str:

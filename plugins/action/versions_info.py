@@ -13,24 +13,20 @@ import typing as t
 from pathlib import Path
 
 import yaml
-from ansible.plugins.action import ActionBase
 from ansible.release import __version__
+
+from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
 
 OURS = "desi.lab"
 
 
-class ActionModule(ActionBase):
-    """Runs on the controller."""
+class ActionModule(ControllerAction):
+    """Reads the metadata of collections."""
 
-    _requires_connection = False
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        super().run(tmp, task_vars)
-        self.validate_argument_spec({})
+    def answer(self, args: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         ours = about(OURS)
         required = dict(ours.get("dependencies") or {})
         return {
-            "changed": False,
             "product": str(ours.get("version", "")),
             "ansible": __version__,
             "python": platform.python_version(),

@@ -28,23 +28,6 @@ options:
     description: The user whom files belong to, as M(desi.lab.user_info) returns it.
     type: dict
     required: true
-  binds:
-    description: C(binds) of M(desi.lab.data_layout_info), for data in a directory.
-    type: list
-    elements: dict
-    default: []
-  layout:
-    description:
-      - The whole result of M(desi.lab.data_layout_info), for data in a directory; failed or not.
-      - A failure is one of RV(errors).
-    type: dict
-    default: {}
-    version_added: "0.2.0"
-  port:
-    description: The result of M(desi.lab.port_info), where the lab's port is not its own yet.
-    type: dict
-    default: {}
-    version_added: "0.2.0"
   worker_memory:
     description: The memory of each Dask worker, such as V(2GiB). Empty means that of those that exist, or a share.
     type: str
