@@ -17,7 +17,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from buckets import FITS, NOBODY, needs_fuse, needs_rclone
 
-from ansible_collections.desi.lab.plugins.filter.mounts import mounter_command
+from ansible_collections.desi.lab.plugins.filter.labs import mounter_command
 from ansible_collections.desi.lab.plugins.module_utils._mount import ensure as mount_ensure
 from ansible_collections.desi.lab.plugins.module_utils._mount import host
 from ansible_collections.desi.lab.plugins.module_utils._mount import programs as mount_programs
