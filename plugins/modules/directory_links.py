@@ -63,7 +63,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory, open_root_owned
+from ansible_collections.desi.lab.plugins.module_utils._common.files import closing, open_directory, open_root_owned
 
 
 def links_of(directory: Path, hidden: str) -> dict[str, str]:
@@ -107,14 +107,11 @@ def apply(directory: Path, before: dict[str, str], after: dict[str, str]) -> Non
     """Make the links that are missing or wrong, and remove the others."""
     if before == after:
         return
-    opened = open_root_owned(str(directory)) if os.geteuid() == 0 else open_directory(str(directory))
-    try:
+    with closing(open_root_owned(str(directory)) if os.geteuid() == 0 else open_directory(str(directory))) as opened:
         for name, _target in before.items() - after.items():
             os.unlink(name, dir_fd=opened)
         for name, target in after.items() - before.items():
             os.symlink(target, name, dir_fd=opened)
-    finally:
-        os.close(opened)
 
 
 def main() -> None:

@@ -138,7 +138,7 @@ from typing import BinaryIO
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_lock, open_made, wait_for_lock
+from ansible_collections.desi.lab.plugins.module_utils._common.files import closing, open_lock, open_made, wait_for_lock
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
 from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
 from ansible_collections.desi.lab.plugins.module_utils._docker.dockerfile import asks_for_buildkit, buildkit_reason
@@ -257,11 +257,8 @@ def lock_of(name: str, directory: Path | None) -> int:
     # The directory is the caller's, under sudo too.
     with contextlib.suppress(OSError), as_caller(os.environ):
         if directory:
-            folder = open_made(str(directory), 0o700)
-            try:
+            with closing(open_made(str(directory), 0o700)) as folder:
                 return open_lock(folder, file)
-            finally:
-                os.close(folder)
     return -1
 
 
@@ -274,10 +271,8 @@ def alone(lock: int, report: Callable[[str], None]) -> Iterator[bool]:
     if lock < 0:
         yield False
         return
-    try:
+    with closing(lock):
         yield wait_for_lock(lock, lambda: report("waiting for another run that builds it"))
-    finally:
-        os.close(lock)
 
 
 def build_once(params: dict, lock: int, file: ProgressFile, begun: Callable[[Process], None]) -> tuple[int, str]:

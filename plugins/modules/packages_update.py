@@ -52,7 +52,6 @@ updated:
   elements: str
 """
 
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -60,7 +59,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made, write_beside
+from ansible_collections.desi.lab.plugins.module_utils._common.files import closing, open_made, write_beside
 from ansible_collections.desi.lab.plugins.module_utils._common.network import use_network
 from ansible_collections.desi.lab.plugins.module_utils._common.packages import (
     ABORTED,
@@ -118,11 +117,8 @@ def ensure(marker: Path, timeout: float, check: bool) -> tuple[str, ...]:
         raise LabError(WHAT, why, "Update it yourself if you want it to be.")
     names = update(manager, timeout, check)
     if not check:
-        directory = open_made(str(marker.parent), 0o755)
-        try:
+        with closing(open_made(str(marker.parent), 0o755)) as directory:
             write_beside(directory, marker.name, b"", 0o644)
-        finally:
-            os.close(directory)
     return names
 
 

@@ -66,7 +66,12 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made, open_root_owned, write_beside
+from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    closing,
+    open_made,
+    open_root_owned,
+    write_beside,
+)
 
 
 class File(t.NamedTuple):
@@ -110,11 +115,8 @@ def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
 def write(file: File, mode: int) -> None:
     """Write a file whole or not at all. For root, all that is above it has to be root's."""
     above = str(file.path.parent)
-    directory = open_root_owned(above, make=True) if os.geteuid() == 0 else open_made(above, 0o755)
-    try:
+    with closing(open_root_owned(above, make=True) if os.geteuid() == 0 else open_made(above, 0o755)) as directory:
         write_beside(directory, file.path.name, file.after.encode(), mode)
-    finally:
-        os.close(directory)
 
 
 def difference(file: File) -> dict[str, str]:

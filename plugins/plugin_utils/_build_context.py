@@ -19,7 +19,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_below, open_directory, read_below
+from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    closing,
+    open_below,
+    open_directory,
+    read_below,
+)
 
 # Repository history and compiled Python are no part of a build.
 LEFT_OUT = (".git", "__pycache__")
@@ -133,10 +138,8 @@ def _opened(path: str) -> Iterator[int]:
         raise _refused(
             path, f"It cannot be opened: {problem.strerror}.", "Give the absolute path of a folder with a Dockerfile."
         ) from problem
-    try:
+    with closing(root):
         yield root
-    finally:
-        os.close(root)
 
 
 def _walk(
@@ -154,11 +157,8 @@ def _walk(
                     yield Member(name, about), None
                 # With exceptions in .dockerignore, files may be included without their directory.
                 if exceptions or not left_out:
-                    below = os.open(last, _DIRECTORY, dir_fd=above)
-                    try:
+                    with closing(os.open(last, _DIRECTORY, dir_fd=above)) as below:
                         yield from _walk(path, below, f"{name}/", ignored, exceptions)
-                    finally:
-                        os.close(below)
             elif left_out:
                 continue
             elif stat.S_ISLNK(about.st_mode):
@@ -223,15 +223,13 @@ def directory_below(root: str, directory: str) -> str:
     """Return the path of a directory in a clone; refuse missing ones and links."""
     if not directory:
         return root
-    above = open_directory(root)
     try:
-        os.close(open_below(above, directory))
+        with closing(open_directory(root)) as above:
+            os.close(open_below(above, directory))
     except (OSError, ValueError) as problem:
         raise LabError(
             "The image could not be built from its repository.",
             f"There is no directory {directory} in it; links are not followed.",
             "Check its name there, and give it as URL#BRANCH:DIRECTORY.",
         ) from problem
-    finally:
-        os.close(above)
     return f"{root}/{directory}"

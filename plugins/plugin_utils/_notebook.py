@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError, failure
 from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    closing,
     directory_of,
     open_directory,
     open_made,
@@ -109,11 +110,8 @@ def opened(path: Path, directory: str) -> Iterator[tuple[int, str]]:
     """
     with as_caller(os.environ):
         top = Path(directory) if directory and path.is_relative_to(directory) else path.parent
-        descriptor = open_directory(str(top))
-        try:
+        with closing(open_directory(str(top))) as descriptor:
             yield descriptor, str(path.relative_to(top))
-        finally:
-            os.close(descriptor)
 
 
 def read(path: Path, directory: str = "") -> str:

@@ -16,6 +16,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    closing,
     open_directory,
     open_made,
     remove_below,
@@ -97,13 +98,11 @@ def show(page: Path) -> bool:
 
 def remove_old() -> None:
     """Remove the page of 0.1.0, which holds a token."""
-    with contextlib.suppress(OSError):
-        directory = open_directory(str(Path("~/.cache/desi-lab").expanduser()))
-        try:
-            with contextlib.suppress(OSError):
-                remove_below(directory, "open.html")
-        finally:
-            os.close(directory)
+    with (
+        contextlib.suppress(OSError),
+        closing(open_directory(str(Path("~/.cache/desi-lab").expanduser()))) as directory,
+    ):
+        remove_below(directory, "open.html")
 
 
 def why_not_openable() -> str:
@@ -117,17 +116,12 @@ def why_not_opened(url: str, page: Path) -> str:
         return why
     remove_old()
     try:
-        directory = open_private(page.parent)
+        with closing(open_private(page.parent)) as directory:
+            write_private(directory, page.name, page_text(url))
+            remove_later(directory, page.name)
+            if show(page):
+                return ""
+            remove_below(directory, page.name)
     except OSError as error:
         return f"The page {page} could not be written: {error.strerror}."
-    try:
-        write_private(directory, page.name, page_text(url))
-        remove_later(directory, page.name)
-        if show(page):
-            return ""
-        remove_below(directory, page.name)
-    except OSError as error:
-        return f"The page {page} could not be written: {error.strerror}."
-    finally:
-        os.close(directory)
     return "There is no browser in this desktop."

@@ -124,6 +124,15 @@ def _not_safe(path: str, part: str, why: str) -> LabError:
     )
 
 
+@contextlib.contextmanager
+def closing(descriptor: int) -> Iterator[int]:
+    """Yield a descriptor, and close it in the end."""
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def open_directory(path: str) -> int:
     """Return a descriptor of a directory that the user named; links are followed."""
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -180,11 +189,8 @@ def open_below(descriptor: int, name: str, make: bool = False, mode: int = 0o755
 def directory_of(descriptor: int, name: str, make: bool = False) -> Iterator[tuple[int, str]]:
     """Yield a descriptor of the directory that holds a name, and the last part of the name."""
     *above, last = parts_below(name)
-    here = open_below(descriptor, "/".join(above), make) if above else os.dup(descriptor)
-    try:
+    with closing(open_below(descriptor, "/".join(above), make) if above else os.dup(descriptor)) as here:
         yield here, last
-    finally:
-        os.close(here)
 
 
 def read_below(descriptor: int, name: str, limit: int) -> bytes:
@@ -243,9 +249,35 @@ def _make_beside(here: int, last: str) -> tuple[str, int]:
     return beside, os.open(beside, flags, 0o600, dir_fd=here)
 
 
-def open_lock(directory: int, name: str) -> int:
+def open_lock(directory: int, name: str, mode: int = 0o600) -> int:
     """Open the file of a lock in an open directory, and make it if there is none."""
-    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=directory)
+
+
+@contextlib.contextmanager
+def locked_file(open_above: Callable[[], int], name: str, mode: int = 0o600) -> Iterator[tuple[int, int]]:
+    """Lock a file, which is made if missing, and yield its descriptor and that of its directory.
+
+    A lock on a file that was removed meanwhile, alone or with its directory, locks nobody out: then it is made again.
+    """
+    while True:
+        with closing(open_above()) as directory:
+            try:
+                opened = open_lock(directory, name, mode)
+            except FileNotFoundError:
+                continue
+            with closing(opened):
+                fcntl.flock(opened, fcntl.LOCK_EX)
+                if _is_there(directory, name, opened):
+                    yield opened, directory
+                    return
+
+
+def _is_there(directory: int, name: str, opened: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(opened), os.stat(name, dir_fd=directory, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def wait_for_lock(lock: int, report: Callable[[], object]) -> bool:
@@ -278,13 +310,10 @@ def _remove(above: int, name: str) -> None:
         # macOS says so of a directory.
         if not stat.S_ISDIR(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
             raise
-    here = os.open(name, _DIRECTORY, dir_fd=above)
-    try:
+    with closing(os.open(name, _DIRECTORY, dir_fd=above)) as here:
         with os.scandir(here) as entries:
             names = [entry.name for entry in entries]
         for each in names:
             with contextlib.suppress(FileNotFoundError):
                 _remove(here, each)
-    finally:
-        os.close(here)
     os.rmdir(name, dir_fd=above)

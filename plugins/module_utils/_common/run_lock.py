@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made
+from ansible_collections.desi.lab.plugins.module_utils._common.files import locked_file, open_made
 
 _PROC = Path("/proc")
 
@@ -104,7 +102,7 @@ def take(path: Path, what: str, pid: int, now: datetime.datetime, only_look: boo
             return _other(parse_holder(path.read_text(errors="replace")), me)
         return None
     try:
-        with _locked(path) as descriptor:
+        with locked_file(lambda: open_made(str(path.parent)), path.name) as (descriptor, _directory):
             found = parse_holder(os.read(descriptor, 4096).decode(errors="replace"))
             other = _other(found, me)
             if other is None and not (found and _same(found, me)):
@@ -135,33 +133,3 @@ def _same(one: Holder, other: Holder) -> bool:
 
 def _other(found: Holder | None, me: Holder) -> Holder | None:
     return found if found and not _same(found, me) and found.is_alive() else None
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    """Open and lock the file."""
-    while True:
-        directory = open_made(str(path.parent))
-        try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(path.name, flags, 0o600, dir_fd=directory)
-        except FileNotFoundError:
-            # Its directory was just removed with the lab.
-            continue
-        finally:
-            os.close(directory)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _is_there(path, descriptor):
-                yield descriptor
-                return
-        finally:
-            os.close(descriptor)
-
-
-def _is_there(path: Path, descriptor: int) -> bool:
-    # Removed with the lab meanwhile, it would lock nobody out.
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except FileNotFoundError:
-        return False

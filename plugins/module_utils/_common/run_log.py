@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made
+from ansible_collections.desi.lab.plugins.module_utils._common.files import closing, open_made
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
 from ansible_collections.desi.lab.plugins.module_utils._common.redact import (
     all_spellings,
@@ -81,18 +81,14 @@ def open_log(environment: Mapping[str, str], name: str, words: Sequence[str] = (
     name = f"{time.strftime('%Y-%m-%d-%H%M%S')}-{name}-{os.getpid()}.log"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with as_caller(environment):
-            place = open_made(str(directory))
-            try:
-                number = os.open(name, flags, 0o600, dir_fd=place)
-                with os.scandir(place) as found:
-                    # After a clock was set back, this one sorts before older ones.
-                    others = sorted(each.name for each in found if each.name.endswith(".log") and each.name != name)
-                for old in others[: 1 - KEPT]:
-                    with contextlib.suppress(OSError):
-                        os.unlink(old, dir_fd=place)
-            finally:
-                os.close(place)
+        with as_caller(environment), closing(open_made(str(directory))) as place:
+            number = os.open(name, flags, 0o600, dir_fd=place)
+            with os.scandir(place) as found:
+                # After a clock was set back, this one sorts before older ones.
+                others = sorted(each.name for each in found if each.name.endswith(".log") and each.name != name)
+            for old in others[: 1 - KEPT]:
+                with contextlib.suppress(OSError):
+                    os.unlink(old, dir_fd=place)
     except OSError:
         return RunLog(None, None, secrets)
     return RunLog(os.fdopen(number, "w", encoding="utf-8", errors="replace"), directory / name, secrets)

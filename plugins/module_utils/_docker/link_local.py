@@ -10,12 +10,13 @@ packets, and which Docker does not rewrite.
 
 from __future__ import annotations
 
-import os
+import contextlib
 import subprocess
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    closing,
     open_root_owned,
     read_below,
     remove_below,
@@ -131,16 +132,9 @@ WHAT = "Labs on this computer cannot be kept from link-local addresses."
 
 def read_root_file(folder: str, name: str) -> str:
     """Return the content of root's file, empty if it is missing or not safe."""
-    try:
-        descriptor = open_root_owned(folder)
-    except (LabError, OSError):
-        return ""
-    try:
+    with contextlib.suppress(LabError, OSError), closing(open_root_owned(folder)) as descriptor:
         return read_below(descriptor, name, MOST_BYTES).decode(errors="replace")
-    except OSError:
-        return ""
-    finally:
-        os.close(descriptor)
+    return ""
 
 
 class LinkLocal:
@@ -168,11 +162,8 @@ class LinkLocal:
     def ensure(self) -> None:
         """Write the missing files, and make the rule."""
         for folder, name, content, mode in self.missing():
-            descriptor = open_root_owned(folder, make=True)
-            try:
+            with closing(open_root_owned(folder, make=True)) as descriptor:
                 write_beside(descriptor, name, content.encode(), mode)
-            finally:
-                os.close(descriptor)
         done = self._program("add")
         if done.returncode != 0:
             raise LabError(WHAT, _last(done.stderr) or "The rule could not be made.", "Run ./lab doctor to see more.")
@@ -193,11 +184,8 @@ class LinkLocal:
         self._program("remove")
         for folder, name, _content, _mode in self.files():
             if read_root_file(folder, name):
-                descriptor = open_root_owned(folder)
-                try:
+                with closing(open_root_owned(folder)) as descriptor:
                     remove_below(descriptor, name)
-                finally:
-                    os.close(descriptor)
         if self.boots_by_systemd:
             self._systemctl("daemon-reload")
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    closing,
     open_below,
     open_directory,
     open_root_owned,
@@ -105,23 +106,16 @@ def cache_error(path: str, problem: LabError) -> LabError:
 
 def make_cache(path: str) -> None:
     """Ensure a cache for root alone, with its marker."""
-    directory = open_root_owned(path, make=True, mode=0o700)
-    try:
+    with closing(open_root_owned(path, make=True, mode=0o700)) as directory:
         if _marked_for(directory) != path:
             write_beside(directory, MARKER, f"{_MARK}{path}\n".encode(errors="surrogateescape"), 0o600)
-    finally:
-        os.close(directory)
 
 
 def remove_empty_marker(path: str) -> None:
     """Remove the marker from an otherwise empty cache."""
-    with contextlib.suppress(LabError, OSError):
-        directory = open_root_owned(path)
-        try:
-            if _names(directory) == [MARKER]:
-                remove_below(directory, MARKER)
-        finally:
-            os.close(directory)
+    with contextlib.suppress(LabError, OSError), closing(open_root_owned(path)) as directory:
+        if _names(directory) == [MARKER]:
+            remove_below(directory, MARKER)
 
 
 def _names(directory: int) -> list[str]:
@@ -158,40 +152,27 @@ def move_cache(before: str, path: str) -> str:
         return before
     where, name = posixpath.split(before)
     with contextlib.suppress(OSError, LabError):
-        home, below = _home_of(where)
-        above = open_below(home, below)
-        try:
-            old = open_below(above, name)
-            place = open_root_owned(posixpath.dirname(path), make=True)
-            try:
+        # The home of ~/.cache/desi-lab.
+        *parts, cache, ours = where.rstrip("/").split("/")
+        below = f"{cache}/{ours}"
+        with closing(open_directory("/".join(parts) or "/")) as home, contextlib.ExitStack() as stack:
+            above = stack.enter_context(closing(open_below(home, below)))
+            # Root's too, in the user's home.
+            stack.callback(_remove_empty_root, home, below)
+            with (
+                closing(open_below(above, name)) as old,
+                closing(open_root_owned(posixpath.dirname(path), make=True)) as place,
+            ):
                 if _is_cache(old) and os.fstat(old).st_dev == os.fstat(place).st_dev:
                     return before if not _move(above, name, old, place, posixpath.basename(path)) else ""
-            finally:
-                os.close(place)
-                os.close(old)
-        finally:
-            os.close(above)
-            # Root's too, in the user's home.
-            _remove_empty_root(home, below)
-            os.close(home)
     return before
-
-
-def _home_of(directory: str) -> tuple[int, str]:
-    """Open the home of ~/.cache/desi-lab, and return the path below it."""
-    parts = directory.rstrip("/").split("/")
-    return open_directory("/".join(parts[:-2]) or "/"), "/".join(parts[-2:])
 
 
 def _remove_empty_root(home: int, below: str) -> None:
     above, _, name = below.rpartition("/")
-    with contextlib.suppress(OSError, LabError):
-        cache = open_below(home, above)
-        try:
-            if os.stat(name, dir_fd=cache, follow_symlinks=False).st_uid == 0:
-                os.rmdir(name, dir_fd=cache)
-        finally:
-            os.close(cache)
+    with contextlib.suppress(OSError, LabError), closing(open_below(home, above)) as cache:
+        if os.stat(name, dir_fd=cache, follow_symlinks=False).st_uid == 0:
+            os.rmdir(name, dir_fd=cache)
 
 
 def _is_cache(directory: int) -> bool:

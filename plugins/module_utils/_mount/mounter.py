@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_root_owned, require_root_owned
+from ansible_collections.desi.lab.plugins.module_utils._common.files import closing, open_root_owned, require_root_owned
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import size_text
 from ansible_collections.desi.lab.plugins.module_utils._mount import host
 from ansible_collections.desi.lab.plugins.module_utils._mount import mountinfo as table
@@ -211,15 +211,12 @@ class Mounting:
 
     def _make_mountpoint(self) -> None:
         """Make it, closed to others, so that readers get an error while nothing is mounted."""
-        parent = open_root_owned(self.parent)
-        try:
+        with closing(open_root_owned(self.parent)) as parent:
             name = posixpath.basename(self.path)
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, 0o700, dir_fd=parent)
             # 0.1.0 closed it to root, too, and the tool has no CAP_DAC_OVERRIDE.
             os.chmod(name, 0o700, dir_fd=parent)
-        finally:
-            os.close(parent)
 
     def _check_cache(self) -> None:
         """Refuse a cache that another mount writes to, as that would spoil it."""

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    closing,
     open_root_owned,
     parts_below,
     read_below,
@@ -140,26 +141,16 @@ def relay_command(files: Mapping[str, str], python: str, programs: str) -> tuple
 
 def relay_is_installed(files: Mapping[str, str], programs: str) -> bool:
     """Return whether the relay is there as it has to be."""
-    try:
-        directory = open_root_owned(programs)
-    except LabError:
-        return False
-    try:
-        program = relay_program(files)
+    program = relay_program(files)
+    with contextlib.suppress(LabError, OSError), closing(open_root_owned(programs)) as directory:
         return read_below(directory, _relay_name(program), RELAY_LIMIT) == program
-    except OSError:
-        return False
-    finally:
-        os.close(directory)
+    return False
 
 
 def install_relay(files: Mapping[str, str], programs: str) -> None:
-    directory = open_root_owned(programs, make=True)
-    try:
+    with closing(open_root_owned(programs, make=True)) as directory:
         program = relay_program(files)
         write_beside(directory, _relay_name(program), program, 0o644)
-    finally:
-        os.close(directory)
 
 
 # rclone: root runs the bytes that were reviewed, wherever they come from, and no others.
@@ -228,11 +219,8 @@ def install_rclone(source: str, programs: str) -> None:
             os.fsync(copy.fileno())
         if digest.hexdigest() not in RCLONE_BUILDS:
             raise refused_rclone(source)
-        directory = open_root_owned(posixpath.dirname(rclone_path(programs)), make=True)
-        try:
+        with closing(open_root_owned(posixpath.dirname(rclone_path(programs)), make=True)) as directory:
             os.rename(beside, "rclone", src_dir_fd=above, dst_dir_fd=directory)
-        finally:
-            os.close(directory)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(beside, dir_fd=above)

@@ -23,6 +23,7 @@ from typing import Any
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    closing,
     open_root_owned,
     require_root_owned,
     write_beside,
@@ -131,13 +132,11 @@ class LoopSupervisor(Supervisor):
         return texts.loop_command(self.mountpoint, str(self.log_file), job.settings, job.command)
 
     def _start(self, job: Job) -> None:
-        directory = open_root_owned(str(RUN_DIRECTORY), make=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            log = os.open(self.log_file.name, flags, 0o600, dir_fd=directory)
-        finally:
-            os.close(directory)
-        try:
+        with (
+            closing(open_root_owned(str(RUN_DIRECTORY), make=True)) as directory,
+            closing(os.open(self.log_file.name, flags, 0o600, dir_fd=directory)) as log,
+        ):
             self._started = subprocess.Popen(
                 self._command(job),
                 stdin=subprocess.DEVNULL,
@@ -147,8 +146,6 @@ class LoopSupervisor(Supervisor):
                 env={**job.environment, "PATH": SYSTEM_PATH},
                 start_new_session=True,
             )
-        finally:
-            os.close(log)
 
     def ended(self) -> bool:
         # Not by the process list, which shows no command line at first.
@@ -191,8 +188,7 @@ class SystemdSupervisor(Supervisor):
         return texts.unit_text(self.mountpoint, job.settings, job.command, tells, environment, job.shared_parent)
 
     def _start(self, job: Job) -> None:
-        directory = open_root_owned(str(UNIT_DIRECTORY))
-        try:
+        with closing(open_root_owned(str(UNIT_DIRECTORY))) as directory:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.environment_file.name, dir_fd=directory)
             if job.environment:
@@ -200,8 +196,6 @@ class SystemdSupervisor(Supervisor):
                 write_beside(directory, self.environment_file.name, text.encode(errors="surrogateescape"))
             self._started = time.time()
             write_beside(directory, self.file.name, self._text(job).encode(errors="surrogateescape"), 0o644)
-        finally:
-            os.close(directory)
         for words in (["daemon-reload"], ["enable", self.unit], ["restart", "--no-block", self.unit]):
             done = _systemctl(*words)
             if done.returncode != 0:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_root_owned
+from ansible_collections.desi.lab.plugins.module_utils._common.files import locked_file, open_root_owned
 from ansible_collections.desi.lab.plugins.module_utils._common.run_lock import Holder, started
 from ansible_collections.desi.lab.plugins.module_utils._mount.spec import mount_name
 
@@ -76,35 +75,17 @@ def users_of(mountpoint: str) -> Users:
 @contextlib.contextmanager
 def alone(mountpoint: str) -> Iterator[Users]:
     """Lock a mountpoint, and yield its users; changes are saved, and no users mean no file."""
-    name, flags = users_file(mountpoint).name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    while True:
-        directory = open_root_owned(str(RUN_DIRECTORY), make=True)
-        try:
-            opened = os.open(name, flags, 0o644, dir_fd=directory)
-            try:
-                fcntl.flock(opened, fcntl.LOCK_EX)
-                # A lock on a file that was removed meanwhile is none.
-                if not _is_there(name, directory, opened):
-                    continue
-                users = parse_users(os.pread(opened, _LIMIT, 0).decode(errors="replace"))
-                try:
-                    yield users
-                finally:
-                    _keep(users, name, directory, opened)
-                return
-            finally:
-                os.close(opened)
-        finally:
-            os.close(directory)
-            with contextlib.suppress(OSError):
-                RUN_DIRECTORY.rmdir()
-
-
-def _is_there(name: str, directory: int, opened: int) -> bool:
+    name = users_file(mountpoint).name
     try:
-        return os.path.samestat(os.fstat(opened), os.stat(name, dir_fd=directory, follow_symlinks=False))
-    except FileNotFoundError:
-        return False
+        with locked_file(lambda: open_root_owned(str(RUN_DIRECTORY), make=True), name, 0o644) as (opened, directory):
+            users = parse_users(os.pread(opened, _LIMIT, 0).decode(errors="replace"))
+            try:
+                yield users
+            finally:
+                _keep(users, name, directory, opened)
+    finally:
+        with contextlib.suppress(OSError):
+            RUN_DIRECTORY.rmdir()
 
 
 def _keep(users: Users, name: str, directory: int, opened: int) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    closing,
     open_directory,
     open_lock,
     open_root_owned,
@@ -140,11 +141,8 @@ class Fetch:
 
     def _known(self) -> dict[str, list[float]]:
         with contextlib.suppress(OSError, ValueError):
-            directory = open_directory(str(self.cache))
-            try:
+            with closing(open_directory(str(self.cache))) as directory:
                 found = json.loads(read_below(directory, STATE, STATE_LIMIT))
-            finally:
-                os.close(directory)
             return found if isinstance(found, dict) else {}
         return {}
 
@@ -227,16 +225,11 @@ def interrupted(what: str, problem: OSError) -> LabError:
 @contextlib.contextmanager
 def alone(cache: str, report: Callable[[str], None]) -> Iterator[None]:
     """Let no other run fetch into a cache meanwhile: what it has verified would be written over."""
-    directory = open_cache(cache)
-    try:
+    with closing(open_cache(cache)) as directory:
         lock = open_lock(directory, LOCK)
-    finally:
-        os.close(directory)
-    try:
+    with closing(lock):
         wait_for_lock(lock, lambda: report("waiting for another run that fetches into the same cache"))
         yield
-    finally:
-        os.close(lock)
 
 
 def open_cache(path: str) -> int:
