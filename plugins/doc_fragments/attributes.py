@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The attributes of modules. A module states only what differs."""
+"""The attributes and the author of modules. A module states only what differs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ class ModuleDocFragment:
     """Attributes of modules that change something, and of those that only read."""
 
     DOCUMENTATION = r"""
+author:
+  - The DESI Lab contributors (@desi-lab)
 attributes:
   check_mode:
     description: Can run in check mode and reports there what would change.
@@ -24,6 +26,8 @@ attributes:
 """
 
     INFO_MODULE = r"""
+author:
+  - The DESI Lab contributors (@desi-lab)
 attributes:
   check_mode:
     description: Can run in check mode and does the same there.

@@ -13,8 +13,6 @@ description:
   - The callback P(desi.lab.steps#callback) prints it on the terminal and in no log, since it may hold a token. The task
     must not be C(no_log).
   - Other callbacks show and log it as the result of a task.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   lines:
     description: The lines of the box.
@@ -39,8 +37,7 @@ options:
     type: list
     elements: str
     default: []
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

@@ -14,8 +14,6 @@ description:
     could read.
   - The page is removed a minute later.
   - Without a desktop or a browser, RV(reason) says so and no page is left.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   url:
     description: The URL.
@@ -25,8 +23,7 @@ options:
     description: The path of the page, in a directory that only its owner can write.
     type: path
     required: true
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 attributes:
   diff_mode:
     details: The page holds a secret and is not shown.

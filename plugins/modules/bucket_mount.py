@@ -8,7 +8,6 @@ DOCUMENTATION = r"""
 module: bucket_mount
 short_description: Mount an S3 bucket on a directory
 version_added: "0.1.0"
-author: "The DESI Lab contributors (@desi-lab)"
 description:
   - Mounts an S3 bucket by FUSE, keeps the mount running, and removes it.
   - Queries the bucket over HTTP before it changes anything, so that a wrong name or endpoint and a missing network are
@@ -17,8 +16,7 @@ description:
     its owner and settings. A mount that this module did not make is never unmounted.
   - Root runs and writes only what root owns. Each part of the path of a program, of the mountpoint's parent and of the
     cache has to belong to root and be writable by nobody else, else the module refuses before it does anything.
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 attributes:
   check_mode:
     details:

@@ -13,8 +13,6 @@ description:
   - Without a terminal, or in the background, the answer is no. Up to 0.1.0 it was yes.
   - Prompts once for all hosts. With C(run_once) on the task, all of them have the answer.
   - Does not fail on a no. Following tasks check RV(answer), and may refuse with RV(why) and RV(do).
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   question:
     description: The question, such as C(Go on?). It is followed by C([y/N]).
@@ -28,8 +26,7 @@ options:
     description: Do not prompt; the answer is yes.
     type: bool
     default: false
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 attributes:
   check_mode:
     details: Does not prompt in check mode. The answer is yes.

@@ -12,8 +12,6 @@ description:
   - The containers are those of the lab's server in all but their command, so that they have the same image, user, data,
     folders and environment.
   - An image that has no Dask, or other versions than the lab, is one of RV(errors). Queries nothing itself.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   name:
     description: The name of the lab.
@@ -69,8 +67,7 @@ options:
     description: The directory on that machine that has Dask's configuration. Empty means the volume of the lab.
     type: path
     default: ""
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

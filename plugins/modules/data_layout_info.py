@@ -13,8 +13,6 @@ description:
   - Returns whether a directory holds several data releases or is one, and what has to be bound where, so that a lab
     finds a release.
   - A release is identified by the spectroscopic production in it (C(spectro/redux/SPECPROD)), not by its name.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   path:
     description: The absolute path of the directory.
@@ -47,8 +45,7 @@ options:
     type: bool
     default: false
     version_added: "0.2.0"
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

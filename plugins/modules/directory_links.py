@@ -14,8 +14,6 @@ description:
     that is given the directory around the mountpoint does. This module makes that directory look like the mount, with
     a relative link for each entry.
   - For root, the directory and its parents have to be root's and writable by nobody else.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   path:
     description: The directory around, which holds the links.
@@ -34,8 +32,7 @@ options:
     description: How many of the directories above are removed with it if they hold nothing else.
     type: int
     default: 0
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 attributes:
   diff_mode:
     support: full

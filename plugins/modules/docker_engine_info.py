@@ -13,15 +13,12 @@ description:
   - Queries the engine that the C(docker) command would use, by E(DOCKER_HOST) or a context. One on another computer
     does not count as one that answers, because a lab's folder, data and port would be there.
   - A missing engine is a result and no failure.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   timeout:
     description: Seconds to wait for an engine that does not answer yet.
     type: int
     default: 0
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

@@ -13,8 +13,6 @@ description:
   - The specification is a hash of all that the lab's container is made from. A container with it in its label
     C(desi.lab.specification) need not be compared any further.
   - O(host) has the server's URL with its token. Put C(no_log=true) on the task.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   settings:
     description: The settings, as M(desi.lab.settings_resolve) returns them, with the values that they have on the host.
@@ -49,8 +47,7 @@ options:
     description: The id of the image that the lab goes back to; empty if it does not.
     type: str
     default: ""
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

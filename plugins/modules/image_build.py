@@ -19,8 +19,6 @@ description:
   - It is always built by the engine's own builder, whatever E(BUILDX_BUILDER) and E(DOCKER_BUILDKIT) say.
   - Unlike C(community.docker.docker_image_build) it needs no plugin of Docker's, and reports its step, which the
     callback P(desi.lab.steps#callback) shows on a terminal.
-author:
-  - The DESI Lab contributors (@desi-lab)
 requirements:
   - the command C(docker)
 options:
@@ -88,8 +86,7 @@ options:
     description: A file that holds the step of the build, until it ends. Set by the action plugin.
     type: path
     default: ""
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 attributes:
   idempotent:
     support: none

@@ -13,8 +13,6 @@ description:
   - Pulls an image by C(docker pull), with the user's own contexts and credentials.
   - Unlike C(community.docker.docker_image_pull) it reports the bytes and layers while it works, which the callback
     P(desi.lab.steps#callback) shows on a terminal.
-author:
-  - The DESI Lab contributors (@desi-lab)
 requirements:
   - the command C(docker)
 options:
@@ -26,8 +24,7 @@ options:
     description: A file that holds the progress of the pull, until it ends. Set by the action plugin.
     type: path
     default: ""
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 attributes:
   check_mode:
     support: partial

@@ -13,8 +13,6 @@ description:
   - Fetches one commit, without history and submodules, by https or ssh only, with the user's credential helpers and SSH
     keys. Hooks are not run.
   - Refuses a directory that is a link, or that is outside of the repository.
-author:
-  - The DESI Lab contributors (@desi-lab)
 requirements:
   - the command C(git), for O(url)
 options:
@@ -24,8 +22,7 @@ options:
   url:
     description: The repository, as C(URL#VERSION:FOLDER). Its files are kept until this run ends.
     type: str
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 """
 
 EXAMPLES = r"""

@@ -14,8 +14,6 @@ description:
   - Of a lab's container it also lists the packages and files that were added in it, which only a replacement or a
     removal takes away.
   - A server that does not answer is no failure. It is a row of the result, as something may run in it.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   url:
     description: The URL of the server, with its token. Empty reads it from the log of O(container).
@@ -36,8 +34,7 @@ options:
     type: str
     choices: [stop, restart, replace, remove]
     default: stop
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

@@ -15,8 +15,6 @@ description:
   - Follows no redirect and uses no proxy.
   - Does not wait for a server that is another one, refuses the token, or is not Jupyter.
   - The token is in no message and in no result.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   url:
     description: The URL of the server's page with the token. Without a token, only the server's version is queried.
@@ -54,8 +52,7 @@ options:
     description: Seconds to wait for an answer.
     type: float
     default: 60
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 attributes:
   check_mode:
     details: Queries nothing in check mode, for the server may not have been started.

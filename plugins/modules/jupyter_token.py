@@ -17,8 +17,7 @@ description:
     stands alone in the log counts only if that tells of none.
   - The token is worth a shell on the server. Put C(no_log=true) on the task, as the examples do. The token is in the
     result only, never in a message.
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 attributes:
   check_mode:
     details: Returns RV(found=false) in check mode where the container or the file is missing or the container is
@@ -69,8 +68,6 @@ options:
       - With O(container), what answers there is found even if its token is not, and a server that listens where nothing
         can reach it is an error.
     type: int
-author:
-  - The DESI Lab contributors (@desi-lab)
 """
 
 EXAMPLES = r"""

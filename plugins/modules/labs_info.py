@@ -16,8 +16,6 @@ description:
   - Queries everything in parallel, and the engine by its API. An engine, a mount or a server that hangs does not keep
     the module from returning what the others answer.
   - With O(url), the result has a secret. Put C(no_log=true) on the task then.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   mounts:
     description: The directory below which buckets are mounted.
@@ -85,8 +83,7 @@ options:
     description: Seconds to wait for the server's URL, if it has just been started.
     type: float
     default: 60
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

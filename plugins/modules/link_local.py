@@ -14,16 +14,13 @@ description:
     a firewall rule that drops what comes from labs' networks to them, also after a restart of Docker.
   - The host's own name servers stay reachable at their port.
   - With systemd, a unit makes the rule at boot, before Docker starts. Needs root.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   state:
     description: V(absent) removes rule, unit and program, unless a lab's network exists.
     type: str
     choices: [present, absent]
     default: present
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 attributes:
   diff_mode:
     support: full

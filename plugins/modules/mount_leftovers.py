@@ -14,8 +14,6 @@ description:
     very place, and nothing else. A directory is removed once it is empty, and so is one of O(cache) itself.
   - Removes the programs in O(programs) that M(desi.lab.bucket_mount) put there and no mount uses.
   - Leaves a path alone that anybody but root could change or replace.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   cache:
     description: The parent directories of caches. A missing one is no error.
@@ -30,8 +28,7 @@ options:
     description: The directory of the programs that root runs for mounts; empty to keep them.
     type: path
     default: ""
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 """
 
 EXAMPLES = r"""

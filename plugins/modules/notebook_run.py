@@ -21,8 +21,6 @@ description:
     task fails and says so.
   - A notebook in the folder that the lab shows as C(synced) runs in place and finds the files beside it. Any other one
     runs in a folder C(runs) of the lab, and can be opened there afterwards.
-author:
-  - The DESI Lab contributors (@desi-lab)
 requirements:
   - the command C(docker) on the host of the lab
   - C(python3) with C(nbclient) in the lab's image
@@ -65,8 +63,7 @@ options:
         lab on EC2, because a laptop may sleep for a while.
     type: float
     default: 30
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 attributes:
   idempotent:
     support: none

@@ -13,8 +13,6 @@ description:
   - Simulates the transaction first, and refuses one that would remove packages or change their version.
   - Installed packages keep their version.
   - Another installation that is under way, as at the first boot of a new machine, is waited for, up to ten minutes.
-author:
-  - The DESI Lab contributors (@desi-lab)
 requirements:
   - C(apt-get) (Debian, Ubuntu) or C(dnf) (Amazon Linux, Fedora, Red Hat)
 options:
@@ -33,8 +31,7 @@ options:
         is set by itself where Ansible runs on the same computer.
     type: dict
     default: {}
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 attributes:
   check_mode:
     details: Refuses in check mode what it would refuse otherwise.

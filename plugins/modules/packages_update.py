@@ -14,8 +14,6 @@ description:
     changed.
   - What takes long, which is to fetch them, is bounded in time. Nothing is installed that is not there whole.
   - Another installation that is under way is waited for, up to ten minutes.
-author:
-  - The DESI Lab contributors (@desi-lab)
 requirements:
   - C(apt-get) (Debian, Ubuntu) or C(dnf) (Amazon Linux, Fedora, Red Hat)
 options:
@@ -33,8 +31,7 @@ options:
         is set by itself where Ansible runs on the same computer.
     type: dict
     default: {}
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 """
 
 EXAMPLES = r"""

@@ -12,8 +12,7 @@ description:
   - Tries to listen on a TCP port of this host, as servers do. Closed connections (TIME_WAIT) do not count, and a
     listener on all addresses does.
   - The port may be taken again by the time it is used.
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 options:
   address:
     description: The IP address to listen on, or V(localhost).
@@ -23,8 +22,6 @@ options:
     description: The TCP port, from V(1) to V(65535).
     type: int
     required: true
-author:
-  - The DESI Lab contributors (@desi-lab)
 """
 
 EXAMPLES = r"""

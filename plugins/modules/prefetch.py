@@ -14,8 +14,6 @@ description:
     files beside them.
   - Skips files that were verified before and are still in the cache, so that it resumes after it was killed.
   - Waits for another run that fetches into the same cache, and ends when nobody waits for it any more.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   root:
     description: The directory of the release in the mount.
@@ -55,8 +53,7 @@ options:
         lab on EC2, because a laptop may sleep for a while.
     type: float
     default: 30
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 """
 
 EXAMPLES = r"""

@@ -10,8 +10,6 @@ short_description: Fail with what happened, why, and what to do next
 version_added: "0.1.0"
 description:
   - Fails with three sentences, the form of all errors of DESI Lab.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   what:
     description: What happened, in a sentence.
@@ -27,8 +25,7 @@ options:
     type: list
     elements: dict
     version_added: "0.2.0"
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

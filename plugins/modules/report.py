@@ -14,8 +14,6 @@ description:
   - That callback prints it on the terminal and in no log, since it may hold a token. The task must not be C(no_log).
   - Other callbacks show it as the result of a task. If one of them or Ansible's log would keep it, a text with a token
     is refused.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   text:
     description: The text. It ends in a line feed, which is added if it is missing.
@@ -23,8 +21,7 @@ options:
   data:
     description: The structure.
     type: raw
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

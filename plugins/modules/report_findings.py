@@ -11,16 +11,13 @@ version_added: "0.1.0"
 description:
   - Prints a line for each finding with its verdict, and why and what to do for those that are not V(ok).
   - The callback P(desi.lab.steps#callback) lays it out; other callbacks show it as the result of a task.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   findings:
     description: The findings, as M(desi.lab.doctor_info) returns them.
     type: list
     elements: dict
     required: true
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

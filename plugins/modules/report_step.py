@@ -11,8 +11,6 @@ version_added: "0.1.0"
 description:
   - Prints a line with a tick, the step, how it was done, and the time since the step before.
   - The callback P(desi.lab.steps#callback) lays it out; other callbacks show it as the result of a task.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   name:
     description: The step, such as C(Docker Engine 20.10).
@@ -28,8 +26,7 @@ options:
       - In check mode such a step is shown as one that would be done.
     type: bool
     default: false
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 attributes:
   idempotent:
     details: Reports what O(changed) says.

@@ -12,8 +12,6 @@ description:
   - Prints nothing. If the run fails, or somebody ends it by Ctrl-C, these lines are the last that it prints.
   - The lines of a later task take the place of those of an earlier one.
   - The callback P(desi.lab.steps#callback) prints them; other callbacks show them as the result of a task.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   lines:
     description: The lines. An empty list means that there is nothing to report any more.
@@ -29,8 +27,7 @@ options:
         description: The line itself.
         type: str
         required: true
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

@@ -13,8 +13,6 @@ description:
   - Verifies that each part of a path belongs to root and is writable by nobody else, by file descriptors, so that a
     part that is swapped meanwhile leads nowhere else. Makes what is missing.
   - In check mode it only verifies what is there, for which it needs no rights.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   directories:
     description: The directories.
@@ -32,8 +30,7 @@ options:
             M(desi.lab.mount_leftovers) removes nothing.
         type: bool
         default: false
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 """
 
 EXAMPLES = r"""

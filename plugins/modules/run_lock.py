@@ -14,8 +14,6 @@ description:
     ignored, also after a reboot or if the process id was reused.
   - The same run may take it repeatedly.
   - It covers runs on one computer.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   path:
     description: The lock file. Missing parent directories are created with mode 0700.
@@ -25,8 +23,7 @@ options:
     description: What is locked, in words for people, such as C(lab desi).
     type: str
     required: true
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 attributes:
   check_mode:
     details: Takes no lock in check mode. It warns there if another run has it, and does not fail.

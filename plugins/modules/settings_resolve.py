@@ -15,8 +15,6 @@ description:
   - Refuses unknown settings, with the nearest known name, and invalid values before anything is created, all of them at
     once.
   - Refuses templates in settings that were given with C(-e), because settings are data.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   saved:
     description:
@@ -31,8 +29,7 @@ options:
     description: Whether values are validated beyond their types. Verbs that create no lab need no more than names.
     type: bool
     default: true
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

@@ -13,8 +13,6 @@ description:
     system, keys, settings and caches, and the programs of DESI Lab itself. Links are resolved first.
   - The default is the directory that the lab has, if it was made before, else the current directory, unless that would
     be refused. Then it is O(own), which is created.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   folder:
     description: The requested directory. Empty means none.
@@ -69,8 +67,7 @@ options:
   gid:
     description: The GID of that user. Defaults to the current group.
     type: int
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 """
 
 EXAMPLES = r"""

@@ -13,8 +13,6 @@ description:
   - Writes files and the directories that they are in, in one trip to the host.
   - For root, each directory above a file has to be root's and writable by nobody else.
   - M(ansible.builtin.copy) takes two trips for each file, which over SSH takes seconds, and proves no path.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options:
   files:
     description: The content of each file, by its absolute path.
@@ -29,8 +27,7 @@ options:
     type: str
     choices: ["0644", "0600"]
     default: "0644"
-extends_documentation_fragment:
-  - desi.lab.attributes
+extends_documentation_fragment: desi.lab.attributes
 attributes:
   diff_mode:
     support: full

@@ -11,11 +11,8 @@ short_description: Return the invoking user, also under sudo
 version_added: "0.1.0"
 description:
   - Returns the user who is to own files, which under C(sudo) is its caller.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options: {}
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""

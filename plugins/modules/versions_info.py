@@ -10,11 +10,8 @@ short_description: Return the versions of DESI Lab, Ansible and collections
 version_added: "0.1.0"
 description:
   - Returns the versions that this run uses on the controller.
-author:
-  - The DESI Lab contributors (@desi-lab)
 options: {}
-extends_documentation_fragment:
-  - desi.lab.attributes.info_module
+extends_documentation_fragment: desi.lab.attributes.info_module
 """
 
 EXAMPLES = r"""
