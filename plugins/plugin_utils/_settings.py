@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ipaddress
 import re
@@ -33,7 +34,7 @@ REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 SUBNET = re.compile(r"subnet-[0-9a-f]{8,17}")
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
-GROUP = re.compile(r"[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,200}")
+GROUP = re.compile(r"(?!sg-| )[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,200}(?<! )")
 DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]", re.IGNORECASE)
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 ROLE = re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@/-]{1,512}/)?)?[\w+=,.@-]{1,64}", re.ASCII)
@@ -140,16 +141,6 @@ def _check_path(name: str, value: str, why_not_absolute: str) -> None:
         raise _wrong(name, value, why, f"Rename the folder {place}, or choose another.")
 
 
-def check_bind(name: str, value: str) -> None:
-    """Refuse an invalid IP address."""
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        raise _wrong(
-            name, value, "It is not an IP address.", "Leave it out: the lab is then open to this computer alone."
-        ) from None
-
-
 def check_endpoint(name: str, value: str) -> None:
     """Refuse an endpoint that is not the URL of a server."""
     if not value:
@@ -201,58 +192,10 @@ def check_address(values: t.Mapping[str, t.Any]) -> None:
     raise _wrong("lab_endpoint", endpoint, why, f"{leave} {' '.join(settings)}")
 
 
-def check_cache_max(name: str, value: str) -> None:
-    """Refuse an invalid size."""
-    if not value:
-        return
-    try:
-        parse_size(value)
-    except ValueError:
-        raise _wrong(
-            name, value, "It is not a size.", f"Give a number and a unit, for example -e {name}=50GiB."
-        ) from None
-
-
 def words(value: object) -> list[str]:
     """Return a list given as one word, words separated by commas, or a list; an empty one has one empty word."""
     entries = value.split(",") if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [value]
     return [str(entry).strip() for entry in entries or [""]]
-
-
-def check_instance_types(name: str, value: object) -> None:
-    """Refuse an invalid EC2 instance type, and an empty list."""
-    for word in words(value):
-        if not INSTANCE_TYPE.fullmatch(word):
-            do = f"Give a type, for example -e {name}=t3.xlarge, or several behind commas."
-            raise _wrong(name, word, "It is not the name of an EC2 type, such as t2.micro.", do)
-
-
-def check_allow_from(name: str, value: object) -> None:
-    """Refuse what is neither a CIDR nor the word for the caller's own address."""
-    for word in words(value):
-        if word == OWN_ADDRESS:
-            continue
-        do = "Give ranges such as 203.0.113.7/32, or leave it out for your own address."
-        try:
-            ipaddress.ip_network(word, strict=False)
-        except ValueError:
-            raise _wrong(name, word, "It is not a range of addresses.", do) from None
-
-
-def check_regions(name: str, value: object) -> None:
-    """Refuse what is not the name of an AWS region; without any, those are asked that are known."""
-    for word in words(value):
-        if word and not REGION.fullmatch(word):
-            do = f"Give names behind commas, for example -e {name}=us-west-2,us-east-1."
-            raise _wrong(name, word, "It is not the name of an AWS region, such as us-west-2.", do)
-
-
-def check_group(name: str, value: str) -> None:
-    """Refuse an invalid security group name."""
-    if not GROUP.fullmatch(value) or value.startswith("sg-") or value.strip() != value:
-        why = "The name of a security group has letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, and no sg- in front."
-        do = "Choose such a name, or leave it out: it is then called jupyter."
-        raise _wrong(name, value, why, do)
 
 
 def check_certificate(values: t.Mapping[str, t.Any]) -> None:
@@ -287,20 +230,23 @@ def check_mount_of_workers(workers: object, mount: object) -> None:
         )
 
 
+def _check(is_right: t.Callable[[str], object], why: str, do: str, or_empty: bool = False) -> Check:
+    """Return a check by what is false for a wrong value, or raises ValueError. ``do`` may name the setting."""
+
+    def check(name: str, value: str) -> None:
+        with contextlib.suppress(ValueError):
+            if (or_empty and not value) or is_right(value):
+                return
+        raise _wrong(name, value, why, do.format(name=name))
+
+    return check
+
+
 def _whole_number(allowed: range, why: str, do: str) -> Check:
-    def check(name: str, value: str) -> None:
-        if not re.fullmatch(r"[0-9]{1,6}", value) or int(value) not in allowed:
-            raise _wrong(name, value, why.format(most=allowed[-1]), do.format(name=name))
+    def is_right(value: str) -> bool:
+        return bool(re.fullmatch(r"[0-9]{1,6}", value)) and int(value) in allowed
 
-    return check
-
-
-def _form(form: re.Pattern[str], why: str, do: str, or_empty: bool = True) -> Check:
-    def check(name: str, value: str) -> None:
-        if not form.fullmatch(value) and not (or_empty and not value):
-            raise _wrong(name, value, why, do.format(name=name))
-
-    return check
+    return _check(is_right, why.format(most=allowed[-1]), do)
 
 
 _PORT = _whole_number(
@@ -313,12 +259,21 @@ CHECKS: dict[str, Check] = {
     "lab_cache": check_directory,
     # Short names are valid references, so no table is needed.
     "lab_image": lambda _name, value: image_source(value, {}),
-    "lab_bind": check_bind,
+    "lab_bind": _check(
+        ipaddress.ip_address,
+        "It is not an IP address.",
+        "Leave it out: the lab is then open to this computer alone.",
+    ),
     "lab_port": _PORT,
     "lab_container_port": _PORT,
     "lab_endpoint": check_endpoint,
     "lab_bucket": check_bucket,
-    "lab_cache_max": check_cache_max,
+    "lab_cache_max": _check(
+        parse_size,
+        "It is not a size.",
+        "Give a number and a unit, for example -e {name}=50GiB.",
+        or_empty=True,
+    ),
     "lab_timeout": _whole_number(
         range(1, LONGEST_WAIT + 1),
         "It is how long to wait for the server, as a whole number of seconds from 1 to {most}.",
@@ -337,24 +292,23 @@ CHECKS: dict[str, Check] = {
         "It is with how many workers on EC2 to be content, as a whole number from 1 to {most}.",
         "Give a number, for example -e {name}=1.",
     ),
-    "lab_worker_type": _form(
-        INSTANCE_TYPE,
+    "lab_worker_type": _check(
+        INSTANCE_TYPE.fullmatch,
         "It is not the name of an EC2 type, such as t2.micro.",
         "Give a type, for example -e {name}=m6i.xlarge, or leave it out for the lab's.",
+        or_empty=True,
     ),
     "lab_worker_memory": check_memory,
-    "lab_region": _form(
-        REGION,
+    "lab_region": _check(
+        REGION.fullmatch,
         "It is not the name of an AWS region, such as us-west-2.",
         "Leave it out: the data are in us-west-2, and a machine there reads them fastest.",
-        or_empty=False,
     ),
     # Servers other than AWS have names of their own.
-    "lab_bucket_region": _form(
-        re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}"),
+    "lab_bucket_region": _check(
+        re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}").fullmatch,
         "It is not the name of a region, such as us-west-2.",
         "Give the region that the bucket is in, or leave it out for DESI's.",
-        or_empty=False,
     ),
     # From the smallest disk for the AMIs to the largest of gp3.
     "lab_disk_gib": _whole_number(
@@ -362,17 +316,23 @@ CHECKS: dict[str, Check] = {
         "A disk has 8 to {most} GiB, as a whole number.",
         "Choose another size, for example -e {name}=64.",
     ),
-    "lab_security_group": check_group,
-    "lab_subnet": _form(
-        SUBNET,
+    "lab_security_group": _check(
+        GROUP.fullmatch,
+        "The name of a security group has letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, and no sg- in front.",
+        "Choose such a name, or leave it out: it is then called jupyter.",
+    ),
+    "lab_subnet": _check(
+        SUBNET.fullmatch,
         "It is not the id of a subnet, such as subnet-0123456789abcdef0.",
         "Give its id, or leave it out for any subnet of the default VPC.",
+        or_empty=True,
     ),
     "lab_host_key": lambda _name, value: check_fingerprint(value),
-    "lab_domain": _form(
-        DOMAIN,
+    "lab_domain": _check(
+        DOMAIN.fullmatch,
         "It is not a domain name.",
         "Give the bare name, for example -e {name}=desi.example.org, without https:// and without a port.",
+        or_empty=True,
     ),
     # At most a week.
     "lab_idle_minutes": _whole_number(
@@ -391,24 +351,39 @@ CHECKS: dict[str, Check] = {
         "It is how many days after its last use a lab is deleted, as a whole number up to {most}.",
         "Give a number, for example -e {name}=14, or 0 for never.",
     ),
-    "lab_expire_role": _form(
-        ROLE,
+    "lab_expire_role": _check(
+        ROLE.fullmatch,
         "It is neither make nor the name or the ARN of a role at AWS.",
         "Let one be made: -e {name}=make.",
+        or_empty=True,
     ),
 }
-LIST_CHECKS: dict[str, t.Callable[[str, object], None]] = {
-    "lab_instance_type": check_instance_types,
-    "lab_allow_from": check_allow_from,
-    "lab_regions": check_regions,
+LIST_CHECKS: dict[str, Check] = {
+    "lab_instance_type": _check(
+        INSTANCE_TYPE.fullmatch,
+        "It is not the name of an EC2 type, such as t2.micro.",
+        "Give a type, for example -e {name}=t3.xlarge, or several behind commas.",
+    ),
+    "lab_allow_from": _check(
+        lambda value: value == OWN_ADDRESS or ipaddress.ip_network(value, strict=False),
+        "It is not a range of addresses.",
+        "Give ranges such as 203.0.113.7/32, or leave it out for your own address.",
+    ),
+    "lab_regions": _check(
+        REGION.fullmatch,
+        "It is not the name of an AWS region, such as us-west-2.",
+        "Give names behind commas, for example -e {name}=us-west-2,us-east-1.",
+        or_empty=True,
+    ),
 }
+"""Of each entry of a list."""
 
 
 def value_errors(values: t.Mapping[str, t.Any], releases: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[LabError]:
     """Return an error for each invalid value. ``values`` holds settings by name, as given."""
     checks: list[t.Callable[[], object]] = [
         *(functools.partial(check, name, str(values[name])) for name, check in CHECKS.items() if name in values),
-        *(functools.partial(check, name, values[name]) for name, check in LIST_CHECKS.items() if name in values),
+        *(functools.partial(_each, check, name, values[name]) for name, check in LIST_CHECKS.items() if name in values),
         functools.partial(check_certificate, values),
         functools.partial(check_address, values),
         functools.partial(check_mount_of_workers, values.get("lab_workers"), values.get("lab_mount")),
@@ -417,6 +392,11 @@ def value_errors(values: t.Mapping[str, t.Any], releases: t.Mapping[str, t.Mappi
         data = str(values.get("lab_data", "s3"))
         checks.append(functools.partial(check_release, str(values["lab_release"]), data, releases))
     return [error for check in checks for error in _error_of(check)]
+
+
+def _each(check: Check, name: str, value: object) -> None:
+    for word in words(value):
+        check(name, word)
 
 
 def _error_of(check: t.Callable[[], object]) -> list[LabError]:
