@@ -16,8 +16,8 @@ MIB, GIB = 2**20, 2**30
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?B?)", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
-# Docker writes nanoseconds, which Python before 3.11 does not parse.
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
+# Docker writes nanoseconds and Z, which Python before 3.11 does not parse.
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)")
 
 
 def parse_time(text: str) -> float | None:
@@ -25,7 +25,12 @@ def parse_time(text: str) -> float | None:
     found = _TIME.fullmatch(str(text or ""))
     if not found or found[1].startswith("0001-"):
         return None
-    return datetime.fromisoformat(found[1] + found[2].replace("Z", "+00:00")).timestamp()
+    zone = found[3].replace("Z", "+00:00")
+    try:
+        moment = datetime.fromisoformat(f"{found[1]}.{(found[2] or '').ljust(6, '0')}{zone}")
+        return moment.astimezone(timezone.utc).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def time_text(when: float | datetime | None) -> str:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import http.client
 import os
-import re
 import ssl
 import stat
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO, Callable
 from urllib.parse import quote
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import MINUTE, parse_time
 from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api, ApiLog
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Container, Docker, LogStream
 from ansible_collections.desi.lab.plugins.module_utils._jupyter import errors
@@ -45,7 +45,6 @@ _PIECE = 1 << 16
 # A log that has no URL by then may never have one: its container is queried, too. Then after twice the time, and so on.
 _QUERY_AFTER = 5.0
 _ANSWER = 3.0
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)\Z")
 
 
 @dataclass(frozen=True)
@@ -191,10 +190,10 @@ def began(container: Container) -> str:
     Docker records the start a moment after the first lines and the end a moment before the last ones, so half-way
     between is safe.
     """
-    start, end = _moment(container.started_at), _moment(container.finished_at)
-    if not start or not end or end.year == 1 or end >= start:
+    start, end = parse_time(container.started_at), parse_time(container.finished_at)
+    if start is None or end is None or end >= start:
         return ""
-    since = start - min((start - end) / 2, timedelta(seconds=2))
+    since = datetime.fromtimestamp(start - min((start - end) / 2, 2), timezone.utc)
     return since.isoformat().replace("+00:00", "Z")
 
 
@@ -285,21 +284,8 @@ def _with_token(docker: Docker | Api, server: Server, container: Container) -> S
 
 def _is_old(container: Container) -> bool:
     """Return whether a server would have written its URL by now."""
-    start = _moment(container.started_at)
-    return bool(start and start.year > 1 and datetime.now(timezone.utc) - start > timedelta(minutes=1))
-
-
-def _moment(text: str) -> datetime | None:
-    # Python 3.9 parses neither nanoseconds nor 'Z'.
-    match = _MOMENT.match(text)
-    if not match:
-        return None
-    zone = "+00:00" if match[3] == "Z" else match[3]
-    try:
-        moment = datetime.fromisoformat(f"{match[1]}.{(match[2] or '0').ljust(6, '0')}{zone}")
-        return moment.astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        return None
+    start = parse_time(container.started_at)
+    return start is not None and time.time() - start > MINUTE
 
 
 class _GrowingFile:
