@@ -27,7 +27,7 @@ from ansible_collections.desi.lab.plugins.module_utils._docker.cli import (
     EngineUnavailable,
     NotListening,
     checked_name,
-    not_inspected,
+    described,
 )
 
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
@@ -286,11 +286,7 @@ class Api:
 
     def inspect_container(self, name: str) -> Container | None:
         """Return the container of that name or id, None if there is none."""
-        found = self.get(f"/containers/{quote(checked_name(name))}/json")
-        try:
-            return None if found is None else Container.from_inspect(mapping(found))
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise not_inspected(name) from error
+        return described(name, self.find("container", name))
 
     @contextmanager
     def logs(self, name: str, *, since: str = "", tail: int = 0, follow: bool = False) -> t.Iterator[ApiLog]:

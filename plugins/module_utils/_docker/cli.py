@@ -189,11 +189,7 @@ class Docker:
 
     def inspect_container(self, name: str) -> Container | None:
         """Return the container of that name or id, None if there is none."""
-        found = self.find("container", name)
-        try:
-            return None if found is None else Container.from_inspect(found)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise not_inspected(name) from error
+        return described(name, self.find("container", name))
 
     def run_in_container(self, name: str, argv: Sequence[str]) -> int:
         """Run a command in a running container as its own user, and return its exit code."""
@@ -247,6 +243,14 @@ def checked_name(name: str) -> str:
             "list the containers that there are with 'docker ps --all' and name one of them",
         )
     return name.lstrip("/")
+
+
+def described(name: str, found: Any) -> Container | None:  # noqa: ANN401 - of an engine
+    """Return what an engine says of a container, None for nothing; LabError if it describes none."""
+    try:
+        return None if found is None else Container.from_inspect(found)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise not_inspected(name) from error
 
 
 def not_inspected(name: str) -> LabError:

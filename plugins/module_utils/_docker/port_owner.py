@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -18,7 +17,7 @@ from pathlib import Path
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker import ports
 from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker, checked_name
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
 
 LABEL = "desi.lab.name"
 
@@ -88,7 +87,7 @@ def of_container(name: str, client: Api | Docker | None = None, proc: Path = por
 
     def prove(address: str, port: int) -> t.Hashable:
         asked = ports.parse_address(address)
-        number, published = published_by(_described(client or Docker(), name), asked, port)
+        number, published = published_by((client or Docker()).find("container", name), asked, port)
         if not published:
             raise NotPublished(
                 f"Port {port} on {address} is not the lab's.",
@@ -104,29 +103,16 @@ def of_container(name: str, client: Api | Docker | None = None, proc: Path = por
     return prove
 
 
-def _described(client: Api | Docker, name: str) -> str:
-    """Return the id, whether it runs, the labels and the ports of a container, each as JSON, between tabs."""
-    if not isinstance(client, Api):
-        # Not the whole document: it has the container's environment.
-        form = "{{json .Id}}\t{{json .State.Running}}\t{{json .Config.Labels}}\t{{json .NetworkSettings.Ports}}"
-        return client.output("inspect", "--type", "container", "--format", form, name, timeout=30)
-    found = client.get(f"/containers/{checked_name(name)}/json")
+def published_by(found: t.Any, address: ports.Address, port: int) -> tuple[str, bool]:  # noqa: ANN401 - of an engine
+    """Return the id of an inspected container, and whether it is a running lab that publishes the port."""
     try:
-        parts = found["Id"], found["State"]["Running"], found["Config"]["Labels"], found["NetworkSettings"]["Ports"]
-    except (LookupError, TypeError):
-        return ""
-    return "\t".join(json.dumps(part) for part in parts)
-
-
-def published_by(answer: str, address: ports.Address, port: int) -> tuple[str, bool]:
-    """Return a container's id, and whether it is a running lab that publishes the port."""
-    try:
-        number, running, labels, ports = (json.loads(word) for word in answer.strip().split("\t"))
-        places = [place for name, each in (ports or {}).items() if name.endswith("/tcp") for place in each or []]
+        published = found["NetworkSettings"]["Ports"] or {}
+        places = [place for name, each in published.items() if name.endswith("/tcp") for place in each or []]
         here = any(
             int(place["HostPort"]) == port and _covers(str(place.get("HostIp") or ""), address) for place in places
         )
-        return str(number), running is True and LABEL in (labels or {}) and here
+        is_lab = found["State"]["Running"] is True and LABEL in (found["Config"]["Labels"] or {})
+        return str(found["Id"]), is_lab and here
     except (ValueError, TypeError, KeyError, AttributeError):
         return "", False
 

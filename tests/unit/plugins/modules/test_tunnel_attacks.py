@@ -235,31 +235,39 @@ def test_tunnel_of_the_first_version_that_still_runs_is_closed_and_made_anew(lin
     assert not script.exists()
 
 
+def told(running=True, labels=("desi.lab.name",), name="8888/tcp", places=(("127.0.0.1", 8888),)):
+    """Return what an engine says of a container."""
+    published = places and [{"HostIp": address, "HostPort": str(port)} for address, port in places]
+    config = {"Labels": dict.fromkeys(labels, "x")}
+    return {"Id": "a", "State": {"Running": running}, "Config": config, "NetworkSettings": {"Ports": {name: published}}}
+
+
 @pytest.mark.parametrize(
-    ("told", "fits"),
+    ("found", "fits"),
     [
-        ('"a"\ttrue\t{"desi.lab.name":"x"}\t{"8888/tcp":[{"HostIp":"0.0.0.0","HostPort":"8888"}]}', True),
-        ('"a"\ttrue\t{"desi.lab.name":"x"}\t{"8888/tcp":[{"HostIp":"","HostPort":"8888"}]}', True),
-        ('"a"\tfalse\t{"desi.lab.name":"x"}\t{"8888/tcp":[{"HostIp":"127.0.0.1","HostPort":"8888"}]}', False),
-        ('"a"\ttrue\t{}\t{"8888/tcp":[{"HostIp":"127.0.0.1","HostPort":"8888"}]}', False),
-        ('"a"\ttrue\t{"desi.lab.name":"x"}\t{"8888/tcp":[{"HostIp":"127.0.0.1","HostPort":"8889"}]}', False),
-        ('"a"\ttrue\t{"desi.lab.name":"x"}\t{"8888/udp":[{"HostIp":"127.0.0.1","HostPort":"8888"}]}', False),
-        ('"a"\ttrue\t{"desi.lab.name":"x"}\t{"8888/tcp":[{"HostIp":"10.0.0.1","HostPort":"8888"}]}', False),
-        ('"a"\ttrue\t{"desi.lab.name":"x"}\t{"8888/tcp":null}', False),
+        (told(places=[("0.0.0.0", 8888)]), True),  # noqa: S104 - read, not bound
+        (told(places=[("", 8888)]), True),
+        (told(running=False), False),
+        (told(labels=()), False),
+        (told(places=[("127.0.0.1", 8889)]), False),
+        (told(name="8888/udp"), False),
+        (told(places=[("10.0.0.1", 8888)]), False),
+        (told(places=None), False),
+        ({"Id": "a"}, False),
         ("rubbish", False),
+        (None, False),
     ],
 )
 @pytest.mark.security("H7")
-def test_container_has_a_port_only_while_it_runs_and_publishes_it(told, fits):
-    assert docker_port_owner.published_by(told, docker_port_owner.ports.parse_address("127.0.0.1"), 8888)[1] is fits
+def test_container_has_a_port_only_while_it_runs_and_publishes_it(found, fits):
+    assert docker_port_owner.published_by(found, docker_port_owner.ports.parse_address("127.0.0.1"), 8888)[1] is fits
 
 
 class Told:
     """An engine that says what a container is."""
 
-    def output(self, *_words, timeout):
-        ports = {"8888/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(self.port)}]}
-        return "\t".join(json.dumps(each) for each in ("a", True, {"desi.lab.name": "x"}, ports))
+    def find(self, _kind, _name):
+        return told(places=[("127.0.0.1", self.port)])
 
 
 @needs_root
