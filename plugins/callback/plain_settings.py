@@ -21,7 +21,10 @@ requirements:
   - to be named in C(callbacks_enabled)
 """
 
+import gc
+import importlib
 import os
+import pkgutil
 import sys
 import typing as t
 
@@ -29,10 +32,10 @@ from ansible import context
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.desi.lab.plugins import filter as filters
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.text import clean
 from ansible_collections.desi.lab.plugins.plugin_utils._fact_injection import check_names_in_file, check_plain
-from ansible_collections.desi.lab.plugins.plugin_utils._forks import prepare_forks
 from ansible_collections.desi.lab.plugins.plugin_utils._surroundings import agreed
 
 if t.TYPE_CHECKING:
@@ -70,6 +73,16 @@ class CallbackModule(CallbackBase):
         for line in (f"x {error.what}", f"  Why   {error.why}", f"  Do    {error.do}"):
             self._display.display(f"  {clean(line)}", stderr=True)
         sys.exit(1)
+
+
+def prepare_forks() -> None:
+    """Load the filters once for all tasks, each of which runs in a fork of this process."""
+    # A task that uses one loads all. Ansible keeps no bytecode of collections, so each task would compile them.
+    for found in pkgutil.iter_modules(filters.__path__, f"{filters.__name__}."):
+        importlib.import_module(found.name)
+    # The collector would write to every object, and so copy the memory that a fork shares.
+    gc.collect()
+    gc.freeze()
 
 
 def names_in(loader: DataLoader, path: str) -> list[t.Any]:

@@ -9,8 +9,7 @@ The figures are those of bench/stream; docs/streaming.md shows them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Version = tuple[int, ...]
 
@@ -18,8 +17,7 @@ Version = tuple[int, ...]
 SMALL = 1536 * 1024**2
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """An option that is used if all words of ``when`` hold."""
 
     option: str
@@ -83,12 +81,3 @@ MOUNT_S3_SETTINGS = (
     # It takes up to 95 % of the memory for reading ahead; on a small machine it was killed for it.
     Setting("--memory-target=256", "small", (1, 24)),
 )
-
-
-def chosen(settings: tuple[Setting, ...], holds: Mapping[str, bool], version: Version) -> list[str]:
-    """Return the options whose conditions hold and that the version supports."""
-    return [
-        setting.option
-        for setting in settings
-        if all(holds[word] for word in setting.when.split()) and version >= setting.since
-    ]

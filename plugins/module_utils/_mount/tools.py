@@ -19,7 +19,6 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.tool_options impor
     SMALL,
     Setting,
     Version,
-    chosen,
 )
 
 
@@ -56,6 +55,7 @@ def is_small(tool: Tool) -> bool:
 
 
 def _chosen(settings: tuple[Setting, ...], spec: MountSpec, tool: Tool) -> list[str]:
+    """Return the options whose conditions hold and that the version supports."""
     relay = uses_relay(tool, spec)
     holds = {
         "read-only": spec.read_only,
@@ -67,7 +67,11 @@ def _chosen(settings: tuple[Setting, ...], spec: MountSpec, tool: Tool) -> list[
         "small": is_small(tool),
         "normal": not is_small(tool),
     }
-    return chosen(settings, holds, tool.version)
+    return [
+        setting.option
+        for setting in settings
+        if all(holds[word] for word in setting.when.split()) and tool.version >= setting.since
+    ]
 
 
 def server_of(spec: MountSpec) -> str:

@@ -6,7 +6,7 @@ import gc
 import sys
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.plugin_utils._forks import prepare_forks
+from ansible_collections.desi.lab.plugins.callback.plain_settings import prepare_forks
 
 FILTERS = (Path(__file__).parents[4] / "plugins/filter").glob("*.py")
 
