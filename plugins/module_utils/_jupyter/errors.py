@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact, secrets_in
 from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Container
@@ -35,14 +33,6 @@ class NoUrl(LabError):
     """The server runs, and its URL is not known."""
 
 
-def container_absent(name: str) -> NotThere:
-    return NotThere(
-        f"There is no container {name}.",
-        "Docker knows no container of that name or id.",
-        "start the lab first, or list what there is with 'docker ps --all'",
-    )
-
-
 def container_ended(container: Container, log: ServerLog, kept: bool) -> NotThere:
     what, why = "has ended", f"It ended with exit code {container.exit_code}{_meaning(container)}."
     if container.error:
@@ -64,19 +54,10 @@ def container_keeps_ending(container: Container, log: ServerLog, kept: bool) -> 
     )
 
 
-def no_url_in_text(log: ServerLog) -> LabError:
-    # Without an excerpt: the caller's text may hold any secret.
-    return LabError(
-        "No URL of a running Jupyter server was found in the text.",
-        _what_was_seen(log),
-        "see that it is what a Jupyter server printed, from its start",
-    )
-
-
 def no_url(
     source: str, log: ServerLog, timeout: float, container: Container | None = None, kept: bool = True
 ) -> LabError:
-    why = _what_was_seen(log)
+    why = what_was_seen(log)
     longer = f"wait longer if it is only slow: -e lab_timeout={min(int(2 * timeout) or 120, LONGEST_WAIT)}"
     do = f"{longer}; and see that this is its log"
     if container and container.status == "paused":
@@ -102,46 +83,6 @@ def silent(name: str, host: str, port: int) -> LabError:
     )
 
 
-def log_unreadable() -> LabError:
-    return LabError(
-        "The container's log cannot be read.",
-        "Docker hands its logs to a logging driver that cannot give them back.",
-        "set the logging driver to json-file, local or journald, and start the lab again",
-    )
-
-
-def log_too_long(container: Container) -> LabError:
-    return LabError(
-        f"The log of the container {container.name} could not be read to its end.",
-        "It is so long, or Docker so slow, that there was not time enough.",
-        "allow more time (timeout), or restart the container: only the log since its last start is read",
-    )
-
-
-def path_absent(path: Path) -> NotThere:
-    return NotThere(
-        f"There is no file {path}.",
-        "A log file was to be read, but nothing has that path.",
-        "see where the server writes its log, and give that path",
-    )
-
-
-def not_a_file(path: Path) -> LabError:
-    return LabError(
-        f"{path} is not a log file.",
-        "It is a folder, or something else that cannot be read as a file.",
-        "give the path of the file to which the server writes its log",
-    )
-
-
-def path_unreadable(path: Path, error: OSError) -> LabError:
-    return LabError(
-        f"The file {path} cannot be read.",
-        f"The system says: {error.strerror or error}.",
-        "see who may read it ('ls -l'), or run this as a user who may",
-    )
-
-
 def excerpt(log: ServerLog, container: Container | None = None) -> str:
     """Return the redacted last lines of the log."""
     hidden = set(log.tokens)
@@ -153,7 +94,7 @@ def excerpt(log: ServerLog, container: Container | None = None) -> str:
     return " The last lines are:\n" + "\n".join(f"        {line}" for line in lines)
 
 
-def _what_was_seen(log: ServerLog) -> str:
+def what_was_seen(log: ServerLog) -> str:
     return "A Jupyter server was there, but it has been shut down." if log.had_server else "No server has written one."
 
 

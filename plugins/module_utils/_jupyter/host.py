@@ -38,9 +38,9 @@ from ansible_collections.desi.lab.plugins.module_utils._jupyter.loss import (
     Loss,
     layer_of,
     loss,
+    untouched,
 )
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import NoAnswer, Target, ask, prepare
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.untouched import untouched
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.wait import wait_for_published
 from ansible_collections.desi.lab.plugins.module_utils._lab.answers import (
     Tree,

@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
+import io
 import re
+import tarfile
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount
+from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, strict_json
+from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api
+from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import Line
 
 STOP, RESTART, REPLACE, REMOVE = "stop", "restart", "replace", "remove"
@@ -27,6 +32,12 @@ PACKAGES = (
 ENDED = ("kernel", "terminal", "notebook", "shell", "command")
 NAMED = 5
 ADDED = 1
+# Where the image has what its start copies into the home.
+SHARE = "/usr/local/lib/desi-lab/home"
+MOST_BYTES = 4 << 20
+_IN_HOME = re.compile(r"/[^/]+/[^/]+/(.+)")
+# The cell that says of synthetic data that they are.
+_BANNER = "synthetic"
 
 
 class Layer(t.NamedTuple):
@@ -90,3 +101,41 @@ def loss(ending: str, running: bool, activity: t.Sequence[Line], layer: Layer | 
     words += ["what its Dask workers compute"] if any(row["label"] == "Dask" for row in rows) else []
     listed = " and ".join([*([", ".join(words[:-1])] if words[1:] else []), *words[-1:]])
     return Loss(rows, listed or ("what runs in it" if rows else ""), asks)
+
+
+def untouched(client: Api | Docker, container: str, files: t.Iterable[str]) -> set[str]:
+    """Return those of a container's files that are as its image has them, whatever a notebook printed."""
+    files = [path for path in files if _IN_HOME.fullmatch(path)]
+    if not files:
+        return set()
+    given = {name.partition("/")[2]: data for name, data in _files_in(client.archive(container, SHARE, MOST_BYTES))}
+    found = set()
+    for path in files:
+        inside = _IN_HOME.fullmatch(path)
+        if inside and inside[1] in given:
+            now = [data for _name, data in _files_in(client.archive(container, path, MOST_BYTES))]
+            if [_essence(path, data) for data in now] == [_essence(path, given[inside[1]])]:
+                found.add(path)
+    return found
+
+
+def _files_in(archive: bytes) -> list[tuple[str, bytes]]:
+    """Return the regular files in a tar archive; none of one that is cut or is none."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            # A sparse file may be said to be of any size.
+            members = [member for member in tar if member.isreg() and not member.issparse()]
+            return [(member.name, t.cast("t.IO[bytes]", tar.extractfile(member)).read()) for member in members]
+    except (tarfile.TarError, EOFError, ValueError):
+        return []
+
+
+def _essence(path: str, data: bytes) -> object:
+    """Return what somebody writes in a file: of a notebook, the text of its cells."""
+    if not path.endswith(".ipynb"):
+        return data
+    try:
+        cells = strict_json(data, MOST_BYTES)["cells"]
+        return [(cell["cell_type"], "".join(cell["source"])) for cell in cells if cell.get("id") != _BANNER]
+    except (BadAnswer, LookupError, TypeError, AttributeError, ValueError):
+        return data

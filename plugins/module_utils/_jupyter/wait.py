@@ -73,7 +73,12 @@ def read_text(text: str) -> Server:
     log.feed(text.encode("utf-8", "replace"))
     found = _last_answer(log)
     if found is None:
-        raise errors.no_url_in_text(log)
+        # Without an excerpt: the caller's text may hold any secret.
+        raise LabError(
+            "No URL of a running Jupyter server was found in the text.",
+            errors.what_was_seen(log),
+            "see that it is what a Jupyter server printed, from its start",
+        )
     return found
 
 
@@ -93,12 +98,22 @@ def wait_for_file(path: Path, timeout: float) -> Server:
                 break
             time.sleep(min(_QUIET if log.newest else _POLL, deadline.left()))
     except OSError as error:
-        raise errors.path_unreadable(path, error) from error
+        raise LabError(
+            f"The file {path} cannot be read.",
+            f"The system says: {error.strerror or error}.",
+            "see who may read it ('ls -l'), or run this as a user who may",
+        ) from error
     finally:
         source.close()
     found = _last_answer(log)
     if found is None:
-        raise errors.no_url(f"the file {path}", log, timeout) if source.was_there else errors.path_absent(path)
+        if source.was_there:
+            raise errors.no_url(f"the file {path}", log, timeout)
+        raise errors.NotThere(
+            f"There is no file {path}.",
+            "A log file was to be read, but nothing has that path.",
+            "see where the server writes its log, and give that path",
+        )
     return found
 
 
@@ -161,7 +176,11 @@ def wait_for_container(
     while True:
         container = docker.inspect_container(name)
         if container is None:
-            raise errors.container_absent(name)
+            raise errors.NotThere(
+                f"There is no container {name}.",
+                "Docker knows no container of that name or id.",
+                "start the lab first, or list what there is with 'docker ps --all'",
+            )
         if container.has_ended or (container.status == "created" and container.error):
             raise errors.container_ended(container, _last_lines(docker, container), kept)
         if container.status == "restarting":
@@ -234,7 +253,11 @@ def _read_all(docker: Docker | Api, container: Container, deadline: Deadline) ->
     log = ServerLog()
     with docker.logs(container.id, since=began(container)) as stream:
         if not _read(stream, log, Deadline(max(deadline.moment, Deadline.after(_READING).moment))):
-            raise errors.log_too_long(container)
+            raise LabError(
+                f"The log of the container {container.name} could not be read to its end.",
+                "It is so long, or Docker so slow, that there was not time enough.",
+                "allow more time (timeout), or restart the container: only the log since its last start is read",
+            )
     return log
 
 
@@ -253,7 +276,11 @@ def _read(stream: LogStream | ApiLog, log: ServerLog, deadline: Deadline, until_
             break
         log.feed(data)
     if stream.exit_code() and any(b"does not support reading" in line for line in log.last_lines):
-        raise errors.log_unreadable()
+        raise LabError(
+            "The container's log cannot be read.",
+            "Docker hands its logs to a logging driver that cannot give them back.",
+            "set the logging driver to json-file, local or journald, and start the lab again",
+        )
     return True
 
 
@@ -304,7 +331,11 @@ class _GrowingFile:
         except FileNotFoundError:
             return grew
         if not stat.S_ISREG(now.st_mode):
-            raise errors.not_a_file(self._path)
+            raise LabError(
+                f"{self._path} is not a log file.",
+                "It is a folder, or something else that cannot be read as a file.",
+                "give the path of the file to which the server writes its log",
+            )
         if self._file:
             mine = os.fstat(self._file.fileno())
             if (mine.st_dev, mine.st_ino) == (now.st_dev, now.st_ino) and now.st_size >= self._file.tell():

@@ -14,9 +14,9 @@ from fake_engine import container, drop_by_drop, fake_engine
 from jupyter_stand_in import TOKEN
 from loopback import free_port
 
-from ansible_collections.desi.lab.plugins.module_utils._jupyter import host, untouched
+from ansible_collections.desi.lab.plugins.module_utils._jupyter import host
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import activity_rows
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.loss import layer_of, loss
+from ansible_collections.desi.lab.plugins.module_utils._jupyter.loss import SHARE, layer_of, loss
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook import EXECUTE, START
 from ansible_collections.desi.lab.plugins.module_utils._jupyter.running_servers import QUERY
 from ansible_collections.desi.lab.plugins.modules import jupyter_activity_info
@@ -215,7 +215,7 @@ WITH_BANNER = json.dumps({"cells": [BANNER, *json.loads(notebook("x = 1"))["cell
 def test_a_file_of_the_image_is_somebodys_once_it_is_changed(call, engine, path, data, lost):
     def archive(handler):
         (asked,) = handler.query["path"]
-        files = {untouched.SHARE: GIVEN, f"/home/desi/{path}": data and {path.rpartition("/")[2]: data}}
+        files = {SHARE: GIVEN, f"/home/desi/{path}": data and {path.rpartition("/")[2]: data}}
         handler.send_response(200)
         handler.end_headers()
         handler.wfile.write(tar(files[asked]) if files[asked] else b"no archive")
