@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact
-from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
-from ansible_collections.desi.lab.plugins.plugin_utils._sinks import keeper_of_this_run
-from ansible_collections.desi.lab.plugins.plugin_utils._terminal import box
+from ..module_utils._common.redact import redact
+from ..plugin_utils._controller_action import ControllerAction
+from ..plugin_utils._sinks import keeper_of_this_run
+from ..plugin_utils._terminal import box
 
 
 class ActionModule(ControllerAction):

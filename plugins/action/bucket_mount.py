@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.action.run_lock import run_process
-from ansible_collections.desi.lab.plugins.plugin_utils._network import NetworkAction
+from ..plugin_utils._network import NetworkAction
+from .run_lock import run_process
 
 
 class ActionModule(NetworkAction):

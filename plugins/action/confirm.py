@@ -11,7 +11,7 @@ import typing as t
 from ansible.errors import AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.utils.display import Display
 
-from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
+from ..plugin_utils._controller_action import ControllerAction
 
 YES = ("y", "yes")
 

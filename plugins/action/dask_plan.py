@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
-from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
-from ansible_collections.desi.lab.plugins.plugin_utils._workers import (
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.names import BadAnswer
+from ..plugin_utils._controller_action import ControllerAction
+from ..plugin_utils._workers import (
     HOST,
     PORT,
     WITHOUT_NANNY,

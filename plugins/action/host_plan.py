@@ -9,8 +9,8 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
-from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
+from ..plugin_utils._controller_action import ControllerAction
+from ..plugin_utils._host_plan import (
     Goal,
     container_stays,
     dask_members,
@@ -27,7 +27,7 @@ from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
     worker_count,
     workers_end,
 )
-from ansible_collections.desi.lab.plugins.plugin_utils._host_refusals import ignored_settings, refusals
+from ..plugin_utils._host_refusals import ignored_settings, refusals
 
 COLLECTION = Path(__file__).resolve().parents[2]
 

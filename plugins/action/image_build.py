@@ -13,10 +13,10 @@ from pathlib import Path
 
 from ansible import constants
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.network import network_of
-from ansible_collections.desi.lab.plugins.plugin_utils._build_context import write_context
-from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedModule
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.network import network_of
+from ..plugin_utils._build_context import write_context
+from ..plugin_utils._watched import WatchedModule
 
 
 class ActionModule(WatchedModule):

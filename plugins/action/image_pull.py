@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedModule
+from ..plugin_utils._watched import WatchedModule
 
 
 class ActionModule(WatchedModule):

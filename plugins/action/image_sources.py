@@ -12,9 +12,9 @@ import typing as t
 
 from ansible import constants
 
-from ansible_collections.desi.lab.plugins.plugin_utils._build_context import check_context, directory_below
-from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
-from ansible_collections.desi.lab.plugins.plugin_utils._git_source import fetch, git_source
+from ..plugin_utils._build_context import check_context, directory_below
+from ..plugin_utils._controller_action import ControllerAction
+from ..plugin_utils._git_source import fetch, git_source
 
 
 class ActionModule(ControllerAction):

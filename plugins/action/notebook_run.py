@@ -13,22 +13,11 @@ from pathlib import Path
 from ansible import constants
 from ansible.utils.display import Display
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, refused
-from ansible_collections.desi.lab.plugins.plugin_utils._notebook import (
-    PROGRAM,
-    Run,
-    check_writable,
-    lost,
-    order,
-    output_of,
-    place,
-    read,
-    save,
-    verdict,
-)
-from ansible_collections.desi.lab.plugins.plugin_utils._progress import display_progress
-from ansible_collections.desi.lab.plugins.plugin_utils._watched import WatchedModule
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.names import BadAnswer, refused
+from ..plugin_utils._notebook import PROGRAM, Run, check_writable, lost, order, output_of, place, read, save, verdict
+from ..plugin_utils._progress import display_progress
+from ..plugin_utils._watched import WatchedModule
 
 
 class ActionModule(WatchedModule):

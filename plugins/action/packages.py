@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.desi.lab.plugins.plugin_utils._network import NetworkAction
-from ansible_collections.desi.lab.plugins.plugin_utils._progress import Underway, display_progress
+from ..plugin_utils._network import NetworkAction
+from ..plugin_utils._progress import Underway, display_progress
 
 PATIENCE = 600.0
 PAUSE = 5.0

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.desi.lab.plugins.action.packages import ActionModule as PackagesAction
+from .packages import ActionModule as PackagesAction
 
 
 class ActionModule(PackagesAction):

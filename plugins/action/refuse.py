@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError, failure
-from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
+from ..module_utils._common.errors import LabError, failure
+from ..plugin_utils._controller_action import ControllerAction
 
 
 class ActionModule(ControllerAction):

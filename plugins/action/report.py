@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import looks_secret
-from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
-from ansible_collections.desi.lab.plugins.plugin_utils._sinks import keeper_of_this_run
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.redact import looks_secret
+from ..plugin_utils._controller_action import ControllerAction
+from ..plugin_utils._sinks import keeper_of_this_run
 
 
 class ActionModule(ControllerAction):

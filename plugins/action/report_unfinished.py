@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
+from ..plugin_utils._controller_action import ControllerAction
 
 
 class ActionModule(ControllerAction):

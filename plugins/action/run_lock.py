@@ -12,8 +12,8 @@ import os
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.run_lock import take
-from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
+from ..module_utils._common.run_lock import take
+from ..plugin_utils._controller_action import ControllerAction
 
 
 def run_process() -> int:

@@ -15,15 +15,15 @@ import yaml
 from ansible import constants as C
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError, failure
-from ansible_collections.desi.lab.plugins.module_utils._common.names import LAB_NAME
-from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
-from ansible_collections.desi.lab.plugins.plugin_utils._ansible_settings import check_ansible
-from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
-from ansible_collections.desi.lab.plugins.plugin_utils._fact_injection import check_plain
-from ansible_collections.desi.lab.plugins.plugin_utils._same_settings import PATHS, normal_path
-from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_own, name_errors, value_errors
-from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import PREFIX, resolve
+from ..module_utils._common.errors import LabError, failure
+from ..module_utils._common.names import LAB_NAME
+from ..module_utils._common.users import invoking_user
+from ..plugin_utils._ansible_settings import check_ansible
+from ..plugin_utils._controller_action import ControllerAction
+from ..plugin_utils._fact_injection import check_plain
+from ..plugin_utils._same_settings import PATHS, normal_path
+from ..plugin_utils._settings import check_own, name_errors, value_errors
+from ..plugin_utils._settings_resolve import PREFIX, resolve
 
 ROLES = Path(__file__).parents[2] / "roles"
 FACT = "lab"

@@ -11,11 +11,11 @@ import sys
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import server_container, take_inventory
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import DIRECTORY, labels_of
-from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import choose, refusal, refusal_of_data
-from ansible_collections.desi.lab.plugins.plugin_utils._caller_directory import around_of, make, why_not
-from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
+from ..module_utils._jupyter.host import server_container, take_inventory
+from ..module_utils._lab.labels import DIRECTORY, labels_of
+from ..module_utils._lab.shared_directory import choose, refusal, refusal_of_data
+from ..plugin_utils._caller_directory import around_of, make, why_not
+from ..plugin_utils._controller_action import ControllerAction
 
 ENGINE_SECONDS = 10.0
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 from ansible.release import __version__
 
-from ansible_collections.desi.lab.plugins.plugin_utils._controller_action import ControllerAction
+from ..plugin_utils._controller_action import ControllerAction
 
 OURS = "desi.lab"
 

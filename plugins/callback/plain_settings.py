@@ -32,11 +32,11 @@ from ansible import context
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.desi.lab.plugins import filter as filters
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.text import clean
-from ansible_collections.desi.lab.plugins.plugin_utils._fact_injection import check_names_in_file, check_plain
-from ansible_collections.desi.lab.plugins.plugin_utils._surroundings import agreed
+from .. import filter as filters
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.text import clean
+from ..plugin_utils._fact_injection import check_names_in_file, check_plain
+from ..plugin_utils._surroundings import agreed
 
 if t.TYPE_CHECKING:
     from ansible.playbook import Playbook

@@ -84,21 +84,14 @@ from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__
 from ansible.utils import color
 
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import duration
-from ansible_collections.desi.lab.plugins.module_utils._common.run_log import RunLog, open_log
-from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, clean_all
-from ansible_collections.desi.lab.plugins.plugin_utils._failures import (
-    Failure,
-    capital,
-    failures_of,
-    own_warnings,
-    task_title,
-    unreachable,
-)
-from ansible_collections.desi.lab.plugins.plugin_utils._progress import Finished, Underway
-from ansible_collections.desi.lab.plugins.plugin_utils._run_document import BOX, SAY, STEP, RunDocument
-from ansible_collections.desi.lab.plugins.plugin_utils._screen import WARNINGS, Screen, Voice, share
-from ansible_collections.desi.lab.plugins.plugin_utils._terminal import (
+from ..module_utils._common.humanize import duration
+from ..module_utils._common.run_log import RunLog, open_log
+from ..module_utils._common.text import clean, clean_all
+from ..plugin_utils._failures import Failure, capital, failures_of, own_warnings, task_title, unreachable
+from ..plugin_utils._progress import Finished, Underway
+from ..plugin_utils._run_document import BOX, SAY, STEP, RunDocument
+from ..plugin_utils._screen import WARNINGS, Screen, Voice, share
+from ..plugin_utils._terminal import (
     Paint,
     cell_lines,
     check_verdict,

@@ -13,29 +13,29 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import stops_when
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
-from ansible_collections.desi.lab.plugins.module_utils._docker.limits import interface_name, lab_limits, limits_update
-from ansible_collections.desi.lab.plugins.module_utils._docker.ports import is_loopback
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance_wait as ec2_instance_wait
-from ansible_collections.desi.lab.plugins.module_utils._lab import url as lab_url
-from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import lab_answer
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import published, server_api
-from ansible_collections.desi.lab.plugins.module_utils._mount.mounter import make_job
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import check_path, make_spec
-from ansible_collections.desi.lab.plugins.module_utils._mount.tools import Tool
-from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import loop_command
-from ansible_collections.desi.lab.plugins.module_utils._status.document import document
-from ansible_collections.desi.lab.plugins.plugin_utils import _images as images
-from ansible_collections.desi.lab.plugins.plugin_utils import _mount_placement as placement
-from ansible_collections.desi.lab.plugins.plugin_utils._disk_resize import disk_is_seen, grow_commands
-from ansible_collections.desi.lab.plugins.plugin_utils._same_settings import as_saved
-from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import no_such_lab, remembered
-from ansible_collections.desi.lab.plugins.plugin_utils._settings import words
-from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import settings_label
-from ansible_collections.desi.lab.plugins.plugin_utils._status_table import status_text
-from ansible_collections.desi.lab.plugins.plugin_utils._workers import memory_of_each, workers_text
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.humanize import stops_when
+from ..module_utils._common.text import name_option
+from ..module_utils._docker.limits import interface_name, lab_limits, limits_update
+from ..module_utils._docker.ports import is_loopback
+from ..module_utils._ec2 import instance_wait as ec2_instance_wait
+from ..module_utils._lab import url as lab_url
+from ..module_utils._lab.instance_answer import lab_answer
+from ..module_utils._lab.labels import published, server_api
+from ..module_utils._mount.mounter import make_job
+from ..module_utils._mount.spec import check_path, make_spec
+from ..module_utils._mount.tools import Tool
+from ..module_utils._mount.unit_templates import loop_command
+from ..module_utils._status.document import document
+from ..plugin_utils import _images as images
+from ..plugin_utils import _mount_placement as placement
+from ..plugin_utils._disk_resize import disk_is_seen, grow_commands
+from ..plugin_utils._same_settings import as_saved
+from ..plugin_utils._saved_settings import no_such_lab, remembered
+from ..plugin_utils._settings import words
+from ..plugin_utils._settings_resolve import settings_label
+from ..plugin_utils._status_table import status_text
+from ..plugin_utils._workers import memory_of_each, workers_text
 
 # That of the image that this collection builds.
 RCLONE = Tool("rclone", "rclone", (1, 75))

@@ -55,7 +55,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.browser import why_not_openable, why_not_opened
+from ..module_utils._common.browser import why_not_openable, why_not_opened
 
 
 def main() -> None:

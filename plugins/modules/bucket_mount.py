@@ -247,14 +247,14 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.network import use_network
-from ansible_collections.desi.lab.plugins.module_utils._mount.ensure import ensure_mounted, ensure_unmounted, recorded
-from ansible_collections.desi.lab.plugins.module_utils._mount.host import bind_shared, read_mounts
-from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import needs_shared_bind
-from ansible_collections.desi.lab.plugins.module_utils._mount.programs import PROGRAMS
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import check_path
-from ansible_collections.desi.lab.plugins.module_utils._mount.tools import NoTool
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.network import use_network
+from ..module_utils._mount.ensure import ensure_mounted, ensure_unmounted, recorded
+from ..module_utils._mount.host import bind_shared, read_mounts
+from ..module_utils._mount.mountinfo import needs_shared_bind
+from ..module_utils._mount.programs import PROGRAMS
+from ..module_utils._mount.spec import check_path
+from ..module_utils._mount.tools import NoTool
 
 
 def main() -> None:

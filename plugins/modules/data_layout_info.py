@@ -102,9 +102,9 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import query_layout
-from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import place_of
+from ..module_utils._common.errors import LabError
+from ..module_utils._lab.data_layout import query_layout
+from ..module_utils._mount.shared_place import place_of
 
 
 def main() -> None:

@@ -59,8 +59,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import closing, open_directory, open_root_owned
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.files import closing, open_directory, open_root_owned
 
 
 def links_of(directory: Path, hidden: str) -> dict[str, str]:

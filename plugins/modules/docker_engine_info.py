@@ -108,7 +108,7 @@ from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._docker.engine import DAEMON_FOLDERS, query_engine
+from ..module_utils._docker.engine import DAEMON_FOLDERS, query_engine
 
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 30

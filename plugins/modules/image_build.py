@@ -134,18 +134,13 @@ from typing import BinaryIO
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import closing, open_lock, open_made, wait_for_lock
-from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
-from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
-from ansible_collections.desi.lab.plugins.module_utils._docker.dockerfile import asks_for_buildkit, buildkit_reason
-from ansible_collections.desi.lab.plugins.module_utils._docker.engine import current_endpoint
-from ansible_collections.desi.lab.plugins.module_utils._docker.progress import (
-    Process,
-    ProgressFile,
-    build_progress,
-    follow,
-)
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.files import closing, open_lock, open_made, wait_for_lock
+from ..module_utils._common.privileges import as_caller
+from ..module_utils._common.run_log import state_directory
+from ..module_utils._docker.dockerfile import asks_for_buildkit, buildkit_reason
+from ..module_utils._docker.engine import current_endpoint
+from ..module_utils._docker.progress import Process, ProgressFile, build_progress, follow
 
 MOST_BYTES = 1 << 20
 # What is said of each image, also of one beside another.

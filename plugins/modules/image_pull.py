@@ -46,9 +46,9 @@ id:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
-from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile, PullProgress, follow
+from ..module_utils._common.errors import LabError
+from ..module_utils._docker.cli import Docker
+from ..module_utils._docker.progress import ProgressFile, PullProgress, follow
 
 
 def id_of(docker: Docker, name: str) -> str:

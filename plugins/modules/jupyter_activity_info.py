@@ -78,11 +78,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import of_container
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import ask
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import inspect_ending
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.loss import ENDINGS, STOP, Layer, loss
+from ..module_utils._common.errors import LabError
+from ..module_utils._docker.port_owner import of_container
+from ..module_utils._jupyter.activity import ask
+from ..module_utils._jupyter.host import inspect_ending
+from ..module_utils._jupyter.loss import ENDINGS, STOP, Layer, loss
 
 
 def main() -> None:

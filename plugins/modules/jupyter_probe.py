@@ -100,9 +100,9 @@ from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import prepare, query_until
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import proof_of
+from ..module_utils._common.errors import LabError
+from ..module_utils._jupyter.probe import prepare, query_until
+from ..module_utils._ssh.tunnel import proof_of
 
 
 def main() -> None:

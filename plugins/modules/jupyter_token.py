@@ -161,14 +161,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker, EngineUnavailable
-from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import NotPublished, of_container
-from ansible_collections.desi.lab.plugins.module_utils._jupyter import wait as jupyter_wait
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.errors import NotThere
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import prepare, query_until
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import Server
-from ansible_collections.desi.lab.plugins.module_utils._lab.url import check_place, write_url
+from ..module_utils._common.errors import LabError
+from ..module_utils._docker.cli import Docker, EngineUnavailable
+from ..module_utils._docker.port_owner import NotPublished, of_container
+from ..module_utils._jupyter import wait as jupyter_wait
+from ..module_utils._jupyter.errors import NotThere
+from ..module_utils._jupyter.probe import prepare, query_until
+from ..module_utils._jupyter.server_log import Server
+from ..module_utils._lab.url import check_place, write_url
 
 # For a server that has told its URL.
 ANSWER_SECONDS = 60.0

@@ -326,14 +326,14 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.parallel import side_by_side
-from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
-from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import WORKER_ROLE
-from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import FOLDER, MARK
-from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import NAME as PROGRAM_NAME
-from ansible_collections.desi.lab.plugins.module_utils._docker.ports import query_port
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import (
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.parallel import side_by_side
+from ..module_utils._common.users import invoking_user
+from ..module_utils._dask.scheduler import WORKER_ROLE
+from ..module_utils._docker.link_local import FOLDER, MARK
+from ..module_utils._docker.link_local import NAME as PROGRAM_NAME
+from ..module_utils._docker.ports import query_port
+from ..module_utils._jupyter.host import (
     Inventory,
     foreign_members,
     lab_server,
@@ -344,9 +344,9 @@ from ansible_collections.desi.lab.plugins.module_utils._jupyter.host import (
     take_inventory,
     verified_server,
 )
-from ansible_collections.desi.lab.plugins.module_utils._lab.answers import servers
-from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import query_layout
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import (
+from ..module_utils._lab.answers import servers
+from ..module_utils._lab.data_layout import query_layout
+from ..module_utils._lab.labels import (
     CERTIFICATE,
     NAME,
     ROLE,
@@ -357,9 +357,9 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.labels import (
     mount_users,
     published,
 )
-from ansible_collections.desi.lab.plugins.module_utils._lab.probe import mount_answers, server_answers
-from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import place_of
-from ansible_collections.desi.lab.plugins.module_utils._mount.users import users_of
+from ..module_utils._lab.probe import mount_answers, server_answers
+from ..module_utils._mount.shared_place import place_of
+from ..module_utils._mount.users import users_of
 
 Params = t.Mapping[str, t.Any]
 Parts = t.Dict[str, t.Callable[[], t.Any]]  # noqa: UP006 - evaluated by Python 3.9, too

@@ -46,8 +46,8 @@ import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import NAME, WHAT, LinkLocal, read_root_file
+from ..module_utils._common.errors import LabError
+from ..module_utils._docker.link_local import NAME, WHAT, LinkLocal, read_root_file
 
 SYSTEM_FOLDERS = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin"
 

@@ -70,11 +70,11 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
-from ansible_collections.desi.lab.plugins.module_utils._mount.cache import purge, used_by
-from ansible_collections.desi.lab.plugins.module_utils._mount.mounter import used_programs
-from ansible_collections.desi.lab.plugins.module_utils._mount.programs import remove_unused
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.humanize import decimal_size
+from ..module_utils._mount.cache import purge, used_by
+from ..module_utils._mount.mounter import used_programs
+from ..module_utils._mount.programs import remove_unused
 
 SHOWN = 20
 

@@ -114,7 +114,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook import run
+from ..module_utils._jupyter.notebook import run
 
 
 def main() -> None:

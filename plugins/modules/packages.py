@@ -54,9 +54,9 @@ installed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.network import use_network
-from ansible_collections.desi.lab.plugins.module_utils._common.packages import (
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.network import use_network
+from ..module_utils._common.packages import (
     ABORTED,
     APT,
     DNF,

@@ -55,10 +55,10 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import closing, open_made, write_beside
-from ansible_collections.desi.lab.plugins.module_utils._common.network import use_network
-from ansible_collections.desi.lab.plugins.module_utils._common.packages import (
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.files import closing, open_made, write_beside
+from ..module_utils._common.network import use_network
+from ..module_utils._common.packages import (
     ABORTED,
     APT,
     DNF,

@@ -66,8 +66,8 @@ next_free:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._docker.ports import query_port
+from ..module_utils._common.errors import LabError
+from ..module_utils._docker.ports import query_port
 
 
 def main() -> None:

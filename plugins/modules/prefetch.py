@@ -103,11 +103,11 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.heartbeat import Heartbeat
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
-from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile
-from ansible_collections.desi.lab.plugins.module_utils._prefetch.fetcher import Fetch, alone, interrupted
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.heartbeat import Heartbeat
+from ..module_utils._common.humanize import decimal_size
+from ..module_utils._docker.progress import ProgressFile
+from ..module_utils._prefetch.fetcher import Fetch, alone, interrupted
 
 
 def give_up(files: contextlib.ExitStack) -> None:

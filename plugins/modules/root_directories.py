@@ -56,9 +56,9 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_root_owned
-from ansible_collections.desi.lab.plugins.module_utils._mount.cache import cache_error, make_cache, require_safe_path
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.files import open_root_owned
+from ..module_utils._mount.cache import cache_error, make_cache, require_safe_path
 
 
 def ensure(path: str, cache: bool, check_mode: bool) -> bool:

@@ -62,13 +62,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import (
-    closing,
-    open_made,
-    open_root_owned,
-    write_beside,
-)
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.files import closing, open_made, open_root_owned, write_beside
 
 
 class File(t.NamedTuple):

@@ -51,7 +51,7 @@ by_sudo:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
+from ..module_utils._common.users import invoking_user
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import shlex
 import stat
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ..module_utils._common.errors import LabError
 
 
 def check_ansible(injects_facts: bool, host: str, transport: str, directory: str = ".") -> None:

@@ -18,13 +18,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import (
-    closing,
-    open_below,
-    open_directory,
-    read_below,
-)
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.files import closing, open_below, open_directory, read_below
 
 # Repository history and compiled Python are no part of a build.
 LEFT_OUT = (".git", "__pycache__")

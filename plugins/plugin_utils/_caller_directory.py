@@ -11,14 +11,10 @@ import os
 import pwd
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_made
-from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_owner
-from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import (
-    HOLDS_CREDENTIALS,
-    Around,
-    why_not_shared,
-)
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.files import open_made
+from ..module_utils._common.privileges import as_owner
+from ..module_utils._lab.shared_directory import HOLDS_CREDENTIALS, Around, why_not_shared
 
 # Variables that point to keys and credential sockets.
 POINT_TO_KEYS = (

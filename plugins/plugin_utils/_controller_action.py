@@ -12,7 +12,7 @@ import typing as t
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ..module_utils._common.errors import LabError
 
 MODULES = "ansible_collections.desi.lab.plugins.modules"
 Values = t.Mapping[str, t.Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ..module_utils._common.errors import LabError
 
 MARKS = ("{{", "{%", "{#")
 # Settings, and the sudo password, which an encrypted file may hold.

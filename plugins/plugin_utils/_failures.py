@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, nearest, one_line
-from ansible_collections.desi.lab.plugins.plugin_utils._terminal import cut
+from ..module_utils._common.text import clean, nearest, one_line
+from ._terminal import cut
 
 MORE = "run it again with -v to see all of it"
 ITEMS_SHOWN = 3

@@ -12,9 +12,9 @@ import typing as t
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import parts_below
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.files import parts_below
+from ..module_utils._common.redact import redact
 
 # The guide's forms of a Git URL: https://docs.docker.com/build/concepts/context/#git-repositories
 # Refused forms match, too, so that the error can say why.

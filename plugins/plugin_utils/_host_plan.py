@@ -13,22 +13,16 @@ import re
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option, setting_option
-from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import TASKS
-from ansible_collections.desi.lab.plugins.module_utils._docker.limits import lab_limits, limits_update
-from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import plain_text
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import (
-    MOUNT,
-    image_newer,
-    is_put_back,
-    labels_of,
-    runs,
-)
-from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
-from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import label_settings
-from ansible_collections.desi.lab.plugins.plugin_utils._settings import DATA_WORDS
-from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED, settings_label
-from ansible_collections.desi.lab.plugins.plugin_utils._workers import Resources, worker_resources
+from ..module_utils._common.text import name_option, setting_option
+from ..module_utils._dask.scheduler import TASKS
+from ..module_utils._docker.limits import lab_limits, limits_update
+from ..module_utils._lab.instance_answer import plain_text
+from ..module_utils._lab.labels import MOUNT, image_newer, is_put_back, labels_of, runs
+from ._mount_placement import may_mount
+from ._saved_settings import label_settings
+from ._settings import DATA_WORDS
+from ._settings_resolve import SAVED, settings_label
+from ._workers import Resources, worker_resources
 
 KEEP, START, MAKE, REPLACE, REMOVE, COMPARE = "keep", "start", "make", "replace", "remove", "compare"
 """What is done with a part. Compare: only its role can tell, and changes nothing that is as it is to be."""

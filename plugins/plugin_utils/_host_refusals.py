@@ -8,23 +8,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option, setting_option, shell_path
-from ansible_collections.desi.lab.plugins.module_utils._docker.ports import port_remedy
-from ansible_collections.desi.lab.plugins.module_utils._mount.shared_place import why_not_bound, why_not_written
-from ansible_collections.desi.lab.plugins.plugin_utils._host_plan import (
-    REPLACE,
-    Difference,
-    Goal,
-    Part,
-    Tree,
-    lab_worker_resources,
-    worker_count,
-)
-from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import writable_by
-from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_mount_of_workers
-from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import PREFIX
-from ansible_collections.desi.lab.plugins.plugin_utils._workers import check_room
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.text import name_option, setting_option, shell_path
+from ..module_utils._docker.ports import port_remedy
+from ..module_utils._mount.shared_place import why_not_bound, why_not_written
+from ._host_plan import REPLACE, Difference, Goal, Part, Tree, lab_worker_resources, worker_count
+from ._mount_placement import writable_by
+from ._settings import check_mount_of_workers
+from ._settings_resolve import PREFIX
+from ._workers import check_room
 
 CHANGED_IN_PLACE = ("lab_cpus", "lab_folder_anyway", "lab_memory")
 """Settings that a container need not be replaced for."""

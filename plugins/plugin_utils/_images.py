@@ -12,12 +12,12 @@ import re
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import end_redacted
-from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
-from ansible_collections.desi.lab.plugins.plugin_utils._build_context import context_hash
-from ansible_collections.desi.lab.plugins.plugin_utils._git_source import GIT_URL, git_source
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.humanize import decimal_size
+from ..module_utils._common.redact import end_redacted
+from ..module_utils._common.text import shell_path
+from ._build_context import context_hash
+from ._git_source import GIT_URL, git_source
 
 # https://github.com/distribution/reference/blob/main/reference.go
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"

@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
-from ansible_collections.desi.lab.plugins.module_utils._common.network import network_of
+from ..module_utils._common.network import network_of
 
 
 class NetworkAction(NormalAction):

@@ -14,8 +14,8 @@ import typing as t
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError, failure
-from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+from ..module_utils._common.errors import LabError, failure
+from ..module_utils._common.files import (
     closing,
     directory_of,
     open_directory,
@@ -24,21 +24,13 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
     try_beside,
     write_beside,
 )
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import duration
-from ansible_collections.desi.lab.plugins.module_utils._common.names import (
-    BadAnswer,
-    mapping,
-    sequence,
-    shown,
-    strict_json,
-    truth,
-    whole_number,
-)
-from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
-from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
-from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line
-from ansible_collections.desi.lab.plugins.plugin_utils import _notebook_program
-from ansible_collections.desi.lab.plugins.plugin_utils._progress import Finished, Underway
+from ..module_utils._common.humanize import duration
+from ..module_utils._common.names import BadAnswer, mapping, sequence, shown, strict_json, truth, whole_number
+from ..module_utils._common.privileges import as_caller
+from ..module_utils._common.run_log import state_directory
+from ..module_utils._common.text import clean, one_line
+from . import _notebook_program
+from ._progress import Finished, Underway
 
 PROGRAM = Path(_notebook_program.__file__).read_bytes()
 # A notebook with many pictures has some megabytes.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.plugin_utils._failures import Failure
+from ._failures import Failure
 
 STEP = "desi.lab.report_step"
 BOX = "desi.lab.box"

@@ -12,11 +12,11 @@ import re
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, labels_of
-from ansible_collections.desi.lab.plugins.plugin_utils._images import registry_of
-from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import label_settings
-from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import PREFIX
+from ..module_utils._common.humanize import parse_size
+from ..module_utils._lab.labels import NAME, labels_of
+from ._images import registry_of
+from ._saved_settings import label_settings
+from ._settings_resolve import PREFIX
 
 PATHS = ("lab_cache", "lab_certificate", "lab_certificate_key", "lab_data", "lab_folder", "lab_image")
 # Where a word alone is something else.

@@ -9,24 +9,16 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.names import (
-    BadAnswer,
-    mapping,
-    strict_json,
-)
-from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest, setting_option
-from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import (
-    image_id,
-    plain_text,
-    remembered_settings,
-)
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import labels_of
-from ansible_collections.desi.lab.plugins.module_utils._mount.tools import DROPPED
-from ansible_collections.desi.lab.plugins.plugin_utils._images import image_source
-from ansible_collections.desi.lab.plugins.plugin_utils._mount_placement import may_mount
-from ansible_collections.desi.lab.plugins.plugin_utils._settings import check_directory
-from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import SAVED
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.names import BadAnswer, mapping, strict_json
+from ..module_utils._common.text import nearest, setting_option
+from ..module_utils._lab.instance_answer import image_id, plain_text, remembered_settings
+from ..module_utils._lab.labels import labels_of
+from ..module_utils._mount.tools import DROPPED
+from ._images import image_source
+from ._mount_placement import may_mount
+from ._settings import check_directory
+from ._settings_resolve import SAVED
 
 SETTINGS = "desi.lab.settings"
 PREVIOUS = "desi.lab.previous"

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
-from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, printable
-from ansible_collections.desi.lab.plugins.plugin_utils._terminal import WIDEST, Paint, clock_line, fit
+from ..module_utils._common.text import clean, printable
+from ._terminal import WIDEST, Paint, clock_line, fit
 
 WARNINGS = ("[WARNING]: ", "[DEPRECATION WARNING]: ")
 _BACK_AND_CLEAR = "\r\x1b[2K"

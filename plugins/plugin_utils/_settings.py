@@ -14,16 +14,16 @@ import typing as t
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size
-from ansible_collections.desi.lab.plugins.module_utils._common.names import LAB_NAME
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact
-from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest, shell_path
-from ansible_collections.desi.lab.plugins.module_utils._docker.limits import check_cpus, check_memory
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.errors import LONGEST_WAIT
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import settings_of_address
-from ansible_collections.desi.lab.plugins.module_utils._ssh.host_key import check_fingerprint
-from ansible_collections.desi.lab.plugins.plugin_utils._images import image_source
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.humanize import parse_size
+from ..module_utils._common.names import LAB_NAME
+from ..module_utils._common.redact import redact
+from ..module_utils._common.text import nearest, shell_path
+from ..module_utils._docker.limits import check_cpus, check_memory
+from ..module_utils._jupyter.errors import LONGEST_WAIT
+from ..module_utils._mount.spec import settings_of_address
+from ..module_utils._ssh.host_key import check_fingerprint
+from ._images import image_source
 
 # Names of a lab's helper containers, and of its own one while it is replaced.
 RESERVED_NAME = re.compile(r"mount-.*|.*-(before|sample|scheduler|worker-[0-9]+)")

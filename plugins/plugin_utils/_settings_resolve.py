@@ -12,7 +12,7 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ..module_utils._common.errors import LabError
 
 PREFIX = "lab_"
 SAVED = (

@@ -14,8 +14,8 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import duration
-from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line
+from ..module_utils._common.humanize import duration
+from ..module_utils._common.text import clean, one_line
 
 WIDEST = 100
 """Longer lines are hard to read, so a wide terminal (or a file) is not filled."""

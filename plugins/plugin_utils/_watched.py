@@ -17,9 +17,9 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.desi.lab.plugins.module_utils._common.text import one_line
-from ansible_collections.desi.lab.plugins.plugin_utils._failures import task_title
-from ansible_collections.desi.lab.plugins.plugin_utils._progress import Underway, display_progress
+from ..module_utils._common.text import one_line
+from ._failures import task_title
+from ._progress import Underway, display_progress
 
 SECONDS_BETWEEN_LOOKS = 1.0
 ENDING_SIGNALS = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}

@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB, MIB, amount, parse_size
-from ansible_collections.desi.lab.plugins.module_utils._common.names import mapping, strict_json, text
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import is_secret_name, secrets_in
-from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import PAGE_PORT, PORT
-from ansible_collections.desi.lab.plugins.module_utils._docker.limits import memory_by_default
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.humanize import GIB, MIB, amount, parse_size
+from ..module_utils._common.names import mapping, strict_json, text
+from ..module_utils._common.redact import is_secret_name, secrets_in
+from ..module_utils._dask.scheduler import PAGE_PORT, PORT
+from ..module_utils._docker.limits import memory_by_default
 
 LEAST_MEMORY = GIB
 # What a coadd of a healpix pixel with all its intermediate arrays takes; more for one worker helps nobody.

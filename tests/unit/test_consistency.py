@@ -241,7 +241,7 @@ def test_examples_of_a_module_use_it_with_options_that_it_has(module):
 
 @pytest.mark.parametrize("plugin", FILTERS, ids=names(FILTERS))
 def test_every_filter_is_documented_under_its_own_name(plugin):
-    scope: dict[str, object] = {"__name__": plugin.stem}
+    scope: dict[str, object] = {"__name__": plugin.stem, "__package__": "ansible_collections.desi.lab.plugins.filter"}
     exec(compile(plugin.read_text(), plugin, "exec"), scope)  # noqa: S102 - our own file, to ask it for its filters
     for name, function in scope["FilterModule"]().filters().items():
         found = read_yaml("plugins", "filter", f"{name}.yml")

@@ -38,9 +38,14 @@ def package_of(name: str) -> str:
 def imports(path: Path) -> set[str]:
     """Return the files below plugins/ that one imports, by their dotted names."""
     found = set()
+    here = (*BASE.strip(".").split("."), *path.parent.relative_to(PLUGINS).parts)
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(BASE):
-            base = str(node.module)[len(BASE) :]
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        above = here[: len(here) + 1 - node.level] if node.level else ()
+        place = ".".join([*above, *([node.module] if node.module else [])])
+        if place.startswith(BASE):
+            base = place[len(BASE) :]
             for alias in node.names:
                 inner = PLUGINS / base.replace(".", "/") / f"{alias.name}.py"
                 found.add(f"{base}.{alias.name}" if inner.exists() else base)

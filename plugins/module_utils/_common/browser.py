@@ -15,13 +15,7 @@ import sys
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.files import (
-    closing,
-    open_directory,
-    open_made,
-    remove_below,
-    write_beside,
-)
+from .files import closing, open_directory, open_made, remove_below, write_beside
 
 # A program that takes longer has opened the page and waits until it is closed.
 PATIENCE_SECONDS = 15

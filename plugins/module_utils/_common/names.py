@@ -15,7 +15,7 @@ import os
 import re
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .errors import LabError
 
 LAB_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 MAX_NAME = 4096

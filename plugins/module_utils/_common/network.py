@@ -11,7 +11,7 @@ import typing as t
 import urllib.request
 from urllib.parse import unquote, urlsplit
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .errors import LabError
 
 PROXY_NAMES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 CA_NAMES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .errors import LabError
 
 # By their names in /etc/os-release.
 FAMILIES = {"apt-get": {"debian", "ubuntu"}, "dnf": {"amzn", "centos", "fedora", "rhel"}}

@@ -10,7 +10,7 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .errors import LabError
 
 
 def side_by_side(

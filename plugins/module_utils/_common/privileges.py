@@ -10,7 +10,7 @@ import contextlib
 import os
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.users import groups_of
+from .users import groups_of
 
 Owner = t.Optional[t.Tuple[int, int]]  # noqa: UP006 - evaluated by Python 3.9, too
 

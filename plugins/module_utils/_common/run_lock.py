@@ -17,8 +17,8 @@ import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import locked_file, open_made
+from .errors import LabError
+from .files import locked_file, open_made
 
 _PROC = Path("/proc")
 

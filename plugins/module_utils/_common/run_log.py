@@ -17,13 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from ansible_collections.desi.lab.plugins.module_utils._common.files import closing, open_made
-from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import (
-    all_spellings,
-    cut_redacted,
-    secrets_in,
-)
+from .files import closing, open_made
+from .privileges import as_caller
+from .redact import all_spellings, cut_redacted, secrets_in
 
 KEPT = 20
 # Of one text, as facts are very long.

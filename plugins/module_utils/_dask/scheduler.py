@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount
-from ansible_collections.desi.lab.plugins.module_utils._common.names import (
-    BadAnswer,
-    mapping,
-    strict_json,
-    whole_number,
-)
+from .._common.errors import LabError
+from .._common.humanize import amount
+from .._common.names import BadAnswer, mapping, strict_json, whole_number
 
 ROLE, WORKER_ROLE = "scheduler", "worker"
 PORT, PAGE_PORT = 8786, 8787

@@ -21,14 +21,8 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
-from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, mapping, shown, strict_json
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import (
-    Container,
-    EngineUnavailable,
-    NotListening,
-    checked_name,
-    described,
-)
+from .._common.names import BadAnswer, mapping, shown, strict_json
+from .cli import Container, EngineUnavailable, NotListening, checked_name, described
 
 DEFAULT_ENDPOINT = "unix:///var/run/docker.sock"
 DENIED = "This account may not use the engine: it is not in group docker."

@@ -19,8 +19,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, Any, Callable
 
-from ansible_collections.desi.lab.plugins.module_utils._common.bounded_command import run_bounded
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .._common.bounded_command import run_bounded
+from .._common.errors import LabError
 
 _NAME = re.compile(r"/?[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 _ABSENT = re.compile(r"no such (?:container|object|network)|network \S+ not found", re.IGNORECASE)

@@ -16,15 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._docker.api import (
-    DEFAULT_ENDPOINT,
-    DENIED,
-    Api,
-    Endpoint,
-    endpoint_of,
-)
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker, NotListening
+from .._common.errors import LabError
+from .api import DEFAULT_ENDPOINT, DENIED, Api, Endpoint, endpoint_of
+from .cli import Docker, NotListening
 
 # `uname -m` against the names that images use: https://go.dev/doc/install/source#environment
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}

@@ -10,8 +10,8 @@ import hashlib
 import math
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB, MIB, parse_size, size_text
+from .._common.errors import LabError
+from .._common.humanize import GIB, MIB, parse_size, size_text
 
 # Below that, no Jupyter server with a kernel starts.
 LEAST_MEMORY = 256 * MIB

@@ -14,15 +14,9 @@ import contextlib
 import subprocess
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import (
-    closing,
-    open_root_owned,
-    read_below,
-    remove_below,
-    write_beside,
-)
-from ansible_collections.desi.lab.plugins.module_utils._docker.limits import INTERFACE
+from .._common.errors import LabError
+from .._common.files import closing, open_root_owned, read_below, remove_below, write_beside
+from .limits import INTERFACE
 
 FOLDER = "/usr/local/lib/desi-lab"
 NAME = "link-local"

@@ -14,10 +14,10 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._docker import ports
-from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
+from .._common.errors import LabError
+from . import ports
+from .api import Api
+from .cli import Docker
 
 LABEL = "desi.lab.name"
 

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Union
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.text import setting_option
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
+from .._common.errors import LabError
+from .._common.text import setting_option
+from .cli import Docker
 
 LAST_PORT = 65535
 # How many ports after one that is taken are tried.

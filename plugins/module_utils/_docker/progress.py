@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
+from .._common.humanize import decimal_size
 
 Process = subprocess.Popen[bytes]
 _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

@@ -9,12 +9,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.text import one_line
-from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import Proof
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.notebook import EXECUTE
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import NoAnswer, prepare, read
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.running_servers import QUERY
+from .._common.errors import LabError
+from .._common.text import one_line
+from .._docker.port_owner import Proof
+from .notebook import EXECUTE
+from .probe import NoAnswer, prepare, read
+from .running_servers import QUERY
 
 STATES = {"busy": "computes at this moment", "idle": "waits for you", "starting": "is starting"}
 PATIENCE_SECONDS = 10

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact, secrets_in
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Container
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import ServerLog, plain
+from .._common.errors import LabError
+from .._common.redact import redact, secrets_in
+from .._docker.cli import Container
+from .server_log import ServerLog, plain
 
 # For a server, in seconds.
 LONGEST_WAIT = 86400

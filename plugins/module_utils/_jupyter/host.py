@@ -11,38 +11,18 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
-from ansible_collections.desi.lab.plugins.module_utils._common.parallel import side_by_side
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option, setting_option
-from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ROLE as SCHEDULER_ROLE
-from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import WORKER_ROLE, Counts, activity_rows
-from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ask as ask_scheduler
-from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker, EngineUnavailable, NotListening
-from ansible_collections.desi.lab.plugins.module_utils._docker.engine import (
-    Engine,
-    current_endpoint,
-    engine_api,
-    engine_here,
-    query_engine,
-)
-from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import of_container
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import UNKNOWN, Line, command_rows
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import ask as what_runs
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.loss import (
-    REMOVE,
-    REPLACE,
-    STOP,
-    Layer,
-    Loss,
-    layer_of,
-    loss,
-    untouched,
-)
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.probe import NoAnswer, Target, ask, prepare
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.wait import wait_for_published
-from ansible_collections.desi.lab.plugins.module_utils._lab.answers import (
+from .._common.errors import LabError
+from .._common.names import BadAnswer
+from .._common.parallel import side_by_side
+from .._common.text import name_option, setting_option
+from .._dask.scheduler import ROLE as SCHEDULER_ROLE
+from .._dask.scheduler import WORKER_ROLE, Counts, activity_rows
+from .._dask.scheduler import ask as ask_scheduler
+from .._docker.api import Api
+from .._docker.cli import Docker, EngineUnavailable, NotListening
+from .._docker.engine import Engine, current_endpoint, engine_api, engine_here, query_engine
+from .._docker.port_owner import of_container
+from .._lab.answers import (
     Tree,
     is_of_lab,
     parse_changes,
@@ -52,16 +32,14 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.answers import (
     parse_networks,
     servers,
 )
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import (
-    NAME,
-    ROLE,
-    is_put_back,
-    labels_of,
-    published,
-    runs,
-)
-from ansible_collections.desi.lab.plugins.module_utils._lab.probe import LIST_IMAGES, image_ids
-from ansible_collections.desi.lab.plugins.module_utils._lab.url import write_url
+from .._lab.labels import NAME, ROLE, is_put_back, labels_of, published, runs
+from .._lab.probe import LIST_IMAGES, image_ids
+from .._lab.url import write_url
+from .activity import UNKNOWN, Line, command_rows
+from .activity import ask as what_runs
+from .loss import REMOVE, REPLACE, STOP, Layer, Loss, layer_of, loss, untouched
+from .probe import NoAnswer, Target, ask, prepare
+from .wait import wait_for_published
 
 OURS = {"label": [NAME]}
 # Of a server that runs, and of a command in its container.

@@ -11,11 +11,11 @@ import re
 import tarfile
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount
-from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, strict_json
-from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Docker
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.activity import Line
+from .._common.humanize import amount
+from .._common.names import BadAnswer, strict_json
+from .._docker.api import Api
+from .._docker.cli import Docker
+from .activity import Line
 
 STOP, RESTART, REPLACE, REMOVE = "stop", "restart", "replace", "remove"
 ENDINGS = (STOP, RESTART, REPLACE, REMOVE)

@@ -13,8 +13,8 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.heartbeat import Heartbeat
-from ansible_collections.desi.lab.plugins.module_utils._docker.progress import ProgressFile
+from .._common.heartbeat import Heartbeat
+from .._docker.progress import ProgressFile
 
 # Its standard input stays open behind the program: when that ends, so does the program.
 EXECUTE = "exec(compile(sys.stdin.buffer.read(int(sys.argv[1])), 'notebook_run', 'exec'))"

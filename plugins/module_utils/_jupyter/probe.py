@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._docker.port_owner import Proof, proven_connection
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import server_api
+from .._common.errors import LabError
+from .._docker.port_owner import Proof, proven_connection
+from .._lab.labels import server_api
 
 PAUSE = 0.5
 # Of one attempt. Small instances are slow.

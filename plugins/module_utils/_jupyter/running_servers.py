@@ -12,19 +12,12 @@ import typing as t
 from string import Template
 from urllib.parse import quote
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.names import (
-    BadAnswer,
-    mapping,
-    strict_json,
-    text,
-    truth,
-    whole_number,
-)
-from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Container, Docker
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import Server
-from ansible_collections.desi.lab.plugins.module_utils._lab.url import Url
+from .._common.errors import LabError
+from .._common.names import BadAnswer, mapping, strict_json, text, truth, whole_number
+from .._docker.api import Api
+from .._docker.cli import Container, Docker
+from .._lab.url import Url
+from .server_log import Server
 
 QUERY_SECONDS = 20.0
 QUERY_BYTES = 1 << 16

@@ -12,8 +12,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._lab.url import HIDDEN_TOKEN, Url, parse_url
+from .._common.errors import LabError
+from .._lab.url import HIDDEN_TOKEN, Url, parse_url
 
 MAX_LINE = 1 << 16
 LAST_LINES = 20

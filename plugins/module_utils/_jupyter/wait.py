@@ -17,21 +17,14 @@ from pathlib import Path
 from typing import BinaryIO, Callable
 from urllib.parse import quote
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import MINUTE, parse_time
-from ansible_collections.desi.lab.plugins.module_utils._docker.api import Api, ApiLog
-from ansible_collections.desi.lab.plugins.module_utils._docker.cli import Container, Docker, LogStream
-from ansible_collections.desi.lab.plugins.module_utils._jupyter import errors
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.running_servers import (
-    as_server,
-    choose,
-    doubt_of,
-    query_servers,
-    token_given,
-    usable,
-)
-from ansible_collections.desi.lab.plugins.module_utils._jupyter.server_log import LAST_LINES, Server, ServerLog
-from ansible_collections.desi.lab.plugins.module_utils._lab.url import HIDDEN_TOKEN, Url
+from .._common.errors import LabError
+from .._common.humanize import MINUTE, parse_time
+from .._docker.api import Api, ApiLog
+from .._docker.cli import Container, Docker, LogStream
+from .._lab.url import HIDDEN_TOKEN, Url
+from . import errors
+from .running_servers import as_server, choose, doubt_of, query_servers, token_given, usable
+from .server_log import LAST_LINES, Server, ServerLog
 
 _POLL = 0.1
 # A banner has several lines: it is over when nothing came for _QUIET, or after _BANNER.

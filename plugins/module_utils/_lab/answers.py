@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer, mapping, sequence
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, is_put_back, labels_of
+from .._common.names import BadAnswer, mapping, sequence
+from .labels import NAME, ROLE, is_put_back, labels_of
 
 MOST_CONTAINERS = 500
 MOST_CHANGES = 1_000_000

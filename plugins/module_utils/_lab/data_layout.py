@@ -18,11 +18,11 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
-from ansible_collections.desi.lab.plugins.module_utils._common.users import invoking_user
-from ansible_collections.desi.lab.plugins.module_utils._lab.data_links import Bind, LeftOut, Limits, follow_links
-from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import Around
+from .._common.errors import LabError
+from .._common.text import shell_path
+from .._common.users import invoking_user
+from .data_links import Bind, LeftOut, Limits, follow_links
+from .shared_directory import Around
 
 # What lies beside the releases in the public bucket, and inside the release in the original at NERSC.
 BESIDE_RELEASES = ("raw_spectro_data", "target")

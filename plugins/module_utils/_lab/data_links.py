@@ -14,7 +14,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._lab.shared_directory import Around, why_not_shared
+from .shared_directory import Around, why_not_shared
 
 MOST_BINDS = 64
 MOST_ENTRIES = 5000

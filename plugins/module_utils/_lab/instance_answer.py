@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line
-from ansible_collections.desi.lab.plugins.module_utils._lab.url import HIDDEN_TOKEN, parse_url, write_url
+from .._common.errors import LabError
+from .._common.text import clean, one_line
+from .url import HIDDEN_TOKEN, parse_url, write_url
 
 ACCESSES = ("direct", "https", "tunnel")
 """How a lab on EC2 is accessed, the weakest first: in clear, by TLS, by an SSH tunnel."""

@@ -10,8 +10,8 @@ import re
 import typing as t
 from urllib.parse import urlsplit, urlunsplit
 
-from ansible_collections.desi.lab.plugins.module_utils._common.users import name_of
-from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import port_number
+from .._common.users import name_of
+from .instance_answer import port_number
 
 NAME = "desi.lab.name"
 ROLE = "desi.lab.role"

@@ -12,8 +12,8 @@ import typing as t
 import unicodedata
 from pathlib import PurePosixPath
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
+from .._common.errors import LabError
+from .._common.text import shell_path
 
 # Never shared, nor anything below, even for homes below.
 SYSTEM = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .._common.errors import LabError
 
 # Printed instead of a token that was given to the server.
 HIDDEN_TOKEN = "..."  # noqa: S105 - no secret

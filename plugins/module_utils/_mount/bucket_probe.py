@@ -18,10 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.network import Proxy, ca_bundle, proxy_for
-from ansible_collections.desi.lab.plugins.module_utils._common.web import make_opener
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec, settings_of_address
+from .._common.errors import LabError
+from .._common.network import Proxy, ca_bundle, proxy_for
+from .._common.web import make_opener
+from .spec import MountSpec, settings_of_address
 
 _BODY_LIMIT = 64 * 1024
 _CREDENTIAL_CODES = {

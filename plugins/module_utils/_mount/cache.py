@@ -16,8 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+from .._common.errors import LabError
+from .._common.files import (
     closing,
     open_below,
     open_directory,
@@ -27,8 +27,8 @@ from ansible_collections.desi.lab.plugins.module_utils._common.files import (
     require_root_owned,
     write_beside,
 )
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB, parse_size
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
+from .._common.humanize import GIB, parse_size
+from .spec import MountSpec
 
 LEAST, MOST = GIB, 500 * GIB
 

@@ -14,16 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
-from ansible_collections.desi.lab.plugins.module_utils._mount.cache import require_safe_path, with_size
-from ansible_collections.desi.lab.plugins.module_utils._mount.host import find_tools, machine_memory
-from ansible_collections.desi.lab.plugins.module_utils._mount.mounter import Mounting
-from ansible_collections.desi.lab.plugins.module_utils._mount.programs import find_python, relay_command
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import check_path, make_spec
-from ansible_collections.desi.lab.plugins.module_utils._mount.state import MountResult, unmount
-from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import make_supervisors
-from ansible_collections.desi.lab.plugins.module_utils._mount.tools import DROPPED, NoTool, choose_tool
-from ansible_collections.desi.lab.plugins.module_utils._mount.users import Users, alone, users_of
+from .._common.text import shell_path
+from .cache import require_safe_path, with_size
+from .host import find_tools, machine_memory
+from .mounter import Mounting
+from .programs import find_python, relay_command
+from .spec import check_path, make_spec
+from .state import MountResult, unmount
+from .supervisors import make_supervisors
+from .tools import DROPPED, NoTool, choose_tool
+from .users import Users, alone, users_of
 
 SPEC_OPTIONS = ("bucket", "prefix", "endpoint", "region", "anonymous", "read_only", "cache", "cache_max")
 

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
-from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import MountEntry, parse_mountinfo
-from ansible_collections.desi.lab.plugins.module_utils._mount.programs import (
+from .._common.errors import LabError
+from .._common.polling import wait_until
+from .mountinfo import MountEntry, parse_mountinfo
+from .programs import (
     PROGRAMS,
     RCLONE_VERSION,
     rclone_is_installed,
@@ -32,7 +32,7 @@ from ansible_collections.desi.lab.plugins.module_utils._mount.programs import (
     refused_rclone,
     require_program,
 )
-from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, Tool
+from .tools import BACKENDS, Tool
 
 # sudo and cron omit some of them from PATH.
 SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")

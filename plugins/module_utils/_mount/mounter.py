@@ -13,53 +13,20 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import closing, open_root_owned, require_root_owned
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import size_text
-from ansible_collections.desi.lab.plugins.module_utils._mount import host
-from ansible_collections.desi.lab.plugins.module_utils._mount import mountinfo as table
-from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import BucketAnswer, probe_bucket
-from ansible_collections.desi.lab.plugins.module_utils._mount.cache import (
-    cache_error,
-    make_cache,
-    move_cache,
-    remove_empty_marker,
-    require_safe_path,
-)
-from ansible_collections.desi.lab.plugins.module_utils._mount.preflight import (
-    check_credentials,
-    check_fuse,
-    check_root,
-    check_tool,
-    explain_log,
-)
-from ansible_collections.desi.lab.plugins.module_utils._mount.programs import (
-    PROGRAMS,
-    install_rclone,
-    install_relay,
-    relay_is_installed,
-    remove_unused,
-)
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec, fingerprint
-from ansible_collections.desi.lab.plugins.module_utils._mount.state import (
-    Found,
-    MountResult,
-    check_directory,
-    clear,
-    inspect,
-    remove_empty,
-    share_parent,
-    unshare_parent,
-)
-from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import UNIT_DIRECTORY, Job, Supervisor
-from ansible_collections.desi.lab.plugins.module_utils._mount.tools import (
-    BACKENDS,
-    Tool,
-    is_mount_tool,
-    mount_command,
-    uses_relay,
-)
-from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import MARK, tool_environment
+from .._common.errors import LabError
+from .._common.files import closing, open_root_owned, require_root_owned
+from .._common.humanize import size_text
+from . import host
+from . import mountinfo as table
+from .bucket_probe import BucketAnswer, probe_bucket
+from .cache import cache_error, make_cache, move_cache, remove_empty_marker, require_safe_path
+from .preflight import check_credentials, check_fuse, check_root, check_tool, explain_log
+from .programs import PROGRAMS, install_rclone, install_relay, relay_is_installed, remove_unused
+from .spec import MountSpec, fingerprint
+from .state import Found, MountResult, check_directory, clear, inspect, remove_empty, share_parent, unshare_parent
+from .supervisors import UNIT_DIRECTORY, Job, Supervisor
+from .tools import BACKENDS, Tool, is_mount_tool, mount_command, uses_relay
+from .unit_templates import MARK, tool_environment
 
 
 def device_of(tool: Tool, spec: MountSpec) -> str:

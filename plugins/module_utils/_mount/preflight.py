@@ -15,13 +15,13 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact
-from ansible_collections.desi.lab.plugins.module_utils._common.web import make_opener
-from ansible_collections.desi.lab.plugins.module_utils._mount.host import SYSTEM_PATH
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
-from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, Tool
-from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import ENDED
+from .._common.errors import LabError
+from .._common.redact import redact
+from .._common.web import make_opener
+from .host import SYSTEM_PATH
+from .spec import MountSpec
+from .tools import BACKENDS, Tool
+from .unit_templates import ENDED
 
 FUSE_DEVICE = "/dev/fuse"
 _IN_CONTAINER = "or let a container beside the lab mount the bucket: -e lab_mount=mounter"

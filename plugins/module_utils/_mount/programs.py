@@ -23,8 +23,8 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+from .._common.errors import LabError
+from .._common.files import (
     closing,
     open_root_owned,
     parts_below,

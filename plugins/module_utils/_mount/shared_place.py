@@ -10,7 +10,7 @@ import os
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import mount_of, parse_mountinfo
+from .mountinfo import mount_of, parse_mountinfo
 
 MOUNTS = Path("/proc/self/mountinfo")
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import parse_size
+from .._common.errors import LabError
+from .._common.humanize import parse_size
 
 
 @dataclass(frozen=True)

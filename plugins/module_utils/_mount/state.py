@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._mount import host
-from ansible_collections.desi.lab.plugins.module_utils._mount import mountinfo as table
-from ansible_collections.desi.lab.plugins.module_utils._mount.preflight import check_root
-from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import Supervisor, stop_all
+from .._common.errors import LabError
+from . import host
+from . import mountinfo as table
+from .preflight import check_root
+from .supervisors import Supervisor, stop_all
 
 # Then a tool is killed.
 GRACE = 5.0

@@ -21,21 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import (
-    closing,
-    open_root_owned,
-    require_root_owned,
-    write_beside,
-)
-from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import end_redacted
-from ansible_collections.desi.lab.plugins.module_utils._mount import unit_templates as texts
-from ansible_collections.desi.lab.plugins.module_utils._mount.host import SYSTEM_PATH, Process, end_processes, processes
-from ansible_collections.desi.lab.plugins.module_utils._mount.mountinfo import DEVICE_PREFIX
-from ansible_collections.desi.lab.plugins.module_utils._mount.programs import PROGRAMS, require_command
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import mount_name
-from ansible_collections.desi.lab.plugins.module_utils._mount.tools import BACKENDS, is_mount_tool, names_device
+from .._common.errors import LabError
+from .._common.files import closing, open_root_owned, require_root_owned, write_beside
+from .._common.polling import wait_until
+from .._common.redact import end_redacted
+from . import unit_templates as texts
+from .host import SYSTEM_PATH, Process, end_processes, processes
+from .mountinfo import DEVICE_PREFIX
+from .programs import PROGRAMS, require_command
+from .spec import mount_name
+from .tools import BACKENDS, is_mount_tool, names_device
 
 RUN_DIRECTORY = Path("/run/desi-lab")
 UNIT_DIRECTORY = Path("/etc/systemd/system")

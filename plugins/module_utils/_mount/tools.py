@@ -10,16 +10,9 @@ import posixpath
 from dataclasses import dataclass
 from typing import Callable
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
-from ansible_collections.desi.lab.plugins.module_utils._mount.tool_options import (
-    MOUNT_S3_SETTINGS,
-    RCLONE_OLDEST,
-    RCLONE_SETTINGS,
-    SMALL,
-    Setting,
-    Version,
-)
+from .._common.errors import LabError
+from .spec import MountSpec
+from .tool_options import MOUNT_S3_SETTINGS, RCLONE_OLDEST, RCLONE_SETTINGS, SMALL, Setting, Version
 
 
 class NoTool(LabError):

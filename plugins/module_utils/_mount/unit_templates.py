@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.desi.lab.plugins.module_utils._common.network import PROXY_NAMES, ca_bundle
+from .._common.network import PROXY_NAMES, ca_bundle
 
 # Identifies our loop in the process list.
 MARK = "desi-lab-mount"

@@ -19,9 +19,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.desi.lab.plugins.module_utils._common.files import locked_file, open_root_owned
-from ansible_collections.desi.lab.plugins.module_utils._common.run_lock import Holder, started
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import mount_name
+from .._common.files import locked_file, open_root_owned
+from .._common.run_lock import Holder, started
+from .spec import mount_name
 
 RUN_DIRECTORY = Path("/run/desi-lab")
 _LIMIT = 1 << 16

@@ -19,18 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import (
-    closing,
-    open_directory,
-    open_lock,
-    open_root_owned,
-    read_below,
-    wait_for_lock,
-    write_beside,
-)
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
-from ansible_collections.desi.lab.plugins.module_utils._prefetch import selection as words
+from .._common.errors import LabError
+from .._common.files import closing, open_directory, open_lock, open_root_owned, read_below, wait_for_lock, write_beside
+from .._common.humanize import decimal_size
+from . import selection as words
 
 PIECE = 1 << 20
 # Four reach 60 MB/s of 100 MB/s at 60 ms, eight all of it (bench/stream --columns prefetch).

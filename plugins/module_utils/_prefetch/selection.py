@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from math import cos, isfinite, radians, sin
 from typing import BinaryIO
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size, duration
+from .._common.errors import LabError
+from .._common.humanize import decimal_size, duration
 
 BLOCK = 2880
 # The files that nearly everybody reads; spectra-*.gz is as large as both together.
