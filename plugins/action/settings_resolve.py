@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import stat
 import typing as t
 from pathlib import Path
 
@@ -18,7 +20,6 @@ from ansible.utils.vars import load_extra_vars
 from ..module_utils._common.errors import LabError, failure
 from ..module_utils._common.names import LAB_NAME
 from ..module_utils._common.users import invoking_user
-from ..plugin_utils._ansible_settings import check_ansible
 from ..plugin_utils._controller_action import ControllerAction
 from ..plugin_utils._fact_injection import check_plain
 from ..plugin_utils._same_settings import PATHS, normal_path
@@ -83,3 +84,39 @@ def facts() -> dict[str, t.Any]:
         # For where AWS does not tell them.
         "prices": yaml.safe_load((ROLES / "lab/files/prices.yml").read_text(encoding="utf-8")),
     }
+
+
+def check_ansible(injects_facts: bool, host: str, transport: str, directory: str = ".") -> None:
+    """Refuse injected facts, and a localhost that is another computer.
+
+    ``directory`` is the one that Ansible was started in. It reads no ansible.cfg where everybody may write, as the file
+    could name programs.
+    """
+    if injects_facts and _is_ignored(directory):
+        path = str(Path(directory).absolute())
+        raise LabError(
+            f"Ansible does not read the ansible.cfg in {path}.",
+            "Everybody on this computer may write in that folder.",
+            f"Take that right away: chmod o-w {shlex.quote(path)}. Or type ./lab, which names the file itself.",
+        )
+    if injects_facts:
+        raise LabError(
+            "DESI Lab does not run with this ansible.cfg.",
+            "Here Ansible makes variables of what a machine answers, so that a lab's machine could choose files and "
+            "addresses on this computer.",
+            "Add the line inject_facts_as_vars=false below [defaults] in your ansible.cfg, or run it as "
+            "ANSIBLE_INJECT_FACT_VARS=false ansible-playbook …",
+        )
+    if host == "localhost" and transport != "local":
+        raise LabError(
+            "DESI Lab does not run with this inventory.",
+            f"It has localhost reached by {transport}, which may be another computer than this one.",
+            "Leave localhost out of the inventory, or give it ansible_connection=local.",
+        )
+
+
+def _is_ignored(directory: str) -> bool:
+    try:
+        return bool(Path(directory).stat().st_mode & stat.S_IWOTH) and Path(directory, "ansible.cfg").is_file()
+    except OSError:
+        return False

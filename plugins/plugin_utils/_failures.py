@@ -142,10 +142,10 @@ def setting(error: str) -> Failure:
     if found:
         parts = found.groupdict()
         within = f" in {parts['within']}" if parts.get("within") else ""
-        kind = _KINDS.get(parts["kind"], parts["kind"])
+        kind, was = (_KINDS.get(parts[key], parts[key]) for key in ("kind", "was"))
         value = _VALUE.search(parts["detail"])
         given = (value.group(1) or value.group(2) or "") if value else None
-        is_now = f"“{cut(one_line(given), 60)}” is not" if given is not None else f"it is {_a_kind(parts['was'])}"
+        is_now = f"“{cut(one_line(given), 60)}” is not" if given is not None else f"it is {was}"
         subject = "Each entry" if error.startswith("Elements") else "It"
         return Failure(
             f"The setting {parts['name']}{within} is not right.",
@@ -285,10 +285,6 @@ def _without_traceback(text: str) -> str:
     before, after = text.split(_TRACEBACK, 1)
     verdict = after.strip().splitlines()[-1:]
     return "\n".join(filter(None, [before.strip(), *verdict]))
-
-
-def _a_kind(kind: str) -> str:
-    return _KINDS.get(kind, kind)
 
 
 def _settings(names: list[str]) -> str:

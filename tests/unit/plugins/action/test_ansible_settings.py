@@ -4,8 +4,8 @@
 
 import pytest
 
+from ansible_collections.desi.lab.plugins.action.settings_resolve import check_ansible
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.plugin_utils._ansible_settings import check_ansible
 
 
 @pytest.mark.parametrize("place", [("localhost", "local"), ("desi-desi", "ssh"), ("", "local")])
