@@ -7,11 +7,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import typing as t
 from pathlib import Path
-
-from ansible import constants
 
 from ..module_utils._common.errors import LabError
 from ..module_utils._common.network import network_of
@@ -36,27 +33,18 @@ class ActionModule(WatchedModule):
     def _prepare(self) -> dict[str, t.Any]:
         if self._task.check_mode:
             return {}
-        archive = self._send(str(self._task.args.get("path")), "context")
+        archive = self._context(str(self._task.args.get("path")), "context")
         beside = [
-            {**more, "archive": self._send(str(more["path"]), f"beside-{number}")}
+            {**more, "archive": self._context(str(more["path"]), f"beside-{number}")}
             for number, more in enumerate(self._task.args.get("beside") or [])
         ]
         # Another host has proxies of its own.
         network = network_of(os.environ) if self._connection.transport == "local" else {}
         return {"archive": archive, "beside": beside, "network": network}
 
-    def _send(self, path: str, name: str) -> str:
+    def _context(self, path: str, name: str) -> str:
         """Transfer a context; return where the archive is on the host."""
-        shell = self._connection._shell
-        there = shell.join_path(shell.tmpdir, f"{name}.tar")
-        with tempfile.NamedTemporaryFile(dir=constants.DEFAULT_LOCAL_TMP, suffix=".tar") as archive:
-            # Compression is worth it over a network.
-            write_context(
-                str(Path(path).expanduser()),
-                t.cast("t.BinaryIO", archive),
-                compress=self._connection.transport != "local",
-            )
-            archive.flush()
-            self._transfer_file(archive.name, there)
-        self._fixup_perms2((shell.tmpdir, there))
-        return str(there)
+        source = str(Path(path).expanduser())
+        # Compression is worth it over a network.
+        compress = self._connection.transport != "local"
+        return self._send(f"{name}.tar", lambda file: write_context(source, file, compress=compress))

@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import typing as t
 from pathlib import Path
 
-from ansible import constants
 from ansible.utils.display import Display
 
 from ..module_utils._common.errors import LabError
@@ -59,14 +57,7 @@ class ActionModule(WatchedModule):
         return verdict(path, self._run, error, traceback, output, unwritten)
 
     def _prepare(self) -> dict[str, t.Any]:
-        shell = self._connection._shell
-        there = shell.join_path(shell.tmpdir, "notebook")
-        with tempfile.NamedTemporaryFile(dir=constants.DEFAULT_LOCAL_TMP) as file:
-            file.write(self._order)
-            file.flush()
-            self._transfer_file(file.name, there)
-        self._fixup_perms2((shell.tmpdir, there))
-        return {"order": there, "size": len(PROGRAM)}
+        return {"order": self._send("notebook", lambda file: file.write(self._order)), "size": len(PROGRAM)}
 
     def _follow(self, path: str) -> None:
         lines = self._read(path, self._shown).split(b"\n")

@@ -72,11 +72,10 @@ def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
     if everything.startswith("http://"):
         # Half of the programs do not know it.
         found = {"http_proxy": everything, "https_proxy": everything, **found}
-    if not any(found.values()):
-        return {spelling: value for name, value in found.items() for spelling in (name, name.upper())}
-    given = f"{environ.get('no_proxy', '')},{environ.get('NO_PROXY', '')}"
-    hosts = [host.strip() for host in given.split(",") if host.strip()]
-    found["no_proxy"] = "*" if "*" in hosts else ",".join(dict.fromkeys([*hosts, *NEVER_BY_PROXY]))
+    if any(found.values()):
+        given = f"{environ.get('no_proxy', '')},{environ.get('NO_PROXY', '')}"
+        hosts = [host.strip() for host in given.split(",") if host.strip()]
+        found["no_proxy"] = "*" if "*" in hosts else ",".join(dict.fromkeys([*hosts, *NEVER_BY_PROXY]))
     return {spelling: value for name, value in found.items() for spelling in (name, name.upper())}
 
 

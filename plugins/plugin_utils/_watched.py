@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import tempfile
 import threading
 import typing as t
 import uuid
 from pathlib import Path
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -58,6 +60,17 @@ class WatchedModule(ActionBase):
     def _prepare(self) -> dict[str, t.Any]:
         """Return further module arguments."""
         return {}
+
+    def _send(self, name: str, write: t.Callable[[t.BinaryIO], object]) -> str:
+        """Transfer a file that ``write`` fills; return where it is on the host."""
+        shell = self._connection._shell
+        there = shell.join_path(shell.tmpdir, name)
+        with tempfile.NamedTemporaryFile(dir=constants.DEFAULT_LOCAL_TMP) as file:
+            write(t.cast("t.BinaryIO", file))
+            file.flush()
+            self._transfer_file(file.name, there)
+        self._fixup_perms2((shell.tmpdir, there))
+        return str(there)
 
     def _patience(self) -> dict[str, t.Any]:
         is_local = self._connection.transport == "local"

@@ -179,6 +179,10 @@ class ApiLog:
         return 0 if self._response.status == 200 else 1
 
 
+def _place(name: str) -> str:
+    return f"/containers/{quote(checked_name(name))}"
+
+
 class Api:
     """The API of the engine at an endpoint."""
 
@@ -234,7 +238,7 @@ class Api:
 
     def _run_in_container(self, name: str, argv: t.Sequence[str], limit: int) -> tuple[str, bytes]:
         """Return the id of the command, empty if the engine refuses, and what it printed."""
-        path, tried = f"/containers/{quote(checked_name(name))}/exec", {"Cmd": list(argv), "AttachStdout": True}
+        path, tried = f"{_place(name)}/exec", {"Cmd": list(argv), "AttachStdout": True}
         with self._response(path, {}, tried) as (response, connection):
             made = self._document(response, connection, MOST_BYTES, (201,))
         number = made.get("Id") if isinstance(made, dict) else None
@@ -246,8 +250,7 @@ class Api:
 
     def find(self, kind: str, name: str) -> t.Any:  # noqa: ANN401 - checked by whoever asked
         """Return the container or the network of that name, None if there is none."""
-        path = {"container": "/containers/{}/json", "network": "/networks/{}"}[kind]
-        return self.get(path.format(quote(checked_name(name))))
+        return self.get(f"{_place(name)}/json" if kind == "container" else f"/networks/{quote(checked_name(name))}")
 
     def names(self, beginning: str) -> list[str]:
         """Return the names of all containers that begin like this, whoever made them."""
@@ -259,14 +262,11 @@ class Api:
 
     def changes(self, name: str) -> t.Any:  # noqa: ANN401 - checked by whoever asked
         """Return what was changed in the file system of a container, as rows of ``Path`` and ``Kind``."""
-        return self.get(f"/containers/{quote(checked_name(name))}/changes") or []
+        return self.get(f"{_place(name)}/changes") or []
 
     def archive(self, name: str, path: str, limit: int) -> bytes:
         """Return a path in a container as a tar archive, cut at a limit; nothing if the path is not there."""
-        with self._response(f"/containers/{quote(checked_name(name))}/archive", {"path": path}) as (
-            response,
-            connection,
-        ):
+        with self._response(f"{_place(name)}/archive", {"path": path}) as (response, connection):
             return self._body(response, connection, limit) if response.status == 200 else b""
 
     def commands(self, container: t.Mapping[str, t.Any]) -> list[str]:
@@ -289,7 +289,7 @@ class Api:
         query = {"stdout": 1, "stderr": 1, "follow": int(follow), "tail": tail or "all"}
         if since:
             query["since"] = f"{datetime.fromisoformat(since.replace('Z', '+00:00')).timestamp():.6f}"
-        with self._response(f"/containers/{quote(checked_name(name))}/logs", query) as (response, connection):
+        with self._response(f"{_place(name)}/logs", query) as (response, connection):
             framed = response.status == 200 and not (container and container.tty)
             yield ApiLog(response, connection, framed)
 
