@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import ipaddress
+import math
 import re
 import typing as t
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from ..module_utils._common.errors import LabError
-from ..module_utils._common.humanize import parse_size
+from ..module_utils._common.humanize import MIB, parse_size, size_text
 from ..module_utils._common.names import LAB_NAME
 from ..module_utils._common.redact import redact
 from ..module_utils._common.text import nearest, shell_path
-from ..module_utils._docker.limits import check_cpus, check_memory
 from ..module_utils._jupyter.errors import LONGEST_WAIT
 from ..module_utils._mount.spec import settings_of_address
 from ..module_utils._ssh.host_key import check_fingerprint
@@ -39,6 +39,9 @@ DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 ROLE = re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@/-]{1,512}/)?)?[\w+=,.@-]{1,64}", re.ASCII)
 OWN_ADDRESS = "auto"
+# Below that, no Jupyter server with a kernel starts.
+LEAST_MEMORY = 256 * MIB
+LEAST_CPUS = 0.1
 
 Check = t.Callable[[str, str], object]
 """Raises LabError for a value of a setting, whose name comes first."""
@@ -198,6 +201,19 @@ def words(value: object) -> list[str]:
     return [str(entry).strip() for entry in entries or [""]]
 
 
+def check_memory(name: str, value: str) -> None:
+    """Refuse a size that is invalid or too small."""
+    if not value:
+        return
+    size = 0
+    with contextlib.suppress(ValueError):
+        size = parse_size(value)
+    if size < LEAST_MEMORY:
+        who = "worker" if "worker" in name else "lab"
+        why = f"A {who} needs {size_text(LEAST_MEMORY)} at the least." if size else "It is not a size."
+        raise _wrong(name, value, why, f"Give a number and a unit, for example -e {name}=8GiB, or leave it out.")
+
+
 def check_certificate(values: t.Mapping[str, t.Any]) -> None:
     """Refuse a certificate without its key or domain, and the reverse."""
     given = {name: str(values.get(name, "")) for name in ("lab_domain", "lab_certificate", "lab_certificate_key")}
@@ -280,7 +296,11 @@ CHECKS: dict[str, Check] = {
         "Give seconds, for example -e {name}=600 for a slow computer, or leave it out.",
     ),
     "lab_memory": check_memory,
-    "lab_cpus": check_cpus,
+    "lab_cpus": _check(
+        lambda value: not float(value) or LEAST_CPUS <= float(value) < math.inf,
+        f"It is not a number of processors from {LEAST_CPUS:g} upwards, nor 0 for all of them.",
+        "Give such a number, for example -e {name}=2, or leave it out.",
+    ),
     # Of one computer, or of one zone at AWS.
     "lab_workers": _whole_number(
         range(257),

@@ -7,15 +7,10 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import typing as t
 
-from .._common.errors import LabError
 from .._common.humanize import GIB, MIB, parse_size, size_text
 
-# Below that, no Jupyter server with a kernel starts.
-LEAST_MEMORY = 256 * MIB
-LEAST_CPUS = 0.1
 # Kernels, Dask and terminals need some hundreds.
 PROCESSES = 4096
 LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
@@ -99,30 +94,3 @@ def interface_name(name: str) -> str:
 def rounded(size: int) -> int:
     """Return a size of 2 GiB and more in whole GiB."""
     return size // GIB * GIB if size >= 2 * GIB else size
-
-
-def check_memory(name: str, value: str) -> None:
-    """Refuse a size that is invalid or too small. ``name`` is the setting's."""
-    if not value:
-        return
-    try:
-        size = parse_size(value)
-    except ValueError:
-        size = 0
-    if size < LEAST_MEMORY:
-        who = "worker" if "worker" in name else "lab"
-        why = f"A {who} needs {size_text(LEAST_MEMORY)} at the least." if size else "It is not a size."
-        do = f"Give a number and a unit, for example -e {name}=8GiB, or leave it out."
-        raise LabError(f"The setting {name}={value} cannot work.", why, do)
-
-
-def check_cpus(name: str, value: str) -> None:
-    """Refuse an invalid number of processors."""
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if number != 0 and not (math.isfinite(number) and number >= LEAST_CPUS):
-        why = f"It is not a number of processors from {LEAST_CPUS:g} upwards, nor 0 for all of them."
-        do = f"Give such a number, for example -e {name}=2, or leave it out."
-        raise LabError(f"The setting {name}={value} cannot work.", why, do)

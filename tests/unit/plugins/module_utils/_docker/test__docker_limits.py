@@ -6,12 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._docker.limits import (
     GIB,
     MIB,
-    check_cpus,
-    check_memory,
     interface_name,
     lab_limits,
     limits_update,
@@ -105,27 +102,6 @@ def test_only_what_differs_is_updated(asked, has, options):
 def test_swap_is_not_counted_where_the_engine_does_not():
     engine = {**ENGINE, "limits": ["memory"]}
     assert limits_update(lab_limits(engine), container(), engine) == ["--memory", str(15 * GIB), "--memory-swap", "-1"]
-
-
-@pytest.mark.parametrize(
-    ("check", "good", "bad", "do"),
-    [
-        (
-            check_memory,
-            ["", "256MiB", "1.5g", "8000000000"],
-            "much -1GiB 0 0GiB 255MiB 64 nan 8GiB;reboot",
-            "-e lab_x=8GiB",
-        ),
-        (check_cpus, ["0", "0.0", "0.1", "1.5", "64.0"], "many -1 0.01 nan inf 2--privileged", "-e lab_x=2"),
-    ],
-)
-def test_a_setting_that_cannot_work_is_refused_with_one_that_can(check, good, bad, do):
-    for value in good:
-        check("lab_x", value)
-    for value in bad.split():
-        with pytest.raises(LabError) as caught:
-            check("lab_x", value)
-        assert do in caught.value.do
 
 
 @pytest.mark.security("M12")
