@@ -30,7 +30,8 @@ class ActionModule(ControllerAction):
         if args["assume_yes"] or self._task.check_mode:
             return {**nothing, "answer": True}
         try:
-            agreed = means_yes(Display().prompt_until(f"  {args['question']} [y/N]"))
+            typed = Display().prompt_until(f"  {args['question']} [y/N]")
+            agreed = typed.decode(errors="replace").strip().lower() in YES
         except AnsiblePromptInterrupt:
             agreed = False
         except AnsiblePromptNoninteractive:
@@ -38,8 +39,3 @@ class ActionModule(ControllerAction):
             do = "If that is what you want, say so: -e lab_yes=true. In 0.1.0 no terminal was a yes; now it is a no."
             return {**nothing, "why": why, "do": do}
         return {**nothing, "asked": True, "answer": agreed, "why": "" if agreed else "You did not say yes."}
-
-
-def means_yes(typed: bytes) -> bool:
-    """Return whether typed text is a yes; everything else is a no."""
-    return typed.decode(errors="replace").strip().lower() in YES

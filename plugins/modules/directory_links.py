@@ -95,11 +95,6 @@ def refuse_foreign(directory: Path, before: dict[str, str], after: dict[str, str
             )
 
 
-def is_bare(directory: Path, links: dict[str, str]) -> bool:
-    """Return whether a directory holds nothing but these links."""
-    return directory.is_dir() and all(entry.name in links for entry in directory.iterdir())
-
-
 def apply(directory: Path, before: dict[str, str], after: dict[str, str]) -> None:
     """Make the links that are missing or wrong, and remove the others."""
     if before == after:
@@ -127,7 +122,7 @@ def main() -> None:
         before = links_of(directory, hidden)
         after = desired_links(directory, hidden) if present else {}
         refuse_foreign(directory, before, after)
-        goes = not present and is_bare(directory, before)
+        goes = not present and directory.is_dir() and all(entry.name in before for entry in directory.iterdir())
         if not module.check_mode:
             apply(directory, before, after)
             if goes:

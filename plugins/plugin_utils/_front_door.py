@@ -69,6 +69,8 @@ def usage(width: int) -> str:
 
 def verb_help(verb: str, root: Path, width: int) -> str:
     """Return the help of one verb: what it does, its options, and its settings with their defaults."""
+    import yaml
+
     words = f" {WORDS[verb]}" if verb in WORDS else ""
     lines = [
         f"usage: ./lab {verb}{words} [settings] [options], in any order",
@@ -78,7 +80,8 @@ def verb_help(verb: str, root: Path, width: int) -> str:
     ]
     options = [*([JSON] if verb in _arguments.WITH_JSON else []), *(OF_LOGS if verb == "logs" else []), *COMMON]
     lines += [line for option, about in options for line in _row(option, about, 12, width)]
-    specs = _load_yaml(root / "roles/lab/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    specs = yaml.safe_load((root / "roles/lab/meta/argument_specs.yml").read_text(encoding="utf-8"))
+    specs = specs["argument_specs"]["main"]["options"]
     used = {f"lab_{name}" for name in settings_of(root / "playbooks" / f"{verb}.yml")}
     lines += ["", "settings and their defaults:"]
     for name, spec in specs.items():
@@ -216,12 +219,6 @@ def ask_password(asked: Asked) -> str:
 def _succeeds(words: t.Sequence[str], typed: str = "") -> bool:
     done = subprocess.run(words, input=f"{typed}\n", capture_output=True, text=True, check=False)
     return done.returncode == 0
-
-
-def _load_yaml(path: Path) -> t.Any:  # noqa: ANN401 - of the file
-    import yaml
-
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def say(refused: Refused) -> None:

@@ -140,11 +140,6 @@ def is_secret_name(name: str) -> bool:
     return bool(_SECRET_NAME.search(name))
 
 
-def is_path(value: str) -> bool:
-    """Return whether a value is an existing path, and so no secret itself."""
-    return value.startswith("/") and os.path.exists(value)  # noqa: PTH110 - pathlib fails where a name is too long
-
-
 def secrets_in(data: object) -> set[str]:
     """Return the secrets of an environment, a structure or the words of a command, and the passwords in their URLs.
 
@@ -172,7 +167,8 @@ def _secrets(data: object, name: str) -> Iterator[str]:
                 for key, value in _settings(word):
                     yield from _secrets(value, key)
     elif isinstance(data, str):
-        if is_secret_name(name) and not is_path(data):
+        # An existing path is no secret itself. Where a name is too long, pathlib fails.
+        if is_secret_name(name) and not (data.startswith("/") and os.path.exists(data)):  # noqa: PTH110
             yield data
         yield from _passwords(data, name)
 

@@ -100,7 +100,8 @@ def next_free(address: Address, port: int, search: int) -> int | None:
 
 def who_listens(address: Address, port: int, docker: Docker | None = None, proc: Path = PROC) -> str:
     """Name the listener, as far as that is known."""
-    process = _process_at(address, port, proc)
+    sockets = {f"socket:[{each.inode}]" for each in listeners(address, port, proc) or []}
+    process = _owner_of(sockets, proc) if sockets else None
     if process and not process[0].startswith(_STAND_INS):
         return f"{process[0]} (process {process[1]})"
     name = _container_at(address, port, docker or Docker())
@@ -190,11 +191,6 @@ def listeners(address: Address, port: int, proc: Path = PROC) -> list[Listener] 
         listed = True
         found += [row for row in rows if row.port == port and covers(row.address, address)]
     return found if listed else None
-
-
-def _process_at(address: Address, port: int, proc: Path) -> tuple[str, int] | None:
-    requested = {f"socket:[{each.inode}]" for each in listeners(address, port, proc) or []}
-    return _owner_of(requested, proc) if requested else None
 
 
 def open_files(process: Path) -> set[str]:

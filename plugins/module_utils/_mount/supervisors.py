@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -277,9 +276,6 @@ def stop_all(supervisors: list[Supervisor], patience: float) -> None:
     """End the supervisors first, so that nothing restarts a tool, then the tools."""
     for supervisor in supervisors:
         supervisor.stop(patience)
-    end_tools(supervisors[-1], patience)
-
-
-def end_tools(supervisor: Supervisor, patience: float) -> None:
-    if supervisor.tools() and not wait_until(lambda: not supervisor.tools(), 0.5):
-        end_processes(supervisor.tools, patience, signal.SIGTERM)
+    tools = supervisors[-1].tools
+    if tools() and not wait_until(lambda: not tools(), 0.5):
+        end_processes(tools, patience)

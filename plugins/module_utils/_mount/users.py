@@ -17,7 +17,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from .._common.files import locked_file, open_root_owned
 from .._common.run_lock import Holder, started
@@ -60,11 +59,6 @@ def parse_users(text: str) -> Users:
         return Users()
 
 
-def users_text(users: Users) -> str:
-    known: dict[str, Any] = {"runs": [asdict(run) for run in users.runs], "labs": users.labs}
-    return json.dumps(known)
-
-
 def users_of(mountpoint: str) -> Users:
     """Return the users of a mount, without a lock or rights."""
     with contextlib.suppress(OSError), users_file(mountpoint).open(errors="replace") as file:
@@ -93,4 +87,4 @@ def _keep(users: Users, name: str, directory: int, opened: int) -> None:
         os.unlink(name, dir_fd=directory)
         return
     os.ftruncate(opened, 0)
-    os.pwrite(opened, users_text(users).encode(), 0)
+    os.pwrite(opened, json.dumps(asdict(users)).encode(), 0)
