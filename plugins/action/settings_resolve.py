@@ -41,12 +41,6 @@ class ActionModule(ControllerAction):
         """Return the settings, or fail with all that cannot work."""
         host = str(task_vars.get("inventory_hostname", ""))
         check_ansible(bool(C.INJECT_FACTS_AS_VARS), host, getattr(self._connection, "transport", "local"))
-        lab, errors = self._settings(task_vars, args)
-        return {"failed": True, **failure(errors)} if errors else {"settings": lab}
-
-    def _settings(
-        self, known: t.Mapping[str, t.Any], args: t.Mapping[str, t.Any]
-    ) -> tuple[dict[str, t.Any], list[LabError]]:
         options = yaml.safe_load((ROLES / "lab/meta/argument_specs.yml").read_text(encoding="utf-8"))
         options = options["argument_specs"]["main"]["options"]
         worked_out = facts()
@@ -54,8 +48,8 @@ class ActionModule(ControllerAction):
         typed = load_extra_vars(self._loader)
         check_plain({name: value for name, value in typed.items() if name.startswith((PREFIX, "desi_"))})
         check_own(typed, {FACT, *INPUTS, *(f"{PREFIX}{name}" for name in (*worked_out, "cache_folder", "given"))})
-        errors = name_errors({name for name in known if name.startswith(PREFIX)} - set(INPUTS), options)
-        given = {name: self._templar.template(known[name]) for name in options if name in known}
+        errors = name_errors({name for name in task_vars if name.startswith(PREFIX)} - set(INPUTS), options)
+        given = {name: self._templar.template(task_vars[name]) for name in options if name in task_vars}
         home, standing = worked_out["person"]["home"], os.environ.get("PWD", "")
         given = {
             name: normal_path(name, value, home, standing) if name in PATHS else value for name, value in given.items()
@@ -67,8 +61,10 @@ class ActionModule(ControllerAction):
         if is_there and LAB_NAME.fullmatch(lab["name"]):
             del values["lab_name"]
         errors += value_errors(values, worked_out["releases"])
+        if errors:
+            return {"failed": True, **failure(errors)}
         # Root writes streamed data, so that all of this path has to be root's.
-        return {**lab, **worked_out, "cache_folder": lab["cache"] or "/var/cache/desi-lab"}, errors
+        return {"settings": {**lab, **worked_out, "cache_folder": lab["cache"] or "/var/cache/desi-lab"}}
 
 
 def facts() -> dict[str, t.Any]:

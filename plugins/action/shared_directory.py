@@ -43,8 +43,27 @@ class ActionModule(ControllerAction):
     """Works where the directory is."""
 
     def answer(self, args: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        """Return the directory, or a failure that says why none is shared."""
-        return chosen(args, check_mode=bool(self._task.check_mode))
+        """Choose a directory, and create the lab's own. Raises LabError for one that must not be shared."""
+        uid = os.getuid() if args["uid"] is None else args["uid"]
+        gid = os.getgid() if args["gid"] is None else args["gid"]
+        around = around_of(args, {os.getuid(), uid})
+
+        def why(path: str, system: bool = True) -> str:
+            return why_not(path, around, system) if path and not args["anyway"] else ""
+
+        has = "" if args["folder"] or args["only_own"] else directory_of(args["lab"])
+        directory, instead = choose(args["folder"], args["standing"], args["own"], args["only_own"], why, has)
+        reason, of_data = why(directory), why(args["data"], system=False)
+        if reason:
+            raise refusal(directory, os.path.realpath(directory), reason, args["own"])
+        if of_data:
+            raise refusal_of_data(args["data"], os.path.realpath(args["data"]), of_data)
+        made = args["make"] and directory == args["own"] and not Path(directory).is_dir()
+        if made and not self._task.check_mode:
+            make(directory, uid, gid)
+        data = args["data"] and os.path.realpath(args["data"])
+        in_data = bool(data) and Path(os.path.realpath(directory)).is_relative_to(data)
+        return {"changed": made, "folder": directory, "made": made, "instead": instead, "in_data": in_data}
 
 
 def directory_of(lab: str) -> str:
@@ -54,53 +73,19 @@ def directory_of(lab: str) -> str:
     return directory if directory.startswith("/") else ""
 
 
-def chosen(given: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Choose a directory; create the lab's own. Raises LabError for one that must not be shared."""
-    uid = os.getuid() if given["uid"] is None else given["uid"]
-    gid = os.getgid() if given["gid"] is None else given["gid"]
-    around = around_of(
-        os.environ, {os.getuid(), uid}, given["homes"], given["programs"], given["private"], sys.platform
-    )
-
-    def why(path: str, system: bool = True) -> str:
-        return why_not(path, around, system) if path and not given["anyway"] else ""
-
-    has = "" if given["folder"] or given["only_own"] else directory_of(given["lab"])
-    directory, instead = choose(given["folder"], given["standing"], given["own"], given["only_own"], why, has)
-    reason, of_data = why(directory), why(given["data"], system=False)
-    if reason:
-        raise refusal(directory, os.path.realpath(directory), reason, given["own"])
-    if of_data:
-        raise refusal_of_data(given["data"], os.path.realpath(given["data"]), of_data)
-    made = given["make"] and directory == given["own"] and not Path(directory).is_dir()
-    if made and not check_mode:
-        make(directory, uid, gid)
-    data = given["data"] and os.path.realpath(given["data"])
-    in_data = bool(data) and Path(os.path.realpath(directory)).is_relative_to(data)
-    return {"changed": made, "folder": directory, "made": made, "instead": instead, "in_data": in_data}
-
-
-def around_of(
-    environment: t.Mapping[str, str],
-    uids: t.Iterable[int],
-    homes: t.Iterable[str],
-    programs: t.Iterable[str],
-    private: t.Iterable[str],
-    platform: str,
-) -> Around:
-    """Return what must not be shared on this computer, for these users and homes."""
-    at_home = [environment.get("HOME", ""), *homes]
+def around_of(given: t.Mapping[str, t.Any], uids: t.Iterable[int]) -> Around:
+    """Return what must not be shared on this computer, for these users and for what the task was given."""
+    at_home = [os.environ.get("HOME", ""), *given["homes"]]
     for uid in uids:
         with contextlib.suppress(KeyError):
             at_home.append(pwd.getpwuid(uid).pw_dir)
-    named = [environment.get(name, "") for name in XDG]
+    named = [os.environ.get(name, "") for name in XDG]
     for name in (*POINT_TO_KEYS, "DOCKER_HOST"):
-        value = environment.get(name, "")
+        value = os.environ.get(name, "")
         scheme = next((scheme for scheme in SCHEMES if value.startswith(scheme)), "")
         named += value[len(scheme) :].split(":")
-    return Around(
-        homes=_real(at_home), programs=_real(programs), private=_real([*named, *private]), any_case=platform == "darwin"
-    )
+    private = _real([*named, *given["private"]])
+    return Around(_real(at_home), _real(given["programs"]), private, any_case=sys.platform == "darwin")
 
 
 def _real(paths: t.Iterable[str]) -> tuple[str, ...]:
