@@ -21,7 +21,7 @@ from pathlib import Path
 from .._common.errors import LabError
 from .._common.text import shell_path
 from .._common.users import invoking_user
-from .data_links import Bind, LeftOut, Limits, follow_links
+from .data_links import Bind, LeftOut, Limits, follow_links, link_text
 from .shared_directory import Around
 
 # What lies beside the releases in the public bucket, and inside the release in the original at NERSC.
@@ -222,7 +222,7 @@ def _no_release(
         return LabError(what, "It is a part of a release.", f"Give the whole release: {around}.")
     broken = _broken_links(folder, releases)
     if broken:
-        why = f"The link {broken[0]} in it leads to {_link_text(broken[0])}, which is not there."
+        why = f"The link {broken[0]} in it leads to {link_text(broken[0])}, which is not there."
         return LabError(what, why, "Mount the disk that it is on, or correct the link.")
     below = _further_down(folder)
     if below:
@@ -310,13 +310,6 @@ def _is_broken(link: Path) -> bool:
     return False
 
 
-def _link_text(link: Path) -> str:
-    try:
-        return str(link.readlink())
-    except OSError:
-        return "another place"
-
-
 def _is_closed(child: Path) -> bool:
     """Return whether a release may be in a directory that this user may not read."""
     try:
@@ -331,7 +324,7 @@ def _other_release(path: str, requested: str, found: t.Collection[str], releases
     what = f"The folder {path} does not hold the release {requested}."
     broken = [link for link in _broken_links(Path(path), releases) if link.name == releases[requested]["specprod"]]
     if broken:
-        why = f"The link {broken[0]} leads to {_link_text(broken[0])}, which is not there."
+        why = f"The link {broken[0]} leads to {link_text(broken[0])}, which is not there."
         return LabError(what, why, "Mount the disk that it is on, or correct the link.")
     others = [name for name in sorted(found) if name in ALSO_IN and ALSO_IN[name] in known]
     own = [name for name in known if releases[name]["specprod"] in found]

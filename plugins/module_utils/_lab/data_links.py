@@ -149,7 +149,7 @@ class _Walk:
             target = str(Path(link).readlink())
             Path(link).stat()
         except OSError:
-            self.left_out.append(LeftOut(link, _target(link), "It is not there."))
+            self.left_out.append(LeftOut(link, link_text(Path(link), "?"), "It is not there."))
             return
         real = os.path.realpath(link)
         inside = _normal(target if target.startswith("/") else posixpath.join(posixpath.dirname(place), target))
@@ -188,11 +188,12 @@ def _below(inside: str, top: str) -> str | None:
     return posixpath.relpath(inside, top) if inside == top or inside.startswith(f"{top}/") else None
 
 
-def _target(link: str) -> str:
+def link_text(link: Path, unknown: str = "another place") -> str:
+    """Return what a link says."""
     try:
-        return str(Path(link).readlink())
+        return str(link.readlink())
     except OSError:
-        return "?"
+        return unknown
 
 
 def _colon(*paths: str) -> str:
