@@ -92,6 +92,15 @@ def strict_json(data: bytes | str, limit: int) -> t.Any:  # noqa: ANN401 - check
         raise BadAnswer("it is not a JSON document") from None
 
 
+def object_in(text: str | bytes) -> dict[str, t.Any]:
+    """Return the JSON object that a text of our own is; an empty one for any other text."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _no_constant(_word: str) -> t.NoReturn:
     raise BadAnswer("it has a number that is none")
 

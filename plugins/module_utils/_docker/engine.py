@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .._common.errors import LabError
+from .._common.names import object_in
 from .api import DEFAULT_ENDPOINT, DENIED, Api, Endpoint, endpoint_of
 from .cli import Docker, NotListening
 
@@ -98,7 +99,7 @@ def read_engine(
     *, stdout: str, stderr: str, endpoint: Endpoint, has_command: bool, has_daemon: bool, platform: str
 ) -> Engine:
     """Return the engine from ``docker info --format '{{json .}}'``, which has no ServerVersion if none answers."""
-    info = _document(stdout)
+    info = object_in(stdout)
     version = str(info.get("ServerVersion") or "")
     system = str(info.get("OperatingSystem", ""))
     options, architecture = info.get("SecurityOptions"), str(info.get("Architecture") or "")
@@ -126,14 +127,6 @@ def read_engine(
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _document(stdout: str) -> dict[str, t.Any]:
-    try:
-        info = json.loads(stdout)
-    except ValueError:
-        return {}
-    return info if isinstance(info, dict) else {}
 
 
 def _is_usual(endpoint: str, platform: str) -> bool:

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from .._common.names import object_in
 from .._common.network import PROXY_NAMES, ca_bundle
 
 # Identifies our loop in the process list.
@@ -99,7 +100,7 @@ def loop_mountpoint(command: list[str]) -> str | None:
 
 
 def loop_settings(command: list[str]) -> dict[str, Any]:
-    return _settings(command[6])
+    return object_in(command[6])
 
 
 def unit_word(word: str) -> str:
@@ -158,7 +159,7 @@ WantedBy=multi-user.target
 
 def unit_settings(text: str) -> dict[str, Any]:
     lines = [line for line in text.splitlines() if line.startswith("# settings: ")]
-    return _settings(lines[0][len("# settings: ") :]) if lines else {}
+    return object_in(lines[0][len("# settings: ") :]) if lines else {}
 
 
 def environment_text(environment: Mapping[str, str]) -> str:
@@ -184,11 +185,3 @@ def tool_environment(environ: Mapping[str, str], ca_variable: str, anonymous: bo
         kept = {name: value for name, value in environ.items() if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"}
         picked.update(kept)
     return picked
-
-
-def _settings(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

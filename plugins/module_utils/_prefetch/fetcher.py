@@ -22,6 +22,7 @@ from pathlib import Path
 from .._common.errors import LabError
 from .._common.files import closing, open_directory, open_lock, open_root_owned, read_below, wait_for_lock, write_beside
 from .._common.humanize import decimal_size
+from .._common.names import object_in
 from . import selection as words
 
 PIECE = 1 << 20
@@ -132,10 +133,8 @@ class Fetch:
         return left, total
 
     def _known(self) -> dict[str, list[float]]:
-        with contextlib.suppress(OSError, ValueError):
-            with closing(open_directory(str(self.cache))) as directory:
-                found = json.loads(read_below(directory, STATE, STATE_LIMIT))
-            return found if isinstance(found, dict) else {}
+        with contextlib.suppress(OSError), closing(open_directory(str(self.cache))) as directory:
+            return object_in(read_below(directory, STATE, STATE_LIMIT))
         return {}
 
     def _is_kept(self, path: Path, size: int, known: dict[str, list[float]]) -> bool:
