@@ -28,8 +28,8 @@ from ..plugin_utils._settings_resolve import PREFIX, resolve
 
 ROLES = Path(__file__).parents[2] / "roles"
 FACT = "lab"
-CHOOSING = ("lab_name", "lab_region", "lab_regions")
-"""Which lab is meant. All verbs check these: they are parts of paths, and of what AWS is asked."""
+CHOOSING = ("lab_name", "lab_region", "lab_where")
+"""Which lab is meant: parts of paths, and of what AWS is asked. Nobody says nothing and means any."""
 INPUTS = ("lab_chooses_directory", "lab_instance", "lab_own_directory", "lab_saved_settings")
 """Variables of role lab that are no settings: what plays hand to it."""
 
@@ -50,17 +50,20 @@ class ActionModule(ControllerAction):
         check_own(typed, {FACT, *INPUTS, *(f"{PREFIX}{name}" for name in (*worked_out, "cache_folder", "given"))})
         errors = name_errors({name for name in task_vars if name.startswith(PREFIX)} - set(INPUTS), options)
         given = {name: self._templar.template(task_vars[name]) for name in options if name in task_vars}
+        given |= {name: "" for name in CHOOSING if name in given and given[name] is None}
         home, standing = worked_out["person"]["home"], os.environ.get("PWD", "")
         given = {
             name: normal_path(name, value, home, standing) if name in PATHS else value for name, value in given.items()
         }
         lab = resolve(options, args["instance"], args["saved"], given)
-        values = {name: lab[name.removeprefix(PREFIX)] for name in (options if args["values"] else CHOOSING)}
+        values = {name: lab[name.removeprefix(PREFIX)] for name in options}
         # One that is there may have been made when its name was not reserved.
         is_there = not args["values"] or args["saved"].get("lab_name") == lab["name"]
-        if is_there and LAB_NAME.fullmatch(lab["name"]):
-            del values["lab_name"]
-        errors += value_errors(values, worked_out["releases"])
+        named = {"lab_name"} if is_there and LAB_NAME.fullmatch(lab["name"]) else set()
+        # Of a lab that is not made now, only what somebody says has to work.
+        said = set(options) if args["values"] else {*CHOOSING, *(f"{PREFIX}{name}" for name in lab["given"])}
+        values = {name: values[name] for name in said - named}
+        errors += value_errors(values, worked_out["releases"], together=args["values"])
         if errors:
             return {"failed": True, **failure(errors)}
         # Root writes streamed data, so that all of this path has to be root's.

@@ -399,16 +399,24 @@ LIST_CHECKS: dict[str, Check] = {
 """Of each entry of a list."""
 
 
-def value_errors(values: t.Mapping[str, t.Any], releases: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[LabError]:
-    """Return an error for each invalid value. ``values`` holds settings by name, as given."""
+def value_errors(
+    values: t.Mapping[str, t.Any], releases: t.Mapping[str, t.Mapping[str, t.Any]], together: bool = True
+) -> list[LabError]:
+    """Return an error for each invalid value. ``values`` holds settings by name, as given.
+
+    They are all that a lab is made with, or if not ``together``, only some, of which the others are not known.
+    """
     checks: list[t.Callable[[], object]] = [
         *(functools.partial(check, name, str(values[name])) for name, check in CHECKS.items() if name in values),
         *(functools.partial(_each, check, name, values[name]) for name, check in LIST_CHECKS.items() if name in values),
-        functools.partial(check_certificate, values),
-        functools.partial(check_address, values),
-        functools.partial(check_mount_of_workers, values.get("lab_workers"), values.get("lab_mount")),
     ]
-    if "lab_release" in values:
+    if together:
+        checks += [
+            functools.partial(check_certificate, values),
+            functools.partial(check_address, values),
+            functools.partial(check_mount_of_workers, values.get("lab_workers"), values.get("lab_mount")),
+        ]
+    if together and "lab_release" in values:
         data = str(values.get("lab_data", "s3"))
         checks.append(functools.partial(check_release, str(values["lab_release"]), data, releases))
     return [error for check in checks for error in _error_of(check)]

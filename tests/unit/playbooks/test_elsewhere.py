@@ -37,7 +37,9 @@ def test_lab_without_a_local_record_is_found_at_aws_and_removed_after_confirmati
     assert not laptop.lab.exists()
 
 
-@pytest.mark.parametrize(("given", "host"), [("", "desi.example.org"), ("lab_domain=", ""), ("lab_domain=a.b", "a.b")])
+@pytest.mark.parametrize(
+    ("given", "host"), [("", "desi.example.org"), ("lab_domain=", ""), ("lab_domain=a.example", "a.example")]
+)
 def test_url_has_the_domain_that_the_lab_was_made_with(region, laptop, given, host):
     [machine] = region.instances()
     tags = as_tag_list({"desi-lab:access": "https", "desi-lab:port": "443"})

@@ -81,6 +81,7 @@ def test_names_and_values_that_cannot_work_are_reported_at_once(resolve):
 
 def test_verbs_that_make_no_lab_need_no_value_that_works(resolve):
     assert resolve({"lab_release": "dr9"}, values=False)["settings"]["release"] == "dr9"
+    assert resolve({}, saved={"lab_port": 0}, values=False)["settings"]["port"] == 0
 
 
 @pytest.mark.security("P11")
@@ -90,9 +91,17 @@ def test_verbs_that_make_no_lab_need_no_value_that_works(resolve):
         *(("lab_name", value) for value in ("", " ", "../x", "a/b", "../us-west-2/x/id_ed25519", "A", "*")),
         *(("lab_region", value) for value in ("", "../here", "us-west-2/..", "*")),
         ("lab_regions", ["us-west-2", "../x"]),
+        # A settings file with nothing behind the colon.
+        ("lab_name", None),
+        ("lab_region", None),
+        ("lab_where", None),
+        # What else somebody says.
+        ("lab_timeout", 10**11),
+        ("lab_expire_days", -5),
+        ("lab_endpoint", "http://h:abc"),
     ],
 )
-def test_what_says_which_lab_is_meant_has_to_work_for_every_verb(resolve, name, value):
+def test_what_somebody_says_has_to_work_for_every_verb(resolve, name, value):
     """Without a name, all labs would be meant; and it is a part of paths."""
     result = resolve({name: value}, values=False)
     assert result["failed"]
