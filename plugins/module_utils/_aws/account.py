@@ -13,8 +13,8 @@ from ansible_collections.desi.lab.plugins.module_utils._aws import pricing as co
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import WORKERS, clients_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.credentials import SECONDS
 from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN, OPEN_REGIONS
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import action_of, refusal
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, action_in, aws_error, code_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import refusal
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
 # Without an answer to these, the plan is only less exact.
@@ -68,7 +68,8 @@ class Account:
         hard = {name: error for name, error in errors.items() if name not in may_lack}
         if "caller" in hard:
             raise self.no_caller(hard["caller"])
-        missing = [action_of(error, _operation(error)) for error in hard.values() if code_of(error) in FORBIDDEN]
+        refused = [error for error in hard.values() if code_of(error) in FORBIDDEN]
+        missing = [action_in(str(error), f"ec2:{getattr(error, 'operation_name', '')}") for error in refused]
         if missing:
             raise refusal(missing)
         for error in hard.values():
@@ -137,7 +138,3 @@ def account_of(module: t.Any, seconds: float = SECONDS) -> Account:  # noqa: ANN
 def where(name: str, *values: str) -> Rows:
     """Return a filter as the EC2 API takes it."""
     return [{"Name": name, "Values": list(values)}]
-
-
-def _operation(error: Exception) -> str:
-    return f"ec2:{getattr(error, 'operation_name', '')}"

@@ -131,6 +131,15 @@ def message_of(error: BaseException) -> str:
     return plain(sentence)
 
 
+def action_in(text: str, asked: str) -> str:
+    """Return the action that a refusal names, else the one that was asked for.
+
+    A launch with tags may be refused for the tags alone; the message then names that.
+    """
+    found = _ACTION.search(text)
+    return found[1] if found else asked
+
+
 def plain(text: str) -> str:
     """Return a text in which no account can be read whole, and no key at all."""
     text = _ACCOUNT.sub(r"…\1", text)
@@ -198,8 +207,7 @@ def _wrong_keys(code: str, region: str) -> Explanation:
 
 def _forbidden(error: BaseException, code: str, text: str) -> Explanation:
     operation = str(getattr(error, "operation_name", "") or "")
-    found = _ACTION.search(text)
-    action = found[1] if found else (f"ec2:{operation}" if code == "UnauthorizedOperation" and operation else operation)
+    action = action_in(text, f"ec2:{operation}" if code == "UnauthorizedOperation" and operation else operation)
     why = f"Your permissions at AWS do not include {action or 'this'}"
     reason = next((words for needle, words in ACTION_REASON if needle in text), "")
     return Explanation(

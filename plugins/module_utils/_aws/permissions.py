@@ -10,40 +10,9 @@ import re
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, action_in, code_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
-# Read only, and needed.
-READS = (
-    "ec2:DescribeImages",
-    "ec2:DescribeInstanceAttribute",
-    "ec2:DescribeInstanceTypeOfferings",
-    "ec2:DescribeInstanceTypes",
-    "ec2:DescribeInstances",
-    "ec2:DescribeKeyPairs",
-    "ec2:DescribeSecurityGroups",
-    "ec2:DescribeSubnets",
-    "ec2:DescribeTags",
-    "ec2:DescribeVpcs",
-    "ssm:GetParameters",
-    "sts:GetCallerIdentity",
-)
-# What lets a lab be deleted that is forgotten. Without these it is not, and that is said.
-EXPIRY = (
-    "iam:GetRole",
-    "iam:PassRole",
-    "scheduler:CreateSchedule",
-    "scheduler:CreateScheduleGroup",
-    "scheduler:DeleteSchedule",
-    "scheduler:DeleteScheduleGroup",
-    "scheduler:GetSchedule",
-    "scheduler:GetScheduleGroup",
-    "scheduler:ListSchedules",
-    "scheduler:ListScheduleGroups",
-    "scheduler:ListTagsForResource",
-    "scheduler:TagResource",
-    "scheduler:UpdateSchedule",
-)
 # What a type with CPU credits is given when it is changed. Without it the machine may cost more, and that is said.
 OF_RESIZE = ("ec2:ModifyInstanceCreditSpecification",)
 
@@ -76,8 +45,12 @@ class Action(t.NamedTuple):
     name: str
     on: str
     when: str
-    operation: str
     parameters: t.Callable[[DryRunTargets], dict[str, t.Any]]
+
+    @property
+    def operation(self) -> str:
+        """Return what a client of botocore calls it, such as ``run_instances``."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", self.name.partition(":")[2]).lower()
 
 
 def _tagged(kind: str, targets: DryRunTargets) -> list[dict[str, t.Any]]:
@@ -99,12 +72,11 @@ def _text(targets: DryRunTargets) -> dict[str, t.Any]:
 
 
 CHANGES = (
-    Action("ec2:RunInstances", NEW, LAUNCH, "run_instances", lambda targets: dict(targets.launch)),
+    Action("ec2:RunInstances", NEW, LAUNCH, lambda targets: dict(targets.launch)),
     Action(
         "ec2:CreateSecurityGroup",
         NEW,
         LAUNCH,
-        "create_security_group",
         lambda targets: {
             "GroupName": "desi-lab-dry-run",
             "Description": "dry run",
@@ -116,76 +88,39 @@ CHANGES = (
         "ec2:ImportKeyPair",
         NEW,
         LAUNCH,
-        "import_key_pair",
         lambda targets: {
             "KeyName": "desi-lab-dry-run",
             "PublicKeyMaterial": (targets.public_key or SOME_KEY).encode(),
             "TagSpecifications": _tagged("key-pair", targets),
         },
     ),
-    Action("ec2:AuthorizeSecurityGroupIngress", GROUP, RULES, "authorize_security_group_ingress", _rule),
-    Action("ec2:RevokeSecurityGroupIngress", GROUP, RULES, "revoke_security_group_ingress", _rule),
-    Action("ec2:AuthorizeSecurityGroupEgress", GROUP, LAUNCH, "authorize_security_group_egress", _rule),
-    Action("ec2:RevokeSecurityGroupEgress", GROUP, LAUNCH, "revoke_security_group_egress", _rule),
-    Action(
-        "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
-        GROUP,
-        LAUNCH,
-        "update_security_group_rule_descriptions_ingress",
-        _text,
-    ),
-    Action(
-        "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
-        GROUP,
-        LAUNCH,
-        "update_security_group_rule_descriptions_egress",
-        _text,
-    ),
-    Action(
-        "ec2:DeleteSecurityGroup",
-        GROUP,
-        LAUNCH,
-        "delete_security_group",
-        lambda targets: {"GroupId": targets.group_id or NO_GROUP},
-    ),
-    Action("ec2:StartInstances", INSTANCE, START, "start_instances", _instance),
-    Action("ec2:StopInstances", INSTANCE, LAUNCH, "stop_instances", _instance),
+    Action("ec2:AuthorizeSecurityGroupIngress", GROUP, RULES, _rule),
+    Action("ec2:RevokeSecurityGroupIngress", GROUP, RULES, _rule),
+    Action("ec2:AuthorizeSecurityGroupEgress", GROUP, LAUNCH, _rule),
+    Action("ec2:RevokeSecurityGroupEgress", GROUP, LAUNCH, _rule),
+    Action("ec2:UpdateSecurityGroupRuleDescriptionsIngress", GROUP, LAUNCH, _text),
+    Action("ec2:UpdateSecurityGroupRuleDescriptionsEgress", GROUP, LAUNCH, _text),
+    Action("ec2:DeleteSecurityGroup", GROUP, LAUNCH, lambda targets: {"GroupId": targets.group_id or NO_GROUP}),
+    Action("ec2:StartInstances", INSTANCE, START, _instance),
+    Action("ec2:StopInstances", INSTANCE, LAUNCH, _instance),
     Action(
         "ec2:ModifyInstanceAttribute",
         INSTANCE,
         LAUNCH,
-        "modify_instance_attribute",
         lambda targets: {"InstanceId": targets.instance_id or NO_INSTANCE, "InstanceType": {"Value": "t3.micro"}},
     ),
-    Action("ec2:TerminateInstances", INSTANCE, LAUNCH, "terminate_instances", _instance),
+    Action("ec2:TerminateInstances", INSTANCE, LAUNCH, _instance),
     Action(
         "ec2:CreateTags",
         INSTANCE,
         LAUNCH,
-        "create_tags",
         lambda targets: {"Resources": [targets.instance_id or NO_INSTANCE], "Tags": list(targets.tags)},
     ),
-    Action(
-        "ec2:DeleteKeyPair",
-        KEY,
-        LAUNCH,
-        "delete_key_pair",
-        lambda targets: {"KeyName": targets.key_name or "desi-lab-dry-run"},
-    ),
-    Action("ec2:DeleteVolume", DISK, LAUNCH, "delete_volume", lambda _targets: {"VolumeId": NO_DISK}),
-    Action("ec2:ModifyVolume", DISK, LAUNCH, "modify_volume", lambda _targets: {"VolumeId": NO_DISK, "Size": 64}),
-    Action(
-        "ec2:CancelSpotInstanceRequests",
-        REQUEST,
-        SPOT,
-        "cancel_spot_instance_requests",
-        lambda _targets: {"SpotInstanceRequestIds": [NO_REQUEST]},
-    ),
+    Action("ec2:DeleteKeyPair", KEY, LAUNCH, lambda targets: {"KeyName": targets.key_name or "desi-lab-dry-run"}),
+    Action("ec2:DeleteVolume", DISK, LAUNCH, lambda _targets: {"VolumeId": NO_DISK}),
+    Action("ec2:ModifyVolume", DISK, LAUNCH, lambda _targets: {"VolumeId": NO_DISK, "Size": 64}),
+    Action("ec2:CancelSpotInstanceRequests", REQUEST, SPOT, lambda _targets: {"SpotInstanceRequestIds": [NO_REQUEST]}),
 )
-
-
-# A launch with tags may be refused for the tags alone; the message then names that.
-_NAMED = re.compile(r"not authorized to perform:? ?([a-z0-9-]+:\w+)")
 
 
 class DryRun(t.NamedTuple):
@@ -228,13 +163,7 @@ def read_dry_run(action: Action, targets: DryRunTargets, error: BaseException) -
     refused = code_of(error) in FORBIDDEN
     there = {NEW: True, INSTANCE: bool(targets.instance_id), GROUP: bool(targets.group_id), KEY: bool(targets.key_name)}
     sure = there.get(action.on, False) or "explicit deny" in str(error)
-    return DryRun(action, refused, sure, action_of(error, action.name) if refused else action.name)
-
-
-def action_of(error: BaseException, asked: str) -> str:
-    """Return the action that a refusal names, else the one that was asked for."""
-    named = _NAMED.search(str(error))
-    return named[1] if named else asked
+    return DryRun(action, refused, sure, action_in(str(error), action.name) if refused else action.name)
 
 
 def judge(outcomes: t.Sequence[DryRun]) -> list[str]:
