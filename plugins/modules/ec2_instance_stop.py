@@ -58,9 +58,7 @@ state:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client, failing
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import stop
 
 ARGUMENTS = {
@@ -75,16 +73,12 @@ def main() -> None:
     """Stop the instance."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given, state = module.params, "stopped"
-    try:
+    with failing(module, "stop the lab"):
         if not module.check_mode:
             ec2 = aws_client(module, "ec2")
             if given["workers"]:
                 ec2.terminate_instances(InstanceIds=given["workers"])
             state = stop(ec2, given["name"], given["instance_id"], given["timeout"])
-    except LabError as error:
-        module.fail_json(**error.as_result())
-    except AWS_ERRORS as error:
-        module.fail_json(**aws_error(error, "stop the lab", module.region or "").as_result())
     module.exit_json(changed=True, state=state)
 
 

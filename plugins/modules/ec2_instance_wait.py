@@ -11,7 +11,7 @@ short_description: Wait until the instance of a lab on EC2 is running or stopped
 version_added: "0.1.0"
 description:
   - An instance that is starting or being stopped can be neither started nor stopped. This waits, within bounds, until
-    it is in one of the wanted states.
+    it is running or stopped.
   - Where there is no instance, that is the answer. With O(folder), it fails where others are asked than those with whom
     the lab was made.
 author:
@@ -24,12 +24,6 @@ options:
     description: The name of the lab.
     type: str
     required: true
-  states:
-    description: The states that will do.
-    type: list
-    elements: str
-    choices: [running, stopped]
-    default: [running, stopped]
   folder:
     description: The directory that keeps the lab's keys, and what is recorded of it.
     type: path
@@ -49,11 +43,6 @@ EXAMPLES = r"""
   desi.lab.ec2_instance_wait:
     name: desi
   register: found
-
-- name: Wait until it is stopped
-  desi.lab.ec2_instance_wait:
-    name: desi
-    states: [stopped]
 """
 
 RETURN = r"""
@@ -85,23 +74,19 @@ import time
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import OWNER_TAG, caller_of, tags_of
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import AT_REST, instance_row, wait_for_state
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client, failing
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import OWNER_TAG, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import instance_row, wait_until_at_rest
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
     age,
-    endpoint_of,
     legacy_owner_note,
-    read,
+    read_as_caller,
     resources_of_instance,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
-    "states": {"type": "list", "elements": "str", "choices": list(AT_REST), "default": list(AT_REST)},
     "folder": {"type": "path", "default": ""},
     "disk": {"type": "bool", "default": True},
     "timeout": {"type": "int", "default": 300},
@@ -111,22 +96,16 @@ ARGUMENTS = {
 def main() -> None:
     """Run the module."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    name, region = module.params["name"], module.region or ""
-    try:
-        record = read(module.params["folder"])
-        sts = aws_client(module, "sts")
-        caller = caller_of(sts.get_caller_identity())
-        if record is not None:
-            record.check(caller, region, endpoint_of(sts))
+    given, region = module.params, module.region or ""
+    with failing(module, f"inspect the machine of lab {given['name']}"):
+        record, caller = read_as_caller(given["folder"], aws_client(module, "sts"), region)
         ec2, disks, more, notes = aws_client(module, "ec2"), [], {}, []
-        states, timeout = module.params["states"], module.params["timeout"]
-        query = ResourceQuery(ec2, record.owner if record else caller.owner, name)
-        written = age(module.params["folder"], time.time())
-        rest = wait_for_state(query, name, states, timeout, record=record, age=written)
+        query = ResourceQuery(ec2, record.owner if record else caller.owner, given["name"])
+        rest = wait_until_at_rest(query, given["timeout"], record=record, age=age(given["folder"], time.time()))
         if rest.instance is None and record is None and caller.former:
-            rest = wait_for_state(ResourceQuery(ec2, caller.former, name), name, states, timeout)
+            rest = wait_until_at_rest(ResourceQuery(ec2, caller.former, given["name"]), given["timeout"])
         if rest.instance is not None:
-            if module.params["disk"]:
+            if given["disk"]:
                 ours = [{"Name": "attachment.instance-id", "Values": [rest.instance["InstanceId"]]}]
                 disks = ec2.describe_volumes(Filters=ours)["Volumes"]
             more = {
@@ -136,10 +115,6 @@ def main() -> None:
                 "workers": list(rest.workers),
             }
             notes = legacy_owner_note(caller, more["owner"])
-    except LabError as error:
-        module.fail_json(**error.as_result())
-    except AWS_ERRORS as error:
-        module.fail_json(**aws_error(error, f"inspect the machine of lab {name}", region).as_result())
     module.exit_json(
         changed=False,
         machine={**instance_row(rest.instance, disks, region), **more},

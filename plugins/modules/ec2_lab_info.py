@@ -23,34 +23,10 @@ options:
     description: The name of the lab. Empty means all labs of the owner.
     type: str
     default: ""
-  owner:
-    description: Whose labs. Empty means those of the caller.
-    type: str
-    default: ""
   folder:
     description: The directory that keeps the lab's keys, and what is recorded of it. Needs O(name).
     type: path
     default: ""
-  gone:
-    description:
-      - Kinds of resources, as RV(left[].kind) has them. Waits until there is none of them, or the time is up.
-    type: list
-    elements: str
-    choices:
-      - machine
-      - spot request
-      - disk
-      - snapshot
-      - address
-      - network interface
-      - security group
-      - key pair
-      - schedule group
-    default: []
-  timeout:
-    description: How long to wait for O(gone), in seconds.
-    type: int
-    default: 300
   prices:
     description: A dated table of prices, as M(desi.lab.ec2_plan) takes it.
     type: dict
@@ -67,12 +43,6 @@ EXAMPLES = r"""
   desi.lab.ec2_lab_info:
   register: all
 
-- name: Wait until its machine is gone
-  desi.lab.ec2_lab_info:
-    name: desi
-    gone: [machine]
-  register: found
-
 - name: Inspect what belongs to the lab, and which of it was made here
   desi.lab.ec2_lab_info:
     name: desi
@@ -83,14 +53,6 @@ EXAMPLES = r"""
 RETURN = r"""
 owner:
   description: Whose labs these are.
-  returned: success
-  type: str
-account_end:
-  description: The last four digits of the AWS account. Empty where O(owner) was given without O(folder).
-  returned: success
-  type: str
-region:
-  description: The region that was asked.
   returned: success
   type: str
 labs:
@@ -144,10 +106,6 @@ things:
   returned: success
   type: list
   elements: dict
-remembered:
-  description: Whether anything is recorded in O(folder).
-  returned: success
-  type: bool
 fits:
   description: Whether what was found is the lab whose key is in O(folder). True where there is no key.
   returned: success
@@ -174,11 +132,9 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client, failing
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of, is_worker
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, is_worker
 from ansible_collections.desi.lab.plugins.module_utils._common.names import verify_lab_name
 from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import (
     deletion_doubt,
@@ -192,18 +148,14 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.record import KINDS 
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
     LabRecord,
     age,
-    endpoint_of,
     legacy_owner_note,
-    read,
+    read_as_caller,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import KINDS, ResourceQuery, lab_rows
+from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery, lab_rows
 
 ARGUMENTS = {
     "name": {"type": "str", "default": ""},
-    "owner": {"type": "str", "default": ""},
     "folder": {"type": "path", "default": ""},
-    "gone": {"type": "list", "elements": "str", "choices": KINDS, "default": []},
-    "timeout": {"type": "int", "default": 300},
     "prices": {"type": "dict", "default": {}},
 }
 
@@ -220,58 +172,38 @@ def inspect(module: AnsibleAWSModule) -> dict[str, t.Any]:
     given, region, directory = module.params, module.region or "", module.params["folder"]
     if directory:
         verify_lab_name(given["name"])
-    record = read(directory)
-    # Who asks makes a difference to what is on record, and to whose labs are meant.
-    sts, asks = aws_client(module, "sts"), bool(directory or not given["owner"])
-    caller = caller_of(sts.get_caller_identity()) if asks else Caller("", "", "")
-    if record is not None:
-        record.check(caller, region, endpoint_of(sts))
-    owner = given["owner"] or (record.owner if record else caller.owner)
+    record, caller = read_as_caller(directory, aws_client(module, "sts"), region)
     ec2, scheduler = aws_client(module, "ec2"), aws_client(module, "scheduler")
-    query = ResourceQuery(ec2, owner, given["name"], scheduler=scheduler)
-    found = query.wait(given["gone"], given["timeout"])
-    if record is not None and not given["gone"]:
+    query = ResourceQuery(ec2, record.owner if record else caller.owner, given["name"], scheduler=scheduler)
+    found = query.everything()
+    if record is not None:
         found = with_recorded(query, found, record, age(directory, time.time()))
-    if given["name"] and caller.former and owner == caller.owner and record is None and not any(found.values()):
+    if given["name"] and caller.former and record is None and not any(found.values()):
         query = ResourceQuery(ec2, caller.former, given["name"], scheduler=scheduler)
         found = query.everything()
     key = local_key(directory) if directory else ""
-    instances = found.get("machine", [])
     left = known_rows(found, record, key, from_table(given["prices"], region, []))
     return {
         "owner": query.owner,
-        "account_end": caller.account[-4:],
-        "region": region,
-        "labs": lab_rows([one for one in instances if not is_worker(one)], region),
+        "labs": lab_rows([one for one in found["machine"] if not is_worker(one)], region),
         "left": left,
         "things": [
             {"kind": row["kind"], "id": row["id"]}
             for row in left
             if row["kind"] in REMEMBERED and not (record and record.knows(row["kind"], row["id"]))
         ],
-        "remembered": record is not None,
-        "fits": record is not None
-        or fits(directory, [one["InstanceId"] for one in instances], materials(found.get("key pair", []))),
+        "fits": record is not None or fits(directory, found),
         "kept_for": deletion_doubt(ec2, directory, record, caller) if directory and nothing_known(left, record) else "",
         "notes": notes_of(record, caller, query.owner),
         "unseen": query.unseen,
     }
 
 
-def materials(keys: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
-    """Return public keys without their comments."""
-    return [" ".join(str(key.get("PublicKey") or "").split()[:2]) for key in keys]
-
-
 def main() -> None:
     """Run the module."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    try:
+    with failing(module, "see what there is of labs"):
         found = inspect(module)
-    except LabError as error:
-        module.fail_json(**error.as_result())
-    except AWS_ERRORS as error:
-        module.fail_json(**aws_error(error, "see what there is of labs", module.region or "").as_result())
     module.exit_json(changed=False, **found)
 
 

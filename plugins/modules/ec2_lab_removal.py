@@ -77,10 +77,7 @@ kept_for:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import clients_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import clients_of, failing
 from ansible_collections.desi.lab.plugins.module_utils._common.names import verify_lab_name
 from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import (
     deletion_doubt,
@@ -88,7 +85,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof impor
     local_key,
     nothing_known,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import endpoint_of, read
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read_as_caller
 from ansible_collections.desi.lab.plugins.module_utils._ec2.removal import Removal
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
 
@@ -104,25 +101,18 @@ ARGUMENTS = {
 def main() -> None:
     """Remove the resources, and return what is left."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    given, region, removed = module.params, module.region or "", []
+    given, removed = module.params, []
     if module.check_mode or not given["resources"]:
         module.exit_json(changed=bool(given["resources"]), removed=[], left=[], kept_for="")
-    try:
+    with failing(module, "remove the lab", removed=removed):
         verify_lab_name(given["name"])
         client = clients_of(module)
-        sts, ec2, record = client("sts"), client("ec2"), read(given["folder"])
-        caller = caller_of(sts.get_caller_identity())
-        if record is not None:
-            record.check(caller, region, endpoint_of(sts))
+        ec2, (record, caller) = client("ec2"), read_as_caller(given["folder"], client("sts"), module.region or "")
         query = ResourceQuery(ec2, given["owner"], given["name"], scheduler=client("scheduler"))
         removal = Removal(query, given["resources"])
-        removed = removal.removed
+        removal.removed = removed
         left = known_rows(removal.run(given["timeout"]), record, local_key(given["folder"]))
         doubt = nothing_known(left, record) and deletion_doubt(ec2, given["folder"], record, caller, removal.confirmed)
-    except LabError as error:
-        module.fail_json(removed=removed, **error.as_result())
-    except AWS_ERRORS as error:
-        module.fail_json(removed=removed, **aws_error(error, "remove the lab", region).as_result())
     module.exit_json(changed=True, removed=removed, left=left, kept_for=doubt or "")
 
 

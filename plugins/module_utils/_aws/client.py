@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 from functools import lru_cache
@@ -14,6 +15,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.credentials import SECONDS, as_the_aws_cli, session_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
 # The standard mode waits at random and AWS says when to give up. Nobody watches a screen for longer.
 PATIENCE = {"retries": {"mode": "standard", "max_attempts": 4}, "connect_timeout": 10, "read_timeout": 30}
@@ -54,3 +56,14 @@ def clients_of(module: t.Any, seconds: float = SECONDS) -> Clients:  # noqa: ANN
             raise aws_error(error, "reach AWS", where or "") from error
 
     return client
+
+
+@contextlib.contextmanager
+def failing(module: t.Any, doing: str, **more: t.Any) -> t.Iterator[None]:  # noqa: ANN401 - an AnsibleAWSModule
+    """Let a module fail with what went wrong, and with ``more`` in its result; ``doing`` is as aws_error takes it."""
+    try:
+        yield
+    except LabError as error:
+        module.fail_json(**more, **error.as_result())
+    except AWS_ERRORS as error:
+        module.fail_json(**more, **aws_error(error, doing, module.region or "").as_result())

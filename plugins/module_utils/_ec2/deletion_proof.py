@@ -13,6 +13,7 @@ from pathlib import Path
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Prices
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, is_ours
+from ansible_collections.desi.lab.plugins.module_utils._ec2.key_pair import material
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
     DISK,
     GROUP,
@@ -23,7 +24,6 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
     knows_resource,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import (
-    POLL_SECONDS,
     SNAPSHOT,
     Found,
     Resource,
@@ -47,6 +47,7 @@ BY_ID = {
     GROUP: ("describe_security_groups", "GroupIds", "SecurityGroups", "GroupId", "InvalidGroup.NotFound"),
     KEY: ("describe_key_pairs", "KeyPairIds", "KeyPairs", "KeyPairId", "InvalidKeyPair.NotFound"),
 }
+POLL_SECONDS = 1.0
 # For so long AWS may not find what it has just made, neither by its tags nor by its id.
 SETTLE_SECONDS = 20.0
 _KEY_FILE, _CONFIG_FILE = "id_ed25519", "ssh_config"
@@ -174,17 +175,19 @@ def local_key(directory: str) -> str:
     """Return the lab's public key without its comment; empty if there is none."""
     try:
         with Path(directory, f"{_KEY_FILE}.pub").open(encoding="utf-8", errors="replace") as file:
-            return " ".join(file.read(16 * 1024).split()[:2])
+            return material(file.read(16 * 1024))
     except OSError:
         return ""
 
 
-def fits(directory: str, instances: t.Iterable[str], keys: t.Iterable[str]) -> bool:
+def fits(directory: str, found: Found) -> bool:
     """Return whether the lab found is the one whose keys are in a directory without a record.
 
-    ``instances`` are ids, ``keys`` are public keys without their comments. A directory without a key is anybody's.
+    A directory without a key is anybody's.
     """
     if not directory or not Path(directory, _KEY_FILE).exists():
         return True
     named, mine = configured_instance(directory), local_key(directory)
-    return bool((named and named in set(instances)) or (mine and mine in set(keys)))
+    ids = {one["InstanceId"] for one in found.get(INSTANCE) or ()}
+    keys = {material(str(one.get("PublicKey") or "")) for one in found.get(KEY) or ()}
+    return bool((named and named in ids) or (mine and mine in keys))

@@ -33,37 +33,30 @@ class SettledInstance(t.NamedTuple):
     workers: tuple[str, ...] = ()
 
 
-def wait_for_state(
-    query: ResourceQuery,
-    name: str,
-    states: t.Collection[str],
-    seconds: float,
-    sleep: t.Callable[[float], None] = time.sleep,
-    clock: t.Callable[[], float] = time.monotonic,
-    record: LabRecord | None = None,
-    age: float = float("inf"),
+def wait_until_at_rest(
+    query: ResourceQuery, seconds: float, record: LabRecord | None = None, age: float = float("inf")
 ) -> SettledInstance:
-    """Wait until the lab's instance is in one of some states, or there is none; fail when the time is up.
+    """Wait until the lab's instance is running or stopped, or there is none; fail when the time is up.
 
     ``age`` is how many seconds ago the record was written.
     """
-    end, was = clock() + seconds, ""
+    end, was = query.clock() + seconds, ""
     while True:
         tagged = query.everything(("machine",))["machine"]
         found = [one for one in tagged if not is_worker(one)]
         if record is not None and not found:
             found = with_recorded(query, {"machine": found}, record, age)["machine"]
-        alive = lab_instance(found, name, query.owner, record)
+        alive = lab_instance(found, query.name, query.owner, record)
         # One that is deleted has nothing to come to.
-        if alive is None or state_of(alive) in states:
+        if alive is None or state_of(alive) in AT_REST:
             # Tags are set by whoever may, so what has them alone is not ended with the lab.
             mine = [one for one in tagged if record is not None and record.knows_instance(one)]
             workers = tuple(one["InstanceId"] for one in mine if is_worker(one) and state_of(one) in RUNS)
             return SettledInstance(alive, was, workers)
         was = was or state_of(alive)
-        if clock() >= end:
-            raise too_long(name, state_of(alive), states, seconds)
-        sleep(POLL_SECONDS)
+        if query.clock() >= end:
+            raise too_long(query.name, state_of(alive), AT_REST, seconds)
+        query.sleep(POLL_SECONDS)
 
 
 def stop(

@@ -33,8 +33,7 @@ class KeyPair(t.NamedTuple):
 
 def material(text: str) -> str:
     """Return what makes a public key itself, without its comment; empty for an empty text."""
-    words = text.split()
-    return " ".join(words[:2])
+    return " ".join(text.split()[:2])
 
 
 def check_public_key(text: str) -> None:

@@ -17,11 +17,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, tags_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory, read_below, write_beside
 from ansible_collections.desi.lab.plugins.module_utils._common.names import whole_number
-from ansible_collections.desi.lab.plugins.module_utils._ec2.key_pair import KeyPair
+from ansible_collections.desi.lab.plugins.module_utils._ec2.key_pair import KeyPair, material
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SecurityGroup, rules_text
 
@@ -167,6 +167,15 @@ def read_for(directory: str, caller: Caller, region: str, endpoint: str | None =
     return record
 
 
+def read_as_caller(directory: str, sts: t.Any, region: str) -> tuple[LabRecord | None, Caller]:  # noqa: ANN401 - of botocore
+    """Return the record as read_for does, and the caller as a client of STS tells it."""
+    record = read(directory)
+    caller = caller_of(sts.get_caller_identity())
+    if record is not None:
+        record.check(caller, region, endpoint_of(sts))
+    return record, caller
+
+
 def parse(content: bytes, directory: str = "") -> LabRecord:
     """Parse a record, and refuse whatever is not of its shape."""
     try:
@@ -295,8 +304,8 @@ def knows_resource(record: LabRecord | None, kind: str, resource: Resource, loca
     if kind == GROUP:
         return record.knows(GROUP, str(resource.get("GroupId") or ""))
     if kind == KEY:
-        material = " ".join(str(resource.get("PublicKey") or "").split()[:2])
-        return record.knows(KEY, str(resource.get("KeyPairId") or "")) or bool(local_key and material == local_key)
+        same = material(str(resource.get("PublicKey") or "")) == local_key
+        return record.knows(KEY, str(resource.get("KeyPairId") or "")) or bool(local_key and same)
     if kind == "snapshot":
         return record.knows(DISK, str(resource.get("VolumeId") or ""))
     if kind == SCHEDULES:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
@@ -49,14 +48,8 @@ class Removal:
     was there.
     """
 
-    def __init__(
-        self,
-        query: ResourceQuery,
-        rows: t.Sequence[Row],
-        sleep: t.Callable[[float], None] = time.sleep,
-        clock: t.Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.query, self.ec2, self.sleep, self.clock = query, query.ec2, sleep, clock
+    def __init__(self, query: ResourceQuery, rows: t.Sequence[Row]) -> None:
+        self.query, self.ec2, self.sleep, self.clock = query, query.ec2, query.sleep, query.clock
         self.rows = rows
         self.confirmed: set[tuple[str, str]] = set()
         self.removed: list[Row] = []
@@ -113,7 +106,11 @@ class Removal:
             if not there:
                 break
             if self.clock() >= end:
-                raise self._too_slow(", ".join(rows[number]["words"] for number in there), seconds)
+                raise LabError(
+                    f"The lab {self.query.name} is not gone yet.",
+                    f"After {seconds:g} seconds AWS still has {', '.join(rows[number]['words'] for number in there)}.",
+                    "Run this again in a few minutes; it goes on from here.",
+                )
         return [one for number, one in tagged.items() if number not in rows and exists(INSTANCE, one)]
 
     def _request_termination(self, ids: list[str]) -> None:
@@ -128,13 +125,6 @@ class Removal:
 
     def _unconfirmed(self, instances: t.Iterable[str]) -> list[str]:
         return [number for number in instances if (INSTANCE, number) not in self.confirmed]
-
-    def _too_slow(self, there: str, seconds: float) -> LabError:
-        return LabError(
-            f"The lab {self.query.name} is not gone yet.",
-            f"After {seconds:g} seconds AWS still has {there}.",
-            "Run this again in a few minutes; it goes on from here.",
-        )
 
     def _delete(self, row: Row) -> None:
         """Delete a resource. A group is in use as long as an interface is there, which may outlive its instance."""

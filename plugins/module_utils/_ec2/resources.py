@@ -33,7 +33,6 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
 
 Resource = t.Mapping[str, t.Any]
 
-POLL_SECONDS = 1.0
 FIRST_PAUSE, LONGEST_PAUSE, FACTOR = 1.0, 5.0, 1.5
 
 
@@ -113,15 +112,6 @@ class ResourceQuery:
             groups = pool.submit(self._groups) if SCHEDULES in kinds and self.scheduler is not None else None
             found = dict(zip((question.kind for question in questions), pool.map(self._existing, questions)))
             return found if groups is None else {**found, SCHEDULES: groups.result()}
-
-    def wait(self, gone: t.Collection[str], seconds: float) -> dict[str, list[dict[str, t.Any]]]:
-        """Return all resources once there is nothing of some kinds, or the time is up."""
-        end = self.clock() + seconds
-        found = self.everything(gone)
-        while any(found.values()) and self.clock() < end:
-            self.sleep(POLL_SECONDS)
-            found = self.everything(gone)
-        return {**found, **self.everything([kind for kind in KINDS if kind not in gone])}
 
     def instances(self) -> list[dict[str, t.Any]]:
         """Return the instances, also those that are terminated."""

@@ -25,13 +25,6 @@ def test_machine_and_its_disk_are_told(region, capsys):
     assert not found["changed"]
 
 
-def test_a_state_that_does_not_come_is_told_in_three_sentences(region, capsys):
-    region.launch(InstanceType="t3.small")
-    result = run_module(ec2_instance_wait, capsys, name="desi", states=["stopped"], timeout=1)
-    assert result["failed"]
-    assert all(result[sentence] for sentence in ("what", "why", "do"))
-
-
 def test_workers_are_no_machine_of_the_lab_and_end_with_it_where_they_are_recorded(region, capsys, tmp_path):
     lab, mine, other = (region.launch(tags=lab_tags("desi", "moto", more)) for more in ({}, WORKER, WORKER))
     # Its launch ended before AWS had answered.

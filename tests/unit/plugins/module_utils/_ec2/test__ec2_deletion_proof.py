@@ -187,11 +187,15 @@ def test_its_machine_is_asked_for_by_the_id_in_its_ssh_configuration(old, answer
 
 
 def test_what_is_found_is_the_lab_of_a_folder_by_its_machine_or_its_key(old, tmp_path):
-    assert gone.fits(str(old), [], ["ssh-ed25519 AAAA"])
-    assert not gone.fits(str(old), ["i-0abc12345"], ["ssh-ed25519 BBBB", ""])
+    def key(*materials):
+        return {"key pair": [{"PublicKey": f"{material} a comment"} for material in materials]}
+
+    machine = {"machine": [{"InstanceId": "i-0abc12345"}]}
+    assert gone.fits(str(old), key("ssh-ed25519 AAAA"))
+    assert not gone.fits(str(old), {**machine, **key("ssh-ed25519 BBBB", "")})
     (old / "ssh_config").write_text("Host desi-desi\n    HostKeyAlias i-0abc12345\n")
-    assert gone.fits(str(old), ["i-0abc12345"], [])
-    assert gone.fits(str(tmp_path / "none"), [], [])
+    assert gone.fits(str(old), machine)
+    assert gone.fits(str(tmp_path / "none"), {})
 
 
 def test_what_a_launch_without_an_answer_brought_along_is_as_known_as_its_machine():

@@ -12,7 +12,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import
     AT_REST,
     changes,
     instance_row,
-    wait_for_state,
+    wait_until_at_rest,
 )
 
 
@@ -30,7 +30,7 @@ def instance(state):
 class Region:
     """Tells one state after the other; time passes only while somebody waits."""
 
-    owner = "ann"
+    owner, name = "ann", "desi"
 
     def __init__(self, *states):
         self.states, self.now = list(states), 0.0
@@ -40,8 +40,11 @@ class Region:
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         return {"machine": [instance(state)] if state else []}
 
-    def wait(self, states=AT_REST, seconds=60):
-        return wait_for_state(self, "desi", states, seconds, self.sleep, lambda: self.now)
+    def wait(self, seconds=60):
+        return wait_until_at_rest(self, seconds)
+
+    def clock(self):
+        return self.now
 
     def sleep(self, seconds):
         self.now += seconds
@@ -74,7 +77,7 @@ def test_a_machine_that_goes_while_it_is_waited_for_is_none():
 def test_waiting_has_an_end_and_says_what_it_waited_for():
     region = Region("stopping")
     with pytest.raises(LabError) as caught:
-        region.wait(["stopped"], 30)
+        region.wait(30)
     assert 30 <= region.now < 32
     assert "being stopped" in caught.value.what
     assert "30 seconds" in caught.value.why

@@ -61,7 +61,7 @@ class Ec2:
 
 def remove(ec2, *rows, seconds=60):
     clock = Clock()
-    work = removal.Removal(ResourceQuery(ec2, "ann", "desi"), rows, clock.sleep, clock)
+    work = removal.Removal(ResourceQuery(ec2, "ann", "desi", clock.sleep, clock), rows)
     begun = clock()
     left = {kind: found for kind, found in work.run(seconds).items() if found}
     return work, left, clock() - begun
@@ -144,9 +144,8 @@ def test_a_group_in_use_is_tried_again_for_a_while(times, works):
 @pytest.mark.parametrize("operation", ["terminate_instances", "describe_instances", "delete_key_pair"])
 def test_any_other_failure_ends_it_and_confirms_nothing(failure, operation):
     ec2 = Ec2(**{"describe_instances": [[machine("i-1", "terminated")]], operation: [failure]})
-    work = removal.Removal(
-        ResourceQuery(ec2, "ann", "desi"), [row("machine", "i-1"), row("key pair", "k")], Clock().sleep
-    )
+    query = ResourceQuery(ec2, "ann", "desi", Clock().sleep)
+    work = removal.Removal(query, [row("machine", "i-1"), row("key pair", "k")])
     with pytest.raises(type(failure)):
         work.run(60)
     assert ("key pair", "k") not in work.confirmed

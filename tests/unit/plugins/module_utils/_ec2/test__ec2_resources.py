@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 import pytest
 from botocore.session import get_session
 from botocore.validate import ParamValidator
-from little_ec2 import Clock
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags, our_filters
@@ -113,18 +112,6 @@ def test_what_lacks_our_tags_is_not_told_even_if_the_api_does():
     assert [key["KeyName"] for key in ResourceQuery(region, "ann", "desi").everything()["key pair"]] == ["ours"]
     assert [key["KeyName"] for key in ResourceQuery(region, "ann").everything()["key pair"]] == ["ours", "other"]
     assert ResourceQuery(region, "").everything()["key pair"] == []
-
-
-@pytest.mark.parametrize(("gone_after", "waited"), [(4, 3), (99, 10)])
-def test_waiting_ends_when_all_is_gone_or_the_time_is_up(gone_after, waited):
-    clock, region = Clock(), Region({})
-
-    def keys():
-        return {"KeyPairs": [{"Tags": OURS}] if len(region.asked) < gone_after else []}
-
-    region.answers["describe_key_pairs"] = keys
-    ResourceQuery(region, "ann", sleep=clock.sleep, clock=clock).wait(["key pair"], 10)
-    assert clock.now == 1000 + waited
 
 
 # Rows
