@@ -148,7 +148,7 @@ import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
 from ansible_collections.desi.lab.plugins.module_utils._sync.plan import HERE, THERE
 from ansible_collections.desi.lab.plugins.module_utils._sync.report import how
 from ansible_collections.desi.lab.plugins.module_utils._sync.run import Spec, Sync
@@ -175,14 +175,12 @@ def main() -> None:
     given = {name: module.params[name] for name in ARGUMENTS}
     uid, gid, folder = given.pop("uid"), given.pop("gid"), given.pop("folder")
     meanwhile: list[str] = []
-    try:
+    with failing(module):
         owner = None if uid is None else (uid, gid)
         with contextlib.closing(Sync(Spec(**given, directory=folder, owner=owner))) as sync:
             plan = sync.plan()
             if not module.check_mode:
                 meanwhile = sync.run(plan)
-    except LabError as error:
-        module.fail_json(**error.as_result())
     hosts = (given["here"], given["host"])
     module.exit_json(
         changed=plan.changes,

@@ -74,7 +74,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
 from ansible_collections.desi.lab.plugins.module_utils._doctor import bundle as doctor_bundle
 from ansible_collections.desi.lab.plugins.module_utils._doctor import bundle_collect as gather
 from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner
@@ -95,7 +95,7 @@ def main() -> None:
     )
     given, environment = module.params, os.environ
     path = Path(given["path"]).absolute()
-    try:
+    with failing(module):
         doctor_bundle.check_path(path)
         inspected = gather.containers()
         secrets = gather.secrets_of(environment, inspected, given["settings"], given["config"])
@@ -111,8 +111,6 @@ def main() -> None:
         clean = doctor_bundle.cleaned(members, cleaner)
         if not module.check_mode:
             doctor_bundle.write(path, clean, environment)
-    except LabError as error:
-        module.fail_json(**error.as_result())
     module.exit_json(changed=True, path=str(path), members=sorted(clean))
 
 

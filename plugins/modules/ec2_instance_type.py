@@ -52,7 +52,7 @@ charged:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.account import account_of, where
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError, failing
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import check_names
 from ansible_collections.desi.lab.plugins.module_utils._ec2.type_change import change, verify
 
@@ -63,7 +63,7 @@ def main() -> None:
     """Verify the type, and change it."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     number, name, charged = module.params["instance_id"], module.params["type"], ""
-    try:
+    with failing(module):
         check_names([name])
         account = account_of(module)
         found = account.query({"instance": lambda: account.instances(where("instance-id", number))})["instance"]
@@ -77,8 +77,6 @@ def main() -> None:
             verify(account, found[0], name)
         if changed and not module.check_mode:
             charged = change(account.ec2, number, name, account.region)
-    except LabError as error:
-        module.fail_json(**error.as_result())
     module.exit_json(changed=changed, charged=charged)
 
 

@@ -145,7 +145,7 @@ from dataclasses import asdict
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
 from ansible_collections.desi.lab.plugins.module_utils._ec2.launcher import Launcher
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LaunchRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, InstanceSpec, user_data
@@ -183,7 +183,7 @@ def main() -> None:
     given = {name: module.params[name] for name in ARGUMENTS}
     names = ("attempts", "folder", "host_key", "longest_hours")
     attempts, directory, key, hours = (given.pop(name) for name in names)
-    try:
+    with failing(module):
         # In check mode, and where the instance is there already, none has been made.
         keys = handed_keys_of(key) if key and attempts and not module.check_mode else {}
         spec = InstanceSpec(
@@ -193,8 +193,6 @@ def main() -> None:
         )
         launcher = Launcher(aws_client(module, "ec2"), spec, module.region or "", record=LaunchRecord(directory))
         outcome = launcher.ensure(check=module.check_mode)
-    except LabError as error:
-        module.fail_json(**error.as_result())
     module.exit_json(**asdict(outcome))
 
 

@@ -144,14 +144,6 @@ owner:
   description: Whose the lab is, as its tags say it.
   returned: success
   type: str
-account_end:
-  description: The last four digits of the account.
-  returned: success
-  type: str
-region:
-  description: The region.
-  returned: success
-  type: str
 tags:
   description: The tags of everything that belongs to the lab.
   returned: success
@@ -202,11 +194,6 @@ cost:
     - C(date) and C(source) are of the prices; C(text) and C(about) say it for people.
   returned: success
   type: dict
-allow_from:
-  description: Who is let in, as ranges.
-  returned: success
-  type: list
-  elements: str
 notes:
   description: What there is to know, as sentences.
   returned: success
@@ -261,7 +248,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account, account_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import judge, needed
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
 from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import (
     AddressQuery,
     allowed,
@@ -346,7 +333,7 @@ def plan(account: Account, spec: LabSpec, address_services: t.Sequence[str]) -> 
     tried = dict.fromkeys(actions, dry_run_targets(spec, seen, draft))
     draft.notes += judge(discovery.second(seen, draft.instance, draft.image_id, tried))
     workers = workers_of(discovery, spec, seen, draft)
-    return result(spec, decide(spec, seen, draft, let_in, workers), seen.account, let_in.cidrs)
+    return result(spec, decide(spec, seen, draft, let_in, workers), seen.account)
 
 
 def launched_here(spec: LabSpec, instance: dict[str, t.Any]) -> bool:
@@ -370,12 +357,10 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
     services, directory = given.pop("address_services"), given.pop("folder")
-    try:
+    with failing(module):
         spec = LabSpec(region=module.region or "", directory=directory, record=read(directory), **given)
         check(spec)
         planned = plan(account_of(module), spec, services)
-    except LabError as error:
-        module.fail_json(**error.as_result())
     module.exit_json(changed=False, **planned)
 
 

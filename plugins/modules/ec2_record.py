@@ -64,22 +64,21 @@ EXAMPLES = r"""
         id: sg-0123456789abcdef0
 """
 
-RETURN = r"""
-account_end:
-  description: The last four digits of the AWS account.
-  returned: success
-  type: str
-"""
+RETURN = r""" # """
 
 from dataclasses import replace
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
+from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client, failing
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import KINDS, begin, endpoint_of, read, write
+from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
+    KINDS,
+    begin,
+    endpoint_of,
+    read_as_caller,
+    write,
+)
 
 ARGUMENTS = {
     "folder": {"type": "path", "required": True},
@@ -103,19 +102,14 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given, region = module.params, module.region or ""
     try:
-        before = read(given["folder"])
-        sts = aws_client(module, "sts")
-        caller, endpoint = caller_of(sts.get_caller_identity()), endpoint_of(sts)
-        record = before or begin(caller, region, given["name"], given["owner"], endpoint)
-        record.check(caller, region, endpoint)
-        after = record.with_resources(given["things"])
-        after = replace(after, begun=tuple(dict.fromkeys([*after.begun, *given["begun"]])))
-        if after != before and not module.check_mode:
-            write(given["folder"], after)
-    except LabError as error:
-        module.fail_json(**error.as_result())
-    except AWS_ERRORS as error:
-        module.fail_json(**aws_error(error, "look who asks AWS", region).as_result())
+        with failing(module, "look who asks AWS"):
+            sts = aws_client(module, "sts")
+            before, caller = read_as_caller(given["folder"], sts, region)
+            record = before or begin(caller, region, given["name"], given["owner"], endpoint_of(sts))
+            after = record.with_resources(given["things"])
+            after = replace(after, begun=tuple(dict.fromkeys([*after.begun, *given["begun"]])))
+            if after != before and not module.check_mode:
+                write(given["folder"], after)
     except OSError as error:
         failure = LabError(
             f"What is made of lab {given['name']} cannot be remembered.",
@@ -123,7 +117,7 @@ def main() -> None:
             "See that the folder is yours and that its disk is not full, then run the same command again",
         )
         module.fail_json(**failure.as_result())
-    module.exit_json(changed=after != before, account_end=caller.account[-4:])
+    module.exit_json(changed=after != before)
 
 
 if __name__ == "__main__":

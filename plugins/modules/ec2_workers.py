@@ -140,7 +140,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import ROLE_TAG, WORKER
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LaunchRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import InstanceSpec, user_data
 from ansible_collections.desi.lab.plugins.module_utils._ec2.workers import Workers
@@ -170,7 +170,7 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given, check = module.params, module.check_mode
     absent = given["state"] == "absent"
-    try:
+    with failing(module):
         key = given["host_key"]
         keys = handed_keys_of(key) if key and not (absent or check) else {}
         spec = InstanceSpec(
@@ -199,8 +199,6 @@ def main() -> None:
             result = workers.plan(given["count"])
             module.exit_json(changed=len(result.workers) < given["count"], **asdict(result))
         result = workers.ensure(given["count"], given["least"], given["type"], given["markets"], given["memory"])
-    except LabError as error:
-        module.fail_json(**error.as_result())
     module.exit_json(changed=result.changed, **asdict(result))
 
 

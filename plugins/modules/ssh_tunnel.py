@@ -111,7 +111,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import close_tunnel, open_tunnel
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import Tunnel
 
@@ -140,14 +140,12 @@ def main() -> None:
     # The loop runs elsewhere, and a folder has one tunnel by whatever path it is named.
     given.update(config=str(Path(given["config"]).absolute()), directory=str(Path(given.pop("folder")).resolve()))
     begun = time.monotonic()
-    try:
+    with failing(module):
         tunnel = Tunnel(**given, local_port=local_port, remote_port=remote_port, **LOOPBACK)
         if state == "open":
             result = open_tunnel(tunnel, timeout, module.check_mode)
         else:
             result = close_tunnel(tunnel, module.check_mode)
-    except LabError as error:
-        module.fail_json(**error.as_result())
     module.exit_json(elapsed=round(time.monotonic() - begun, 2), **result)
 
 

@@ -72,7 +72,7 @@ user:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
 from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import find_target, wait_for
 
 
@@ -88,11 +88,9 @@ def main() -> None:
     )
     if module.check_mode:
         module.exit_json(changed=False, elapsed=0.0, tries=0, address="", user="")
-    try:
+    with failing(module):
         target = find_target(module.params["config"], module.params["host"])
         met = wait_for(target, module.params["timeout"])
-    except LabError as error:
-        module.fail_json(**error.as_result())
     module.exit_json(changed=False, address=target.address, user=target.user, **met._asdict())
 
 

@@ -6,15 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 
 class LabError(Exception):
-    """What happened, why, and the remedy, a sentence each.
-
-    A module's main() turns it into a failure: ``module.fail_json(**error.as_result())``.
-    """
+    """What happened, why, and the remedy, a sentence each. ``failing`` turns it into the failure of a module."""
 
     def __init__(self, what: str, why: str, do: str) -> None:
         super().__init__(what, why, do)
@@ -36,3 +34,12 @@ def failure(errors: Sequence[LabError]) -> dict[str, Any]:
     if len(errors) == 1:
         return first
     return {**first, "msg": "\n\n".join(map(str, errors)), "errors": [error.as_result() for error in errors]}
+
+
+@contextlib.contextmanager
+def failing(module: Any) -> Iterator[None]:  # noqa: ANN401 - an AnsibleModule
+    """Let a module fail with the LabError that is raised."""
+    try:
+        yield
+    except LabError as error:
+        module.fail_json(**error.as_result())

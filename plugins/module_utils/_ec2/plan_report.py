@@ -119,7 +119,7 @@ def lines(spec: LabSpec, plan: Plan, account: str) -> list[dict[str, str]]:
     return report + [{"label": "note", "text": note, "about": ""} for note in plan.notes]
 
 
-def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> dict[str, t.Any]:
+def result(spec: LabSpec, plan: Plan, account: str) -> dict[str, t.Any]:
     """Return the plan as later tasks need it."""
     rows = lines(spec, plan, account)
     beside = next((row["text"] for row in rows if row["label"] == "workers"), "")
@@ -128,8 +128,6 @@ def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> d
     tags, group = instance_tags(spec), plan.group
     return {
         "owner": plan.owner,
-        "account_end": account[-4:],
-        "region": spec.region,
         "tags": lab_tags(spec.name, plan.owner),
         "machine_tags": tags,
         "key": {
@@ -161,7 +159,6 @@ def result(spec: LabSpec, plan: Plan, account: str, cidrs: t.Sequence[str]) -> d
             "about": cost["about"],
             "types": {name: each.hour for name, each in plan.costs.items()},
         },
-        "allow_from": list(cidrs),
         "notes": plan.notes,
         "lines": rows,
         "schedules": group_name(plan.owner, spec.name),

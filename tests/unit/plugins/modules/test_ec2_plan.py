@@ -67,7 +67,7 @@ def test_a_plan_makes_nothing_and_asks_little_that_the_policy_allows(run, region
 
 def test_facts_of_the_region_are_found(run):
     answer = run(instance_types=["t3.xlarge"], access="direct", allow_from=[ANN, BOB], release="dr1")
-    assert (answer["owner"], answer["account_end"]) == ("moto", "9012")
+    assert answer["owner"] == "moto"
     assert answer["image"] == {"id": "ami-0d53cc9bd365ad65b", "root_device": "/dev/xvda", "user": "ec2-user"}
     zones = [attempt["zone"] for attempt in answer["launch"]["attempts"]]
     assert zones[:3] == ["us-west-2a", "us-west-2b", "us-west-2c"]
@@ -77,9 +77,9 @@ def test_facts_of_the_region_are_found(run):
 
 
 def test_own_address_is_asked_only_where_it_is_wanted(run, region):
-    assert run()["allow_from"] == ["127.0.0.1/32"]
+    assert run()["group"]["rules"][0]["cidr_ip"] == ["127.0.0.1/32"]
     region.address = "nonsense"
-    assert run(allow_from=[ANN])["allow_from"] == [ANN]
+    assert run(allow_from=[ANN])["group"]["rules"][0]["cidr_ip"] == [ANN]
     assert "-e lab_allow_from=" in run(fails=True)["do"]
 
 
