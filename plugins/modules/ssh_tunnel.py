@@ -115,8 +115,6 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import fai
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import close_tunnel, open_tunnel
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import Tunnel
 
-LOOPBACK = {"local_address": "127.0.0.1", "remote_address": "127.0.0.1"}
-
 
 def main() -> None:
     """Open or close the tunnel that the options describe."""
@@ -141,7 +139,7 @@ def main() -> None:
     given.update(config=str(Path(given["config"]).absolute()), directory=str(Path(given.pop("folder")).resolve()))
     begun = time.monotonic()
     with failing(module):
-        tunnel = Tunnel(**given, local_port=local_port, remote_port=remote_port, **LOOPBACK)
+        tunnel = Tunnel(**given, local_port=local_port, remote_port=remote_port)
         if state == "open":
             result = open_tunnel(tunnel, timeout, module.check_mode)
         else:

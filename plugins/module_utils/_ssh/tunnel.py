@@ -27,6 +27,7 @@ from ansible_collections.desi.lab.plugins.module_utils._docker import port_owner
 from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import (
     KEEPER,
+    LOOPBACK,
     Keeper,
     Process,
     Tunnel,
@@ -48,13 +49,13 @@ PROBE_SECONDS = 5.0
 PATIENCE_TO_END = 5.0
 # One column each: POSIX reads what follows the first = as a heading.
 _PS = ["ps", "-A", "-ww", "-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "uid=", "-o", "args="]
+HERE = ports.parse_address(LOOPBACK)
 _KEPT = ("HOME", "USER", "LOGNAME", "TMPDIR", "SSH_AUTH_SOCK", "PATH")
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
 
 def open_tunnel(tunnel: Tunnel, timeout: float, check: bool = False) -> dict[str, Any]:
     """Ensure that the tunnel is open; return what was done, and whether the far end answers."""
-    address = ports.parse_address(tunnel.local_address)
     ports.check_port(tunnel.local_port)
     ports.check_port(tunnel.remote_port)
     diagnosis.check_host(tunnel.host)
@@ -73,7 +74,7 @@ def open_tunnel(tunnel: Tunnel, timeout: float, check: bool = False) -> dict[str
         if check:
             # A port that our own tunnel has now will be free.
             if not found or (keeper and not keeper.forward.startswith(f"{tunnel.begins_at}:")):
-                _refuse_taken(address, tunnel.local_port)
+                _refuse_taken(tunnel.local_port)
             return _result(True, "open", keeper, tunnel, how=how, answers=False)
         target = find_target(tunnel.config, tunnel.host)
         if same and keeper and holds(tunnel, keeper) and tunnel.log.exists():
@@ -83,8 +84,8 @@ def open_tunnel(tunnel: Tunnel, timeout: float, check: bool = False) -> dict[str
             answers = _await(tunnel, target, None, timeout)
         else:
             _end(tunnel.place)
-            if not wait_until(lambda: ports.is_free(address, tunnel.local_port), 1.0 if found else 0.0):
-                _refuse_taken(address, tunnel.local_port)
+            if not wait_until(lambda: ports.is_free(HERE, tunnel.local_port), 1.0 if found else 0.0):
+                _refuse_taken(tunnel.local_port)
             process = _start(tunnel)
             try:
                 answers = _await(tunnel, target, process, timeout)
@@ -139,17 +140,13 @@ def proof_of(directory: str, container: str) -> port_owner.Proof | None:
 
 def holds(tunnel: Tunnel, keeper: Keeper | None) -> bool:
     """Tell whether the keeper is the one that listens where the tunnel begins."""
-    address = ports.parse_address(tunnel.local_address)
-    return keeper is not None and bool(port_owner.sockets_of(keeper.pid, address, tunnel.local_port))
+    return keeper is not None and bool(port_owner.sockets_of(keeper.pid, HERE, tunnel.local_port))
 
 
 def probe(tunnel: Tunnel, seconds: float) -> str:
     """Send a request through the tunnel; any answer proves that it works."""
-    address = ports.parse_address(tunnel.local_address)
-    if address.is_unspecified:
-        address = ports.parse_address("127.0.0.1" if address.version == 4 else "::1")
     try:
-        with socket.create_connection((str(address), tunnel.local_port), timeout=seconds) as asked:
+        with socket.create_connection((LOOPBACK, tunnel.local_port), timeout=seconds) as asked:
             try:
                 asked.sendall(b"GET /api HTTP/1.0\r\n\r\n")
                 # ssh takes every connection. One that leads nowhere it ends, and that answer comes from there, too.
@@ -198,13 +195,13 @@ def _processes() -> list[Process]:
     return parse_processes(done.stdout)
 
 
-def _refuse_taken(address: ports.Address, port: int) -> None:
-    if ports.is_free(address, port):
+def _refuse_taken(port: int) -> None:
+    if ports.is_free(HERE, port):
         return
-    free = ports.next_free(address, port, 100)
+    free = ports.next_free(HERE, port, 100)
     raise LabError(
-        f"Port {port} on {address} is taken.",
-        f"It is in use by {ports.who_listens(address, port)}, so the tunnel cannot begin there.",
+        f"Port {port} on {HERE} is taken.",
+        f"It is in use by {ports.who_listens(HERE, port)}, so the tunnel cannot begin there.",
         # The port of a lab that is there is what its container was made with.
         "End that program, then run the same command again. A lab that is not made yet can have another port: "
         f"-e lab_port={free or '…'}",
@@ -245,14 +242,14 @@ def _await(tunnel: Tunnel, target: diagnosis.Target, process: subprocess.Popen[b
         # The keeper says so of the local port.
         if log.startswith("bind ["):
             _end(tunnel.place)
-            _refuse_taken(ports.parse_address(tunnel.local_address), tunnel.local_port)
+            _refuse_taken(tunnel.local_port)
         saying = diagnosis.classify(what_ssh_said(log))
         if is_connected(log, tunnel.place):
             seen = probe(tunnel, max(0.5, left))
             silent = seen == SILENT
             if seen in (ANSWERS, NOTHING_THERE):
                 if not holds(tunnel, keeper_of(tunnel.directory)):
-                    raise port_owner.not_ours(tunnel.local_address, tunnel.local_port)
+                    raise port_owner.not_ours(LOOPBACK, tunnel.local_port)
                 return seen == ANSWERS
         elif saying.kind in (*diagnosis.FINAL, diagnosis.DENIED):
             raise diagnosis.not_let_in(saying, target)
@@ -272,7 +269,7 @@ def _not_open(
     if silent:
         return LabError(
             what,
-            f"It led to the machine, but nothing answered there at {tunnel.remote_address} port {tunnel.remote_port}.",
+            f"It led to the machine, but nothing answered there at {LOOPBACK} port {tunnel.remote_port}.",
             "Run the same command again. If it stays so, the server there hangs: start it again.",
         )
     return LabError(what, *diagnosis.reason(saying, target))

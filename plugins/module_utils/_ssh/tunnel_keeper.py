@@ -61,11 +61,8 @@ def pauses(pause: int, lasted: float) -> tuple[int, int]:
 
 
 def listen(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if family == socket.AF_INET6:
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     listener.bind((address, port))
     # Two sockets may be bound at once, and only one of them may listen.
     listener.listen(128)
@@ -177,26 +174,19 @@ async def keep(listener: socket.socket, command: list[str], config: str, place: 
 def main(words: list[str]) -> int:
     # The rest is only read in the list of processes.
     _mark, place, _digest, forward, host, config, _log = words
-    begins, remote = split_forward(forward)
+    address, port, remote = forward.split(":", 2)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     try:
-        listener = listen(*begins)
+        listener = listen(address, int(port))
     except OSError as error:
-        print(f"bind [{begins[0]}]:{begins[1]}: {error.strerror}", flush=True)
+        print(f"bind [{address}]:{port}: {error.strerror}", flush=True)
         return 1
     asyncio.run(keep(listener, ssh_command(config, place, remote, host), config, place))
     return 0
-
-
-def split_forward(forward: str) -> tuple[tuple[str, int], str]:
-    """Return where a tunnel begins, and where it leads as ssh reads it."""
-    head, rest = forward[1:].split("]:", 1) if forward.startswith("[") else forward.split(":", 1)
-    port, remote = rest.split(":", 1)
-    return (head, int(port)), remote
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import ipaddress
 import re
 import sys
 from collections.abc import Iterable
@@ -20,6 +18,7 @@ from ansible_collections.desi.lab.plugins.module_utils._common.source import sou
 from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel_keeper
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_keeper import MARK
 
+LOOPBACK = "127.0.0.1"
 # What the shell loop of version 0.1.0 was called. One that still runs is found, and replaced.
 OLD_SCRIPT = "tunnel.sh"
 
@@ -43,31 +42,23 @@ def place_of(directory: str) -> str:
     return _hash(directory)
 
 
-def _at(address: str, port: int) -> str:
-    with contextlib.suppress(ValueError):
-        return f"[{address}]:{port}" if ipaddress.ip_address(address).version == 6 else f"{address}:{port}"
-    return f"{address}:{port}"
-
-
 @dataclass(frozen=True)
 class Tunnel:
-    """A port of this computer that leads to a port as a machine sees it."""
+    """A port of 127.0.0.1 on this computer that leads to one of 127.0.0.1 on a machine."""
 
     directory: str
     config: str
     host: str
-    local_address: str
     local_port: int
-    remote_address: str
     remote_port: int
 
     @property
     def begins_at(self) -> str:
-        return _at(self.local_address, self.local_port)
+        return f"{LOOPBACK}:{self.local_port}"
 
     @property
     def forward(self) -> str:
-        return f"{self.begins_at}:{_at(self.remote_address, self.remote_port)}"
+        return f"{self.begins_at}:{LOOPBACK}:{self.remote_port}"
 
     @property
     def place(self) -> str:

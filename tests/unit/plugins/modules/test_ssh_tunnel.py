@@ -51,7 +51,7 @@ class Desk:
 
     def tunnel(self):
         there = (str(self.machine.folder), str(self.machine.config), self.machine.host)
-        return Tunnel(*there, "127.0.0.1", self.port, "127.0.0.1", self.server.port)
+        return Tunnel(*there, self.port, self.server.port)
 
     def open(self, **arguments):
         code, result = self.run(**arguments)
@@ -73,7 +73,7 @@ class Desk:
         return sorted(path.name for path in self.machine.folder.glob("tunnel*"))
 
     def probe(self, port=None):
-        return tunnels.probe(Tunnel("", "", "", "127.0.0.1", port or self.port, "", 0), 2)
+        return tunnels.probe(Tunnel("", "", "", port or self.port, 0), 2)
 
     def answers(self):
         return self.probe() == tunnels.ANSWERS

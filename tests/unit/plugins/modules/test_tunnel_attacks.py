@@ -75,7 +75,7 @@ class Line:
         self.port = free_port()
         self.folder = str(machine.folder)
         there = (self.folder, str(machine.config), machine.host)
-        self.tunnel = Tunnel(*there, "127.0.0.1", self.port, "127.0.0.1", server.port)
+        self.tunnel = Tunnel(*there, self.port, server.port)
         self.url = f"http://127.0.0.1:{self.port}/lab?token={TOKEN}"
 
     def open(self):
