@@ -70,6 +70,7 @@ from pathlib import Path
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.desi.lab.plugins.module_utils._aws.account import LITTLE_PATIENCE
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import clients_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of
@@ -81,9 +82,6 @@ from ansible_collections.desi.lab.plugins.module_utils._status.regions import (
     known_labs,
     regions_to_ask,
 )
-
-# Somebody waits, and AWS answers at once or is asked again later.
-PATIENCE = {"retries": {"mode": "standard", "max_attempts": 2}, "connect_timeout": 3, "read_timeout": 8}
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
@@ -98,8 +96,8 @@ KINDS = ("machine", "spot request", "disk", SNAPSHOT, ADDRESS, "security group",
 def inspect(module: AnsibleAWSModule, regions: list[str]) -> tuple[Caller, list[str]]:
     """Return the caller, and in which regions something is found."""
     client, name = clients_of(module), module.params["name"]
-    caller = caller_of(client("sts", regions[0], PATIENCE).get_caller_identity())
-    clients = {region: client("ec2", region, PATIENCE) for region in regions}
+    caller = caller_of(client("sts", regions[0], LITTLE_PATIENCE).get_caller_identity())
+    clients = {region: client("ec2", region, LITTLE_PATIENCE) for region in regions}
     owners = [owner for owner in (caller.owner, caller.former) if owner]
 
     def anything(region: str) -> bool:

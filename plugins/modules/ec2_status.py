@@ -71,7 +71,7 @@ from pathlib import Path
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import COMMON_REGION, Account
+from ansible_collections.desi.lab.plugins.module_utils._aws.account import COMMON_REGION, LITTLE_PATIENCE, Account
 from ansible_collections.desi.lab.plugins.module_utils._aws.client import clients_of
 from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import OPEN_REGIONS
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
@@ -89,9 +89,8 @@ from ansible_collections.desi.lab.plugins.module_utils._status.regions import (
 )
 
 # Somebody waits for the answer. What AWS does not say at once is unknown.
-PATIENCE = {"retries": {"mode": "standard", "max_attempts": 2}, "connect_timeout": 3, "read_timeout": 8}
 CREDENTIALS_SECONDS = 20.0
-LITTLE_PATIENCE = {"retries": {"mode": "standard", "max_attempts": 1}, "connect_timeout": 1, "read_timeout": 2}
+LEAST_PATIENCE = {"retries": {"mode": "standard", "max_attempts": 1}, "connect_timeout": 1, "read_timeout": 2}
 
 ARGUMENTS = {
     "where": {"type": "str", "choices": ["auto", "here", "ec2"], "default": "auto"},
@@ -120,9 +119,9 @@ def accounts(module: AnsibleAWSModule, regions: t.Sequence[str]) -> tuple[list[A
         if why:
             failures.append((region, why))
             continue
-        clients = {service: client(service, region, PATIENCE) for service in ("ec2", "sts")}
-        clients["scheduler"] = client("scheduler", region, LITTLE_PATIENCE)
-        clients["pricing"] = client("pricing", COMMON_REGION, LITTLE_PATIENCE)
+        clients = {service: client(service, region, LITTLE_PATIENCE) for service in ("ec2", "sts")}
+        clients["scheduler"] = client("scheduler", region, LEAST_PATIENCE)
+        clients["pricing"] = client("pricing", COMMON_REGION, LEAST_PATIENCE)
         made.append(Account(clients, region))
     return made, failures
 

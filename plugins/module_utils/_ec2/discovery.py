@@ -17,15 +17,11 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import A
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, is_ours
 from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import parameters_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import read_instance_type
-from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import COUNTED
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import market_of, state_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import RUNS, STOPS, market_of, state_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
 from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import UNCHANGED, Facts
-
-# An instance in one of these states has to be started.
-STARTED = ("stopping", "stopped")
 
 
 @dataclass(frozen=True)
@@ -150,7 +146,7 @@ class Discovery:
         account, codes = self.account, {quota_of(name, market) for name in names for market in markets} - {""}
         types = where("instance-type", *names)
         return {
-            "running": lambda: account.instances(where("instance-state-name", *COUNTED)),
+            "running": lambda: account.instances(where("instance-state-name", *RUNS)),
             "types": lambda: account.pages("describe_instance_types", "InstanceTypes", types),
             **{f"quota {code}": (lambda code=code: account.quota(code)) for code in sorted(codes)},
         }
@@ -247,7 +243,7 @@ class Discovery:
                 questions[f"price {name}"] = lambda: account.type_price(name)
             if not self.has_launch and cost.from_table(spec.prices, spec.region, ()).gib_month is None:
                 questions["disk price"] = self._disk_price
-            if state_of(instance) in STARTED and name not in (kind["InstanceType"] for kind in seen.types):
+            if state_of(instance) in STOPS and name not in (kind["InstanceType"] for kind in seen.types):
                 questions.update(self._quota_questions([name], [market_of(instance)]))
         answers = self._query(questions, may_lack=("volumes",))
         self._add(seen, answers)

@@ -21,10 +21,9 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.launch_errors import several_instances
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, state_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import ALIVE, STOPS, facts_of, state_of
 
 ABSENT = "absent"
-ALIVE = ("pending", "running", "stopping", "stopped")
 # These say how the lab on the instance is to be reached, and may become others; the rest is for good.
 LIVING_TAGS = (RELEASE_TAG, ACCESS_TAG, PORT_TAG)
 
@@ -59,7 +58,7 @@ class Instance(t.NamedTuple):
     @property
     def starts(self) -> bool:
         """Return whether it has to be started."""
-        return self.state in ("stopping", "stopped")
+        return self.state in STOPS
 
 
 def alive(instances: t.Iterable[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:

@@ -17,10 +17,9 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof impor
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import lab_instance, read_instance
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, LabRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery, lab_rows, pauses
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of, waits_for_room
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import RUNS, state_of, waits_for_room
 
 AT_REST = ("running", "stopped")
-RUNS = ("pending", "running")
 IN_TRANSIT = {"pending": "starting", "stopping": "being stopped", "shutting-down": "being deleted"}
 POLL_SECONDS = 1.0
 

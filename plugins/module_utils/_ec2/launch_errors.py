@@ -12,7 +12,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.errors import plain
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import lab_option, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, reason_code, state_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import STOPS, facts_of, reason_code, state_of
 
 AGAIN = "run the same command again: it goes on from here"
 
@@ -39,13 +39,12 @@ _NEXT_REGION = {"us-west-2": "us-east-1", "us-east-1": "us-east-2", "us-east-2":
 def alternatives(types: t.Sequence[str]) -> list[str]:
     """Return types that could be asked for, too: those that were, then their like."""
     like = [
-        f"{other}.{size}" for kind in types for family, _dot, size in [kind.partition(".")] for other in _like(family)
+        f"{other}.{size}"
+        for kind in types
+        for family, _dot, size in [kind.partition(".")]
+        for other in _LIKE.get(family, ())
     ]
     return list(dict.fromkeys([*types, *like]))
-
-
-def _like(family: str) -> tuple[str, ...]:
-    return _LIKE.get(family, ())
 
 
 def no_capacity(tried: t.Sequence[t.Mapping[str, str]], region: str, out_of_time: bool) -> LabError:
@@ -144,7 +143,7 @@ def died(instance: t.Mapping[str, t.Any]) -> LabError:
     message = plain(str((instance.get("StateReason") or {}).get("Message") or "")).strip().rstrip(".")
     said = f"AWS says: {message}." if message else "AWS does not say why."
     why, do = _DEATHS.get(reason_code(instance), (said, AGAIN))
-    ended = "stopped" if state_of(instance) in ("stopping", "stopped") else "ended"
+    ended = "stopped" if state_of(instance) in STOPS else "ended"
     return LabError(f"The machine {facts_of(instance)['id']} {ended} while it was being started.", why, do)
 
 

@@ -11,12 +11,14 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, is_worker, our_filters
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, is_worker
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import launch_errors as texts
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import refusal
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LaunchRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
+    ALIVE,
     ELSEWHERE,
+    STOPS,
     Attempt,
     InstanceSpec,
     facts_of,
@@ -24,6 +26,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
     reason_code,
     run_parameters,
     state_of,
+    tagged_instances,
     verdict_on,
 )
 
@@ -35,7 +38,6 @@ SETTLE_SECONDS = 10.0
 # Each generation is an instance of this lab that was terminated within the last day or so.
 MOST_GENERATIONS = 50
 MOST_LOST_ANSWERS = 3
-ALIVE = ("pending", "running", "stopping", "stopped")
 
 
 class Unavailable(Exception):
@@ -87,15 +89,7 @@ class Launcher:
 
     def tagged(self) -> list[Described]:
         """Return the instances that have the tags of the lab and are not terminated, the oldest first."""
-        try:
-            pages = self.ec2.get_paginator("describe_instances").paginate(
-                Filters=our_filters(self.spec.owner, self.spec.name)
-            )
-            found = [
-                item for page in pages for reservation in page["Reservations"] for item in reservation["Instances"]
-            ]
-        except AWS_ERRORS as error:
-            raise aws_error(error, "look for the lab's machine", self.region) from error
+        found = tagged_instances(self.ec2, self.spec, "look for the lab's machine", self.region)
         own = [item for item in found if is_ours(item, self.spec.name, self.spec.owner) and not is_worker(item)]
         ours = [item for item in own if state_of(item) in ALIVE]
         return sorted(ours, key=lambda item: (facts_of(item)["launched"], facts_of(item)["id"]))
@@ -196,7 +190,7 @@ class Launcher:
                 # Only now does EC2 describe its disks.
                 self.record.add_instance(instance)
                 return LaunchResult(facts_of(instance), how, how != "runs", self.tried)
-            if state in ("shutting-down", "terminated") or (state in ("stopping", "stopped") and how == "launched"):
+            if state in ("shutting-down", "terminated") or (state in STOPS and how == "launched"):
                 self._raise_ended(instance, how)
             if state == "stopped" and self.clock() >= settled:
                 if settled:
@@ -249,7 +243,7 @@ class Launcher:
     # Check mode
 
     def _keep_in_check_mode(self, instance: Described) -> LaunchResult:
-        starts = state_of(instance) in ("stopping", "stopped")
+        starts = state_of(instance) in STOPS
         return LaunchResult(facts_of(instance), "started" if starts else "runs", starts, [])
 
     def _launch_in_check_mode(self) -> LaunchResult:

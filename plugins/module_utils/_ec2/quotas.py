@@ -18,7 +18,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.errors import aws_er
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import code_of as error_code
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import InstanceType
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import RUNS, Attempt, state_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import SPOT
 
 STANDARD = "Standard"
@@ -51,8 +51,6 @@ FAMILIES = {
 }
 _FAMILY = re.compile(r"([a-z]+)")
 _SIZE = re.compile(r"\.(?:metal-)?(\d*)x(?:large|l)$")
-# Only what runs counts against a quota.
-COUNTED = ("pending", "running")
 USED_UP = ("VcpuLimitExceeded", "InstanceLimitExceeded")
 """What AWS answers where a quota has no room."""
 
@@ -87,7 +85,8 @@ def in_use(code: str, running: t.Iterable[t.Mapping[str, t.Any]], vcpus: t.Mappi
     for instance in running:
         name = str(instance.get("InstanceType", ""))
         market = SPOT if instance.get("InstanceLifecycle") == "spot" else ""
-        if code_of(name, market) == code and (instance.get("State") or {}).get("Name") in COUNTED:
+        # Only what runs counts.
+        if code_of(name, market) == code and state_of(instance) in RUNS:
             options = instance.get("CpuOptions") or {}
             cores, threads = options.get("CoreCount"), options.get("ThreadsPerCore")
             total += cores * threads if cores and threads else vcpus.get(name) or guessed(name)

@@ -29,7 +29,7 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import time_text
 from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import USERS
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import ABSENT, group_name, groups_of, is_for
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, market_of, state_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import RUNS, facts_of, market_of, state_of
 
 Resource = t.Mapping[str, t.Any]
 
@@ -205,7 +205,7 @@ def _lab_row(instance: Resource, region: str) -> dict[str, t.Any]:
 
 def _since(instance: Resource) -> str:
     """Return when the state of an instance began, as far as AWS reports it."""
-    if state_of(instance) in ("pending", "running"):
+    if state_of(instance) in RUNS:
         launched = instance.get("LaunchTime")
         return time_text(launched) if isinstance(launched, datetime) else str(launched or "")
     found = _WHEN.search(str(instance.get("StateTransitionReason") or ""))
@@ -238,7 +238,7 @@ def id_of(kind: str, resource: Resource) -> str:
 def _instance(resource: Resource) -> dict[str, t.Any]:
     view = facts_of(resource)
     about = f"{view['type']}, {view['state']}" + (", spot" if market_of(resource) == "spot" else "")
-    return {"id": view["id"], "state": view["state"], "billed": view["state"] in ("pending", "running"), "about": about}
+    return {"id": view["id"], "state": view["state"], "billed": view["state"] in RUNS, "about": about}
 
 
 def _request(resource: Resource) -> dict[str, t.Any]:

@@ -13,9 +13,13 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import code_of, unwrapped
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags
+from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of, unwrapped
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags, our_filters
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+
+RUNS = ("pending", "running")
+STOPS = ("stopping", "stopped")
+ALIVE = (*RUNS, *STOPS)
 
 Verdict = t.Literal["elsewhere", "used", "differs", "again", "stop"]
 
@@ -198,6 +202,15 @@ def _status(error: BaseException) -> int:
     response = getattr(error, "response", None) or {}
     status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
     return status if isinstance(status, int) else 0
+
+
+def tagged_instances(ec2: t.Any, spec: InstanceSpec, doing: str, region: str) -> list[dict[str, t.Any]]:  # noqa: ANN401 - of botocore
+    """Return the instances that the API finds by the tags of a lab; ``doing`` is as aws_error takes it."""
+    try:
+        pages = ec2.get_paginator("describe_instances").paginate(Filters=our_filters(spec.owner, spec.name))
+        return [item for page in pages for reservation in page["Reservations"] for item in reservation["Instances"]]
+    except AWS_ERRORS as error:
+        raise aws_error(error, doing, region) from error
 
 
 def state_of(instance: t.Mapping[str, t.Any]) -> str:

@@ -20,6 +20,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types impor
     read_instance_type,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
+    RUNS,
     STANDARD_CREDITS,
     Attempt,
     facts_of,
@@ -37,7 +38,7 @@ def verify(account: Account, instance: Described, name: str) -> None:
     questions: dict[str, t.Callable[[], t.Any]] = {
         "types": lambda: account.pages("describe_instance_types", "InstanceTypes", of_type),
         "zones": lambda: account.offerings("availability-zone", of_type),
-        "running": lambda: account.instances(where("instance-state-name", *quotas.COUNTED)),
+        "running": lambda: account.instances(where("instance-state-name", *RUNS)),
     }
     if code:
         questions["quota"] = lambda: account.quota(code)

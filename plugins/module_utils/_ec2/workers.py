@@ -11,18 +11,20 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, is_ours, lab_tags, our_filters
+from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, is_ours, lab_tags
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import USED_UP
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import GROUP, LaunchRecord
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
     ELSEWHERE,
+    RUNS,
     Attempt,
     InstanceSpec,
     facts_of,
     run_parameters,
     state_of,
+    tagged_instances,
     verdict_on,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import (
@@ -30,7 +32,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group impor
     has_foreign_ingress,
     workers_group,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import RUNS, lab_workers
+from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import lab_workers
 
 Described = t.Mapping[str, t.Any]
 
@@ -135,13 +137,7 @@ class Workers:
         self.terminate([one["InstanceId"] for one in self._known(self._tagged()) if one["InstanceId"] not in before])
 
     def _tagged(self) -> list[Described]:
-        try:
-            pages = self.ec2.get_paginator("describe_instances").paginate(
-                Filters=our_filters(self.spec.owner, self.spec.name)
-            )
-            return [item for page in pages for reservation in page["Reservations"] for item in reservation["Instances"]]
-        except AWS_ERRORS as error:
-            raise aws_error(error, "look for the lab's workers", self.region) from error
+        return tagged_instances(self.ec2, self.spec, "look for the lab's workers", self.region)
 
     def _known(self, tagged: t.Sequence[Described]) -> list[Described]:
         return [one for one in lab_workers(tagged, self.spec.name, self.spec.owner) if self.record.knows(one)]

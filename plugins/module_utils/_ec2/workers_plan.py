@@ -17,10 +17,9 @@ from ansible_collections.desi.lab.plugins.module_utils._common.errors import Lab
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import GIB, InstanceType
 from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import class_of, code_of, in_use
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of, state_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import RUNS, facts_of, state_of
 from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
 
-RUNS = ("pending", "running")
 # As many as the lab was last given.
 UNCHANGED = -1
 # The system and the image of a lab, beside what spills from memory, which is at most as much again.

@@ -37,7 +37,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
     read_or_none,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import lab_rows
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import RUNS, state_of
 from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, lab_row, labels_of
 from ansible_collections.desi.lab.plugins.module_utils._lab.probe import server_answers
 from ansible_collections.desi.lab.plugins.module_utils._status import remote_probe
@@ -54,7 +54,6 @@ from ansible_collections.desi.lab.plugins.module_utils._status.regions import Kn
 TAGGED: list[dict[str, t.Any]] = [{"Name": "tag-key", "Values": [NAME_TAG]}]
 # Instances, and queries about each.
 WORKERS = 64
-RUNS = ("pending", "running")
 NO_PRICES = pricing.Prices({}, None, None)
 
 Rows = t.List[t.Dict[str, t.Any]]  # noqa: UP006 - evaluated by Python 3.9, too
