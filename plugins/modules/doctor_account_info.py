@@ -80,32 +80,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: The findings, in the order of the report.
+  description: The findings, in the order of the report, as RV(desi.lab.doctor_info#module:findings) has them.
   returned: always
   type: list
   elements: dict
-  contains:
-    check:
-      description: The check, such as V(engine), for programs. Some checks have several findings.
-      type: str
-    title:
-      description: The same for people.
-      type: str
-    verdict:
-      description: V(ok), V(warning), V(broken), or V(skipped) for what was not checked.
-      type: str
-    found:
-      description: What was found.
-      type: str
-    why:
-      description: Why it matters. Empty where all is well.
-      type: str
-    do:
-      description: What to do. Empty where all is well.
-      type: str
-    facts:
-      description: The facts behind the verdict, without secrets. Its keys depend on RV(findings[].check).
-      type: dict
 """
 
 import typing as t

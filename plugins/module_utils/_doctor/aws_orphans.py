@@ -44,7 +44,7 @@ def orphans(
     """
     own = [instance for instance in found.get("machine") or [] if not is_worker(instance)]
     living = {tags_of(instance).get(NAME_TAG, "") for instance in own}
-    costs, rows = _costs(found, prices), resource_rows(found)
+    rows = resource_rows(found, prices)
     read = {lab: record_of(lab) for lab in {row["lab"] for row in rows} if LAB_NAME.fullmatch(lab)}
     records = {lab: record and record.with_launched(found.get("machine") or ()) for lab, record in read.items()}
     known = {
@@ -58,7 +58,7 @@ def orphans(
         {
             **{name: row[name] for name in ("kind", "id", "name", "lab", "words")},
             "region": region,
-            "usd_month": costs.get(row["id"], 0.0) if row["billed"] else 0.0,
+            "usd_month": _usd_month(row, prices) if row["billed"] else 0.0,
             "command": command_for(row, region, row["lab"] in living, row["id"] in known),
             "lab_has_machine": row["lab"] in living,
         }
@@ -76,19 +76,14 @@ def _snapshots_of(found: Found, instances: t.Iterable[t.Mapping[str, t.Any]]) ->
     return {one["SnapshotId"] for one in found.get("snapshot") or [] if one.get("VolumeId") in disks - {None}}
 
 
-def _costs(found: Found, prices: Prices) -> dict[str, float | None]:
-    """Return monthly costs of resources at rest, by id; None without a known price."""
-    disk, snapshot, address = prices.gib_month, prices.snapshot_gib_month, prices.ipv4_hour
-    # A worker whose lab is gone ends by itself within minutes.
-    costs: dict[str, float | None] = {one["InstanceId"]: None for one in found.get("machine") or []}
-    for resource in found.get("disk") or []:
-        costs[resource["VolumeId"]] = round(disk.usd * resource.get("Size", 0), 2) if disk else None
-    for resource in found.get("snapshot") or []:
-        costs[resource["SnapshotId"]] = round(snapshot.usd * resource.get("VolumeSize", 0), 2) if snapshot else None
-    for resource in found.get("address") or []:
-        identity = str(resource.get("AllocationId") or resource.get("PublicIp") or "")
-        costs[identity] = round(address.usd * HOURS_A_MONTH, 2) if address else None
-    return costs
+def _usd_month(row: t.Mapping[str, t.Any], prices: Prices) -> float | None:
+    """Return what a resource costs a month as it lies; None without a known price.
+
+    A worker whose lab is gone ends by itself within minutes.
+    """
+    if row["kind"] == "address":
+        return round(prices.ipv4_hour.usd * HOURS_A_MONTH, 2) if prices.ipv4_hour else None
+    return row["usd_month"]
 
 
 def command_for(row: t.Mapping[str, t.Any], region: str, lab_has_machine: bool, known: bool) -> str:

@@ -72,7 +72,10 @@ def test_every_kind_of_thing_has_its_cost_and_the_command_that_removes_it():
 def test_what_a_lab_with_a_machine_uses_is_no_orphan_and_what_is_billed_beside_it_is(state):
     attached = resource(VolumeId="vol-2", Size=30, State="in-use", Attachments=[{"InstanceId": "i-1"}])
     backup = resource(SnapshotId="snap-2", VolumeId="vol-2", VolumeSize=30)
-    foreign = [resource(VolumeId="vol-prod", Size=1), resource(SnapshotId="snap-prod", VolumeId="vol-prod")]
+    foreign = [
+        resource(VolumeId="vol-prod", Size=1),
+        resource(SnapshotId="snap-prod", VolumeId="vol-prod", VolumeSize=1),
+    ]
     used = resource(AllocationId="eipalloc-2", PublicIp="203.0.113.8", AssociationId="eipassoc-1")
     what = {kind: [item] for kind, item in EVERY.items()}
     what = {**what, "disk": [EVERY["disk"], attached, foreign[0]], "address": [EVERY["address"], used]}
@@ -84,7 +87,7 @@ def test_what_a_lab_with_a_machine_uses_is_no_orphan_and_what_is_billed_beside_i
         "snap-1": (1.5, "aws ec2 delete-snapshot --snapshot-id snap-1 --region r"),
         "eipalloc-1": (3.65, ""),
         "vol-prod": (0.08, ""),
-        "snap-prod": (0.0, ""),
+        "snap-prod": (0.05, ""),
     }
     judged = {line.do: line.why for line in judge_orphans(listed, ["r"])}
     strange = judged.pop("see in the AWS console what it is, before you remove anything")
