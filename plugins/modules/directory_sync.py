@@ -149,8 +149,7 @@ import contextlib
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
-from ansible_collections.desi.lab.plugins.module_utils._sync.plan import HERE, THERE
-from ansible_collections.desi.lab.plugins.module_utils._sync.report import how
+from ansible_collections.desi.lab.plugins.module_utils._sync.plan import HERE, THERE, how
 from ansible_collections.desi.lab.plugins.module_utils._sync.run import Spec, Sync
 
 ARGUMENTS = {

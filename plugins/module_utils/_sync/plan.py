@@ -13,8 +13,11 @@ from __future__ import annotations
 import posixpath
 import typing as t
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 
-from ansible_collections.desi.lab.plugins.module_utils._sync.report import conflict_name
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
+
+LONGEST_NAME = 255
 
 Entry = t.Sequence[t.Any]
 Files = t.Mapping[str, Entry]
@@ -250,3 +253,28 @@ def remembered(plan: Plan, base: Base, after: t.Sequence[Files], changed: t.Cont
         if path not in changed:
             kept.setdefault(path, [None, None])[side] = after[side].get(path)
     return kept
+
+
+def conflict_name(path: str, host: str, entry: t.Sequence[t.Any]) -> str:
+    """Return the name of a losing file, with its host and time."""
+    directory, name = posixpath.split(path)
+    when = datetime.fromtimestamp(entry[2] / 1e9, timezone.utc).strftime("%Y%m%dT%H%M%S")
+    # Space for a number.
+    end = f".conflict-{host}-{when}"
+    room = LONGEST_NAME - len(end.encode()) - 4
+    short = name.encode(errors="surrogateescape")[:room].decode(errors="ignore")
+    return posixpath.join(directory, f"{short}{end}")
+
+
+def how(files: t.Sequence[int], sizes: t.Sequence[int], removed: t.Sequence[int], conflicts: int) -> str:
+    """Return a summary of a sync: files and bytes brought and sent, removals, and conflicts."""
+    parts = []
+    for number, size, word in zip(files, sizes, ("brought", "sent")):
+        if number:
+            parts.append(f"{number} {'file' if number == 1 else 'files'} {word} ({decimal_size(size)})")
+    for number, place in zip(removed, ("here", "there")):
+        if number:
+            parts.append(f"{number} removed {place}")
+    if conflicts:
+        parts.append(f"{conflicts} kept twice")
+    return ", ".join(parts) or "nothing to do"

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,8 +12,10 @@ from ansible_collections.desi.lab.plugins.module_utils._sync.plan import (
     HERE,
     THERE,
     UP,
+    conflict_name,
     decide,
     doubtful,
+    how,
     remembered,
 )
 
@@ -211,3 +214,24 @@ def test_links_that_lead_to_the_same_place_are_the_same():
     here, there = {"a": ["link", 0, 1, "b"]}, {"a": ["link", 0, 2, "b"]}
     assert not decide(here, there, {}).changes
     assert decide(here, {"a": ["link", 0, 2, "c"]}, {}).conflicts
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "\N{GREEK SMALL LETTER ALPHA}" * 127])
+def test_the_name_of_a_copy_is_one_that_a_file_can_have(name):
+    made = conflict_name(f"folder/{name}", "a-host", ["file", 1, 10**18, ""])
+    assert made.startswith("folder/")
+    assert len(made.removeprefix("folder/").encode()) <= 251
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [
+        (([0, 0], [0, 0], [0, 0], 0), "nothing to do"),
+        (([1, 0], [999, 0], [0, 0], 0), "1 file brought (999 B)"),
+        (([2, 3], [1500, 2_000_000], [0, 0], 0), "2 files brought (1.5 kB), 3 files sent (2.0 MB)"),
+        (([0, 0], [0, 0], [1, 2], 0), "1 removed here, 2 removed there"),
+        (([1, 0], [0, 0], [0, 0], 1), "1 file brought (0 B), 1 kept twice"),
+    ],
+)
+def test_what_was_done_is_said_in_a_few_words(done, words):
+    assert how(*done) == words
