@@ -183,6 +183,23 @@ def is_for(name: str) -> bool:
     return name.startswith(tuple(f"{what}-i-" for what in _ACTIONS))
 
 
+def described_group(scheduler: t.Any, name: str) -> dict[str, t.Any] | None:  # noqa: ANN401 - of botocore
+    """Return name, state and tags of a schedule group; None where there is none."""
+    try:
+        found = scheduler.get_schedule_group(Name=name)
+        tags = scheduler.list_tags_for_resource(ResourceArn=found["Arn"])["Tags"]
+    except AWS_ERRORS as error:
+        if code_of(error) == ABSENT:
+            return None
+        raise
+    return {"Name": name, "State": found.get("State"), "Tags": tags}
+
+
+def schedules_in(scheduler: t.Any, group: str) -> list[dict[str, t.Any]]:  # noqa: ANN401 - of botocore
+    pages = scheduler.get_paginator("list_schedules").paginate(GroupName=group)
+    return [row for page in pages for row in page["Schedules"]]
+
+
 # IAM takes some seconds to tell others of a role that was just made.
 POLL_SECONDS = 2.0
 
@@ -245,23 +262,18 @@ class ScheduleGroup:
 
         A group of that name that lacks our tags is not ours to use.
         """
-        try:
-            found = self.scheduler.get_schedule_group(Name=self.group)
-            tags = self.scheduler.list_tags_for_resource(ResourceArn=found["Arn"])
-        except AWS_ERRORS as error:
-            if code_of(error) == ABSENT:
-                return None
-            raise
-        if found.get("State") == "DELETING":
+        group = described_group(self.scheduler, self.group)
+        if group is None:
+            return None
+        if group["State"] == "DELETING":
             raise LabError("", "the schedules of before are just being deleted", "")
-        if not is_ours(tags, self.name, self.owner):
+        if not is_ours(group, self.name, self.owner):
             raise LabError(
                 f"The schedule group {self.group} cannot be used.",
                 "It has the name that this lab's would have, and lacks the lab's tags.",
                 "Check in the console (EventBridge, Scheduler) whose it is",
             )
-        pages = self.scheduler.get_paginator("list_schedules").paginate(GroupName=self.group)
-        return {row["Name"]: row for page in pages for row in page["Schedules"]}
+        return {row["Name"]: row for row in schedules_in(self.scheduler, self.group)}
 
     def set(self, spec: ExpirySpec, check: bool = False) -> ExpiryResult:
         """Ensure the schedules that delete the lab; where that is not possible, return why."""

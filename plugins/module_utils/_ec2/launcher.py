@@ -81,11 +81,16 @@ class Launcher:
         if len(found) > 1:
             raise texts.several_instances(found, self.spec.name)
         if found:
-            return self._keep_in_check_mode(found[0]) if check else self._bring_up(found[0], "runs")
+            starts = state_of(found[0]) in STOPS
+            kept = LaunchResult(facts_of(found[0]), "started" if starts else "runs", starts, [])
+            return kept if check else self._bring_up(found[0], "runs")
         if not self.spec.attempts:
             # Whoever planned saw an instance to be used, and gave no way to make one.
             raise texts.no_attempts()
-        return self._launch_in_check_mode() if check else self._launch()
+        first = self.spec.attempts[0]
+        planned = {"InstanceType": first.type, "Placement": {"AvailabilityZone": first.zone}}
+        facts = {**facts_of(planned), "state": "absent", "market": first.market}
+        return LaunchResult(facts, "launched", True, []) if check else self._launch()
 
     def tagged(self) -> list[Described]:
         """Return the instances that have the tags of the lab and are not terminated, the oldest first."""
@@ -103,7 +108,7 @@ class Launcher:
                 raise texts.no_capacity(self.tried, self.region, out_of_time=True)
             try:
                 instance = self._run(attempt, end)
-                self.record.add_instance(instance)
+                self.record.add_instances([instance])
                 return self._only(self._bring_up(instance, "runs" if self.from_another_run else "launched"))
             except Unavailable as error:
                 row = {"type": attempt.type, "zone": attempt.zone, "market": attempt.market, "reason": error.reason}
@@ -188,7 +193,7 @@ class Launcher:
             state = state_of(instance)
             if state == "running" and instance.get("PublicIpAddress"):
                 # Only now does EC2 describe its disks.
-                self.record.add_instance(instance)
+                self.record.add_instances([instance])
                 return LaunchResult(facts_of(instance), how, how != "runs", self.tried)
             if state in ("shutting-down", "terminated") or (state in STOPS and how == "launched"):
                 self._raise_ended(instance, how)
@@ -239,14 +244,3 @@ class Launcher:
                 raise aws_error(error, f"inspect the machine {instance['InstanceId']}", self.region) from error
             found = []
         return found[0] if found else instance
-
-    # Check mode
-
-    def _keep_in_check_mode(self, instance: Described) -> LaunchResult:
-        starts = state_of(instance) in STOPS
-        return LaunchResult(facts_of(instance), "started" if starts else "runs", starts, [])
-
-    def _launch_in_check_mode(self) -> LaunchResult:
-        first = self.spec.attempts[0]
-        planned = {"InstanceType": first.type, "Placement": {"AvailabilityZone": first.zone}}
-        return LaunchResult({**facts_of(planned), "state": "absent", "market": first.market}, "launched", True, [])

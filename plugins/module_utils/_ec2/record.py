@@ -255,12 +255,8 @@ class LaunchRecord:
         if self.record:
             self._keep(replace(self.record, tokens=tuple(one for one in self.record.tokens if one != token)))
 
-    def add_instance(self, instance: Resource) -> None:
-        """Record an instance, its disks and its spot request. Its id takes the place of its token."""
-        self.add_instances([instance])
-
     def add_instances(self, instances: t.Sequence[Resource]) -> None:
-        """Record instances that were launched together, as add_instance does."""
+        """Record instances, their disks and their spot requests. Ids take the place of tokens."""
         if self.record:
             found = self.record.with_resources(row for one in instances for row in resources_of_instance(one))
             tokens = {one.get("ClientToken") for one in instances}

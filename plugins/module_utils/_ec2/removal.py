@@ -57,7 +57,11 @@ class Removal:
     def run(self, seconds: float) -> Found:
         """Delete everything; return what then has the lab's tags. ``seconds`` is how long instances may take."""
         # An open request would make another instance in the place of the one that goes.
-        self._cancel([row["id"] for row in self._of(REQUEST)])
+        requests = [row["id"] for row in self._of(REQUEST)]
+        ended = self._request(REQUEST, "cancel_spot_instance_requests", "SpotInstanceRequestIds", requests)
+        for row in self._of(REQUEST):
+            if row["id"] in ended:
+                self._confirm(row)
         others = self._terminate(seconds)
         for kind in (GROUP, KEY, SNAPSHOT):
             for row in self._of(kind):
@@ -72,28 +76,12 @@ class Removal:
         if was_there:
             self.removed.append(row)
 
-    def _cancel(self, ids: list[str]) -> None:
-        if not ids:
-            return
-        try:
-            self.ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=ids)
-        except AWS_ERRORS as error:
-            if code_of(error) != ABSENT[REQUEST]:
-                raise
-            # AWS cancels none of several if one of them is gone.
-            for one in ids if len(ids) > 1 else ():
-                self._cancel([one])
-            return
-        for row in self._of(REQUEST):
-            if row["id"] in ids:
-                self._confirm(row)
-
     def _terminate(self, seconds: float) -> list[dict[str, t.Any]]:
         """Terminate the instances, and wait for that; return others with the lab's tags."""
         rows, end = {row["id"]: row for row in self._of(INSTANCE)}, self.clock() + seconds
         if not rows:
             return self.query.everything((INSTANCE,))[INSTANCE]
-        self._request_termination(list(rows))
+        self._request(INSTANCE, "terminate_instances", "InstanceIds", list(rows))
         for pause in pauses():
             self.sleep(pause)
             tagged = {instance["InstanceId"]: instance for instance in self.query.instances()}
@@ -113,15 +101,18 @@ class Removal:
                 )
         return [one for number, one in tagged.items() if number not in rows and exists(INSTANCE, one)]
 
-    def _request_termination(self, ids: list[str]) -> None:
+    def _request(self, kind: str, operation: str, parameter: str, ids: list[str]) -> list[str]:
+        """Ask AWS to end resources of a kind, and return those that it knows."""
+        if not ids:
+            return []
         try:
-            self.ec2.terminate_instances(InstanceIds=ids)
+            getattr(self.ec2, operation)(**{parameter: ids})
         except AWS_ERRORS as error:
-            if code_of(error) != ABSENT[INSTANCE]:
+            if code_of(error) != ABSENT[kind]:
                 raise
-            # AWS terminates none of several if one of them is gone.
-            for one in ids if len(ids) > 1 else ():
-                self._request_termination([one])
+            # AWS ends none of several if one of them is gone.
+            return [one for one in ids if len(ids) > 1 and self._request(kind, operation, parameter, [one])]
+        return ids
 
     def _unconfirmed(self, instances: t.Iterable[str]) -> list[str]:
         return [number for number in instances if (INSTANCE, number) not in self.confirmed]

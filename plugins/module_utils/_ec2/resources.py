@@ -28,7 +28,13 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import time_text
 from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import USERS
-from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import ABSENT, group_name, groups_of, is_for
+from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import (
+    described_group,
+    group_name,
+    groups_of,
+    is_for,
+    schedules_in,
+)
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import RUNS, facts_of, market_of, state_of
 
 Resource = t.Mapping[str, t.Any]
@@ -147,18 +153,10 @@ class ResourceQuery:
         return [group["Name"] for page in pages for group in page["ScheduleGroups"]]
 
     def _group(self, name: str) -> dict[str, t.Any] | None:
-        try:
-            found = self.scheduler.get_schedule_group(Name=name)
-            tags = self.scheduler.list_tags_for_resource(ResourceArn=found["Arn"])["Tags"]
-        except AWS_ERRORS as error:
-            if code_of(error) == ABSENT:
-                return None
-            raise
-        group = {"Name": name, "State": found.get("State"), "Tags": tags}
-        if found.get("State") == "DELETING" or not is_ours(group, tags_of(group).get(NAME_TAG, ""), self.owner):
+        group = described_group(self.scheduler, name) or {"State": "DELETING"}
+        if group["State"] == "DELETING" or not is_ours(group, tags_of(group).get(NAME_TAG, ""), self.owner):
             return None
-        pages = self.scheduler.get_paginator("list_schedules").paginate(GroupName=name)
-        return {**group, "Schedules": [row["Name"] for page in pages for row in page["Schedules"]]}
+        return {**group, "Schedules": [row["Name"] for row in schedules_in(self.scheduler, name)]}
 
 
 Found = t.Mapping[str, t.Sequence[Resource]]
