@@ -88,7 +88,7 @@ def lab_findings(account: Account, spec: LabSpec) -> list[Finding]:
     every = [judge_vpc(seen, spec), judge_quota(seen, spec)]
     try:
         # Dry-run the launch even with an instance, which may have to be replaced.
-        draft = Draft(begun.owner, begun.is_root, None)
+        draft = Draft(begun.owner, None)
         place(spec, seen, draft)
         tried = dict.fromkeys(
             needed("absent", spec.spot), dry_run_targets(spec, seen, draft)._replace(instance_id=instance)

@@ -19,7 +19,6 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2 import security_grou
 from ansible_collections.desi.lab.plugins.module_utils._ec2 import subnets as network
 from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import Allowed, allowed
 from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import (
-    USERS,
     Image,
     check_disk,
     disk_of,
@@ -54,7 +53,6 @@ class Draft:
     """What is decided from the first round of queries, and what the second depends on."""
 
     owner: str
-    is_root: bool
     instance: t.Mapping[str, t.Any] | None
     kinds: list[types.InstanceType] = field(default_factory=list)
     usable_subnets: list[network.Subnet] = field(default_factory=list)
@@ -82,11 +80,6 @@ class Plan:
     wider: list[str]
     workers: WorkersPlan = NO_WORKERS
 
-    @property
-    def owner(self) -> str:
-        """Return whose lab it is."""
-        return self.draft.owner
-
 
 def check(spec: LabSpec) -> None:
     """Refuse settings that cannot work, before AWS is asked."""
@@ -112,13 +105,10 @@ def begin(spec: LabSpec, seen: AccountState, endpoint: str | None = None) -> Dra
         why = f"AWS calls you {seen.arn.rpartition(':')[2] or 'nothing'}, which names nobody."
         raise LabError("Whose the lab is cannot be told.", why, "use the credentials of a user or of a role")
     owner = spec.record.owner if spec.record else owner_of_lab(caller, instances.alive(seen.named))
-    draft = Draft(owner, owner == "root", instances.lab_instance(seen.named, spec.name, owner, spec.record))
-    draft.notes = instances.other_instances(seen.named, spec.name, owner, spec.record) + (
-        [ROOT_NOTE] if draft.is_root else []
-    )
-    draft.notes += legacy_owner_note(caller, owner)
-    draft.who = caller.name
-    return draft
+    instance = instances.lab_instance(seen.named, spec.name, owner, spec.record)
+    others = instances.other_instances(seen.named, spec.name, owner, spec.record)
+    root = [ROOT_NOTE] if owner == "root" else []
+    return Draft(owner, instance, notes=[*others, *root, *legacy_owner_note(caller, owner)], who=caller.name)
 
 
 def place(spec: LabSpec, seen: AccountState, draft: Draft, cidrs: t.Sequence[str] = ()) -> None:
@@ -242,8 +232,3 @@ def decide(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed, wor
     said = [*draft.notes, *key.notes, *group.notes, *wider, *notes, *workers.notes, *let_in.notes, *seen.notes]
     about = known(spec.record, draft.instance, group, key) if spec.directory else NOTHING
     return Plan(draft, instance, key, group, image, disk, costs, list(dict.fromkeys(said)), about, wider, workers)
-
-
-def user_of(plan: Plan, system: str) -> str:
-    """Return the SSH user: that of the instance's own system, where there is an instance."""
-    return USERS.get(plan.instance.os) or USERS[system]

@@ -18,10 +18,11 @@ from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
     lab_tags,
 )
 from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount, stops_when
+from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import USERS
 from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import LabSpec
 from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import group_name
 from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import Instance, outdated_tags
-from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import Plan, user_of
+from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import Plan
 from ansible_collections.desi.lab.plugins.module_utils._ec2.record import ids_before
 from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SecurityGroup, rules_text
 from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import changes as worker_changes
@@ -29,14 +30,11 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import 
 from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import memory_of
 
 
-def instance_tags(spec: LabSpec) -> dict[str, str]:
-    """Return the tags of an instance, without those that all resources have."""
-    return {OS_TAG: spec.os, RELEASE_TAG: spec.release.lower(), ACCESS_TAG: spec.access, PORT_TAG: str(spec.port)}
-
-
 def rules_change(group: SecurityGroup) -> str:
     """Return how the rules of a group that is there change; empty where they do not."""
     words = []
+    if not group.id:
+        return ""
     if group.opened and group.closed:
         words = [f"{rules_text(group.opened)} instead of {rules_text(group.closed)}"]
     elif group.opened:
@@ -44,12 +42,6 @@ def rules_change(group: SecurityGroup) -> str:
     elif group.closed:
         words = [f"no longer lets in {rules_text(group.closed)}"]
     return ", ".join([*words, *group.also])
-
-
-def group_how(group: SecurityGroup) -> str:
-    """Return the rules of a group, or how they change, in a few words."""
-    change = rules_change(group) if group.id else ""
-    return change or rules_text(group.rules)
 
 
 def to_make(plan: Plan) -> list[str]:
@@ -60,14 +52,9 @@ def to_make(plan: Plan) -> list[str]:
     if not plan.group.id:
         made.append(f"security group {plan.group.name}: {rules_text(plan.group.rules)}")
     if not plan.instance.is_there:
-        made.append(launch_text(plan))
+        spot = ", spot or else on demand" if _is_spot(plan) else ""
+        made.append(f"{' or else '.join(plan.costs)}{spot}, {plan.disk_gib} GiB encrypted")
     return made + worker_changes(plan.workers)[0]
-
-
-def launch_text(plan: Plan) -> str:
-    kinds = " or else ".join(plan.costs)
-    spot = ", spot or else on demand" if _is_spot(plan) else ""
-    return f"{kinds}{spot}, {plan.disk_gib} GiB encrypted"
 
 
 def _is_spot(plan: Plan) -> bool:
@@ -81,7 +68,7 @@ def instance_text(instance: Instance) -> str:
 
 def to_change(plan: Plan) -> list[str]:
     """Return the changes of existing resources, in words."""
-    change = rules_change(plan.group) if plan.group.id else ""
+    change = rules_change(plan.group)
     return [f"security group {plan.group.name}: {change}"] if change else []
 
 
@@ -125,10 +112,13 @@ def result(spec: LabSpec, plan: Plan, account: str) -> dict[str, t.Any]:
     beside = next((row["text"] for row in rows if row["label"] == "workers"), "")
     cost = next(row for row in rows if row["label"] == "cost")
     first = next(iter(plan.costs.values()))
-    tags, group = instance_tags(spec), plan.group
+    owner, group = plan.draft.owner, plan.group
+    tags = {OS_TAG: spec.os, RELEASE_TAG: spec.release.lower(), ACCESS_TAG: spec.access, PORT_TAG: str(spec.port)}
+    # That of the instance's own system, where there is an instance.
+    user = USERS.get(plan.instance.os) or USERS[spec.os]
     return {
-        "owner": plan.owner,
-        "tags": lab_tags(spec.name, plan.owner),
+        "owner": owner,
+        "tags": lab_tags(spec.name, owner),
         "machine_tags": tags,
         "key": {
             "name": plan.key.name,
@@ -143,7 +133,7 @@ def result(spec: LabSpec, plan: Plan, account: str) -> dict[str, t.Any]:
             "description": group.description,
             "rules": [rule.as_task() for rule in group.rules],
             "rules_egress": [rule.as_task() for rule in group.egress_rules],
-            "how": group_how(group),
+            "how": rules_change(group) or rules_text(group.rules),
             "changes": group.changes,
         },
         "machine": {
@@ -151,7 +141,7 @@ def result(spec: LabSpec, plan: Plan, account: str) -> dict[str, t.Any]:
             "group_ids": list(plan.instance.group_ids),
             "retag": outdated_tags(plan.instance, tags),
         },
-        "image": {"id": plan.image.id, "root_device": plan.image.root_device, "user": user_of(plan, spec.os)},
+        "image": {"id": plan.image.id, "root_device": plan.image.root_device, "user": user},
         "launch": {"attempts": [asdict(attempt) for attempt in plan.draft.attempts], "disk_gib": plan.disk_gib},
         "cost": {
             **first._asdict(),
@@ -161,7 +151,7 @@ def result(spec: LabSpec, plan: Plan, account: str) -> dict[str, t.Any]:
         },
         "notes": plan.notes,
         "lines": rows,
-        "schedules": group_name(plan.owner, spec.name),
+        "schedules": group_name(owner, spec.name),
         "wider": plan.wider,
         "unknown": plan.known.unknown,
         "record": {
