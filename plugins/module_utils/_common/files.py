@@ -151,10 +151,8 @@ def open_made(path: str, mode: int = 0o700) -> int:
             above = above.parent
     if not missing:
         return here
-    try:
+    with closing(here):
         return open_below(here, "/".join(reversed(missing)), make=True, mode=mode)
-    finally:
-        os.close(here)
 
 
 def parts_below(name: str) -> list[str]:

@@ -15,7 +15,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory
+from ansible_collections.desi.lab.plugins.module_utils._common.files import closing, open_directory
 from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
 from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
 from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner
@@ -85,12 +85,9 @@ def write(path: Path, members: t.Mapping[str, str], environment: t.Mapping[str, 
     data = archive(members, time.time())
     try:
         with as_caller(environment):
-            directory = open_directory(str(path.parent))
-            try:
+            with closing(open_directory(str(path.parent))) as directory:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 number = os.open(path.name, flags, 0o600, dir_fd=directory)
-            finally:
-                os.close(directory)
             with os.fdopen(number, "wb") as opened:
                 opened.write(data)
     except FileExistsError:

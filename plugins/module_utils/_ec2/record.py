@@ -10,7 +10,6 @@ Tags say what a resource claims to be, and others in the account may set them. I
 from __future__ import annotations
 
 import json
-import os
 import re
 import typing as t
 from dataclasses import asdict, dataclass, field, replace
@@ -19,7 +18,12 @@ from urllib.parse import urlsplit
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of, tags_of
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import open_directory, read_below, write_beside
+from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    closing,
+    open_directory,
+    read_below,
+    write_beside,
+)
 from ansible_collections.desi.lab.plugins.module_utils._common.names import whole_number
 from ansible_collections.desi.lab.plugins.module_utils._ec2.key_pair import KeyPair, material
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of
@@ -136,15 +140,13 @@ def read(directory: str) -> LabRecord | None:
     """Return the record in the directory of a lab; None where there is none."""
     if not directory or not Path(directory).is_dir():
         return None
-    descriptor = open_directory(directory)
-    try:
-        content = read_below(descriptor, FILE, _LIMIT)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _unreadable(directory, str(error)) from error
-    finally:
-        os.close(descriptor)
+    with closing(open_directory(directory)) as here:
+        try:
+            content = read_below(here, FILE, _LIMIT)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unreadable(directory, str(error)) from error
     return parse(content, directory)
 
 
@@ -225,11 +227,8 @@ def age(directory: str, now: float) -> float:
 
 def write(directory: str, record: LabRecord) -> None:
     """Write the record into the directory of a lab, which exists."""
-    descriptor = open_directory(directory)
-    try:
-        write_beside(descriptor, FILE, (json.dumps(asdict(record), indent=1, sort_keys=True) + "\n").encode())
-    finally:
-        os.close(descriptor)
+    with closing(open_directory(directory)) as here:
+        write_beside(here, FILE, (json.dumps(asdict(record), indent=1, sort_keys=True) + "\n").encode())
 
 
 class LaunchRecord:

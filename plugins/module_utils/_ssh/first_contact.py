@@ -7,17 +7,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    closing,
     open_directory,
     read_below,
     remove_below,
@@ -49,11 +48,11 @@ def make_key(directory: str, only_look: bool = False) -> bool:
     """Ensure an unused host key for a new instance; return whether one was created."""
     path = Path(directory, host_key.KEY_FILE)
     public = public_half(path)
-    if public and public not in host_key.all_pins(_known_hosts(directory)):
+    if public and public not in host_key.pins(_known_hosts(directory)):
         return False
     if only_look:
         return True
-    with _opened(directory) as here:
+    with closing(open_directory(directory)) as here:
         _forget_key(here)
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)]
     done = _run(command)
@@ -119,7 +118,7 @@ class Meeting:
             self._first(timeout)
         if how != MET:
             # Leftover of a first contact that was interrupted at its end.
-            with _opened(self.directory) as here:
+            with closing(open_directory(self.directory)) as here:
                 _forget_key(here)
         return how
 
@@ -144,7 +143,7 @@ class Meeting:
             raise host_key.not_made_anew(self.host, f"Making it ended with {code}: {said or 'no word'}.")
         self._prove(target, own)
         self._pin([own])
-        with _opened(self.directory) as here:
+        with closing(open_directory(self.directory)) as here:
             _forget_key(here)
 
     def _rotate(self, handed: str) -> tuple[str, int, str]:
@@ -152,11 +151,10 @@ class Meeting:
 
         The key is pinned before the machine shows it, so that this may be done again wherever it ended.
         """
-        command = ["ssh", "-F", self.config, "-T", *_options("ConnectTimeout=10"), self.host]
         with (
             tempfile.TemporaryFile() as errors,
             subprocess.Popen(
-                [*command, host_key.rotate_command(handed)],
+                [*self._ssh("ConnectTimeout=10"), host_key.rotate_command(handed)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -190,15 +188,9 @@ class Meeting:
             alone.write(f"{target.pinned_as} {own}\n")
             alone.flush()
             end = time.monotonic() + PROOF_SECONDS
-            command = [
-                "ssh",
-                "-F",
-                self.config,
-                "-T",
-                *_options(f"UserKnownHostsFile={alone.name}", "ConnectTimeout=5"),
-            ]
+            command = self._ssh(f"UserKnownHostsFile={alone.name}", "ConnectTimeout=5")
             while True:
-                done = _run([*command, self.host, "true"])
+                done = _run([*command, "true"])
                 if done.returncode == 0:
                     return
                 if time.monotonic() >= end:
@@ -214,7 +206,7 @@ class Meeting:
         for kind in KINDS:
             with tempfile.TemporaryDirectory(dir=plain_parent()) as directory:
                 seen = Path(directory, "seen")
-                options = _options(
+                command = self._ssh(
                     "StrictHostKeyChecking=accept-new",
                     f"UserKnownHostsFile={seen}",
                     "GlobalKnownHostsFile=none",
@@ -224,7 +216,7 @@ class Meeting:
                     "HashKnownHosts=no",
                     "ConnectTimeout=10",
                 )
-                done = _run(["ssh", "-F", self.config, "-T", *options, self.host, "true"])
+                done = _run([*command, "true"])
                 keys = host_key.pins(seen.read_text(), target.pinned_as) if seen.is_file() else []
             for key in keys:
                 if host_key.fingerprint(key) == self.fingerprint:
@@ -237,30 +229,21 @@ class Meeting:
                     raise diagnosis.not_let_in(saying, target)
         raise host_key.other_fingerprint(self.host, shown)
 
+    def _ssh(self, *more: str) -> list[str]:
+        # ssh takes the first value.
+        options = [word for option in (*more, *OPTIONS, "StrictHostKeyChecking=yes") for word in ("-o", option)]
+        return ["ssh", "-F", self.config, "-T", *options, self.host]
+
     def _pin(self, keys: list[str]) -> None:
         text = host_key.with_pins(_known_hosts(self.directory), self.machine, keys)
-        with _opened(self.directory) as here:
+        with closing(open_directory(self.directory)) as here:
             write_beside(here, host_key.KNOWN_HOSTS, text.encode())
 
 
-def _options(*more: str) -> list[str]:
-    # ssh takes the first value.
-    return [word for option in (*more, *OPTIONS, "StrictHostKeyChecking=yes") for word in ("-o", option)]
-
-
 def _known_hosts(directory: str) -> str:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), _opened(directory) as here:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), closing(open_directory(directory)) as here:
         return read_below(here, host_key.KNOWN_HOSTS, MOST_BYTES).decode(errors="replace")
     return ""
-
-
-@contextlib.contextmanager
-def _opened(directory: str) -> Iterator[int]:
-    descriptor = open_directory(directory)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _forget_key(here: int) -> None:

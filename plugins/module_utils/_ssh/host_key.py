@@ -65,17 +65,11 @@ def fingerprint(key: str) -> str:
     return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
-def pins(text: str, machine: str) -> list[str]:
-    """Return the pinned keys of an instance in a known_hosts text."""
+def pins(text: str, machine: str = "") -> list[str]:
+    """Return the pinned keys of an instance in a known_hosts text; without one, those of all."""
     rows = (line.split(None, 1) for line in text.splitlines())
-    found = (key_in(row[1]) for row in rows if len(row) == 2 and row[0] == machine)
+    found = (key_in(row[1]) for row in rows if len(row) == 2 and machine in ("", row[0]))
     return [key for key in found if key]
-
-
-def all_pins(text: str) -> set[str]:
-    """Return all pinned keys."""
-    rows = (line.split(None, 1) for line in text.splitlines())
-    return {key for row in rows if len(row) == 2 for key in [key_in(row[1])] if key}
 
 
 def with_pins(text: str, machine: str, keys: list[str]) -> str:

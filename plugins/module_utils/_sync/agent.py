@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    closing,
     directory_of,
     open_below,
     open_directory,
@@ -128,11 +129,9 @@ def _walk(here: int, below: str, rules: list[Rule], device: int) -> Iterator[tup
                 if error.errno in _NOT_THERE:
                     continue
                 raise OSError(error.errno, error.strerror, path) from None
-            try:
+            with closing(deeper):
                 if os.fstat(deeper).st_dev == device:
                     yield from _walk(deeper, path, rules, device)
-            finally:
-                os.close(deeper)
 
 
 def digests(directory: int, paths: list[str]) -> dict[str, str]:
@@ -370,11 +369,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 def open_own(state: str) -> int:
     """Return a descriptor of the private parent of all staging directories."""
-    above = open_made(state)
-    try:
+    with closing(open_made(state)) as above:
         place = open_below(above, "desi-lab/sync", make=True, mode=PRIVATE)
-    finally:
-        os.close(above)
     about = os.fstat(place)
     if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) & 0o077:
         raise OSError(errno.EPERM, "It is not ours alone", f"{state}/desi-lab/sync")

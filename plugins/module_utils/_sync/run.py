@@ -107,11 +107,8 @@ class Memory:
 
     def write(self, base: t.Mapping[str, t.Any]) -> None:
         """Save the base."""
-        directory = common_files.open_made(str(self.path.parent), 0o755)
-        try:
+        with common_files.closing(common_files.open_made(str(self.path.parent), 0o755)) as directory:
             common_files.write_beside(directory, self.path.name, json.dumps({**self.key, "base": base}).encode())
-        finally:
-            os.close(directory)
 
 
 class Sync:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.files import (
+    closing,
     open_below,
     open_directory,
     open_made,
@@ -123,13 +124,11 @@ def _is_below_roots(path: str) -> bool:
     while not above.exists():
         above = above.parent
     try:
-        found = open_root_owned(str(above))
+        with closing(open_root_owned(str(above))) as found:
+            # In a directory such as /tmp, everybody can create files.
+            return not os.fstat(found).st_mode & 0o022
     except LabError:
         return False
-    # In a directory such as /tmp, everybody can create files.
-    open_to_others = os.fstat(found).st_mode & 0o022
-    os.close(found)
-    return not open_to_others
 
 
 def _own_place() -> int:
@@ -142,11 +141,8 @@ def _own_place() -> int:
     # Under sudo these may belong to the caller, who can change them.
     for each in (state, f"{pwd.getpwuid(0).pw_dir}/.local/state"):
         with contextlib.suppress(LabError):
-            above = open_root_owned(each, make=True, mode=agent.PRIVATE)
-            try:
+            with closing(open_root_owned(each, make=True, mode=agent.PRIVATE)) as above:
                 place = open_below(above, "desi-lab/sync", make=True, mode=agent.PRIVATE)
-            finally:
-                os.close(above)
             agent.forget_old(place)
             return place
     raise LabError(
@@ -173,9 +169,8 @@ def _beside(directory: int, ident: str) -> tuple[int, str] | None:
             names = [item.name for item in found_there if item.name.startswith(start)]
         for name in names:
             with contextlib.suppress(OSError):
-                found = open_below(parent, name)
-                about = os.fstat(found)
-                os.close(found)
+                with closing(open_below(parent, name)) as found:
+                    about = os.fstat(found)
                 if about.st_uid == os.geteuid() and stat.S_IMODE(about.st_mode) == agent.PRIVATE:
                     return parent, name
         name = start + secrets.token_hex(8)
@@ -192,8 +187,5 @@ def _give(here: int, owner: tuple[int, int]) -> None:
     for item in items:
         os.chown(item.name, *owner, dir_fd=here, follow_symlinks=False)
         if item.is_dir(follow_symlinks=False):
-            below = open_below(here, item.name)
-            try:
+            with closing(open_below(here, item.name)) as below:
                 _give(below, owner)
-            finally:
-                os.close(below)
