@@ -53,3 +53,23 @@ options:
 requirements:
   - boto3
 """
+
+    LAB = r"""
+options:
+  name:
+    description: The name of the lab.
+    type: str
+    required: true
+"""
+
+    OWNED_LAB = r"""
+options:
+  name:
+    description: The name of the lab.
+    type: str
+    required: true
+  owner:
+    description: Whose lab it is, as its tags say it.
+    type: str
+    required: true
+"""

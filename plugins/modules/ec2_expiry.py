@@ -20,12 +20,9 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.aws.lab
   - desi.lab.attributes
 options:
-  name:
-    description: The name of the lab.
-    type: str
-    required: true
   owner:
     description: Whose lab it is, as its tags say it. Empty means the caller.
     type: str

@@ -17,12 +17,9 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.aws.lab
   - desi.lab.attributes
 options:
-  name:
-    description: The name of the lab, for messages.
-    type: str
-    required: true
   instance_id:
     description: The id of the instance.
     type: str

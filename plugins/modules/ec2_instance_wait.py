@@ -18,12 +18,9 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.aws.lab
   - desi.lab.attributes.info_module
 options:
-  name:
-    description: The name of the lab.
-    type: str
-    required: true
   folder:
     description: The directory that keeps the lab's keys, and what is recorded of it.
     type: path

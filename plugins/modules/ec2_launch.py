@@ -21,16 +21,9 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.aws.owned_lab
   - desi.lab.attributes
 options:
-  name:
-    description: The name of the lab.
-    type: str
-    required: true
-  owner:
-    description: Whose lab it is, as its tags say it.
-    type: str
-    required: true
   attempts:
     description: The ways in which the instance may be had, the best first.
     type: list

@@ -19,12 +19,9 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.aws.lab
   - desi.lab.attributes.info_module
 options:
-  name:
-    description: The name of the lab.
-    type: str
-    required: true
   access:
     description: How the lab is to be reached, which decides what its security group lets in.
     type: str

@@ -17,19 +17,12 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.aws.owned_lab
   - desi.lab.attributes
 options:
   folder:
     description: The directory of the lab. It has to be there.
     type: path
-    required: true
-  name:
-    description: The name of the lab.
-    type: str
-    required: true
-  owner:
-    description: Whose lab it is, as its tags say it.
-    type: str
     required: true
   things:
     description: What was made.

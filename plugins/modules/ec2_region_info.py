@@ -16,12 +16,9 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.aws.lab
   - desi.lab.attributes.info_module
 options:
-  name:
-    description: The name of the lab.
-    type: str
-    required: true
   regions:
     description:
       - The regions to ask. Without any, O(usual), those in which labs were made from this computer, and those that the

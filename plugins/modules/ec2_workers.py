@@ -18,16 +18,9 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.aws.owned_lab
   - desi.lab.attributes
 options:
-  name:
-    description: The name of the lab.
-    type: str
-    required: true
-  owner:
-    description: Whose the lab is, as its tags say it.
-    type: str
-    required: true
   state:
     description: Whether workers are ensured, or terminated.
     type: str
