@@ -18,6 +18,7 @@ from ..module_utils._common.humanize import stops_when
 from ..module_utils._common.text import name_option
 from ..module_utils._docker.limits import interface_name, lab_limits, limits_update
 from ..module_utils._docker.ports import is_loopback
+from ..module_utils._doctor.findings import report_of
 from ..module_utils._ec2 import instance_wait as ec2_instance_wait
 from ..module_utils._lab import url as lab_url
 from ..module_utils._lab.instance_answer import lab_answer
@@ -100,6 +101,7 @@ class FilterModule:
             "built_images": images.built_images,
             "can_mount": placement.may_mount,
             "disk_size_visible": disk_is_seen,
+            "doctor_report": report_of,
             "image_builds": images.image_builds,
             "image_by_name": images.image_called,
             "image_facts": images.image_facts,

@@ -177,10 +177,11 @@ def scheduler_command() -> list[str]:
     ]
 
 
-def worker_command(name: str, memory: int) -> list[str]:
+def worker_command(name: str, memory: int, *first: str, more: t.Sequence[str] = ()) -> list[str]:
+    """Return the command of a worker; ``first`` is about its processes, ``more`` about its addresses."""
     return [
-        *("-m", "distributed.cli.dask_worker", "--name", name),
-        *("--nworkers", "1", "--nthreads", str(THREADS), "--memory-limit", str(memory)),
+        *("-m", "distributed.cli.dask_worker", "--name", name, *(first or ("--nworkers", "1"))),
+        *("--nthreads", str(THREADS), "--memory-limit", str(memory), *more),
         *("--local-directory", SPILL, "--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
         f"tls://{HOST}:{PORT}",
     ]
@@ -192,18 +193,12 @@ def remote_worker(lab: str, number: int, memory: int, machine: str, address: str
     It has no nanny, whose own port nobody could reach: the engine starts its container again.
     """
     port = FIRST_PORT + number - 1
-    command = [
-        *("-m", "distributed.cli.dask_worker", "--name", f"{machine}-{number}"),
-        *("--no-nanny", "--nthreads", str(THREADS), "--memory-limit", str(memory)),
-        *("--listen-address", f"tls://0.0.0.0:{port}", "--contact-address", f"tls://{address}:{port}"),
-        *("--local-directory", SPILL, "--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
-        f"tls://{HOST}:{PORT}",
-    ]
+    addresses = ("--listen-address", f"tls://0.0.0.0:{port}", "--contact-address", f"tls://{address}:{port}")
     return {
         "name": f"desi-lab-{lab}-worker-{number}",
         "hostname": f"worker-{number}",
         "ports": [f"{address}:{port}:{port}"],
-        "command": command,
+        "command": worker_command(f"{machine}-{number}", memory, "--no-nanny", more=addresses),
     }
 
 
