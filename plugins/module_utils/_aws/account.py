@@ -119,6 +119,9 @@ class Account:
     def type_price(self, name: str) -> cost.Price | None:
         return self.price(cost.type_filters(name, self.region), "Hrs")
 
+    def disk_price(self) -> cost.Price | None:
+        return self.price(cost.disk_filters(self.region), "GB-Mo")
+
     def price(self, filters: t.Mapping[str, str], unit: str) -> cost.Price | None:
         terms = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in filters.items()]
         paginator = self.clients["pricing"].get_paginator("get_products")

@@ -48,10 +48,6 @@ def _say(why: str, do: str) -> t.Callable[[str, str], Explanation]:
     return lambda _text, _region: Explanation(why, do)
 
 
-def _expired(_text: str, _region: str) -> Explanation:
-    return Explanation("The credentials have expired.", LOG_IN)
-
-
 def _too_few_vcpus(text: str, region: str) -> Explanation:
     limit = vcpu_limit(text)
     most = "to fewer vCPUs than are needed" if limit is None else f"to {limit} vCPUs"
@@ -126,7 +122,8 @@ _LIMIT = "delete what is not needed any more in the console, or ask AWS for more
 
 # The code as a pattern, what the message holds, and what is reported. The first that fits is taken.
 BY_CODE: tuple[tuple[str, str, t.Callable[[str, str], Explanation]], ...] = (
-    ("ExpiredToken(Exception)?|TokenRefreshRequired|ExpiredTokenRequest", "", _expired),
+    ("ExpiredToken(Exception)?|TokenRefreshRequired|ExpiredTokenRequest", "",
+     _say("The credentials have expired.", LOG_IN)),
     ("RequestLimitExceeded|Throttling(Exception)?|ThrottledException|RequestThrottled(Exception)?|"
      "TooManyRequestsException|EC2ThrottledException|SlowDown|PriorRequestNotComplete", "",
      _say("AWS gets too many requests from this account at this moment.", AGAIN)),
@@ -232,10 +229,6 @@ def _no_profile(facts: t.Mapping[str, t.Any], _region: str) -> Explanation:
     return Explanation(f"There is no AWS profile called {name} on this computer.", do)
 
 
-def _log_in(_facts: t.Mapping[str, t.Any], _region: str) -> Explanation:
-    return Explanation("Your login at AWS has ended, or was never made on this computer.", LOG_IN)
-
-
 def _fixed(why: str, do: str) -> t.Callable[[t.Mapping[str, t.Any], str], Explanation]:
     # What botocore knows of an exception stands in it by name; it may lack any of them.
     return lambda facts, _region: Explanation(why.format_map(_Facts(facts)), do.format_map(_Facts(facts)))
@@ -246,6 +239,7 @@ class _Facts(dict):
         return "…"
 
 
+_log_in = _fixed("Your login at AWS has ended, or was never made on this computer.", LOG_IN)
 _SETTINGS = "correct that in ~/.aws/config or in the variable of that name, or use another profile: AWS_PROFILE=NAME"
 _OF_SETTINGS = (
     *("InvalidConfigError", "UnknownCredentialError", "UnknownTokenProviderError", "InvalidProxiesConfigError"),

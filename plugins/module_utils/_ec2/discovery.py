@@ -137,7 +137,7 @@ class Discovery:
             "subnets": lambda: account.pages("describe_subnets", "Subnets", subnets),
             "offerings": lambda: account.offerings("availability-zone", types),
             "parameters": lambda: account.clients["ssm"].get_parameters(Names=parameters_of(spec.os)),
-            "disk price": self._disk_price,
+            "disk price": account.disk_price,
             **self._quota_questions(spec.instance_types, markets),
             **{f"price {name}": (lambda name=name: account.type_price(name)) for name in spec.instance_types},
         }
@@ -161,7 +161,7 @@ class Discovery:
             questions["offerings"] = lambda: account.offerings("availability-zone", of_type)
             questions.update(self._quota_questions(names, [SPOT, ON_DEMAND]))
         if cost.from_table(spec.prices, spec.region, ()).gib_month is None:
-            questions["disk price"] = self._disk_price
+            questions["disk price"] = account.disk_price
         answers = self._query(questions)
         by_aws = cost.Prices({name: answers.get(f"price {name}") for name in names}, answers.get("disk price"), None)
         offered: dict[str, set[str]] = {}
@@ -174,9 +174,6 @@ class Discovery:
             answers.get("running") or [],
             cost.joined(by_aws, cost.from_table(spec.prices, spec.region, names)),
         )
-
-    def _disk_price(self) -> cost.Price | None:
-        return self.account.price(cost.disk_filters(self.spec.region), "GB-Mo")
 
     def _query(self, questions: Questions, may_lack: t.Collection[str] = ()) -> Answers:
         soft = {name for name in questions if name.startswith(("quota ", "price ", "disk price"))}
@@ -242,7 +239,7 @@ class Discovery:
             if name not in seen.type_prices:
                 questions[f"price {name}"] = lambda: account.type_price(name)
             if not self.has_launch and cost.from_table(spec.prices, spec.region, ()).gib_month is None:
-                questions["disk price"] = self._disk_price
+                questions["disk price"] = account.disk_price
             if state_of(instance) in STOPS and name not in (kind["InstanceType"] for kind in seen.types):
                 questions.update(self._quota_questions([name], [market_of(instance)]))
         answers = self._query(questions, may_lack=("volumes",))

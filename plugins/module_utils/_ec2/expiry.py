@@ -9,6 +9,7 @@ Schedules carry no tags, groups of them do. So each lab has a group of its own, 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -289,7 +290,8 @@ class ScheduleGroup:
             if role is not None or code_of(error) not in FORBIDDEN:
                 raise
             there = None
-        before = {name: self._get(name) for name in there or {} if is_for(name)}
+        names = [name for name in there or {} if is_for(name)]
+        before = {name: dict(self.scheduler.get_schedule(GroupName=self.group, Name=name)) for name in names}
         if spec.only_moves and not before:
             return ExpiryResult(False, None, "it was not scheduled before", {}, {}, is_off=True)
         kept = "" if spec.role else role_of(before, account)
@@ -365,9 +367,6 @@ class ScheduleGroup:
             return role
         return None
 
-    def _get(self, name: str) -> dict[str, t.Any]:
-        return dict(self.scheduler.get_schedule(GroupName=self.group, Name=name))
-
     def _make(self, no_group: bool, before: Schedules, desired: Schedules, differ: list[str], wait: float) -> None:
         if no_group:
             tags = as_tag_list(lab_tags(self.name, self.owner))
@@ -379,16 +378,14 @@ class ScheduleGroup:
         made = sorted((name for name in differ if name not in before), reverse=True)
         try:
             for name in made:
-                self._again(wait, lambda name=name: self._create(name, desired[name]))
+                create = functools.partial(self.scheduler.create_schedule, GroupName=self.group, Name=name)
+                self._again(wait, functools.partial(create, **desired[name]))
             for name in moved:
                 self.scheduler.update_schedule(GroupName=self.group, Name=name, **desired[name])
         except AWS_ERRORS:
             if no_group:
                 self._gone(self.scheduler.delete_schedule_group, Name=self.group)
             raise
-
-    def _create(self, name: str, desired: t.Mapping[str, t.Any]) -> None:
-        self.scheduler.create_schedule(GroupName=self.group, Name=name, **desired)
 
     def _again(self, seconds: float, work: t.Callable[[], None]) -> None:
         end = self.clock() + seconds

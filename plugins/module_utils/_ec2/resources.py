@@ -221,7 +221,8 @@ def resource_rows(found: Found, prices: Prices | None = None) -> list[dict[str, 
         for resource in found.get(kind) or []:
             lab = tags_of(resource).get(NAME_TAG, "")
             row = _ROWS[kind](resource)
-            row = {"kind": kind, "name": row["id"], "lab": lab, "in_use": lab in living, **row}
+            usual = {"name": row["id"], "state": "", "in_use": lab in living, "billed": False}
+            row = {"kind": kind, "lab": lab, **usual, **row}
             about, gib = row.pop("about"), row.pop("gib", None)
             price = {"disk": prices.gib_month, "snapshot": prices.snapshot_gib_month}.get(kind) if prices else None
             row["usd_month"] = round(gib * price.usd, 2) if gib and price else None
@@ -241,8 +242,8 @@ def _instance(resource: Resource) -> dict[str, t.Any]:
 
 def _request(resource: Resource) -> dict[str, t.Any]:
     state = str(resource.get("State") or "")
-    row = {"id": resource["SpotInstanceRequestId"], "state": state, "billed": False}
-    return {**row, "about": f"{state}, makes a machine again" if state != "disabled" else "its machine is stopped"}
+    about = f"{state}, makes a machine again" if state != "disabled" else "its machine is stopped"
+    return {"id": resource["SpotInstanceRequestId"], "state": state, "about": about}
 
 
 def _disk(resource: Resource) -> dict[str, t.Any]:
@@ -261,39 +262,32 @@ def _snapshot(resource: Resource) -> dict[str, t.Any]:
 
 def _address(resource: Resource) -> dict[str, t.Any]:
     used = bool(resource.get("AssociationId"))
-    row = {"id": str(resource.get("AllocationId") or resource.get("PublicIp") or ""), "billed": True, "in_use": used}
-    return {
-        **row,
-        "state": "",
-        "name": str(resource.get("PublicIp") or ""),
-        "about": "in use" if used else "not in use",
-    }
+    name = str(resource.get("PublicIp") or "")
+    row = {"id": str(resource.get("AllocationId") or name), "name": name, "billed": True, "in_use": used}
+    return {**row, "about": "in use" if used else "not in use"}
 
 
 def _interface(resource: Resource) -> dict[str, t.Any]:
     state = str(resource.get("Status") or "")
-    return {"id": resource["NetworkInterfaceId"], "state": state, "billed": False, "about": state or "unknown"}
+    return {"id": resource["NetworkInterfaceId"], "state": state, "about": state or "unknown"}
 
 
 def _group(resource: Resource) -> dict[str, t.Any]:
     name = str(resource.get("GroupName") or resource["GroupId"])
-    return {"id": resource["GroupId"], "name": name, "state": "", "billed": False, "about": resource["GroupId"]}
+    return {"id": resource["GroupId"], "name": name, "about": resource["GroupId"]}
 
 
 def _key(resource: Resource) -> dict[str, t.Any]:
     identity = str(resource.get("KeyPairId") or resource["KeyName"])
-    return {"id": identity, "name": resource["KeyName"], "state": "", "billed": False, "about": identity}
+    return {"id": identity, "name": resource["KeyName"], "about": identity}
 
 
 def _schedules(resource: Resource) -> dict[str, t.Any]:
     names = resource.get("Schedules") or []
     others = [name for name in names if not is_for(name)]
-    about = (
-        f"with {', '.join(others)} in it, not made by DESI Lab"
-        if others
-        else f"{len(names)} schedule{'s' * (len(names) != 1)}"
-    )
-    return {"id": resource["Name"], "state": "", "billed": False, "about": about}
+    about = f"{len(names)} schedule{'s' * (len(names) != 1)}"
+    about = f"with {', '.join(others)} in it, not made by DESI Lab" if others else about
+    return {"id": resource["Name"], "about": about}
 
 
 _ROWS: dict[str, t.Callable[[Resource], dict[str, t.Any]]] = {

@@ -99,7 +99,7 @@ class Region:
             rows = lab_rows(instances.values(), self.region)
             asked = {row["id"]: self._about(pool, row, instances[row["id"]]) for row in rows}
             types = {row["type"] for row in rows} | {one["InstanceType"] for some in workers.values() for one in some}
-            prices = self._prices(pool, types) if rows else None
+            prices = self._prices(types) if rows else None
             sizes, now = disks.result(), self.clock()
             return [
                 status_row(
@@ -188,18 +188,12 @@ class Region:
             return False if code_of(error) == expiry.ABSENT else None
         return expiry.time_of(found) or False
 
-    def _prices(self, pool: ThreadPoolExecutor, names: t.Collection[str]) -> pricing.Prices:
+    def _prices(self, names: t.Collection[str]) -> pricing.Prices:
         """Return prices of the Pricing API, or else of the table."""
-        asked = {name: pool.submit(self._price, pricing.type_filters(name, self.region), "Hrs") for name in names}
-        disk = pool.submit(self._price, pricing.disk_filters(self.region), "GB-Mo")
-        by_aws = pricing.Prices({name: answer.result() for name, answer in asked.items()}, disk.result(), None)
+        questions = {name: (lambda name=name: self.account.type_price(name)) for name in names}
+        answers = self.account.query({**questions, "disk": self.account.disk_price}, may_lack={*names, "disk"})
+        by_aws = pricing.Prices({name: answers.get(name) for name in names}, answers.get("disk"), None)
         return pricing.joined(by_aws, pricing.from_table(self.prices, self.region, names))
-
-    def _price(self, filters: t.Mapping[str, str], unit: str) -> pricing.Price | None:
-        try:
-            return self.account.price(filters, unit)
-        except (*AWS_ERRORS, KeyError, TypeError, ValueError):
-            return None
 
 
 class Answers(t.NamedTuple):
@@ -231,9 +225,7 @@ def status_row(
     lab["next"] = coming(watch, expires, runs, now)
     lab["notes"] += why_stopped(instance, lab["since"], now)
     if answers.prices is not None:
-        price = pricing.cost_of(lab["type"], answers.disk_gib or 0, answers.prices)
-        if answers.disk_gib is None:
-            price = price._replace(hour=None, month_stopped=None)
+        price = _cost(lab["type"], answers.disk_gib, answers.prices)
         lab.update(costs(ran(instance, lab["since"], runs), price, lab["market"] == "spot", now))
         _add_workers(lab, answers, now)
     lab["workers"] = len(answers.workers)
@@ -242,13 +234,16 @@ def status_row(
     return lab
 
 
+def _cost(name: str, disk_gib: int | None, prices: pricing.Prices) -> pricing.Cost:
+    """Return the cost of an instance, which is unknown where the size of its disk is."""
+    found = pricing.cost_of(name, disk_gib or 0, prices)
+    return found._replace(hour=None, month_stopped=None) if disk_gib is None else found
+
+
 def _add_workers(lab: dict[str, t.Any], answers: Answers, now: float) -> None:
     """Add what the machines of a lab's workers cost, which is unknown where one price is."""
     for worker in answers.workers:
-        size = answers.sizes.get(root_disk(worker))
-        price = pricing.cost_of(str(worker["InstanceType"]), size or 0, answers.prices or NO_PRICES)
-        if size is None:
-            price = price._replace(hour=None, month_stopped=None)
+        price = _cost(str(worker["InstanceType"]), answers.sizes.get(root_disk(worker)), answers.prices or NO_PRICES)
         each = costs(ran(worker, "", True), price, True, now)
         for name in ("usd_hour", "usd_so_far", "usd_month"):
             known = lab[name] is not None and each[name] is not None
