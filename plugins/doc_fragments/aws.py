@@ -73,3 +73,33 @@ options:
     type: str
     required: true
 """
+
+    INSTANCE = r"""
+options:
+  instance_types:
+    description: The types of instance that will do, the best first.
+    type: list
+    elements: str
+    default: [t2.micro]
+  disk_gib:
+    description: The size of the disk in GiB. It is never smaller than that of the system's image.
+    type: int
+    default: 30
+  os:
+    description: The system, Amazon Linux 2023 or Ubuntu 24.04.
+    type: str
+    choices: [amazon, ubuntu]
+    default: amazon
+  security_group:
+    description: The name of the security group. Where that is not free, it has the lab's name behind it.
+    type: str
+    default: jupyter
+  subnet:
+    description: The subnet for the instance. Empty means the default subnets of the default VPC.
+    type: str
+    default: ""
+  spot:
+    description: Whether a spot instance is tried first.
+    type: bool
+    default: false
+"""

@@ -19,38 +19,13 @@ author:
   - The DESI Lab contributors (@desi-lab)
 extends_documentation_fragment:
   - desi.lab.aws
+  - desi.lab.aws.instance
   - desi.lab.attributes.info_module
 options:
   name:
     description: The name of the lab.
     type: str
     default: desi
-  instance_types:
-    description: The types of instance that will do, the best first.
-    type: list
-    elements: str
-    default: [t2.micro]
-  disk_gib:
-    description: The size of its disk.
-    type: int
-    default: 30
-  os:
-    description: The system of its instance.
-    type: str
-    choices: [amazon, ubuntu]
-    default: amazon
-  security_group:
-    description: The name of its security group.
-    type: str
-    default: jupyter
-  subnet:
-    description: Its subnet. Empty means any of the default VPC's.
-    type: str
-    default: ""
-  spot:
-    description: Whether a spot instance is wanted.
-    type: bool
-    default: false
   regions:
     description: Further regions in which to look for what was left behind.
     type: list

@@ -20,6 +20,7 @@ author:
 extends_documentation_fragment:
   - desi.lab.aws
   - desi.lab.aws.lab
+  - desi.lab.aws.instance
   - desi.lab.attributes.info_module
 options:
   access:
@@ -31,20 +32,6 @@ options:
     description: The port of the lab. With O(access=direct) it is let in.
     type: int
     default: 8888
-  instance_types:
-    description: The types of instance that will do, the best first.
-    type: list
-    elements: str
-    default: [t2.micro]
-  disk_gib:
-    description: The size of the disk in GiB. It is never smaller than that of the system's image.
-    type: int
-    default: 30
-  os:
-    description: The system, Amazon Linux 2023 or Ubuntu 24.04.
-    type: str
-    choices: [amazon, ubuntu]
-    default: amazon
   allow_from:
     description: Who is let in, as addresses or ranges. V(auto) is the caller's own address.
     type: list
@@ -59,18 +46,6 @@ options:
     type: list
     elements: str
     required: true
-  security_group:
-    description: The name of the security group. Where that is not free, it has the lab's name behind it.
-    type: str
-    default: jupyter
-  subnet:
-    description: The subnet for the instance. Empty means the default subnets of the default VPC.
-    type: str
-    default: ""
-  spot:
-    description: Whether a spot instance is tried first.
-    type: bool
-    default: false
   release:
     description: The data release, for the instance's tags and for what is said of its size.
     type: str
