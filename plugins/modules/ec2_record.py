@@ -57,7 +57,12 @@ EXAMPLES = r"""
         id: sg-0123456789abcdef0
 """
 
-RETURN = r""" # """
+RETURN = r"""
+account_end:
+  description: The last four digits of the AWS account.
+  returned: success
+  type: str
+"""
 
 from dataclasses import replace
 
@@ -110,7 +115,7 @@ def main() -> None:
             "See that the folder is yours and that its disk is not full, then run the same command again",
         )
         module.fail_json(**failure.as_result())
-    module.exit_json(changed=after != before)
+    module.exit_json(changed=after != before, account_end=caller.account[-4:])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -230,7 +231,12 @@ def test_module_says_what_it_supports_and_what_it_returns(module):
 @pytest.mark.parametrize("module", MODULES, ids=names(MODULES))
 def test_examples_of_a_module_use_it_with_options_that_it_has(module):
     found = documentation(module)
-    options = found["DOCUMENTATION"]["options"]
+    options = dict(found["DOCUMENTATION"]["options"])
+    for fragment in found["DOCUMENTATION"]["extends_documentation_fragment"]:
+        file, _dot, part = fragment.removeprefix("desi.lab.").partition(".")
+        fragments = importlib.import_module(f"ansible_collections.desi.lab.plugins.doc_fragments.{file}")
+        shared = getattr(fragments.ModuleDocFragment, (part or "documentation").upper())
+        options.update(yaml.safe_load(shared).get("options") or {})
     uses = [task[f"desi.lab.{module.stem}"] for task in found["EXAMPLES"] if f"desi.lab.{module.stem}" in task]
     assert uses
     for use in uses:
