@@ -207,6 +207,15 @@ def test_a_colon_in_the_path_is_told_and_nothing_is_installed(tmp_path, run):
     assert not (tmp_path / "called").exists()
 
 
+@pytest.mark.parametrize("relative", [True, False])
+def test_it_is_called_by_a_link_to_a_link(tmp_path, run, relative):
+    root = clone_at(tmp_path / "clone", ANSIBLE, SHOW)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "first").symlink_to("clone/lab" if relative else root / "lab")
+    (tmp_path / "bin/lab").symlink_to("../first" if relative else tmp_path / "first")
+    assert f"{root}/playbooks/local.yml" in run(tmp_path / "bin", "local").stdout
+
+
 NEW = "Inst python3-pip-whl (23.0 Debian)\nInst python3.11-venv (3.11.2 Debian [amd64])\nConf python3.11-venv (3.11.2)"
 UPGRADES = f"Inst libc6 [2.36-9] (2.36-10 Debian [amd64])\n{NEW}"
 REMOVES = f"Remv python3-tk [3.11]\n{NEW}"
