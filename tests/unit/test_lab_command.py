@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from subprocess import PIPE
 
@@ -192,6 +194,23 @@ def test_an_environment_is_made_whatever_the_shell_and_the_folder_hold(tmp_path,
     assert (root / ".venv/.installed-requirements.txt").exists(), done.stderr
     assert not (tmp_path / "poisoned").exists()
     assert not (tmp_path / "apt").exists()
+
+
+def test_packages_are_installed_in_the_environment_whatever_a_file_of_pip_asks_for(tmp_path, run):
+    root = clone_at(tmp_path / "clone", "")
+    with zipfile.ZipFile(tmp_path / "ansible-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("ansible/__init__.py", "")
+        wheel.writestr("ansible-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: ansible\nVersion: 1\n")
+        wheel.writestr("ansible-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("ansible-1.dist-info/RECORD", "")
+    digest = hashlib.sha256(Path(wheel.filename).read_bytes()).hexdigest()
+    (root / "requirements.txt").write_text(f"ansible @ file://{wheel.filename} --hash=sha256:{digest}\n")
+    other = tmp_path / "other"
+    places = f"target = {other}\nprefix = {other}\nroot = {other}\ndry-run = true\nuser = true\n"
+    (tmp_path / "pip.conf").write_text(f"[global]\npython = /bin/false\n[install]\n{places}")
+    run(root, "local", PIP_CONFIG_FILE=str(tmp_path / "pip.conf"))
+    assert [*root.glob(".venv/lib/python*/site-packages/ansible/__init__.py")]
+    assert not other.exists()
 
 
 @pytest.mark.security("A5")
