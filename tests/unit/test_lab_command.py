@@ -319,6 +319,23 @@ def test_an_environment_that_lost_its_packages_is_made_again_once(tmp_path, run,
     assert not (tmp_path / "apt").exists()
 
 
+@pytest.mark.parametrize("complete", [True, False])
+def test_an_environment_of_another_user_is_refused_before_anything_is_removed(tmp_path, run, no_venv, complete):
+    root, path = no_venv(NEW)
+    python = tmp_path / "bin/python3"
+    # Root, who may run this test, can write anywhere.
+    asked = 'import os; os.access = lambda path, _how: not path.endswith("lib")'
+    answer = f'*os.walk*) exec {os.path.realpath(sys.executable)} -I -c "$(echo \'{asked}\'; echo "$3")" "$4";;'
+    python.write_text(python.read_text().replace("*fcntl*)", f"{answer}\n*fcntl*)"))
+    (root / ".venv/lib").mkdir(parents=True)
+    if complete:
+        program(root / ".venv/bin/python", "exit 1")
+    done = run(root, "local", PATH=path)
+    assert (done.returncode, (root / ".venv/lib").exists()) == (1, True)
+    assert f"Remove it: sudo rm -r '{root}/.venv'" in done.stderr
+    assert len(done.stderr.splitlines()) == 3
+
+
 @pytest.mark.parametrize("by_other", [True, False])
 def test_a_run_waits_for_one_that_installs_and_installs_only_what_that_did_not(tmp_path, no_venv, by_other):
     root, path = no_venv(NEW)
