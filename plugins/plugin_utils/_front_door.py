@@ -161,6 +161,23 @@ def environment(environ: t.Mapping[str, str], root: Path) -> dict[str, str]:
     return found
 
 
+def check_place(root: Path) -> None:
+    """Refuse a clone in a path that Ansible reads as something else, and a current folder that is gone."""
+    what, do = "DESI Lab cannot start.", "Move or rename the folder, so that no part of its path has one."
+    if os.pathsep in str(root):
+        why = f"The path of this clone, {root}, has a colon in it, which separates paths."
+        raise Refused(what, why, do)
+    if found := re.search(r"[$*?\[\]\x00-\x1f]", str(root)):
+        letter = found[0] if found[0].isprintable() else "line end or another control character"
+        why = f"The path of this clone, {str(root)!r}, has a {letter} in it, which Ansible reads as something else."
+        raise Refused(what, why, do)
+    try:
+        os.getcwd()
+    except OSError:
+        why = "The folder that you are in is gone, or may not be read."
+        raise Refused(what, why, "Go to another one, for example with cd, and run the same command again.") from None
+
+
 def check_home(home: str) -> None:
     """Refuse a home in which Ansible cannot keep the files of a run."""
     place = Path(home) / ".ansible" / "tmp"
@@ -271,10 +288,7 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
         if said is not None:
             print(said)
             return 0 if asked.verb or asked.own else 2
-        if os.pathsep in str(root):
-            why = f"The path of this clone, {root}, has a colon in it, which separates paths."
-            do = "Move or rename the folder, so that no part of its path has one."
-            raise Refused("DESI Lab cannot start.", why, do)
+        check_place(root)
         if not python:
             return GO_ON
         if not importlib.util.find_spec("ansible"):

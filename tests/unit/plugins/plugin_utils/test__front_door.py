@@ -167,6 +167,21 @@ def test_settings_that_cannot_be_read_are_told_before_ansible_starts(tmp_path, n
     assert (why in caught.value.args[1] or caught.value.args[1], len(caught.value.args)) == (True, 3)
 
 
+@pytest.mark.parametrize(("name", "told"), [("a$HOME", "has a \\$ in"), ("[a]", "a \\[ in"), ("a\nb", "a line end")])
+def test_clone_in_a_path_that_ansible_reads_as_something_else_is_refused(name, told):
+    with pytest.raises(Refused, match=told):
+        _front_door.check_place(Path("/home/ann") / name)
+
+
+def test_current_folder_that_is_gone_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    _front_door.check_place(ROOT)
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(Refused, match="is gone"):
+        _front_door.check_place(ROOT)
+
+
 def test_home_that_cannot_be_written_is_told_before_ansible_starts(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     _front_door.check_home(str(tmp_path / "new"))
