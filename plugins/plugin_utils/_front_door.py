@@ -241,7 +241,7 @@ def _succeeds(words: t.Sequence[str], typed: str = "") -> bool:
 def say(refused: Refused) -> None:
     """Print an error as everywhere in DESI Lab."""
     what, why, do = refused.args
-    print(f"  x {what}\n    Why   {why}\n    Do    {do}", file=sys.stderr)
+    _document.print_text(f"  x {what}\n    Why   {why}\n    Do    {do}\n", sys.stderr)
 
 
 def answer(asked: Asked, root: Path) -> str | None:
@@ -286,7 +286,7 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
                 make_again(root, os.environ)
             return GO_ON
         if said is not None:
-            print(said)
+            _document.print_text(f"{said}\n", sys.stdout)
             return 0 if asked.verb or asked.own else 2
         check_place(root)
         if not python:
@@ -307,7 +307,6 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
             if password:
                 passed = (_pipe_with(password),)
                 words += ["--become-password-file", f"/dev/fd/{passed[0]}"]
-        sys.stdout.flush()
         if "DESI_LAB_JSON" in added:
             return int(_document.one_document(asked.verb, words, {**found, **added}, passed))
         if asked.verb in SESSIONS:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one JSON document of a verb for programs.
+"""What the front door prints, and the one JSON document of a verb for programs.
 
 The front door loads this file by its path, before Ansible is there. It imports nothing but Python.
 """
@@ -16,6 +16,11 @@ import signal
 import subprocess
 import sys
 import typing as t
+
+NOT_WRITTEN = """  x What ./lab prints could not be written.
+    Why   {}.
+    Do    Have it written where there is room, then run the same command again.
+"""
 
 
 def wants_json(arguments: t.Sequence[str]) -> bool:
@@ -42,10 +47,21 @@ def last_document(printed: str) -> tuple[str, t.Any]:
     return printed, None
 
 
+def print_text(text: str, stream: t.TextIO) -> None:
+    """Print a text. That nobody reads it, or that there is no room for it, changes nothing about what a verb has done."""
+    try:
+        print(text, end="", file=stream, flush=True)
+    except OSError as error:
+        # Python would try again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+            print_text(NOT_WRITTEN.format(error.strerror), sys.stderr)
+
+
 def print_document(found: object) -> None:
     """Print a document, in ASCII alone where the terminal has nothing else."""
     ascii_alone = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    print(json.dumps(found, indent=2, ensure_ascii=ascii_alone), flush=True)
+    print_text(f"{json.dumps(found, indent=2, ensure_ascii=ascii_alone)}\n", sys.stdout)
 
 
 def one_document(verb: str, words: t.Sequence[str], known: t.Mapping[str, str], passed: t.Sequence[int]) -> int:
@@ -67,7 +83,7 @@ def one_document(verb: str, words: t.Sequence[str], known: t.Mapping[str, str], 
         printed = process.communicate()[0].decode(errors="replace")
     code = process.returncode if process.returncode >= 0 else 128 - process.returncode
     besides, found = last_document(printed)
-    print(besides, end="", file=sys.stderr)
+    print_text(besides, sys.stderr)
     if found is None:
         why = f"Ansible ended with code {code}, and its own words are on standard error."
         sentences = (f"./lab {verb} came to no answer.", why, f"Run ./lab {verb} without --json to see all of it.")

@@ -153,6 +153,7 @@ def session(
 
     ``known`` is the environment, ``passed`` are descriptors that the playbook reads, ``load`` returns a file's module.
     """
+    output = load(Path(__file__).with_name("_json_document.py"))
     # Standard input is the shell's, not the playbook's.
     located = subprocess.run(
         playbook, env=known, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, pass_fds=passed, check=False
@@ -162,11 +163,11 @@ def session(
     if place is None:
         # It was refused, or something else was asked of Ansible: --list-tasks.
         listed = not located.returncode and any(word.startswith(("--list-", "--syntax-check")) for word in playbook)
-        print(printed, end="", file=sys.stdout if listed else sys.stderr)
+        output.print_text(printed, sys.stdout if listed else sys.stderr)
         return located.returncode or (0 if listed else 1)
     if {"--check", "-C"} & {*playbook}:
         does = "enter" if order.verb == "shell" else "read from"
-        print(f"Check only: this would {does} the container {place.container}.")
+        output.print_text(f"Check only: this would {does} the container {place.container}.\n", sys.stdout)
         return 0
     known = {**known, **place.environment}
     if order.verb == "shell":
@@ -174,10 +175,12 @@ def session(
         program = Path(__file__).with_name("_notebook_program.py").read_text(encoding="utf-8")
         command = shell_command(place, program, order.words, terminal, known.get("TERM", ""))
         os.execvpe(command[0], command, known)  # noqa: S606 - no shell is wanted
-    return _print_log(place, order, known, load)
+    return _print_log(place, order, known, load, output.NOT_WRITTEN)
 
 
-def _print_log(place: Place, order: Order, known: Mapping[str, str], load: Callable[[Path], t.Any]) -> int:
+def _print_log(
+    place: Place, order: Order, known: Mapping[str, str], load: Callable[[Path], t.Any], not_written: str
+) -> int:
     common = Path(__file__).parents[1] / "module_utils/_common"
     redaction, texts = load(common / "redact.py"), load(common / "text.py")
     settings = subprocess.run(
@@ -201,8 +204,11 @@ def _print_log(place: Place, order: Order, known: Mapping[str, str], load: Calla
                 pieces, lambda text, forms: redaction.redact(texts.clean(text), forms), redaction.all_spellings, secrets
             ):
                 print(line, flush=True)
-        except (KeyboardInterrupt, BrokenPipeError):
+        except (KeyboardInterrupt, OSError) as error:
             # Whoever reads has enough, and nobody takes what is left to be written.
             process.terminate()
+            if not isinstance(error, (KeyboardInterrupt, BrokenPipeError)):
+                print(not_written.format(error.strerror), end="", file=sys.stderr, flush=True)
+                os._exit(1)
             os._exit(0)
         return process.wait()

@@ -156,7 +156,9 @@ def test_a_session_begins_only_where_a_lab_was_located(capfd, printed, ended, op
     assert found.out.startswith(out) if out else (found.out, found.err) == ("", printed)
 
 
-def test_a_log_is_printed_without_its_token(capfd, tmp_path):
+@pytest.fixture
+def of_logs(tmp_path):
+    """Return the command of a playbook that locates a lab, whose docker prints a log with a token."""
     (tmp_path / "docker").write_text(
         """#!/bin/sh
 case "$1" in
@@ -167,9 +169,20 @@ esac
     )
     (tmp_path / "docker").chmod(0o755)
     place = {**NOWHERE, "docker": [str(tmp_path / "docker")]}
-    words = [sys.executable, "-c", f"print({json.dumps(place)!r})"]
-    assert session(Order("logs", tail="3"), words, os.environ, (), _load) == 5
+    return [sys.executable, "-c", f"print({json.dumps(place)!r})"]
+
+
+def test_a_log_is_printed_without_its_token(capfd, of_logs):
+    assert session(Order("logs", tail="3"), of_logs, os.environ, (), _load) == 5
     assert capfd.readouterr().out == "logs --tail 3 desi-lab-a <hidden> http://h:1/?token=<hidden>\n"
+
+
+def test_a_log_for_which_there_is_no_room_is_told(capfd, monkeypatch, of_logs):
+    monkeypatch.setattr(sys, "stdout", os.fdopen(os.open("/dev/full", os.O_WRONLY), "w"))
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit, match="1"):
+        session(Order("logs"), of_logs, os.environ, (), _load)
+    assert "Why   No space left on device." in capfd.readouterr().err
 
 
 def test_input_output_and_exit_code_are_those_of_the_command_on_the_machine(tmp_path):
