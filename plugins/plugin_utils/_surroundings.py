@@ -19,6 +19,9 @@ DROPPED = {
     "VIRTUAL_ENV",
     # The command and Docker's library would talk to the engine in two ways.
     *("DOCKER_API_VERSION", "DOCKER_BUILDKIT", "DOCKER_CONTENT_TRUST", "DOCKER_DEFAULT_PLATFORM"),
+    *("DOCKER_TIMEOUT", "DOCKER_TLS_HOSTNAME"),
+    # Half of the programs read files alone, and what runs as root is given files alone.
+    "SSL_CERT_DIR",
 }
 # How a repository is reached, and not which one.
 KEPT = {
@@ -54,6 +57,9 @@ def agreed(environ: Mapping[str, str]) -> dict[str, str]:
     columns = found.get("COLUMNS", "")
     if columns and not (columns.isdigit() and int(columns) >= NARROWEST):
         del found["COLUMNS"]
+    verbosity = found.get("ANSIBLE_VERBOSITY", "0")
+    if not (verbosity.isascii() and verbosity.isdigit()):
+        del found["ANSIBLE_VERBOSITY"]
     if not found.get("DOCKER_HOST", "").startswith("tcp:"):
         # The command would look for keys for a socket, too.
         found = {name: value for name, value in found.items() if name not in DOCKER_TLS}
@@ -69,7 +75,7 @@ def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
         if name in environ or name.upper() in environ:
             found[name] = value if "://" in value or not value else f"http://{value}"
     everything = found.get("all_proxy", "")
-    if everything.startswith("http://"):
+    if everything.startswith(("http://", "https://")):
         # Half of the programs do not know it.
         found = {"http_proxy": everything, "https_proxy": everything, **found}
     if any(found.values()):

@@ -128,7 +128,8 @@ def family_names():
 
 def test_nothing_that_the_shell_says_to_ansible_python_or_pip_arrives_but_what_only_shows(tmp_path, run):
     root = clone_at(tmp_path / "clone", ANSIBLE, SHOW)
-    done = run(root, "local", "-e", "lab_port=1", **dict.fromkeys(family_names(), "hostile\nANSIBLE_LIBRARY=x"))
+    hostile = dict.fromkeys(family_names(), "hostile\nANSIBLE_LIBRARY=x") | {"ANSIBLE_VERBOSITY": "1"}
+    done = run(root, "local", "-e", "lab_port=1", **hostile)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     seen = dict(line.split("=", 1) for line in lines if re.match(r"(ANSIBLE_|PYTHON|PIP_)\w*=", line))

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.plugin_utils._surroundings import NEVER_BY_PROXY, agreed, surroundings
+from ansible_collections.desi.lab.plugins.plugin_utils._surroundings import (
+    DROPPED,
+    KEPT,
+    NEVER_BY_PROXY,
+    agreed,
+    surroundings,
+)
 
 PAGE = Path(__file__).parents[4] / "docs/surroundings.md"
 LOCAL = ",".join(NEVER_BY_PROXY)
@@ -39,6 +45,10 @@ def test_each_row_of_the_page(name, counts):
     assert (value in str(found_in({name: value}).get(name))) == counts
 
 
+def test_the_page_names_each_variable_that_is_dropped_or_kept():
+    assert not [name for name in {*DROPPED, *KEPT} if f"`{name}`" not in PAGE.read_text()]
+
+
 @pytest.mark.parametrize(
     ("given", "found"),
     [
@@ -51,6 +61,8 @@ def test_each_row_of_the_page(name, counts):
         ({"http_proxy": "", "HTTP_PROXY": "http://q:2"}, {"http_proxy": "", "HTTP_PROXY": "", "NO_PROXY": None}),
         ({"ALL_PROXY": "socks5h://p:1", "NO_PROXY": "*"}, {"all_proxy": "socks5h://p:1", "no_proxy": "*"}),
         ({"all_proxy": "p:1"}, {"http_proxy": "http://p:1", "HTTPS_PROXY": "http://p:1"}),
+        ({"all_proxy": "https://p:1"}, {"http_proxy": "https://p:1", "HTTPS_PROXY": "https://p:1"}),
+        ({"all_proxy": "socks5://p:1"}, {"http_proxy": None, "HTTPS_PROXY": None}),
         ({"ALL_PROXY": "p:1", "https_proxy": ""}, {"http_proxy": "http://p:1", "HTTPS_PROXY": ""}),
         ({"NO_PROXY": "x"}, {"NO_PROXY": "x", "no_proxy": None}),
         ({"CURL_CA_BUNDLE": "/c"}, {"SSL_CERT_FILE": "/c", "AWS_CA_BUNDLE": "/c", "REQUESTS_CA_BUNDLE": "/c"}),
@@ -59,6 +71,8 @@ def test_each_row_of_the_page(name, counts):
         ({"DOCKER_TLS_VERIFY": "1", "DOCKER_HOST": "tcp://127.0.0.1:2"}, {"DOCKER_TLS_VERIFY": "1"}),
         ({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/c"}, {"DOCKER_TLS_VERIFY": None, "DOCKER_CERT_PATH": None}),
         ({"COLUMNS": "7"}, {"COLUMNS": None}),
+        ({"ANSIBLE_VERBOSITY": "abc"}, {"ANSIBLE_VERBOSITY": None}),
+        ({"ANSIBLE_VERBOSITY": "3"}, {"ANSIBLE_VERBOSITY": "3"}),
         ({"COLUMNS": "x"}, {"COLUMNS": None}),
         ({"GIT_DIR": "/x", "GIT_SSH_COMMAND": "ssh -v"}, {"GIT_DIR": None, "GIT_SSH_COMMAND": "ssh -v"}),
     ],
