@@ -16,6 +16,7 @@ import locale
 import os
 import pwd
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -150,6 +151,10 @@ def environment(environ: t.Mapping[str, str], root: Path) -> dict[str, str]:
     user = pwd.getpwuid(os.getuid()).pw_dir if _known(os.getuid()) else "/"
     found = rules.surroundings(environ, user, _speaks(), lambda path: os.access(path, os.W_OK | os.X_OK))
     found["PATH"] = f"{root}/.venv/bin{os.pathsep}{found['PATH']}"
+    # Under sudo -E the home is that of the person, who could not write to a folder there that root had made. What else is
+    # in it, such as credentials, is used.
+    own = user if os.getuid() == 0 and not _is_own(Path(found["HOME"])) else found["HOME"]
+    found["ANSIBLE_HOME"] = f"{own}/.ansible"
     found["ANSIBLE_CONFIG"] = f"{root}/ansible.cfg"
     found["ANSIBLE_COLLECTIONS_PATH"] = f"{root}/.collections"
     # What a machine answers must not become a variable, whatever this shell says.
@@ -178,18 +183,28 @@ def check_place(root: Path) -> None:
         raise Refused(what, why, "Go to another one, for example with cd, and run the same command again.") from None
 
 
-def check_home(home: str) -> None:
-    """Refuse a home in which Ansible cannot keep the files of a run."""
-    place = Path(home) / ".ansible" / "tmp"
+def check_home(place: Path) -> None:
+    """Refuse a home in which Ansible cannot keep the files of a run, which are in ``place``."""
+    home, temporary = place.parent, place / "tmp"
     try:
-        place.mkdir(0o700, parents=True, exist_ok=True)
+        temporary.mkdir(0o700, parents=True, exist_ok=True)
         # As large as what a task puts there. Of a quota some disks tell only when a file is closed.
-        with tempfile.TemporaryFile(dir=place) as probe:
+        with tempfile.TemporaryFile(dir=temporary) as probe:
             probe.write(bytes(1 << 20))
     except OSError as error:
-        what, why = f"DESI Lab cannot write to your home, {home}.", f"{error.strerror}: {error.filename or place}"
+        what, why = f"DESI Lab cannot write to your home, {home}.", f"{error.strerror}: {error.filename or temporary}"
         do = "Make room there, or have it made writable. Another one for this run: HOME=/path ./lab ..."
+        if isinstance(error, PermissionError) and _is_own(home) and not (_is_own(place) and _is_own(temporary)):
+            why, do = f"{place}, or what is in it, is another user's.", f'sudo chown -R "$USER" {shlex.quote(str(place))}'
         raise Refused(what, why, do) from None
+
+
+def _is_own(path: Path) -> bool:
+    """Return whether this user owns a path, or nothing is known of it."""
+    try:
+        return path.stat().st_uid == os.getuid()
+    except OSError:
+        return True
 
 
 def _known(uid: int) -> bool:
@@ -295,7 +310,7 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
             make_again(root, os.environ)
         _arguments.check_options(asked.options)
         found = environment(os.environ, root)
-        check_home(found["HOME"])
+        check_home(Path(found["ANSIBLE_HOME"]))
         words, added = ([python, f"{root}/tests/run", *arguments[1:]], {}) if tests else command(asked, root, python)
         if "DESI_LAB_QUIET" in added:
             for name in ("ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_VERBOSITY"):

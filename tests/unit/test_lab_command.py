@@ -133,7 +133,7 @@ def test_nothing_that_the_shell_says_to_ansible_python_or_pip_arrives_but_what_o
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     seen = dict(line.split("=", 1) for line in lines if re.match(r"(ANSIBLE_|PYTHON|PIP_)\w*=", line))
-    names = ("CONFIG", "COLLECTIONS_PATH", "BECOME_ALLOW_SAME_USER", "INJECT_FACT_VARS")
+    names = ("HOME", "CONFIG", "COLLECTIONS_PATH", "BECOME_ALLOW_SAME_USER", "INJECT_FACT_VARS")
     ours = {f"ANSIBLE_{name}" for name in names}
     # The second line of a value looks like a variable and is none.
     colors = {name for name in seen if name.startswith("ANSIBLE_COLOR_")} - KEPT

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pwd
 import shlex
 import signal
 import subprocess
@@ -184,16 +185,38 @@ def test_current_folder_that_is_gone_is_refused(tmp_path, monkeypatch):
 
 def test_home_that_cannot_be_written_is_told_before_ansible_starts(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    _front_door.check_home(str(tmp_path / "new"))
+    _front_door.check_home(tmp_path / "new/.ansible")
     with pytest.raises(Refused, match="Not a directory"):
-        _front_door.check_home(str(tmp_path / "file"))
+        _front_door.check_home(tmp_path / "file/.ansible")
 
     def full(**_options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(_front_door.tempfile, "TemporaryFile", full)
     with pytest.raises(Refused, match=f"No space left on device: {tmp_path}/.ansible/tmp"):
-        _front_door.check_home(str(tmp_path))
+        _front_door.check_home(tmp_path / ".ansible")
+
+
+@pytest.mark.parametrize("anothers", ["/.ansible", "/.ansible/tmp", ""])
+def test_folder_of_another_user_in_the_home_is_told_with_how_to_have_it(tmp_path, monkeypatch, anothers):
+    def denied(**_options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(_front_door.tempfile, "TemporaryFile", denied)
+    monkeypatch.setattr(_front_door, "_is_own", lambda path: path != Path(f"{tmp_path}{anothers}"))
+    with pytest.raises(Refused) as refused:
+        _front_door.check_home(tmp_path / ".ansible")
+    # A home that is not this user's is no reason to take it.
+    assert (f'sudo chown -R "$USER" {tmp_path}/.ansible' in refused.value.args[2]) == bool(anothers)
+
+
+@pytest.mark.parametrize(("uid", "is_own", "kept"), [(0, False, "of root"), (0, True, "of HOME"), (1000, False, "of HOME")])
+def test_root_keeps_no_files_of_ansible_in_the_home_of_another(monkeypatch, uid, is_own, kept):
+    homes = {"of root": pwd.getpwuid(0).pw_dir, "of HOME": "/home/ann"}
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    monkeypatch.setattr(_front_door, "_is_own", lambda _path: is_own)
+    found = _front_door.environment({"HOME": "/home/ann", "SUDO_UID": "1000"}, ROOT)
+    assert (found["HOME"], found["ANSIBLE_HOME"]) == ("/home/ann", f"{homes[kept]}/.ansible")
 
 
 def test_options_are_those_of_ansible_playbook():
