@@ -151,8 +151,8 @@ def environment(environ: t.Mapping[str, str], root: Path) -> dict[str, str]:
     user = pwd.getpwuid(os.getuid()).pw_dir if _known(os.getuid()) else "/"
     found = rules.surroundings(environ, user, _speaks(), lambda path: os.access(path, os.W_OK | os.X_OK))
     found["PATH"] = f"{root}/.venv/bin{os.pathsep}{found['PATH']}"
-    # Under sudo -E the home is that of the person, who could not write to a folder there that root had made. What else is
-    # in it, such as credentials, is used.
+    # Under sudo -E the home is that of the person, who could not write to a folder there that root had made. What is in
+    # it, such as credentials, is used.
     own = user if os.getuid() == 0 and not _is_own(Path(found["HOME"])) else found["HOME"]
     found["ANSIBLE_HOME"] = f"{own}/.ansible"
     found["ANSIBLE_CONFIG"] = f"{root}/ansible.cfg"
@@ -177,7 +177,7 @@ def check_place(root: Path) -> None:
         why = f"The path of this clone, {str(root)!r}, has a {letter} in it, which Ansible reads as something else."
         raise Refused(what, why, do)
     try:
-        os.getcwd()
+        Path.cwd()
     except OSError:
         why = "The folder that you are in is gone, or may not be read."
         raise Refused(what, why, "Go to another one, for example with cd, and run the same command again.") from None
@@ -195,7 +195,8 @@ def check_home(place: Path) -> None:
         what, why = f"DESI Lab cannot write to your home, {home}.", f"{error.strerror}: {error.filename or temporary}"
         do = "Make room there, or have it made writable. Another one for this run: HOME=/path ./lab ..."
         if isinstance(error, PermissionError) and _is_own(home) and not (_is_own(place) and _is_own(temporary)):
-            why, do = f"{place}, or what is in it, is another user's.", f'sudo chown -R "$USER" {shlex.quote(str(place))}'
+            why = f"{place}, or what is in it, is another user's."
+            do = f'Make it yours again: sudo chown -R "$USER" {shlex.quote(str(place))}'
         raise Refused(what, why, do) from None
 
 

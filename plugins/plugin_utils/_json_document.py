@@ -48,7 +48,7 @@ def last_document(printed: str) -> tuple[str, t.Any]:
 
 
 def print_text(text: str, stream: t.TextIO) -> None:
-    """Print a text. That nobody reads it, or that there is no room for it, changes nothing about what a verb has done."""
+    """Print a text. That nobody reads it, or that there is no room for it, changes nothing about what has been done."""
     try:
         print(text, end="", file=stream, flush=True)
     except OSError as error:

@@ -183,14 +183,13 @@ def test_inventories_and_plugins_of_the_shell_bring_in_no_host_and_no_code(tmp_p
 @pytest.mark.parametrize("where", ["| true", ">/dev/full", ">&-", "2>&-", "2>/dev/full", "<&- >&- 2>&-"])
 @pytest.mark.parametrize(("arguments", "code"), [("--help", 0), ("zzz --json", 1), ("local --json", 3), ("local", 3)])
 def test_what_cannot_be_printed_changes_no_exit_code_and_is_told_in_words(tmp_path, where, arguments, code):
-    open_three = "import sys; all((sys.stdin, sys.stdout, sys.stderr)) or sys.exit(4)\n"
-    root = clone_at(tmp_path / "clone", ANSIBLE, f"{open_three}{'print(0)' if 'json' in arguments else ''}\nsys.exit(3)")
+    prints = "print(0)" if "json" in arguments else ""
+    playbook = f"import sys; all((sys.stdin, sys.stdout, sys.stderr)) or sys.exit(4)\n{prints}\nsys.exit(3)"
+    root = clone_at(tmp_path / "clone", ANSIBLE, playbook)
     command = f"{root}/lab {arguments}"
     script = f"{command} {where}; echo ${{PIPESTATUS[0]}} >code"
     known = {**ENVIRONMENT, "HOME": str(tmp_path)}
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=known, stderr=PIPE, stdout=PIPE, text=True, check=True
-    )
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=known, capture_output=True, text=True, check=True)
     assert (tmp_path / "code").read_text() == f"{code}\n", done.stderr
     assert not re.search("Traceback|Exception|rror:", done.stderr)
     assert ("could not be written" in done.stderr) == (where == ">/dev/full" and arguments != "local")

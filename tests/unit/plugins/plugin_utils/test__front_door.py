@@ -210,7 +210,9 @@ def test_folder_of_another_user_in_the_home_is_told_with_how_to_have_it(tmp_path
     assert (f'sudo chown -R "$USER" {tmp_path}/.ansible' in refused.value.args[2]) == bool(anothers)
 
 
-@pytest.mark.parametrize(("uid", "is_own", "kept"), [(0, False, "of root"), (0, True, "of HOME"), (1000, False, "of HOME")])
+@pytest.mark.parametrize(
+    ("uid", "is_own", "kept"), [(0, False, "of root"), (0, True, "of HOME"), (1000, False, "of HOME")]
+)
 def test_root_keeps_no_files_of_ansible_in_the_home_of_another(monkeypatch, uid, is_own, kept):
     homes = {"of root": pwd.getpwuid(0).pw_dir, "of HOME": "/home/ann"}
     monkeypatch.setattr(os, "getuid", lambda: uid)
