@@ -36,7 +36,9 @@ options:
     default: false
     version_added: "0.2.0"
   shared:
-    description: The directory that notebooks can change. Links of data in it are left out.
+    description:
+      - The directory that notebooks can change. Links of data in it are left out.
+      - Without O(writable), such data are bound over their place in it, too, where they can only be read.
     type: path
     default: ""
     version_added: "0.2.0"
@@ -83,7 +85,7 @@ binds:
     inside:
       description:
         - Where it appears below the data path; empty for the data path itself.
-        - Absolute for the target of a link, which is found where the link leads to.
+        - Absolute for the target of a link, which is found where the link leads to, and for data in O(shared).
       type: str
 place:
   description: The C(mount) that the directory is on, its C(filesystem) and C(options), with O(links) only.

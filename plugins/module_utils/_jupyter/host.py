@@ -34,6 +34,7 @@ from .._lab.answers import (
 )
 from .._lab.labels import NAME, ROLE, is_put_back, labels_of, published, runs
 from .._lab.probe import LIST_IMAGES, image_ids
+from .._lab.shared_directory import SYNCED
 from .._lab.url import write_url
 from .activity import UNKNOWN, Line, command_rows
 from .activity import ask as what_runs
@@ -46,8 +47,6 @@ OURS = {"label": [NAME]}
 PROBE_SECONDS = 10.0
 # For a server that has been started a moment ago.
 URL_SECONDS = 2.0
-# Where a lab shows the folder of its host.
-SYNCED = "/home/synced"
 # A server that is published on every address is reached on its host by its own.
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 

@@ -22,7 +22,7 @@ from .._common.errors import LabError
 from .._common.text import shell_path
 from .._common.users import invoking_user
 from .data_links import Bind, LeftOut, Limits, follow_links, link_text
-from .shared_directory import Around
+from .shared_directory import SYNCED, Around
 
 # What lies beside the releases in the public bucket, and inside the release in the original at NERSC.
 BESIDE_RELEASES = ("raw_spectro_data", "target")
@@ -132,7 +132,19 @@ def query_layout(
     ``shared`` is what notebooks may write to, and ``writable`` says whether the data are, too.
     """
     layout = read_layout(path, release, releases)
-    return with_links(layout, _limits(path, shared, writable)) if links else layout
+    if not links:
+        return layout
+    seen_there = [] if writable or not shared else _in_shared([path, *(each.source for each in layout.binds)], shared)
+    layout = with_links(layout, _limits(path, shared, writable))
+    return replace(layout, binds=[*layout.binds, *seen_there])
+
+
+def _in_shared(paths: t.Iterable[str], shared: str) -> list[Bind]:
+    """Return binds that make data in the shared directory read-only there, too."""
+    above = os.path.realpath(shared)
+    found = sorted({real for real in map(os.path.realpath, paths) if real.startswith(f"{above.rstrip('/')}/")})
+    outermost = [real for real in found if not any(real.startswith(f"{other}/") for other in found)]
+    return [Bind(real, f"{SYNCED}/{os.path.relpath(real, above)}") for real in outermost]
 
 
 def _limits(path: str, shared: str, writable: bool) -> Limits:
@@ -242,7 +254,7 @@ def _no_release(
     if _has_loose_files(folder, children):
         why = "It has files of DESI in it, but no release: those lie below spectro/redux."
         do = f"To read them by their paths, share the folder: -e lab_folder={shell_path(folder)}, without lab_data."
-        return LabError(what, why, f"{do} They are in /home/synced then.")
+        return LabError(what, why, f"{do} They are in {SYNCED} then.")
     why = f"It has no release in it. What it has: {_some(child.name for child in children)}."
     closed = [child.name for child in children if _is_closed(child)]
     if closed:

@@ -27,7 +27,7 @@ _INSIDE = (
     *("/conda", "/global/common", "/home/desi", "/home/desidata", "/home/jovyan", "/home/synced", "/opt"),
     "/tmp",  # noqa: S108 - named, not used
 )
-CHANGEABLE = "Notebooks can change these data, and so where their links lead."
+CHANGEABLE = "Notebooks can change these data or the folder around them, and so where their links lead."
 RELATIVE = "It is relative, and the data lie elsewhere in the lab. Make it an absolute link, or copy the files."
 
 

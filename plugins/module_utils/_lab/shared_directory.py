@@ -15,6 +15,8 @@ from pathlib import PurePosixPath
 from .._common.errors import LabError
 from .._common.text import shell_path
 
+# Where a lab has the directory that is shared with it.
+SYNCED = "/home/synced"
 # Never shared, nor anything below, even for homes below.
 SYSTEM = (
     *("/bin", "/boot", "/cores", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/proc", "/sbin"),
