@@ -21,7 +21,8 @@ from ..module_utils._common.names import LAB_NAME
 from ..module_utils._common.redact import redact
 from ..module_utils._common.text import nearest, shell_path
 from ..module_utils._jupyter.errors import LONGEST_WAIT
-from ..module_utils._mount.spec import settings_of_address
+from ..module_utils._mount.spec import ENDPOINT, is_prefix, settings_of_address
+from ..module_utils._mount.spec import REGION as BUCKET_REGION
 from ..module_utils._ssh.host_key import check_fingerprint
 from ._images import image_source
 
@@ -160,7 +161,7 @@ def check_endpoint(name: str, value: str) -> None:
             "It holds a user name or a password, and everybody who can list processes would see them.",
             f"Give the address alone, for example -e {name}=https://server.",
         )
-    if not sound or re.search(r"\s", value) or parts.query or parts.fragment:
+    if not sound or not ENDPOINT.fullmatch(value):
         raise _wrong(
             name,
             value,
@@ -193,6 +194,14 @@ def check_address(values: t.Mapping[str, t.Any]) -> None:
     leave = "Leave lab_endpoint out, as the bucket is at AWS, and give" if amazon else "Give its parts:"
     why = "The name of the bucket is in it, and the endpoint is the address of the server alone."
     raise _wrong("lab_endpoint", endpoint, why, f"{leave} {' '.join(settings)}")
+
+
+def check_bucket_region(values: t.Mapping[str, t.Any]) -> None:
+    """Refuse capital letters in a region of AWS. Other servers have names of their own."""
+    value = str(values.get("lab_bucket_region", ""))
+    if value != value.lower() and not values.get("lab_endpoint"):
+        do = f"Write -e lab_bucket_region={value.lower()}, or name the server that has this region with lab_endpoint."
+        raise _wrong("lab_bucket_region", value, "Regions of AWS have small letters.", do)
 
 
 def words(value: object) -> list[str]:
@@ -284,6 +293,16 @@ CHECKS: dict[str, Check] = {
     "lab_container_port": _PORT,
     "lab_endpoint": check_endpoint,
     "lab_bucket": check_bucket,
+    "lab_bucket_region": _check(
+        BUCKET_REGION.fullmatch,
+        "It is not the name of a region, such as us-west-2.",
+        "Give the region that the bucket is in, or leave it out for DESI's.",
+    ),
+    "lab_prefix": _check(
+        is_prefix,
+        "It is not a folder inside the bucket: it has //, .. or a control character in it.",
+        "Give it as -e {name}=dr1/spectro, or leave it out.",
+    ),
     "lab_cache_max": _check(
         parse_size,
         "It is not a size.",
@@ -323,12 +342,6 @@ CHECKS: dict[str, Check] = {
         REGION.fullmatch,
         "It is not the name of an AWS region, such as us-west-2.",
         "Leave it out: the data are in us-west-2, and a machine there reads them fastest.",
-    ),
-    # Servers other than AWS have names of their own.
-    "lab_bucket_region": _check(
-        re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}").fullmatch,
-        "It is not the name of a region, such as us-west-2.",
-        "Give the region that the bucket is in, or leave it out for DESI's.",
     ),
     # From the smallest disk for the AMIs to the largest of gp3.
     "lab_disk_gib": _whole_number(
@@ -414,6 +427,7 @@ def value_errors(
         checks += [
             functools.partial(check_certificate, values),
             functools.partial(check_address, values),
+            functools.partial(check_bucket_region, values),
             functools.partial(check_mount_of_workers, values.get("lab_workers"), values.get("lab_mount")),
         ]
     if together and "lab_release" in values:

@@ -17,6 +17,10 @@ from typing import Any
 from .._common.errors import LabError
 from .._common.humanize import parse_size
 
+ENDPOINT = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._~/-]*)?")
+# Those of AWS have small letters, and other servers have names of their own.
+REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+
 
 @dataclass(frozen=True)
 class MountSpec:
@@ -67,7 +71,7 @@ def make_spec(values: Mapping[str, Any]) -> MountSpec:
 def _check(spec: MountSpec) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}", spec.bucket):
         raise _bad("bucket", spec.bucket, "is no bucket name", "give the name alone, such as desidata, without s3://")
-    if any(ord(letter) < 32 for letter in spec.prefix) or ".." in spec.prefix.split("/") or "//" in spec.prefix:
+    if not is_prefix(spec.prefix):
         raise _bad("prefix", spec.prefix, "is no folder inside a bucket", "give it as dr1/spectro, or leave it empty")
     if "@" in spec.endpoint:
         # Do not repeat the value: it holds a secret.
@@ -76,12 +80,18 @@ def _check(spec: MountSpec) -> None:
             "It holds a user name or password, and those would end up in process lists.",
             "Give the address alone, and put keys into the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY).",
         )
-    if spec.endpoint and not re.fullmatch(r"https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._~/-]*)?", spec.endpoint):
+    if spec.endpoint and not ENDPOINT.fullmatch(spec.endpoint):
         raise _bad("endpoint", spec.endpoint, "is no S3 address", "give it as http://127.0.0.1:8333, or empty for AWS")
-    if not re.fullmatch(r"[a-z0-9-]{1,40}", spec.region):
+    if not REGION.fullmatch(spec.region) or (spec.aws and spec.region != spec.region.lower()):
         raise _bad("region", spec.region, "is no region", "give it as us-west-2")
     if spec.cache and (not spec.cache.startswith("/") or spec.cache == "/" or _odd(spec.cache)):
         raise _bad("cache", spec.cache, "is no folder for a cache", "give an absolute path of a folder of its own")
+
+
+def is_prefix(text: str) -> bool:
+    """Return whether this can be a folder inside a bucket, also with slashes around it."""
+    prefix = text.strip("/")
+    return not _odd(prefix) and ".." not in prefix.split("/") and "//" not in prefix
 
 
 _AT_AMAZON = re.compile(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError, failure
+from ansible_collections.desi.lab.plugins.module_utils._mount.spec import make_spec
 from ansible_collections.desi.lab.plugins.plugin_utils import _settings
 
 ROOT = Path(__file__).parents[4]
@@ -42,6 +44,7 @@ GOOD = {
     "lab_endpoint": [
         *("", "https://s3.example.org", "http://127.0.0.1:8333", "http://[::1]:8333", "https://s3.example.org/path/")
     ],
+    "lab_prefix": ["", "dr1", "/edr/spectro/", "my data/dr1..old"],
     "lab_bucket": ["desidata", "my.bucket-2", "abc", "a" * 63],
     "lab_cache_max": ["", "50GiB", "50 GiB", "1.5T", "512M", "20gb"],
     "lab_timeout": [1, "600", 86400],
@@ -84,8 +87,9 @@ BAD = {
     "lab_endpoint": [
         *("s3.example.org", "127.0.0.1:8333", "s3://desidata", "ftp://s3.example.org", "https://", "http://:8333"),
         *("http://server:port", "http://server:0", "http://server:99999", "http://my server", "http://server/?x=1"),
-        *("http://[::1", "/data"),
+        *("http://[::1", "/data", "https://s3.example.org/a%20b", "https://größe.example.org"),
     ],
+    "lab_prefix": ["a//b", "../x", "dr1/..", "a\nb"],
     "lab_bucket": [
         *("", "ab", "a" * 64, "Desidata", "desi_data", "s3://desidata", "desidata/edr", "-desidata", "desidata-")
     ],
@@ -182,6 +186,8 @@ def test_no_value_is_answered_by_anything_but_a_refusal(value):
         ({"lab_bucket": "s3://mine/dr1/x"}, "3 to 63", "-e lab_bucket=mine -e lab_prefix=dr1/x"),
         ({"lab_bucket": "https://m.org/mine/dr1"}, "3 to 63", "-e lab_bucket=mine -e lab_endpoint=https://m.org"),
         ({"lab_endpoint": "https://desidata.mirror.org"}, "name of the bucket", "-e lab_endpoint=https://mirror.org"),
+        ({"lab_bucket_region": "US-West-2"}, "small letters", "-e lab_bucket_region=us-west-2"),
+        ({"lab_prefix": "a//b"}, "not a folder inside the bucket", "-e lab_prefix=dr1/spectro"),
         ({"lab_cache_max": "much"}, "not a size", "-e lab_cache_max=50GiB"),
         ({"lab_memory": "much"}, "not a size", "-e lab_memory=8GiB"),
         ({"lab_memory": "255MiB"}, "A lab needs 256MiB", "-e lab_memory=8GiB"),
@@ -193,6 +199,19 @@ def test_refusal_says_why_and_what_to_do(values, why, do):
     error = refusal(values)
     assert why in error.why
     assert do in error.do
+
+
+@pytest.mark.parametrize("region", ["us-west-2", "RegionOne", "us west", "a.b", "x" * 41])
+def test_bucket_that_the_settings_allow_can_be_mounted_and_no_other(region):
+    endpoints = GOOD["lab_endpoint"] + BAD["lab_endpoint"]
+    for prefix, endpoint in itertools.product(GOOD["lab_prefix"] + BAD["lab_prefix"], endpoints):
+        given = {"lab_prefix": prefix, "lab_endpoint": endpoint, "lab_bucket_region": region, "lab_bucket": "mine"}
+        spec = {name.split("_")[-1]: value for name, value in given.items()}
+        if not _settings.value_errors(given, RELEASES):
+            assert make_spec(spec)
+        elif endpoint in GOOD["lab_endpoint"]:
+            with pytest.raises(LabError):
+                make_spec(spec)
 
 
 def test_release_that_is_not_public_is_taken_from_a_folder_of_ones_own():

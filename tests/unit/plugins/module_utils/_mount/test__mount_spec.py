@@ -22,6 +22,7 @@ def test_settings_are_brought_to_one_form():
     given = {"bucket": " lab ", "prefix": "/edr/x/", "endpoint": "http://h:1/", "cache": "/c//d/", "cache_max": "1G"}
     wanted = MountSpec("lab", "edr/x", "http://h:1", "us-west-2", True, True, "/c/d", 1024**3)
     assert make_spec(given) == wanted
+    assert make_spec({"bucket": "lab", "endpoint": "https://h", "region": "RegionOne"}).region == "RegionOne"
     # The bucket stands in the path where host names cannot hold it.
     for bucket, endpoint, path_style in (("a-b", "", False), ("a.b", "", True), ("a-b", "http://h", True)):
         assert make_spec({"bucket": bucket, "endpoint": endpoint}).path_style is path_style
@@ -34,7 +35,7 @@ def test_settings_are_brought_to_one_form():
         ("prefix", ["../other", "a//b", "a\nb"]),
         ("endpoint", ["127.0.0.1:8333", "ftp://host", "http://host/?x=1", 'http://ho"st', "http://host name"]),
         ("endpoint", ["https://ann:hunter2@host"]),
-        ("region", ["us west", "us-west-2,env_auth=true"]),
+        ("region", ["us west", "us-west-2,env_auth=true", "US-West-2", "-x"]),
         ("cache", ["relative", "/", "/a\nb"]),
         ("cache_max", ["lots", "-1G", "0", "20 PB"]),
         ("access_key", ["AKIA"]),
