@@ -37,6 +37,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
     owner_of_lab,
 )
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, InstanceSpec, run_parameters
+from ansible_collections.desi.lab.plugins.module_utils._ec2.workers import SCHEDULER_PORTS
 from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import Need, WorkersPlan
 
 ROOT_NOTE = (
@@ -187,6 +188,9 @@ def group_of(spec: LabSpec, seen: AccountState, draft: Draft, let_in: Allowed) -
 
 def workers_need(spec: LabSpec, seen: AccountState, draft: Draft, number: int) -> Need:
     """Return what is asked for of a number of workers."""
+    if spec.access == "direct" and spec.port in SCHEDULER_PORTS and number:
+        why = "The scheduler of its workers has that port on the machine."
+        raise LabError(f"The lab cannot be reached at port {spec.port}.", why, "choose another: -e lab_port=8888")
     instance = instances.read_instance(draft.instance)
     there = instance.is_there
     return Need(

@@ -37,7 +37,8 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import 
 Described = t.Mapping[str, t.Any]
 
 # SSH through the lab's machine, the image and the scheduler on that, and processes on the machines of workers.
-PORTS = ((SSH_PORT, SSH_PORT), (8785, 8786), (9000, 9255))
+SCHEDULER_PORTS = (8785, 8786)
+PORTS = ((SSH_PORT, SSH_PORT), SCHEDULER_PORTS, (9000, 9255))
 POLL_SECONDS = 1.0
 MOST_GENERATIONS = 20
 MOST_LOST_ANSWERS = 3

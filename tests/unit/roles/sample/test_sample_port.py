@@ -37,7 +37,7 @@ def bucket():
 def serve(play_tasks):
     """Serve the sample from a port on, where others have taken some; return the ports that were tried, too."""
 
-    def run(first, taken, why=TAKEN):
+    def run(first, taken, why=TAKEN, **more):
         tried, network = [], {"Id": "n1", "Name": "desi-lab-desi", "Containers": {}}
         with fake_engine() as engine:
 
@@ -81,6 +81,7 @@ def serve(play_tasks):
                 "__sample_net": {"network": {"Containers": {}}},
                 "sample_timeout": 2,
                 "ansible_python_interpreter": sys.executable,
+                **more,
             }
             include = {"include_role": {"name": "desi.lab.sample", "tasks_from": "serve", "public": True}}
             tell = {"desi.lab.report_step": {"name": "Chosen", "how": "at {{ __sample_chosen }}"}}
@@ -95,6 +96,13 @@ def test_port_that_another_run_takes_meanwhile_leads_to_the_next_one(serve, buck
     assert code == 0, shown
     assert tried == [bucket - 2, bucket - 1, bucket]
     assert f"at {bucket}" in shown
+
+
+@pytest.mark.parametrize(("first", "lab", "others"), [(-1, -1, []), (-2, -1, [-2])])
+def test_port_of_the_lab_is_left_to_it(serve, bucket, first, lab, others):
+    code, shown, tried = serve(bucket + first, {bucket - 2}, sample_lab_port=bucket + lab)
+    assert tried == [*(bucket + each for each in others), bucket]
+    assert (code, f"at {bucket}" in shown) == (0, True), shown
 
 
 @pytest.mark.parametrize(("why", "tries"), [(TAKEN, 10), ("no space left on device", 1)])

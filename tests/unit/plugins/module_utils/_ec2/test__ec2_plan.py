@@ -366,6 +366,17 @@ def test_settings_that_cannot_work_are_refused_before_aws_is_asked(more):
     plan.check(replace(SPEC, port=22))
 
 
+@pytest.mark.parametrize("port", [8785, 8786])
+def test_port_of_the_scheduler_is_not_the_labs_if_it_has_workers(port):
+    account = settled()
+    spec = replace(SPEC, access="direct", port=port)
+    draft = plan.begin(spec, account)
+    with pytest.raises(LabError, match=f"port {port}"):
+        plan.workers_need(spec, account, draft, 1)
+    assert plan.workers_need(spec, account, draft, 0)
+    assert plan.workers_need(replace(spec, access="tunnel"), account, draft, 1)
+
+
 # Dry runs
 
 
