@@ -86,6 +86,13 @@ options:
     description: The memory of each of their processes, such as V(2GiB). Empty means what they were last given.
     type: str
     default: ""
+  needs:
+    description:
+      - What an instance that is launched has to have for the lab, as C(data), C(memory) such as V(8GiB), and C(cpus).
+      - A path of data is refused, as no new instance has it, and so is a type with less of the others.
+    type: dict
+    default: {}
+    version_added: "0.2.0"
   max_hours:
     description: After how many hours it is to stop in any case, which the plan says. V(0) means never.
     type: float
@@ -275,6 +282,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "workers": {"type": "int", "default": UNCHANGED},
     "worker_type": {"type": "str", "default": ""},
     "worker_memory": {"type": "str", "default": ""},
+    "needs": {"type": "dict", "default": {}},
 }
 
 

@@ -51,6 +51,7 @@ class LabSpec:
     workers: int = UNCHANGED
     worker_type: str = ""
     worker_memory: str = ""
+    needs: t.Mapping[str, t.Any] = field(default_factory=dict)
 
 
 @dataclass

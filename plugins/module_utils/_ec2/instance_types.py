@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from ansible_collections.desi.lab.plugins.module_utils._common.humanize import MIB, amount, parse_size
 from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
 
 # The first that a type supports is taken. t2.micro names i386, too, for which there is no image any more.
@@ -96,6 +97,20 @@ def check_image(kind: InstanceType, image: str) -> None:
             "That type has an ARM processor, and some of the image's packages exist for Intel and AMD processors only.",
             "choose a type with one of those: -e lab_instance_type=t3.xlarge",
         )
+
+
+def check_needs(kind: InstanceType, needs: t.Mapping[str, t.Any]) -> None:
+    """Refuse a type that has not what the lab is to have."""
+    memory, cpus = str(needs.get("memory") or ""), float(needs.get("cpus") or 0)
+    has, setting = "", ""
+    # The system sees a little less than the whole.
+    if memory and parse_size(memory) >= kind.memory_mib * MIB:
+        has, setting = f"{kind.memory} of memory, and its system needs some of that", f"lab_memory={memory}"
+    elif cpus > kind.vcpus:
+        has, setting = f"{amount(kind.vcpus, 'processor')}", f"lab_cpus={cpus:g}"
+    if has:
+        do = "give less, leave it out, or choose a larger type: -e lab_instance_type=m7i.xlarge"
+        raise LabError(f"A lab with {setting} cannot run on {kind.name}.", f"That type has {has}.", do)
 
 
 def size_notes(kind: InstanceType) -> list[str]:

@@ -114,11 +114,20 @@ def begin(spec: LabSpec, seen: AccountState, endpoint: str | None = None) -> Dra
 
 def place(spec: LabSpec, seen: AccountState, draft: Draft, cidrs: t.Sequence[str] = ()) -> None:
     """Decide where an instance may be launched, and from what image; ``cidrs`` are those that may reach it over SSH."""
+    data = str(spec.needs.get("data", ""))
+    if data.startswith("/"):
+        raise LabError(
+            f"The lab {spec.name} cannot be made with lab_data={data}.",
+            "Its machine is made anew, and has no data of yours.",
+            "leave lab_data out, which streams the data. Once the machine has yours, run this again with lab_data",
+        )
     names = list(dict.fromkeys(spec.instance_types))
     kinds = types.chosen(names, map(types.read_instance_type, seen.types), seen.all_types, spec.region)
     types.check_image(kinds[0], spec.image)
     first = kinds[0].architecture
     alike = [kind for kind in kinds if kind.architecture == first]
+    for kind in alike:
+        types.check_needs(kind, spec.needs)
     draft.notes += [
         f"{kind.name} is left out: its processor is {kind.architecture}, that of {kinds[0].name} is {first}."
         for kind in kinds

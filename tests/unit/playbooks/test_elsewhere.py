@@ -57,3 +57,10 @@ def test_files_are_fetched_on_the_machine_of_the_lab_with_what_it_remembers(lapt
     answers = {"labs_info": results("")["labs_info"] | {"server": server}, "data_layout_info": failed}
     done = laptop.play("prefetch", answers)
     assert "The machine has none." in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+def test_new_machine_that_could_not_have_the_data_is_not_launched(region, laptop):
+    given = ("lab_name=new", "lab_data=/mnt/desi", "lab_allow_from=203.0.113.7", "lab_yes=true")
+    done = laptop.play("ec2", {}, None, *(word for setting in given for word in ("-e", setting)))
+    assert "lab new cannot be made with lab_data=/mnt/desi" in done.stdout + done.stderr, done.stdout + done.stderr
+    assert states(region) == ["running"]

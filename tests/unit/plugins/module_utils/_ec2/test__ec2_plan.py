@@ -241,6 +241,27 @@ def test_embedded_image_is_refused_on_arm_before_anything_is_made():
     assert "-e lab_instance_type=t3.xlarge" in caught.value.do
 
 
+@pytest.mark.parametrize(
+    ("needs", "said"),
+    [
+        ({"data": "/data/desi"}, "lab_data=/data/desi"),
+        ({"memory": "1GiB"}, "lab_memory=1GiB cannot run on t2.micro"),
+        ({"memory": "8 GiB", "cpus": 1}, "lab_memory=8 GiB"),
+        ({"cpus": 1.5}, "lab_cpus=1.5"),
+    ],
+)
+def test_new_instance_that_could_not_have_the_lab_is_refused_before_anything_is_made(needs, said):
+    spec = replace(SPEC, needs=needs)
+    with pytest.raises(LabError, match=said):
+        result(spec)
+    assert result(spec, settled())["changes"] == []
+
+
+def test_new_instance_has_what_the_lab_needs():
+    assert result(replace(SPEC, needs={"data": "s3", "memory": "900MiB", "cpus": 1}))["changes"]
+    assert result(replace(SPEC, needs={"data": "sample", "memory": "", "cpus": 0}))["changes"]
+
+
 # An instance that is there
 
 
