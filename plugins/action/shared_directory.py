@@ -23,6 +23,7 @@ from ..module_utils._lab.shared_directory import (
     Around,
     choose,
     refusal,
+    refusal_of_cache,
     refusal_of_data,
     why_not_shared,
 )
@@ -54,6 +55,9 @@ class ActionModule(ControllerAction):
         has = "" if args["folder"] or args["only_own"] else directory_of(args["lab"])
         directory, instead = choose(args["folder"], args["standing"], args["own"], args["only_own"], why, has)
         reason, of_data = why(directory), why(args["data"], system=False)
+        cache = args["cache"]
+        if reason and cache and Path(os.path.realpath(directory)).is_relative_to(os.path.realpath(cache)):
+            raise refusal_of_cache(cache, directory)
         if reason:
             raise refusal(directory, os.path.realpath(directory), reason, args["own"])
         if of_data:
@@ -84,7 +88,7 @@ def around_of(given: t.Mapping[str, t.Any], uids: t.Iterable[int]) -> Around:
         value = os.environ.get(name, "")
         scheme = next((scheme for scheme in SCHEMES if value.startswith(scheme)), "")
         named += value[len(scheme) :].split(":")
-    private = _real([*named, *given["private"]])
+    private = _real([*named, given["cache"], *given["private"]])
     return Around(_real(at_home), _real(given["programs"]), private, any_case=sys.platform == "darwin")
 
 

@@ -56,8 +56,13 @@ options:
     type: list
     elements: path
     default: []
+  cache:
+    description: The directory of streamed data, which must not be shared, nor hold what is. Empty means none.
+    type: path
+    default: ""
+    version_added: "0.2.0"
   private:
-    description: Further directories that must not be shared, such as caches.
+    description: Further directories that must not be shared.
     type: list
     elements: path
     default: []

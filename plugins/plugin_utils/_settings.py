@@ -10,6 +10,7 @@ import contextlib
 import functools
 import ipaddress
 import math
+import posixpath
 import re
 import typing as t
 from pathlib import PurePosixPath
@@ -127,6 +128,16 @@ def check_directory(name: str, value: str) -> None:
     """Refuse a directory that Docker cannot bind; empty means the default."""
     if value:
         _check_path(name, value, "It is not an absolute path.")
+
+
+def check_cache(name: str, value: str) -> None:
+    """Refuse a directory that cannot be the cache's own."""
+    check_directory(name, value)
+    if value and posixpath.normpath(value).strip("/") == "":
+        do = f"Give it a folder of its own: -e {name}=/scratch/desi-lab."
+        raise _wrong(
+            name, value, "It is the whole computer, and streamed data would lie among the system's folders.", do
+        )
 
 
 def _check_path(name: str, value: str, why_not_absolute: str) -> None:
@@ -281,7 +292,7 @@ CHECKS: dict[str, Check] = {
     "lab_name": check_lab_name,
     "lab_data": check_data,
     "lab_folder": check_directory,
-    "lab_cache": check_directory,
+    "lab_cache": check_cache,
     # Short names are valid references, so no table is needed.
     "lab_image": lambda _name, value: image_source(value, {}),
     "lab_bind": _check(

@@ -207,3 +207,12 @@ def refusal_of_data(asked: str, real: str, why: str) -> LabError:
         "Give the folder that holds the releases and nothing else: -e lab_data=/path. "
         "To share this one anyway, add -e lab_folder_anyway=true.",
     )
+
+
+def refusal_of_cache(cache: str, directory: str) -> LabError:
+    """Return the error for a directory of streamed data that holds the one to share."""
+    return LabError(
+        f"The setting lab_cache={cache} cannot work.",
+        f"It holds your folder {directory}, and streamed data have a folder that holds nothing else.",
+        "Give it a folder of its own: -e lab_cache=/scratch/desi-lab.",
+    )

@@ -122,6 +122,16 @@ def test_a_folder_in_the_data_is_told(run, home, data, within):
     assert not run(folder=home / "work")["in_data"]
 
 
+@pytest.mark.parametrize("cache", ["", "work", "link"])
+def test_cache_that_holds_the_folder_is_refused_itself(run, home, cache):
+    (home / "link").symlink_to(home)
+    result = run(folder=home / "work", cache=home / cache)
+    assert result["what"] == f"The setting lab_cache={home / cache} cannot work."
+    assert "lab_folder" not in result["do"]
+    assert "lab_cache" not in run(folder=home / "work", cache=home / "work/cache")["what"]
+    assert "failed" not in run(folder=home / "work", cache=home / "cache")
+
+
 def test_folder_anyway_skips_the_check(run, home):
     assert run(folder=home, anyway=True)["folder"] == str(home)
     assert run(standing=home / "clone", anyway=True)["folder"] == str(home / "clone")
