@@ -82,6 +82,9 @@ def require_safe_path(path: str) -> None:
 
     It needs no rights: what this user may not enter is verified when it is made.
     """
+    if not path.startswith("/"):
+        # That refuses it. The loop below would not end: nothing is above it.
+        require_root_owned(path)
     there = path
     while not os.path.lexists(there):
         there = posixpath.dirname(there)

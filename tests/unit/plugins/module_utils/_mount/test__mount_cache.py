@@ -252,6 +252,13 @@ def test_place_below_a_folder_for_all_is_roots_once_root_has_made_it(tmp_path):
         cache_of.require_safe_path(str(shared / "file" / "lab-1"))
 
 
+@pytest.mark.parametrize("path", ["", "cache", "cache/lab-1", "./cache"])
+def test_path_that_is_not_absolute_is_refused(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LabError, match="not an absolute path"):
+        cache_of.require_safe_path(path)
+
+
 def test_place_that_only_root_may_look_into_is_not_refused_to_others():
     child = os.fork()
     if child == 0:
