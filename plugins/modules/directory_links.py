@@ -63,6 +63,16 @@ from ..module_utils._common.errors import LabError
 from ..module_utils._common.files import closing, open_directory, open_root_owned
 
 
+def verify(path: str, hidden: str) -> None:
+    """Refuse names by which the links of others would be taken for those into the hidden directory."""
+    if not path.startswith("/") or "/" in hidden or hidden in ("", ".", ".."):
+        raise LabError(
+            f"The links in the folder {path or '(none)'} are left as they are.",
+            f"They would lead into {hidden!r}, and the path has to be absolute and that one plain name.",
+            "Give them so, for example path: /var/lib/desi-lab/mounts/NAME and hidden: .bucket",
+        )
+
+
 def links_of(directory: Path, hidden: str) -> dict[str, str]:
     """Return name and target of the links that lead into the hidden directory."""
     if not directory.is_dir():
@@ -119,6 +129,7 @@ def main() -> None:
     directory, hidden = Path(module.params["path"]), module.params["hidden"]
     present = module.params["state"] == "present"
     try:
+        verify(module.params["path"], hidden)
         before = links_of(directory, hidden)
         after = desired_links(directory, hidden) if present else {}
         refuse_foreign(directory, before, after)

@@ -112,6 +112,27 @@ def test_absent_removes_the_empty_directories_above(run, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["other"]
 
 
+@pytest.mark.security("G1")
+@pytest.mark.parametrize("hidden", ["", ".", "..", "a/b", "/"])
+def test_links_of_others_are_not_taken_for_those_into_the_hidden_directory(run, view, hidden):
+    (view / "elsewhere").symlink_to("/nowhere")
+    (view / "beside").symlink_to("../sibling")
+    before = links(view)
+    code, result = run(path=str(view), hidden=hidden, state="absent")
+    assert (code, links(view)) == (1, before)
+    assert "one plain name" in result["why"]
+
+
+@pytest.mark.security("G1")
+@pytest.mark.parametrize("path", ["", "view"])
+def test_path_that_is_not_absolute_is_refused(run, view, monkeypatch, path):
+    run(path=str(view), hidden=".bucket")
+    monkeypatch.chdir(view if not path else view.parent)
+    code, result = run(path=path, hidden=".bucket", state="absent")
+    assert (code, result["what"]) == (1, f"The links in the folder {path or '(none)'} are left as they are.")
+    assert links(view) == SHOWN
+
+
 def test_absent_changes_nothing_where_nothing_of_ours_is(run, view):
     for path in (view, view.parent / "missing"):
         code, result = run(path=str(path), hidden=".bucket", state="absent")
