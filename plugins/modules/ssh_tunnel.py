@@ -45,7 +45,7 @@ options:
     description:
       - V(open) reuses a tunnel with the same parameters that is proven to lead to the machine. Another one is replaced,
         and so is one that leads nowhere any more.
-      - V(closed) ends the tunnel of the folder and removes its files.
+      - V(closed) ends the tunnel of the folder and removes its files. What is no tunnel's stays, whatever its name.
     type: str
     choices: [open, closed]
     default: open
@@ -116,6 +116,11 @@ from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import close_
 from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import Tunnel
 
 
+def _resolved(folder: str) -> str:
+    # An empty one is none, and not the current one.
+    return str(Path(folder).resolve()) if folder else ""
+
+
 def main() -> None:
     """Open or close the tunnel that the options describe."""
     module = AnsibleModule(
@@ -136,7 +141,7 @@ def main() -> None:
     local_port = given.pop("local_port") or 0
     remote_port = given.pop("remote_port") or local_port
     # The loop runs elsewhere, and a folder has one tunnel by whatever path it is named.
-    given.update(config=str(Path(given["config"]).absolute()), directory=str(Path(given.pop("folder")).resolve()))
+    given.update(config=str(Path(given["config"]).absolute()), directory=_resolved(given.pop("folder")))
     begun = time.monotonic()
     with failing(module):
         tunnel = Tunnel(**given, local_port=local_port, remote_port=remote_port)

@@ -232,10 +232,11 @@ def test_module_says_what_it_supports_and_what_it_returns(module):
 def test_examples_of_a_module_use_it_with_options_that_it_has(module):
     found = documentation(module)
     options = dict(found["DOCUMENTATION"]["options"])
-    for fragment in found["DOCUMENTATION"]["extends_documentation_fragment"]:
+    fragments = found["DOCUMENTATION"]["extends_documentation_fragment"]
+    for fragment in [fragments] if isinstance(fragments, str) else fragments:
         file, _dot, part = fragment.removeprefix("desi.lab.").partition(".")
-        fragments = importlib.import_module(f"ansible_collections.desi.lab.plugins.doc_fragments.{file}")
-        shared = getattr(fragments.ModuleDocFragment, (part or "documentation").upper())
+        source = importlib.import_module(f"ansible_collections.desi.lab.plugins.doc_fragments.{file}")
+        shared = getattr(source.ModuleDocFragment, (part or "documentation").upper())
         options.update(yaml.safe_load(shared).get("options") or {})
     uses = [task[f"desi.lab.{module.stem}"] for task in found["EXAMPLES"] if f"desi.lab.{module.stem}" in task]
     assert uses

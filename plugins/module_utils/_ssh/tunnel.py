@@ -169,6 +169,12 @@ def _result(changed: bool, state: str, keeper: Keeper | None, tunnel: Tunnel | N
 @contextlib.contextmanager
 def _locked(directory: str) -> Iterator[None]:
     """Keep others of us from working on the same directory's tunnel at the same time."""
+    if not directory:
+        raise LabError(
+            "The tunnel has no folder.",
+            "Its files are kept in the folder of its lab, and the path given for that is empty.",
+            "Give the path of the lab's folder.",
+        )
     place = None
     try:
         # Where a file system has no locks, or there is no directory yet, the run lock alone keeps others away.
@@ -210,12 +216,19 @@ def _refuse_taken(port: int) -> None:
 
 def _start(tunnel: Tunnel) -> subprocess.Popen[bytes]:
     _remove_files(tunnel)
-    tunnel.room.mkdir(0o700)
-    # Anew, and not through a link that somebody may have put there.
+    for path in (tunnel.script, tunnel.log, tunnel.room):
+        if path.exists():
+            raise LabError(
+                f"The tunnel to {tunnel.host} could not be opened.",
+                f"{path} is in the place of a file of its own, and DESI Lab did not make it.",
+                "Move that away, then run the same command again.",
+            )
+    # Anew, and not through a link that somebody may have put there. By the program all of it is known to be ours.
     for path, text in ((tunnel.script, KEEPER), (tunnel.log, "")):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor is no path
             file.write(text)
+    tunnel.room.mkdir(0o700)
     # Nothing else goes along: it may hold keys to AWS, and the tunnel lives for days.
     kept = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
     kept["PATH"] = f"{kept.get('PATH', '')}:{_SYSTEM_PATH}".strip(":")
@@ -279,7 +292,9 @@ def _remove_files(tunnel: Tunnel) -> None:
     for path in tunnel.files:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             if path == tunnel.room and not path.is_symlink():
-                path.rmdir()
+                # What others put there stays, and the directory with it.
+                with contextlib.suppress(OSError):
+                    path.rmdir()
             else:
                 path.unlink()
 

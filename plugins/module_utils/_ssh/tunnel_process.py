@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import sys
@@ -40,6 +41,12 @@ def _hash(*words: str) -> str:
 def place_of(directory: str) -> str:
     """Return a word for a directory that every process list shows as it is, whatever letters are in its name."""
     return _hash(directory)
+
+
+def _is_program(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return MARK in path.read_text(errors="replace")
+    return False
 
 
 @dataclass(frozen=True)
@@ -84,8 +91,13 @@ class Tunnel:
 
     @property
     def files(self) -> list[Path]:
-        """Return what a tunnel has in its directory while it is open, also one of version 0.1.0."""
-        return [self.script, self.log, self.room / "socket", self.room, Path(self.directory, OLD_SCRIPT)]
+        """Return what a tunnel has in its directory, also one of version 0.1.0, its program last, and links instead.
+
+        Where there is no program of ours, others have these names.
+        """
+        programs = [path for path in (self.script, Path(self.directory, OLD_SCRIPT)) if _is_program(path)]
+        links = [path for path in (self.script, self.log, self.room) if path.is_symlink()]
+        return [*links, *([self.log, self.room / "socket", self.room] if programs else []), *programs]
 
     def command(self) -> list[str]:
         """Return the command of the program that keeps the tunnel up until it is sent SIGTERM."""

@@ -246,13 +246,37 @@ def test_keeper_that_is_ended_by_hand_is_replaced_and_nothing_of_it_stays(desk, 
 def test_files_that_a_reboot_left_are_cleared_and_nobody_is_ended(desk):
     desk.machine.stop()
     bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
-    (desk.machine.folder / "tunnel.sh").write_text(f"{bystander.pid}")
+    (desk.machine.folder / "tunnel.sh").write_text(f"echo desi-lab-tunnel {bystander.pid}")
     (desk.machine.folder / "tunnel.log").write_text(f"{bystander.pid}")
     result = desk.close()
     assert (result["changed"], result["how"], desk.files()) == (True, "cleaned", [])
     assert bystander.poll() is None
     bystander.kill()
     bystander.wait()
+
+
+@pytest.mark.security("G1")
+def test_files_of_others_by_the_names_of_a_tunnels_stay(desk, monkeypatch):
+    folder = desk.machine.folder
+    (folder / "tunnel").mkdir()
+    theirs = [folder / name for name in ("tunnel.py", "tunnel.log", "tunnel.sh", "tunnel/thesis.txt")]
+    for path in theirs:
+        path.write_text("mine")
+    result = desk.close()
+    assert (result["changed"], result["how"]) == (False, "absent")
+    code, result = desk.run()
+    assert (code, desk.processes()) == (1, [])
+    assert f"{theirs[0]} is in the place" in result["why"]
+    assert [path.read_text() for path in theirs] == ["mine"] * 4
+    # Of a tunnel that was ended by force all goes but what others put beside it.
+    theirs[0].write_text(KEEPER)
+    assert desk.close()["how"] == "cleaned"
+    assert desk.files() == ["tunnel", "tunnel.sh"]
+    assert theirs[3].read_text() == "mine"
+    monkeypatch.chdir(folder)
+    theirs[0].write_text(KEEPER)
+    assert desk.run(state="closed", folder="")[1]["what"] == "The tunnel has no folder."
+    assert theirs[0].exists()
 
 
 @pytest.mark.security("H7")
