@@ -12,6 +12,7 @@ import os
 import typing as t
 from pathlib import Path
 
+from ..module_utils._common.errors import LabError
 from ..module_utils._common.run_lock import take
 from ..plugin_utils._controller_action import ControllerAction
 
@@ -22,11 +23,25 @@ def run_process() -> int:
     return parent.pid if parent and parent.pid else os.getpid()
 
 
+def verify_directory(path: str, end: str, what: str) -> None:
+    """Refuse a directory that is not one lab's, as others keep files in it that have the same names."""
+    if not path.startswith("/") or not os.path.normpath(path).endswith(f"/{end}"):
+        raise LabError(
+            f"The folder {path} is not used for {what}.",
+            f"Files of a lab are removed from its folder by name, so its path has to be absolute and end in {end}.",
+            f"Give it one for itself, such as {Path.home()}/.config/desi-lab/{end}. If it was made with that folder, "
+            "move made.json and what else DESI Lab put there.",
+        )
+
+
 class ActionModule(ControllerAction):
     """Takes it for the process of the run."""
 
     def answer(self, args: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Take the lock, or fail with its owner; in check mode, only report the owner."""
+        if args["directory"]:
+            # As it was given: what expands ~ is not all that uses it.
+            verify_directory(str(Path(self._task.args["path"]).parent), args["directory"], args["what"])
         now = datetime.datetime.now().astimezone()
         only_look = bool(self._task.check_mode)
         other = take(Path(args["path"]).absolute(), args["what"], run_process(), now, only_look)

@@ -23,6 +23,12 @@ options:
     description: What is locked, in words for people, such as C(lab desi).
     type: str
     required: true
+  directory:
+    description:
+      - What the path of the lock file's directory has to end in, such as V(us-west-2/desi), where files of the lab are
+        removed from that directory. Any other one is refused before anything is written. Empty means that any will do.
+    type: str
+    default: ""
 extends_documentation_fragment: desi.lab.attributes
 attributes:
   check_mode:
@@ -32,8 +38,9 @@ attributes:
 EXAMPLES = r"""
 - name: Lock the lab
   desi.lab.run_lock:
-    path: ~/.config/desi-lab/us-west-2/desi/hold
+    path: /home/ann/.config/desi-lab/us-west-2/desi/hold
     what: lab desi
+    directory: us-west-2/desi
 """
 
 RETURN = r"""

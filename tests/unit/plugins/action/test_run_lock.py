@@ -113,6 +113,26 @@ def test_run_outside_a_worker_holds_the_lock_itself(act, tmp_path):
     assert not (tmp_path / "hold").exists()
 
 
+@pytest.mark.security("G1")
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/hold",
+        "~/us-west-2/desi/hold",
+        "us-west-2/desi/hold",
+        "/a/us-west-2/other/hold",
+        "/a/us-west-2/desi/../../hold",
+    ],
+)
+def test_directory_that_is_not_the_labs_is_refused(act, path):
+    result = act(run_lock.ActionModule, path=path, what="lab desi", directory="us-west-2/desi")
+    assert result["failed"]
+    assert "absolute and end in us-west-2/desi" in result["why"]
+    assert not act(run_lock.ActionModule, path="/a/us-west-2//desi/hold", what="x", directory="us-west-2/desi").get(
+        "failed"
+    )
+
+
 @pytest.mark.parametrize("arguments", [{"path": "/x"}, {"path": "/x", "what": "x", "more": 1}])
 def test_arguments_other_than_path_and_what_are_refused(act, arguments):
     with pytest.raises(AnsibleActionFail):

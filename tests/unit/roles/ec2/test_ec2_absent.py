@@ -126,3 +126,62 @@ def test_a_machine_with_our_tags_is_not_used_until_somebody_says_that_it_is_ours
     assert code != 0
     assert f"The machine {number} was not touched" in shown
     assert not read(str(folder)).knows("machine", number)
+
+
+# What somebody may have in a folder by names that a lab's folder has, too.
+THEIRS = ("id_ed25519", "known_hosts", "tunnel.py", "sync.json", "tls/thesis.txt", "workers/thesis.txt")
+
+
+def fill(folder):
+    for name in THEIRS:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("mine")
+
+
+def left_in(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.security("G1")
+@pytest.mark.parametrize("state", ["absent", "running"])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_folder_that_is_no_labs_is_refused_before_anything_is_written(region, play_tasks, tmp_path, state, recorded):
+    folder = tmp_path / ".ssh"
+    fill(folder)
+    if recorded:
+        record(folder)
+    before = left_in(folder)
+    role = {"ansible.builtin.include_role": {"name": "desi.lab.ec2"}}
+    code, shown = play_tasks([role], {"ec2_folder": str(folder), "ec2_state": state, "ec2_yes": True})
+    assert code != 0
+    assert f"The folder {folder} is not used for lab desi in us-west-2." in shown
+    assert left_in(folder) == before
+
+
+@pytest.mark.security("G1")
+def test_without_a_record_or_the_ssh_configuration_of_a_lab_nothing_is_removed(region, folder, down):
+    for file in folder.iterdir():
+        file.unlink()
+    fill(folder)
+    (folder / "id_ed25519").unlink()
+    code, shown = down()
+    assert code == 0, shown
+    assert left_in(folder) == {*THEIRS} - {"id_ed25519"}
+
+
+@pytest.mark.security("G1")
+def test_of_workers_only_the_folders_named_by_ids_are_removed(region, folder, play_tasks):
+    gone = folder / "workers/i-0abc"
+    gone.mkdir(parents=True)
+    fill(folder)
+    before = left_in(folder)
+    role = {"ansible.builtin.include_role": {"name": "desi.lab.ec2", "tasks_from": "workers_absent"}}
+    given = {
+        "ec2_folder": str(folder),
+        "ec2_owner": "moto",
+        "ec2_workers_ended": ["", ".", "..", "thesis.txt", gone.name],
+    }
+    code, shown = play_tasks([role], given)
+    assert code == 0, shown
+    assert not gone.exists()
+    assert left_in(folder) == before

@@ -18,7 +18,7 @@ def run(region, tmp_path, play_tasks):
 
     def run_it(*parts, yes=True, **more):
         given = {
-            "ec2_folder": str(tmp_path / "lab"),
+            "ec2_folder": str(tmp_path / "us-west-2/desi"),
             "ec2_yes": yes,
             "ec2_allow_from": ["192.0.2.1/32"],
             "ec2_access": "direct",
@@ -32,7 +32,7 @@ def run(region, tmp_path, play_tasks):
 
 @pytest.mark.security("M4")
 def test_each_resource_is_recorded_when_it_is_created(region, run, tmp_path):
-    folder = str(tmp_path / "lab")
+    folder = str(tmp_path / "us-west-2/desi")
     # As if it was cut off when all but the machine was there.
     region.faults.update(NO_ROOM)
     assert run(*PARTS)[0] != 0
@@ -45,7 +45,7 @@ def test_each_resource_is_recorded_when_it_is_created(region, run, tmp_path):
     assert read(folder).ids("machine") == (machine["InstanceId"],)
     assert read(folder).ids("disk")
     assert read(folder).ids("security group") == (group,)
-    assert (tmp_path / "lab/made.json").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "us-west-2/desi/made.json").stat().st_mode & 0o777 == 0o600
     # With a rule that somebody added it is told, each time.
     region.ec2.authorize_security_group_ingress(
         GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
@@ -57,7 +57,7 @@ def test_each_resource_is_recorded_when_it_is_created(region, run, tmp_path):
 
 @pytest.mark.parametrize("earlier", [True, False])
 def test_failed_launch_removes_what_it_made_and_nothing_that_an_earlier_machine_left(region, run, tmp_path, earlier):
-    folder = tmp_path / "lab"
+    folder = tmp_path / "us-west-2/desi"
     region.faults.update(NO_ROOM)
     if earlier:
         assert run(*PARTS)[0] != 0
@@ -78,7 +78,7 @@ def test_resources_tagged_by_others_are_refused_without_a_terminal(region, run, 
     assert code != 0
     assert group in shown
     assert region.instances() == []
-    assert not (tmp_path / "lab").exists()
+    assert not (tmp_path / "us-west-2/desi").exists()
 
 
 def test_plan_promises_no_limit_that_is_not_known(run):

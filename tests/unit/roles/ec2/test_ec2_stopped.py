@@ -8,9 +8,10 @@ STOPPED = {"id": "i-1", "state": "stopped", "known": True}
 def test_stop_of_an_interrupted_spot_instance_names_what_ends_it(play_tasks, tmp_path):
     def stop(name, waits):
         given = {"ec2_state": "stopped", "ec2_name": name, "ec2_inspected": {**STOPPED, "waits_for_room": waits}}
+        given["ec2_folder"] = str(tmp_path / "us-west-2" / name)
         return {"ansible.builtin.include_role": {"name": "desi.lab.ec2"}, "vars": given}
 
-    code, shown = play_tasks([stop("mine", False), stop("taken", True)], {"ec2_folder": str(tmp_path / "lab")})
+    code, shown = play_tasks([stop("mine", False), stop("taken", True)])
     assert code == 0, shown
     mine, _name, taken = shown.partition("Lab taken")
     assert "is stopped already" in mine
