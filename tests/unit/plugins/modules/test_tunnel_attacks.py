@@ -224,7 +224,7 @@ def test_much_goes_through_the_tunnel_at_once_whole_and_in_both_directions(line,
 
 def test_tunnel_of_the_first_version_that_still_runs_is_closed_and_made_anew(line):
     script = line.machine.folder / "tunnel.sh"
-    script.write_text("sleep 60\n:\n")
+    script.write_text(f"sleep 60\n: {MARK}\n")
     words = [MARK, line.tunnel.place, "0" * 16, line.tunnel.forward, line.machine.host]
     old = subprocess.Popen(["/bin/sh", str(script), *words, str(line.machine.config), "x"], start_new_session=True)
     threading.Thread(target=old.wait, daemon=True).start()
