@@ -203,7 +203,7 @@ def test_folder_of_another_user_in_the_home_is_told_with_how_to_have_it(tmp_path
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(_front_door.tempfile, "TemporaryFile", denied)
-    monkeypatch.setattr(_front_door, "_is_own", lambda path: path != Path(f"{tmp_path}{anothers}"))
+    monkeypatch.setattr(_front_door, "_is_own", lambda path: not path.is_relative_to(f"{tmp_path}{anothers}"))
     with pytest.raises(Refused) as refused:
         _front_door.check_home(tmp_path / ".ansible")
     # A home that is not this user's is no reason to take it.
