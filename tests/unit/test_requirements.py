@@ -34,7 +34,7 @@ INSTALLS = {
     "roles/sample/files/Dockerfile": 1,
 }
 PROGRAMS = re.compile(
-    r"""\bpip3?["']?,?\s+["']?install\b|\beasy_install\b|\bpipx\s+(install|run)\b|\buvx?\s+(pip|tool)\b"""
+    r"""\bpip3?["']?,?\s+(?:--[a-z-]+\s+\S+\s+)*["']?install\b|\beasy_install\b|\bpipx\s+(install|run)\b|\buvx?\s+(pip|tool)\b"""
 )
 # Texts for people, what tests of other things hold, and what tests install from a folder that they made.
 NOT_RUN = re.compile(r"(docs|changelogs|CHANGELOG|README|tests/unit|tests/lint/lock|tests/cloud/test_lab_life)")

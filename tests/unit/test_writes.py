@@ -55,6 +55,7 @@ EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "plugins/module_utils/_mount/state.py": ({".rmdir"}, RUN),
     "plugins/module_utils/_mount/users.py": ({".rmdir"}, RUN),
     "plugins/plugin_utils/_screen.py": ({"os.open"}, "opens the null device"),
+    "plugins/plugin_utils/_json_document.py": ({"os.open"}, "opens the null device"),
     "plugins/plugin_utils/_front_door.py": ({".mkdir"}, "makes what Ansible makes next, as the same user"),
     "plugins/module_utils/_ssh/tunnel.py": (
         {".mkdir", ".open", ".rmdir", ".unlink", "open", "os.open", "os.truncate"},
