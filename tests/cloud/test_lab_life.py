@@ -106,9 +106,9 @@ def test_a_shell_runs_a_command_as_it_was_typed_and_ends_with_its_exit_code(lab)
 def test_a_log_that_is_followed_has_no_token_and_ends_with_who_reads_it(lab):
     token = in_lab(lab, "jupyter server list --json").partition('"token": "')[2].partition('"')[0]
     assert token
-    process = subprocess.Popen(
-        lab.front_door("logs", "-f"), cwd=lab.home, env=lab.environment(), stdout=subprocess.PIPE, text=True
-    )
+    # Who began the tests in the background had them ignore the signal.
+    command = ["env", "--default-signal=INT", *lab.front_door("logs", "-f")]
+    process = subprocess.Popen(command, cwd=lab.home, env=lab.environment(), stdout=subprocess.PIPE, text=True)
     shown = ""
     while "token=" not in shown:
         line = process.stdout.readline()
