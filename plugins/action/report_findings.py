@@ -10,8 +10,8 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import summary_of
-from ansible_collections.desi.lab.plugins.plugin_utils._terminal import WIDEST, Paint, finding_lines
+from ..module_utils._doctor.findings import summary_of
+from ..plugin_utils._terminal import WIDEST, Paint, finding_lines
 
 
 class ActionModule(ActionBase):

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import aws_failure
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import owner_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import role_name, role_path
-from ansible_collections.desi.lab.plugins.plugin_utils._settings_resolve import (
-    remembered_settings,
-    settings_to_remember,
-    unknown_limits,
-)
-from ansible_collections.desi.lab.plugins.plugin_utils._ssh_access import is_allowed, recorded_access
+from ..module_utils._aws.errors import aws_failure
+from ..module_utils._aws.tags import owner_of
+from ..module_utils._ec2.expiry import role_name, role_path
+from ..plugin_utils._settings_resolve import remembered_settings, settings_to_remember, unknown_limits
+from ..plugin_utils._ssh_access import is_allowed, recorded_access
 
 
 class FilterModule:

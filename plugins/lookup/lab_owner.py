@@ -12,8 +12,8 @@ import boto3
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
+from ..module_utils._aws.errors import AWS_ERRORS, aws_error
+from ..module_utils._aws.tags import caller_of
 
 DOCUMENTATION = r"""
 name: lab_owner

@@ -148,9 +148,9 @@ import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
-from ansible_collections.desi.lab.plugins.module_utils._sync.plan import HERE, THERE, how
-from ansible_collections.desi.lab.plugins.module_utils._sync.run import Spec, Sync
+from ..module_utils._common.errors import failing
+from ..module_utils._sync.plan import HERE, THERE, how
+from ..module_utils._sync.run import Spec, Sync
 
 ARGUMENTS = {
     "folder": {"type": "path", "required": True},

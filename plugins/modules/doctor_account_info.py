@@ -65,12 +65,12 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import account_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._doctor.aws_account import account_findings, without
-from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import Check, Finding, all_findings, from_error
-from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import LabSpec
+from ..module_utils._aws.account import account_of
+from ..module_utils._aws.errors import AWS_ERRORS
+from ..module_utils._common.errors import LabError
+from ..module_utils._doctor.aws_account import account_findings, without
+from ..module_utils._doctor.findings import Check, Finding, all_findings, from_error
+from ..module_utils._ec2.discovery import LabSpec
 
 # A doctor is waited for; a plan that is to cost money may take longer.
 QUICK = {"connect_timeout": 3, "read_timeout": 4, "retries": {"mode": "standard", "max_attempts": 2}}

@@ -74,10 +74,10 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
-from ansible_collections.desi.lab.plugins.module_utils._doctor import bundle as doctor_bundle
-from ansible_collections.desi.lab.plugins.module_utils._doctor import bundle_collect as gather
-from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner
+from ..module_utils._common.errors import failing
+from ..module_utils._doctor import bundle as doctor_bundle
+from ..module_utils._doctor import bundle_collect as gather
+from ..module_utils._doctor.bundle_redact import Cleaner
 
 
 def main() -> None:

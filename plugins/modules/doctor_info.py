@@ -128,25 +128,14 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._doctor import host_facts as gather
-from ansible_collections.desi.lab.plugins.module_utils._doctor.bucket import Bucket
-from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import (
-    BROKEN,
-    WARNING,
-    Check,
-    Finding,
-    all_findings,
-    no_worse_than,
-)
-from ansible_collections.desi.lab.plugins.module_utils._doctor.host_checks import (
-    CACHE_GIB,
-    DIRECTORY_GIB,
-    judge_versions,
-)
-from ansible_collections.desi.lab.plugins.module_utils._doctor.labs import judge_labs, judge_leftovers
-from ansible_collections.desi.lab.plugins.module_utils._doctor.proxies import authority_findings, proxy_findings
-from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import listing_url
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
+from ..module_utils._doctor import host_facts as gather
+from ..module_utils._doctor.bucket import Bucket
+from ..module_utils._doctor.findings import BROKEN, WARNING, Check, Finding, all_findings, no_worse_than
+from ..module_utils._doctor.host_checks import CACHE_GIB, DIRECTORY_GIB, judge_versions
+from ..module_utils._doctor.labs import judge_labs, judge_leftovers
+from ..module_utils._doctor.proxies import authority_findings, proxy_findings
+from ..module_utils._mount.bucket_probe import listing_url
+from ..module_utils._mount.spec import MountSpec
 
 # Less than that, and no image can be unpacked at all.
 LEAST_IMAGE_GIB = 2

@@ -113,13 +113,13 @@ why:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import clients_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import caller_of
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import time_text
-from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import ExpiryResult, ExpirySpec, ScheduleGroup
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read
+from ..module_utils._aws.client import clients_of
+from ..module_utils._aws.errors import AWS_ERRORS, aws_error
+from ..module_utils._aws.tags import caller_of
+from ..module_utils._common.errors import LabError
+from ..module_utils._common.humanize import time_text
+from ..module_utils._ec2.expiry import ExpiryResult, ExpirySpec, ScheduleGroup
+from ..module_utils._ec2.record import read
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},

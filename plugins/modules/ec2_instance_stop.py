@@ -55,8 +55,8 @@ state:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client, failing
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import stop
+from ..module_utils._aws.client import aws_client, failing
+from ..module_utils._ec2.instance_wait import stop
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},

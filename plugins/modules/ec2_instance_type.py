@@ -51,10 +51,10 @@ charged:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import account_of, where
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError, failing
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import check_names
-from ansible_collections.desi.lab.plugins.module_utils._ec2.type_change import change, verify
+from ..module_utils._aws.account import account_of, where
+from ..module_utils._common.errors import LabError, failing
+from ..module_utils._ec2.instance_types import check_names
+from ..module_utils._ec2.type_change import change, verify
 
 ARGUMENTS = {"instance_id": {"type": "str", "required": True}, "type": {"type": "str", "required": True}}
 

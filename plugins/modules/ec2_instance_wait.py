@@ -71,16 +71,11 @@ import time
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client, failing
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import OWNER_TAG, tags_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_wait import instance_row, wait_until_at_rest
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
-    age,
-    legacy_owner_note,
-    read_as_caller,
-    resources_of_instance,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
+from ..module_utils._aws.client import aws_client, failing
+from ..module_utils._aws.tags import OWNER_TAG, tags_of
+from ..module_utils._ec2.instance_wait import instance_row, wait_until_at_rest
+from ..module_utils._ec2.record import age, legacy_owner_note, read_as_caller, resources_of_instance
+from ..module_utils._ec2.resources import ResourceQuery
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},

@@ -132,26 +132,14 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client, failing
-from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, is_worker
-from ansible_collections.desi.lab.plugins.module_utils._common.names import verify_lab_name
-from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import (
-    deletion_doubt,
-    fits,
-    known_rows,
-    local_key,
-    nothing_known,
-    with_recorded,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import KINDS as REMEMBERED
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
-    LabRecord,
-    age,
-    legacy_owner_note,
-    read_as_caller,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery, lab_rows
+from ..module_utils._aws.client import aws_client, failing
+from ..module_utils._aws.pricing import from_table
+from ..module_utils._aws.tags import Caller, is_worker
+from ..module_utils._common.names import verify_lab_name
+from ..module_utils._ec2.deletion_proof import deletion_doubt, fits, known_rows, local_key, nothing_known, with_recorded
+from ..module_utils._ec2.record import KINDS as REMEMBERED
+from ..module_utils._ec2.record import LabRecord, age, legacy_owner_note, read_as_caller
+from ..module_utils._ec2.resources import ResourceQuery, lab_rows
 
 ARGUMENTS = {
     "name": {"type": "str", "default": ""},

@@ -70,17 +70,12 @@ kept_for:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import clients_of, failing
-from ansible_collections.desi.lab.plugins.module_utils._common.names import verify_lab_name
-from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import (
-    deletion_doubt,
-    known_rows,
-    local_key,
-    nothing_known,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import read_as_caller
-from ansible_collections.desi.lab.plugins.module_utils._ec2.removal import Removal
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
+from ..module_utils._aws.client import clients_of, failing
+from ..module_utils._common.names import verify_lab_name
+from ..module_utils._ec2.deletion_proof import deletion_doubt, known_rows, local_key, nothing_known
+from ..module_utils._ec2.record import read_as_caller
+from ..module_utils._ec2.removal import Removal
+from ..module_utils._ec2.resources import ResourceQuery
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},

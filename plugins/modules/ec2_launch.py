@@ -137,12 +137,12 @@ from dataclasses import asdict
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
-from ansible_collections.desi.lab.plugins.module_utils._ec2.launcher import Launcher
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LaunchRecord
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, InstanceSpec, user_data
-from ansible_collections.desi.lab.plugins.module_utils._ssh.first_contact import handed_keys_of
+from ..module_utils._aws.client import aws_client
+from ..module_utils._common.errors import failing
+from ..module_utils._ec2.launcher import Launcher
+from ..module_utils._ec2.record import LaunchRecord
+from ..module_utils._ec2.run_instances import Attempt, InstanceSpec, user_data
+from ..module_utils._ssh.first_contact import handed_keys_of
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},

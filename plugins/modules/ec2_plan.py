@@ -225,39 +225,19 @@ import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account, account_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import judge, needed
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
-from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import (
-    AddressQuery,
-    allowed,
-    needs_own_address,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import with_recorded
-from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import AccountState, Discovery, LabSpec
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import alive
-from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import (
-    Draft,
-    begin,
-    check,
-    decide,
-    dry_run_targets,
-    group_of,
-    place,
-    workers_need,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.plan_report import result
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, endpoint_of, read
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import (
-    UNCHANGED,
-    WorkersPlan,
-    lab_workers,
-    number_of,
-    plan_workers,
-    types_of,
-)
+from ..module_utils._aws.account import Account, account_of
+from ..module_utils._aws.permissions import judge, needed
+from ..module_utils._common.errors import failing
+from ..module_utils._ec2.allowed_cidrs import AddressQuery, allowed, needs_own_address
+from ..module_utils._ec2.deletion_proof import with_recorded
+from ..module_utils._ec2.discovery import AccountState, Discovery, LabSpec
+from ..module_utils._ec2.instance import alive
+from ..module_utils._ec2.plan import Draft, begin, check, decide, dry_run_targets, group_of, place, workers_need
+from ..module_utils._ec2.plan_report import result
+from ..module_utils._ec2.record import INSTANCE, endpoint_of, read
+from ..module_utils._ec2.resources import ResourceQuery
+from ..module_utils._ec2.run_instances import state_of
+from ..module_utils._ec2.workers_plan import UNCHANGED, WorkersPlan, lab_workers, number_of, plan_workers, types_of
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},

@@ -68,15 +68,9 @@ from dataclasses import replace
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import aws_client, failing
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
-    KINDS,
-    begin,
-    endpoint_of,
-    read_as_caller,
-    write,
-)
+from ..module_utils._aws.client import aws_client, failing
+from ..module_utils._common.errors import LabError
+from ..module_utils._ec2.record import KINDS, begin, endpoint_of, read_as_caller, write
 
 ARGUMENTS = {
     "folder": {"type": "path", "required": True},

@@ -67,18 +67,13 @@ from pathlib import Path
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import LITTLE_PATIENCE
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import clients_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ADDRESS, SNAPSHOT, ResourceQuery
-from ansible_collections.desi.lab.plugins.module_utils._status.regions import (
-    configured_regions,
-    has_credentials,
-    known_labs,
-    regions_to_ask,
-)
+from ..module_utils._aws.account import LITTLE_PATIENCE
+from ..module_utils._aws.client import clients_of
+from ..module_utils._aws.errors import AWS_ERRORS, aws_error
+from ..module_utils._aws.tags import Caller, caller_of
+from ..module_utils._common.errors import LabError
+from ..module_utils._ec2.resources import ADDRESS, SNAPSHOT, ResourceQuery
+from ..module_utils._status.regions import configured_regions, has_credentials, known_labs, regions_to_ask
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},

@@ -71,15 +71,15 @@ from pathlib import Path
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import COMMON_REGION, LITTLE_PATIENCE, Account
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import clients_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import OPEN_REGIONS
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import open_ports
-from ansible_collections.desi.lab.plugins.module_utils._status import remote_probe as status_remote_probe
-from ansible_collections.desi.lab.plugins.module_utils._status.ec2 import Region
-from ansible_collections.desi.lab.plugins.module_utils._status.regions import (
+from ..module_utils._aws.account import COMMON_REGION, LITTLE_PATIENCE, Account
+from ..module_utils._aws.client import clients_of
+from ..module_utils._aws.error_messages import OPEN_REGIONS
+from ..module_utils._aws.errors import AWS_ERRORS, aws_error
+from ..module_utils._common.errors import LabError
+from ..module_utils._ssh.tunnel import open_ports
+from ..module_utils._status import remote_probe as status_remote_probe
+from ..module_utils._status.ec2 import Region
+from ..module_utils._status.regions import (
     Known,
     has_credentials,
     known_labs,

@@ -85,8 +85,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ssh.first_contact import KNOWN, Meeting, make_key
+from ..module_utils._common.errors import LabError
+from ..module_utils._ssh.first_contact import KNOWN, Meeting, make_key
 
 
 def main() -> None:

@@ -111,9 +111,9 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel import close_tunnel, open_tunnel
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import Tunnel
+from ..module_utils._common.errors import failing
+from ..module_utils._ssh.tunnel import close_tunnel, open_tunnel
+from ..module_utils._ssh.tunnel_process import Tunnel
 
 
 def _resolved(folder: str) -> str:

@@ -72,8 +72,8 @@ user:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import failing
-from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import find_target, wait_for
+from ..module_utils._common.errors import failing
+from ..module_utils._ssh.wait import find_target, wait_for
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import json
 import re
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB
+from ..module_utils._common.humanize import GIB
 
 Node = t.Mapping[str, t.Any]
 

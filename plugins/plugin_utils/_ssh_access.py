@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import ACCESSES, one_of, port_number
+from ..module_utils._lab.instance_answer import ACCESSES, one_of, port_number
 
 USUAL = "tunnel"
 """The way of a lab that nothing is remembered of."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import money
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import MINUTE, ago, amount, parse_time, span
-from ansible_collections.desi.lab.plugins.module_utils._common.text import clean, one_line, setting_option
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import state_word
-from ansible_collections.desi.lab.plugins.plugin_utils._terminal import WIDEST, cells, cut, pad, wrap
+from ..module_utils._aws.pricing import money
+from ..module_utils._common.humanize import MINUTE, ago, amount, parse_time, span
+from ..module_utils._common.text import clean, one_line, setting_option
+from ..module_utils._lab.labels import state_word
+from ._terminal import WIDEST, cells, cut, pad, wrap
 
 # Where not all fit, the last ones are told below.
 COLUMNS = ("NAME", "WHERE", "STATE", "SERVER", "USD/H", "SO FAR", "MONTH")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.desi.lab.plugins.module_utils._aws import pricing as cost
-from ansible_collections.desi.lab.plugins.module_utils._aws.client import WORKERS, clients_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.credentials import SECONDS
-from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN, OPEN_REGIONS
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, action_in, aws_error, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import refusal
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .._common.errors import LabError
+from . import pricing as cost
+from .client import WORKERS, clients_of
+from .credentials import SECONDS
+from .error_messages import FORBIDDEN, OPEN_REGIONS
+from .errors import AWS_ERRORS, action_in, aws_error, code_of
+from .permissions import refusal
 
 # Without an answer to these, the plan is only less exact.
 LITTLE_PATIENCE = {"retries": {"mode": "standard", "max_attempts": 2}, "connect_timeout": 3, "read_timeout": 8}

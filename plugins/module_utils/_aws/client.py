@@ -13,9 +13,9 @@ from functools import lru_cache
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.credentials import SECONDS, as_the_aws_cli, session_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .._common.errors import LabError
+from .credentials import SECONDS, as_the_aws_cli, session_of
+from .errors import AWS_ERRORS, aws_error
 
 # The standard mode waits at random and AWS says when to give up. Nobody watches a screen for longer.
 PATIENCE = {"retries": {"mode": "standard", "max_attempts": 4}, "connect_timeout": 10, "read_timeout": 30}

@@ -18,9 +18,9 @@ import threading
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, message_of
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.parallel import side_by_side
+from .._common.errors import LabError
+from .._common.parallel import side_by_side
+from .errors import AWS_ERRORS, aws_error, message_of
 
 SECONDS = 60.0
 _DOING = "log in to AWS"

@@ -11,8 +11,8 @@ import re
 import ssl
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.network import CA_NAMES, WRITE_PROXY, parse_proxy
-from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
+from .._common.network import CA_NAMES, WRITE_PROXY, parse_proxy
+from .._common.text import nearest
 
 
 class Explanation(t.NamedTuple):

@@ -16,18 +16,9 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import (
-    ACTION_REASON,
-    BY_CLASS,
-    BY_CODE,
-    FORBIDDEN,
-    LOG_IN,
-    OPEN_REGIONS,
-    SEE_CLOCK,
-    Explanation,
-)
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import redact
+from .._common.errors import LabError
+from .._common.redact import redact
+from .error_messages import ACTION_REASON, BY_CLASS, BY_CODE, FORBIDDEN, LOG_IN, OPEN_REGIONS, SEE_CLOCK, Explanation
 
 AWS_ERRORS: tuple[type[Exception], ...] = ()
 """What a call of a client of botocore may raise; nothing where botocore is missing, which the module itself tells."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, action_in, code_of
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .._common.errors import LabError
+from .error_messages import FORBIDDEN
+from .errors import AWS_ERRORS, action_in, code_of
 
 # What a type with CPU credits is given when it is changed. Without it the machine may cost more, and that is said.
 OF_RESIZE = ("ec2:ModifyInstanceCreditSpecification",)

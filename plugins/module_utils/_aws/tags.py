@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
+from .._common.text import name_option
 
 PREFIX = "desi-lab:"
 NAME_TAG = f"{PREFIX}name"

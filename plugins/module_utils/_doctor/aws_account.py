@@ -14,31 +14,24 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account
-from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import quota_increase
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error
-from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import judge, needed, refusal
-from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import from_table
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of
-from ansible_collections.desi.lab.plugins.module_utils._common import run_lock as common_run_lock
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._doctor.aws_orphans import TITLE, judge_orphans, orphans
-from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import (
-    BROKEN,
-    OK,
-    SKIPPED,
-    WARNING,
-    Finding,
-    from_error,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import AccountState, Discovery, LabSpec
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import read_instance_type
-from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import ROOT_NOTE, Draft, begin, dry_run_targets, place
-from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import in_use
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import endpoint_of, read_for, read_or_none
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery
-from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
+from .._aws.account import Account
+from .._aws.error_messages import quota_increase
+from .._aws.errors import AWS_ERRORS, aws_error
+from .._aws.permissions import judge, needed, refusal
+from .._aws.pricing import from_table
+from .._aws.tags import Caller, caller_of
+from .._common import run_lock as common_run_lock
+from .._common.errors import LabError
+from .._ec2.discovery import AccountState, Discovery, LabSpec
+from .._ec2.instance_types import read_instance_type
+from .._ec2.plan import ROOT_NOTE, Draft, begin, dry_run_targets, place
+from .._ec2.quotas import code_of as quota_of
+from .._ec2.quotas import in_use
+from .._ec2.record import endpoint_of, read_for, read_or_none
+from .._ec2.resources import ResourceQuery
+from .._ec2.subnets import ON_DEMAND, SPOT
+from .aws_orphans import TITLE, judge_orphans, orphans
+from .findings import BROKEN, OK, SKIPPED, WARNING, Finding, from_error
 
 NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError")
 NOT_ALLOWED = refusal([]).what

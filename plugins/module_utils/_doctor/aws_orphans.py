@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import HOURS_A_MONTH, Prices
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, is_worker, tags_of
-from ansible_collections.desi.lab.plugins.module_utils._common.names import LAB_NAME
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
-from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import OK, WARNING, Finding
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord, knows_resource
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import Found, id_of, resource_rows
+from .._aws.pricing import HOURS_A_MONTH, Prices
+from .._aws.tags import NAME_TAG, is_worker, tags_of
+from .._common.names import LAB_NAME
+from .._common.text import name_option
+from .._ec2.record import LabRecord, knows_resource
+from .._ec2.resources import Found, id_of, resource_rows
+from .findings import OK, WARNING, Finding
 
 TITLE = "Left behind at AWS"
 # What ./lab down does not remove.

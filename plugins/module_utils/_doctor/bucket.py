@@ -18,20 +18,13 @@ import urllib.parse
 import urllib.request
 from email.utils import parsedate_to_datetime
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.network import proxy_for
-from ansible_collections.desi.lab.plugins.module_utils._common.web import is_loopback_url, make_opener
-from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import Finding, from_error
-from ansible_collections.desi.lab.plugins.module_utils._doctor.network_checks import Measured, judge_bucket, judge_clock
-from ansible_collections.desi.lab.plugins.module_utils._mount.bucket_probe import (
-    check_proxy,
-    explain_answer,
-    explain_exception,
-    listing_url,
-    read_answer,
-    tls_context,
-)
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import MountSpec
+from .._common.errors import LabError
+from .._common.network import proxy_for
+from .._common.web import is_loopback_url, make_opener
+from .._mount.bucket_probe import check_proxy, explain_answer, explain_exception, listing_url, read_answer, tls_context
+from .._mount.spec import MountSpec
+from .findings import Finding, from_error
+from .network_checks import Measured, judge_bucket, judge_clock
 
 SMALL_REQUESTS = 3
 # Enough to pass TCP slow start, and little for metered connections.

@@ -14,11 +14,11 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import closing, open_directory
-from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
-from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
-from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner
+from .._common.errors import LabError
+from .._common.files import closing, open_directory
+from .._common.privileges import as_caller
+from .._common.text import shell_path
+from .bundle_redact import Cleaner
 
 ENDS = (".tar.gz", ".tgz")
 TOP = "desi-lab-bundle"

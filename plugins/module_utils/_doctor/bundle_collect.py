@@ -19,12 +19,12 @@ import typing as t
 from pathlib import Path
 from urllib.parse import unquote
 
-from ansible_collections.desi.lab.plugins.module_utils._common.network import PROXY_NAMES
-from ansible_collections.desi.lab.plugins.module_utils._common.privileges import as_caller
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import credentials, secrets_in
-from ansible_collections.desi.lab.plugins.module_utils._common.run_log import state_directory
-from ansible_collections.desi.lab.plugins.module_utils._doctor.bundle_redact import Cleaner
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME
+from .._common.network import PROXY_NAMES
+from .._common.privileges import as_caller
+from .._common.redact import credentials, secrets_in
+from .._common.run_log import state_directory
+from .._lab.labels import NAME
+from .bundle_redact import Cleaner
 
 Environment = t.Mapping[str, str]
 

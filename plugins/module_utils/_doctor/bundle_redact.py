@@ -16,14 +16,7 @@ import re
 import typing as t
 from urllib.parse import unquote
 
-from ansible_collections.desi.lab.plugins.module_utils._common.redact import (
-    HIDDEN,
-    SHORTEST,
-    all_spellings,
-    is_secret_name,
-    looks_secret,
-    redact,
-)
+from .._common.redact import HIDDEN, SHORTEST, all_spellings, is_secret_name, looks_secret, redact
 
 # After a percent sign, two preceding digits are an encoded letter.
 _ACCOUNT = re.compile(r"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2}))(?:[0-9]{12}|[0-9]{4}-[0-9]{4}-[0-9]{4})(?![0-9])")

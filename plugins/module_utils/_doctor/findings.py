@@ -12,7 +12,7 @@ import time
 import typing as t
 from dataclasses import asdict, dataclass, field, replace
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .._common.errors import LabError
 
 Verdict = t.Literal["ok", "warning", "broken", "skipped"]
 OK, WARNING, BROKEN, SKIPPED = "ok", "warning", "broken", "skipped"

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import GIB
-from ansible_collections.desi.lab.plugins.module_utils._common.text import shell_path
-from ansible_collections.desi.lab.plugins.module_utils._docker.engine import Engine
-from ansible_collections.desi.lab.plugins.module_utils._docker.ports import port_remedy
-from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, WARNING, Finding
+from .._common.humanize import GIB
+from .._common.text import shell_path
+from .._docker.engine import Engine
+from .._docker.ports import port_remedy
+from .findings import BROKEN, OK, WARNING, Finding
 
 # Debian 11 and Ubuntu 20.04 have it; older ones lack options of the lab's container.
 OLDEST_ENGINE = (20, 10)

@@ -15,12 +15,17 @@ import sys
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._docker import ports as docker_ports
-from ansible_collections.desi.lab.plugins.module_utils._docker.engine import Engine, query_engine
-from ansible_collections.desi.lab.plugins.module_utils._docker.link_local import MARK
-from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import OK, SKIPPED, Finding
-from ansible_collections.desi.lab.plugins.module_utils._doctor.host_checks import (
+from .._common.errors import LabError
+from .._docker import ports as docker_ports
+from .._docker.engine import Engine, query_engine
+from .._docker.link_local import MARK
+from .._mount import mountinfo as table
+from .._mount.host import list_directory, read_mounts, search_path
+from .._mount.preflight import check_fuse
+from .._mount.supervisors import UNIT_DIRECTORY
+from .._mount.unit_templates import unit_name
+from .findings import OK, SKIPPED, Finding
+from .host_checks import (
     judge_engine,
     judge_fuse,
     judge_link_local,
@@ -30,11 +35,6 @@ from ansible_collections.desi.lab.plugins.module_utils._doctor.host_checks impor
     judge_room,
     judge_tools,
 )
-from ansible_collections.desi.lab.plugins.module_utils._mount import mountinfo as table
-from ansible_collections.desi.lab.plugins.module_utils._mount.host import list_directory, read_mounts, search_path
-from ansible_collections.desi.lab.plugins.module_utils._mount.preflight import check_fuse
-from ansible_collections.desi.lab.plugins.module_utils._mount.supervisors import UNIT_DIRECTORY
-from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import unit_name
 
 PROC = Path("/proc")
 # Docker's default data directory.

@@ -10,12 +10,12 @@ import shlex
 import typing as t
 from pathlib import PurePosixPath
 
-from ansible_collections.desi.lab.plugins.module_utils._common.names import LAB_NAME
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option, shell_path
-from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, SKIPPED, WARNING, Finding
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import state_word
-from ansible_collections.desi.lab.plugins.module_utils._mount.spec import mount_name
-from ansible_collections.desi.lab.plugins.module_utils._mount.unit_templates import unit_name
+from .._common.names import LAB_NAME
+from .._common.text import name_option, shell_path
+from .._lab.labels import state_word
+from .._mount.spec import mount_name
+from .._mount.unit_templates import unit_name
+from .findings import BROKEN, OK, SKIPPED, WARNING, Finding
 
 # Of a mount, in the directory around it.
 HIDDEN = ".bucket"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import SEE_CLOCK
-from ansible_collections.desi.lab.plugins.module_utils._common.network import PROXY_NAMES, Proxy, parse_proxy
-from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import BROKEN, OK, SKIPPED, WARNING, Finding
+from .._aws.error_messages import SEE_CLOCK
+from .._common.network import PROXY_NAMES, Proxy, parse_proxy
+from .findings import BROKEN, OK, SKIPPED, WARNING, Finding
 
 # AWS refuses signatures that are five minutes off.
 CLOCK_SECONDS = (60, 300)

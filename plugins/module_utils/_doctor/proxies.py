@@ -13,16 +13,9 @@ import ssl
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.network import CA_NAMES
-from ansible_collections.desi.lab.plugins.module_utils._doctor.findings import Finding
-from ansible_collections.desi.lab.plugins.module_utils._doctor.network_checks import (
-    Proxy,
-    judge_authorities,
-    judge_proxies,
-    judge_proxy,
-    read_proxies,
-    twice,
-)
+from .._common.network import CA_NAMES
+from .findings import Finding
+from .network_checks import Proxy, judge_authorities, judge_proxies, judge_proxy, read_proxies, twice
 
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})\b")
 

@@ -17,8 +17,8 @@ import urllib.request
 from collections import Counter
 from urllib.parse import urlsplit
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.web import is_loopback_url, make_opener
+from .._common.errors import LabError
+from .._common.web import is_loopback_url, make_opener
 
 AUTO = "auto"
 EVERYBODY = "0.0.0.0/0"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .._common.errors import LabError
 
 # The user that each system lets in.
 USERS = {"amazon": "ec2-user", "ubuntu": "ubuntu"}

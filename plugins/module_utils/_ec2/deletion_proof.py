@@ -10,28 +10,12 @@ import re
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Prices
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, is_ours
-from ansible_collections.desi.lab.plugins.module_utils._ec2.key_pair import material
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
-    DISK,
-    GROUP,
-    INSTANCE,
-    KEY,
-    REQUEST,
-    LabRecord,
-    knows_resource,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import (
-    SNAPSHOT,
-    Found,
-    Resource,
-    ResourceQuery,
-    exists,
-    id_of,
-    resource_rows,
-)
+from .._aws.errors import AWS_ERRORS, code_of
+from .._aws.pricing import Prices
+from .._aws.tags import Caller, is_ours
+from .key_pair import material
+from .record import DISK, GROUP, INSTANCE, KEY, REQUEST, LabRecord, knows_resource
+from .resources import SNAPSHOT, Found, Resource, ResourceQuery, exists, id_of, resource_rows
 
 # How each kind is asked for by its id, where its id stands, and what AWS answers for one that there is not.
 BY_ID = {

@@ -9,19 +9,19 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.desi.lab.plugins.module_utils._aws import pricing as cost
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account, Answers, Questions, Rows, where
-from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import Action, DryRun, DryRunTargets, dry_run
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import NAME_TAG, is_ours
-from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import parameters_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import read_instance_type
-from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import code_of as quota_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import RUNS, STOPS, market_of, state_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
-from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import UNCHANGED, Facts
+from .._aws import pricing as cost
+from .._aws.account import Account, Answers, Questions, Rows, where
+from .._aws.error_messages import FORBIDDEN
+from .._aws.errors import code_of
+from .._aws.permissions import Action, DryRun, DryRunTargets, dry_run
+from .._aws.tags import NAME_TAG, is_ours
+from .ami import parameters_of
+from .instance_types import read_instance_type
+from .quotas import code_of as quota_of
+from .record import LabRecord
+from .run_instances import RUNS, STOPS, market_of, state_of
+from .subnets import ON_DEMAND, SPOT
+from .workers_plan import UNCHANGED, Facts
 
 
 @dataclass(frozen=True)

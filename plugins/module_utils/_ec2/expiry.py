@@ -18,19 +18,13 @@ import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of, message_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
-    as_tag_list,
-    is_ours,
-    is_session,
-    lab_tags,
-    our_filters,
-)
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import DAY, HOUR, parse_time, time_text
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import lab_instance, root_disk
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
+from .._aws.error_messages import FORBIDDEN
+from .._aws.errors import AWS_ERRORS, code_of, message_of
+from .._aws.tags import as_tag_list, is_ours, is_session, lab_tags, our_filters
+from .._common.errors import LabError
+from .._common.humanize import DAY, HOUR, parse_time, time_text
+from .instance import lab_instance, root_disk
+from .record import LabRecord
 
 GROUPS = "desi-lab-"
 # What Scheduler answers where there is no such group, or no such schedule.

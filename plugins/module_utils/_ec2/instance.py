@@ -8,20 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
-    ACCESS_TAG,
-    OS_TAG,
-    OWNER_TAG,
-    PORT_TAG,
-    RELEASE_TAG,
-    is_ours,
-    is_worker,
-    lab_option,
-    tags_of,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.launch_errors import several_instances
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LabRecord
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import ALIVE, STOPS, facts_of, state_of
+from .._aws.tags import ACCESS_TAG, OS_TAG, OWNER_TAG, PORT_TAG, RELEASE_TAG, is_ours, is_worker, lab_option, tags_of
+from .launch_errors import several_instances
+from .record import LabRecord
+from .run_instances import ALIVE, STOPS, facts_of, state_of
 
 ABSENT = "absent"
 # These say how the lab on the instance is to be reached, and may become others; the rest is for good.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import MIB, amount, parse_size
-from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
+from .._common.errors import LabError
+from .._common.humanize import MIB, amount, parse_size
+from .._common.text import nearest
 
 # The first that a type supports is taken. t2.micro names i386, too, for which there is no image any more.
 ARCHITECTURES = ("x86_64", "arm64")

@@ -9,15 +9,15 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import cost_of, from_table, hour_text, money
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_worker
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
-from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import described, with_recorded
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import lab_instance, read_instance
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import INSTANCE, LabRecord
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import ResourceQuery, lab_rows, pauses
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import RUNS, state_of, waits_for_room
+from .._aws.pricing import cost_of, from_table, hour_text, money
+from .._aws.tags import is_worker
+from .._common.errors import LabError
+from .._common.text import name_option
+from .deletion_proof import described, with_recorded
+from .instance import lab_instance, read_instance
+from .record import INSTANCE, LabRecord
+from .resources import ResourceQuery, lab_rows, pauses
+from .run_instances import RUNS, state_of, waits_for_room
 
 AT_REST = ("running", "stopped")
 IN_TRANSIT = {"pending": "starting", "stopping": "being stopped", "shutting-down": "being deleted"}

@@ -11,8 +11,8 @@ import binascii
 import itertools
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, lab_option, tags_of
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .._aws.tags import is_ours, lab_option, tags_of
+from .._common.errors import LabError
 
 # EC2 takes no others: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-key-pairs.html
 ALGORITHMS = ("ssh-ed25519", "ssh-rsa")

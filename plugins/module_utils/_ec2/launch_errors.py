@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import plain
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import lab_option, tags_of
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import STOPS, facts_of, reason_code, state_of
+from .._aws.errors import plain
+from .._aws.tags import lab_option, tags_of
+from .._common.errors import LabError
+from .._common.text import name_option
+from .run_instances import STOPS, facts_of, reason_code, state_of
 
 AGAIN = "run the same command again: it goes on from here"
 

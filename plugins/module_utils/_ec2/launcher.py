@@ -10,12 +10,12 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, is_worker
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import launch_errors as texts
-from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import refusal
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import LaunchRecord
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
+from .._aws.errors import AWS_ERRORS, aws_error, code_of
+from .._aws.tags import is_ours, is_worker
+from . import launch_errors as texts
+from .quotas import refusal
+from .record import LaunchRecord
+from .run_instances import (
     ALIVE,
     ELSEWHERE,
     STOPS,

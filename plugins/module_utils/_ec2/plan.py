@@ -9,36 +9,24 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import DryRunTargets
-from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Cost, Prices, cost_of, from_table, joined
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, as_tag_list, is_ours, lab_tags
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance as instances
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import instance_types as types
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import security_group as groups
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import subnets as network
-from ansible_collections.desi.lab.plugins.module_utils._ec2.allowed_cidrs import Allowed, allowed
-from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import (
-    Image,
-    check_disk,
-    disk_of,
-    image_id,
-    read_image,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import AccountState, LabSpec
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import Instance
-from ansible_collections.desi.lab.plugins.module_utils._ec2.key_pair import KeyPair, check_public_key, plan_key_pair
-from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import within_quota
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
-    NOTHING,
-    KnownResources,
-    known,
-    legacy_owner_note,
-    owner_of_lab,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt, InstanceSpec, run_parameters
-from ansible_collections.desi.lab.plugins.module_utils._ec2.workers import SCHEDULER_PORTS
-from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import Need, WorkersPlan
+from .._aws.permissions import DryRunTargets
+from .._aws.pricing import Cost, Prices, cost_of, from_table, joined
+from .._aws.tags import Caller, as_tag_list, is_ours, lab_tags
+from .._common.errors import LabError
+from . import instance as instances
+from . import instance_types as types
+from . import security_group as groups
+from . import subnets as network
+from .allowed_cidrs import Allowed, allowed
+from .ami import Image, check_disk, disk_of, image_id, read_image
+from .discovery import AccountState, LabSpec
+from .instance import Instance
+from .key_pair import KeyPair, check_public_key, plan_key_pair
+from .quotas import within_quota
+from .record import NOTHING, KnownResources, known, legacy_owner_note, owner_of_lab
+from .run_instances import Attempt, InstanceSpec, run_parameters
+from .workers import SCHEDULER_PORTS
+from .workers_plan import Need, WorkersPlan
 
 ROOT_NOTE = (
     "You are the root user of this account, who may do everything and cannot be limited. "

@@ -9,25 +9,19 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import cost_line, hour_text
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
-    ACCESS_TAG,
-    OS_TAG,
-    PORT_TAG,
-    RELEASE_TAG,
-    lab_tags,
-)
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount, stops_when
-from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import USERS
-from ansible_collections.desi.lab.plugins.module_utils._ec2.discovery import LabSpec
-from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import group_name
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import Instance, outdated_tags
-from ansible_collections.desi.lab.plugins.module_utils._ec2.plan import Plan
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import ids_before
-from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SecurityGroup, rules_text
-from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import changes as worker_changes
-from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import cost_text as worker_cost
-from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import memory_of
+from .._aws.pricing import cost_line, hour_text
+from .._aws.tags import ACCESS_TAG, OS_TAG, PORT_TAG, RELEASE_TAG, lab_tags
+from .._common.humanize import amount, stops_when
+from .ami import USERS
+from .discovery import LabSpec
+from .expiry import group_name
+from .instance import Instance, outdated_tags
+from .plan import Plan
+from .record import ids_before
+from .security_group import SecurityGroup, rules_text
+from .workers_plan import changes as worker_changes
+from .workers_plan import cost_text as worker_cost
+from .workers_plan import memory_of
 
 
 def rules_change(group: SecurityGroup) -> str:

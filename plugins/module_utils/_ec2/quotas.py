@@ -13,13 +13,13 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import quota_increase, vcpu_limit
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import aws_error, message_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import code_of as error_code
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import InstanceType
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import RUNS, Attempt, state_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import SPOT
+from .._aws.error_messages import quota_increase, vcpu_limit
+from .._aws.errors import aws_error, message_of
+from .._aws.errors import code_of as error_code
+from .._common.errors import LabError
+from .instance_types import InstanceType
+from .run_instances import RUNS, Attempt, state_of
+from .subnets import SPOT
 
 STANDARD = "Standard"
 

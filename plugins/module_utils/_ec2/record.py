@@ -16,18 +16,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import Caller, caller_of, tags_of
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import (
-    closing,
-    open_directory,
-    read_below,
-    write_beside,
-)
-from ansible_collections.desi.lab.plugins.module_utils._common.names import whole_number
-from ansible_collections.desi.lab.plugins.module_utils._ec2.key_pair import KeyPair, material
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import facts_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import SecurityGroup, rules_text
+from .._aws.tags import Caller, caller_of, tags_of
+from .._common.errors import LabError
+from .._common.files import closing, open_directory, read_below, write_beside
+from .._common.names import whole_number
+from .key_pair import KeyPair, material
+from .run_instances import facts_of
+from .security_group import SecurityGroup, rules_text
 
 FILE = "made.json"
 INSTANCE, REQUEST, DISK, GROUP, KEY = "machine", "spot request", "disk", "security group", "key pair"

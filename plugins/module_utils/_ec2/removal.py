@@ -8,21 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.deletion_proof import BY_ID, described
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import DISK, GROUP, INSTANCE, KEY, REQUEST, SCHEDULES
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import (
-    ADDRESS,
-    INTERFACE,
-    SNAPSHOT,
-    ResourceQuery,
-    exists,
-    id_of,
-    pauses,
-    resource_rows,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import state_of
+from .._aws.errors import AWS_ERRORS, code_of
+from .._common.errors import LabError
+from .deletion_proof import BY_ID, described
+from .record import DISK, GROUP, INSTANCE, KEY, REQUEST, SCHEDULES
+from .resources import ADDRESS, INTERFACE, SNAPSHOT, ResourceQuery, exists, id_of, pauses, resource_rows
+from .run_instances import state_of
 
 Row = t.Mapping[str, t.Any]
 Found = t.Dict[str, t.List[t.Dict[str, t.Any]]]  # noqa: UP006 - evaluated by Python 3.9, too

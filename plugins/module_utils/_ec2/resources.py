@@ -12,30 +12,14 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Prices
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
-    ACCESS_TAG,
-    NAME_TAG,
-    OS_TAG,
-    OWNER_TAG,
-    PORT_TAG,
-    RELEASE_TAG,
-    is_ours,
-    our_filters,
-    tags_of,
-)
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import time_text
-from ansible_collections.desi.lab.plugins.module_utils._ec2.ami import USERS
-from ansible_collections.desi.lab.plugins.module_utils._ec2.expiry import (
-    described_group,
-    group_name,
-    groups_of,
-    is_for,
-    schedules_in,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import RUNS, facts_of, market_of, state_of
+from .._aws.error_messages import FORBIDDEN
+from .._aws.errors import AWS_ERRORS, aws_error, code_of
+from .._aws.pricing import Prices
+from .._aws.tags import ACCESS_TAG, NAME_TAG, OS_TAG, OWNER_TAG, PORT_TAG, RELEASE_TAG, is_ours, our_filters, tags_of
+from .._common.humanize import time_text
+from .ami import USERS
+from .expiry import described_group, group_name, groups_of, is_for, schedules_in
+from .run_instances import RUNS, facts_of, market_of, state_of
 
 Resource = t.Mapping[str, t.Any]
 

@@ -13,9 +13,9 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of, unwrapped
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, lab_tags, our_filters
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .._aws.errors import AWS_ERRORS, aws_error, code_of, unwrapped
+from .._aws.tags import as_tag_list, lab_tags, our_filters
+from .._common.errors import LabError
 
 RUNS = ("pending", "running")
 STOPS = ("stopping", "stopped")

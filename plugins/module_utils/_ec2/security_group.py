@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .._aws.tags import is_ours
+from .._common.errors import LabError
 
 HTTPS_PORT, SSH_PORT = 443, 22
 PORT_TEXT = "Open TCP port for Jupyter server"

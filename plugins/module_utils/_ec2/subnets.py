@@ -9,9 +9,9 @@ from __future__ import annotations
 import typing as t
 from ipaddress import ip_network
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import InstanceType
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import Attempt
+from .._common.errors import LabError
+from .instance_types import InstanceType
+from .run_instances import Attempt
 
 SPOT, ON_DEMAND = "spot", "on-demand"
 Rows = t.Sequence[t.Mapping[str, t.Any]]

@@ -8,24 +8,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account, where
-from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import FORBIDDEN
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.permissions import OF_RESIZE
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import quotas
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import (
-    InstanceType,
-    chosen,
-    read_instance_type,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
-    RUNS,
-    STANDARD_CREDITS,
-    Attempt,
-    facts_of,
-    has_cpu_credits,
-)
+from .._aws.account import Account, where
+from .._aws.error_messages import FORBIDDEN
+from .._aws.errors import AWS_ERRORS, aws_error, code_of
+from .._aws.permissions import OF_RESIZE
+from .._common.errors import LabError
+from . import quotas
+from .instance_types import InstanceType, chosen, read_instance_type
+from .run_instances import RUNS, STANDARD_CREDITS, Attempt, facts_of, has_cpu_credits
 
 Described = t.Mapping[str, t.Any]
 # A type for whole coadds, by processor.

@@ -10,13 +10,13 @@ import time
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, aws_error, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import as_tag_list, is_ours, lab_tags
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount
-from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import USED_UP
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import GROUP, LaunchRecord
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
+from .._aws.errors import AWS_ERRORS, aws_error, code_of
+from .._aws.tags import as_tag_list, is_ours, lab_tags
+from .._common.errors import LabError
+from .._common.humanize import amount
+from .quotas import USED_UP
+from .record import GROUP, LaunchRecord
+from .run_instances import (
     ELSEWHERE,
     RUNS,
     Attempt,
@@ -27,12 +27,8 @@ from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import
     tagged_instances,
     verdict_on,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ec2.security_group import (
-    SSH_PORT,
-    has_foreign_ingress,
-    workers_group,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.workers_plan import lab_workers
+from .security_group import SSH_PORT, has_foreign_ingress, workers_group
+from .workers_plan import lab_workers
 
 Described = t.Mapping[str, t.Any]
 

@@ -10,15 +10,15 @@ import math
 import typing as t
 from collections import Counter
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.error_messages import quota_increase
-from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import Prices, cost_of, money
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import is_ours, is_worker
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance_types import GIB, InstanceType
-from ansible_collections.desi.lab.plugins.module_utils._ec2.quotas import class_of, code_of, in_use
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import RUNS, facts_of, state_of
-from ansible_collections.desi.lab.plugins.module_utils._ec2.subnets import ON_DEMAND, SPOT
+from .._aws.error_messages import quota_increase
+from .._aws.pricing import Prices, cost_of, money
+from .._aws.tags import is_ours, is_worker
+from .._common.errors import LabError
+from .._common.humanize import amount
+from .instance_types import GIB, InstanceType
+from .quotas import class_of, code_of, in_use
+from .run_instances import RUNS, facts_of, state_of
+from .subnets import ON_DEMAND, SPOT
 
 # As many as the lab was last given.
 UNCHANGED = -1

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .._common.errors import LabError
 
 BOOTING = "booting"
 CLOSED = "closed"

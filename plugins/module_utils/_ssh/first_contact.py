@@ -14,22 +14,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import (
-    closing,
-    open_directory,
-    read_below,
-    remove_below,
-    write_beside,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis, host_key
-from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import (
-    OPTIONS,
-    environment,
-    find_target,
-    plain_parent,
-    wait_for,
-)
+from .._common.errors import LabError
+from .._common.files import closing, open_directory, read_below, remove_below, write_beside
+from . import diagnosis, host_key
+from .wait import OPTIONS, environment, find_target, plain_parent, wait_for
 
 KNOWN = "known"
 MET = "met"

@@ -16,7 +16,7 @@ import hashlib
 import re
 import shlex
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
+from .._common.errors import LabError
 
 KIND = "ssh-ed25519"
 KEY_FILE = "host_key"

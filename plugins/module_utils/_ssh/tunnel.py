@@ -21,11 +21,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
-from ansible_collections.desi.lab.plugins.module_utils._docker import port_owner, ports
-from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process import (
+from .._common.errors import LabError
+from .._common.polling import wait_until
+from .._docker import port_owner, ports
+from . import diagnosis
+from .tunnel_process import (
     KEEPER,
     LOOPBACK,
     Keeper,
@@ -38,7 +38,7 @@ from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_process impor
     tunnel_processes,
     what_ssh_said,
 )
-from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import find_target
+from .wait import find_target
 
 ANSWERS = "answers"
 NOTHING_THERE = "nothing there"

@@ -15,9 +15,9 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.desi.lab.plugins.module_utils._common.source import source_of
-from ansible_collections.desi.lab.plugins.module_utils._ssh import tunnel_keeper
-from ansible_collections.desi.lab.plugins.module_utils._ssh.tunnel_keeper import MARK
+from .._common.source import source_of
+from . import tunnel_keeper
+from .tunnel_keeper import MARK
 
 LOOPBACK = "127.0.0.1"
 # What the shell loop of version 0.1.0 was called. One that still runs is found, and replaced.

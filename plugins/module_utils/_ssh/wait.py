@@ -14,8 +14,8 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._ssh import diagnosis
+from .._common.errors import LabError
+from . import diagnosis
 
 PAUSE = 1.0
 # An instance that just started sshd may still be installing the key.

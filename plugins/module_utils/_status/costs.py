@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._aws.pricing import HOURS_A_MONTH, Cost
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import HOUR, MINUTE
+from .._aws.pricing import HOURS_A_MONTH, Cost
+from .._common.humanize import HOUR, MINUTE
 
 # From the creation of a disk until the launch of its instance.
 _A_LAUNCH = 10 * MINUTE

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import ago, ahead, number, parse_time, time_text
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import (
-    reason_code,
-    state_of,
-    waits_for_room,
-)
+from .._common.humanize import ago, ahead, number, parse_time, time_text
+from .._common.text import name_option
+from .._ec2.run_instances import reason_code, state_of, waits_for_room
 
 VERSION = 1
 

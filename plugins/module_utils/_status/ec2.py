@@ -12,44 +12,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._aws import pricing
-from ansible_collections.desi.lab.plugins.module_utils._aws.account import Account
-from ansible_collections.desi.lab.plugins.module_utils._aws.errors import AWS_ERRORS, code_of
-from ansible_collections.desi.lab.plugins.module_utils._aws.tags import (
-    NAME_TAG,
-    OWNER_TAG,
-    Caller,
-    caller_of,
-    is_ours,
-    is_worker,
-    tags_of,
-)
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import amount, parse_time
-from ansible_collections.desi.lab.plugins.module_utils._common.text import name_option
-from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import ROLE as SCHEDULER
-from ansible_collections.desi.lab.plugins.module_utils._ec2 import expiry
-from ansible_collections.desi.lab.plugins.module_utils._ec2.instance import root_disk
-from ansible_collections.desi.lab.plugins.module_utils._ec2.record import (
-    LabRecord,
-    endpoint_of,
-    read_for,
-    read_or_none,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ec2.resources import lab_rows
-from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import RUNS, state_of
-from ansible_collections.desi.lab.plugins.module_utils._lab.labels import NAME, ROLE, lab_row, labels_of
-from ansible_collections.desi.lab.plugins.module_utils._lab.probe import server_answers
-from ansible_collections.desi.lab.plugins.module_utils._status import remote_probe
-from ansible_collections.desi.lab.plugins.module_utils._status.costs import Ran, costs
-from ansible_collections.desi.lab.plugins.module_utils._status.document import (
-    coming,
-    notes_of_look,
-    watched,
-    whole,
-    why_stopped,
-)
-from ansible_collections.desi.lab.plugins.module_utils._status.regions import Known
+from .._aws import pricing
+from .._aws.account import Account
+from .._aws.errors import AWS_ERRORS, code_of
+from .._aws.tags import NAME_TAG, OWNER_TAG, Caller, caller_of, is_ours, is_worker, tags_of
+from .._common.errors import LabError
+from .._common.humanize import amount, parse_time
+from .._common.text import name_option
+from .._dask.scheduler import ROLE as SCHEDULER
+from .._ec2 import expiry
+from .._ec2.instance import root_disk
+from .._ec2.record import LabRecord, endpoint_of, read_for, read_or_none
+from .._ec2.resources import lab_rows
+from .._ec2.run_instances import RUNS, state_of
+from .._lab.labels import NAME, ROLE, lab_row, labels_of
+from .._lab.probe import server_answers
+from . import remote_probe
+from .costs import Ran, costs
+from .document import coming, notes_of_look, watched, whole, why_stopped
+from .regions import Known
 
 TAGGED: list[dict[str, t.Any]] = [{"Name": "tag-key", "Values": [NAME_TAG]}]
 # Instances, and queries about each.

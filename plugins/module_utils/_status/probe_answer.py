@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.names import (
+from .._common.names import (
     BadAnswer,
     absolute_path,
     mapping,
@@ -21,8 +21,8 @@ from ansible_collections.desi.lab.plugins.module_utils._common.names import (
     unless_none,
     whole_number,
 )
-from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import parse_counts
-from ansible_collections.desi.lab.plugins.module_utils._lab.instance_answer import plain_text
+from .._dask.scheduler import parse_counts
+from .._lab.instance_answer import plain_text
 
 MAX_BYTES = 2 * 2**20
 KEYS = ("watch", "uptime", "mounts", "containers", "images", "server", "dask")

@@ -10,7 +10,7 @@ import contextlib
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.text import nearest
+from .._common.text import nearest
 
 # Without these, AWS tools find no credentials without the network.
 VARIABLES = (

@@ -10,12 +10,12 @@ import shlex
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.bounded_command import run_bounded
-from ansible_collections.desi.lab.plugins.module_utils._common.names import BadAnswer
-from ansible_collections.desi.lab.plugins.module_utils._common.source import source_of
-from ansible_collections.desi.lab.plugins.module_utils._dask.scheduler import QUESTION
-from ansible_collections.desi.lab.plugins.module_utils._lab import probe
-from ansible_collections.desi.lab.plugins.module_utils._status.probe_answer import MAX_BYTES, parse
+from .._common.bounded_command import run_bounded
+from .._common.names import BadAnswer
+from .._common.source import source_of
+from .._dask.scheduler import QUESTION
+from .._lab import probe
+from .probe_answer import MAX_BYTES, parse
 
 CONNECT_SECONDS = 2
 WHOLE_SECONDS = 5.0

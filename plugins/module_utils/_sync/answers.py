@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.desi.lab.plugins.module_utils._common.names import (
+from .._common.names import (
     INT64,
     MAX_NAME,
     BadAnswer,
@@ -21,8 +21,8 @@ from ansible_collections.desi.lab.plugins.module_utils._common.names import (
     truth,
     whole_number,
 )
-from ansible_collections.desi.lab.plugins.module_utils._sync.agent import NEVER
-from ansible_collections.desi.lab.plugins.module_utils._sync.patterns import MAX_LINE, MAX_LINES, MAX_TEXT
+from .agent import NEVER
+from .patterns import MAX_LINE, MAX_LINES, MAX_TEXT
 
 MAX_ENTRIES = 500_000
 MAX_BYTES = 128 * 2**20

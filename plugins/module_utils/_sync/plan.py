@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ansible_collections.desi.lab.plugins.module_utils._common.humanize import decimal_size
+from .._common.humanize import decimal_size
 
 LONGEST_NAME = 255
 

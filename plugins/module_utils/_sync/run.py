@@ -19,27 +19,19 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common import errors as common_errors
-from ansible_collections.desi.lab.plugins.module_utils._common import files as common_files
-from ansible_collections.desi.lab.plugins.module_utils._common.bounded_command import run_bounded
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.names import refused, shown
-from ansible_collections.desi.lab.plugins.module_utils._common.source import source_of
-from ansible_collections.desi.lab.plugins.module_utils._ssh.diagnosis import (
-    CLOSED,
-    MUTE,
-    REFUSED,
-    SILENT,
-    UNREACHABLE,
-    check_host,
-    classify,
-)
-from ansible_collections.desi.lab.plugins.module_utils._ssh.wait import plain_parent
-from ansible_collections.desi.lab.plugins.module_utils._sync import agent
-from ansible_collections.desi.lab.plugins.module_utils._sync import answers as sync_answers
-from ansible_collections.desi.lab.plugins.module_utils._sync import patterns as sync_patterns
-from ansible_collections.desi.lab.plugins.module_utils._sync import plan as plans
-from ansible_collections.desi.lab.plugins.module_utils._sync.staging import Here
+from .._common import errors as common_errors
+from .._common import files as common_files
+from .._common.bounded_command import run_bounded
+from .._common.errors import LabError
+from .._common.names import refused, shown
+from .._common.source import source_of
+from .._ssh.diagnosis import CLOSED, MUTE, REFUSED, SILENT, UNREACHABLE, check_host, classify
+from .._ssh.wait import plain_parent
+from . import agent
+from . import answers as sync_answers
+from . import patterns as sync_patterns
+from . import plan as plans
+from .staging import Here
 
 SENT: tuple[types.ModuleType, ...] = (common_errors, common_files, sync_patterns, agent)
 """The modules that run on an instance, each after what it imports."""

@@ -19,17 +19,10 @@ import stat
 import typing as t
 from pathlib import Path
 
-from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
-from ansible_collections.desi.lab.plugins.module_utils._common.files import (
-    closing,
-    open_below,
-    open_directory,
-    open_made,
-    open_root_owned,
-    remove_below,
-)
-from ansible_collections.desi.lab.plugins.module_utils._common.privileges import Owner, as_owner
-from ansible_collections.desi.lab.plugins.module_utils._sync import agent
+from .._common.errors import LabError
+from .._common.files import closing, open_below, open_directory, open_made, open_root_owned, remove_below
+from .._common.privileges import Owner, as_owner
+from . import agent
 
 BESIDE = ".desi-lab-sync-"
 
