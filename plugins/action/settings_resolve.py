@@ -56,13 +56,12 @@ class ActionModule(ControllerAction):
             name: normal_path(name, value, home, standing) if name in PATHS else value for name, value in given.items()
         }
         lab = resolve(options, args["instance"], args["saved"], given)
-        values = {name: lab[name.removeprefix(PREFIX)] for name in options}
         # One that is there may have been made when its name was not reserved.
         is_there = not args["values"] or args["saved"].get("lab_name") == lab["name"]
         named = {"lab_name"} if is_there and LAB_NAME.fullmatch(lab["name"]) else set()
         # Of a lab that is not made now, only what somebody says has to work.
         said = set(options) if args["values"] else {*CHOOSING, *(f"{PREFIX}{name}" for name in lab["given"])}
-        values = {name: values[name] for name in said - named}
+        values = {name: lab[name.removeprefix(PREFIX)] for name in said - named}
         errors += value_errors(values, worked_out["releases"], together=args["values"])
         if errors:
             return {"failed": True, **failure(errors)}
