@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
 
-from .._common.errors import LabError
+from .._common import errors
 from .credentials import SECONDS, as_the_aws_cli, session_of
 from .errors import AWS_ERRORS, aws_error
 
@@ -61,9 +61,8 @@ def clients_of(module: t.Any, seconds: float = SECONDS) -> Clients:  # noqa: ANN
 @contextlib.contextmanager
 def failing(module: t.Any, doing: str, **more: t.Any) -> t.Iterator[None]:  # noqa: ANN401 - an AnsibleAWSModule
     """Let a module fail with what went wrong, and with ``more`` in its result; ``doing`` is as aws_error takes it."""
-    try:
-        yield
-    except LabError as error:
-        module.fail_json(**more, **error.as_result())
-    except AWS_ERRORS as error:
-        module.fail_json(**more, **aws_error(error, doing, module.region or "").as_result())
+    with errors.failing(module, **more):
+        try:
+            yield
+        except AWS_ERRORS as error:
+            raise aws_error(error, doing, module.region or "") from error

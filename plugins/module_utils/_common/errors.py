@@ -37,9 +37,9 @@ def failure(errors: Sequence[LabError]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def failing(module: Any) -> Iterator[None]:  # noqa: ANN401 - an AnsibleModule
-    """Let a module fail with the LabError that is raised."""
+def failing(module: Any, **more: Any) -> Iterator[None]:  # noqa: ANN401 - an AnsibleModule, and its results
+    """Let a module fail with the LabError that is raised, and with ``more`` in its result."""
     try:
         yield
     except LabError as error:
-        module.fail_json(**error.as_result())
+        module.fail_json(**more, **error.as_result())
