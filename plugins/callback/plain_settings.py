@@ -12,7 +12,7 @@ version_added: "0.1.0"
 description:
   - Looks at what was given with C(-e) before any play begins, which is before Ansible works any of it out.
   - Ends the run if a template is in it, or if a file (C(-e @file)) sets something else than settings of DESI Lab.
-  - Loads the filters of the collection once for all tasks.
+  - Loads the filters of the collection, and the modules that run on this computer, once for all tasks.
   - Makes what programs read of the environment, such as proxies and certificate authorities, the same for all of them.
   - C(./lab) enables it. To have it elsewhere, name it in C(callbacks_enabled) of C(ansible.cfg).
 author:
@@ -21,6 +21,7 @@ requirements:
   - to be named in C(callbacks_enabled)
 """
 
+import contextlib
 import gc
 import importlib
 import os
@@ -35,11 +36,13 @@ from ansible.plugins.callback import CallbackBase
 from .. import filter as filters
 from ..module_utils._common.errors import LabError
 from ..module_utils._common.text import clean
+from ..plugin_utils._controller_action import MODULES
 from ..plugin_utils._fact_injection import check_names_in_file, check_plain
 from ..plugin_utils._surroundings import agreed
 
 if t.TYPE_CHECKING:
     from ansible.playbook import Playbook
+    from ansible.playbook.task import Task
 
 
 class CallbackModule(CallbackBase):
@@ -69,6 +72,9 @@ class CallbackModule(CallbackBase):
         os.environ.update(settled)
         prepare_forks()
 
+    def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:
+        load_module(task.resolved_action or task.action)
+
     def _end(self, error: LabError) -> t.NoReturn:
         for line in (f"x {error.what}", f"  Why   {error.why}", f"  Do    {error.do}"):
             self._display.display(f"  {clean(line)}", stderr=True)
@@ -83,6 +89,16 @@ def prepare_forks() -> None:
     # The collector would write to every object, and so copy the memory that a fork shares.
     gc.collect()
     gc.freeze()
+
+
+def load_module(action: str) -> None:
+    """Import a module that calls AWS, which takes 0.3 seconds, in time for the workers that are forked from now on."""
+    name = f"{MODULES}.{action.rpartition('.')[2]}"
+    if action.startswith("desi.lab.ec2_") and name not in sys.modules:
+        # What is missing, the task tells.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+        gc.freeze()
 
 
 def names_in(loader: DataLoader, path: str) -> list[t.Any]:

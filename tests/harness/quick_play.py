@@ -13,10 +13,8 @@ as if it was killed there. With --alone this process is the one run, of what els
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
-import io
 import json
 import os
 import pkgutil
@@ -32,8 +30,7 @@ from typing import Any
 
 from ansible.cli.playbook import PlaybookCLI
 from ansible.executor.task_queue_manager import TaskQueueManager
-from ansible.module_utils.testing import patch_module_args
-from ansible.plugins.action import ActionBase, remove_internal_keys
+from ansible.plugins.action import ActionBase
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionPkgLoaderBase
 from player import IS_POSSIBLE
@@ -65,6 +62,11 @@ LOADED_ALONE = (
 SERVICES = ("ec2", "sts", "iam", "ssm", "scheduler", "service-quotas", "pricing")
 
 
+def in_process() -> Any:
+    """Return the product's part that runs modules in workers, which can be imported when collections can."""
+    return importlib.import_module("ansible_collections.desi.lab.plugins.plugin_utils._in_process")
+
+
 def execute_module(
     self: Any, module_name: Any = None, module_args: Any = None, task_vars: Any = None, **options: Any
 ) -> dict[str, Any]:
@@ -72,33 +74,18 @@ def execute_module(
     # As somebody else, or beside the play, it has to be another process.
     if self._connection.transport != "local" or self._connection.become or options.get("wrap_async"):
         return USUALLY(self, module_name, module_args, task_vars=task_vars, **options)
-    # A worker has one task, and what is set in it is not seen by others.
-    environment: dict[str, Any] = {}
-    self._compute_environment_string(environment)
-    os.environ.update({name: str(value) for name, value in environment.items()})
-    name = module_name or self._task.action
-    arguments = dict(self._task.args if module_args is None else module_args)
-    self._update_module_args(
-        name, arguments, task_vars or {}, ignore_unknown_opts=options.get("ignore_unknown_opts", False)
+    find = self._shared_loader_obj.module_loader.find_plugin_with_context
+    name = find(module_name or self._task.action, collection_list=self._task.collections).resolved_fqcn
+    collection = name.rpartition(".")[0]
+    builtin = collection in ("ansible.builtin", "ansible.legacy")
+    return in_process().run(
+        self,
+        name,
+        self._task.args if module_args is None else module_args,
+        task_vars or {},
+        package="ansible.modules" if builtin else f"ansible_collections.{collection}.plugins.modules",
+        ignore_unknown_opts=options.get("ignore_unknown_opts", False),
     )
-    found = self._shared_loader_obj.module_loader.find_plugin_with_context(name, collection_list=self._task.collections)
-    *collection, last = found.resolved_fqcn.split(".")
-    builtin = collection in (["ansible", "builtin"], ["ansible", "legacy"])
-    place = "ansible.modules" if builtin else f"ansible_collections.{'.'.join(collection)}.plugins.modules"
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output), patch_module_args(arguments):
-        try:
-            importlib.import_module(f"{place}.{last}").main()
-        except SystemExit:
-            pass
-        except Exception:
-            return {"failed": True, "msg": traceback.format_exc()}
-    data = self._parse_returned_data({"rc": 0, "stdout": output.getvalue(), "stderr": ""}, "legacy")
-    remove_internal_keys(data)
-    for stream in ("stdout", "stderr"):
-        if stream in data:
-            data.setdefault(f"{stream}_lines", (data[stream] or "").splitlines())
-    return data
 
 
 def read_code(self: Any, name: str) -> CodeType | None:

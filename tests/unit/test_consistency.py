@@ -215,6 +215,15 @@ def documentation(module: Path) -> dict[str, object]:
     return found
 
 
+def test_modules_without_an_action_of_their_own_run_in_the_worker_of_their_task():
+    routed = {
+        name
+        for name, about in read_yaml("meta", "runtime.yml")["plugin_routing"]["modules"].items()
+        if about.get("action_plugin") == "desi.lab.in_process"
+    }
+    assert routed == set(names(MODULES)) - set(names(list((PLUGINS / "action").glob("*.py"))))
+
+
 @pytest.mark.parametrize("module", MODULES, ids=names(MODULES))
 def test_module_says_what_it_supports_and_what_it_returns(module):
     found = documentation(module)
