@@ -11,7 +11,7 @@ short_description: Write several text files, in one go
 version_added: "0.1.0"
 description:
   - Writes files and the directories that they are in, in one trip to the host.
-  - For root, each directory above a file has to be root's and writable by nobody else.
+  - For root, each directory above a file has to be root's and writable by nobody else, but for O(root_owned).
   - M(ansible.builtin.copy) takes two trips for each file, which over SSH takes seconds, and proves no path.
 options:
   files:
@@ -27,6 +27,12 @@ options:
     type: str
     choices: ["0644", "0600"]
     default: "0644"
+  root_owned:
+    description:
+      - Whether root writes only where all directories above a file are root's.
+      - Turn it off for files of the person who runs Ansible, whose home may be another's under C(sudo -E).
+    type: bool
+    default: true
 extends_documentation_fragment: desi.lab.attributes
 attributes:
   diff_mode:
@@ -104,10 +110,11 @@ def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
     return found
 
 
-def write(file: File, mode: int) -> None:
-    """Write a file whole or not at all. For root, all that is above it has to be root's."""
+def write(file: File, mode: int, *, root_owned: bool) -> None:
+    """Write a file whole or not at all. For root, all that is above it has to be root's if that is wanted."""
     above = str(file.path.parent)
-    with closing(open_root_owned(above, make=True) if os.geteuid() == 0 else open_made(above, 0o755)) as directory:
+    proven = root_owned and os.geteuid() == 0
+    with closing(open_root_owned(above, make=True) if proven else open_made(above, 0o755)) as directory:
         write_beside(directory, file.path.name, file.after.encode(), mode)
 
 
@@ -123,6 +130,7 @@ def main() -> None:
             "files": {"type": "dict", "required": True},
             "kept": {"type": "dict", "default": {}},
             "mode": {"type": "str", "choices": ["0644", "0600"], "default": "0644"},
+            "root_owned": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
@@ -133,7 +141,7 @@ def main() -> None:
         found = differing({**files, **kept}, mode)
         if not module.check_mode:
             for file in found:
-                write(file, mode)
+                write(file, mode, root_owned=module.params["root_owned"])
     except LabError as error:
         module.fail_json(**error.as_result())
     except OSError as error:

@@ -78,3 +78,5 @@ def test_root_writes_nothing_where_somebody_else_may_write(run, tmp_path):
     assert code == 1
     assert "not safe" in result["what"]
     assert list(folder.iterdir()) == []
+    code, _result = run({folder / "program": "x"}, root_owned=False)
+    assert (code, (folder / "program").read_text()) == (0, "x")
