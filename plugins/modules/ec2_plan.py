@@ -50,9 +50,9 @@ options:
     description: The data release, for the instance's tags and for what is said of its size.
     type: str
     default: edr
-  public_key:
-    description: The public key of the lab on this computer, as a line of text. Empty means that there is none yet.
-    type: str
+  key_file:
+    description: The private key of the lab on this computer. There may be none yet.
+    type: path
     default: ""
   prices:
     description:
@@ -222,6 +222,7 @@ changes:
 """
 
 import typing as t
+from pathlib import Path
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -238,6 +239,7 @@ from ..module_utils._ec2.record import INSTANCE, endpoint_of, read
 from ..module_utils._ec2.resources import ResourceQuery
 from ..module_utils._ec2.run_instances import state_of
 from ..module_utils._ec2.workers_plan import UNCHANGED, WorkersPlan, lab_workers, number_of, plan_workers, types_of
+from ..module_utils._ssh.first_contact import public_half
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},
@@ -252,7 +254,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "subnet": {"type": "str", "default": ""},
     "spot": {"type": "bool", "default": False},
     "release": {"type": "str", "default": "edr"},
-    "public_key": {"type": "str", "default": "", "no_log": False},
+    "key_file": {"type": "path", "default": ""},
     "prices": {"type": "dict", "default": {}},
     "folder": {"type": "path", "default": ""},
     "idle_minutes": {"type": "float", "default": 60},
@@ -316,9 +318,10 @@ def workers_of(discovery: Discovery, spec: LabSpec, seen: AccountState, draft: D
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = {name: module.params[name] for name in ARGUMENTS}
-    services, directory = given.pop("address_services"), given.pop("folder")
+    services, directory, key_file = (given.pop(name) for name in ("address_services", "folder", "key_file"))
     with failing(module):
-        spec = LabSpec(region=module.region or "", directory=directory, record=read(directory), **given)
+        key = public_half(Path(key_file))
+        spec = LabSpec(region=module.region or "", directory=directory, record=read(directory), public_key=key, **given)
         check(spec)
         planned = plan(account_of(module), spec, services)
     module.exit_json(changed=False, **planned)

@@ -21,10 +21,12 @@ ANN, BOB = "203.0.113.7/32", "198.51.100.4/32"
 
 
 @pytest.fixture
-def run(region, capsys):
+def run(region, capsys, monkeypatch):
+    monkeypatch.setattr(ec2_plan, "public_half", lambda path: MINE)
+
     def run_it(fails=False, **options):
         region.calls.clear()
-        given = {"name": "desi", "public_key": MINE, "prices": PRICES, "address_services": [f"{region.url}/ip"]}
+        given = {"name": "desi", "prices": PRICES, "address_services": [f"{region.url}/ip"]}
         answer = run_module(ec2_plan, capsys, **{**given, **options})
         assert bool(answer.get("failed")) is fails, answer.get("msg")
         return answer
