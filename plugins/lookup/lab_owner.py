@@ -12,7 +12,7 @@ import boto3
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ..module_utils._aws.errors import AWS_ERRORS, aws_error
+from ..module_utils._aws.errors import aws_error, botocore_errors
 from ..module_utils._aws.tags import caller_of
 
 DOCUMENTATION = r"""
@@ -48,7 +48,7 @@ class LookupModule(LookupBase):
     def run(self, terms: list[t.Any], variables: t.Any = None, **kwargs: t.Any) -> list[str]:  # noqa: ANN401 - of Ansible
         try:
             owner = caller_of(boto3.client("sts", region_name="us-east-1").get_caller_identity()).owner
-        except AWS_ERRORS as error:
+        except botocore_errors() as error:
             raise AnsibleLookupError(str(aws_error(error, "find out whose labs to list", ""))) from error
         if not owner:
             # An empty filter would find what has an empty tag.

@@ -66,7 +66,7 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils._aws.account import account_of
-from ..module_utils._aws.errors import AWS_ERRORS
+from ..module_utils._aws.errors import botocore_errors
 from ..module_utils._common.errors import LabError
 from ..module_utils._doctor.aws_account import account_findings, without
 from ..module_utils._doctor.findings import Check, Finding, all_findings, from_error
@@ -114,7 +114,11 @@ def main() -> None:
     """Run the module, in a bounded time."""
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True, check_boto3=False)
     try:
-        found = all_findings(checks(module)) if AWS_ERRORS else [without("the Python package boto3 is not installed")]
+        found = (
+            all_findings(checks(module))
+            if botocore_errors()
+            else [without("the Python package boto3 is not installed")]
+        )
     except LabError as error:
         found = [from_error("account", "AWS account", error)]
     module.exit_json(changed=False, findings=[finding.as_result() for finding in found])

@@ -114,7 +114,7 @@ why:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..module_utils._aws.client import clients_of
-from ..module_utils._aws.errors import AWS_ERRORS, aws_error
+from ..module_utils._aws.errors import aws_error, botocore_errors
 from ..module_utils._aws.tags import caller_of
 from ..module_utils._common.errors import LabError
 from ..module_utils._common.humanize import time_text
@@ -156,7 +156,7 @@ def work(module: AnsibleAWSModule) -> ExpiryResult:
         return group.set(spec, module.check_mode)
     except LabError as error:
         return ExpiryResult(False, None, error.why.rstrip("."), {}, {})
-    except AWS_ERRORS as error:
+    except botocore_errors() as error:
         return ExpiryResult(False, None, aws_error(error, "set the schedule", region).why.rstrip("."), {}, {})
 
 

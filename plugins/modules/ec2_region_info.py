@@ -69,7 +69,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ..module_utils._aws.account import LITTLE_PATIENCE
 from ..module_utils._aws.client import clients_of
-from ..module_utils._aws.errors import AWS_ERRORS, aws_error
+from ..module_utils._aws.errors import aws_error, botocore_errors
 from ..module_utils._aws.tags import Caller, caller_of
 from ..module_utils._common.errors import LabError
 from ..module_utils._ec2.resources import ADDRESS, SNAPSHOT, ResourceQuery
@@ -115,7 +115,7 @@ def main() -> None:
         caller, found = inspect(module, regions)
     except LabError as error:
         module.fail_json(**error.as_result())
-    except AWS_ERRORS as error:
+    except botocore_errors() as error:
         doing = f"see whether lab {given['name']} is on EC2"
         module.fail_json(**aws_error(error, doing, ", ".join(regions)).as_result())
     module.exit_json(changed=False, regions=found, asked=regions, owner=caller.name)

@@ -74,7 +74,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ..module_utils._aws.account import COMMON_REGION, LITTLE_PATIENCE, Account
 from ..module_utils._aws.client import clients_of
 from ..module_utils._aws.error_messages import OPEN_REGIONS
-from ..module_utils._aws.errors import AWS_ERRORS, aws_error
+from ..module_utils._aws.errors import aws_error, botocore_errors
 from ..module_utils._common.errors import LabError
 from ..module_utils._ssh.tunnel import open_ports
 from ..module_utils._status import remote_probe as status_remote_probe
@@ -149,7 +149,7 @@ def seen(region: Region) -> Seen:
     """Return what can be seen of a region."""
     try:
         return Seen(region.labs(), [], region.of_others())
-    except AWS_ERRORS as error:
+    except botocore_errors() as error:
         return Seen([], [(region.region, unseen(aws_error(error, "see labs", region.region)))], [])
     except LabError as error:
         return Seen([], [(region.region, unseen(error))], [])

@@ -14,7 +14,7 @@ from . import pricing as cost
 from .client import WORKERS, clients_of
 from .credentials import SECONDS
 from .error_messages import FORBIDDEN, OPEN_REGIONS
-from .errors import AWS_ERRORS, action_in, aws_error, code_of
+from .errors import action_in, aws_error, botocore_errors, code_of
 from .permissions import refusal
 
 # Without an answer to these, the plan is only less exact.
@@ -63,7 +63,7 @@ class Account:
                 try:
                     answers[name] = answer.result()
                 # The others are those of an answer that is not what AWS says it would be.
-                except (*AWS_ERRORS, KeyError, TypeError, ValueError) as error:
+                except (*botocore_errors(), KeyError, TypeError, ValueError) as error:
                     errors[name] = error
         hard = {name: error for name, error in errors.items() if name not in may_lack}
         if "caller" in hard:
@@ -82,7 +82,7 @@ class Account:
         if code_of(error) in UNKNOWN_KEYS and region not in OPEN_REGIONS and self.sts_elsewhere is not None:
             try:
                 self.sts_elsewhere().get_caller_identity()
-            except (*AWS_ERRORS, LabError):
+            except (*botocore_errors(), LabError):
                 return aws_error(error, "log in to AWS", region)
             return LabError(
                 f"The region {region} cannot be used by this account yet.",
@@ -111,7 +111,7 @@ class Account:
         quotas = self.clients["service-quotas"]
         try:
             return float(quotas.get_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"])
-        except AWS_ERRORS as error:
+        except botocore_errors() as error:
             if code_of(error) != "NoSuchResourceException":
                 raise
         return float(quotas.get_aws_default_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]["Value"])

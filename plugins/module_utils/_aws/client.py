@@ -15,7 +15,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws
 
 from .._common import errors
 from .credentials import SECONDS, as_the_aws_cli, session_of
-from .errors import AWS_ERRORS, aws_error
+from .errors import aws_error, botocore_errors
 
 # The standard mode waits at random and AWS says when to give up. Nobody watches a screen for longer.
 PATIENCE = {"retries": {"mode": "standard", "max_attempts": 4}, "connect_timeout": 10, "read_timeout": 30}
@@ -52,7 +52,7 @@ def clients_of(module: t.Any, seconds: float = SECONDS) -> Clients:  # noqa: ANN
         where = place or region or None
         try:
             return session.client(service, region_name=where, endpoint_url=endpoint or None, config=config, **options)
-        except (*AWS_ERRORS, ValueError) as error:
+        except (*botocore_errors(), ValueError) as error:
             raise aws_error(error, "reach AWS", where or "") from error
 
     return client
@@ -64,5 +64,5 @@ def failing(module: t.Any, doing: str, **more: t.Any) -> t.Iterator[None]:  # no
     with errors.failing(module, **more):
         try:
             yield
-        except AWS_ERRORS as error:
+        except botocore_errors() as error:
             raise aws_error(error, doing, module.region or "") from error

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from .._common.errors import LabError
 from .._common.parallel import side_by_side
-from .errors import AWS_ERRORS, aws_error, message_of
+from .errors import aws_error, botocore_errors, message_of
 
 SECONDS = 60.0
 _DOING = "log in to AWS"
@@ -128,7 +128,7 @@ def credential_error(error: BaseException, source: Source) -> LabError:
             f"The file {named} {kind} cannot be read: {error.strerror}.",
             f"correct its path or its rights, or {_ANOTHER}",
         )
-    if isinstance(error, AWS_ERRORS):
+    if isinstance(error, botocore_errors()):
         facts = getattr(error, "kwargs", {})
         if source.program and facts.get("provider") == "custom-process":
             said = message_of(Exception(str(facts.get("error_msg") or "").strip()))

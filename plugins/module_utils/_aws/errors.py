@@ -9,25 +9,16 @@ Exceptions are known by the names of their classes, so that botocore is not need
 
 from __future__ import annotations
 
-import contextlib
 import re
 import typing as t
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from functools import cache
 from urllib.parse import urlsplit
 
 from .._common.errors import LabError
 from .._common.redact import redact
 from .error_messages import ACTION_REASON, BY_CLASS, BY_CODE, FORBIDDEN, LOG_IN, OPEN_REGIONS, SEE_CLOCK, Explanation
-
-AWS_ERRORS: tuple[type[Exception], ...] = ()
-"""What a call of a client of botocore may raise; nothing where botocore is missing, which the module itself tells."""
-
-with contextlib.suppress(ImportError):
-    from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.parsers import ResponseParserError
-
-    AWS_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 
 # AWS takes requests whose time is at most so far from its own.
 _MINUTES_OF_GRACE = 5
@@ -53,6 +44,20 @@ _ACCOUNT = re.compile(r"(?<![\w.-])\d{8}(\d{4})(?![\w-])")
 _ACCESS_KEY = re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b")
 _ENCODED = re.compile(r"\s*Encoded authorization failure message:.*", re.DOTALL)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n")
+
+
+@cache
+def botocore_errors() -> tuple[type[Exception], ...]:
+    """Return what a call of a client of botocore may raise; nothing where it is missing, which the module itself tells.
+
+    Most runs of Ansible load this module for its filters and call no client: botocore takes a tenth of a second.
+    """
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
+    except ImportError:
+        return ()
+    return BotoCoreError, ClientError, ResponseParserError
 
 
 def aws_error(error: BaseException, doing: str, region: str = "", now: datetime | None = None) -> LabError:

@@ -11,7 +11,7 @@ import typing as t
 
 from .._common.errors import LabError
 from .error_messages import FORBIDDEN
-from .errors import AWS_ERRORS, action_in, code_of
+from .errors import action_in, botocore_errors, code_of
 
 # What a type with CPU credits is given when it is changed. Without it the machine may cost more, and that is said.
 OF_RESIZE = ("ec2:ModifyInstanceCreditSpecification",)
@@ -149,7 +149,7 @@ def dry_run(ec2: t.Any, action: Action, targets: DryRunTargets) -> DryRun:  # no
     """Try something without doing it."""
     try:
         getattr(ec2, action.operation)(DryRun=True, **action.parameters(targets))
-    except AWS_ERRORS as error:
+    except botocore_errors() as error:
         return read_dry_run(action, targets, error)
     return DryRun(action, False, True, action.name)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .._aws.account import Account
 from .._aws.error_messages import quota_increase
-from .._aws.errors import AWS_ERRORS, aws_error
+from .._aws.errors import aws_error, botocore_errors
 from .._aws.permissions import judge, needed, refusal
 from .._aws.pricing import from_table
 from .._aws.tags import Caller, caller_of
@@ -41,7 +41,7 @@ def account_findings(account: Account, spec: LabSpec, regions: t.Sequence[str], 
     """Return all findings about an account; without a caller identity, that alone."""
     try:
         caller = account.clients["sts"].get_caller_identity()
-    except AWS_ERRORS as error:
+    except botocore_errors() as error:
         if type(error).__name__ in NO_CREDENTIALS:
             return [without("there are no AWS credentials here; labs on this computer need none")]
         return [from_error("credentials", "AWS credentials", account.no_caller(error))]
@@ -149,7 +149,7 @@ def orphan_findings(
         try:
             client = account.client_in("ec2", region) if account.client_in else account.ec2
             found = [query.everything() for query in _queries(account, client, caller, region, config)]
-        except (*AWS_ERRORS, LabError) as error:
+        except (*botocore_errors(), LabError) as error:
             failure = error if isinstance(error, LabError) else aws_error(error, f"look into {region}", region)
             unseen.append(from_error("orphans", TITLE, failure, WARNING))
             continue

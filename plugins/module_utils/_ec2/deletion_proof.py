@@ -10,7 +10,7 @@ import re
 import typing as t
 from pathlib import Path
 
-from .._aws.errors import AWS_ERRORS, code_of
+from .._aws.errors import botocore_errors, code_of
 from .._aws.pricing import Prices
 from .._aws.tags import Caller, is_ours
 from .key_pair import material
@@ -43,7 +43,7 @@ def described(ec2: t.Any, kind: str, number: str) -> Resource | None:  # noqa: A
     operation, parameter, rows, field, absent = BY_ID[kind]
     try:
         answer = getattr(ec2, operation)(**{parameter: [number]})
-    except AWS_ERRORS as error:
+    except botocore_errors() as error:
         if code_of(error) == absent:
             return None
         raise
@@ -138,7 +138,7 @@ def deletion_doubt(
 def _is_terminated(ec2: t.Any, number: str) -> bool:  # noqa: ANN401 - a client of botocore
     try:
         found = described(ec2, INSTANCE, number)
-    except AWS_ERRORS as error:
+    except botocore_errors() as error:
         if code_of(error) == "InvalidInstanceID.Malformed":
             return False
         raise

@@ -19,7 +19,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from .._aws.error_messages import FORBIDDEN
-from .._aws.errors import AWS_ERRORS, code_of, message_of
+from .._aws.errors import botocore_errors, code_of, message_of
 from .._aws.tags import as_tag_list, is_ours, is_session, lab_tags, our_filters
 from .._common.errors import LabError
 from .._common.humanize import DAY, HOUR, parse_time, time_text
@@ -183,7 +183,7 @@ def described_group(scheduler: t.Any, name: str) -> dict[str, t.Any] | None:  # 
     try:
         found = scheduler.get_schedule_group(Name=name)
         tags = scheduler.list_tags_for_resource(ResourceArn=found["Arn"])["Tags"]
-    except AWS_ERRORS as error:
+    except botocore_errors() as error:
         if code_of(error) == ABSENT:
             return None
         raise
@@ -279,7 +279,7 @@ class ScheduleGroup:
             return ExpiryResult(False, None, "there is no machine", {}, {})
         try:
             there = self.existing()
-        except AWS_ERRORS as error:
+        except botocore_errors() as error:
             # Without a role there are none, whoever may see them.
             if role is not None or code_of(error) not in FORBIDDEN:
                 raise
@@ -307,7 +307,7 @@ class ScheduleGroup:
         if not check and (stale or differ):
             try:
                 self._make(there is None, before, desired, differ, spec.role_wait)
-            except AWS_ERRORS as error:
+            except botocore_errors() as error:
                 # A lab that is in use must not go at a time that may no longer be moved.
                 for name in before if code_of(error) in FORBIDDEN else ():
                     self._delete(name)
@@ -354,7 +354,7 @@ class ScheduleGroup:
         for role in [spec.role, former] if former else [spec.role]:
             try:
                 self.iam.get_role(RoleName=role.rpartition("/")[2] or role_name(self.owner))
-            except AWS_ERRORS as error:
+            except botocore_errors() as error:
                 if code_of(error) in ("NoSuchEntity", "NoSuchEntityException"):
                     continue
                 return spec.role
@@ -376,7 +376,7 @@ class ScheduleGroup:
                 self._again(wait, functools.partial(create, **desired[name]))
             for name in moved:
                 self.scheduler.update_schedule(GroupName=self.group, Name=name, **desired[name])
-        except AWS_ERRORS:
+        except botocore_errors():
             if no_group:
                 self._gone(self.scheduler.delete_schedule_group, Name=self.group)
             raise
@@ -386,7 +386,7 @@ class ScheduleGroup:
         while True:
             try:
                 return work()
-            except AWS_ERRORS as error:
+            except botocore_errors() as error:
                 if "assume" not in message_of(error) or self.clock() >= end:
                     raise
                 self.sleep(POLL_SECONDS)
@@ -398,7 +398,7 @@ class ScheduleGroup:
     def _gone(call: t.Callable[..., t.Any], **arguments: str) -> None:
         try:
             call(**arguments)
-        except AWS_ERRORS as error:
+        except botocore_errors() as error:
             # One that was due goes by itself.
             if code_of(error) != ABSENT:
                 raise

@@ -10,7 +10,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from .._aws.errors import AWS_ERRORS, aws_error, code_of
+from .._aws.errors import aws_error, botocore_errors, code_of
 from .._aws.tags import is_ours, is_worker
 from . import launch_errors as texts
 from .quotas import refusal
@@ -127,7 +127,7 @@ class Launcher:
                     return answer["Instances"][0]
                 # It was made by an earlier run, and terminated since.
                 verdict, failure = "used", texts.only_terminated()
-            except AWS_ERRORS as error:
+            except botocore_errors() as error:
                 verdict, doing = verdict_on(error), "start a machine for the lab"
                 failure = refusal(error, doing, attempt.type, attempt.market, self.region)
                 if verdict in ("elsewhere", "stop", "differs") and first and code_of(error):
@@ -181,7 +181,7 @@ class Launcher:
                 # A persistent request would make another instance in its place.
                 self.ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[instance["SpotInstanceRequestId"]])
             self.ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
-        except AWS_ERRORS as error:
+        except botocore_errors() as error:
             raise aws_error(error, f"give up the second machine {instance['InstanceId']}", self.region) from error
 
     # Bringing one up
@@ -221,7 +221,7 @@ class Launcher:
         """Start a stopped instance, and return whether that is known to be under way."""
         try:
             self.ec2.start_instances(InstanceIds=[instance["InstanceId"]])
-        except AWS_ERRORS as error:
+        except botocore_errors() as error:
             code, verdict = code_of(error), verdict_on(error)
             if code == "IncorrectSpotRequestState":
                 raise texts.spot_waits(instance) from error
@@ -239,7 +239,7 @@ class Launcher:
         try:
             answer = self.ec2.describe_instances(InstanceIds=[instance["InstanceId"]])
             found = [item for reservation in answer["Reservations"] for item in reservation["Instances"]]
-        except AWS_ERRORS as error:
+        except botocore_errors() as error:
             if code_of(error) != "InvalidInstanceID.NotFound" and verdict_on(error) != "again":
                 raise aws_error(error, f"inspect the machine {instance['InstanceId']}", self.region) from error
             found = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._aws.errors import AWS_ERRORS, code_of
+from .._aws.errors import botocore_errors, code_of
 from .._common.errors import LabError
 from .deletion_proof import BY_ID, described
 from .record import DISK, GROUP, INSTANCE, KEY, REQUEST, SCHEDULES
@@ -98,7 +98,7 @@ class Removal:
             return []
         try:
             getattr(self.ec2, operation)(**{parameter: ids})
-        except AWS_ERRORS as error:
+        except botocore_errors() as error:
             if code_of(error) != ABSENT[kind]:
                 raise
             # AWS ends none of several if one of them is gone.
@@ -116,7 +116,7 @@ class Removal:
             was_there = True
             try:
                 getattr(self.ec2, operation)(**{parameter: row[key]})
-            except AWS_ERRORS as error:
+            except botocore_errors() as error:
                 if code_of(error) == "DependencyViolation" and self.clock() < end:
                     self.sleep(pause)
                     continue

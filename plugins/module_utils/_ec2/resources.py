@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from .._aws.error_messages import FORBIDDEN
-from .._aws.errors import AWS_ERRORS, aws_error, code_of
+from .._aws.errors import aws_error, botocore_errors, code_of
 from .._aws.pricing import Prices
 from .._aws.tags import ACCESS_TAG, NAME_TAG, OS_TAG, OWNER_TAG, PORT_TAG, RELEASE_TAG, is_ours, our_filters, tags_of
 from .._common.humanize import time_text
@@ -124,7 +124,7 @@ class ResourceQuery:
         """Return the groups of schedules. Whoever may not see them has made none, and can have a lab all the same."""
         try:
             return [group for group in map(self._group, self._named_groups()) if group]
-        except AWS_ERRORS as error:
+        except botocore_errors() as error:
             if code_of(error) not in FORBIDDEN:
                 raise
             self.unseen[SCHEDULES] = aws_error(error, "see schedules").why

@@ -13,7 +13,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from .._aws.errors import AWS_ERRORS, aws_error, code_of, unwrapped
+from .._aws.errors import aws_error, botocore_errors, code_of, unwrapped
 from .._aws.tags import as_tag_list, lab_tags, our_filters
 from .._common.errors import LabError
 
@@ -209,7 +209,7 @@ def tagged_instances(ec2: t.Any, spec: InstanceSpec, doing: str, region: str) ->
     try:
         pages = ec2.get_paginator("describe_instances").paginate(Filters=our_filters(spec.owner, spec.name))
         return [item for page in pages for reservation in page["Reservations"] for item in reservation["Instances"]]
-    except AWS_ERRORS as error:
+    except botocore_errors() as error:
         raise aws_error(error, doing, region) from error
 
 

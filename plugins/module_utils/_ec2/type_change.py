@@ -10,7 +10,7 @@ import typing as t
 
 from .._aws.account import Account, where
 from .._aws.error_messages import FORBIDDEN
-from .._aws.errors import AWS_ERRORS, aws_error, code_of
+from .._aws.errors import aws_error, botocore_errors, code_of
 from .._aws.permissions import OF_RESIZE
 from .._common.errors import LabError
 from . import quotas
@@ -79,7 +79,7 @@ def change(ec2: t.Any, number: str, name: str, region: str) -> str:  # noqa: ANN
     try:
         ec2.modify_instance_attribute(InstanceId=number, InstanceType={"Value": name})
         return _choose_credits(ec2, number) if has_cpu_credits(name) else ""
-    except AWS_ERRORS as error:
+    except botocore_errors() as error:
         raise aws_error(error, f"change the type of the machine {number}", region) from error
 
 
@@ -88,7 +88,7 @@ def _choose_credits(ec2: t.Any, number: str) -> str:  # noqa: ANN401 - as above
     chosen_credits = [{"InstanceId": number, **STANDARD_CREDITS}]
     try:
         answer = ec2.modify_instance_credit_specification(InstanceCreditSpecifications=chosen_credits)
-    except AWS_ERRORS as error:
+    except botocore_errors() as error:
         # A policy of 0.1.0 lacks it, and the type is changed already.
         if code_of(error) not in FORBIDDEN:
             raise

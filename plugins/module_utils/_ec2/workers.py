@@ -10,7 +10,7 @@ import time
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._aws.errors import AWS_ERRORS, aws_error, code_of
+from .._aws.errors import aws_error, botocore_errors, code_of
 from .._aws.tags import as_tag_list, is_ours, lab_tags
 from .._common.errors import LabError
 from .._common.humanize import amount
@@ -112,7 +112,7 @@ class Workers:
                 requests = [one["SpotInstanceRequestId"] for one in ours if one.get("SpotInstanceRequestId")]
                 if requests:
                     self.ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=requests)
-            except AWS_ERRORS as error:
+            except botocore_errors() as error:
                 raise aws_error(error, "end workers of the lab", self.region) from error
         return gone
 
@@ -174,7 +174,7 @@ class Workers:
             groups = [str(group["GroupId"]) for group in lab.get("SecurityGroups") or []]
             if number not in groups:
                 self.ec2.modify_instance_attribute(InstanceId=self.lab, Groups=[*groups, number])
-        except AWS_ERRORS as error:
+        except botocore_errors() as error:
             raise aws_error(error, "make the security group of the lab's workers", self.region) from error
         return number
 
@@ -235,7 +235,7 @@ class Workers:
                     self.record.add_instances(alive)
                     return alive
                 verdict, failure = "used", LabError("No worker was launched.", "AWS ended them at once.", "try again")
-            except AWS_ERRORS as error:
+            except botocore_errors() as error:
                 verdict, failure = verdict_on(error), aws_error(error, "start workers of the lab", self.region)
                 code = code_of(error)
                 # AWS has made nothing, or has for somebody else who asked with this token.

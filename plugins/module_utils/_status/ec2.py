@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .._aws import pricing
 from .._aws.account import Account
-from .._aws.errors import AWS_ERRORS, code_of
+from .._aws.errors import botocore_errors, code_of
 from .._aws.tags import NAME_TAG, OWNER_TAG, Caller, caller_of, is_ours, is_worker, tags_of
 from .._common.errors import LabError
 from .._common.humanize import amount, parse_time
@@ -123,7 +123,7 @@ class Region:
         """Return volume sizes by id; none without permission."""
         try:
             found = self.account.pages("describe_volumes", "Volumes", TAGGED)
-        except AWS_ERRORS:
+        except botocore_errors():
             return {}
         return {str(disk["VolumeId"]): int(disk.get("Size") or 0) for disk in found}
 
@@ -165,7 +165,7 @@ class Region:
         group, schedule = expiry.group_name(owner, name), expiry.schedule_name(expiry.DELETE, instance)
         try:
             found = self.account.clients["scheduler"].get_schedule(GroupName=group, Name=schedule)
-        except AWS_ERRORS as error:
+        except botocore_errors() as error:
             return False if code_of(error) == expiry.ABSENT else None
         return expiry.time_of(found) or False
 

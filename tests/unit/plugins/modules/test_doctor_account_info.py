@@ -63,7 +63,7 @@ def test_without_credentials_or_boto3_one_line_says_that_nothing_was_checked(loo
     assert only(unknown, "account")["verdict"] == "broken"
     assert "nobody" in json.dumps(only(unknown, "account"))
     assert region.calls == []
-    monkeypatch.setattr(doctor_account_info, "AWS_ERRORS", ())
+    monkeypatch.setattr(doctor_account_info, "botocore_errors", tuple)
     finding = only(look(), "credentials")
     assert (finding["verdict"], "boto3" in finding["found"]) == ("skipped", True)
 

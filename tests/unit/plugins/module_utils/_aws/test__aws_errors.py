@@ -10,9 +10,9 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from ansible_collections.desi.lab.plugins.module_utils._aws.errors import (
-    AWS_ERRORS,
     aws_error,
     aws_failure,
+    botocore_errors,
     code_of,
     message_of,
     plain,
@@ -200,10 +200,10 @@ def test_exception_of_amazon_aws_is_unwrapped(kind):
 
 
 def test_errors_of_botocore_are_among_those_that_calls_may_raise():
-    assert isinstance(said("x"), AWS_ERRORS)
-    assert isinstance(boto.NoCredentialsError(), AWS_ERRORS)
-    assert isinstance(ResponseParserError(), AWS_ERRORS)
-    assert not isinstance(ValueError(), AWS_ERRORS)
+    assert isinstance(said("x"), botocore_errors())
+    assert isinstance(boto.NoCredentialsError(), botocore_errors())
+    assert isinstance(ResponseParserError(), botocore_errors())
+    assert not isinstance(ValueError(), botocore_errors())
 
 
 # Results of tasks
