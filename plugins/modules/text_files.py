@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: text_files
-short_description: Write several text files, in one go
+short_description: Write several text files, and remove others, in one go
 version_added: "0.1.0"
 description:
   - Writes files and the directories that they are in, in one trip to the host.
@@ -17,7 +17,13 @@ options:
   files:
     description: The content of each file, by its absolute path.
     type: dict
-    required: true
+    default: {}
+  absent:
+    description:
+      - Absolute paths of files that are removed, and of directories with all that is in them. Links are not followed.
+    type: list
+    elements: str
+    default: []
   kept:
     description: Of files that are JSON objects, the keys whose values stay as they are where they exist, by the path.
     type: dict
@@ -54,6 +60,11 @@ written:
   type: list
   elements: str
   sample: ["/etc/desi-lab/watch.json"]
+removed:
+  description: Those of O(absent) that were there.
+  returned: success
+  type: list
+  elements: str
 kept:
   description: The files of which something was kept because of O(kept).
   returned: success
@@ -69,7 +80,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._common.errors import LabError
-from ..module_utils._common.files import closing, open_made, open_root_owned, write_beside
+from ..module_utils._common.files import closing, open_directory, open_made, open_root_owned, remove_below, write_beside
 
 
 class File(t.NamedTuple):
@@ -93,13 +104,19 @@ def with_kept(files: t.Mapping[str, t.Any], keys: t.Mapping[str, t.Sequence[str]
     return found
 
 
+def absolute(name: str) -> Path:
+    """Return a path. Raises LabError unless it is whole."""
+    path = Path(name)
+    if not path.is_absolute() or not path.name or ".." in path.parts:
+        raise LabError(f"The file {name} cannot be changed.", "It is not an absolute path.", "Give the whole path.")
+    return path
+
+
 def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
     """Return the files that differ in content or mode, in the order of their paths."""
     found = []
     for name, content in sorted(files.items()):
-        path, after = Path(name), str(content)
-        if not path.is_absolute():
-            raise LabError(f"The file {name} cannot be written.", "It is not an absolute path.", "Give the whole path.")
+        path, after = absolute(name), str(content)
         try:
             before = path.read_text(encoding="utf-8", errors="surrogateescape")
             same = before == after and path.stat().st_mode & 0o7777 == mode and not path.is_symlink()
@@ -113,9 +130,15 @@ def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
 def write(file: File, mode: int, *, root_owned: bool) -> None:
     """Write a file whole or not at all. For root, all that is above it has to be root's if that is wanted."""
     above = str(file.path.parent)
-    proven = root_owned and os.geteuid() == 0
-    with closing(open_root_owned(above, make=True) if proven else open_made(above, 0o755)) as directory:
+    with closing(open_root_owned(above, make=True) if root_owned else open_made(above, 0o755)) as directory:
         write_beside(directory, file.path.name, file.after.encode(), mode)
+
+
+def remove(path: Path, *, root_owned: bool) -> None:
+    """Remove a file, or a directory with all that is in it. For root, as with write."""
+    above = str(path.parent)
+    with closing(open_root_owned(above) if root_owned else open_directory(above)) as directory:
+        remove_below(directory, path.name)
 
 
 def difference(file: File) -> dict[str, str]:
@@ -127,7 +150,8 @@ def difference(file: File) -> dict[str, str]:
 def main() -> None:
     module = AnsibleModule(
         {
-            "files": {"type": "dict", "required": True},
+            "files": {"type": "dict", "default": {}},
+            "absent": {"type": "list", "elements": "str", "default": []},
             "kept": {"type": "dict", "default": {}},
             "mode": {"type": "str", "choices": ["0644", "0600"], "default": "0644"},
             "root_owned": {"type": "bool", "default": True},
@@ -135,20 +159,28 @@ def main() -> None:
         supports_check_mode=True,
     )
     mode = int(module.params["mode"], 8)
+    root_owned = module.params["root_owned"] and os.geteuid() == 0
     try:
         files = module.params["files"]
         kept = with_kept(files, module.params["kept"])
         found = differing({**files, **kept}, mode)
+        gone = [path for path in map(absolute, module.params["absent"]) if os.path.lexists(path)]
         if not module.check_mode:
             for file in found:
-                write(file, mode, root_owned=module.params["root_owned"])
+                write(file, mode, root_owned=root_owned)
+            for path in gone:
+                remove(path, root_owned=root_owned)
     except LabError as error:
         module.fail_json(**error.as_result())
     except OSError as error:
-        what = f"The file {error.filename} could not be written."
+        what = f"The file {error.filename} could not be written or removed."
         module.fail_json(**LabError(what, f"{error.strerror}.", "Run it as a user who may write there.").as_result())
-    written = [str(file.path) for file in found]
-    module.exit_json(changed=bool(found), written=written, kept=sorted(kept), diff=[difference(file) for file in found])
+    diff = [
+        *map(difference, found),
+        *({"path": str(path), "before": {"state": "present"}, "after": {"state": "absent"}} for path in gone),
+    ]
+    written, removed = [str(file.path) for file in found], [str(path) for path in gone]
+    module.exit_json(changed=bool(diff), written=written, removed=removed, kept=sorted(kept), diff=diff)
 
 
 if __name__ == "__main__":

@@ -198,14 +198,17 @@ RECURSIVE = {
     "plugins/module_utils/_docker/link_local.py": "a program of ours, a file",
     "plugins/module_utils/_mount/cache.py": "what mounts keep in a directory that has the mark made for it",
     "plugins/module_utils/_mount/programs.py": "by names of ours in our directory, elsewhere by what is in the file",
+    "plugins/modules/text_files.py": "what a role names; those that do are in REMOVED",
     "plugins/module_utils/_ssh/first_contact.py": "keys and records of ours, files in the folder of a lab",
     "plugins/module_utils/_sync/agent.py": "what a sync staged in its directory of ours",
     "plugins/module_utils/_sync/staging.py": "the directory that a sync made",
 }
-LISTED = "files of a lab on EC2, by their names in its folder"
 REMOVED = {
     "roles/docker/tasks/stop.yml": ({"{{ __docker_pid_file }}"}, "a file of ours in /run"),
-    "roles/ec2/tasks/absent.yml": ({"{{ item }}"}, LISTED),
+    "roles/ec2/tasks/absent.yml": (
+        {"{{ [ec2_folder] | product(__ec2_files if __ec2_has_files else ['hold']) | map('join', '/') }}"},
+        "files of a lab on EC2, by their names in its folder",
+    ),
     "roles/ec2/tasks/workers.yml": (
         {"{{ __ec2_workers_folder }}/{{ item }}"},
         "a host key that this run made and has copied",
@@ -230,6 +233,8 @@ def removed_by(tasks: list[dict]) -> list[str]:
         for name, given in task.items():
             if name.endswith("file") and isinstance(given, dict) and given.get("state") == "absent":
                 found.append(str(given["path"]))
+            if name.endswith("text_files") and "absent" in given:
+                found += [given["absent"]] if isinstance(given["absent"], str) else given["absent"]
             if name.endswith((".command", ".shell")):
                 found += re.findall(r"\brm\W+-\w*r.*", str(given))
     return found

@@ -68,6 +68,31 @@ def test_a_place_where_no_file_can_be_is_refused(run, tmp_path, path, words):
     assert (tmp_path / "file").read_text() == ""
 
 
+def test_what_is_not_wanted_is_removed_with_what_is_in_it_and_no_link_is_followed(run, tmp_path):
+    (tmp_path / "tree/below").mkdir(parents=True)
+    (tmp_path / "tree/below/file").write_text("1")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/file").write_text("2")
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    names = [str(tmp_path / name) for name in ("tree", "link", "absent", "no/folder/either")]
+    _code, dry = run({}, absent=names, _ansible_check_mode=True)
+    assert (dry["removed"], len(list(tmp_path.iterdir()))) == (names[:2], 3)
+    code, result = run({}, absent=names)
+    assert (code, result["changed"], result["removed"]) == (0, True, names[:2])
+    assert [each["path"] for each in result["diff"]] == names[:2]
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["kept", "kept/file"]
+    assert run({}, absent=names)[1]["changed"] is False
+
+
+@pytest.mark.parametrize("path", ["one", "/", "{}/one/..", "{}/../one"])
+def test_a_path_that_may_be_another_is_not_removed(run, tmp_path, path):
+    (tmp_path / "one").mkdir()
+    code, result = run({}, absent=[path.format(tmp_path)])
+    assert code == 1
+    assert "not an absolute path" in result["why"]
+    assert (tmp_path / "one").exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can lay what others own")
 @pytest.mark.security("M1")
 def test_root_writes_nothing_where_somebody_else_may_write(run, tmp_path):
@@ -80,3 +105,5 @@ def test_root_writes_nothing_where_somebody_else_may_write(run, tmp_path):
     assert list(folder.iterdir()) == []
     code, _result = run({folder / "program": "x"}, root_owned=False)
     assert (code, (folder / "program").read_text()) == (0, "x")
+    code, result = run({}, absent=[str(folder / "program")])
+    assert (code, "not safe" in result["what"], (folder / "program").exists()) == (1, True, True)
