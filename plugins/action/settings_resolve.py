@@ -11,6 +11,7 @@ import os
 import shlex
 import stat
 import typing as t
+from os.path import normpath
 from pathlib import Path
 
 import yaml
@@ -77,7 +78,7 @@ def facts() -> dict[str, t.Any]:
     return {
         "person": invoking_user(),
         # Keys and records of labs on EC2, as REGION/NAME/.
-        "config": str(Path(config).expanduser().absolute() / "desi-lab"),
+        "config": normpath(Path(config).expanduser().absolute() / "desi-lab"),
         "releases": releases,
         # For where AWS does not tell them.
         "prices": yaml.safe_load((ROLES / "lab/files/prices.yml").read_text(encoding="utf-8")),

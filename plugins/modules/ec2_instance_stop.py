@@ -57,6 +57,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ..module_utils._aws.client import aws_client, failing
 from ..module_utils._ec2.instance_wait import stop
+from ..module_utils._ec2.record import INSTANCE
+from ..module_utils._ec2.removal import request_end
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
@@ -73,8 +75,8 @@ def main() -> None:
     with failing(module, "stop the lab"):
         if not module.check_mode:
             ec2 = aws_client(module, "ec2")
-            if given["workers"]:
-                ec2.terminate_instances(InstanceIds=given["workers"])
+            # One that AWS took back some time ago is not known any more.
+            request_end(ec2, INSTANCE, "terminate_instances", "InstanceIds", given["workers"])
             state = stop(ec2, given["name"], given["instance_id"], given["timeout"])
     module.exit_json(changed=True, state=state)
 

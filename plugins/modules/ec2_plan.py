@@ -239,7 +239,7 @@ from ..module_utils._ec2.record import INSTANCE, endpoint_of, read
 from ..module_utils._ec2.resources import ResourceQuery
 from ..module_utils._ec2.run_instances import state_of
 from ..module_utils._ec2.workers_plan import UNCHANGED, WorkersPlan, lab_workers, number_of, plan_workers, types_of
-from ..module_utils._ssh.first_contact import public_half
+from ..module_utils._ssh.first_contact import usable_half
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},
@@ -320,7 +320,7 @@ def main() -> None:
     given = {name: module.params[name] for name in ARGUMENTS}
     services, directory, key_file = (given.pop(name) for name in ("address_services", "folder", "key_file"))
     with failing(module):
-        key = public_half(Path(key_file))
+        key = usable_half(Path(key_file))
         spec = LabSpec(region=module.region or "", directory=directory, record=read(directory), public_key=key, **given)
         check(spec)
         planned = plan(account_of(module), spec, services)

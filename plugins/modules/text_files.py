@@ -72,6 +72,8 @@ kept:
   elements: str
 """
 
+import contextlib
+import errno
 import json
 import os
 import typing as t
@@ -82,6 +84,15 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._common.errors import LabError
 from ..module_utils._common.files import closing, open_directory, open_made, open_root_owned, remove_below, write_beside
 
+ROOM = "Make room on that disk, then run the same command again."
+REMEDIES = {
+    errno.ENOSPC: ROOM,
+    errno.EDQUOT: ROOM,
+    errno.EACCES: "Run it as a user who may write there.",
+    errno.EPERM: "Run it as a user who may write there.",
+    errno.EROFS: "Have that disk mounted to be written to, then run the same command again.",
+}
+
 
 class File(t.NamedTuple):
     path: Path
@@ -89,15 +100,24 @@ class File(t.NamedTuple):
     after: str
 
 
+@contextlib.contextmanager
+def naming(path: Path) -> t.Iterator[None]:
+    """Raise LabError with the whole path for an OSError, which knows a part of it or nothing."""
+    try:
+        yield
+    except OSError as error:
+        do = REMEDIES.get(error.errno or 0, "Put that right, then run the same command again.")
+        raise LabError(f"The file {path} could not be written or removed.", f"{error.strerror}.", do) from error
+
+
 def with_kept(files: t.Mapping[str, t.Any], keys: t.Mapping[str, t.Sequence[str]]) -> dict[str, t.Any]:
     """Return those of the files that keep values of what is there, with these."""
     found: dict[str, t.Any] = {}
     for name in files.keys() & keys.keys():
-        try:
+        kept = {}
+        with naming(Path(name)), contextlib.suppress(FileNotFoundError, ValueError, TypeError):
             there, made = json.loads(Path(name).read_text(encoding="utf-8")), json.loads(str(files[name]))
             kept = {key: there[key] for key in keys[name] if key in there}
-        except (FileNotFoundError, ValueError, TypeError):
-            continue
         if kept:
             same = all(made.get(key) == value for key, value in kept.items())
             found[name] = files[name] if same else json.dumps({**made, **kept}, indent=2, sort_keys=True)
@@ -107,8 +127,9 @@ def with_kept(files: t.Mapping[str, t.Any], keys: t.Mapping[str, t.Sequence[str]
 def absolute(name: str) -> Path:
     """Return a path. Raises LabError unless it is whole."""
     path = Path(name)
-    if not path.is_absolute() or not path.name or ".." in path.parts:
-        raise LabError(f"The file {name} cannot be changed.", "It is not an absolute path.", "Give the whole path.")
+    if not path.is_absolute() or path.name in ("", ".."):
+        why = "It is not the absolute path of a file."
+        raise LabError(f"The file {name} cannot be changed.", why, "Give the whole path.")
     return path
 
 
@@ -117,27 +138,40 @@ def differing(files: t.Mapping[str, t.Any], mode: int) -> list[File]:
     found = []
     for name, content in sorted(files.items()):
         path, after = absolute(name), str(content)
-        try:
+        before, same = "", False
+        with naming(path), contextlib.suppress(FileNotFoundError, PermissionError):
             before = path.read_text(encoding="utf-8", errors="surrogateescape")
             same = before == after and path.stat().st_mode & 0o7777 == mode and not path.is_symlink()
-        except FileNotFoundError:
-            before, same = "", False
         if not same:
             found.append(File(path, before, after))
     return found
 
 
+def owner_of(directory: int, name: str) -> tuple[int, int]:
+    """Return the UID and GID of a file, or of its directory where there is none."""
+    try:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        found = os.fstat(directory)
+    return found.st_uid, found.st_gid
+
+
 def write(file: File, mode: int, *, root_owned: bool) -> None:
     """Write a file whole or not at all. For root, all that is above it has to be root's if that is wanted."""
     above = str(file.path.parent)
-    with closing(open_root_owned(above, make=True) if root_owned else open_made(above, 0o755)) as directory:
-        write_beside(directory, file.path.name, file.after.encode(), mode)
+    with (
+        naming(file.path),
+        closing(open_root_owned(above, make=True) if root_owned else open_made(above, 0o755)) as here,
+    ):
+        # Under sudo -E, a person's file stays theirs.
+        theirs = owner_of(here, file.path.name) if os.geteuid() == 0 and not root_owned else None
+        write_beside(here, file.path.name, file.after.encode(), mode, theirs)
 
 
 def remove(path: Path, *, root_owned: bool) -> None:
     """Remove a file, or a directory with all that is in it. For root, as with write."""
     above = str(path.parent)
-    with closing(open_root_owned(above) if root_owned else open_directory(above)) as directory:
+    with naming(path), closing(open_root_owned(above) if root_owned else open_directory(above)) as directory:
         remove_below(directory, path.name)
 
 
@@ -172,9 +206,6 @@ def main() -> None:
                 remove(path, root_owned=root_owned)
     except LabError as error:
         module.fail_json(**error.as_result())
-    except OSError as error:
-        what = f"The file {error.filename} could not be written or removed."
-        module.fail_json(**LabError(what, f"{error.strerror}.", "Run it as a user who may write there.").as_result())
     diff = [
         *map(difference, found),
         *({"path": str(path), "before": {"state": "present"}, "after": {"state": "absent"}} for path in gone),

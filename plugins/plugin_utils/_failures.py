@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..module_utils._common.text import clean, nearest, one_line
+from ..module_utils._ssh.diagnosis import KEY_FILE, SILENT, classify
 from ._terminal import cut
 
 MORE = "run it again with -v to see all of it"
@@ -129,11 +130,13 @@ def unreachable(host: str, result: Mapping[str, object]) -> Failure:
         return ready
     reason = _PREFIX.sub("", _text(result.get("msg")))
     reason = reason.split("via ssh: ", 1)[-1].strip()
-    return Failure(
-        f"{host} cannot be reached.",
-        _last_lines(reason) or "It did not say why.",
-        "check that it runs and that your network lets you reach it, then try again · -v shows all",
-    )
+    do = "check that it runs and that your network lets you reach it, then try again · -v shows all"
+    kind = classify(reason).kind
+    if kind == SILENT:
+        do = "start the lab with ./lab start, which lets your present address in, then try again · -v shows all"
+    elif kind == KEY_FILE:
+        do = "make the private key that it names yours alone (chmod 600), then try again · -v shows all"
+    return Failure(f"{host} cannot be reached.", _last_lines(reason) or "It did not say why.", do)
 
 
 def setting(error: str) -> Failure:

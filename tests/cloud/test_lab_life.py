@@ -243,6 +243,18 @@ def test_down_fails_where_files_cannot_be_synced_home(lab, region):
     assert machine(lab)["State"]["Name"] == "running"
 
 
+@pytest.mark.parametrize("verb", ["stop", "down"])
+def test_a_machine_that_is_not_known_any_more_can_be_ended_without_its_files(lab, verb):
+    known, aside = lab.folder / "known_hosts", lab.folder.with_name("aside")
+    known.rename(aside)
+    try:
+        shown = lab.refused(verb, lab_yes=True)
+    finally:
+        aside.rename(known)
+    assert "lab_sync=false" in shown
+    assert machine(lab)["State"]["Name"] == "running"
+
+
 def test_down_syncs_files_home_and_leaves_no_resources(lab, work):
     shown = lab.run("down", lab_yes=True)
     assert "1 file brought" in shown

@@ -31,6 +31,26 @@ LINGER_SECONDS = 20.0
 IN_USE_SECONDS = 60.0
 
 
+def request_end(
+    ec2: t.Any,  # noqa: ANN401 - a client of botocore
+    kind: str,
+    operation: str,
+    parameter: str,
+    ids: t.Sequence[str],
+) -> list[str]:
+    """Ask AWS to end resources of a kind, and return those that it knows."""
+    if not ids:
+        return []
+    try:
+        getattr(ec2, operation)(**{parameter: list(ids)})
+    except botocore_errors() as error:
+        if code_of(error) != ABSENT[kind]:
+            raise
+        # AWS ends none of several if one of them is gone.
+        return [one for one in ids if len(ids) > 1 and request_end(ec2, kind, operation, parameter, [one])]
+    return list(ids)
+
+
 class Removal:
     """Delete the resources of a lab that ``rows`` name.
 
@@ -49,7 +69,7 @@ class Removal:
         """Delete everything; return what then has the lab's tags. ``seconds`` is how long instances may take."""
         # An open request would make another instance in the place of the one that goes.
         requests = [row["id"] for row in self._of(REQUEST)]
-        ended = self._request(REQUEST, "cancel_spot_instance_requests", "SpotInstanceRequestIds", requests)
+        ended = request_end(self.ec2, REQUEST, "cancel_spot_instance_requests", "SpotInstanceRequestIds", requests)
         for row in self._of(REQUEST):
             if row["id"] in ended:
                 self._confirm(row)
@@ -72,7 +92,7 @@ class Removal:
         rows, end = {row["id"]: row for row in self._of(INSTANCE)}, self.clock() + seconds
         if not rows:
             return self.query.everything((INSTANCE,))[INSTANCE]
-        self._request(INSTANCE, "terminate_instances", "InstanceIds", list(rows))
+        request_end(self.ec2, INSTANCE, "terminate_instances", "InstanceIds", list(rows))
         for pause in pauses():
             self.sleep(pause)
             tagged = {instance["InstanceId"]: instance for instance in self.query.instances()}
@@ -91,19 +111,6 @@ class Removal:
                     "Run this again in a few minutes; it goes on from here.",
                 )
         return [one for number, one in tagged.items() if number not in rows and exists(INSTANCE, one)]
-
-    def _request(self, kind: str, operation: str, parameter: str, ids: list[str]) -> list[str]:
-        """Ask AWS to end resources of a kind, and return those that it knows."""
-        if not ids:
-            return []
-        try:
-            getattr(self.ec2, operation)(**{parameter: ids})
-        except botocore_errors() as error:
-            if code_of(error) != ABSENT[kind]:
-                raise
-            # AWS ends none of several if one of them is gone.
-            return [one for one in ids if len(ids) > 1 and self._request(kind, operation, parameter, [one])]
-        return ids
 
     def _unconfirmed(self, instances: t.Iterable[str]) -> list[str]:
         return [number for number in instances if (INSTANCE, number) not in self.confirmed]

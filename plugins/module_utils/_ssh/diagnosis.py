@@ -166,7 +166,8 @@ _REASONS = {
     SILENT: (
         "Nothing answers at {place}. A firewall drops what is sent there: most often your own address has changed since"
         " the security group was told of it, or your network lets nothing out to that port.",
-        f"{_AGAIN[:-1]}: it lets your present address in. If it stays so, try another network.",
+        "Start the lab, which lets your present address in, then run the same command again. If it stays so, try"
+        " another network.",
     ),
     UNREACHABLE: (
         "This computer finds no way to {place}.",

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import subprocess
 import tempfile
 import threading
@@ -63,6 +64,20 @@ def handed_keys_of(path: str) -> dict[str, dict[str, str]]:
             "Delete it and run the same command again: another one is made.",
         )
     return host_key.handed_keys(Path(path).read_text(encoding="ascii"), public)
+
+
+def usable_half(path: Path) -> str:
+    """Return as public_half; empty if there is no such file. Raises LabError for a file that is no usable key."""
+    public = public_half(path)
+    if public or not path.exists():
+        return public
+    said = _run(["ssh-keygen", "-y", "-P", "", "-f", str(path)]).stderr.strip().splitlines()
+    raise LabError(
+        f"The private key {path} cannot be used.",
+        f"ssh-keygen says: {said[-1] if said else 'nothing'}",
+        f"See that it is yours and that nobody else may read it: chmod 600 {shlex.quote(str(path))}. It must have no"
+        " passphrase either, which ssh-keygen -p takes off. If it is damaged, put back a copy of it.",
+    )
 
 
 def public_half(path: Path) -> str:

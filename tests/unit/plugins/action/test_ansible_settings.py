@@ -4,7 +4,7 @@
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.action.settings_resolve import check_ansible
+from ansible_collections.desi.lab.plugins.action.settings_resolve import check_ansible, facts
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 
 
@@ -37,3 +37,8 @@ def test_an_inventory_that_has_this_computer_elsewhere_is_refused(transport):
     with pytest.raises(LabError) as caught:
         check_ansible(False, "localhost", transport)
     assert "ansible_connection=local" in caught.value.do
+
+
+def test_records_of_labs_have_one_path_however_the_folder_is_written(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", f"{tmp_path}/here/../there/")
+    assert facts()["config"] == f"{tmp_path}/there/desi-lab"

@@ -22,7 +22,7 @@ ANN, BOB = "203.0.113.7/32", "198.51.100.4/32"
 
 @pytest.fixture
 def run(region, capsys, monkeypatch):
-    monkeypatch.setattr(ec2_plan, "public_half", lambda path: MINE)
+    monkeypatch.setattr(ec2_plan, "usable_half", lambda path: MINE)
 
     def run_it(fails=False, **options):
         region.calls.clear()

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from loopback import Machine, make_key
 
+from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._ec2.run_instances import user_data
 from ansible_collections.desi.lab.plugins.module_utils._ssh import first_contact as ssh_first_contact
 from ansible_collections.desi.lab.plugins.module_utils._ssh import host_key as ssh_host_key
@@ -267,3 +268,20 @@ def test_fingerprint_is_that_of_ssh_keygen(tmp_path):
         1
     ]
     assert ssh_host_key.fingerprint(ssh_first_contact.public_half(path)) == told == ssh_host_key.check_fingerprint(told)
+
+
+@pytest.mark.parametrize("damage", ["mode", "passphrase", "text"])
+def test_a_private_key_that_is_there_and_of_no_use_is_not_taken_for_one_that_is_missing(tmp_path, damage):
+    key = tmp_path / "id_ed25519"
+    assert ssh_first_contact.usable_half(key) == ""
+    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret" if damage == "passphrase" else "", "-f", str(key)]
+    subprocess.run(make, check=True)
+    if damage != "passphrase":
+        assert ssh_first_contact.usable_half(key).startswith("ssh-ed25519 ")
+    if damage == "mode":
+        key.chmod(0o644)
+    elif damage == "text":
+        key.write_text("no key")
+    with pytest.raises(LabError) as caught:
+        ssh_first_contact.usable_half(key)
+    assert (str(key) in caught.value.what, "chmod 600" in caught.value.do) == (True, True)

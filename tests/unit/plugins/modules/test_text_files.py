@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import errno
 import json
 import os
 
@@ -59,7 +60,7 @@ def test_values_that_are_kept_stay_where_there_are_some(run, tmp_path, there, af
     assert run(**given)[1]["changed"] is False
 
 
-@pytest.mark.parametrize(("path", "words"), [("one", "not an absolute path"), ("{}/file/one", "{}/file")])
+@pytest.mark.parametrize(("path", "words"), [("one", "not the absolute path"), ("{}/file/one", "{}/file")])
 def test_a_place_where_no_file_can_be_is_refused(run, tmp_path, path, words):
     (tmp_path / "file").write_text("")
     code, result = run({path.format(tmp_path): "1"})
@@ -84,12 +85,40 @@ def test_what_is_not_wanted_is_removed_with_what_is_in_it_and_no_link_is_followe
     assert run({}, absent=names)[1]["changed"] is False
 
 
-@pytest.mark.parametrize("path", ["one", "/", "{}/one/..", "{}/../one"])
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "Make room"), (errno.EACCES, "as a user who may"), (errno.EROFS, "mounted"), (errno.EIO, "again")],
+)
+def test_what_the_disk_says_is_told_with_the_whole_path_and_what_helps(run, tmp_path, monkeypatch, number, words):
+    def refuse(_descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    code, result = run({tmp_path / "one": "1"})
+    assert (code, list(tmp_path.iterdir())) == (1, [])
+    assert str(tmp_path / "one") in result["what"]
+    assert os.strerror(number) in result["why"]
+    assert words in result["do"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for others")
+def test_what_is_written_for_a_person_stays_theirs(run, tmp_path):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(folder, 65534, 65533)
+    (folder / "old").write_text("1")
+    os.chown(folder / "old", 65532, 65531)
+    run({folder / "old": "2", folder / "new": "2"}, root_owned=False)
+    owners = [(path.stat().st_uid, path.stat().st_gid) for path in (folder / "old", folder / "new")]
+    assert owners == [(65532, 65531), (65534, 65533)]
+
+
+@pytest.mark.parametrize("path", ["one", "/", "{}/one/.."])
 def test_a_path_that_may_be_another_is_not_removed(run, tmp_path, path):
     (tmp_path / "one").mkdir()
     code, result = run({}, absent=[path.format(tmp_path)])
     assert code == 1
-    assert "not an absolute path" in result["why"]
+    assert "not the absolute path" in result["why"]
     assert (tmp_path / "one").exists()
 
 

@@ -120,6 +120,21 @@ def test_silent_computer_is_told_with_the_reason_of_ssh():
     assert unreachable("lab-1", {}).why
 
 
+@pytest.mark.parametrize(
+    ("said", "helps"),
+    [
+        (
+            "ssh: connect to host 192.0.2.1 port 22: Connection timed out",
+            "./lab start, which lets your present address in",
+        ),
+        ("Permissions 0644 for '/k' are too open.\nann@192.0.2.1: Permission denied (publickey).", "chmod 600"),
+    ],
+)
+def test_a_host_that_drops_what_is_sent_and_a_key_that_is_open_are_told_with_what_helps(said, helps):
+    message = f"Task failed: Failed to connect to the host via ssh: {said}"
+    assert helps in unreachable("desi-desi", {"unreachable": True, "msg": message}).do
+
+
 NO_INT = "and we were unable to convert to int: "
 NO_BOOL = "and we were unable to convert to bool: The value 'maybe' is not a valid boolean. Valid booleans include: 0"
 NO_LIST = "and we were unable to convert to list: <class 'dict'> cannot be converted to a list"

@@ -128,6 +128,13 @@ def test_other_errors_are_not_taken_for_a_wrong_clock_where_aws_tells_the_time(c
     assert "clock" not in found.do
 
 
+@pytest.mark.parametrize("code", ["VolumeModificationRateExceeded", "IncorrectModificationState"])
+def test_a_disk_that_was_changed_lately_is_told_with_how_long_aws_waits(code):
+    found = told(said(code, "You've reached the maximum modification rate per volume limit. Wait at least 6 hours."))
+    assert "once in 6 hours" in found.why
+    assert "later" in found.do
+
+
 def test_a_region_that_has_to_be_enabled_is_told_as_one():
     found = told(said("AuthFailure", WHO_ARE_YOU, date=AWS_AT_NOON), "ap-east-1")
     assert "enable" in found.why
