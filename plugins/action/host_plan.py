@@ -27,7 +27,7 @@ from ..plugin_utils._host_plan import (
     worker_count,
     workers_end,
 )
-from ..plugin_utils._host_refusals import ignored_settings, refusals
+from ..plugin_utils._host_refusals import ignored_settings, lab_of_another, refusals
 
 COLLECTION = Path(__file__).resolve().parents[2]
 
@@ -49,7 +49,8 @@ class ActionModule(ControllerAction):
         errors = refusals(goal, host, args["user"], args["worker_memory"])
         # A lab that goes on as it runs asks for nothing.
         wrong = errors if layout.get("failed") or not is_kept(parts) else []
-        wrong = [*ignored_settings(goal, differing, parts), *wrong]
+        # Nothing else of another user's lab is this one's to know.
+        wrong = lab_of_another(goal, host) or [*ignored_settings(goal, differing, parts), *wrong]
         return {
             "specification": made_from,
             "parts": [part._asdict() for part in parts],

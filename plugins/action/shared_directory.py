@@ -17,7 +17,7 @@ from ..module_utils._common.errors import LabError
 from ..module_utils._common.files import open_made
 from ..module_utils._common.privileges import as_owner
 from ..module_utils._jupyter.host import server_container, take_inventory
-from ..module_utils._lab.labels import DIRECTORY, labels_of
+from ..module_utils._lab.labels import DIRECTORY, is_of_another, labels_of
 from ..module_utils._lab.shared_directory import (
     HOLDS_CREDENTIALS,
     Around,
@@ -52,7 +52,7 @@ class ActionModule(ControllerAction):
         def why(path: str, system: bool = True) -> str:
             return why_not(path, around, system) if path and not args["anyway"] else ""
 
-        has = "" if args["folder"] or args["only_own"] else directory_of(args["lab"])
+        has = "" if args["folder"] or args["only_own"] else directory_of(args["lab"], uid)
         directory, instead = choose(args["folder"], args["standing"], args["own"], args["only_own"], why, has)
         reason, of_data = why(directory), why(args["data"], system=False)
         cache = args["cache"]
@@ -70,10 +70,12 @@ class ActionModule(ControllerAction):
         return {"changed": made, "folder": directory, "made": made, "instead": instead, "in_data": in_data}
 
 
-def directory_of(lab: str) -> str:
-    """Return the directory that a lab of this computer shares; empty if there is none, or no engine tells."""
+def directory_of(lab: str, uid: int) -> str:
+    """Return the directory that a user's lab on this computer shares; empty if there is none, or no engine tells."""
     container = server_container(take_inventory(ENGINE_SECONDS, with_images=False), lab) if lab else None
-    directory = labels_of(container or {}).get(DIRECTORY, "")
+    if container is None or is_of_another(container, uid):
+        return ""
+    directory = labels_of(container).get(DIRECTORY, "")
     return directory if directory.startswith("/") else ""
 
 

@@ -157,6 +157,10 @@ labs:
     dask:
       description: As RV(server.dask); null if it has no scheduler that runs, or was not queried.
       type: dict
+others:
+  description: Whose labs are known to be other users' than RV(user), by the labs' names. For root, none is.
+  returned: success
+  type: dict
 containers:
   description: Every container of every lab.
   returned: success
@@ -352,9 +356,11 @@ from ..module_utils._lab.labels import (
     ROLE,
     SERVER,
     digest_in,
+    is_of_another,
     lab_row,
     labels_of,
     mount_users,
+    owner_of,
     published,
 )
 from ..module_utils._lab.probe import mount_answers, server_answers
@@ -523,7 +529,8 @@ def main() -> None:
     params, name = module.params, module.params["url"]
     found, failed = first_look(params)
     inventory = found["inventory"]
-    rows = [lab_row(item, None, None, inventory.images) for item in servers(inventory.containers)]
+    user, found_servers = invoking_user(), servers(inventory.containers)
+    rows = [lab_row(item, None, None, inventory.images) for item in found_servers]
     bound = PROBE_SECONDS + (params["timeout"] + ENGINE_SECONDS if name else 0)
     answers, errors = side_by_side(questions(params, inventory, rows), bound)
     for row in rows:
@@ -535,7 +542,7 @@ def main() -> None:
     users, rule = mount_users(inventory.containers), Path(FOLDER, PROGRAM_NAME).exists()
     module.exit_json(
         changed=False,
-        user=invoking_user(),
+        user=user,
         docker={"state": inventory.engine.state, **asdict(inventory.engine)},
         engine=not inventory.reason,
         reason=inventory.reason,
@@ -546,6 +553,7 @@ def main() -> None:
         layout=answer("layout", found, failed),
         port=answer("port", answers, errors),
         labs=rows,
+        others={labels_of(item)[NAME]: owner_of(item) for item in found_servers if is_of_another(item, user["uid"])},
         containers=[container_row(item) for item in inventory.containers],
         networks=inventory.networks,
         link_local=rule,

@@ -90,6 +90,17 @@ def _why_folder_not_shared(settings: Tree, about: Tree, user: Tree, rootless: bo
     return why_not_bound(place, rootless, uid)
 
 
+def lab_of_another(goal: Goal, host: Tree) -> list[LabError]:
+    """Return the refusal of a lab of another user that has the name which a lab gets where nobody gives one."""
+    settings = goal.settings
+    owner = host["others"].get(settings["name"])
+    if not owner or "name" in settings["given"]:
+        return []
+    what = f"The lab {settings['name']} on this computer is {owner}'s."
+    why = "It has the name that a lab gets where nobody gives one."
+    return [LabError(what, why, "Give yours a name: -e lab_name=NAME")]
+
+
 def ignored_settings(goal: Goal, differing: t.Iterable[Difference], parts: t.Iterable[Part]) -> list[LabError]:
     """Return the refusal of settings that somebody gave and that a container which stays was not made with."""
     settings = goal.settings

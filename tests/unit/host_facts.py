@@ -51,6 +51,7 @@ def healthy(settings=SETTINGS, **labels):
         "port": {},
         "link_local_lost": False,
         "labs": [{"name": "desi", "mount_answers": True}],
+        "others": {},
         "mounts": [{"path": MOUNT, "labs": ["desi"], "made_for": ["desi"]}],
         "containers": [
             {"name": "desi-lab-desi", "lab": "desi", "role": "server", "running": True},

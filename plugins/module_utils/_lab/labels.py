@@ -67,6 +67,19 @@ def is_put_back(container: t.Mapping[str, t.Any]) -> bool:
     return str(container.get("Name")).lstrip("/") == f"desi-lab-{labels_of(container).get(NAME)}{BEFORE}"
 
 
+def owner_of(container: t.Mapping[str, t.Any]) -> str:
+    """Return the name of the user as whom a container runs; empty if its image says that."""
+    return name_of(str((container.get("Config") or {}).get("User") or "").partition(":")[0])
+
+
+def is_of_another(container: t.Mapping[str, t.Any], uid: int) -> bool:
+    """Return whether a lab is known to be another user's than this one's.
+
+    A lab of root runs as the owner of its folder, and one that mounts by itself runs as root, whoever made it.
+    """
+    return uid != 0 and owner_of(container) not in ("", "root", name_of(str(uid)))
+
+
 def state_word(state: str) -> str:
     """Return what people call the state of a container or of an instance."""
     return "stopped" if state in ("created", "dead", "exited") else state
@@ -93,7 +106,7 @@ def lab_row(
     place = published(container)
     return {
         "name": labels.get(NAME, ""),
-        "owner": name_of(str((container.get("Config") or {}).get("User") or "").partition(":")[0]),
+        "owner": owner_of(container),
         "where": "this computer",
         "state": "running" if runs(container) else str(state.get("Status", "unknown")),
         "since": state.get("StartedAt" if state.get("Running") else "FinishedAt", ""),

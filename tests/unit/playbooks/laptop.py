@@ -47,6 +47,7 @@ def results(url):
             "user": PERSON,
             "docker": ENGINE,
             "labs": [LAB],
+            "others": {},
             "containers": [],
             "engine": True,
             "reason": "",

@@ -184,3 +184,15 @@ def test_a_lab_that_is_there_keeps_its_folder_wherever_one_stands(run, home, mon
         (home / "work").unlink()
         assert run(lab="desi", folder=home / "other")["folder"] == str(home / "other")
     assert run(lab="desi", standing=home / "other")["folder"] == str(home / "other")
+
+
+def test_folder_of_another_users_lab_is_not_shared(run, home, monkeypatch):
+    monkeypatch.setenv("PATH", f"{home}:{os.environ['PATH']}")
+    (home / "docker").touch(mode=0o755)
+    (home / "other").mkdir()
+    with fake_engine() as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.endpoint)
+        engine.containers = [container("desi", labels={"desi.lab.folder": str(home / "work")})]
+        engine.containers[0]["Config"]["User"] = "61234:61234"
+        assert run(lab="desi", standing=home / "other", uid=61235)["folder"] == str(home / "other")
+        assert run(lab="desi", standing=home / "other", uid=61234)["folder"] == str(home / "work")

@@ -102,6 +102,24 @@ def test_labs_are_told_by_name_with_all_that_belongs_to_them(run, engine, tmp_pa
     assert "SECRET" not in json.dumps(result)
 
 
+@pytest.mark.parametrize(
+    ("user", "uid", "others"),
+    [
+        ("71234:71234", 71235, {"desi": "71234"}),
+        ("71235:71235", 71235, {}),
+        # Of an image that says it, of one that mounts by itself, and whatever root looks at.
+        ("", 71235, {}),
+        ("root", 71235, {}),
+        ("71234:71234", 0, {}),
+    ],
+)
+def test_labs_of_other_users_are_told(run, engine, monkeypatch, user, uid, others):
+    engine.containers = [container("desi", "a1")]
+    engine.containers[0]["Config"]["User"] = user
+    monkeypatch.setattr(labs_info, "invoking_user", lambda: {"uid": uid})
+    assert run(ask=False)["others"] == others
+
+
 def test_container_that_was_made_of_a_labs_image_is_no_part_of_the_lab(run, engine):
     engine.containers = [
         container("desi", "a1", name="a-copy", port=1),

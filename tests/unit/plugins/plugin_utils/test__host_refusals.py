@@ -8,7 +8,7 @@ import pytest
 from host_facts import SETTINGS, USER, computing, healthy
 
 from ansible_collections.desi.lab.plugins.plugin_utils import _host_plan as plan
-from ansible_collections.desi.lab.plugins.plugin_utils._host_refusals import ignored_settings, refusals
+from ansible_collections.desi.lab.plugins.plugin_utils._host_refusals import ignored_settings, lab_of_another, refusals
 
 FREE = {"exists": True, "isdir": True, "uid": 1000, "gid": 1000, "mode": "0755", "writeable": True, "place": {}}
 SSHFS = {"mount": "/net", "filesystem": "fuse.sshfs", "options": ["rw", "user_id=1000"], "full": False}
@@ -82,6 +82,22 @@ def test_lab_that_is_started_as_it_is_cannot_be_given_another_port(listener, do)
     host = {**healthy(), "folder": FREE, "containers": rows, "port": {**TAKEN, "listener": listener}}
     (error,) = refused(host, stays=True)
     assert (error.why, error.do) == (f"It is used by {listener}.", do)
+
+
+@pytest.mark.parametrize(
+    ("others", "given", "refuses"),
+    [
+        ({"desi": "ann"}, {}, True),
+        ({"desi": "ann"}, {"name": "desi"}, False),
+        ({"spectra": "ann"}, {}, False),
+        ({}, {}, False),
+    ],
+)
+def test_lab_of_another_user_is_meant_only_by_its_name(others, given, refuses):
+    errors = lab_of_another(plan.Goal({**SETTINGS, "given": given}, ""), {**healthy(), "others": others})
+    assert [(error.what, error.do) for error in errors] == (
+        [("The lab desi on this computer is ann's.", "Give yours a name: -e lab_name=NAME")] if refuses else []
+    )
 
 
 def test_address_that_this_computer_does_not_have_is_refused():

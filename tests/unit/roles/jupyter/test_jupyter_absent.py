@@ -72,3 +72,11 @@ def test_mount_of_a_lab_that_came_to_nothing_goes_and_that_of_another_run_stays(
     code, shown = remove()
     assert code == 0, shown
     assert [entry.name for entry in mounts.iterdir()] == ["two-2"]
+
+
+def test_whose_lab_is_removed_is_told_before_it_goes(remove):
+    rows = [{"name": "desi-lab-mine", "lab": "mine", "role": "server", "running": False}]
+    known = {"others": {"mine": "ann"}, "containers": rows, "engine": False, "reason": "", "networks": [], "labs": []}
+    code, shown = remove(jupyter_inspected=known)
+    assert code != 0
+    assert shown.count("container desi-lab-mine (ann's)") == 2, shown

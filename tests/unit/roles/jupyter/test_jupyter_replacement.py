@@ -58,6 +58,13 @@ def test_what_ends_or_is_lost_is_named_and_refused_where_nobody_can_be_asked(con
     assert confirm(running, changes, jupyter_yes=True)[0] == 0
 
 
+def test_box_and_refusal_tell_whose_lab_it_is(confirm):
+    given = {"jupyter_inspected": {"others": {"desi": "ann"}, "server": {"container": {}}}}
+    code, shown = confirm(True, None, **given)
+    assert code != 0
+    assert shown.count("container desi-lab-desi (ann's)") == 2, shown
+
+
 def test_a_container_that_is_stopped_and_empty_is_replaced_without_a_question(confirm):
     code, shown = confirm(False, [])
     assert code == 0

@@ -28,6 +28,7 @@ ENDS = {"locate_unnamed": True, "locate_ask_aws": True, "locate_needed": False}
 STARTS = {"locate_starts_engine": True, "locate_needed": True}
 ANYWAY = {"locate_needs_engine": False}
 WHERE = {"locate_name": "far", "locate_region": "us-east-1", "locate_region_given": True}
+UNNAMED, THEIRS = {"locate_unnamed": True}, "The lab desi on this computer is bob's"
 SILENT, DENIED, NONE = "nothing is known of the lab", "Docker Engine runs, but", "There is no lab"
 
 
@@ -45,6 +46,7 @@ def located(engine, own, others, records, given):
         "reason": "" if lists else "It says nothing.",
         "user": {"name": "ann"},
         "labs": [{"name": name, "owner": "ann" if name in own else "bob"} for name in names],
+        "others": dict.fromkeys(others, "bob"),
         "containers": [{"name": f"desi-lab-{name}", "lab": name, "role": "server"} for name in names],
     }
     known = {
@@ -103,6 +105,16 @@ def test_lab_of_a_silent_engine_is_refused(engine, given):
         ("answers", [], ["theirs"], [], {**NEEDED, **STARTS, "locate_unnamed": True}, NONE),
         ("answers", [], ["theirs"], [], ENDS, "desi"),
         ("answers", ["mine"], ["theirs"], [], ENDS, "mine"),
+        # Not by the name that one gets where nobody gives any, either: only whoever says it means it.
+        ("answers", [], ["desi"], [], ENDS, THEIRS),
+        ("answers", [], ["desi"], [], {**NEEDED, **UNNAMED}, THEIRS),
+        ("answers", [], ["desi"], [], {**NEEDED, **STARTS, **UNNAMED, "locate_where": "here"}, THEIRS),
+        ("answers", [], ["desi"], [], {**ENDS, **WHERE, "locate_name": "desi"}, THEIRS),
+        ("answers", [], ["desi"], [], {**ENDS, "locate_unnamed": False}, "desi"),
+        ("answers", [], ["desi"], [], NEEDED, "desi"),
+        ("answers", [], ["desi"], [], {**ENDS, "locate_where": "ec2"}, "desi"),
+        ("answers", [], ["desi"], ["desi"], ENDS, "desi"),
+        ("answers", ["mine"], ["desi"], [], ENDS, "mine"),
     ],
 )
 def test_lab_is_the_named_one_or_the_only_one(engine, own, others, records, given, expected):
