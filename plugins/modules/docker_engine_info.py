@@ -37,7 +37,7 @@ denied:
   returned: always
   type: bool
 installed:
-  description: Whether the engine's program is on this host.
+  description: Whether the engine's program is on this host, or an engine is that denies access or gives no answer.
   returned: always
   type: bool
 elsewhere:

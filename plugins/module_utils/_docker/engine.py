@@ -107,7 +107,8 @@ def read_engine(
     return Engine(
         answers=bool(version),
         denied=reason == DENIED,
-        installed=has_daemon or bool(version),
+        # One that denies or is slow need not have its daemon where it is sought: a snap has none there.
+        installed=has_daemon or bool(version) or reason == DENIED,
         elsewhere=not version and not _is_usual(endpoint.host, platform),
         platform=platform,
         endpoint=endpoint.host,
@@ -161,13 +162,14 @@ def query_engine(patience: float, daemon_folders: Sequence[str] = DAEMON_FOLDERS
 
     The docker command is asked only where the engine speaks TLS, or nothing listens at its socket.
     """
-    endpoint, stdout, stderr = current_endpoint(), "", ""
+    endpoint, stdout, stderr, listens = current_endpoint(), "", "", False
     try:
         if shutil.which("docker") and not endpoint.problem:
             stdout, stderr = _info(endpoint, patience)
     except LabError as error:
-        stderr = error.why
-    return engine_here(stdout, stderr, endpoint, daemon_folders)
+        # That nothing listens is no error here.
+        stderr, listens = error.why, True
+    return engine_here(stdout, stderr, endpoint, daemon_folders, listens=listens)
 
 
 def _info(endpoint: Endpoint, patience: float) -> tuple[str, str]:
@@ -179,13 +181,21 @@ def _info(endpoint: Endpoint, patience: float) -> tuple[str, str]:
     return info.stdout, info.stderr
 
 
-def engine_here(stdout: str, stderr: str, endpoint: Endpoint, daemon_folders: Sequence[str] = DAEMON_FOLDERS) -> Engine:
-    """Return the engine of an answer, or of an error, on this computer."""
+def engine_here(
+    stdout: str,
+    stderr: str,
+    endpoint: Endpoint,
+    daemon_folders: Sequence[str] = DAEMON_FOLDERS,
+    *,
+    listens: bool = False,
+) -> Engine:
+    """Return the engine of an answer, or of an error, on this computer; ``listens`` is for one without an answer."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), *daemon_folders])
     return read_engine(
         stdout=stdout,
         stderr=stderr,
         endpoint=endpoint,
         has_command=bool(shutil.which("docker")),
-        has_daemon=bool(shutil.which("dockerd", path=os.pathsep.join([os.environ.get("PATH", ""), *daemon_folders]))),
+        has_daemon=listens or bool(shutil.which("dockerd", path=path)),
         platform=platform_of(platform.system(), platform.release()),
     )

@@ -71,7 +71,7 @@ def take_inventory(seconds: float, with_images: bool) -> Inventory:
         return Inventory(engine, Docker(), reason=engine.reason)
     parts: dict[str, t.Callable[[], t.Any]] = {"engine": lambda: query_engine(seconds)}
     results, errors = side_by_side({**parts, **_questions(api, with_images)}, seconds + 1)
-    engine = results.get("engine") or engine_here("", _late(seconds), endpoint)
+    engine = results.get("engine") or engine_here("", _late(seconds), endpoint, listens=True)
     if engine.answers and (api is None or any(isinstance(error, NotListening) for error in errors.values())):
         # An engine that the command alone reaches.
         api = None

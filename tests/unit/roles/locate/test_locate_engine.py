@@ -4,16 +4,21 @@
 
 """Of an engine that does not answer nothing is known: no lab of it is gone, stopped, or guessed to be another one."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
+from ansible_collections.desi.lab.plugins.module_utils._docker.api import DEFAULT_ENDPOINT, DENIED, Endpoint
+from ansible_collections.desi.lab.plugins.module_utils._docker.engine import engine_here
+
 ROLE = Path(__file__).parents[4] / "roles/locate"
 LOADER = DataLoader()
 ANSWERS = {"answers": True, "denied": False, "installed": True, "elsewhere": False, "platform": "linux"}
 DEAD = {**ANSWERS, "answers": False}
+HERE = Endpoint(DEFAULT_ENDPOINT)
 ENGINES = {
     "answers": (ANSWERS, True),
     "lists nothing": (ANSWERS, False),
@@ -21,6 +26,8 @@ ENGINES = {
     "dead, elsewhere": ({**DEAD, "installed": False, "elsewhere": True}, False),
     "dead, macos": ({**DEAD, "installed": False, "platform": "macos"}, False),
     "denied": ({**DEAD, "denied": True}, False),
+    "denied, no dockerd": (asdict(engine_here("", DENIED, HERE, ())), False),
+    "slow, no dockerd": (asdict(engine_here("", "It gave no answer.", HERE, (), listens=True)), False),
     "none": ({**DEAD, "installed": False}, False),
 }
 NEEDED = {"locate_needed": True}
@@ -28,8 +35,9 @@ ENDS = {"locate_unnamed": True, "locate_ask_aws": True, "locate_needed": False}
 STARTS = {"locate_starts_engine": True, "locate_needed": True}
 ANYWAY = {"locate_needs_engine": False}
 WHERE = {"locate_name": "far", "locate_region": "us-east-1", "locate_region_given": True}
+WITHOUT = ("denied", "denied, no dockerd", "slow, no dockerd")
 UNNAMED, THEIRS = {"locate_unnamed": True}, "The lab desi on this computer is bob's"
-SILENT, DENIED, NONE = "nothing is known of the lab", "Docker Engine runs, but", "There is no lab"
+SILENT, REFUSED, NONE = "nothing is known of the lab", "Docker Engine runs, but", "There is no lab"
 
 
 def value(text, known):
@@ -65,10 +73,10 @@ def located(engine, own, others, records, given):
     return value("{{ __locate_name }}", known)
 
 
-@pytest.mark.parametrize("engine", ["dead", "dead, elsewhere", "dead, macos", "lists nothing", "denied"])
+@pytest.mark.parametrize("engine", ["dead", "dead, elsewhere", "dead, macos", "lists nothing", *WITHOUT])
 @pytest.mark.parametrize("given", [NEEDED, ENDS, {"locate_where": "here"}, {"locate_name": "mine"}])
 def test_lab_of_a_silent_engine_is_refused(engine, given):
-    assert (DENIED if engine == "denied" else SILENT) in located(engine, [], [], [], given)
+    assert (REFUSED if engine.startswith("denied") else SILENT) in located(engine, [], [], [], given)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +92,7 @@ def test_lab_of_a_silent_engine_is_refused(engine, given):
         # A verb that starts the engine itself, and one that does without.
         ("dead", [], [], [], STARTS, "desi"),
         ("lists nothing", [], [], [], STARTS, SILENT),
-        ("denied", [], [], [], STARTS, DENIED),
+        ("denied", [], [], [], STARTS, REFUSED),
         ("dead", [], [], [], ANYWAY, "desi"),
         ("none", [], [], [], NEEDED, NONE),
         ("none", [], [], [], ENDS, "desi"),
@@ -97,7 +105,7 @@ def test_lab_of_a_silent_engine_is_refused(engine, given):
         ("none", [], [], ["spectra"], ENDS, "spectra"),
         ("dead", [], [], ["spectra"], ENDS, SILENT),
         ("lists nothing", [], [], ["spectra"], ENDS, SILENT),
-        ("denied", [], [], ["spectra"], ENDS, DENIED),
+        ("denied", [], [], ["spectra"], ENDS, REFUSED),
         ("dead", [], [], ["spectra"], {**ENDS, "locate_where": "ec2"}, "spectra"),
         ("answers", ["mine"], [], ["spectra"], ENDS, "There are 2 labs"),
         ("answers", ["mine", "desi"], [], ["spectra"], ENDS, "desi"),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -130,6 +131,29 @@ def test_kind_of_an_engine_and_what_it_can_bound_are_read():
 def test_engine_that_denies_is_told_from_one_that_is_stopped(printed, denied, state):
     engine = read(stderr=printed)
     assert (engine.answers, engine.installed, engine.denied, engine.state) == (False, True, denied, state)
+
+
+@pytest.mark.parametrize(
+    ("printed", "installed"),
+    [(DENIED, True), (docker_engine.DENIED, True), (STOPPED_20, False), (STOPPED_29, False), ("", False)],
+)
+def test_engine_whose_daemon_is_not_on_the_path_is_there_if_it_denies(printed, installed):
+    assert read(stderr=printed, has_daemon=False).installed is installed
+
+
+@pytest.mark.parametrize(("listens", "installed"), [(True, True), (False, False)])
+def test_engine_whose_daemon_is_not_on_the_path_is_there_if_something_listens(
+    tmp_path, monkeypatch, listens, installed
+):
+    (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    with socket.socket(socket.AF_UNIX) as silent:
+        if listens:
+            silent.bind(f"{tmp_path}/engine.sock")
+            silent.listen()
+        assert docker_engine.query_engine(0.2, ()).installed is installed
 
 
 def test_host_without_docker_has_no_engine():
