@@ -52,6 +52,13 @@ def test_a_command_that_ends_or_changes_a_lab_names_it():
     assert {path: lines for path, lines in found.items() if lines} == {}
 
 
+# Labs that are stopped go with it, and so do their networks and what they keep in volumes.
+def test_no_text_suggests_to_prune_what_labs_are_made_of():
+    texts = [*FILES, *PYTHON, ROOT / "lab", ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    bad = re.compile(r"\b(?:system|container|network|volume) prune\b")
+    assert [str(path.relative_to(ROOT)) for path in texts if bad.search(path.read_text())] == []
+
+
 # "Cancelled" is a word of AWS' API.
 BRITISH = re.compile(
     rb"programme(?!d|r)|centre|fibre|catalogue|behaviour|colour|favour|honour|labour|neighbour|metre\b|metres\b|licence"

@@ -138,7 +138,9 @@ def judge_room(check: str, title: str, use: str, facts: t.Mapping[str, t.Any], g
     """
     path, free = facts["path"], facts["free"] / GIB
     found = f"{free:.1f} GiB free at {path}"
-    do = "free some, as with 'docker system prune', or remove a lab: ./lab down -e lab_name=… -e lab_purge=true"
+    # A prune of the whole system would take labs that are stopped.
+    do = "see what Docker keeps (docker system df), and remove old images: docker image prune"
+    do = f"{do}; or remove a lab: ./lab down -e lab_name=… -e lab_purge=true"
     do = f"{do}; see what takes it: du -xh {shell_path(path)}"
     if not facts["writable"]:
         return Finding(check, title, BROKEN, f"{path} cannot be written", f"It is for {use}.", "choose another", facts)
