@@ -32,8 +32,8 @@ _NAME = re.compile(r"lab_[a-z0-9_]{1,60}")
 def remembered(container: t.Mapping[str, t.Any] | None, elsewhere: bool = False) -> dict[str, t.Any]:
     """Return the saved settings of a lab, its image and the previous one, from ``docker inspect``.
 
-    A lab that was made before there was such a label remembers no settings. A label that says anything but settings,
-    each a text, number or truth value, says nothing, and a text that cannot be printed is left out.
+    A lab that was made before there was such a label remembers no settings. What is no setting with a text, a whole
+    number or a truth value is left out, and so is a text that cannot be printed.
     The machine of one ``elsewhere`` may be in other hands, so what it says never has this computer copy a folder or
     clone a repository: such an image is no setting, but named under ``source``.
     """
@@ -70,20 +70,15 @@ def _directory(value: object) -> str:
 
 
 def label_settings(labels: t.Mapping[str, str]) -> dict[str, t.Any]:
-    """Return the settings that a container's labels save; none if they say anything else."""
+    """Return the settings that a container's labels save, but for names and values of another shape.
+
+    Another version may have saved one of them. There are none if the label is no object of a sensible size.
+    """
     try:
-        return settings_in(strict_json(str(labels.get(SETTINGS) or "{}"), MAX_BYTES))
+        found = mapping(strict_json(str(labels.get(SETTINGS) or "{}"), MAX_BYTES), most=100)
     except BadAnswer:
         return {}
-
-
-def settings_in(found: object) -> dict[str, t.Any]:
-    """Return the settings of a document, but for texts that cannot be printed. Raises BadAnswer."""
-    settings = mapping(found, most=100)
-    for name, value in settings.items():
-        if not _NAME.fullmatch(name) or not isinstance(value, (bool, int, str)):
-            raise BadAnswer("it has what is no setting")
-    return remembered_settings(settings, settings)
+    return remembered_settings(found, [name for name in found if _NAME.fullmatch(name)])
 
 
 def _is_pulled(image: object) -> bool:

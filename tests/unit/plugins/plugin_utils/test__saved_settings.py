@@ -8,7 +8,13 @@ import json
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import no_such_lab, remembered
+from ansible_collections.desi.lab.plugins.plugin_utils._saved_settings import (
+    MAX_BYTES,
+    SETTINGS,
+    label_settings,
+    no_such_lab,
+    remembered,
+)
 
 NEW, OLD = f"sha256:{'ab' * 32}", f"sha256:{'cd' * 32}"
 
@@ -76,11 +82,22 @@ def test_what_cannot_be_read_is_nothing():
 
 @pytest.mark.security("C2")
 @pytest.mark.parametrize(
-    "settings",
-    [{"ansible_host": "203.0.113.1"}, {"lab_image": None}, {"lab_data": "sample", "desi_image": "/home/ann"}],
+    "other",
+    [
+        *({"ansible_host": "203.0.113.1"}, {"desi_image": "/home/ann"}, {"": "x"}, {"lab_data\n": "s3"}),
+        *({"lab_image": None}, {"lab_image": ["x"]}, {"lab_image": {}}, {"lab_cpus": 1.5}, {"lab_port": 10**20}),
+    ],
 )
-def test_a_label_that_says_anything_but_settings_says_nothing(settings):
-    assert remembered(container(settings=json.dumps(settings)))["settings"] == {}
+def test_what_is_no_setting_is_left_out_and_all_others_stay(other):
+    settings = {"lab_data": "/data/desi", "lab_release": "edr", "lab_port": 8889}
+    assert remembered(container(settings=json.dumps({**other, **settings})))["settings"] == settings
+    assert label_settings({SETTINGS: json.dumps({**other, "lab_new": "x"})}) == {"lab_new": "x"}
+
+
+@pytest.mark.security("C2")
+def test_label_of_no_sensible_size_says_nothing():
+    for settings in ({f"lab_{number}": "x" for number in range(101)}, {"lab_data": "s3", "x": "x" * MAX_BYTES}):
+        assert label_settings({SETTINGS: json.dumps(settings)}) == {}
 
 
 @pytest.mark.security("C2")
