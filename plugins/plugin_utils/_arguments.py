@@ -118,9 +118,11 @@ def _check_command(command: t.Sequence[str]) -> None:
     """Refuse options among the words of a command in a lab, which would be read as those of ./lab."""
     typed = iter(_before_dashes(command))
     for word in typed:
+        is_setting = re.match(r"(-e|--extra-vars=)lab_\w+=", word)
         if word in ("-e", "--extra-vars"):
-            next(typed, None)
-        elif word.startswith("-") and not re.match(r"(-e|--extra-vars=)lab_\w+=", word):
+            # Of grep -e NAME=VALUE, say, it is the command's.
+            is_setting = re.match(r"lab_\w+=|[@{]", next(typed, ""))
+        if word.startswith("-") and not is_setting:
             why = f"{word} may be an option of {command[0]} or of ./lab."
             do = f"Write -- before the command: ./lab shell -- {shlex.join(command)}"
             raise Refused(f"./lab shell does not know what {word} is.", why, do)
