@@ -28,6 +28,7 @@ from ..module_utils._lab.shared_directory import (
     why_not_shared,
 )
 from ..plugin_utils._controller_action import ControllerAction
+from ..plugin_utils._settings import check_directory
 
 ENGINE_SECONDS = 10.0
 # Variables that point to keys and credential sockets.
@@ -52,8 +53,16 @@ class ActionModule(ControllerAction):
         def why(path: str, system: bool = True) -> str:
             return why_not(path, around, system) if path and not args["anyway"] else ""
 
+        def why_standing(path: str) -> str:
+            # What somebody gives as a setting was checked with the settings.
+            try:
+                check_directory("lab_folder", path)
+            except LabError as error:
+                return error.why
+            return why(path)
+
         has = "" if args["folder"] or args["only_own"] else directory_of(args["lab"], uid)
-        directory, instead = choose(args["folder"], args["standing"], args["own"], args["only_own"], why, has)
+        directory, instead = choose(args["folder"], args["standing"], args["own"], args["only_own"], why_standing, has)
         reason, of_data = why(directory), why(args["data"], system=False)
         cache = args["cache"]
         if reason and cache and Path(os.path.realpath(directory)).is_relative_to(os.path.realpath(cache)):

@@ -57,6 +57,15 @@ def test_a_lab_gets_a_folder_of_its_own_where_one_stands_in_what_is_not_for_note
     assert run(standing=home / place)["changed"] is False
 
 
+@pytest.mark.parametrize("anyway", [False, True])
+@pytest.mark.parametrize(("place", "why"), [("a:b/c", "colon"), ("a\nb", "line break"), ("a\x7f", "control character")])
+def test_a_lab_gets_a_folder_of_its_own_where_one_stands_in_what_docker_cannot_be_given(run, home, place, why, anyway):
+    (home / "work" / place).mkdir(parents=True)
+    result = run(standing=home / "work" / place, anyway=anyway)
+    assert (result["folder"], result["made"]) == (str(home / "desi-labs/desi"), True)
+    assert why in result["instead"]
+
+
 def test_in_check_mode_it_is_only_told(run, home):
     result = run(check=True, standing=home / "clone")
     assert result["made"]
