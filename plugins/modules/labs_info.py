@@ -289,7 +289,9 @@ server:
           description: The tasks whose results are kept in memory.
           type: int
 folder:
-  description: C(exists), C(isdir), C(uid), C(gid), C(mode) and C(writeable) of O(folder), as module stat has them.
+  description:
+    - C(exists), C(isdir), C(uid), C(gid), C(mode) and C(writeable) of O(folder), as module stat has them.
+    - Where it is not known whether it exists, C(problem) is why, such as V(Permission denied).
   returned: success
   type: dict
 authorities:
@@ -424,8 +426,10 @@ def about_directory(path: str) -> dict[str, t.Any]:
     """Return what module stat would of a directory, as far as the lab needs it."""
     try:
         about = Path(path).stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return {"exists": False, "isdir": False}
+    except OSError as error:
+        return {"exists": False, "isdir": False, "problem": error.strerror or str(error)}
     return {
         "exists": True,
         "isdir": stat.S_ISDIR(about.st_mode),

@@ -42,7 +42,8 @@ def refusals(goal: Goal, host: Tree, user: Tree, worker_memory: str = "") -> lis
         errors.append(LabError(f"The data in {settings['data']} cannot be given to a lab.", why_data, do))
     why_folder = _why_folder_not_shared(settings, host["folder"], user, rootless, uid)
     if why_folder:
-        make = "" if host["folder"].get("exists") else f"Make it: mkdir -p {shell_path(settings['folder'])}. Or choose"
+        is_missing = not host["folder"].get("exists") and not host["folder"].get("problem")
+        make = f"Make it: mkdir -p {shell_path(settings['folder'])}. Or choose" if is_missing else ""
         do = f"{make or 'Choose'} another one: -e lab_folder=/path"
         errors.append(LabError(f"The folder {settings['folder']} cannot be shared with the lab.", why_folder, do))
     if not port.get("free", True):
@@ -76,6 +77,8 @@ def _why_no_workers(settings: Tree, host: Tree, worker_memory: str, remote_worke
 def _why_folder_not_shared(settings: Tree, about: Tree, user: Tree, rootless: bool, uid: int) -> str:
     if settings.get("folder_made") or not about:
         return ""
+    if about.get("problem"):
+        return f"It cannot be looked at: {about['problem']}."
     if not about.get("exists"):
         return "It does not exist."
     if not about["isdir"]:

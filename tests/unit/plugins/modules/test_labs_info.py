@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import errno
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ import shlex
 import socket
 import threading
 import urllib.request
+from pathlib import Path
 
 import pytest
 from fake_engine import BANNER, INFO, TOKEN, container, drop_by_drop, fake_engine, never
@@ -185,6 +187,25 @@ def test_server_is_verified_by_its_token_and_its_container_by_a_listing_of_the_r
     result = run(**{**about, "folder": str(ca), "authorities": [str(none)]})
     assert (result["server"]["accepts_token"], result["server"]["sees_data"]) == (False, False)
     assert (result["folder"]["isdir"], result["authorities"]) == (False, {"path": "", "checksum": ""})
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ELOOP, errno.ENOTCONN, errno.ESTALE, errno.EIO])
+def test_folder_that_cannot_be_looked_at_is_not_said_to_be_missing(run, engine, tmp_path, monkeypatch, number):
+    (tmp_path / "loop").symlink_to("loop")
+    assert run(folder=str(tmp_path / "loop"))["folder"]["problem"] == os.strerror(errno.ELOOP)
+    (tmp_path / "file").touch()
+    for missing in ("none", "file/below"):
+        assert run(folder=str(tmp_path / missing))["folder"] == {"exists": False, "isdir": False}
+    stat = Path.stat
+
+    def fail(path, **more):
+        if path == tmp_path / "far":
+            raise OSError(number, os.strerror(number))
+        return stat(path, **more)
+
+    monkeypatch.setattr(Path, "stat", fail)
+    told = {"exists": False, "isdir": False, "problem": os.strerror(number)}
+    assert run(folder=str(tmp_path / "far"))["folder"] == told
 
 
 def test_layout_of_data_is_told_or_why_there_is_none(run, engine, tmp_path, monkeypatch):

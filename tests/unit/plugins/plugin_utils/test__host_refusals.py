@@ -130,6 +130,15 @@ def test_workers_that_cannot_read_the_data_of_the_lab_are_refused_whoever_gave_t
     assert [named in what for what in found] == ([True] if named else [])
 
 
+@pytest.mark.parametrize(("problem", "why"), [("", "not exist"), ("Stale handle", "looked at: Stale handle.")])
+def test_only_a_folder_that_is_missing_is_to_be_made(problem, why):
+    about = {"exists": False, "isdir": False, **({"problem": problem} if problem else {})}
+    (error,) = refused({**healthy(), "folder": about})
+    assert why in error.why
+    assert ("mkdir -p" in error.do) is (not problem)
+    assert "another one: -e lab_folder=/path" in error.do
+
+
 def test_folder_that_is_made_and_one_of_a_user_behind_sudo_are_judged_by_that():
     host = {**healthy(), "folder": {**FREE, "uid": 0, "mode": "0755"}}
     assert len(refused(host, user={**USER, "by_sudo": True})) == 1
