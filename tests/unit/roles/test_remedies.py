@@ -45,3 +45,13 @@ def test_bucket_that_cannot_be_mounted_is_answered_with_what_could_help(play_tas
     code, shown = play_tasks([include], given)
     others = [each for each in ("Leave lab_mount out", "Run modprobe fuse as root") if each in shown]
     assert (code, others) == (2, [remedy]), shown
+
+
+@pytest.mark.parametrize(("called", "what"), [("mine, the one before", "image that the lab x had"), ("", "sha256")])
+def test_image_that_is_known_by_its_id_alone_is_not_pulled(play_tasks, called, what):
+    include = {"include_role": {"name": "desi.lab.image", "tasks_from": "pull"}}
+    given = {"image_name": f"sha256:{'ab' * 32}", "image_called": called, "image_container": "desi-lab-x"}
+    code, shown = play_tasks([include], given)
+    assert (code, what in shown, "no longer on this computer" in shown) == (2, True, True), shown
+    assert "./lab update -e lab_name=x" in shown
+    assert "could not be pulled" not in shown
