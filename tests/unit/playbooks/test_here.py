@@ -62,6 +62,22 @@ def test_lab_whose_replacement_was_interrupted_is_still_there_for_all_verbs(play
     assert (code == 0) is (verb in ("logs", "status"))
 
 
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("restarting", "Why Its server keeps ending. Do See why: ./lab logs -e lab_name=desi"),
+        ("paused", "Why It is paused. Do Start it: ./lab start -e lab_name=desi"),
+    ],
+)
+def test_no_command_is_run_in_a_container_that_does_not_run_by_itself(play, state, says):
+    # To the engine, either of them runs.
+    lab = container("desi", port=9)
+    lab["State"]["Status"] = state
+    code, shown = play("shell", lab)
+    assert (code != 0, says in shown) == (True, True), shown
+    assert play("logs", lab)[0] == 0
+
+
 def test_lab_that_another_run_works_on_is_left_to_it(play, tmp_path):
     now = datetime.datetime.now().astimezone()
     take(tmp_path / "config/desi-lab/local/desi", "lab desi", os.getpid(), now)
