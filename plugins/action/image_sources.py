@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 import typing as t
+from pathlib import Path
 
 from ansible import constants
 
@@ -24,7 +25,7 @@ class ActionModule(ControllerAction):
 
     def answer(self, args: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return the directory with the Dockerfile, and its commit."""
-        path, commit = args["path"], ""
+        path, commit = str(Path(args["path"] or "").expanduser()), ""
         if args["url"]:
             source = git_source(args["url"])
             # Ansible removes this directory at exit.

@@ -28,16 +28,18 @@ class ActionModule(WatchedModule):
         """Return how the notebook ran; the lines of its cells have been shown by then."""
         _spec, args = self.validate_argument_spec(
             {
-                "path": {"type": "path", "required": True},
+                # Type path would put the value of a variable for $NAME, which a path may have in it.
+                "path": {"type": "str", "required": True},
                 "container": {"type": "str", "required": True},
                 "folder": {"type": "str", "default": ""},
                 "uid": {"type": "int"},
                 "gid": {"type": "int"},
             }
         )
-        self._run, self._shown = Run(Path(args["path"]).name), 0
+        named = Path(args["path"]).expanduser()
+        self._run, self._shown = Run(named.name), 0
         try:
-            path, directory = place(Path(args["path"]), args["folder"])
+            path, directory = place(named, args["folder"])
             notebook = read(path, directory)
             if self._task.check_mode:
                 return {"changed": True, "msg": "In check mode nothing is run."}

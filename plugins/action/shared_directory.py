@@ -48,6 +48,9 @@ class ActionModule(ControllerAction):
         """Choose a directory, and create the lab's own. Raises LabError for one that must not be shared."""
         uid = os.getuid() if args["uid"] is None else args["uid"]
         gid = os.getgid() if args["gid"] is None else args["gid"]
+        # Options of type path would put the value of a variable for $NAME, which a path may have in it.
+        paths = {name: str(Path(args[name]).expanduser()) for name in ("folder", "data") if args[name]}
+        args = {**args, **paths}
         around = around_of(args, {os.getuid(), uid})
 
         def why(path: str, system: bool = True) -> str:

@@ -16,7 +16,7 @@ description:
 options:
   path:
     description: The absolute path of the directory.
-    type: path
+    type: str
     required: true
   release:
     description: The release, such as V(edr). Case does not matter.
@@ -39,7 +39,7 @@ options:
     description:
       - The directory that notebooks can change. Links of data in it are left out.
       - Without O(writable), such data are bound over their place in it, too, where they can only be read.
-    type: path
+    type: str
     default: ""
     version_added: "0.2.0"
   writable:
@@ -112,11 +112,11 @@ from ..module_utils._mount.shared_place import place_of
 def main() -> None:
     module = AnsibleModule(
         {
-            "path": {"type": "path", "required": True},
+            "path": {"type": "str", "required": True},
             "release": {"type": "str", "required": True},
             "releases": {"type": "dict", "required": True},
             "links": {"type": "bool", "default": False},
-            "shared": {"type": "path", "default": ""},
+            "shared": {"type": "str", "default": ""},
             "writable": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

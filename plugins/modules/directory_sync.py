@@ -27,7 +27,7 @@ requirements:
 options:
   folder:
     description: The local directory.
-    type: path
+    type: str
     required: true
   config:
     description: The SSH configuration file.
@@ -153,7 +153,7 @@ from ..module_utils._sync.plan import HERE, THERE, how
 from ..module_utils._sync.run import Spec, Sync
 
 ARGUMENTS = {
-    "folder": {"type": "path", "required": True},
+    "folder": {"type": "str", "required": True},
     "config": {"type": "path", "required": True},
     "host": {"type": "str", "required": True},
     "remote": {"type": "str", "required": True},

@@ -54,7 +54,7 @@ options:
     required: true
   folder:
     description: The directory that is shared with the lab.
-    type: path
+    type: str
     required: true
   images_gib:
     description: The free disk space in GiB that the lab's image needs.
@@ -150,7 +150,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "endpoint": {"type": "str", "default": ""},
     "prefix": {"type": "str", "default": ""},
     "cache": {"type": "path", "required": True},
-    "folder": {"type": "path", "required": True},
+    "folder": {"type": "str", "required": True},
     "images_gib": {"type": "float", "default": 16},
     "mounts": {"type": "path", "default": "/var/lib/desi-lab/mounts"},
     "config": {"type": "path", "default": ""},

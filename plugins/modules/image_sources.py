@@ -18,7 +18,7 @@ requirements:
 options:
   path:
     description: The local directory.
-    type: path
+    type: str
   url:
     description: The repository, as C(URL#VERSION:FOLDER). Its files are kept until this run ends.
     type: str

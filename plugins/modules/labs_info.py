@@ -35,7 +35,7 @@ options:
     default: false
   folder:
     description: The directory that the lab shares.
-    type: path
+    type: str
     default: ""
   authorities:
     description: Files of certificate authorities. The first that exists is returned.
@@ -50,7 +50,7 @@ options:
     suboptions:
       path:
         description: The directory.
-        type: path
+        type: str
         required: true
       release:
         description: The data release.
@@ -62,7 +62,7 @@ options:
         required: true
       shared:
         description: The directory that notebooks can write to.
-        type: path
+        type: str
         default: ""
       writable:
         description: Whether notebooks can write to the data.
@@ -512,15 +512,16 @@ def main() -> None:
             "ask": {"type": "bool", "default": True},
             "url": {"type": "str", "default": ""},
             "verify": {"type": "bool", "default": False},
-            "folder": {"type": "path", "default": ""},
+            # Type path would put the value of a variable for $NAME, which a path may have in it.
+            "folder": {"type": "str", "default": ""},
             "authorities": {"type": "list", "elements": "path", "default": []},
             "data": {
                 "type": "dict",
                 "options": {
-                    "path": {"type": "path", "required": True},
+                    "path": {"type": "str", "required": True},
                     "release": {"type": "str", "required": True},
                     "releases": {"type": "dict", "required": True},
-                    "shared": {"type": "path", "default": ""},
+                    "shared": {"type": "str", "default": ""},
                     "writable": {"type": "bool", "default": False},
                 },
             },

@@ -27,7 +27,7 @@ requirements:
 options:
   path:
     description: The notebook, on the computer where Ansible runs.
-    type: path
+    type: str
     required: true
   container:
     description: The name of the lab's container.
@@ -121,7 +121,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         {
-            "path": {"type": "path", "required": True},
+            "path": {"type": "str", "required": True},
             "container": {"type": "str", "required": True},
             "folder": {"type": "str", "default": ""},
             "uid": {"type": "int"},

@@ -16,7 +16,7 @@ description:
 options:
   folder:
     description: The requested directory. Empty means none.
-    type: path
+    type: str
     default: ""
   lab:
     description: The lab of this computer whose directory is kept, if it has one. Empty means none.
@@ -24,7 +24,7 @@ options:
     default: ""
   standing:
     description: The current directory of the caller.
-    type: path
+    type: str
     default: ""
   own:
     description: The lab's own directory.
@@ -36,7 +36,7 @@ options:
     default: false
   data:
     description: A data directory that is shared, too, and must not contain keys or programs either. Empty means none.
-    type: path
+    type: str
     default: ""
   make:
     description: Whether O(own) is created if it is chosen.

@@ -44,9 +44,9 @@ def run(act, book, monkeypatch):
         def _remove_tmp_path(self, _path):
             pass
 
-    def started(far, **answer):
+    def started(far, path=book, **answer):
         Action.far, Action.answer = far, {"rc": 0, "errors": "", **answer}
-        return act(Action, check_mode=False, path=str(book), container="desi-lab-desi"), words
+        return act(Action, check_mode=False, path=str(path), container="desi-lab-desi"), words
 
     return started
 
@@ -65,6 +65,17 @@ def test_each_cell_is_shown_once_and_the_outputs_are_written_here(run, book):
     assert words == ["n.ipynb: cell 1 of 1", "1 a"]
     assert result["msg"] == "1 cell in 0.0 s"
     assert book.with_name("n.run.ipynb").read_text() == "ran"
+
+
+@pytest.mark.parametrize("name", ["$BOOK.ipynb", "${BOOK}/n.ipynb", "~/n.ipynb"])
+def test_dollar_in_the_path_of_a_notebook_is_a_letter_of_it(run, book, monkeypatch, name):
+    monkeypatch.setenv("BOOK", "n")
+    monkeypatch.setenv("HOME", str(book.with_name("~")))
+    there = book.with_name("here") / name if name[0] != "~" else book.with_name("~") / "n.ipynb"
+    there.parent.mkdir(parents=True)
+    book.rename(there)
+    result, words = run("", path=name if name[0] == "~" else there, output=CELL % "a" + END)
+    assert (words[0], result["output"]) == (f"{there.name}: cell 1 of 1", str(there.with_suffix(".run.ipynb")))
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,19 @@ def test_a_lab_gets_a_folder_of_its_own_where_one_stands_in_what_docker_cannot_b
     assert why in result["instead"]
 
 
+@pytest.mark.parametrize("name", ["$HOME", "${HOME}"])
+def test_dollar_in_a_path_is_a_letter_of_it(run, home, monkeypatch, name):
+    folder = home / "work" / name
+    folder.mkdir()
+    assert run(standing=folder)["folder"] == run(folder=folder)["folder"] == str(folder)
+    assert run(folder="~/work")["folder"] == str(home / "work")
+    # What it stands for is not what is shared.
+    (home / "work" / "$KEYS").symlink_to(home / ".ssh")
+    monkeypatch.setenv("KEYS", "harmless")
+    assert run(folder=home / "work/$KEYS")["failed"]
+    assert run(folder=home / "work", data=home / "work/$KEYS")["failed"]
+
+
 def test_in_check_mode_it_is_only_told(run, home):
     result = run(check=True, standing=home / "clone")
     assert result["made"]

@@ -208,6 +208,13 @@ def test_folder_that_cannot_be_looked_at_is_not_said_to_be_missing(run, engine, 
     assert run(folder=str(tmp_path / "far"))["folder"] == told
 
 
+def test_dollar_in_a_path_is_a_letter_of_it(run, engine, tmp_path):
+    (tmp_path / "$HOME").mkdir()
+    assert run(folder=str(tmp_path / "$HOME"))["folder"]["isdir"]
+    data = {"path": str(tmp_path / "$HOME"), "release": "edr", "releases": {"edr": {"specprod": "fuji"}}}
+    assert run(data=data)["layout"]["what"] == f"The folder {tmp_path}/$HOME holds no DESI data."
+
+
 def test_layout_of_data_is_told_or_why_there_is_none(run, engine, tmp_path, monkeypatch):
     (tmp_path / "edr" / "spectro" / "redux" / "fuji").mkdir(parents=True)
     data = {"path": str(tmp_path), "release": "edr", "releases": {"edr": {"specprod": "fuji"}}}
