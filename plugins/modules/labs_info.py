@@ -12,7 +12,8 @@ version_added: "0.1.0"
 description:
   - Reads the labels of containers and networks, which are the only record of a lab. They go with every image that is
     made of a lab, so a container is a lab's only if it is named C(desi-lab-NAME), C(desi-lab-NAME-*) or
-    C(desi-lab-mount-lab-NAME), too.
+    C(desi-lab-mount-lab-NAME), too. A server is named C(desi-lab-NAME) or, while it is being replaced,
+    C(desi-lab-NAME-before).
   - Queries everything in parallel, and the engine by its API. An engine, a mount or a server that hangs does not keep
     the module from returning what the others answer.
   - With O(url), the result has a secret. Put C(no_log=true) on the task then.

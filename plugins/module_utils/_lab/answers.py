@@ -112,9 +112,16 @@ def servers(containers: t.Iterable[Tree]) -> list[Tree]:
 
 
 def is_of_lab(container: Tree) -> bool:
-    """Return whether a container is named as those of its lab are: its labels go with every image made of it."""
-    lab, name = labels_of(container).get(NAME, ""), _name(container)
-    return name in (f"desi-lab-{lab}", f"desi-lab-mount-lab-{lab}") or name.startswith(f"desi-lab-{lab}-")
+    """Return whether a container is named as those of its lab are: its labels go with every image made of it.
+
+    A server has one of two names. With any other one it is what somebody has made or kept of it.
+    """
+    labels, name = labels_of(container), _name(container)
+    lab = labels.get(NAME, "")
+    own = f"desi-lab-{lab}"
+    if labels.get(ROLE) == "server":
+        return name == own or is_put_back(container)
+    return name in (own, f"desi-lab-mount-lab-{lab}") or name.startswith(f"{own}-")
 
 
 def _name(container: Tree) -> str:

@@ -129,6 +129,9 @@ def test_container_that_was_made_of_a_labs_image_is_no_part_of_the_lab(run, engi
         container("desi", "a4", role="mounter", name="desi-lab-mount-lab-desi"),
         container("desi", "b2", port=9999, labels={"desi.lab.version": "9", "desi.lab.role": "server"}),
         container("desi", "c3", role="of another version"),
+        container("desi", "d4", name="desi-lab-desi-old", running=False),
+        container("desi", "e5", name="desi-lab-desi-before-2026"),
+        container("desi", "f6", name="desi-lab-desi-sample"),
     ]
     result = run(url="desi", ask=False)
     assert result["server"].pop("container")["Id"] == "b2" * 32
