@@ -101,5 +101,7 @@ def no_such_lab(name: str, known: t.Iterable[str]) -> dict[str, t.Any]:
         do = "See which there are with ./lab status, or make it with ./lab local or ./lab ec2."
     if near:
         why += f" The nearest {'names are' if len(near) > 1 else 'name is'} {', '.join(near)}."
-        do = f"Say {setting_option('lab_name', near[0])} if that is what you meant. ./lab status shows all of them."
+    if near or len(names) == 1:
+        other = ". ./lab status shows all of them" if len(names) > 1 else ", or make it with ./lab local or ./lab ec2"
+        do = f"Say {setting_option('lab_name', (near or names)[0])} if that is what you meant{other}."
     return {"what": f"There is no lab {name}.", "why": why, "do": do, "near": near}

@@ -119,7 +119,7 @@ def test_a_text_that_cannot_be_printed_is_left_out_alone(folder, kept):
         ("desii", ["desi", "other"], ["nearest name is desi", "-e lab_name=desi "]),
         ("dsi", ["desi", "desi2"], ["nearest names are desi, desi2", "-e lab_name=desi "]),
         ("zzz", ["desi", "other"], ["desi, other", "./lab status"]),
-        ("zzz", ["desi"], ["only desi"]),
+        ("zzz", ["mine"], ["only mine", "-e lab_name=mine "]),
         ("zzz", [], ["no lab at all", "./lab local"]),
     ],
 )

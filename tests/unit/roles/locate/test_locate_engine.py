@@ -44,7 +44,7 @@ def value(text, known):
     return Templar(loader=LOADER, variables=known).template(trust_as_template(text))
 
 
-def located(engine, own, others, records, given):
+def located(engine, own, others, records, given, suffix=""):
     """Return the name of the lab that is meant, or what is refused."""
     docker, lists = ENGINES[engine]
     names = [*own, *others]
@@ -55,7 +55,7 @@ def located(engine, own, others, records, given):
         "user": {"name": "ann"},
         "labs": [{"name": name, "owner": "ann" if name in own else "bob"} for name in names],
         "others": dict.fromkeys(others, "bob"),
-        "containers": [{"name": f"desi-lab-{name}", "lab": name, "role": "server"} for name in names],
+        "containers": [{"name": f"desi-lab-{name}{suffix}", "lab": name, "role": "server"} for name in names],
     }
     known = {
         **LOADER.load_from_file(str(ROLE / "defaults/main.yml")),
@@ -128,3 +128,8 @@ def test_lab_of_a_silent_engine_is_refused(engine, given):
 def test_lab_is_the_named_one_or_the_only_one(engine, own, others, records, given, expected):
     found = located(engine, own, others, records, given)
     assert found.startswith(expected) or (expected == SILENT and SILENT in found)
+
+
+@pytest.mark.parametrize("given", [{**NEEDED, "locate_unnamed": True}, ENDS])
+def test_lab_whose_replacement_was_interrupted_is_still_the_only_one(given):
+    assert located("answers", ["mine"], ["theirs"], [], given, suffix="-before") == "mine"
