@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The port at which the bucket is served, where another run takes the one that was found free."""
+"""The container that serves the bucket: its port, where another run takes one that was found free, and whose it is."""
 
 import http.server
 import json
@@ -110,3 +110,19 @@ def test_other_errors_and_ports_without_end_are_refused_with_what_was_said(serve
     code, shown, tried = serve(bucket + 1, range(65536), why)
     assert (code, len(tried)) == (2, tries), shown
     assert why.format(tried[-1]) in shown
+
+
+@pytest.mark.parametrize(("labels", "refused"), [({}, True), ({"desi.lab.role": "server"}, True), (None, False)])
+def test_container_of_somebody_else_with_that_name_is_refused_before_anything_is_made(play_tasks, labels, refused):
+    made = container("desi", role="sample", running=False, port=8333, Mounts=[])
+    if labels is not None:
+        made["Config"]["Labels"] = labels
+    include = {"include_role": {"name": "desi.lab.sample"}}
+    given = {"ansible_python_interpreter": sys.executable, "image_base_is_ready": True, "sample_timeout": 0}
+    with fake_engine() as engine:
+        engine.containers = [made]
+        code, shown = play_tasks([include], given, DOCKER_HOST=engine.endpoint)
+        changes = engine.changes
+    assert code == 2
+    assert ("There is a container desi-lab-desi-sample that DESI Lab did not make." in shown) == refused, shown
+    assert not refused or changes == []
