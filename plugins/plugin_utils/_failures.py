@@ -133,7 +133,7 @@ def unreachable(host: str, result: Mapping[str, object]) -> Failure:
     do = "check that it runs and that your network lets you reach it, then try again · -v shows all"
     kind = classify(reason).kind
     if kind == SILENT:
-        do = "start the lab with ./lab start, which lets your present address in, then try again · -v shows all"
+        do = "start the lab, which lets your present address in, then try again · -v shows all"
     elif kind == KEY_FILE:
         do = "make the private key that it names yours alone (chmod 600), then try again · -v shows all"
     return Failure(f"{host} cannot be reached.", _last_lines(reason) or "It did not say why.", do)

@@ -125,7 +125,7 @@ def test_silent_computer_is_told_with_the_reason_of_ssh():
     [
         (
             "ssh: connect to host 192.0.2.1 port 22: Connection timed out",
-            "./lab start, which lets your present address in",
+            "start the lab, which lets your present",
         ),
         ("Permissions 0644 for '/k' are too open.\nann@192.0.2.1: Permission denied (publickey).", "chmod 600"),
     ],
