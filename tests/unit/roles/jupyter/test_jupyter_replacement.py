@@ -110,14 +110,14 @@ def test_container_of_a_replacement_that_was_killed_is_put_back_first(play_tasks
     )
 
 
+def docker(*words):
+    done = subprocess.run(["docker", *words], check=False, capture_output=True, text=True, timeout=60)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
 @pytest.mark.docker
 def test_container_is_put_back_where_no_other_can_be_made(play_tasks, tmp_path):
     name = f"test-{os.getpid()}"
-
-    def docker(*words):
-        done = subprocess.run(["docker", *words], check=False, capture_output=True, text=True, timeout=60)
-        return done.stdout if done.returncode == 0 else ""
-
     if not docker("image", "inspect", IMAGE):
         pytest.skip(f"the image {IMAGE} is not here; ./lab demo builds it")
     labels = ["--label", f"desi.lab.name={name}", "--label", "desi.lab.role=server"]
@@ -135,3 +135,32 @@ def test_container_is_put_back_where_no_other_can_be_made(play_tasks, tmp_path):
         assert (after["Id"], after["State"]["Running"]) == (before["Id"], True)
     finally:
         docker("rm", "--force", f"desi-lab-{name}", f"desi-lab-{name}-before")
+
+
+@pytest.mark.docker
+def test_stopped_containers_join_a_network_again_that_was_gone(play_tasks):
+    if not docker("image", "inspect", IMAGE):
+        pytest.skip(f"the image {IMAGE} is not here; ./lab demo builds it")
+    name = f"test-{os.getpid()}-n"
+    net, others = f"desi-lab-{name}", [f"desi-lab-{name}-{role}" for role in ("sample", "scheduler")]
+    try:
+        docker("network", "create", net)
+        for each in (net, *others):
+            assert docker("run", "--detach", "--network", net, "--entrypoint", "sleep", "--name", each, IMAGE, "300")
+            assert docker("kill", each)
+        assert docker("network", "rm", net)
+        assert not docker("start", net)
+        include = {"include_role": {"name": "desi.lab.jupyter", "tasks_from": "network"}}
+        given = {"jupyter_name": name, "__jupyter_rejoins": True, "ansible_python_interpreter": sys.executable}
+        code, shown = play_tasks([include], given)
+        assert code == 0, shown
+        number = docker("network", "inspect", net, "--format", "{{.Id}}")
+        for each in (net, *others):
+            assert docker("start", each)
+            assert (
+                docker("inspect", each, "--format", "{{range .NetworkSettings.Networks}}{{.NetworkID}}{{end}}")
+                == number
+            )
+    finally:
+        docker("rm", "--force", net, *others)
+        docker("network", "rm", net)

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from fake_engine import container
 
 ROLES = Path(__file__).parents[4] / "roles"
 MOUNTING = {"cap_drop": ["ALL"], "capabilities": ["SYS_ADMIN", "SETUID"], "security_opts": ["apparmor:unconfined"]}
@@ -82,6 +83,20 @@ def test_a_lab_without_a_mount_to_make_has_no_right():
 def test_link_local_addresses_are_blocked_wherever_root_can_have_a_say(changed, blocks):
     assert told("__jupyter_blocks", jupyter_engine={**ENGINE, **changed}) is blocks
     assert told("__jupyter_blocks") is False
+
+
+@pytest.mark.parametrize(
+    ("running", "network", "on"),
+    [(False, "ours", True), (False, "foreign", True), (False, "", False), (True, "", True)],
+)
+def test_a_stopped_container_is_on_no_network_that_is_gone(running, network, on):
+    of_lab = container("desi", running=running)
+    found = {
+        "__jupyter_before": {"exists": True, "container": of_lab},
+        "jupyter_inspected": {"server": {"network": network}},
+    }
+    assert told("'desi-lab-desi' in __jupyter_is_on", **found) is on
+    assert told("__jupyter_unmade", ansible_check_mode=True, **found) is not on
 
 
 @pytest.mark.security("L10")

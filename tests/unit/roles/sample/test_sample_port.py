@@ -78,7 +78,7 @@ def serve(play_tasks):
                 "__sample_before": {"exists": False, "container": None},
                 "__sample_free": {"next_free": first},
                 "__sample_net_before": {"exists": False},
-                "__sample_net": {"network": {"Containers": {}}},
+                "__jupyter_net": {"network": {"Containers": {}}},
                 "sample_timeout": 2,
                 "ansible_python_interpreter": sys.executable,
                 **more,
