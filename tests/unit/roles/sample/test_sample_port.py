@@ -6,6 +6,7 @@
 
 import http.server
 import json
+import os
 import sys
 import threading
 
@@ -126,3 +127,25 @@ def test_container_of_somebody_else_with_that_name_is_refused_before_anything_is
     assert code == 2
     assert ("There is a container desi-lab-desi-sample that DESI Lab did not make." in shown) == refused, shown
     assert not refused or changes == []
+
+
+@pytest.mark.parametrize(("there", "joins"), [(False, True), (True, False)])
+def test_server_that_is_stopped_joins_a_network_again_that_was_gone(play_tasks, tmp_path, there, joins):
+    (tmp_path / "docker").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/ran\n[ "$1" != ps ] || echo a1\n')
+    (tmp_path / "docker").chmod(0o755)
+    known = {"exists": there, "network": {"Labels": {"desi.lab.name": "desi"}}}
+    given = {
+        "__sample_before": {"exists": True, "container": container("desi", role="sample", running=False, port=8333)},
+        "__sample_net_before": known,
+        "ansible_python_interpreter": sys.executable,
+    }
+    include = {"include_role": {"name": "desi.lab.sample", "tasks_from": "serve"}}
+    with fake_engine() as engine:
+        network = {"Id": "n1", "Name": "desi-lab-desi", "Containers": {}}
+        engine.answers |= {"/networks/create": {"Id": "n1"}, "/networks/desi-lab-desi": network}
+        play_tasks([include], given, DOCKER_HOST=engine.endpoint, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    ran = (tmp_path / "ran").read_text().splitlines() if joins else []
+    assert (tmp_path / "ran").exists() is joins
+    assert ran[1:] == (
+        ["network disconnect --force desi-lab-desi a1", "network connect desi-lab-desi a1"] if joins else []
+    )
