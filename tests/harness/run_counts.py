@@ -31,7 +31,7 @@ STEPS = {
 # The most that a run may start: tasks and modules that are programs, and of a lab on EC2 calls of AWS's API and logins
 # on its machine. Whoever makes a run need less lowers its bar.
 BARS = {
-    "local, first start": (112, 4),
+    "local, first start": (116, 4),
     "local, nothing to change": (31, 0),
     "start, nothing to change": (54, 0),
     "url": (17, 0),
