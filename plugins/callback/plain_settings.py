@@ -12,7 +12,7 @@ version_added: "0.1.0"
 description:
   - Looks at what was given with C(-e) before any play begins, which is before Ansible works any of it out.
   - Ends the run if a template is in it, or if a file (C(-e @file)) sets something else than settings of DESI Lab.
-  - Loads the filters of the collection, and the modules that run on this computer, once for all tasks.
+  - Loads the filters of the collection, and the modules that call AWS, once for all tasks.
   - Makes what programs read of the environment, such as proxies and certificate authorities, the same for all of them.
   - C(./lab) enables it. To have it elsewhere, name it in C(callbacks_enabled) of C(ansible.cfg).
 author:

@@ -71,7 +71,7 @@ def usable_half(path: Path) -> str:
     public = public_half(path)
     if public or not path.exists():
         return public
-    said = _run(["ssh-keygen", "-y", "-P", "", "-f", str(path)]).stderr.strip().splitlines()
+    said = _derive(path).stderr.strip().splitlines()
     raise LabError(
         f"The private key {path} cannot be used.",
         f"ssh-keygen says: {said[-1] if said else 'nothing'}",
@@ -84,8 +84,12 @@ def public_half(path: Path) -> str:
     """Return the public half of a private key; empty if it cannot be read."""
     if not path.is_file():
         return ""
-    done = _run(["ssh-keygen", "-y", "-P", "", "-f", str(path)])
+    done = _derive(path)
     return (host_key.key_in(done.stdout) or "") if done.returncode == 0 else ""
+
+
+def _derive(path: Path) -> subprocess.CompletedProcess[str]:
+    return _run(["ssh-keygen", "-y", "-P", "", "-f", str(path)])
 
 
 @dataclass(frozen=True)
