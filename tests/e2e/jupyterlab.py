@@ -98,6 +98,20 @@ def choose_until(page: Page, condition: Callable[[], object], what: str, *names:
     return until(page, condition, what)
 
 
+def see_listed(page: Page, name: str) -> None:
+    """Wait until the file browser lists a file.
+
+    JupyterLab looks for new ones the more rarely the more of its requests failed; a person clicks on refresh.
+    """
+    listed = page.locator(".jp-DirListing-item")
+    with contextlib.suppress(AssertionError):
+        expect(listed.filter(has_text=name)).to_be_visible(timeout=PATIENCE / 3)
+        return
+    page.locator(".jp-FileBrowser [data-command='filebrowser:refresh']").click()
+    folder = page.locator(".jp-FileBrowser .jp-BreadCrumbs").inner_text()
+    expect(listed.filter(has_text=name), f"{folder} lists {listed.all_inner_texts()}").to_be_visible()
+
+
 def until(page: Page, condition: Callable[[], object], what: str, patience: int = PATIENCE) -> object:
     """Wait for so many milliseconds until something is so, and return what the condition then returned."""
     for _ in range(patience // 100):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from jupyterlab import NOTEBOOK, Terminal, api, ask, choose_until, run_all, saved_notebook, until, visit
+from jupyterlab import NOTEBOOK, Terminal, api, ask, choose_until, run_all, saved_notebook, see_listed, until, visit
 from playwright.sync_api import expect
 
 WELCOME = "desi/welcome.ipynb"
@@ -64,7 +64,7 @@ def test_file_saved_in_the_browser_is_the_persons_own_outside(page, lab):
     page.keyboard.press("Control+S")
     page.get_by_role("button", name="Rename and Save").click()
     until(page, lambda: api(page, f"contents/synced/{name}")["content"].strip() == WORDS, "the file is saved")
-    expect(page.locator(".jp-DirListing-item", has_text=name)).to_be_visible()
+    see_listed(page, name)
     if lab.saved:
         file = lab.saved(name)
         assert file.content.decode().strip() == WORDS
