@@ -31,10 +31,10 @@ def test_one_token_makes_one_machine_also_of_calls_that_race(terminated, region)
     order = terminated.order(ClientToken=f"{terminated.name}-race")
     made = []
 
-    def launch():
-        made.append(region.client("ec2").run_instances(**order)["Instances"][0]["InstanceId"])
+    def launch(client):
+        made.append(client.run_instances(**order)["Instances"][0]["InstanceId"])
 
-    racers = [threading.Thread(target=launch) for _ in range(3)]
+    racers = [threading.Thread(target=launch, args=(region.client("ec2"),)) for _ in range(3)]
     for racer in racers:
         racer.start()
     for racer in racers:

@@ -25,6 +25,7 @@ import warnings
 from collections.abc import Iterable
 from functools import cache
 from importlib.machinery import SourceFileLoader
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -35,6 +36,8 @@ from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionPkgLoaderBase
 from player import IS_POSSIBLE
 
+ROOT = Path(__file__).resolve().parents[2]
+HOME = Path(os.environ["ANSIBLE_HOME"])
 KILLED = 137
 USUALLY = ActionBase._execute_module
 COMPILED = _AnsibleCollectionPkgLoaderBase.get_code
@@ -114,9 +117,10 @@ def load_modules(names: Iterable[str]) -> None:
 
 
 def load() -> None:
-    """Import what the verbs use, and read AWS's descriptions of its services."""
+    """Import what the verbs use, read AWS's descriptions of its services, and have plays share what they make."""
     import boto3
     import botocore.session
+    import play_caches
 
     # One reader, which remembers: each session would search folders and parse megabytes again.
     botocore.session.create_loader = cache(botocore.session.create_loader)
@@ -127,6 +131,9 @@ def load() -> None:
     for folder in ("action", "callback", "filter"):
         package = importlib.import_module(f"ansible_collections.desi.lab.plugins.{folder}")
         load_modules(found.name for found in pkgutil.iter_modules(package.__path__, f"desi.lab.plugins.{folder}."))
+    [root] = importlib.import_module("ansible_collections.desi.lab").__path__
+    play_caches.share_yaml([Path(root), ROOT])
+    play_caches.Compiled(HOME / "compiled").share()
     # A collection of garbage in a child would copy what it shares.
     gc.collect()
     gc.freeze()
@@ -134,6 +141,8 @@ def load() -> None:
 
 def run(order: dict[str, Any]) -> int:
     """Run ansible-playbook in this process, which is a child of its own."""
+    import play_caches
+
     os.setsid()
     os.chdir(order["directory"])
     os.environ.clear()
@@ -146,6 +155,7 @@ def run(order: dict[str, Any]) -> int:
     if order["task"]:
         kill_at(order["task"])
     ActionBase._execute_module = execute_module
+    play_caches.share_modules(HOME / "packed")
     sys.argv = order["command"]
     try:
         PlaybookCLI.cli_executor(sys.argv)
@@ -172,7 +182,11 @@ def main() -> None:
     assert AnsibleCollectionConfig.collection_finder
     if sys.argv[1:2] == ["--alone"]:
         if IS_POSSIBLE:
+            import play_caches
+
             load_modules(LOADED_ALONE)
+            play_caches.Compiled(HOME / "compiled").share()
+            play_caches.share_modules(HOME / "packed")
             ActionBase._execute_module = execute_module
         sys.argv = ["ansible-playbook", *sys.argv[2:]]
         PlaybookCLI.cli_executor(sys.argv)

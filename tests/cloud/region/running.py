@@ -33,6 +33,7 @@ class RunningRegion:
         self.bucket_endpoint: str = about["bucket_endpoint"]
         self.address_service: str = about["address_service"]
         self.environment: dict[str, str] = about["environment"]
+        self._sessions: dict[str, boto3.session.Session] = {}
 
     def environment_of(self, user: str) -> dict[str, str]:
         """Return the environment of another user of the account."""
@@ -40,13 +41,15 @@ class RunningRegion:
 
     def client(self, service: str, user: str = "ann", **options: Any) -> Any:
         """Return boto3's client of a service, with the keys of a user."""
-        known = people.environment(self.endpoint, user)
-        session = boto3.session.Session(
-            aws_access_key_id=known["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=known["AWS_SECRET_ACCESS_KEY"],
-            region_name=known["AWS_REGION"],
-        )
-        return session.client(service, endpoint_url=self.endpoint, **options)
+        if user not in self._sessions:
+            known = people.environment(self.endpoint, user)
+            self._sessions[user] = boto3.session.Session(
+                aws_access_key_id=known["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=known["AWS_SECRET_ACCESS_KEY"],
+                region_name=known["AWS_REGION"],
+            )
+        # It has read AWS's descriptions of its services, megabytes of them.
+        return self._sessions[user].client(service, endpoint_url=self.endpoint, **options)
 
     @contextlib.contextmanager
     def faults(self, *rules: Rule) -> Iterator[list[int]]:
