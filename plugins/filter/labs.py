@@ -31,6 +31,7 @@ from ..module_utils._status.document import document
 from ..plugin_utils import _images as images
 from ..plugin_utils import _mount_placement as placement
 from ..plugin_utils._disk_resize import disk_is_seen, grow_commands
+from ..plugin_utils._instance_system import instance_lacks
 from ..plugin_utils._same_settings import as_saved
 from ..plugin_utils._saved_settings import no_such_lab, remembered
 from ..plugin_utils._settings import words
@@ -107,6 +108,7 @@ class FilterModule:
             "image_facts": images.image_facts,
             "image_source": images.image_source,
             "instance_changes": instance_changes,
+            "instance_lacks": instance_lacks,
             "is_loopback": is_loopback,
             "lab_answer": lab_answer,
             "lab_limits": lab_limits,

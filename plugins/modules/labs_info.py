@@ -80,6 +80,11 @@ options:
     type: int
     default: 0
     version_added: "0.2.0"
+  system:
+    description: Whether to query as well what a lab on an EC2 instance needs of its system.
+    type: bool
+    default: false
+    version_added: "0.2.0"
   timeout:
     description: Seconds to wait for the server's URL, if it has just been started.
     type: float
@@ -311,6 +316,26 @@ port:
     - Empty if it was not queried.
   returned: success
   type: dict
+system:
+  description: What a lab on an EC2 instance needs of its system. Empty without O(system).
+  returned: success
+  type: dict
+  contains:
+    distribution:
+      description: The C(ID) of C(/etc/os-release), such as V(amzn).
+      type: str
+    programs:
+      description: Which of C(dockerd), C(mount-s3) and C(rsync) it has.
+      type: list
+      elements: str
+    updated:
+      description: Whether role C(ec2_host) has updated its packages.
+      type: bool
+    watcher:
+      description:
+        - C(files) is the SHA-256 of each file of its watcher that is as role C(autostop) makes them, by its path.
+        - C(runs) is whether the watcher's timer runs as its file says, now and after the next boot.
+      type: dict
 images:
   description: The ids of local images by name. Empty if O(ask=false).
   returned: success
@@ -367,6 +392,7 @@ from ..module_utils._lab.labels import (
     published,
 )
 from ..module_utils._lab.probe import mount_answers, server_answers
+from ..module_utils._lab.system import query_system
 from ..module_utils._mount.shared_place import place_of
 from ..module_utils._mount.users import users_of
 
@@ -466,6 +492,8 @@ def first_look(params: Params) -> tuple[dict[str, t.Any], dict[str, LabError]]:
     }
     if data:
         parts["layout"] = lambda: layout_of(data)
+    if params["system"]:
+        parts["system"] = query_system
     found, errors = side_by_side(parts, LAYOUT_SECONDS)
     if data and "layout" not in {**found, **errors}:
         errors["layout"] = hung(data["path"])
@@ -528,6 +556,7 @@ def main() -> None:
             },
             "address": {"type": "str", "default": "127.0.0.1"},
             "port": {"type": "int", "default": 0},
+            "system": {"type": "bool", "default": False},
             "timeout": {"type": "float", "default": 60},
         },
         supports_check_mode=True,
@@ -558,6 +587,7 @@ def main() -> None:
         authorities={"path": authorities, "checksum": module.sha1(authorities) if authorities else ""},
         layout=answer("layout", found, failed),
         port=answer("port", answers, errors),
+        system=found.get("system", {}),
         labs=rows,
         others={labels_of(item)[NAME]: owner_of(item) for item in found_servers if is_of_another(item, user["uid"])},
         containers=[container_row(item) for item in inventory.containers],

@@ -39,8 +39,15 @@ ANSWERS = {
         **LABS,
         "server": {**LABS["server"], "container": CONTAINER, "foreign": [], "dask": None},
         "mounts": [],
+        "user": PERSON,
+        "folder": {"exists": True, "isdir": True},
+        "system": {
+            "distribution": "amzn",
+            "programs": ["mount-s3", "rsync"],
+            "updated": False,
+            "watcher": {"files": {}, "runs": False},
+        },
     },
-    "user_info": PERSON,
     "setup": {"ansible_facts": {"ansible_distribution": "Debian", "ansible_service_mgr": "systemd"}},
     "command": {"rc": 0, "stdout": "/dev/fuse", "stdout_lines": ["/dev/fuse"], "stderr": ""},
     "bucket_mount": {"failed": True, "msg": "no", "what": "No mount.", "why": "FUSE is broken.", "do": "Nothing."},
@@ -84,7 +91,7 @@ def play_of(region, lab, workers, prepared, launched):
     tasks = [
         {"ansible.builtin.import_role": {"name": "desi.lab.lab"}},
         {"ansible.builtin.set_fact": facts},
-        {"ansible.builtin.add_host": {**host, "ec2_host_user": PERSON}},
+        {"ansible.builtin.add_host": {**host, "locate_host": {"user": PERSON}}},
         *({"ansible.builtin.add_host": {"name": f"desi-desi-{number}", "desi_worker_ready": 1}} for number in prepared),
     ]
     return [
@@ -97,7 +104,7 @@ def play_of(region, lab, workers, prepared, launched):
 GOOD, UNCONNECTED = "good", "unconnected"
 WHY = {
     "login": "does not take the key",
-    "file": "The connection to it broke",
+    "command": "The connection to it broke",
     "none": "FUSE is broken.",
     UNCONNECTED: "does not connect to the scheduler",
 }
@@ -120,7 +127,7 @@ def deploy(region, laptop, tmp_path):
         names = [f"{number}-1" for number, fate in named if fate == GOOD]
         waited = {"rc": int(UNCONNECTED in fates), "stdout": json.dumps(names), "stderr": "They are not connected."}
         (tmp_path / "play.yml").write_text(json.dumps(play_of(region, laptop.lab, ids, prepared, launched)))
-        breaks = {f"desi-desi-{number}": "user_info" if number in prepared else fate for number, fate in named}
+        breaks = {f"desi-desi-{number}": "labs_info" if number in prepared else fate for number, fate in named}
         name = os.path.relpath(tmp_path / "play", ROOT / "playbooks")
         # That is for how long workers are waited for.
         told = {**ANSWERS, 'docker_container_exec "120"': waited, **answers}
@@ -136,7 +143,7 @@ def running(region):
 
 @pytest.mark.parametrize(
     ("fates", "code"),
-    [((GOOD, UNCONNECTED, "login", "file", "none"), 0), (("file",), 2)],
+    [((GOOD, UNCONNECTED, "login", "command", "none"), 0), (("command",), 2)],
 )
 def test_those_that_cannot_compute_are_ended_and_named_and_the_others_go_on(region, laptop, deploy, fates, code):
     returned, shown, named = deploy(*fates)
