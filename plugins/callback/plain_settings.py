@@ -34,6 +34,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.callback import CallbackBase
 
 from .. import filter as filters
+from ..module_utils._aws.credentials import read_descriptions
 from ..module_utils._common.errors import LabError
 from ..module_utils._common.text import clean
 from ..plugin_utils._controller_action import MODULES
@@ -96,8 +97,9 @@ def load_module(action: str) -> None:
     name = f"{MODULES}.{action.rpartition('.')[2]}"
     if action.startswith("desi.lab.ec2_") and name not in sys.modules:
         # What is missing, the task tells.
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(ImportError, OSError, ValueError):
             importlib.import_module(name)
+            read_descriptions(os.environ.get("AWS_DATA_PATH"))
         gc.freeze()
 
 

@@ -31,7 +31,7 @@ from ..module_utils._status.document import document
 from ..plugin_utils import _images as images
 from ..plugin_utils import _mount_placement as placement
 from ..plugin_utils._disk_resize import disk_is_seen, grow_commands
-from ..plugin_utils._instance_system import instance_lacks
+from ..plugin_utils._instance_system import lacks
 from ..plugin_utils._same_settings import as_saved
 from ..plugin_utils._saved_settings import no_such_lab, remembered
 from ..plugin_utils._settings import words
@@ -91,6 +91,14 @@ def mounter_command(spec: t.Mapping[str, t.Any], mountpoint: str) -> list[str]:
         raise AnsibleFilterError(str(error)) from error
     # A container keeps the log itself.
     return loop_command(mountpoint, "/dev/null", job.settings, job.command)
+
+
+def instance_lacks(host: t.Mapping[str, t.Any], update: bool = False) -> list[str]:
+    """Return what an instance lacks before it can hold a lab."""
+    try:
+        return lacks(host, update)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise AnsibleFilterError(f"The instance does not say as it should what it has: {error}") from error
 
 
 class FilterModule:

@@ -13,17 +13,17 @@ FOLDER, MOUNT_S3, RSYNC, UPDATE = "folder", "mount-s3", "rsync", "update"
 HAS_MOUNT_S3 = "amzn"
 
 
-def instance_lacks(host: t.Mapping[str, t.Any], update: bool = False) -> list[str]:
+def lacks(host: t.Mapping[str, t.Any], update: bool = False) -> list[str]:
     """Return what an instance lacks, of what labs_info returned with ``folder`` and ``system``.
 
     Both systems come with rsync, but their smaller AMIs do not. Where Docker is, a lab may be that an update would end.
     """
     system = host["system"]
     has = set(system["programs"])
-    lacks = {
+    missing = {
         FOLDER: not host["folder"]["exists"],
         UPDATE: update and not system["updated"] and "dockerd" not in has,
         RSYNC: RSYNC not in has,
         MOUNT_S3: MOUNT_S3 not in has and system["distribution"] == HAS_MOUNT_S3,
     }
-    return [name for name, is_missing in lacks.items() if is_missing]
+    return [name for name, is_missing in missing.items() if is_missing]

@@ -11,6 +11,7 @@ a file that may not be read, or a device whose code nobody can be asked for.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shlex
 import signal
@@ -55,6 +56,27 @@ def as_the_aws_cli(given: Settings, environment: t.Mapping[str, str]) -> dict[st
     return no_keys if profile and key == environment.get("AWS_ACCESS_KEY_ID") else {}
 
 
+@functools.cache
+def descriptions(folders: str | None) -> t.Any:  # noqa: ANN401 - of botocore
+    """Return botocore's reader of what it knows of AWS's services, which remembers what it has read.
+
+    ``folders`` are others that it looks into, as AWS_DATA_PATH has them.
+    """
+    from botocore.loaders import create_loader
+
+    return create_loader(folders)
+
+
+def read_descriptions(folders: str | None) -> None:
+    """Read those of the services that every verb on EC2 asks, megabytes of them, in time for processes to be forked."""
+    known = descriptions(folders)
+    for service in ("ec2", "sts"):
+        for kind in ("service-2", "endpoint-rule-set-1", "paginators-1"):
+            known.load_service_model(service, kind)
+    for name in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
+        known.load_data(name)
+
+
 def session_of(profile: str | None, own_keys: bool, region: str | None = None, seconds: float = SECONDS) -> t.Any:  # noqa: ANN401 - of boto3
     """Return a session that has its credentials, or none because there are none. With ``own_keys`` it needs none.
 
@@ -69,6 +91,8 @@ def session_of(profile: str | None, own_keys: bool, region: str | None = None, s
         threads.append(threading.get_native_id())
         try:
             session = Session(profile_name=profile, region_name=region)
+            known = descriptions(session._session.get_config_variable("data_path"))
+            session._session.register_component("data_loader", known)
             sources.append(source_in(session._session.full_config["profiles"], session.profile_name, os.environ))
             if not own_keys:
                 # It would wait at a terminal that modules do not have.

@@ -4,14 +4,14 @@
 
 import pytest
 
-from ansible_collections.desi.lab.plugins.plugin_utils._instance_system import instance_lacks
+from ansible_collections.desi.lab.plugins.plugin_utils._instance_system import lacks
 
 NEW = {"folder": False, "programs": [], "distribution": "amzn", "updated": False}
 READY = {"folder": True, "programs": ["dockerd", "mount-s3", "rsync"], "distribution": "amzn", "updated": True}
 
 
 @pytest.mark.parametrize(
-    ("instance", "update", "lacks"),
+    ("instance", "update", "wanted"),
     [
         (NEW, True, ["folder", "update", "rsync", "mount-s3"]),
         (NEW, False, ["folder", "rsync", "mount-s3"]),
@@ -25,6 +25,6 @@ READY = {"folder": True, "programs": ["dockerd", "mount-s3", "rsync"], "distribu
         ({**READY, "programs": ["dockerd", "rsync"]}, True, ["mount-s3"]),
     ],
 )
-def test_instance_lacks_what_it_has_not(instance, update, lacks):
+def test_instance_lacks_what_it_has_not(instance, update, wanted):
     system = {name: value for name, value in instance.items() if name != "folder"}
-    assert instance_lacks({"folder": {"exists": instance["folder"]}, "system": system}, update) == lacks
+    assert lacks({"folder": {"exists": instance["folder"]}, "system": system}, update) == wanted

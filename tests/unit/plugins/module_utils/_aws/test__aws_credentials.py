@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from botocore import exceptions as boto
+from botocore import loaders
 
 from ansible_collections.desi.lab.plugins.module_utils._aws import credentials
 from ansible_collections.desi.lab.plugins.module_utils._aws.credentials import Source, as_the_aws_cli, source_in
@@ -198,3 +199,16 @@ def test_each_exception_that_botocore_has_for_credentials_has_its_own_remedy(nam
     found = aws_error(error, "log in to AWS", "us-west-2")
     assert found.why.endswith(".")
     assert "-v shows more" not in found.do
+
+
+def test_descriptions_that_were_read_once_are_not_read_again_by_another_session(monkeypatch):
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "us-west-2"}
+    credentials.descriptions.cache_clear()
+    credentials.read_descriptions(None)
+    read = []
+    monkeypatch.setattr(loaders.JSONFileLoader, "load_file", lambda _self, path: read.append(path))
+    for service, operation in (("ec2", "describe_instances"), ("sts", "")):
+        client = credentials.session_of(None, own_keys=True).client(service, **keys)
+        assert not operation or client.get_paginator(operation)
+    # Additions are looked for each time, and there are none of these services.
+    assert {Path(path).suffix for path in read} <= {".sdk-extras"}
