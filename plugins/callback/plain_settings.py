@@ -97,7 +97,7 @@ def load_module(action: str) -> None:
     name = f"{MODULES}.{action.rpartition('.')[2]}"
     if action.startswith("desi.lab.ec2_") and name not in sys.modules:
         # What is missing, the task tells.
-        with contextlib.suppress(ImportError, OSError, ValueError):
+        with contextlib.suppress(ImportError):
             importlib.import_module(name)
             read_descriptions(os.environ.get("AWS_DATA_PATH"))
         gc.freeze()

@@ -86,11 +86,11 @@ def test_kernels_on_a_machine_are_named_and_not_ended_without_a_yes(world, verb)
     (world.machines / machine.number / "kernels").write_text("fit.ipynb")
     code, shown = world.run(Step(verb, yes=False))
     assert code != 0
-    assert "fit.ipynb" in shown
+    assert "fit.ipynb" in shown, shown
     assert [each.state for each in world.alive()] == ["running"]
     world.region.calls.clear()
     code, shown = world.run(Step(verb))
     assert code == 0, shown
     assert len(world.region.calls) <= CALLS[verb], [name for name, _region, _form in world.region.calls]
-    assert "fit.ipynb" in shown
+    assert "fit.ipynb" in shown, shown
     assert [each.state for each in world.alive()] == (["stopped"] if verb == "stop" else [])

@@ -70,11 +70,13 @@ def descriptions(folders: str | None) -> t.Any:  # noqa: ANN401 - of botocore
 def read_descriptions(folders: str | None) -> None:
     """Read those of the services that every verb on EC2 asks, megabytes of them, in time for processes to be forked."""
     known = descriptions(folders)
-    for service in ("ec2", "sts"):
-        for kind in ("service-2", "endpoint-rule-set-1", "paginators-1"):
-            known.load_service_model(service, kind)
-    for name in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
-        known.load_data(name)
+    # What is missing in a botocore of somebody's own is told by whoever needs it.
+    with contextlib.suppress(*botocore_errors(), OSError, ValueError):
+        for service in ("ec2", "sts"):
+            for kind in ("service-2", "endpoint-rule-set-1", "paginators-1"):
+                known.load_service_model(service, kind)
+        for name in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
+            known.load_data(name)
 
 
 def session_of(profile: str | None, own_keys: bool, region: str | None = None, seconds: float = SECONDS) -> t.Any:  # noqa: ANN401 - of boto3

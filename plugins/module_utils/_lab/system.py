@@ -33,6 +33,7 @@ MOST_FILES = 100
 MOST_BYTES = 1 << 20
 SECONDS = 5.0
 _RUNS = {"ActiveState": "active", "UnitFileState": "enabled", "NeedDaemonReload": "no"}
+_UNITS = (f"{WATCHER_UNIT}.timer", f"{WATCHER_UNIT}.service")
 _ID = re.compile(r'^ID="?([a-z0-9._-]{1,40})"?$', re.MULTILINE)
 
 
@@ -65,11 +66,15 @@ def _digest(path: Path) -> str:
 
 
 def timer_runs() -> bool:
-    """Return whether the watcher's timer runs as its file says, now and after the next boot."""
+    """Return whether the watcher's timer runs, now and after the next boot, and both units as their files say."""
     names = [f"--property={name}" for name in _RUNS]
     try:
-        done = run_bounded(["systemctl", "show", *names, f"{WATCHER_UNIT}.timer"], b"", MOST_BYTES, SECONDS)
+        done = run_bounded(["systemctl", "show", *names, *_UNITS], b"", MOST_BYTES, SECONDS)
     except OSError:
         return False
-    lines = dict(line.split("=", 1) for line in done.output.decode(errors="replace").splitlines() if "=" in line)
-    return done.code == 0 and lines == _RUNS
+    # A unit is a paragraph, in the order of their names.
+    units = [
+        dict(line.split("=", 1) for line in paragraph.splitlines() if "=" in line)
+        for paragraph in done.output.decode(errors="replace").split("\n\n")
+    ]
+    return done.code == 0 and units[0] == _RUNS and units[1:] != [] and units[1].get("NeedDaemonReload") == "no"

@@ -7,6 +7,7 @@
 import os
 import re
 import subprocess
+import sys
 
 import pytest
 from laptop import ROOT, TOKEN, results
@@ -63,6 +64,16 @@ def test_only_the_machine_of_the_lab_is_entered_whatever_else_is_in_the_inventor
     calls = (laptop.machine / "calls").read_text()
     assert '"desi-desi"' in calls
     assert not re.search(r"prod\d|2222|\"root\"", calls)
+
+
+def test_machine_is_worked_on_as_its_own_user_where_the_inventory_becomes_another_everywhere(laptop, inventory):
+    here = f"localhost ansible_connection=local ansible_become=false ansible_python_interpreter={sys.executable}"
+    inventory.write_text(f"{here}\n[all:vars]\nansible_become=true\n")
+    person = {"SUDO_UID": "61235", "SUDO_GID": "61235"}
+    laptop.play("prefetch", results(f"http://h:1/lab?token={TOKEN}"), {}, "-i", str(inventory), **person)
+    calls = (laptop.machine / "calls").read_text()
+    assert "python3" in calls
+    assert "61235" not in calls
 
 
 @pytest.mark.security("A1")

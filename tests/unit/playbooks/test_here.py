@@ -78,6 +78,15 @@ def test_no_command_is_run_in_a_container_that_does_not_run_by_itself(play, stat
     assert play("logs", lab)[0] == 0
 
 
+def test_settings_that_are_for_instances_alone_change_nothing_of_a_lab_here(play, tmp_path):
+    for name in ("work", "data"):
+        (tmp_path / name).mkdir()
+    given = {"lab_disk_gib": 64, "lab_instance_type": "t2.micro", "lab_folder": str(tmp_path / "work")}
+    _code, shown = play("update", container("desi", port=9), lab_data=str(tmp_path / "data"), **given)
+    # It comes as far as its data, and to nothing of a machine before.
+    assert "holds no DESI data" in shown, shown
+
+
 def test_lab_that_another_run_works_on_is_left_to_it(play, tmp_path):
     now = datetime.datetime.now().astimezone()
     take(tmp_path / "config/desi-lab/local/desi", "lab desi", os.getpid(), now)

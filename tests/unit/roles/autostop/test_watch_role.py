@@ -57,3 +57,34 @@ def test_a_lab_is_stopped_after_the_same_times_wherever_they_are_said():
 def test_what_a_container_answers_takes_a_bounded_part_of_the_machine_and_ends_no_watcher(unit):
     lines = (ROLE / f"templates/{unit}.service.j2").read_text().splitlines()
     assert {"MemoryMax=256M", "OOMPolicy=continue"} < {*lines}
+
+
+def expected(holds, **given):
+    """Return a task that fails unless the role knows whether the watcher is there."""
+    return {"ansible.builtin.assert": {"that": f"__autostop_is_there is {str(holds).lower()}"}, "vars": given}
+
+
+def inspected(files="{{ __autostop_digests }}", runs=True):
+    return {"autostop_inspected": {"watcher": {"files": files, "runs": runs}}}
+
+
+@pytest.mark.parametrize("scheduler", ["", "10.0.0.1"])
+def test_watcher_is_left_alone_where_each_file_is_as_it_has_to_be_and_its_timer_runs(play_tasks, tmp_path, scheduler):
+    # What is in the role is looked for from where the play is.
+    (tmp_path / "templates").symlink_to(ROLE / "templates")
+    tasks = [
+        {"ansible.builtin.include_role": {"name": "desi.lab.autostop", "public": True}},
+        {"ansible.builtin.assert": {"that": "__autostop_digests | length > 3"}},
+        expected(True, **inspected()),
+        expected(True, **inspected("{{ __autostop_digests | combine({'/etc/desi-lab/other.json': '0'}) }}")),
+        expected(False, **inspected(runs=False)),
+        expected(False, **inspected("{{ __autostop_digests | combine({__autostop_digests | first: '0'}) }}")),
+        expected(False, **inspected({})),
+        expected(False),
+        # Of limits that are kept, only the machine knows which they are.
+        expected(False, **inspected(), autostop_kept_limits=["max_hours"]),
+        expected(False, **inspected("{{ as_made }}"), autostop_max_hours=3),
+    ]
+    tasks.insert(1, {"ansible.builtin.set_fact": {"as_made": "{{ __autostop_digests }}"}})
+    code, shown = play_tasks(tasks, {"autostop_scheduler": scheduler, "role_path": str(ROLE)}, "--check")
+    assert code == 0, shown

@@ -212,3 +212,10 @@ def test_descriptions_that_were_read_once_are_not_read_again_by_another_session(
         assert not operation or client.get_paginator(operation)
     # Additions are looked for each time, and there are none of these services.
     assert {Path(path).suffix for path in read} <= {".sdk-extras"}
+
+
+def test_description_that_a_botocore_lacks_is_for_those_to_tell_who_need_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(loaders.Loader, "BUILTIN_DATA_PATH", str(tmp_path))
+    credentials.descriptions.cache_clear()
+    credentials.read_descriptions(None)
+    credentials.descriptions.cache_clear()

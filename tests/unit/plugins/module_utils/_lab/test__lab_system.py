@@ -12,7 +12,9 @@ import yaml
 from ansible_collections.desi.lab.plugins.module_utils._lab import system
 
 ROLES = Path(__file__).resolve().parents[5] / "roles"
-SHOWN = "ActiveState={active}\nUnitFileState={enabled}\nNeedDaemonReload={changed}\n"
+TIMER = "ActiveState={active}\nUnitFileState={enabled}\nNeedDaemonReload={changed}\n"
+SERVICE = "\nActiveState=inactive\nUnitFileState=static\nNeedDaemonReload={changed}\n"
+GOOD = {"active": "active", "enabled": "enabled", "changed": "no"}
 
 
 def of_role(name: str) -> dict:
@@ -66,10 +68,12 @@ def test_file_that_is_not_as_it_was_made_has_no_digest(settings, tmp_path, harm)
 @pytest.mark.parametrize(
     ("shown", "runs"),
     [
-        (SHOWN.format(active="active", enabled="enabled", changed="no"), True),
-        (SHOWN.format(active="inactive", enabled="enabled", changed="no"), False),
-        (SHOWN.format(active="active", enabled="disabled", changed="no"), False),
-        (SHOWN.format(active="active", enabled="enabled", changed="yes"), False),
+        (TIMER.format(**GOOD) + SERVICE.format(changed="no"), True),
+        (TIMER.format(**GOOD | {"active": "inactive"}) + SERVICE.format(changed="no"), False),
+        (TIMER.format(**GOOD | {"enabled": "disabled"}) + SERVICE.format(changed="no"), False),
+        (TIMER.format(**GOOD | {"changed": "yes"}) + SERVICE.format(changed="no"), False),
+        (TIMER.format(**GOOD) + SERVICE.format(changed="yes"), False),
+        (TIMER.format(**GOOD), False),
         ("", False),
     ],
 )
