@@ -61,11 +61,12 @@ LONG = {
     "--tail": True,
 }
 # NAME=VALUE, several times. In quotes, or the path of a folder, a value may hold blanks and what looks like a name.
+# A name may be misspelt, which is told where it is read.
 _SETTING = re.compile(
-    r"""\s*(?P<name>[A-Za-z_]\w*)=(?:
-    (?P<quote>["'])(?P<quoted>.*?)(?P=quote)(?=\s*$|\s+[A-Za-z_]\w*=)
-    | (?P<path>[/~.].*?)(?=\s*$|\s+(?:lab|desi|ansible)_\w+=)
-    | (?P<other>.*?)(?=\s*$|\s+[A-Za-z_]\w*=))""",
+    r"""\s*(?P<name>[A-Za-z_][\w-]*)=(?:
+    (?P<quote>["'])(?P<quoted>.*?)(?P=quote)(?=\s*$|\s+[A-Za-z_][\w-]*=)
+    | (?P<path>[/~.].*?)(?=\s*$|\s+(?i:lab|desi|ansible)[_-][\w-]+=)
+    | (?P<other>.*?)(?=\s*$|\s+[A-Za-z_][\w-]*=))""",
     re.VERBOSE | re.DOTALL,
 )
 

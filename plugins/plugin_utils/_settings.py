@@ -51,7 +51,16 @@ Check = t.Callable[[str, str], object]
 
 def name_errors(given: t.Iterable[str], known: t.Collection[str]) -> list[LabError]:
     """Return an error for each unknown setting, with the nearest known one."""
-    return [_unknown(name, next(iter(nearest(name, known)), "")) for name in sorted(set(given) - set(known))]
+    return [
+        _unknown(name, next(iter(nearest(name.replace("-", "_"), known)), ""))
+        for name in sorted(set(given) - set(known))
+    ]
+
+
+def other_spellings(typed: t.Iterable[str], known: t.Collection[str]) -> set[str]:
+    """Return the names that mean a setting and are written in another way; other variables may be somebody else's."""
+    # No variable has a dash.
+    return {name for name in typed if name.startswith("lab-") or name.lower().replace("-", "_") in known} - set(known)
 
 
 def _unknown(name: str, meant: str) -> LabError:

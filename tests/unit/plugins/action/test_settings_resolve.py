@@ -79,6 +79,31 @@ def test_names_and_values_that_cannot_work_are_reported_at_once(resolve):
     ]
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("lab-name", "lab_name"),
+        ("Lab_name", "lab_name"),
+        ("LAB-MAX-HOURS", "lab_max_hours"),
+        ("lab-prot", "lab_port"),
+        ("lab_Port", "lab_port"),
+    ],
+)
+def test_a_setting_in_another_spelling_is_refused_with_all_else(resolve, typed, meant):
+    result = resolve({"lab_port": 0}, {typed: "x", "lab_release": "dr9"})
+    assert {error["what"] for error in result["errors"]} == {
+        f"There is no setting {typed}.",
+        "The setting lab_port=0 cannot work.",
+        "The setting lab_release=dr9 cannot work.",
+    }
+    assert f"Say -e {meant}=… if" in str(result["errors"])
+
+
+def test_variables_of_others_are_let_alone(resolve):
+    typed = dict.fromkeys(("name", "port", "labname", "LAB_HOME", "my_lab_name", "my-lab_name", "region"), "x")
+    assert not resolve({"Lab_name": "of an inventory"}, typed).get("failed", False)
+
+
 def test_verbs_that_make_no_lab_need_no_value_that_works(resolve):
     assert resolve({"lab_release": "dr9"}, values=False)["settings"]["release"] == "dr9"
     assert resolve({}, saved={"lab_port": 0}, values=False)["settings"]["port"] == 0

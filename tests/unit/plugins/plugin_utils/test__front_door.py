@@ -86,6 +86,8 @@ def test_a_path_is_taken_as_it_is_written_whatever_is_in_it(path):
     ("text", "found"),
     [
         ("lab_folder=/a b lab_name=x", {"lab_folder": "/a b", "lab_name": "x"}),
+        ("lab_folder=/a b lab-name=x", {"lab_folder": "/a b", "lab-name": "x"}),
+        ("Lab_Name=x lab_folder=/a b LAB_PORT=1", {"Lab_Name": "x", "lab_folder": "/a b", "LAB_PORT": "1"}),
         ("lab_folder='/a b' other=\"c d\"", {"lab_folder": "/a b", "other": "c d"}),
         ("lab_folder='/a lab_name=x'", {"lab_folder": "/a lab_name=x"}),
         (" lab_cache= lab_data='' ", {"lab_cache": "", "lab_data": ""}),
