@@ -22,6 +22,7 @@ from ..module_utils._common.names import LAB_NAME
 from ..module_utils._common.redact import redact
 from ..module_utils._common.text import nearest, shell_path
 from ..module_utils._jupyter.errors import LONGEST_WAIT
+from ..module_utils._mount.cache import LEAST as LEAST_CACHE
 from ..module_utils._mount.spec import ENDPOINT, is_prefix, settings_of_address
 from ..module_utils._mount.spec import REGION as BUCKET_REGION
 from ..module_utils._ssh.host_key import check_fingerprint
@@ -121,7 +122,7 @@ def check_release(value: str, data: str, releases: t.Mapping[str, t.Mapping[str,
         )
 
 
-def check_data(name: str, value: str) -> None:
+def check_data(name: str, value: str, releases: t.Collection[str] = ()) -> None:
     """Refuse a data source that is neither a word nor an absolute path."""
     if value in DATA_WORDS:
         return
@@ -130,7 +131,27 @@ def check_data(name: str, value: str) -> None:
     if not value:
         do = f"Leave it out to stream the public data, or give a path: -e {name}=/path."
         raise _wrong(name, value, "It is empty.", do)
+    if value.lower() in releases:
+        why = f"It is the name of a release, and {name} is where the data are."
+        raise _wrong(name, value, why, f"Leave {name} out, and give -e lab_release={value.lower()}.")
+    if re.match(r"(?:s3|https?)://", value):
+        settings = " ".join(_settings_in(value))
+        do = f"Download the data, and give their folder: -e {name}=/path."
+        if "lab_endpoint" in settings:
+            do += f" Or stream them, if that is an S3 server: -e {name}=s3 {settings}"
+        elif settings:
+            do = f"Stream the bucket: -e {name}=s3 {settings}"
+        raise _wrong(name, value, "It is an address, and not a folder of this computer.", do)
     _check_path(name, value, "It is neither s3, nor sample, nor an absolute path.")
+
+
+def _settings_in(address: str) -> list[str]:
+    """Return the settings for an address, such as people copy; none without a bucket, or if it may hold a password."""
+    if not re.match(r"(?:s3|https?)://[^@]*$", address):
+        return []
+    first = address.partition("://")[2].partition("/")[2].strip("/").partition("/")[0]
+    # No bucket has that name.
+    return settings_of_address(address, first or "/")
 
 
 def check_directory(name: str, value: str) -> None:
@@ -195,11 +216,8 @@ def check_bucket(name: str, value: str) -> None:
     if BUCKET.fullmatch(value):
         return
     do = "Give the bare name, without s3:// and without a folder; the folder goes into lab_prefix."
-    if re.match(r"(?:s3|https?)://[^@]*$", value):
-        parts = urlsplit(value)
-        first = parts.path.strip("/").partition("/")[0]
-        settings = settings_of_address(value, first)
-        do = f"{do.rstrip('.')}: {' '.join(settings)}" if settings else do
+    settings = _settings_in(value)
+    do = f"{do.rstrip('.')}: {' '.join(settings)}" if settings else do
     why = "A bucket's name has 3 to 63 lower-case letters, digits, dots and dashes."
     raise _wrong(name, value, why, do)
 
@@ -230,17 +248,22 @@ def words(value: object) -> list[str]:
     return [str(entry).strip() for entry in entries or [""]]
 
 
-def check_memory(name: str, value: str) -> None:
+def check_size(name: str, value: str) -> None:
     """Refuse a size that is invalid or too small."""
     if not value:
         return
+    who, least, example = (
+        ("cache", LEAST_CACHE, "50GiB")
+        if name == "lab_cache_max"
+        else ("worker" if "worker" in name else "lab", LEAST_MEMORY, "8GiB")
+    )
     size = 0
     with contextlib.suppress(ValueError):
         size = parse_size(value)
-    if size < LEAST_MEMORY:
-        who = "worker" if "worker" in name else "lab"
-        why = f"A {who} needs {size_text(LEAST_MEMORY)} at the least." if size else "It is not a size."
-        raise _wrong(name, value, why, f"Give a number and a unit, for example -e {name}=8GiB, or leave it out.")
+    if size < least:
+        why = f"A {who} needs {size_text(least)} at the least." if size else "It is not a size."
+        why += " A number without a unit is one of bytes." if size and value.strip().isdigit() else ""
+        raise _wrong(name, value, why, f"Give a number and a unit, for example -e {name}={example}, or leave it out.")
 
 
 def check_certificate(values: t.Mapping[str, t.Any]) -> None:
@@ -323,18 +346,13 @@ CHECKS: dict[str, Check] = {
         "It is not a folder inside the bucket: it has //, .. or a control character in it.",
         "Give it as -e {name}=dr1/spectro, or leave it out.",
     ),
-    "lab_cache_max": _check(
-        parse_size,
-        "It is not a size.",
-        "Give a number and a unit, for example -e {name}=50GiB.",
-        or_empty=True,
-    ),
+    "lab_cache_max": check_size,
     "lab_timeout": _whole_number(
         range(1, LONGEST_WAIT + 1),
         "It is how long to wait for the server, as a whole number of seconds from 1 to {most}.",
         "Give seconds, for example -e {name}=600 for a slow computer, or leave it out.",
     ),
-    "lab_memory": check_memory,
+    "lab_memory": check_size,
     "lab_cpus": _check(
         lambda value: not float(value) or LEAST_CPUS <= float(value) < math.inf,
         f"It is not a number of processors from {LEAST_CPUS:g} upwards, nor 0 for all of them.",
@@ -357,7 +375,7 @@ CHECKS: dict[str, Check] = {
         "Give a type, for example -e {name}=m6i.xlarge, or leave it out for the lab's.",
         or_empty=True,
     ),
-    "lab_worker_memory": check_memory,
+    "lab_worker_memory": check_size,
     "lab_region": _check(
         REGION.fullmatch,
         "It is not the name of an AWS region, such as us-west-2.",
@@ -439,8 +457,9 @@ def value_errors(
 
     They are all that a lab is made with, or if not ``together``, only some, of which the others are not known.
     """
+    by_name: dict[str, Check] = {**CHECKS, "lab_data": functools.partial(check_data, releases=releases)}
     checks: list[t.Callable[[], object]] = [
-        *(functools.partial(check, name, str(values[name])) for name, check in CHECKS.items() if name in values),
+        *(functools.partial(check, name, str(values[name])) for name, check in by_name.items() if name in values),
         *(functools.partial(_each, check, name, values[name]) for name, check in LIST_CHECKS.items() if name in values),
     ]
     if together:

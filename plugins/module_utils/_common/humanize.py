@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import typing as t
 from datetime import datetime, timezone
@@ -86,10 +87,14 @@ def parse_size(text: str) -> int:
     Raises ValueError for what is no size or not more than 0.
     """
     found = _SIZE.fullmatch(text.strip())
-    if not found or float(found.group(1)) <= 0:
+    size = 0.0
+    if found:
+        decimal = found.group(3).upper() == "B" and found.group(2) != ""
+        size = float(found.group(1)) * (1000 if decimal else 1024) ** _POWERS[found.group(2).upper()]
+    # With very many digits it is infinite.
+    if not 0 < size < math.inf:
         raise ValueError(f"{text} is no size")
-    decimal = found.group(3).upper() == "B" and found.group(2) != ""
-    return int(float(found.group(1)) * (1000 if decimal else 1024) ** _POWERS[found.group(2).upper()])
+    return int(size)
 
 
 def size_text(size: int) -> str:

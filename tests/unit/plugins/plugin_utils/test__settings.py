@@ -46,7 +46,7 @@ GOOD = {
     ],
     "lab_prefix": ["", "dr1", "/edr/spectro/", "my data/dr1..old"],
     "lab_bucket": ["desidata", "my.bucket-2", "abc", "a" * 63],
-    "lab_cache_max": ["", "50GiB", "50 GiB", "1.5T", "512M", "20gb"],
+    "lab_cache_max": ["", "50GiB", "50 GiB", "1.5T", "1G", "20gb"],
     "lab_timeout": [1, "600", 86400],
     "lab_memory": ["", "256MiB", "1.5g", "8000000000", "2GiB"],
     "lab_cpus": [0, "0.0", "0.1", "64.0", "1.5"],
@@ -93,9 +93,22 @@ BAD = {
     "lab_bucket": [
         *("", "ab", "a" * 64, "Desidata", "desi_data", "s3://desidata", "desidata/edr", "-desidata", "desidata-")
     ],
-    "lab_cache_max": ["big", "-1G", "1,5G", "GiB", "0GiB", "0", "50 Gigs", "50%", "1e9"],
+    "lab_cache_max": [
+        "big",
+        "-1G",
+        "1,5G",
+        "GiB",
+        "0GiB",
+        "0",
+        "50 Gigs",
+        "50%",
+        "1e9",
+        "50",
+        "1023MiB",
+        "9" * 400 + "GiB",
+    ],
     "lab_timeout": [0, -5, 86401, 100000, "2m", 1.5, ""],
-    "lab_memory": ["much", "-1GiB", "0", "0GiB", "255MiB", "64", "nan", "8GiB;reboot"],
+    "lab_memory": ["much", "-1GiB", "0", "0GiB", "255MiB", "64", "nan", "8GiB;reboot", "9" * 400],
     "lab_cpus": ["many", -1, 0.01, "nan", "inf", "2--privileged"],
     "lab_workers": [-1, "-2", "two", 257, 10**9, 1.5, "", True, None],
     "lab_worker_memory": ["much", "1MiB"],
@@ -174,6 +187,14 @@ def test_no_value_is_answered_by_anything_but_a_refusal(value):
         ({"lab_data": "~/my desi"}, "neither s3", "$(realpath ~/'my desi')"),
         ({"lab_data": "S3"}, "lower-case", "-e lab_data=s3"),
         ({"lab_data": ""}, "empty", "Leave it out"),
+        ({"lab_data": "EDR"}, "name of a release", "-e lab_release=edr."),
+        ({"lab_data": "s3://mine/dr1"}, "an address", "-e lab_data=s3 -e lab_bucket=mine -e lab_prefix=dr1"),
+        ({"lab_data": "https://data.desi.lbl.gov/public"}, "an address", "-e lab_data=/path. Or stream them"),
+        ({"lab_data": "https://data.desi.lbl.gov/public"}, "an address", "-e lab_endpoint=https://data.desi.lbl.gov"),
+        ({"lab_data": "https://data.desi.lbl.gov"}, "an address", "Download the data"),
+        ({"lab_data": "https://desidata.s3.amazonaws.com/edr"}, "an address", "-e lab_bucket=desidata -e lab_prefix"),
+        ({"lab_bucket": "https://data.desi.lbl.gov"}, "3 to 63", "without s3://"),
+        ({"lab_bucket": "https://[::1"}, "3 to 63", "without s3://"),
         ({"lab_data": "/data/2024-01-01T12:00/desi"}, "colon", "2024-01-01T12:00"),
         ({"lab_folder": "/data/2024-01-01T12:00/desi"}, "colon", "2024-01-01T12:00"),
         ({"lab_cache": "work"}, "absolute", "-e lab_cache="),
@@ -190,6 +211,8 @@ def test_no_value_is_answered_by_anything_but_a_refusal(value):
         ({"lab_bucket_region": "US-West-2"}, "small letters", "-e lab_bucket_region=us-west-2"),
         ({"lab_prefix": "a//b"}, "not a folder inside the bucket", "-e lab_prefix=dr1/spectro"),
         ({"lab_cache_max": "much"}, "not a size", "-e lab_cache_max=50GiB"),
+        ({"lab_cache_max": "512MiB"}, "A cache needs 1GiB at the least.", "-e lab_cache_max=50GiB"),
+        ({"lab_cache_max": "50"}, "A number without a unit is one of bytes.", "-e lab_cache_max=50GiB"),
         ({"lab_memory": "much"}, "not a size", "-e lab_memory=8GiB"),
         ({"lab_memory": "255MiB"}, "A lab needs 256MiB", "-e lab_memory=8GiB"),
         ({"lab_worker_memory": "1MiB"}, "A worker needs 256MiB", "-e lab_worker_memory=8GiB"),
@@ -200,6 +223,12 @@ def test_refusal_says_why_and_what_to_do(values, why, do):
     error = refusal(values)
     assert why in error.why
     assert do in error.do
+
+
+@pytest.mark.security("M7")
+@pytest.mark.parametrize("name", ["lab_data", "lab_bucket"])
+def test_address_with_a_password_is_refused_without_repeating_it(name):
+    assert "s3cret" not in str(refusal({name: "https://ann:s3cret@s3.example.org/mine"}))
 
 
 @pytest.mark.parametrize("region", ["us-west-2", "RegionOne", "us west", "a.b", "x" * 41])
