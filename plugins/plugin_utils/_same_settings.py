@@ -23,6 +23,8 @@ PATHS = ("lab_cache", "lab_certificate", "lab_certificate_key", "lab_data", "lab
 WORDS = ("lab_data", "lab_image")
 SIZES = ("lab_cache_max", "lab_memory")
 _SEEN = re.compile(r"\.{0,2}/|~|\.{1,2}$")
+# It is refused as such.
+_WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
 _LIBRARY = re.compile(r"^(index\.)?docker\.io/(library/)?|^library/")
 
 Same = t.Callable[[str], object]
@@ -33,7 +35,7 @@ def normal_path(name: str, value: object, home: str, standing: str) -> t.Any:  #
 
     ``home`` is what ~ stands for, and ``standing`` is where relative paths begin.
     """
-    if not isinstance(value, str) or not value or (name in WORDS and not _SEEN.match(value)):
+    if not isinstance(value, str) or not value or (name in WORDS and not _SEEN.match(value)) or _WINDOWS.match(value):
         return value
     try:
         path = home + value[1:] if home and re.match(r"~(/|$)", value) else str(Path(value).expanduser())

@@ -170,13 +170,17 @@ def check_cache(name: str, value: str) -> None:
         )
 
 
+def _check_absolute(name: str, value: str, why_not: str) -> None:
+    if value.startswith("/"):
+        return
+    if re.match(r"[A-Za-z]:", value):
+        why = "It is a path of Windows, and no absolute path of this system."
+        raise _wrong(name, value, why, "Run this in WSL, with the path that wslpath prints, such as /mnt/c/desi.")
+    raise _wrong(name, value, why_not, f'Give the whole path: -e {name}="$(realpath {shell_path(value)})".')
+
+
 def _check_path(name: str, value: str, why_not_absolute: str) -> None:
-    if not value.startswith("/"):
-        if re.match(r"[A-Za-z]:", value):
-            why = "It is a path of Windows, and no absolute path of this system."
-            raise _wrong(name, value, why, "Run this in WSL, with the path that wslpath prints, such as /mnt/c/desi.")
-        do = f'Give the whole path: -e {name}="$(realpath {shell_path(value)})".'
-        raise _wrong(name, value, why_not_absolute, do)
+    _check_absolute(name, value, why_not_absolute)
     if re.search(r"[\x00-\x1f\x7f]", value):
         why = "A line break or another control character is in it."
         raise _wrong(name, ascii(value)[1:-1], why, "Rename the folder, or choose another.")
@@ -278,8 +282,8 @@ def check_certificate(values: t.Mapping[str, t.Any]) -> None:
             f"Give both, with -e {missing}=/path, or neither for a certificate of our own.",
         )
     for name in ("lab_certificate", "lab_certificate_key"):
-        if given[name] and not given[name].startswith("/"):
-            raise _wrong(name, given[name], "It is not an absolute path.", f"Give the whole path: -e {name}=/path.")
+        if given[name]:
+            _check_absolute(name, given[name], "It is not an absolute path.")
     if certificate and not given["lab_domain"]:
         raise LabError(
             "The setting lab_domain is missing.",

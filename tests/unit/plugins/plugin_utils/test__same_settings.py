@@ -31,6 +31,9 @@ from ansible_collections.desi.lab.plugins.plugin_utils._same_settings import PAT
         ("lab_folder", "~nobody-of-that-name/x", "~nobody-of-that-name/x"),
         ("lab_cache", "", ""),
         ("lab_folder", 7, 7),
+        ("lab_folder", "C:/Users/ann", "C:/Users/ann"),
+        ("lab_certificate", "d:\\own.pem", "d:\\own.pem"),
+        ("lab_cache", "a:b", "/data/ann/a:b"),
     ],
 )
 def test_paths_are_written_in_one_way(name, value, path):

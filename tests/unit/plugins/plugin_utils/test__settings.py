@@ -202,6 +202,7 @@ def test_no_value_is_answered_by_anything_but_a_refusal(value):
         ({"lab_folder": "/home/ann/a\nb"}, "line break", "Rename"),
         ({"lab_data": "/home/ann/\x1b[2J"}, "control character", "Rename"),
         ({"lab_folder": "C:\\Users\\ann"}, "Windows", "wslpath"),
+        ({"lab_certificate": "C:/own.pem", "lab_certificate_key": "/own.key"}, "Windows", "wslpath"),
         ({"lab_container_port": 0}, "1 to 65535", "-e lab_container_port="),
         ({"lab_endpoint": "server"}, "not the URL of an S3 server", "https://server"),
         ({"lab_bucket": "s3://desidata"}, "3 to 63", "lab_prefix: -e lab_bucket=desidata"),
