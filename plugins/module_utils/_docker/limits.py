@@ -80,10 +80,15 @@ def limits_update(
     if "pids_limit" in limits and int(has.get("PidsLimit") or 0) != limits["pids_limit"]:
         options += ["--pids-limit", str(limits["pids_limit"])]
     # Docker takes no 0 for "all of them again".
-    cpus = float(limits.get("cpus") or every)
-    if cpus and float(has.get("NanoCpus") or every * 1e9) != cpus * 1e9:
-        options += ["--cpus", f"{cpus:g}"]
+    cpus = nano(limits.get("cpus") or every)
+    if cpus and int(has.get("NanoCpus") or nano(every)) != cpus:
+        options += ["--cpus", f"{cpus / 1e9:.9f}".rstrip("0").rstrip(".")]
     return options
+
+
+def nano(cpus: float) -> int:
+    """Return processors as Docker counts them, in billionths."""
+    return round(float(cpus) * 1e9)
 
 
 def interface_name(name: str) -> str:

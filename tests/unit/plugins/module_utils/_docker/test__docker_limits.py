@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+import decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,6 +99,19 @@ def test_a_lab_of_before_is_given_its_limits_as_it_runs():
 )
 def test_only_what_differs_is_updated(asked, has, options):
     assert limits_update(lab_limits(ENGINE, "", asked), has, ENGINE) == options
+
+
+@pytest.mark.parametrize(
+    ("asked", "option"),
+    [(4.1, "4.1"), (2.01, "2.01"), (8.2, "8.2"), (10, "10"), (1.23456789, "1.23456789"), (1 / 3, "0.333333333")],
+)
+def test_processors_that_were_updated_once_stay(asked, option):
+    engine = {**ENGINE, "cpus": 20}
+    limits = lab_limits(engine, "", asked)
+    assert limits_update(limits, container(15 * GIB, 4096), engine) == ["--cpus", option]
+    # What docker reads of it.
+    has = int(decimal.Decimal(option) * 10**9)
+    assert limits_update(limits, container(15 * GIB, 4096, has), engine) == []
 
 
 def test_swap_is_not_counted_where_the_engine_does_not():
