@@ -10,6 +10,7 @@ A path is walked once, part by part and by descriptors: what was checked is what
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -252,6 +253,19 @@ def open_lock(directory: int, name: str, mode: int = 0o600) -> int:
     return os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=directory)
 
 
+# What a file system without locks says, such as some of the network or of FUSE.
+_HAS_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+def _lock(opened: int, how: int = 0) -> None:
+    """Lock an open file for this process alone. Where a file system has no locks, nobody waits."""
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | how)
+    except OSError as error:
+        if error.errno not in _HAS_NO_LOCKS:
+            raise
+
+
 @contextlib.contextmanager
 def locked_file(open_above: Callable[[], int], name: str, mode: int = 0o600) -> Iterator[tuple[int, int]]:
     """Lock a file, which is made if missing, and yield its descriptor and that of its directory.
@@ -265,7 +279,7 @@ def locked_file(open_above: Callable[[], int], name: str, mode: int = 0o600) -> 
             except FileNotFoundError:
                 continue
             with closing(opened):
-                fcntl.flock(opened, fcntl.LOCK_EX)
+                _lock(opened)
                 if _is_there(directory, name, opened):
                     yield opened, directory
                     return
@@ -281,10 +295,10 @@ def _is_there(directory: int, name: str, opened: int) -> bool:
 def wait_for_lock(lock: int, report: Callable[[], object]) -> bool:
     """Lock an open file for this process alone. While another has it, that is reported; return whether one had."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(lock, fcntl.LOCK_NB)
     except BlockingIOError:
         report()
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _lock(lock)
         return True
     return False
 

@@ -4,7 +4,8 @@
 
 """A lock file for runs, so that no two of them work on the same thing at once.
 
-It needs no release: a lock counts as long as the process that took it is alive.
+It needs no release: a lock counts as long as the process that took it is alive. That also holds on a file system that
+has no locks of its own, where runs that begin in the same instant are not kept apart.
 """
 
 from __future__ import annotations

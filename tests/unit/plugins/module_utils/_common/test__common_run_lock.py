@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 import datetime
+import errno
 import fcntl
 import json
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.desi.lab.plugins.module_utils._common import files
 from ansible_collections.desi.lab.plugins.module_utils._common import run_lock as common_run_lock
 from ansible_collections.desi.lab.plugins.module_utils._common.errors import LabError
 from ansible_collections.desi.lab.plugins.module_utils._common.polling import wait_until
@@ -120,6 +122,27 @@ def test_file_that_cannot_be_written_is_told(tmp_path):
             take(tmp_path / path, "lab desi", ME, NOW)
         assert caught.value.what == "Lab desi cannot be kept from other runs."
     assert target.read_text() == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("number", "has_none"),
+    [(errno.ENOLCK, True), (errno.ENOTSUP, True), (errno.EOPNOTSUPP, True), (errno.ENOSYS, True), (errno.EIO, False)],
+)
+def test_file_system_without_locks_still_keeps_a_lab_from_other_runs(path, sleeper, monkeypatch, number, has_none):
+    def no_locks(*_words):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files.fcntl, "flock", no_locks)
+    if not has_none:
+        with pytest.raises(LabError, match="cannot be kept from other runs"):
+            take(path, "lab desi", ME, NOW)
+        return
+    take(path, "lab desi", sleeper.pid, NOW)
+    assert holder_of(path) == sleeper.pid
+    with pytest.raises(LabError, match="is being worked on by another run"):
+        take(path, "lab desi", ME, NOW)
+    with path.open() as file:
+        assert not files.wait_for_lock(file.fileno(), pytest.fail)
 
 
 def test_holder_is_told_in_words():
