@@ -60,7 +60,9 @@ def agreed(environ: Mapping[str, str]) -> dict[str, str]:
     verbosity = found.get("ANSIBLE_VERBOSITY", "0")
     if not (verbosity.isascii() and verbosity.isdigit()):
         del found["ANSIBLE_VERBOSITY"]
-    if not found.get("DOCKER_HOST", "").startswith("tcp:"):
+    # Without a scheme, Docker reads tcp.
+    host = found.get("DOCKER_HOST", "")
+    if not host or ("://" in host and not host.startswith("tcp://")):
         # The command would look for keys for a socket, too.
         found = {name: value for name, value in found.items() if name not in DOCKER_TLS}
     return {**found, **_proxies(found), **_authorities(found)}
