@@ -48,7 +48,9 @@ class ActionModule(ControllerAction):
         # The raw values: reading task variables would template them.
         typed = load_extra_vars(self._loader)
         check_plain({name: value for name, value in typed.items() if name.startswith((PREFIX, "desi_"))})
-        check_own(typed, {FACT, *INPUTS, *(f"{PREFIX}{name}" for name in (*worked_out, "cache_folder", "given"))})
+        check_own(
+            typed, {FACT, *INPUTS, *(f"{PREFIX}{name}" for name in (*worked_out, "cache_folder", "given", "typed"))}
+        )
         ours = {name for name in task_vars if name.startswith(PREFIX)} - set(INPUTS)
         errors = name_errors(ours | other_spellings(typed, options), options)
         given = {name: self._templar.template(task_vars[name]) for name in options if name in task_vars}
@@ -68,7 +70,10 @@ class ActionModule(ControllerAction):
         if errors:
             return {"failed": True, **failure(errors)}
         # Root writes streamed data, so that all of this path has to be root's.
-        return {"settings": {**lab, **worked_out, "cache_folder": lab["cache"] or "/var/cache/desi-lab"}}
+        lab["cache_folder"] = lab["cache"] or "/var/cache/desi-lab"
+        # What is asked of this run, and not of all runs as in an inventory.
+        lab["typed"] = {name: value for name, value in lab["given"].items() if f"{PREFIX}{name}" in typed}
+        return {"settings": {**lab, **worked_out}}
 
 
 def facts() -> dict[str, t.Any]:

@@ -46,7 +46,7 @@ RETURN = r"""
 settings:
   description:
     - Each setting by its name without C(lab_).
-    - C(given) has those that somebody gave, C(defaults) the defaults.
+    - C(given) has those that somebody gave, C(typed) those of them that C(-e) gave, C(defaults) the defaults.
     - C(cache_folder) is the directory of the cache, C(config) that of keys and records of labs on EC2.
     - C(person) is the invoking user as M(desi.lab.user_info) returns it, C(releases) the table of data releases,
       C(prices) the dated table of AWS prices.

@@ -97,7 +97,7 @@ def verb_help(verb: str, root: Path, width: int) -> str:
 def settings_of(playbook: Path) -> set[str]:
     """Return the settings that a playbook reads, and those that it imports: only playbooks hand them to roles."""
     text = playbook.read_text(encoding="utf-8")
-    found = set(re.findall(r"\b(?:lab|__settings)\.(?:given\.)?([a-z0-9_]+)", text)) | {"name"}
+    found = set(re.findall(r"\b(?:lab|__settings)\.(?:(?:given|typed)\.)?([a-z0-9_]+)", text)) | {"name"}
     # The action of role lab that chooses the directory, which is no playbook.
     if re.search(r"lab_chooses_directory: (?!false)", text):
         found |= {"folder", "folder_anyway"}

@@ -64,3 +64,12 @@ def test_new_machine_that_could_not_have_the_data_is_not_launched(region, laptop
     done = laptop.play("ec2", {}, None, *(word for setting in given for word in ("-e", setting)))
     assert "lab new cannot be made with lab_data=/mnt/desi" in done.stdout + done.stderr, done.stdout + done.stderr
     assert states(region) == ["running"]
+
+
+def test_update_changes_the_machine_if_that_was_typed_and_not_for_an_inventory(laptop, tmp_path):
+    inventory = tmp_path / "mine.yml"
+    inventory.write_text("all: {vars: {lab_instance_type: x9.huge}}")
+    for more, wanted in (((), False), (("-e", "lab_instance_type=x9.huge"), True)):
+        done = laptop.play("update", results(""), None, "-C", "-i", str(inventory), *more)
+        said = done.stdout + done.stderr
+        assert ("us-west-2 has no instance type x9.huge." in said) is wanted, said

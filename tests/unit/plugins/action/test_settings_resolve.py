@@ -54,6 +54,7 @@ def test_settings_come_from_where_they_are_said_first(resolve, monkeypatch):
     assert (result["changed"], lab["port"], lab["region"], lab["release"]) == (False, 8889, "eu-west-1", "dr1")
     assert (lab["os"], lab["cache_folder"], lab["config"]) == ("ubuntu", "/scratch", "/home/ann/config/desi-lab")
     assert lab["given"] == {"port": 8889, "region": "eu-west-1", "release": "DR1"}
+    assert lab["typed"] == {"release": "DR1"}
     assert (lab["name"], lab["defaults"]["port"], lab["person"]["uid"]) == ("desi", 8888, os.getuid())
     assert lab["releases"]["edr"]["public"]
     assert lab["prices"]
