@@ -58,6 +58,7 @@ LONG = {
     **dict.fromkeys(("--diff", "--list-hosts", "--flush-cache", "--ask-vault-password", "--ask-vault-pass"), False),
     **dict.fromkeys(("--syntax-check", "--list-tasks", "--list-tags", "--step", "--help", "--version"), False),
     "--json": False,
+    "--follow": False,
     "--tail": True,
 }
 # NAME=VALUE, several times. In quotes, or the path of a folder, a value may hold blanks and what looks like a name.
@@ -94,16 +95,13 @@ def parse(arguments: t.Sequence[str]) -> Asked:
     follows = "logs" in _before_dashes(rest)
     while rest:
         each = rest.pop(0)
-        if follows and each in ("-f", "--follow"):
-            own.append("--follow")
-            continue
         if each == "--":
             words += rest
             break
         if each.startswith("--"):
             _long(each, rest, options, own)
         elif each.startswith("-") and each != "-":
-            _short(each, rest, options, own)
+            _short(each, rest, options, own, follows)
         else:
             if words == ["shell"]:
                 _check_command([each, *rest])
@@ -138,22 +136,24 @@ def _long(given: str, rest: list[str], options: list[str], own: list[str]) -> No
     if not LONG[name]:
         if equals:
             raise Refused(f"The option {name} takes no value.", f"It was given {value}.", f"Write {name} alone.")
-        (own if name in ("--help", "--version", "--json", "--ask-become-pass") else options).append(name)
+        (own if name in ("--help", "--version", "--json", "--follow", "--ask-become-pass") else options).append(name)
         return
     value = value if equals else _value(name, rest)
     (own if name == "--tail" else options).extend([name, settings(value) if name == "--extra-vars" else value])
 
 
-def _short(given: str, rest: list[str], options: list[str], own: list[str]) -> None:
+def _short(given: str, rest: list[str], options: list[str], own: list[str], follows: bool) -> None:
     """Read letters in one word, as in -vKC or -elab_port=1."""
     for place, letter in enumerate(given[1:], 1):
         if letter not in SHORT:
             raise Refused(f"There is no option -{letter}.", f"It is in {given}.", "See ./lab --help.")
-        if SHORT[letter]:
+        if letter == "f" and follows:
+            own.append("--follow")
+        elif SHORT[letter]:
             value = given[place + 1 :] or _value(f"-{letter}", rest)
             options += [f"-{letter}", settings(value) if letter == "e" else value]
             return
-        if letter in "hK":
+        elif letter in "hK":
             own.append({"h": "--help", "K": "--ask-become-pass"}[letter])
         else:
             options.append(f"-{letter}")
@@ -193,18 +193,21 @@ def check(asked: Asked) -> None:
             raise Refused(f"./lab {verb} has no option --tail.", "It is one of ./lab logs.", "Leave it out.")
         if not (count.isascii() and count.isdigit()):
             raise Refused(f"--tail {count} cannot work.", "It takes a number of lines.", "For example: --tail 100")
+    if "--follow" in asked.own and verb != "logs":
+        raise Refused(f"./lab {verb} has no option --follow.", "It is one of ./lab logs.", "Leave it out.")
     if "--json" in asked.own and verb not in WITH_JSON:
         raise Refused(f"./lab {verb} prints no JSON.", f"These verbs do: {', '.join(WITH_JSON)}.", "Leave --json out.")
 
 
 def check_options(options: t.Sequence[str]) -> None:
-    """Refuse settings that Ansible could not read, and a number of processes that is none."""
+    """Refuse settings that Ansible could not read, and a number of processes or seconds that is none."""
     for name, value in zip(options, options[1:]):
         if name in ("-e", "--extra-vars"):
             _check_settings(value)
-        if name in ("-f", "--forks") and not (value.isascii() and value.isdigit() and int(value)):
+        counted = {"-f": "processes", "--forks": "processes", "-T": "seconds", "--timeout": "seconds"}.get(name)
+        if counted and not (value.isascii() and value.isdigit() and int(value)):
             raise Refused(
-                f"{name} {value} cannot work.", "It takes a number of processes, at least 1.", "Leave it out."
+                f"{name} {value} cannot work.", f"It takes a number of {counted}, at least 1.", "Leave it out."
             )
 
 

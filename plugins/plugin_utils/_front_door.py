@@ -260,6 +260,21 @@ def say(refused: Refused) -> None:
     _document.print_text(f"  x {what}\n    Why   {why}\n    Do    {do}\n", sys.stderr)
 
 
+def tell(refused: Refused, arguments: t.Sequence[str], code: int) -> int:
+    """Print an error, and for programs its document, too; return the exit code."""
+    if _document.wants_json(arguments):
+        _document.print_document(_document.failed_document("", refused.args, code))
+    say(refused)
+    return code
+
+
+def no_document(asked: Asked) -> Refused:
+    """Return the error of a program that asks for what people read."""
+    if {"--help", "--version"} & {*asked.own, f"--{asked.verb}"}:
+        return Refused("./lab prints no help and no version as JSON.", "They are for people.", "Leave --json out.")
+    return Refused("./lab was given no verb.", "It is the verb that prints JSON.", "For example: ./lab status --json")
+
+
 def answer(asked: Asked, root: Path) -> str | None:
     """Return the answer to a question about the command itself; None for a verb that has to run."""
     width = max(40, min(shutil.get_terminal_size((100, 24)).columns, 100))
@@ -301,6 +316,8 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
             if python:
                 make_again(root, os.environ)
             return GO_ON
+        if said is not None and "--json" in asked.own:
+            return tell(no_document(asked), arguments, 1 if asked.verb or {*asked.own} - {"--json"} else 2)
         if said is not None:
             _document.print_text(f"{said}\n", sys.stdout)
             return 0 if asked.verb or asked.own else 2
@@ -332,10 +349,7 @@ def main(root: Path, python: str, arguments: list[str]) -> int:
             return int(lab.session(order, words, {**found, **added}, passed, _load))
         os.execve(python, words, {**found, **added})  # noqa: S606 - no shell is wanted
     except Refused as refused:
-        if _document.wants_json(arguments):
-            _document.print_document(_document.failed_document("", refused.args, 1))
-        say(refused)
-        return 1
+        return tell(refused, arguments, 1)
     except KeyboardInterrupt:
         return 130
 

@@ -50,6 +50,9 @@ ROOT = Path(__file__).parents[4]
         ("--ask-bec local --extra a=1", "local", "", "--extra-vars a=1", "--ask-become-pass"),
         ("logs -f --tail 5 -e lab_name=x", "logs", "", "-e lab_name=x", "--follow --tail 5"),
         ("-f logs", "logs", "", "", "--follow"),
+        ("logs -vf", "logs", "", "-v", "--follow"),
+        ("logs -fv --tail 5", "logs", "", "-v", "--follow --tail 5"),
+        ("logs --foll", "logs", "", "", "--follow"),
         ("-f 3 local", "local", "", "-f 3", ""),
         ("shell -e lab_name=x -- ls -f logs", "shell", "ls -f logs", "-e lab_name=x", ""),
         ("shell ls /data -e lab_name=x -elab_where=here", "shell", "ls /data", "-e lab_name=x -e lab_where=here", ""),
@@ -121,6 +124,8 @@ def as_ansible_reads(text):
         ("run a.ipynb b.ipynb", "does not know what b.ipynb is", "./lab run --help"),
         ("logs --tail x", "--tail x", "--tail 100"),
         ("url --tail 5", "no option --tail", "./lab logs"),
+        ("url --follow", "no option --follow", "./lab logs"),
+        ("logs --follow=true", "--follow takes no value", "--follow alone"),
         ("shell --json", "no JSON", "status"),
         ("shell ls -la", "does not know what -la is", "./lab shell -- ls -la"),
         ("shell ls -e lab_name=x -la", "does not know what -la is", "./lab shell -- ls -e lab_name=x -la"),
@@ -159,6 +164,8 @@ def test_what_is_wrong_is_told_in_sentences(typed, what, hint):
         ("-e", "@{}/pipe", "is a pipe"),
         ("-f", "0", "at least 1"),
         ("--forks", "x", "at least 1"),
+        ("-T", "abc", "a number of seconds"),
+        ("--timeout", "-5", "a number of seconds"),
     ],
 )
 def test_settings_that_cannot_be_read_are_told_before_ansible_starts(tmp_path, name, value, why):
@@ -234,7 +241,7 @@ def test_options_are_those_of_ansible_playbook():
     cli.init_parser()
     takes = {name: action.nargs != 0 for action in cli.parser._actions for name in action.option_strings}
     assert {name: takes[name] for name in takes if name.startswith("--")} == {
-        name: value for name, value in _arguments.LONG.items() if name not in ("--json", "--tail")
+        name: value for name, value in _arguments.LONG.items() if name not in ("--json", "--follow", "--tail")
     }
     assert {name[1:]: takes[name] for name in takes if name and not name.startswith("--")} == _arguments.SHORT
 
@@ -311,6 +318,9 @@ def test_there_is_one_document_whatever_a_verb_prints_and_however_it_ends(
         (["url", "--json", "--bogus"], True),
         (["--js", "bogus"], True),
         (["logs", "--json"], True),
+        (["help", "--json"], True),
+        (["status", "--help", "--json"], True),
+        (["--version", "--json"], True),
         (["url", "--bogus"], False),
         (["shell", "--bogus", "--", "--json"], False),
     ],
@@ -321,6 +331,12 @@ def test_what_the_front_door_refuses_is_a_document_for_programs(arguments, print
     assert bool(shown.out) is printed
     if printed:
         assert json.loads(shown.out)["failures"][0]["why"] in shown.err
+
+
+def test_json_of_no_verb_is_a_document_with_the_code_of_no_verb(capsys):
+    assert _front_door.main(ROOT, sys.executable, ["--json"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert (found["code"], found["ok"], found["failures"][0]["what"]) == (2, False, "./lab was given no verb.")
 
 
 def test_a_verb_that_is_ended_from_outside_hears_of_it(tmp_path):
