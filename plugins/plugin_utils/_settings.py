@@ -22,7 +22,6 @@ from ..module_utils._common.names import LAB_NAME
 from ..module_utils._common.redact import redact
 from ..module_utils._common.text import nearest, shell_path
 from ..module_utils._jupyter.errors import LONGEST_WAIT
-from ..module_utils._mount.cache import LEAST as LEAST_CACHE
 from ..module_utils._mount.spec import ENDPOINT, is_prefix, settings_of_address
 from ..module_utils._mount.spec import REGION as BUCKET_REGION
 from ..module_utils._ssh.host_key import check_fingerprint
@@ -44,6 +43,7 @@ ROLE = re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@/-]{1,512}/)?)?
 OWN_ADDRESS = "auto"
 # Below that, no Jupyter server with a kernel starts.
 LEAST_MEMORY = 256 * MIB
+LEAST_CACHE = 64 * MIB
 LEAST_CPUS = 0.1
 
 Check = t.Callable[[str, str], object]

@@ -102,7 +102,6 @@ def test_bad_settings_are_refused(spec, mountpoint, why):
         mounter_command(spec, mountpoint)
 
 
-@pytest.mark.security("H1")
 @pytest.mark.parametrize("system", [None, [], {"programs": 5}, {"programs": [[]], "updated": True, "distribution": ""}])
 def test_instance_that_answers_something_else_raises_a_filter_error(system):
     with pytest.raises(AnsibleFilterError, match="does not say as it should"):
