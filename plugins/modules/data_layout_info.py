@@ -37,8 +37,8 @@ options:
     version_added: "0.2.0"
   shared:
     description:
-      - The directory that notebooks can change. Links of data in it are left out.
-      - Without O(writable), such data are bound over their place in it, too, where they can only be read.
+      - The directory that notebooks can change. Links in it, and those that lead by way of one in it, are left out.
+      - Without O(writable), data in it are bound over their place in it, too, where they can only be read.
     type: str
     default: ""
     version_added: "0.2.0"

@@ -116,12 +116,16 @@ def read_layout(path: str, release: str, releases: Releases) -> Layout:
 
 def with_links(layout: Layout, limits: Limits) -> Layout:
     """Return the layout with the targets of links that lead out of it; LabError if the release needs one left out."""
-    found, left_out = follow_links(layout.binds, limits)
+    beside = [each for each in layout.binds if each.inside in BESIDE_RELEASES and Path(each.source).is_symlink()]
+    refused = {each: limits.why_not_followed(each.source, os.path.realpath(each.source)) for each in beside}
+    binds = [each for each in layout.binds if not refused.get(each)]
+    found, left_out = follow_links(binds, limits)
+    left_out += [LeftOut(each.source, os.path.realpath(each.source), why) for each, why in refused.items() if why]
     needed = {_real_place(path) for path in _needed(layout)}
     for each in left_out:
         if _real_place(each.link) in needed:
             raise _link_left_out(each, layout)
-    return replace(layout, binds=[*layout.binds, *found], left_out=[str(each) for each in left_out])
+    return replace(layout, binds=[*binds, *found], left_out=[str(each) for each in left_out])
 
 
 def query_layout(
@@ -134,8 +138,8 @@ def query_layout(
     layout = read_layout(path, release, releases)
     if not links:
         return layout
-    seen_there = [] if writable or not shared else _in_shared([path, *(each.source for each in layout.binds)], shared)
     layout = with_links(layout, _limits(path, shared, writable))
+    seen_there = [] if writable or not shared else _in_shared([path, *(each.source for each in layout.binds)], shared)
     return replace(layout, binds=[*layout.binds, *seen_there])
 
 
@@ -158,6 +162,7 @@ def _limits(path: str, shared: str, writable: bool) -> Limits:
         others_homes=tuple(sorted({os.path.realpath(home) for home in people} - {own})),
         trusted=(0, int(caller["uid"])),
         changeable=writable or bool(below and f"{real}/".startswith(f"{below}/")),
+        shared=below,
     )
 
 

@@ -22,6 +22,8 @@ MOST_ENTRIES = 5000
 DEEPEST = 8
 # With more targets side by side than this, what they lie in is bound instead.
 SIBLINGS = 4
+# More than a path can have that the system resolves.
+_MOST_STEPS = 4096
 # Where a container has programs, data or files of its own.
 _INSIDE = (
     *("/conda", "/global/common", "/home/desi", "/home/desidata", "/home/jovyan", "/home/synced", "/opt"),
@@ -66,6 +68,16 @@ class Limits:
     trusted: tuple[int, ...] = (0,)
     """The UIDs whose links may lead on to a target."""
     changeable: bool = False
+    shared: str = ""
+    """The real path of what notebooks can write to. A link in it, or by way of one in it, may be theirs."""
+
+    def why_not_followed(self, link: str, inside: str) -> str:
+        """Return why a link must not be followed to what a container would have at ``inside``."""
+        # Where it really lies: by which path somebody has named the data is that person's own affair.
+        place = posixpath.join(os.path.realpath(posixpath.dirname(link)), posixpath.basename(link))
+        if self.shared and any(_is_in(each, self.shared) for each in _links_to(place)):
+            return CHANGEABLE
+        return self.why_not(os.path.realpath(link), inside)
 
     def why_not(self, real: str, inside: str) -> str:
         """Return why a target must not be bound: it could be anything, and in the container hide anything."""
@@ -96,8 +108,7 @@ class Limits:
 
     def _leads_on(self, path: str) -> bool:
         """Return whether each link on the way to a path is of somebody who is trusted."""
-        about = [each.lstat() for each in (Path(path), *Path(path).parents)]
-        return all(each.st_uid in self.trusted for each in about if stat.S_ISLNK(each.st_mode))
+        return all(os.lstat(each).st_uid in self.trusted for each in _links_to(path))
 
 
 def follow_links(binds: t.Sequence[Bind], limits: Limits) -> tuple[list[Bind], list[LeftOut]]:
@@ -155,7 +166,7 @@ class _Walk:
         inside = _normal(target if target.startswith("/") else posixpath.join(posixpath.dirname(place), target))
         if self._is_bound(real, inside):
             return
-        why = self.limits.why_not(real, inside)
+        why = self.limits.why_not_followed(link, inside)
         if why:
             self.left_out.append(LeftOut(link, real, why))
             return
@@ -170,6 +181,22 @@ class _Walk:
             if below is not None and os.path.realpath(posixpath.join(bind.source, below)) == real:
                 return True
         return False
+
+
+def _links_to(path: str) -> t.Iterator[str]:
+    """Yield each link on the way to what a path leads to, one link by way of another, where it really lies."""
+    place, ahead = "/", list(reversed(Path(path).parts[1:]))
+    for _step in range(_MOST_STEPS):
+        if not ahead:
+            return
+        found = posixpath.normpath(posixpath.join(place, ahead.pop()))
+        if not Path(found).is_symlink():
+            place = found
+            continue
+        yield found
+        target = Path(found).readlink()
+        place = "/" if target.is_absolute() else place
+        ahead += reversed(target.parts[1:] if target.is_absolute() else target.parts)
 
 
 def _is_in(path: str, directory: str) -> bool:

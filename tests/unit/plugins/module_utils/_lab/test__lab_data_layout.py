@@ -20,6 +20,7 @@ from ansible_collections.desi.lab.plugins.module_utils._lab.data_layout import (
     EXPECTED,
     Layout,
     productions,
+    query_layout,
     read_layout,
     releases_of,
     with_links,
@@ -391,6 +392,49 @@ def test_links_that_notebooks_can_change_are_not_followed(disks):
     layout = linked(disks, changeable=True)
     assert layout.binds == [Bind(str(disks / "desi"), "")]
     assert layout.left_out[0].endswith(CHANGEABLE)
+
+
+def test_link_in_the_work_folder_is_followed_by_no_way(disks):
+    """Where a notebook can lay it, it may be the notebook's, whoever it belongs to."""
+    work, finance = disks / "desi/users/ann", disks / "finance"
+    for folder in (work, finance):
+        folder.mkdir(parents=True)
+    (work / "evil").symlink_to(finance)
+    (disks / "way").symlink_to(work)
+    # The one names what the notebook's leads to, the other comes to it only by a link that lies elsewhere.
+    (disks / "desi/notes").symlink_to(work / "evil")
+    (disks / "desi/more").symlink_to(disks / "way/evil")
+    layout = query_layout(str(disks / "desi"), "dr1", RELEASES, links=True, shared=str(disks / "way"))
+    assert [each.source for each in layout.binds] == [str(disks / "desi"), str(disks / "big/spectro/redux/iron")]
+    assert layout.left_out == [
+        f"{disks / 'desi' / link} -> {finance}: {CHANGEABLE}" for link in ("more", "notes", "users/ann/evil")
+    ]
+
+
+def test_target_in_the_work_folder_is_read_only_there_and_its_own_links_are_not_followed(disks):
+    big, finance = disks / "big", disks / "finance"
+    iron = big / "spectro/redux/iron"
+    finance.mkdir()
+    (iron / "evil").symlink_to(finance)
+    layout = query_layout(str(disks / "desi"), "dr1", RELEASES, links=True, shared=str(big))
+    assert layout.binds[1:] == [Bind(str(iron), str(iron)), Bind(str(iron), "/home/synced/spectro/redux/iron")]
+    assert layout.left_out == [f"{iron / 'evil'} -> {finance}: {CHANGEABLE}"]
+    (iron / "healpix").rmdir()
+    (iron / "healpix").symlink_to(finance)
+    with pytest.raises(LabError, match="cannot be read in a lab"):
+        query_layout(str(disks / "desi"), "dr1", RELEASES, links=True, shared=str(big))
+
+
+def test_what_lies_beside_the_releases_is_no_way_out_either(disks):
+    release(disks / "elsewhere", "iron")
+    (disks / "finance").mkdir()
+    shutil.rmtree(disks / "desi/dr1")
+    (disks / "desi/dr1").symlink_to(disks / "elsewhere")
+    (disks / "desi/target").symlink_to(disks / "finance")
+    found = query_layout(str(disks / "desi"), "dr1", RELEASES, links=True)
+    assert found.binds == [Bind(str(disks / "elsewhere"), "dr1"), Bind(str(disks / "desi/target"), "target")]
+    found = query_layout(str(disks / "desi"), "dr1", RELEASES, links=True, shared=str(disks / "desi"))
+    assert (found.binds, len(found.left_out)) == ([Bind(str(disks / "elsewhere"), "dr1")], 1)
 
 
 @pytest.mark.parametrize("place", ["/opt/desi", "/home/desi/x", "/home/synced", "/conda", "/usr/local/lib"])
