@@ -31,7 +31,9 @@ options:
     type: str
     default: ""
   verify:
-    description: Whether to verify as well that this server accepts its token, and that its container can list the data.
+    description:
+      - Whether to verify as well that this server accepts its token, and that its container can list the data and has
+        the lab's folder.
     type: bool
     default: false
   folder:
@@ -274,6 +276,12 @@ server:
     sees_data:
       description: Whether its container can list the release. With O(verify) only.
       type: bool
+    sees_folder:
+      description:
+        - Whether its container has the directory that is at the path of the lab's folder now, which may have been made
+          anew since. V(true) where that is not known. With O(verify) only.
+      type: bool
+      version_added: "0.2.0"
     foreign:
       description: Containers that have names as those of the lab's workers, and are not the lab's. With O(verify) only.
       type: list

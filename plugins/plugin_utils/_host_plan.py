@@ -242,6 +242,8 @@ def _server(goal: Goal, container: Tree, host: Tree) -> Part:
         return Part("server", START, "It does not answer.")
     if not server.get("sees_data"):
         return Part("server", START, "It does not see its data.")
+    if not server.get("sees_folder", True):
+        return Part("server", START, "It does not see its folder, which was made anew.")
     if host["link_local_lost"]:
         return Part("server", START, "Link-local addresses are not blocked since the last boot.")
     return Part("server", KEEP, "")

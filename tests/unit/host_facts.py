@@ -69,7 +69,8 @@ def healthy(settings=SETTINGS, **labels):
     made["Config"]["Image"] = "sha256:1"
     made["NetworkSettings"] = {"Networks": {"desi-lab-desi": {}}}
     url = "http://127.0.0.1:8888/lab?token=t"
-    host["server"] = {"url": url, "accepts_token": True, "sees_data": True, "container": made}
+    seen = {"accepts_token": True, "sees_data": True, "sees_folder": True}
+    host["server"] = {"url": url, **seen, "container": made}
     return host
 
 

@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import typing as t
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from .._common.errors import LabError
 from .._common.names import BadAnswer
@@ -47,6 +50,10 @@ OURS = {"label": [NAME]}
 PROBE_SECONDS = 10.0
 # For a server that has been started a moment ago.
 URL_SECONDS = 2.0
+# Directories have their numbers from the kernel, which a virtual machine has of its own.
+KERNEL = "/proc/sys/kernel/random/boot_id"
+_LOOK = 'ls "$1" > /dev/null && echo listed && cat "$2" && stat -c %d:%i "$3"'
+_LOOK_BYTES = 4096
 # A server that is published on every address is reached on its host by its own.
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
@@ -195,22 +202,49 @@ def names_taken(inventory: Inventory, name: str) -> dict[str, t.Any]:
 
 
 def verified_server(inventory: Inventory, name: str, timeout: float) -> dict[str, t.Any]:
-    """Return what ``lab_server`` does, with ``accepts_token`` and ``sees_data``, each false where that is not known."""
+    """Return what ``lab_server`` does, with ``accepts_token``, ``sees_data`` and ``sees_folder``.
+
+    The first two are false where that is not known, and the last is true.
+    """
     mine, found = server_container(inventory, name), lab_server(inventory, name, timeout)
+    answers = {"accepts_token": False, "sees_data": False, "sees_folder": True}
     if mine is None or not found["url"]:
-        return {**found, "accepts_token": False, "sees_data": False}
-    labels = labels_of(mine)
-    # A container keeps the directories that it was given at its start, be they empty or dead by now.
-    listed = ["ls", f"{labels.get('desi.lab.inside', '')}/{labels.get('desi.lab.release', '')}/"]
+        return {**found, **answers}
     proof = of_container(mine["Id"], inventory.client)
     results, _errors = side_by_side(
         {
-            "accepts_token": lambda: _accepts(replace(prepare(found["url"]), proof=proof)),
-            "sees_data": lambda: inventory.client.run_in_container(mine["Id"], listed) == 0,
+            "accepts_token": lambda: {"accepts_token": _accepts(replace(prepare(found["url"]), proof=proof))},
+            "sees": lambda: _sees(inventory.client, mine["Id"], labels_of(mine)),
         },
-        PROBE_SECONDS,
+        2 * PROBE_SECONDS,
     )
-    return {**found, **{key: results.get(key, False) for key in ("accepts_token", "sees_data")}}
+    return {**found, **answers, **results.get("accepts_token", {}), **results.get("sees", {})}
+
+
+def _sees(client: Api | Docker, container: str, labels: t.Mapping[str, str]) -> dict[str, bool]:
+    """Return whether a container can list its release, and whether its directory is the one that the lab has.
+
+    A container keeps the directories that it was given at its start, be they empty, dead or replaced by now.
+    """
+    release = f"{labels.get('desi.lab.inside', '')}/{labels.get('desi.lab.release', '')}/"
+    # One that hangs here is not to be looked at there.
+    results, _errors = side_by_side({"here": lambda: _numbers(labels.get("desi.lab.folder", ""))}, URL_SECONDS)
+    here, look = results.get("here", []), ["sh", "-c", _LOOK, "sh", release, KERNEL, SYNCED]
+    with contextlib.suppress(LabError):
+        seen = client.output_in_container(container, look, _LOOK_BYTES, PROBE_SECONDS).split() if here else []
+        if seen[:1] == [b"listed"]:
+            return {"sees_data": True, "sees_folder": len(seen) != 3 or seen[1] != here[0] or seen[2] == here[1]}
+    return {"sees_data": client.run_in_container(container, ["ls", release]) == 0}
+
+
+def _numbers(path: str) -> list[bytes]:
+    """Return the kernel of this host, and what a directory is to it; empty if that is not known."""
+    try:
+        # An empty path is an error here, and no name of the current directory.
+        about = os.stat(path)  # noqa: PTH116
+        return [Path(KERNEL).read_bytes().strip(), f"{about.st_dev}:{about.st_ino}".encode()]
+    except OSError:
+        return []
 
 
 def _accepts(target: Target) -> bool:

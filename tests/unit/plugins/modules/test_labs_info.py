@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import socket
+import subprocess
 import threading
 import urllib.request
 from pathlib import Path
@@ -190,6 +191,58 @@ def test_server_is_verified_by_its_token_and_its_container_by_a_listing_of_the_r
     result = run(**{**about, "folder": str(ca), "authorities": [str(none)]})
     assert (result["server"]["accepts_token"], result["server"]["sees_data"]) == (False, False)
     assert (result["folder"]["isdir"], result["authorities"]) == (False, {"path": "", "checksum": ""})
+
+
+KERNEL, HERE = Path(jupyter_host.KERNEL).read_text().strip(), "here"
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "says", "sees"),
+    [
+        (0, ["listed", KERNEL, HERE], (True, True)),
+        # It was deleted and made again, or another disk is mounted there.
+        (0, ["listed", KERNEL, "64768:11"], (True, False)),
+        # The engine of Docker Desktop, whose numbers are its own.
+        (0, ["listed", "another", "64768:11"], (True, True)),
+        # An image without stat, without all of it, and one that knows no such format.
+        (0, ["listed", KERNEL], (True, True)),
+        (0, ["listed"], (True, True)),
+        (0, ["listed", KERNEL, "File:", "/home/synced"], (True, True)),
+        # Without a shell it is listed without one.
+        (0, [], (True, True)),
+        (2, [], (False, True)),
+        (0, None, (True, True)),
+    ],
+)
+def test_container_of_a_running_lab_has_the_folder_that_is_there_now(
+    run, engine, jupyter, tmp_path, monkeypatch, exit_code, says, sees
+):
+    server, about = jupyter(token=TOKEN), tmp_path.stat()
+    labels = {"desi.lab.inside": "/home/desidata", "desi.lab.folder": str(tmp_path)}
+    engine.containers, engine.exit_code = [container("desi", "b2", port=server.port, labels=labels)], exit_code
+    monkeypatch.setattr(jupyter_host, "PROBE_SECONDS", 1.0)
+
+    def start(handler):
+        if says is None and handler.server.runs[-1][0] == "sh":
+            # The folder in the container is on a server that is gone.
+            never(handler)
+        text = "\n".join(says or []).replace(HERE, f"{about.st_dev}:{about.st_ino}").encode()
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(b"\1\0\0\0" + len(text).to_bytes(4, "big") + text)
+
+    engine.answers["/exec/e1/start"] = start
+    result = run(url="desi", verify=True)["server"]
+    assert (result["sees_data"], result["sees_folder"]) == sees
+    assert len(engine.runs) == (1 if says else 2)
+
+
+def test_shell_in_a_container_lists_and_tells_of_its_folder_in_one_go(tmp_path):
+    about = tmp_path.stat()
+    for release, tells in [(tmp_path, True), (tmp_path / "none", False)]:
+        look = ["sh", "-c", jupyter_host._LOOK, "sh", f"{release}/", jupyter_host.KERNEL, str(tmp_path)]
+        said = subprocess.run(look, capture_output=True, text=True, check=False).stdout.split()
+        assert said == (["listed", KERNEL, f"{about.st_dev}:{about.st_ino}"] if tells else [])
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.ELOOP, errno.ENOTCONN, errno.ESTALE, errno.EIO])

@@ -59,6 +59,7 @@ def test_lab_that_lacks_nothing_is_kept():
         (("containers", 1, "state"), "paused", {"sample": plan.START}, True),
         (("server", "accepts_token"), False, {"server": plan.START}, True),
         (("server", "sees_data"), False, {"server": plan.START}, True),
+        (("server", "sees_folder"), False, {"server": plan.START}, True),
         (("link_local_lost",), True, {"server": plan.START}, True),
         # The network was removed under it.
         ((*SERVER, "NetworkSettings", "Networks"), {"bridge": {}}, {"server": plan.START}, True),
