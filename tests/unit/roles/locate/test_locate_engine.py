@@ -73,6 +73,23 @@ def located(engine, own, others, records, given, suffix=""):
     return value("{{ __locate_name }}", known)
 
 
+@pytest.mark.parametrize(
+    ("platform", "installed", "do"),
+    [
+        ("linux", False, "Restart Docker Engine,"),
+        # In WSL, dockerd is an engine of Linux's own.
+        ("windows", True, "Restart Docker Engine,"),
+        ("windows", False, "Start Docker Desktop,"),
+        ("macos", False, "Start Docker Desktop,"),
+    ],
+)
+def test_engine_that_is_started_is_the_one_that_is_there(platform, installed, do):
+    known = LOADER.load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True)
+    docker = {**DEAD, "platform": platform, "installed": installed, "state": "It is silent."}
+    host = {"docker": docker, "reason": "It says nothing."}
+    assert value("{{ __locate_silence }}", {**known, "locate_host": host, "__locate_name": "desi"})["do"].startswith(do)
+
+
 @pytest.mark.parametrize("engine", ["dead", "dead, elsewhere", "dead, macos", "lists nothing", *WITHOUT])
 @pytest.mark.parametrize("given", [NEEDED, ENDS, {"locate_where": "here"}, {"locate_name": "mine"}])
 def test_lab_of_a_silent_engine_is_refused(engine, given):
