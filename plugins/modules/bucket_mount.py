@@ -120,6 +120,14 @@ options:
         owns its mount.
     type: str
     default: ""
+  used_by:
+    description:
+      - Labs that run and use the mount. While it works, it is not ended under them. Another O(cache), O(cache_max) or
+        O(backend) is an error then, and a newer program is installed with a later mount.
+    type: list
+    elements: str
+    default: []
+    version_added: "0.2.0"
   run:
     description:
       - The process of the run that makes a lab with this mount. While it is alive, no other run removes the mount. It
@@ -276,6 +284,7 @@ def main() -> None:
             "programs": {"type": "path", "default": PROGRAMS},
             "relay": {"type": "dict", "default": {}},
             "lab": {"type": "str", "default": ""},
+            "used_by": {"type": "list", "elements": "str", "default": []},
             "run": {"type": "int", "default": 0},
             "network": {"type": "dict", "default": {}, "no_log": True},
             "supervisor": {"type": "str", "choices": ["auto", "systemd", "process"], "default": "auto"},

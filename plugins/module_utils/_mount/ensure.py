@@ -9,23 +9,27 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .._common.text import shell_path
+from .._common.errors import LabError
+from .._common.humanize import size_text
+from .._common.text import name_option, setting_option, shell_path
 from .cache import require_safe_path, with_size
 from .host import find_tools, machine_memory
 from .mounter import Mounting
 from .programs import find_python, relay_command
-from .spec import check_path, make_spec
+from .spec import MountSpec, check_path, make_spec
 from .state import MountResult, unmount
 from .supervisors import make_supervisors
 from .tools import DROPPED, NoTool, choose_tool
 from .users import Users, alone, users_of
 
 SPEC_OPTIONS = ("bucket", "prefix", "endpoint", "region", "anonymous", "read_only", "cache", "cache_max")
+SOURCE = ("bucket", "prefix", "endpoint", "region")
 
 
 def ensure_mounted(options: Mapping[str, Any], path: str, check_mode: bool) -> dict[str, Any]:
@@ -69,6 +73,8 @@ def ensure_mounted(options: Mapping[str, Any], path: str, check_mode: bool) -> d
         programs=options["programs"],
         relay=options["relay"],
         cache_before=options["cache_before"],
+        in_use=why_in_use(options, spec, known) if known else None,
+        kept=bool(options["used_by"] and known) and all(known.get(name) == getattr(spec, name) for name in SOURCE),
     )
     with recorded(options, path, check_mode):
         made = work.run()
@@ -89,6 +95,28 @@ def ensure_mounted(options: Mapping[str, Any], path: str, check_mode: bool) -> d
         "supervisor": supervisor.kind,
         "unit": supervisor.unit,
     }
+
+
+def why_in_use(options: Mapping[str, Any], spec: MountSpec, known: Mapping[str, Any]) -> LabError | None:
+    """Return why a mount must not be ended, if labs that run use it and it was made with another setting."""
+    backend, cache, most = (str(known.get(name) or "") for name in ("backend", "cache", "cache_max"))
+    asked = "" if options["backend"] == "auto" else options["backend"]
+    moved = cache in (spec.cache, options["cache_before"] or None)
+    size = size_text(spec.cache_max) if spec.cache_max else ""
+    rows = [
+        ("lab_mount_backend", backend, asked or backend),
+        ("lab_cache", posixpath.dirname(cache), posixpath.dirname(cache if moved else spec.cache)),
+        ("lab_cache_max", most, size),
+    ]
+    for setting, was, now in rows if options["used_by"] else []:
+        if was != now:
+            lab = options["used_by"][0]
+            return LabError(
+                f"The bucket is mounted with {setting}={was}, and {now} would end that mount.",
+                f"The lab {lab} runs and reads from it: files that are open in it would fail.",
+                f"Use {setting_option(setting, was)}, or stop that lab first: ./lab stop{name_option(lab)}",
+            )
+    return None
 
 
 def ensure_unmounted(options: Mapping[str, Any], path: str, check_mode: bool) -> dict[str, Any]:

@@ -69,6 +69,8 @@ class Mounting:
     programs: str = PROGRAMS
     relay: Mapping[str, str] = field(default_factory=dict)  # the files of the relay, by their names
     cache_before: str = ""  # of an earlier version
+    in_use: LabError | None = None  # of a mount that must not be ended for another one
+    kept: bool = False  # as it is, if it works
 
     def __post_init__(self) -> None:
         self.parent = posixpath.dirname(self.path)
@@ -84,6 +86,10 @@ class Mounting:
         outcome = MountResult(
             not self._is_as_requested(found), found.summary, {"state": "mounted", **self.job.settings}
         )
+        if outcome.changed and found.alive and self.in_use:
+            raise self.in_use
+        if outcome.changed and found.alive and self.kept and not self._is_hidden():
+            outcome.changed, outcome.after = False, found.summary
         if not outcome.changed:
             outcome.shared_parent = share_parent(self.parent) if self.shared_parent else ""
             return outcome
@@ -97,9 +103,12 @@ class Mounting:
         return entry is not None and entry.fuse and entry.source == device
 
     def _is_as_requested(self, found: Found) -> bool:
-        hidden = self.shared_parent and table.needs_shared_bind(host.read_mounts(), self.parent)
-        serves = self._is_mounted(found.entry) and found.alive and not hidden and self.supervisor.serves(self.job)
+        serves = self._is_mounted(found.entry) and found.alive and self.supervisor.serves(self.job)
+        serves = serves and not self._is_hidden()
         return serves and (not self._has_relay or relay_is_installed(self.relay, self.programs))
+
+    def _is_hidden(self) -> bool:
+        return self.shared_parent and table.needs_shared_bind(host.read_mounts(), self.parent)
 
     @property
     def _has_relay(self) -> bool:

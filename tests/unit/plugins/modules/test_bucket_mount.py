@@ -90,6 +90,32 @@ def test_bucket_is_mounted_seen_by_others_and_taken_away_without_a_trace(run, pa
     assert run(state="unmounted")["changed"] is False
 
 
+@needs_rclone
+def test_mount_that_a_running_lab_uses_is_not_ended_by_the_settings_of_another(run, base, path, s3):
+    """Files that are open in it would fail."""
+    used = {"bucket": "lab", "endpoint": s3, "lab": "b", "used_by": ["a"]}
+    assert run(**used, cache=f"{base}/cache", cache_max="20GiB")["changed"]
+    serving = tool(path).pid
+    for other, setting in [
+        ({"cache": f"{base}/cache", "cache_max": "30GiB"}, "lab_cache_max=20GiB"),
+        ({"cache": f"{base}/other/cache"}, f"lab_cache={base}"),
+    ]:
+        for check in (False, True):
+            refused = run(**used, **other, _check=check)
+            assert f"mounted with {setting}," in refused["what"]
+            assert f"Use -e {setting}, or stop that lab first: ./lab stop -e lab_name=a" in refused["do"]
+    # What another version mounts otherwise is no reason, and what is not asked for is no difference.
+    newer = {"relay": {"desi_stream/__main__.py": "raise SystemExit"}, "cache": f"{base}/cache"}
+    for _time in range(2):
+        kept = run(**used, **newer)
+        assert (kept["changed"], kept["diff"]["before"]) == (False, kept["diff"]["after"])
+    assert tool(path).pid == serving
+    # Nobody reads from a dead one, nor where no lab runs.
+    assert run(bucket="lab", endpoint=s3, cache=f"{base}/cache", cache_max="30GiB")["changed"]
+    kill_all(path)
+    assert run(**used, cache=f"{base}/cache", cache_max="40GiB")["changed"]
+
+
 def kill_all(path):
     for process in [*loops(path), *tools(path)]:
         process.signal(signal.SIGKILL)
