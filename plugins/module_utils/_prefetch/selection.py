@@ -192,7 +192,8 @@ def check_room(total: int, kept: int, cache_max: int, free: int, reserve: int) -
         raise LabError(
             f"{decimal_size(total)} cannot be fetched.",
             f"The cache holds {decimal_size(cache_max)}; the oldest of it would go before the last has come.",
-            f"Ask for less, or while no lab runs for a larger cache: -e lab_cache_max={-(-total * 11 // 10 // 1024**3)}GiB",
+            "Ask for less, or while no lab runs for a larger cache: "
+            f"-e lab_cache_max={-(-total * 11 // 10 // 1024**3)}GiB",
         )
     missing = total - kept
     if missing + reserve > free:
