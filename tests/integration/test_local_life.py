@@ -10,6 +10,7 @@ The tests are the days of one lab, in order: each begins with what the one befor
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -113,6 +114,17 @@ def test_a_lab_that_was_stopped_starts_as_it_was_without_its_settings(place, por
     counts = place / "counts"
     assert "Nothing had to change" in lab(place, "start", counts=counts)
     assert not above_bars("start, nothing to change", counts)
+
+
+def test_a_lab_whose_folder_was_made_anew_is_restarted_with_it(place):
+    before = identity()
+    shutil.rmtree(place / "work")
+    (place / "work").mkdir()
+    assert "changed=1" in lab(place, "start")
+    docker("exec", SERVER, "touch", "/home/synced/saved")
+    assert (place / "work/saved").exists()
+    assert identity() == before
+    assert "Nothing had to change" in lab(place, "start")
 
 
 def write_notebook(home, *sources):
