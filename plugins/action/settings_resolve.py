@@ -24,7 +24,7 @@ from ..module_utils._common.users import invoking_user
 from ..plugin_utils._controller_action import ControllerAction
 from ..plugin_utils._fact_injection import check_plain
 from ..plugin_utils._same_settings import PATHS, normal_path
-from ..plugin_utils._settings import check_own, name_errors, other_spellings, value_errors
+from ..plugin_utils._settings import check_own, image_errors, name_errors, other_spellings, value_errors
 from ..plugin_utils._settings_resolve import PREFIX, resolve
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -52,7 +52,7 @@ class ActionModule(ControllerAction):
             typed, {FACT, *INPUTS, *(f"{PREFIX}{name}" for name in (*worked_out, "cache_folder", "given", "typed"))}
         )
         ours = {name for name in task_vars if name.startswith(PREFIX)} - set(INPUTS)
-        errors = name_errors(ours | other_spellings(typed, options), options)
+        errors = name_errors(ours | other_spellings(typed, options), options) + image_errors(typed)
         given = {name: self._templar.template(task_vars[name]) for name in options if name in task_vars}
         given |= {name: "" for name in CHOOSING if name in given and given[name] is None}
         home, standing = worked_out["person"]["home"], os.environ.get("PWD", "")

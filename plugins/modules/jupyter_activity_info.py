@@ -29,10 +29,10 @@ options:
     default: ""
   ending:
     description:
-      - What is going to be done with the container. V(stop) and V(restart) end what runs in it, V(replace) and
-        V(remove) also take what was installed and written in it.
+      - What is going to be done with the container. V(stop) and V(restart) end what runs in it, V(limit) may,
+        V(replace) and V(remove) also take what was installed and written in it.
     type: str
-    choices: [stop, restart, replace, remove]
+    choices: [stop, restart, limit, replace, remove]
     default: stop
 extends_documentation_fragment: desi.lab.attributes.info_module
 """

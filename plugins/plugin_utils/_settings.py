@@ -42,6 +42,8 @@ DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][
 ROLE = re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@/-]{1,512}/)?)?[\w+=,.@-]{1,64}", re.ASCII)
 OWN_ADDRESS = "auto"
 # Below that, no Jupyter server with a kernel starts.
+# As Ansible reads them.
+YES = frozenset({"1", "1.0", "on", "t", "true", "y", "yes"})
 LEAST_MEMORY = 256 * MIB
 LEAST_CACHE = 64 * MIB
 LEAST_CPUS = 0.1
@@ -62,6 +64,14 @@ def other_spellings(typed: t.Iterable[str], known: t.Collection[str]) -> set[str
     """Return the names that mean a setting and are written in another way; other variables may be somebody else's."""
     # No variable has a dash.
     return {name for name in typed if name.startswith("lab-") or name.lower().replace("-", "_") in known} - set(known)
+
+
+def image_errors(typed: t.Mapping[str, t.Any]) -> list[LabError]:
+    """Return the error of two images that were asked for at once: the one before, and one by its name."""
+    if "lab_image" not in typed or str(typed.get("lab_previous", "")).lower() not in YES:
+        return []
+    why = "The one takes the image that the lab had before, the other one names an image."
+    return [LabError("The settings lab_previous and lab_image cannot both be given.", why, "Leave one of them out.")]
 
 
 def _unknown(name: str, meant: str) -> LabError:

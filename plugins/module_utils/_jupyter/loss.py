@@ -17,8 +17,8 @@ from .._docker.api import Api
 from .._docker.cli import Docker
 from .activity import Line
 
-STOP, RESTART, REPLACE, REMOVE = "stop", "restart", "replace", "remove"
-ENDINGS = (STOP, RESTART, REPLACE, REMOVE)
+STOP, RESTART, LIMIT, REPLACE, REMOVE = "stop", "restart", "limit", "replace", "remove"
+ENDINGS = (STOP, RESTART, LIMIT, REPLACE, REMOVE)
 # Of a container's own file system; what is bound into it is no part of that.
 SYSTEM = re.compile(r"/(bin|boot|dev|etc|global|lib\w*|media|mnt|opt|proc|run|sbin|sys|tmp|usr|var)(/|$)")
 # What the start of a lab leaves in its home.

@@ -317,3 +317,11 @@ def test_a_certificate_of_which_something_is_missing_or_relative_is_refused(name
     assert name in error.what
     assert f"-e {name}=" in error.do
     assert value == "" or "absolute" in error.why
+
+
+@pytest.mark.parametrize("previous", [True, "yes", "True", 1])
+def test_two_images_at_once_are_refused(previous):
+    assert _settings.image_errors({"lab_previous": previous, "lab_image": "embedded"})
+    assert not _settings.image_errors({"lab_previous": previous})
+    assert not _settings.image_errors({"lab_previous": "false", "lab_image": "embedded"})
+    assert not _settings.image_errors({"lab_image": "embedded"})

@@ -164,3 +164,20 @@ def test_stopped_containers_join_a_network_again_that_was_gone(play_tasks):
     finally:
         docker("rm", "--force", net, *others)
         docker("network", "rm", net)
+
+
+def test_less_memory_is_asked_for_where_something_runs(confirm):
+    had = {"HostConfig": {"Memory": 4 << 30}, "State": {"Running": True}}
+    engine = {"limits": ["memory"], "memory": 8 << 30, "cpus": 2}
+    given = {"jupyter_ending": "limit", "jupyter_memory_limit": "1GiB", "jupyter_engine": engine}
+    given["jupyter_inspected"] = {"others": {}, "server": {"container": had}}
+    code, shown = confirm(True, None, **given)
+    assert code != 0, shown
+    for text in (
+        "1.0 GiB in place of 4.0 GiB",
+        "killed at once",
+        "limit the container desi-lab-desi",
+        "-e lab_yes=true",
+    ):
+        assert text in shown
+    assert confirm(False, [], **given)[0] == 0
