@@ -105,8 +105,13 @@ def share_yaml(roots: Iterable[Path]) -> None:
     DataLoader.__init__ = begin_parsed
 
 
-def share_modules(folder: Path) -> None:
-    """Have modules packed once, in a play that has just begun: at its end Ansible removes the folder around."""
+def share_modules(home: Path, sources: Path) -> None:
+    """Have modules packed once, in a play that has just begun: at its end Ansible removes the folder around.
+
+    Ansible knows what is packed by its name. Of other sources, it is in another folder.
+    """
+    seen = [(path.as_posix(), path.stat().st_mtime_ns) for path in sorted(sources.rglob("*.py"))]
+    folder = home / f"packed-{hashlib.sha256(repr(seen).encode()).hexdigest()}"
     folder.mkdir(parents=True, exist_ok=True)
     packed = Path(constants.DEFAULT_LOCAL_TMP, PACKED)
     packed.parent.mkdir(parents=True, exist_ok=True)

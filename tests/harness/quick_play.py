@@ -29,6 +29,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from ansible import constants
 from ansible.cli.playbook import PlaybookCLI
 from ansible.executor.task_queue_manager import TaskQueueManager
 from ansible.plugins.action import ActionBase
@@ -37,7 +38,7 @@ from ansible.utils.collection_loader._collection_finder import _AnsibleCollectio
 from player import IS_POSSIBLE
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = Path(os.environ["ANSIBLE_HOME"])
+HOME = Path(constants.ANSIBLE_HOME)
 KILLED = 137
 USUALLY = ActionBase._execute_module
 COMPILED = _AnsibleCollectionPkgLoaderBase.get_code
@@ -155,7 +156,7 @@ def run(order: dict[str, Any]) -> int:
     if order["task"]:
         kill_at(order["task"])
     ActionBase._execute_module = execute_module
-    play_caches.share_modules(HOME / "packed")
+    play_caches.share_modules(HOME, ROOT / "plugins")
     sys.argv = order["command"]
     try:
         PlaybookCLI.cli_executor(sys.argv)
@@ -186,7 +187,7 @@ def main() -> None:
 
             load_modules(LOADED_ALONE)
             play_caches.Compiled(HOME / "compiled").share()
-            play_caches.share_modules(HOME / "packed")
+            play_caches.share_modules(HOME, ROOT / "plugins")
             ActionBase._execute_module = execute_module
         sys.argv = ["ansible-playbook", *sys.argv[2:]]
         PlaybookCLI.cli_executor(sys.argv)
