@@ -211,6 +211,10 @@ device:
   description: The device in the mount table (C(mount-s3) shows its own).
   returned: state=mounted
   type: str
+cache:
+  description: The directory of its cache; empty without one. A mount that was left for O(used_by) may have another one.
+  returned: state=mounted
+  type: str
 cache_max:
   description: The size limit of the cache in bytes; V(0) without a cache.
   returned: state=mounted

@@ -261,6 +261,9 @@ def _workers(goal: Goal, container: Tree, host: Tree, stays: bool) -> list[Part]
     # Before their number: what is made anew with it ends what all of them compute.
     if stays and any(row["server"] != container.get("Id") for row in rows):
         return [Part(WORKERS, REPLACE, "They were made for another container of the lab.")]
+    if stays and rows and not host["server"].get("sees_folder", True):
+        # They have the directories that the lab's container was given.
+        return [Part(WORKERS, REPLACE, "They do not see its folder, which was made anew.")]
     limited = "memory" in (host["docker"].get("limits") or [])
     if stays and limited and any(row["memory"] != goal.worker_memory for row in workers):
         return [Part(WORKERS, REPLACE, "Their memory is to be another one.")]

@@ -41,9 +41,9 @@ DOMAIN = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 ROLE = re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:role/([\w+=,.@/-]{1,512}/)?)?[\w+=,.@-]{1,64}", re.ASCII)
 OWN_ADDRESS = "auto"
-# Below that, no Jupyter server with a kernel starts.
 # As Ansible reads them.
 YES = frozenset({"1", "1.0", "on", "t", "true", "y", "yes"})
+# Below that, no Jupyter server with a kernel starts.
 LEAST_MEMORY = 256 * MIB
 LEAST_CACHE = 64 * MIB
 LEAST_CPUS = 0.1
@@ -144,7 +144,7 @@ def check_data(name: str, value: str, releases: t.Collection[str] = ()) -> None:
     if value.lower() in releases:
         why = f"It is the name of a release, and {name} is where the data are."
         raise _wrong(name, value, why, f"Leave {name} out, and give -e lab_release={value.lower()}.")
-    if re.match(r"(?:s3|https?)://", value):
+    if re.match(r"[a-z][a-z0-9+.-]*://", value, re.IGNORECASE):
         settings = " ".join(_settings_in(value))
         do = f"Download the data, and give their folder: -e {name}=/path."
         if "lab_endpoint" in settings:
@@ -157,6 +157,8 @@ def check_data(name: str, value: str, releases: t.Collection[str] = ()) -> None:
 
 def _settings_in(address: str) -> list[str]:
     """Return the settings for an address, such as people copy; none without a bucket, or if it may hold a password."""
+    scheme, _colon, rest = address.partition(":")
+    address = f"{scheme.lower()}:{rest}"
     if not re.match(r"(?:s3|https?)://[^@]*$", address):
         return []
     first = address.partition("://")[2].partition("/")[2].strip("/").partition("/")[0]

@@ -214,21 +214,25 @@ def verified_server(inventory: Inventory, name: str, timeout: float) -> dict[str
     results, _errors = side_by_side(
         {
             "accepts_token": lambda: {"accepts_token": _accepts(replace(prepare(found["url"]), proof=proof))},
-            "sees": lambda: _sees(inventory.client, mine["Id"], labels_of(mine)),
+            "sees": lambda: _sees(inventory.client, mine["Id"], labels_of(mine), not inventory.engine.desktop),
         },
         2 * PROBE_SECONDS,
     )
     return {**found, **answers, **results.get("accepts_token", {}), **results.get("sees", {})}
 
 
-def _sees(client: Api | Docker, container: str, labels: t.Mapping[str, str]) -> dict[str, bool]:
+def _sees(
+    client: Api | Docker, container: str, labels: t.Mapping[str, str], has_same_disks: bool = True
+) -> dict[str, bool]:
     """Return whether a container can list its release, and whether its directory is the one that the lab has.
 
-    A container keeps the directories that it was given at its start, be they empty, dead or replaced by now.
+    A container keeps the directories that it was given at its start, be they empty, dead or replaced by now. Docker
+    Desktop has those of its computer by mounts of its own, in WSL with the same kernel.
     """
     release = f"{labels.get('desi.lab.inside', '')}/{labels.get('desi.lab.release', '')}/"
     # One that hangs here is not to be looked at there.
-    results, _errors = side_by_side({"here": lambda: _numbers(labels.get("desi.lab.folder", ""))}, URL_SECONDS)
+    folder = labels.get("desi.lab.folder", "") if has_same_disks else ""
+    results, _errors = side_by_side({"here": lambda: _numbers(folder)}, URL_SECONDS)
     here, look = results.get("here", []), ["sh", "-c", _LOOK, "sh", release, KERNEL, SYNCED]
     with contextlib.suppress(LabError):
         seen = client.output_in_container(container, look, _LOOK_BYTES, PROBE_SECONDS).split() if here else []

@@ -117,7 +117,9 @@ def read_layout(path: str, release: str, releases: Releases) -> Layout:
 def with_links(layout: Layout, limits: Limits) -> Layout:
     """Return the layout with the targets of links that lead out of it; LabError if the release needs one left out."""
     beside = [each for each in layout.binds if each.inside in BESIDE_RELEASES and Path(each.source).is_symlink()]
-    refused = {each: limits.why_not_followed(each.source, os.path.realpath(each.source)) for each in beside}
+    # As the release's own link, it is somebody's choice, also where notebooks may write to the data.
+    chosen = replace(limits, changeable=False)
+    refused = {each: chosen.why_not_followed(each.source, os.path.realpath(each.source)) for each in beside}
     binds = [each for each in layout.binds if not refused.get(each)]
     found, left_out = follow_links(binds, limits)
     left_out += [LeftOut(each.source, os.path.realpath(each.source), why) for each, why in refused.items() if why]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .._common.errors import LabError
-from .._common.humanize import size_text
+from .._common.humanize import parse_size, size_text
 from .._common.text import name_option, setting_option, shell_path
 from .cache import require_safe_path, with_size
 from .host import find_tools, machine_memory
@@ -50,10 +50,6 @@ def ensure_mounted(options: Mapping[str, Any], path: str, check_mode: bool) -> d
             # A container is going to mount there.
             unmount(path, supervisors, shared_parent=False, timeout=options["timeout"], check_mode=False)
         raise
-    if dropped:
-        warnings.append(
-            f"The bucket was mounted with s3fs, which is no longer used. {tool.title} mounts it from now on."
-        )
     python = find_python() if options["relay"] else ""
     if options["relay"] and not python:
         warnings.append("There is no Python of the system, 3.9 or newer: the bucket is mounted without the relay.")
@@ -78,6 +74,11 @@ def ensure_mounted(options: Mapping[str, Any], path: str, check_mode: bool) -> d
     )
     with recorded(options, path, check_mode):
         made = work.run()
+    if dropped and made.changed:
+        warnings.append(
+            f"The bucket was mounted with s3fs, which is no longer used. {tool.title} mounts it from now on."
+        )
+    has = known if known and work.is_left else {"backend": tool.backend, "cache": spec.cache}
     if made.cache_left:
         warnings.append(
             f"What was streamed before lies at {made.cache_left} and is no longer used. It could not be moved to "
@@ -86,12 +87,13 @@ def ensure_mounted(options: Mapping[str, Any], path: str, check_mode: bool) -> d
     return {
         **_result(made, path, warnings),
         "cache_left": made.cache_left,
-        "backend": tool.backend,
+        "backend": has["backend"],
+        "cache": has.get("cache") or "",
         "reason": reason,
         "executable": tool.path,
         "version": ".".join(str(part) for part in tool.version),
         "device": work.device,
-        "cache_max": spec.cache_max,
+        "cache_max": parse_size(str(has["cache_max"])) if has.get("cache_max") else spec.cache_max,
         "supervisor": supervisor.kind,
         "unit": supervisor.unit,
     }
@@ -101,8 +103,10 @@ def why_in_use(options: Mapping[str, Any], spec: MountSpec, known: Mapping[str, 
     """Return why a mount must not be ended, if labs that run use it and it was made with another setting."""
     backend, cache, most = (str(known.get(name) or "") for name in ("backend", "cache", "cache_max"))
     asked = "" if options["backend"] == "auto" else options["backend"]
-    moved = cache in (spec.cache, options["cache_before"] or None)
-    size = size_text(spec.cache_max) if spec.cache_max else ""
+    # Where nobody gave a folder, another one is that of an earlier version.
+    moved = cache == spec.cache or bool(options["cache_before"])
+    # What is worked out by the room on the disk, nobody has asked for.
+    size = size_text(spec.cache_max) if options["cache_max"] else most
     rows = [
         ("lab_mount_backend", backend, asked or backend),
         ("lab_cache", posixpath.dirname(cache), posixpath.dirname(cache if moved else spec.cache)),
@@ -111,10 +115,12 @@ def why_in_use(options: Mapping[str, Any], spec: MountSpec, known: Mapping[str, 
     for setting, was, now in rows if options["used_by"] else []:
         if was != now:
             lab = options["used_by"][0]
+            # The folder of an earlier version, in somebody's home, would be refused.
+            same = f"Leave {setting} out" if setting == "lab_cache" else f"Use {setting_option(setting, was)}"
             return LabError(
                 f"The bucket is mounted with {setting}={was}, and {now} would end that mount.",
                 f"The lab {lab} runs and reads from it: files that are open in it would fail.",
-                f"Use {setting_option(setting, was)}, or stop that lab first: ./lab stop{name_option(lab)}",
+                f"{same}, or stop that lab first: ./lab stop{name_option(lab)}",
             )
     return None
 

@@ -73,6 +73,7 @@ class Mounting:
     kept: bool = False  # as it is, if it works
 
     def __post_init__(self) -> None:
+        self.is_left = False  # whether it was, for what uses it
         self.parent = posixpath.dirname(self.path)
         self.device = device_of(self.tool, self.spec)
         self.environ = safe_environment(self.environ, self.spec.anonymous)
@@ -89,7 +90,7 @@ class Mounting:
         if outcome.changed and found.alive and self.in_use:
             raise self.in_use
         if outcome.changed and found.alive and self.kept and not self._is_hidden():
-            outcome.changed, outcome.after = False, found.summary
+            outcome.changed, outcome.after, self.is_left = False, found.summary, True
         if not outcome.changed:
             outcome.shared_parent = share_parent(self.parent) if self.shared_parent else ""
             return outcome

@@ -100,6 +100,15 @@ def test_a_setting_in_another_spelling_is_refused_with_all_else(resolve, typed, 
     assert f"Say -e {meant}=… if" in str(result["errors"])
 
 
+@pytest.mark.parametrize("previous", [True, "yes", "True", 1])
+def test_two_images_at_once_are_refused(resolve, previous):
+    both = {"lab_previous": previous, "lab_image": "embedded"}
+    assert "lab_previous and lab_image cannot both" in str(resolve(both, both))
+    # An image in an inventory is asked of all runs.
+    assert not resolve(both, {"lab_previous": previous}).get("failed", False)
+    assert not resolve(both, both | {"lab_previous": "false"}).get("failed", False)
+
+
 def test_variables_of_others_are_let_alone(resolve):
     typed = dict.fromkeys(("name", "port", "labname", "LAB_HOME", "my_lab_name", "my-lab_name", "region"), "x")
     assert not resolve({"Lab_name": "of an inventory"}, typed).get("failed", False)

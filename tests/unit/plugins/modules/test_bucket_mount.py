@@ -103,7 +103,11 @@ def test_mount_that_a_running_lab_uses_is_not_ended_by_the_settings_of_another(r
         for check in (False, True):
             refused = run(**used, **other, _check=check)
             assert f"mounted with {setting}," in refused["what"]
-            assert f"Use -e {setting}, or stop that lab first: ./lab stop -e lab_name=a" in refused["do"]
+            same = "Leave lab_cache out" if "cache=" in setting else f"Use -e {setting}"
+            assert f"{same}, or stop that lab first: ./lab stop -e lab_name=a" in refused["do"]
+    # Where nobody gave a folder, one of an earlier version is no difference, and what is cached is there.
+    before = run(**used, cache=f"{base}/other/cache", cache_before=f"{base}/home/cache")
+    assert (before["changed"], before["cache"]) == (False, f"{base}/cache")
     # What another version mounts otherwise is no reason, and what is not asked for is no difference.
     newer = {"relay": {"desi_stream/__main__.py": "raise SystemExit"}, "cache": f"{base}/cache"}
     for _time in range(2):

@@ -209,6 +209,7 @@ def test_workers_are_made_and_removed_up_to_their_number_and_the_lab_stays(found
         (("containers", 2, "role"), "other", plan.MAKE),
         (("containers", 3, "server"), "another", plan.REPLACE),
         (("containers", 3, "memory"), 8, plan.REPLACE),
+        (("server", "sees_folder"), False, plan.REPLACE),
         (SCHEDULER, None, plan.START),
         ((*SCHEDULER, "workers"), 1, plan.START),
         ((*SCHEDULER, "workers"), 3, plan.KEEP),
@@ -219,7 +220,7 @@ def test_what_workers_lack_is_what_is_done(path, value, action):
     at(host, path, value)
     parts, _goal = workers_planned(host, 2)
     assert (parts[-1].name, parts[-1].action) == ("workers", action)
-    assert plan.lab_is_kept(parts)
+    assert plan.lab_is_kept(parts) is (path != ("server", "sees_folder"))
 
 
 def test_lab_of_an_earlier_version_is_replaced_for_workers_and_for_nothing_else():

@@ -189,6 +189,8 @@ def test_no_value_is_answered_by_anything_but_a_refusal(value):
         ({"lab_data": ""}, "empty", "Leave it out"),
         ({"lab_data": "EDR"}, "name of a release", "-e lab_release=edr."),
         ({"lab_data": "s3://mine/dr1"}, "an address", "-e lab_data=s3 -e lab_bucket=mine -e lab_prefix=dr1"),
+        ({"lab_data": "S3://mine/dr1"}, "an address", "-e lab_data=s3 -e lab_bucket=mine -e lab_prefix=dr1"),
+        ({"lab_data": "gs://mine/dr1"}, "an address", "Download the data"),
         ({"lab_data": "https://data.desi.lbl.gov/public"}, "an address", "-e lab_data=/path. Or stream them"),
         ({"lab_data": "https://data.desi.lbl.gov/public"}, "an address", "-e lab_endpoint=https://data.desi.lbl.gov"),
         ({"lab_data": "https://data.desi.lbl.gov"}, "an address", "Download the data"),
@@ -317,11 +319,3 @@ def test_a_certificate_of_which_something_is_missing_or_relative_is_refused(name
     assert name in error.what
     assert f"-e {name}=" in error.do
     assert value == "" or "absolute" in error.why
-
-
-@pytest.mark.parametrize("previous", [True, "yes", "True", 1])
-def test_two_images_at_once_are_refused(previous):
-    assert _settings.image_errors({"lab_previous": previous, "lab_image": "embedded"})
-    assert not _settings.image_errors({"lab_previous": previous})
-    assert not _settings.image_errors({"lab_previous": "false", "lab_image": "embedded"})
-    assert not _settings.image_errors({"lab_image": "embedded"})

@@ -433,6 +433,7 @@ def test_what_lies_beside_the_releases_is_no_way_out_either(disks):
     (disks / "desi/target").symlink_to(disks / "finance")
     found = query_layout(str(disks / "desi"), "dr1", RELEASES, links=True)
     assert found.binds == [Bind(str(disks / "elsewhere"), "dr1"), Bind(str(disks / "desi/target"), "target")]
+    assert query_layout(str(disks / "desi"), "dr1", RELEASES, links=True, writable=True).binds == found.binds
     found = query_layout(str(disks / "desi"), "dr1", RELEASES, links=True, shared=str(disks / "desi"))
     assert (found.binds, len(found.left_out)) == ([Bind(str(disks / "elsewhere"), "dr1")], 1)
 
