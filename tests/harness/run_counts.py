@@ -32,7 +32,7 @@ STEPS = {
 # on its machine. Whoever makes a run need less lowers its bar.
 BARS = {
     "local, first start": (116, 4),
-    "local, nothing to change": (31, 0),
+    "local, nothing to change": (32, 0),
     "start, nothing to change": (54, 0),
     "url": (17, 0),
     # Runs share a connection, which ends when nobody has used it for a minute: a slow computer has more logins.
