@@ -98,6 +98,8 @@ class Machine:
             "PermitRootLogin": "prohibit-password",
             "PasswordAuthentication": "no",
             "KbdInteractiveAuthentication": "no",
+            # A shell that has one above it does not read ~/.bashrc, which is somebody's and may wait for ever.
+            "SetEnv": "SHLVL=1",
         }
         words = [word for name, value in given.items() for word in ("-o", f"{name}={value}")]
         with (self.home / "sshd.log").open("ab") as log:
