@@ -14,6 +14,7 @@ import hashlib
 import marshal
 import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -42,11 +43,10 @@ class Compiled:
         self.folder.mkdir(parents=True, exist_ok=True)
 
         def compile_template(environment: Any, source: Any, *names: Any, **options: Any) -> CodeType:
-            path = self.expression
             if names or options:
                 return self.compile(environment, source, *names, **options)
-            if not isinstance(source, nodes.Template):
-                path = self.path(environment, "template", source)
+            is_parsed = isinstance(source, nodes.Template)
+            path = self.expression if is_parsed else self.path(environment, "template", source)
             code = self.read(path) if path else None
             if code is None:
                 code = self.compile(environment, source)
@@ -105,14 +105,17 @@ def share_yaml(roots: Iterable[Path]) -> None:
     DataLoader.__init__ = begin_parsed
 
 
-def share_modules(home: Path, sources: Path) -> None:
-    """Have modules packed once, in a play that has just begun: at its end Ansible removes the folder around.
-
-    Ansible knows what is packed by its name. Of other sources, it is in another folder.
-    """
+@cache
+def packed_folder(home: Path, sources: Path) -> Path:
+    """Make the folder of what is packed of these sources: Ansible knows it by its name alone."""
     seen = [(path.as_posix(), path.stat().st_mtime_ns) for path in sorted(sources.rglob("*.py"))]
     folder = home / f"packed-{hashlib.sha256(repr(seen).encode()).hexdigest()}"
     folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def share_modules(folder: Path) -> None:
+    """Have modules packed once, in a play that has just begun: at its end Ansible removes the folder around."""
     packed = Path(constants.DEFAULT_LOCAL_TMP, PACKED)
     packed.parent.mkdir(parents=True, exist_ok=True)
     # A play that was killed has left it.

@@ -135,6 +135,8 @@ def load() -> None:
     [root] = importlib.import_module("ansible_collections.desi.lab").__path__
     play_caches.share_yaml([Path(root), ROOT])
     play_caches.Compiled(HOME / "compiled").share()
+    # Plays inherit the answer.
+    play_caches.packed_folder(HOME, ROOT / "plugins")
     # A collection of garbage in a child would copy what it shares.
     gc.collect()
     gc.freeze()
@@ -156,7 +158,7 @@ def run(order: dict[str, Any]) -> int:
     if order["task"]:
         kill_at(order["task"])
     ActionBase._execute_module = execute_module
-    play_caches.share_modules(HOME, ROOT / "plugins")
+    play_caches.share_modules(play_caches.packed_folder(HOME, ROOT / "plugins"))
     sys.argv = order["command"]
     try:
         PlaybookCLI.cli_executor(sys.argv)
@@ -187,7 +189,7 @@ def main() -> None:
 
             load_modules(LOADED_ALONE)
             play_caches.Compiled(HOME / "compiled").share()
-            play_caches.share_modules(HOME, ROOT / "plugins")
+            play_caches.share_modules(play_caches.packed_folder(HOME, ROOT / "plugins"))
             ActionBase._execute_module = execute_module
         sys.argv = ["ansible-playbook", *sys.argv[2:]]
         PlaybookCLI.cli_executor(sys.argv)

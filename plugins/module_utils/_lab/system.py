@@ -37,14 +37,14 @@ _UNITS = (f"{WATCHER_UNIT}.timer", f"{WATCHER_UNIT}.service")
 _ID = re.compile(r'^ID="?([a-z0-9._-]{1,40})"?$', re.MULTILINE)
 
 
-def query_system(root: str = "/") -> dict[str, t.Any]:
+def query_system() -> dict[str, t.Any]:
     """Return the distribution's ID, which programs it has, whether it was updated, and its watcher."""
     distribution = _ID.search(os_release())
     return {
         "distribution": distribution[1] if distribution else "",
         "programs": [name for name in PROGRAMS if shutil.which(name, path=PATHS)],
         "updated": Path(UPDATED).exists(),
-        "watcher": {"files": digests(root), "runs": timer_runs()},
+        "watcher": {"files": digests("/"), "runs": timer_runs()},
     }
 
 
